@@ -1,0 +1,1 @@
+"""A plant is simulated, sensed, put on the wire, analysed and viewed."""

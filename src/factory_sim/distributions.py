@@ -1,0 +1,146 @@
+"""Random durations as data, and their text form: "37 s", "lognormal(37 s, cv 0.1)"."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from factory_sim import units
+from factory_sim.errors import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A random duration [s]. What `a`, `b`, `c` mean, by kind:
+
+    constant(a) · exponential(a = mean) · lognormal(a = mean, b = cv) · gamma(a = mean, b = cv) ·
+    weibull(a = mean, b = shape) · triangular(a = low, b = mode, c = high) · uniform(a = low, b = high) ·
+    empirical(values, rising: each equally likely)
+    """
+
+    kind: str
+    a: float = 0.0
+    b: float = 0.0
+    c: float = 0.0
+    values: tuple[float, ...] = ()
+
+    @property
+    def mean_s(self) -> float:
+        """Expected value [s]."""
+        if self.kind == "triangular":
+            return (self.a + self.b + self.c) / 3
+        if self.kind == "uniform":
+            return (self.a + self.b) / 2
+        if self.kind == "empirical":
+            return math.fsum(self.values) / len(self.values)
+        return self.a
+
+    def scaled(self, factor: float) -> Distribution:
+        """The same shape, every duration times `factor`."""
+        f = factor
+        if self.kind == "triangular":
+            return Distribution(self.kind, self.a * f, self.b * f, self.c * f)
+        if self.kind == "uniform":
+            return Distribution(self.kind, self.a * f, self.b * f)
+        return Distribution(self.kind, self.a * f, self.b, self.c, tuple(v * f for v in self.values))
+
+    def __str__(self) -> str:
+        arguments = [f"{getattr(self, name):.12g} s" if not label else f"{label} {getattr(self, name):.12g}"
+                     for name, label in zip("abc", FORMS.get(self.kind, ()), strict=False)]
+        if self.kind == "empirical":
+            arguments = [f"{v:.12g} s" for v in self.values]
+        return arguments[0] if self.kind == "constant" else f"{self.kind}({', '.join(arguments)})"
+
+
+# kind -> label of each argument; "" is a duration, "cv" and "shape" are plain positive numbers
+FORMS: dict[str, tuple[str, ...]] = {
+    "constant": ("",),
+    "exponential": ("",),
+    "lognormal": ("", "cv"),
+    "gamma": ("", "cv"),
+    "weibull": ("", "shape"),
+    "triangular": ("", "", ""),
+    "uniform": ("", ""),
+}
+EXAMPLES = (
+    "37 s, exponential(37 s), lognormal(37 s, cv 0.1), gamma(37 s, cv 0.3), erlang(37 s, k 4), weibull(15 min, shape 1.4), "
+    "triangular(30 s, 37 s, 50 s), uniform(30 s, 40 s), empirical(30 s, 35 s, 41 s), empirical(times.csv)"
+)
+_CALL = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
+
+
+def parse(text: str) -> Distribution:
+    """The distribution that `text` writes. A file named in empirical(...) is read by the loader before this.
+
+    Raises ValueError with a sentence that says what was expected.
+    """
+    call = _CALL.fullmatch(text) if isinstance(text, str) else None
+    if call is None:
+        return constant(units.parse(text, "time"))
+    kind, arguments = call[1].lower(), [part.strip() for part in call[2].split(",")]
+    if kind == "empirical":
+        return empirical([units.parse(part, "time") for part in arguments])
+    if kind == "erlang":
+        return _erlang(arguments)
+    if kind not in FORMS:
+        msg = f"{kind!r} is not a distribution. {did_you_mean(kind, [*FORMS, 'erlang', 'empirical'])}"
+        raise ValueError(msg)
+    labels = FORMS[kind]
+    if len(arguments) != len(labels):
+        msg = f"{kind} takes {len(labels)} values, got {len(arguments)}; for example: {EXAMPLES}"
+        raise ValueError(msg)
+    values = [_argument(part, label) for part, label in zip(arguments, labels, strict=True)]
+    return checked(Distribution(kind, *values))
+
+
+def _argument(part: str, label: str) -> float:
+    if not label:
+        return units.parse(part, "time")
+    if not part.startswith(label):
+        msg = f"expected {label} and a number, such as '{label} 0.1', got {part!r}"
+        raise ValueError(msg)
+    return units.parse(part.removeprefix(label).strip(" ="), "number")
+
+
+def _erlang(arguments: list[str]) -> Distribution:
+    if len(arguments) != 2:
+        msg = "erlang takes a mean and a number of phases, such as erlang(37 s, k 4)"
+        raise ValueError(msg)
+    phases = _argument(arguments[1], "k")
+    if phases < 1 or phases != int(phases):
+        msg = f"erlang needs a whole number of phases k, at least 1, got {arguments[1]!r}"
+        raise ValueError(msg)
+    return checked(Distribution("gamma", units.parse(arguments[0], "time"), 1 / math.sqrt(phases)))
+
+
+def constant(seconds: float) -> Distribution:
+    """Always the same duration [s]."""
+    return checked(Distribution("constant", seconds))
+
+
+def empirical(seconds: list[float]) -> Distribution:
+    """One of the given durations [s], each equally likely."""
+    return checked(Distribution("empirical", values=tuple(sorted(seconds))))
+
+
+def checked(d: Distribution) -> Distribution:
+    """`d` itself when its numbers make sense; ValueError says which does not."""
+    msg = ""
+    if min((d.a, *d.values)) < 0:
+        msg = "a duration cannot be negative"
+    elif d.kind in {"exponential", "lognormal", "gamma", "weibull"} and d.a <= 0:
+        msg = f"the mean of {d.kind} must be above 0"
+    elif d.kind in {"lognormal", "gamma"} and not 0.01 <= d.b <= 10:
+        msg = f"cv must be between 0.01 and 10, got {d.b:g}; without spread write the duration alone"
+    elif d.kind == "weibull" and not 0.2 <= d.b <= 50:
+        msg = f"shape must be between 0.2 and 50, got {d.b:g}"
+    elif d.kind == "triangular" and not d.a <= d.b <= d.c:
+        msg = "triangular needs low <= mode <= high"
+    elif d.kind == "uniform" and not d.a <= d.b:
+        msg = "uniform needs low <= high"
+    elif d.kind == "empirical" and not d.values:
+        msg = "empirical needs at least one duration"
+    if msg:
+        raise ValueError(msg)
+    return d

@@ -1,0 +1,1 @@
+"""What the line IS: frozen data without behaviour."""

@@ -1,0 +1,275 @@
+"""The plant as frozen data: every reference is an index, every quantity SI.
+
+`load.py` makes it from files; every engine, the sensing and the description sent on the wire read it.
+Operations stand in flow order, source to sink: an operation's parts go to one with a higher index, rework aside.
+Unit ids number sources, machines, robots, vehicles, conveyors and crews in that order; machine units follow the order
+of their operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from factory_sim.distributions import Distribution
+
+SINK = -1
+UNLIMITED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a thing stands in its file, for messages."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureMode:
+    """One way in which a machine fails."""
+
+    name: str
+    after: Distribution  # from the end of the last repair to the failure, on the mode's clock
+    repair: Distribution
+    clock: str = "busy"  # "busy": operation-dependent; "calendar": time-dependent, runs in every state but down and off
+    wear: bool = False  # the sensors see it coming: wear = busy time since repair / drawn life (needs clock "busy")
+    crew: int = -1  # index of the crew pool that repairs it; -1: repaired at once, no crew needed
+    priority: int = 0  # lower is served first by its crew
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Planned work on a machine: by calendar (every), by count (parts) or by condition (wear above a limit)."""
+
+    name: str
+    duration: Distribution
+    every_s: float = 0.0
+    every_parts: int = 0
+    at_wear: float = 0.0  # share of life of any wearing mode; the maintenance renews all wearing modes
+    crew: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Where an operation's parts come from: a source or an upstream operation."""
+
+    source: int = -1  # index in Plant.sources, or
+    operation: int = -1  # index in Plant.operations
+    quantity: int = 1  # parts taken for one cycle; the first input's part keeps its identity, the others merge into it
+    capacity: int = 0  # waiting places of the buffer in front of the operation
+    conveyor: int = -1  # index in Plant.conveyors, if one brings the parts
+    fleet: int = -1  # index in Plant.fleets, if vehicles bring the parts
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What happens to a part after its cycle. One uniform decides: scrap first, then rework."""
+
+    scrap: float = 0.0
+    rework: float = 0.0
+    rework_to: int = SINK  # operation index
+    max_loops: int = 1  # a part sent back that often already is scrapped instead
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A furnace: up to `size` parts at once, started with `minimum` waiting, or `timeout_s` after the oldest arrived."""
+
+    size: int
+    minimum: int = 1
+    timeout_s: float = 0.0  # 0: no timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """m identical machines fed first-come-first-served from one input buffer (several for a join)."""
+
+    name: str
+    title: str
+    section: int
+    kind: str
+    behaviour: str
+    machines: tuple[int, ...]  # unit ids
+    cycle_time: Distribution
+    unit_time_s: float  # planned cycle time: the base of OEE effectiveness
+    inputs: tuple[Input, ...]
+    destination: int = SINK
+    inspection: Inspection | None = None
+    batch: Batch | None = None
+    variant_factor: tuple[float, ...] = ()  # cycle time multiplier by variant; empty: 1
+    setup_s: tuple[tuple[float, ...], ...] = ()  # changeover matrix [from variant][to variant]; empty: none
+    setup_operator: int = -1  # crew pool needed for setup
+    operator: int = -1  # crew pool needed while busy (manual work)
+    robot: int = -1  # index in Plant.robots: shared server needed while busy
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine. `unit` is its id in logs."""
+
+    name: str
+    unit: int
+    operation: int
+    kind: str
+    failures: tuple[FailureMode, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    power_w: tuple[float, ...] = ()  # by State; shape (N_STATES,)
+    sensors: tuple[int, ...] = ()  # sensor ids
+    shift: int = -1  # index in Plant.shifts; -1: always on
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where parts enter. Saturated (`interarrival` None): a new part is always waiting."""
+
+    name: str
+    unit: int
+    interarrival: Distribution | None = None
+    arrivals_s: tuple[float, ...] = ()  # a schedule: arrival moments; used instead of `interarrival` when given
+    when_full: str = "wait"  # "wait": arrivals queue outside without limit; "lose": they go away
+    cards: int = 0  # CONWIP: at most this many of the source's parts in the line; 0: no limit
+    mix: tuple[float, ...] = (1.0,)  # share of each variant
+    sequence: tuple[int, ...] = ()  # a fixed cycle of variants, instead of the mix
+    material_cost: float = 0.0  # per part, in the plant's currency
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """A shared server: serves the operations that name it one at a time."""
+
+    name: str
+    unit: int
+    power_w: tuple[float, ...] = ()
+    sensors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Vehicles that carry parts between stops (sections)."""
+
+    name: str
+    units: tuple[int, ...]
+    policy: str  # "first_come", "nearest", "most_urgent", or one registered by the user
+    speed_mps: float
+    load: Distribution
+    unload: Distribution
+    distance_m: tuple[tuple[float, ...], ...]  # [from section][to section]; vehicles start at section 0
+    battery_s: float = 0.0  # moving time on a full battery; 0: never charges
+    charge_below: float = 0.2  # an idle vehicle below this share goes charging
+    charge_s: float = 0.0  # from empty to full
+    trip: Distribution | None = None  # drawn travel time instead of distance / speed
+    power_w: tuple[float, ...] = ()
+    sensors: tuple[tuple[int, ...], ...] = ()  # by vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class Conveyor:
+    """Carries parts in `delay_s`; at most `capacity` on it, waiting ones included."""
+
+    name: str
+    unit: int
+    delay_s: float
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A pool of people: repairers or operators."""
+
+    name: str
+    units: tuple[int, ...]
+    skills: tuple[str, ...] = ()
+    shift: int = -1
+    wage_per_h: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """When something works: open intervals within a repeating cycle. Closed: off."""
+
+    name: str
+    cycle_s: float  # one day, one week
+    open_s: tuple[tuple[float, float], ...]
+    at_end: str = "pause"  # "pause" the part in work, or "finish" it first
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One periodic channel of a unit: value = raw * scale + offset, in `unit_text`."""
+
+    id: int
+    unit: int
+    name: str  # within its machine: "spindle_power"
+    kind: str  # a key of sensing.kinds.KINDS
+    unit_text: str
+    scale: float
+    offset: float
+    low: float  # measuring range, in unit_text
+    high: float
+    period_us: int
+    bits: int = 16  # of the raw count: 16 or 32, signed
+    params: tuple[tuple[str, float], ...] = ()  # of the kind, sorted by name
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """Energy price by time of day."""
+
+    from_s: tuple[float, ...] = (0.0,)  # seconds after midnight at which a price begins, rising, first 0
+    price_per_kwh: tuple[float, ...] = (0.0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Prices, in `currency`."""
+
+    currency: str = "EUR"
+    tariff: Tariff = Tariff()
+    machine_per_h: float = 0.0
+    labour_per_h: float = 0.0  # of the whole line, per planned hour
+    repair_per_h: float = 0.0
+    scrap_per_part: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProfile:
+    """How telemetry travels: a property of the network, not of the machine."""
+
+    name: str = "wired"
+    latency_s: float = 0.0
+    jitter_s: float = 0.0
+    loss: float = 0.0
+    outage_every_s: float = 0.0
+    outage_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """The whole line."""
+
+    name: str
+    title: str
+    start: str  # ISO 8601 local time
+    timezone: str
+    topic_root: str  # ISA-95 path: enterprise/site/area
+    sections: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    machines: tuple[Machine, ...]
+    sources: tuple[Source, ...]
+    sensors: tuple[Sensor, ...]
+    units: tuple[str, ...]  # name of every unit id
+    robots: tuple[Robot, ...] = ()
+    fleets: tuple[Fleet, ...] = ()
+    conveyors: tuple[Conveyor, ...] = ()
+    crews: tuple[Crew, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    variants: tuple[str, ...] = ("standard",)
+    base_load_w: float = 0.0
+    cost: Cost = Cost()
+    link: LinkProfile = LinkProfile()
+    pacing: int = -1  # operation the headline station numbers are read at; -1: the first bottleneck
+    digest: str = ""  # sha256 of the resolved input
+    assumptions: tuple[str, ...] = field(default=(), compare=False)

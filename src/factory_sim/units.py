@@ -1,0 +1,57 @@
+"""The only parser of values with units: "37 s", "8 h", "15 kW", "2.5 %", "0.12 EUR/kWh" -> SI floats."""
+
+from __future__ import annotations
+
+import re
+
+# dimension -> unit -> factor to the SI unit used in names (_s, _w, _m, _mps, 1, _j, _pa, _n, _nm ...)
+UNITS: dict[str, dict[str, float]] = {
+    "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "power": {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6},
+    "energy": {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "Wh": 3600.0, "kWh": 3.6e6, "MWh": 3.6e9},
+    "length": {"mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3},
+    "speed": {"m/s": 1.0, "m/min": 1 / 60, "km/h": 1 / 3.6},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "1/min": 1 / 60, "1/h": 1 / 3600},
+    "temperature": {"°C": 1.0, "degC": 1.0},
+    "pressure": {"Pa": 1.0, "kPa": 1e3, "bar": 1e5, "MPa": 1e6},
+    "force": {"N": 1.0, "kN": 1e3},
+    "torque": {"Nm": 1.0, "N·m": 1.0},
+    "current": {"mA": 1e-3, "A": 1.0},
+    "voltage": {"V": 1.0, "kV": 1e3},
+    "velocity": {"mm/s": 1e-3, "m/s": 1.0},
+    "share": {"%": 0.01, "ppm": 1e-6, "": 1.0},
+    "count": {"": 1.0, "parts": 1.0, "part": 1.0},
+    "number": {"": 1.0},
+}
+
+_VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
+
+
+def parse(text: str | float, dimension: str) -> float:
+    """SI value of `text` in `dimension`.
+
+    A bare number is accepted only where the dimension has none ("share", "count", "number"); bool never.
+    Raises ValueError with a sentence that says what was expected.
+    """
+    table = UNITS[dimension]
+    match = _VALUE.fullmatch(str(text)) if not isinstance(text, bool) else None
+    if match is None:
+        msg = f"expected {_expected(dimension)}, got {text!r}"
+        raise ValueError(msg)
+    number, unit = float(match[1]), match[2]
+    if unit not in table:
+        what = "has no unit" if not unit else f"has unit {unit!r}, which is no unit of {dimension}"
+        msg = f"{text!r} {what}; expected {_expected(dimension)}"
+        raise ValueError(msg)
+    value = number * table[unit]
+    if value in (float("inf"), float("-inf")):
+        msg = f"{text!r} is too large"
+        raise ValueError(msg)
+    return value
+
+
+def _expected(dimension: str) -> str:
+    named = [unit for unit in UNITS[dimension] if unit]
+    if not named:
+        return "a number"
+    return f"a {dimension} with a unit ({', '.join(named)})"
