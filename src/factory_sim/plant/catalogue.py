@@ -1,0 +1,43 @@
+"""What the loader must know of the rooms above it: the names that a plant file may use, and their parameters.
+
+The loader gets a Catalogue as an argument (the door tables of sensing and sim, collected) and refuses what is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a sensor kind, as a plant file may set it."""
+
+    dimension: str  # a key of units.UNITS: how its text is read
+    default: float  # SI
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorKindInfo:
+    """Defaults of a sensor kind: value = raw * scale + offset, in `unit_text`."""
+
+    unit_text: str
+    low: float  # measuring range, in unit_text
+    high: float
+    rate_hz: float = 1.0
+    scale: float = 0.0  # 0: the finest of 1, 2, 5 x 10^n with which low and high fit into `bits`
+    offset: float = 0.0
+    bits: int = 16  # 16 or 32, signed
+    params: Mapping[str, Param] = field(default_factory=dict)
+    help: str = ""
+    roles: Collection[str] = ("machine", "robot", "vehicle")  # the units that may carry it
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The names a plant file may use."""
+
+    sensor_kinds: Mapping[str, SensorKindInfo]
+    behaviours: Collection[str]
+    policies: Collection[str]
