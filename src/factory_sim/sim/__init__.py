@@ -1,0 +1,1 @@
+"""How the line MOVES: plant -> EventLog. The only room that knows SimPy."""

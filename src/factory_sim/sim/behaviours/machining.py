@@ -1,0 +1,34 @@
+"""One part at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import simpy
+
+    from factory_sim.sim.machine import Machine
+    from factory_sim.sim.station import Station, Waiting
+
+
+def ready(station: Station) -> list[list[Waiting]]:
+    """The part that waits longest."""
+    parts = station.inputs[0].parts
+    return [[parts.popleft()]] if parts else []
+
+
+def process(m: Machine) -> Generator[simpy.Event, Any, None]:
+    """Take parts, change over if they ask for it, get robot and operator, work, pass them on."""
+    while True:
+        yield m.take()
+        setup_us = m.changeover_us()
+        if setup_us:
+            if m.setup_pool is not None:
+                yield m.hold(m.setup_pool)
+            yield m.setup(setup_us)
+        for pool in m.pools:
+            yield m.hold(pool)
+        yield m.work()
+        yield m.give()

@@ -1,0 +1,52 @@
+"""Finding operations that block each other in a circle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import ModelError
+from factory_sim.sim.station import Buffer
+
+if TYPE_CHECKING:
+    from factory_sim.sim.station import Station
+
+
+def find_circle(stations: list[Station]) -> None:
+    """Raise ModelError if some operations can never move again, because each waits for room at the next.
+
+    An operation is stuck when every machine of it holds a finished part for a full buffer of a stuck operation; taking
+    away those that are not leaves the circle.
+    """
+    stuck = {station.index: _waits_for(station) for station in stations}
+    while True:
+        free = [i for i, targets in stuck.items() if not targets or not targets <= stuck.keys()]
+        if not free:
+            break
+        for i in free:
+            del stuck[i]
+    if stuck:
+        circle = _walk(stuck)
+        names = " -> ".join(stations[i].spec.name for i in circle)
+        msg = (
+            f"blocked in a circle at {stations[0].line.now / 1e6:.1f} s: {names}.\n"
+            "  Every machine in it holds a finished part for a full buffer. Give the rework's buffer more places, "
+            "or let fewer parts into the loop (cards)."
+        )
+        raise ModelError(msg)
+
+
+def _waits_for(station: Station) -> set[int]:
+    targets = set()
+    for machine in station.machines:
+        place = machine.place
+        if machine.phase != machine.phase.DONE or not isinstance(place, Buffer) or place.room() > 0:
+            return set()
+        targets.add(place.index)
+    return targets
+
+
+def _walk(stuck: dict[int, set[int]]) -> list[int]:
+    path = [min(stuck)]
+    while (following := min(stuck[path[-1]])) not in path:
+        path.append(following)
+    return [*path[path.index(following) :], following]

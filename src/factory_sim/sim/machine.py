@@ -1,0 +1,306 @@
+"""A machine: what it holds, what it does, when that ends. Behaviours say what happens in which order."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from factory_sim.plant.states import Outcome, State, Wait
+from factory_sim.sim.breakdowns import Breakdowns
+from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.transport import Calls
+from factory_sim.sim.upkeep import Upkeep
+from factory_sim.streams import durations_us, key, uniforms
+
+if TYPE_CHECKING:
+    import simpy
+
+    from factory_sim.plant.spec import Machine as MachineSpec
+    from factory_sim.sim.pool import Pool
+    from factory_sim.sim.simpy_engine import Line
+    from factory_sim.sim.station import Place, Station, Waiting
+
+
+class Phase(IntEnum):
+    """How far the machine is with its parts, whatever keeps it from going on."""
+
+    EMPTY = 0
+    SETUP = 1
+    NEEDS = 2  # waits for a robot or an operator
+    WORK = 3
+    DONE = 4
+
+
+_STATE_OF = {Phase.EMPTY: State.STARVED, Phase.SETUP: State.SETUP, Phase.NEEDS: State.WAITING, Phase.WORK: State.BUSY}
+
+
+class Machine:
+    """One machine in a run. `take`, `setup`, `hold`, `work` and `give` are the words behaviours are written in."""
+
+    def __init__(self, line: Line, station: Station, spec: MachineSpec, seed: int, replication: int) -> None:
+        self.line, self.station, self.spec, self.unit = line, station, spec, spec.unit
+        operation = station.spec
+        self.phase = Phase.EMPTY
+        self.off = False
+        self.closing = False  # goes off when its part is finished
+        self.held: list[int] = []  # parts in the machine; finished ones leave from the front
+        self.outcome, self.place = station.passes, station.destination  # where the front part goes
+        self.offered_us = 0  # since when
+        self.variant = -1  # it is set up for
+        self.pools: list[Pool] = []  # robots and operators needed for work
+        self.pool: Pool | None = None  # it waits for
+        self.setup_pool: Pool | None = None
+        self.state: int = State.STARVED  # as last written
+        self.last_row = -1
+        self.left_us = 0  # of the running setup or work
+        self.drawn_us = 0  # of the running work
+        self.busy_us = 0  # ever
+        self.clock: simpy.Event | None = None  # ends the running setup or work
+        self.started_us = 0  # the clock
+        self.changed = line.signal()
+        self.cycles = durations_us(key(seed, replication, spec.name, "cycle"), operation.cycle_time)
+        self.verdicts = uniforms(key(seed, replication, spec.name, "quality")) if operation.inspection else None
+        self.breakdowns = Breakdowns(self, seed, replication)
+        self.upkeep = Upkeep(self, seed, replication) if spec.maintenance else None
+
+    def begin(self) -> None:
+        """Write the first row; failure clocks run from here."""
+        self.breakdowns.sync()
+        self.write_state()
+
+    # ---- the words of behaviours
+
+    def take(self) -> simpy.Event:
+        """Wait for parts; the station chooses them."""
+        self.phase = Phase.EMPTY
+        if self.available():
+            self.station.waits(self)
+        return self.changed
+
+    def changeover_us(self) -> int:
+        """Setup time that the part in the machine asks for [µs]; the machine then counts as set up for it."""
+        matrix = self.station.spec.setup_s
+        if not matrix:
+            return 0
+        before, self.variant = self.variant, self.line.parts.variant[self.held[0]]
+        return round(matrix[before][self.variant] * 1e6) if before >= 0 else 0
+
+    def setup(self, duration_us: int) -> simpy.Event:
+        """Change over."""
+        self.phase, self.left_us = Phase.SETUP, duration_us
+        self._run()
+        return self.changed
+
+    def hold(self, pool: Pool) -> simpy.Event:
+        """Get one of `pool`, a robot or an operator."""
+        if pool.try_take(self):
+            return self.line.passed
+        self.phase, self.pool = Phase.NEEDS, pool
+        pool.call(self)
+        return self.changed
+
+    def work(self) -> simpy.Event:
+        """Process the parts in the machine."""
+        drawn, factor = next(self.cycles), self.station.spec.variant_factor
+        if factor:
+            drawn = round(drawn * factor[self.line.parts.variant[self.held[0]]])
+        self.phase = Phase.WORK
+        self.left_us = self.drawn_us = drawn
+        self._run()
+        return self.changed
+
+    def give(self) -> simpy.Event:
+        """Pass the finished parts on, one by one."""
+        self.phase = Phase.DONE
+        for pool in self.pools:
+            pool.release(self)
+        if self.upkeep is not None:
+            self.upkeep.after_work(len(self.held))
+        if self.closing:
+            self._switch_off()
+        self.line.unsettled.add(self)
+        self._offer()
+        return self.changed
+
+    # ---- moves
+
+    def start(self, taken: list[list[Waiting]]) -> None:
+        """Take parts: one list for each part kept, its components behind it."""
+        line = self.line
+        cause = max(self.last_row, *[row for group in taken for _, row, _ in group])
+        self.held = [group[0][0] for group in taken]
+        self.changed.fire()  # the behaviour goes on, which settles the state
+        first = line.writer.n
+        for group in taken:
+            self._row(group[0][0], Outcome.TOOK, self._detail(), cause)
+            for component, _, _ in group[1:]:
+                self._row(component, Outcome.MERGED, self._detail(), self.last_row)
+                line.tally.merged += 1
+                line.parts.gone(component)
+        for buffer in self.station.inputs:
+            buffer.room_row = first
+
+    def give_front(self, place: Place, cause: int) -> int:
+        """Hand the front part over to `place`, because of row `cause` or, if it did not wait, of our own work; the row."""
+        part = self.held.pop(0)
+        if self.offered_us == self.line.now or cause < 0:
+            cause = self.last_row
+        self.line.tally.gave(self.line.now, self.unit, 0 if self.held else self.drawn_us)
+        if not self.held:
+            self.phase = Phase.EMPTY
+        row = self._row(part, self.outcome, place.index, cause)
+        if self.outcome is Outcome.SCRAPPED:
+            self.line.tally.scrap(self.line.now, self.unit)
+        elif self.outcome is Outcome.LEFT:
+            self.line.tally.good_part(self.line.now)
+        place.put(part, row)
+        if self.held:
+            self._offer()
+        else:
+            self.changed.fire()
+        return row
+
+    def _offer(self) -> None:
+        self.offered_us = self.line.now
+        if self.verdicts is not None:
+            self.outcome, self.place = self.station.verdict(self.held[0], next(self.verdicts))
+        self.place.offer(self)
+
+    # ---- interruptions
+
+    def available(self) -> bool:
+        """Nothing keeps it from going on."""
+        return not self.off and self.breakdowns.failed < 0 and (self.upkeep is None or self.upkeep.active < 0)
+
+    def pause(self) -> None:
+        """Stop where it stands: it just became unavailable."""
+        if self.clock is not None:
+            self._stop_clock()
+        elif self.phase is Phase.EMPTY:
+            self.station.withdraw(self)
+        elif self.phase is Phase.NEEDS and self.pool is not None:
+            self.pool.withdraw(self)
+
+    def go_on(self, cause: int = -1) -> None:
+        """One thing that kept it from going on is over; `cause` is the row that says so."""
+        self.breakdowns.sync()
+        needs = self.pool
+        if not self.available() or self.phase is Phase.DONE:
+            pass
+        elif self.phase is Phase.EMPTY:
+            self.station.waits(self)
+        elif self.phase is not Phase.NEEDS or needs is None:
+            self._run()
+        elif needs.try_take(self):
+            self.granted()
+            return
+        else:
+            needs.call(self)
+        self.write_state(cause)
+
+    def shift_ends(self, at_end: str) -> None:
+        """Go off, at once or after the part in work."""
+        if at_end == "finish" and self.phase in (Phase.SETUP, Phase.NEEDS, Phase.WORK):
+            self.closing = True
+        else:
+            self._switch_off()
+            self.write_state()
+
+    def shift_begins(self) -> None:
+        """Come back."""
+        self.closing = False
+        if self.off:
+            self.off = False
+            self.go_on()
+
+    def granted(self) -> None:
+        """The robot or operator that was called is here."""
+        self.pool = None
+        self.changed.fire()
+        self.write_state(self.line.writer.n - 1)
+
+    def _switch_off(self) -> None:
+        if self.available():
+            self.pause()
+        self.off, self.closing = True, False
+        self.breakdowns.sync()
+
+    # ---- clock and rows
+
+    def _run(self) -> None:
+        line, self.started_us = self.line, self.line.now
+        if self.phase is Phase.WORK:
+            life_us = self.breakdowns.busy_due_us - self.busy_us
+            if life_us < self.left_us:
+                self.clock = line.timer(life_us, Class.FAILURE, self.unit, self._breaks)
+                return
+        self.clock = line.timer(self.left_us, Class.PROCESSING_END, self.unit, self._ends)
+
+    def _stop_clock(self) -> None:
+        elapsed = self.line.now - self.started_us
+        self.left_us -= elapsed
+        if self.phase is Phase.WORK:
+            self.busy_us += elapsed
+        self.clock = None
+
+    def _ends(self, event: simpy.Event) -> None:
+        if event is not self.clock:
+            return  # the clock was stopped meanwhile
+        self.clock = None
+        if self.phase is Phase.WORK:
+            self.busy_us += self.left_us
+            self.changed.fire()
+            return
+        if self.setup_pool is not None:
+            self.setup_pool.release(self)
+        self.changed.fire()
+        self.write_state()
+
+    def _breaks(self, event: simpy.Event) -> None:
+        if event is self.clock:
+            self.breakdowns.wear_out()
+
+    def state_now(self) -> int:
+        """The one state it is in; what keeps it from going on comes first."""
+        if self.off:
+            return State.OFF
+        if self.upkeep is not None and self.upkeep.active >= 0:
+            return State.MAINTENANCE
+        if self.breakdowns.failed >= 0:
+            return State.REPAIR if self.breakdowns.repairing else State.DOWN
+        if self.phase is Phase.DONE:
+            calls = isinstance(self.place, Calls) and self.place.awaits_vehicle(self)
+            return State.WAITING if calls else State.BLOCKED
+        return _STATE_OF[self.phase]
+
+    def settle_state(self) -> None:
+        """Write a row if the state changed without a part movement."""
+        if self.state_now() != self.state:
+            self.write_state()
+
+    def write_state(self, cause: int = -1) -> int:
+        """Write a row without a part movement, enabled by row `cause` or our own last one; its index."""
+        state = self.state = self.state_now()
+        detail = self._detail()
+        if state == State.WAITING:
+            detail = Wait.VEHICLE if self.phase is Phase.DONE else self.pool.kind if self.pool is not None else 0
+        part = self.held[0] if self.held else -1
+        self.last_row = self.line.row(
+            self.line.now, self.unit, state, part, Outcome.NONE, detail, max(cause, self.last_row)
+        )
+        return self.last_row
+
+    def _row(self, part: int, outcome: int, detail: int, cause: int) -> int:
+        self.state = self.state_now()
+        self.last_row = self.line.row(self.line.now, self.unit, self.state, part, outcome, detail, cause)
+        return self.last_row
+
+    def _detail(self) -> int:
+        state = self.state_now()
+        if state == State.BUSY:
+            return self.breakdowns.wear()
+        if state in (State.DOWN, State.REPAIR):
+            return self.breakdowns.failed
+        if state == State.SETUP:
+            return self.variant
+        return self.upkeep.active if state == State.MAINTENANCE and self.upkeep is not None else 0

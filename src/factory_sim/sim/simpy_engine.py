@@ -1,0 +1,145 @@
+"""The reference model: SimPy's event list and processes, our rule for simultaneous events.
+
+Events due at one instant run by (class, unit) and change state only; then parts move, always at the most downstream
+place where a move is possible. That makes a run a pure function of plant and seed, whatever the engine
+(docs/design.md). Machines, sources and vehicles are built by `build.py`; this file owns time.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import simpy
+
+from factory_sim.sim.parts import Parts
+from factory_sim.sim.rows import RowWriter
+from factory_sim.sim.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from factory_sim.records import Window
+    from factory_sim.sim.pool import Pool
+    from factory_sim.sim.station import Exit, Station
+    from factory_sim.sim.transport import Fleet
+
+
+class Class(IntEnum):
+    """Order of events that fall due at the same instant."""
+
+    CALENDAR = 0
+    REPAIR_END = 1
+    PROCESSING_END = 2
+    FAILURE = 3
+    TRANSPORT_END = 4
+    ARRIVAL = 5
+    TIMEOUT = 6
+
+
+_UNIT_BITS = 16
+
+
+class Signal(simpy.Event):
+    """What a behaviour waits for. Firing it resumes the behaviour at once, without a turn through the event list."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        super().__init__(env)
+        self._ok = True
+        self._value: Any = None
+
+    def fire(self, value: Any = None) -> None:
+        """Resume whoever waits; the signal can be waited for again."""
+        self._value = value
+        waiting, self.callbacks = self.callbacks, []
+        for callback in waiting:
+            callback(self)
+
+
+class Unit(Protocol):
+    """What the engine asks of a unit at the end of an instant."""
+
+    unit: int
+
+    def settle_state(self) -> None:
+        """Write a row if the state changed without a part movement."""
+
+
+class Line:
+    """One run: the clock, the event list, the places where parts can move, the log."""
+
+    def __init__(self, window: Window) -> None:
+        self.env = simpy.Environment(initial_time=0)
+        self.now = 0
+        self.writer = RowWriter()
+        self.row = self.writer.row
+        self.tally = Tally(window)
+        self.dirty = 0  # bit i: a move may be possible at stations[i]
+        self.stations: list[Station | Exit] = []  # source to sink; the last one is the exit
+        self.pools: list[Pool] = []
+        self.fleets: list[Fleet] = []
+        self.exit: Exit
+        self.parts = Parts()
+        self.unsettled: set[Unit] = set()
+        self.circle_check: Callable[[], None] | None = None
+        self.passed = simpy.Event(self.env)  # an event that has already happened: "go on at once"
+        self.passed.callbacks = None
+        self.passed._ok, self.passed._value = True, None  # noqa: SLF001 - how SimPy marks a processed event
+
+    def timer(self, delay_us: int, kind: Class, unit: int, callback: Callable[[simpy.Event], None]) -> simpy.Event:
+        """Call `callback` after `delay_us`, in its canonical place within that instant."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None  # noqa: SLF001 - triggered, as simpy.Timeout does it
+        event.callbacks.append(callback)
+        self.env.schedule(event, priority=(kind << _UNIT_BITS) + unit, delay=delay_us)
+        return event
+
+    def process(self, generator: Generator[simpy.Event, Any, None]) -> None:
+        """Start a behaviour."""
+        self.env.process(generator)
+
+    def signal(self) -> Signal:
+        """A new signal."""
+        return Signal(self.env)
+
+    def advance(self, until_us: int) -> None:
+        """Run every instant before `until_us`."""
+        env = self.env
+        peek, step = env.peek, env.step
+        while (due := peek()) < until_us:
+            self.now = due
+            while due == self.now:
+                step()
+                due = peek()
+                if due != self.now:
+                    self._settle()
+                    due = peek()
+            if self.unsettled:
+                self._settle_states()
+        self.now = until_us
+
+    def _settle(self) -> None:
+        """Make every move that is possible now: people and robots first, then parts from sink to source, then vehicles."""
+        stations = self.stations
+        while True:
+            for pool in self.pools:
+                if pool.dirty:
+                    pool.serve()
+            while dirty := self.dirty:
+                i = dirty.bit_length() - 1
+                station = stations[i]
+                self.dirty = dirty ^ station.bit
+                station.visit()
+            for fleet in self.fleets:
+                if fleet.dirty:
+                    fleet.dispatch()
+            if not self.dirty and not any(pool.dirty for pool in self.pools):
+                return
+
+    def _settle_states(self) -> None:
+        unsettled, self.unsettled = self.unsettled, set()
+        for unit in sorted(unsettled, key=attrgetter("unit")):
+            unit.settle_state()
+        if self.circle_check is not None:
+            self.circle_check()

@@ -1,0 +1,179 @@
+"""An operation at work: its buffers, its waiting machines, and the moves that are possible there."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from factory_sim.plant.states import Outcome
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Input, Operation
+    from factory_sim.sim.behaviours import Behaviour
+    from factory_sim.sim.machine import Machine
+    from factory_sim.sim.simpy_engine import Line
+    from factory_sim.sim.transport import Conveyor, Fleet
+
+
+Waiting = tuple[int, int, int]  # (part, row that brought it, arrival in µs)
+
+
+class Sender(Protocol):
+    """Whoever holds a part that wants to go on."""
+
+    unit: int
+
+    def give_front(self, place: Place, cause: int) -> int:
+        """Hand the first part over; `cause` is the row that made room, if the part had to wait. Returns the row."""
+
+
+class Place(Protocol):
+    """Where a part can go next: a buffer, a conveyor, a vehicle, the exit."""
+
+    @property
+    def index(self) -> int:
+        """Operation the part gets to, -1: none."""
+
+    def offer(self, sender: Sender) -> None:
+        """`sender` holds a part for here."""
+
+    def withdraw(self, sender: Sender) -> None:
+        """`sender` takes its offer back."""
+
+    def put(self, part: int, row: int) -> None:
+        """The part arrives; `row` is the row that brought it."""
+
+
+class Buffer:
+    """Waiting places in front of an operation. Freed space goes to the sender blocked longest, then lowest unit."""
+
+    def __init__(self, line: Line, station: Station, spec: Input) -> None:
+        self.line, self.station = line, station
+        self.quantity, self.capacity = spec.quantity, spec.capacity
+        self.index = station.index
+        self.parts: deque[Waiting] = deque()
+        self.reserved = 0  # places held for parts on vehicles
+        self.senders: list[tuple[int, int, Sender]] = []  # (blocked since, unit, who)
+        self.room_row = -1  # the row that last made room
+        self.fleet: Fleet | None = None  # brings the parts
+        self.conveyor: Conveyor | None = None  # brings the parts
+
+    def room(self) -> int:
+        """Free places. A buffer without places passes parts straight to machines that wait."""
+        if self.capacity:
+            return self.capacity - len(self.parts) - self.reserved
+        return len(self.station.idle) - len(self.parts) - self.reserved
+
+    def offer(self, sender: Sender) -> None:
+        """Queue up for a place."""
+        insort(self.senders, (self.line.now, sender.unit, sender))
+        self.line.dirty |= self.station.bit
+
+    def withdraw(self, sender: Sender) -> None:
+        """Leave the queue."""
+        self.senders = [entry for entry in self.senders if entry[2] is not sender]
+
+    def put(self, part: int, row: int) -> None:
+        """A part takes a free place."""
+        self.parts.append((part, row, self.line.now))
+
+    def fill(self) -> bool:
+        """Let senders in while there is room; whether any came."""
+        came = False
+        while self.senders and self.room() > 0:
+            self.senders.pop(0)[2].give_front(self, self._freed_by())
+            came = True
+        return came
+
+    def _freed_by(self) -> int:
+        idle = self.station.idle
+        return self.room_row if self.capacity or not idle else idle[0][2].last_row
+
+
+class Station:
+    """One operation: input buffers, machines, and the rule by which a machine takes parts."""
+
+    def __init__(self, line: Line, index: int, spec: Operation, behaviour: Behaviour) -> None:
+        self.line, self.index, self.spec, self.behaviour = line, index, spec, behaviour
+        self.bit = 1 << index
+        self.inputs = [Buffer(line, self, each) for each in spec.inputs]
+        self.idle: list[tuple[int, int, Machine]] = []  # (idle since, unit, machine), longest first
+        self.machines: list[Machine] = []
+        self.destination: Place = line.exit
+        self.passes = Outcome.LEFT  # what a good part's row says
+        self.rework: Place | None = None
+        self.has_upkeep = False
+        self.alarm_us = -1  # of the batch timeout that was set last
+
+    def visit(self) -> None:
+        """Make every move that is possible here: fill the buffers, start machines, until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            for buffer in self.inputs:
+                if buffer.senders and buffer.fill():
+                    moved = True
+                if buffer.conveyor is not None and buffer.conveyor.fill():
+                    moved = True
+                if buffer.fleet is not None:
+                    buffer.fleet.dirty = True
+            while self.idle and self._start():
+                moved = True
+
+    def _start(self) -> bool:
+        if self.has_upkeep and any(m.upkeep is not None and m.upkeep.start_due() for _, _, m in self.idle):
+            return True
+        taken = self.behaviour.ready(self)
+        if not taken:
+            return False
+        self.idle.pop(0)[2].start(taken)
+        return True
+
+    def verdict(self, part: int, u: float) -> tuple[Outcome, Place]:
+        """What inspection decides about a finished part, from one uniform."""
+        inspection, line = self.spec.inspection, self.line
+        if inspection is not None and u < inspection.scrap + inspection.rework:
+            loops = line.parts.loops
+            if u >= inspection.scrap and loops.get(part, 0) < inspection.max_loops and self.rework is not None:
+                loops[part] = loops.get(part, 0) + 1
+                return Outcome.REWORK, self.rework
+            return Outcome.SCRAPPED, line.exit
+        return self.passes, self.destination
+
+    def waits(self, machine: Machine) -> None:
+        """`machine` is ready for a part."""
+        insort(self.idle, (self.line.now, machine.unit, machine))
+        self.line.dirty |= self.bit
+
+    def withdraw(self, machine: Machine) -> None:
+        """`machine` is no longer ready."""
+        self.idle = [entry for entry in self.idle if entry[2] is not machine]
+        self.line.dirty |= self.bit
+
+
+class Exit:
+    """The end of the line, always ready: the sink and the scrap box."""
+
+    def __init__(self, line: Line, index: int) -> None:
+        self.line, self.bit = line, 1 << index
+        self.index = -1  # what rows name as destination
+        self._senders: list[tuple[int, int, Sender]] = []
+
+    def offer(self, sender: Sender) -> None:
+        """Queue up: parts leave in the order of unit ids."""
+        insort(self._senders, (self.line.now, sender.unit, sender))
+        self.line.dirty |= self.bit
+
+    def withdraw(self, sender: Sender) -> None:
+        """Leave the queue."""
+        self._senders = [entry for entry in self._senders if entry[2] is not sender]
+
+    def put(self, part: int, row: int) -> None:  # noqa: ARG002 - a Place
+        """The part is gone."""
+        self.line.parts.gone(part)
+
+    def visit(self) -> None:
+        """Let everything out."""
+        while self._senders:
+            self._senders.pop(0)[2].give_front(self, -1)

@@ -1,0 +1,51 @@
+"""What the simulator counts itself, apart from the log: the truth for the audit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.records import Truth
+
+if TYPE_CHECKING:
+    from factory_sim.records import Window
+
+
+class Tally:
+    """Counters of one run, for the parts that units give away inside the window."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.parts: Counter[int] = Counter()
+        self.busy_us: Counter[int] = Counter()
+        self.scrapped: Counter[int] = Counter()
+        self.good = 0
+        self.entered = 0  # these three count from the run's start: parts in = out + inside + scrapped + merged
+        self.left = 0
+        self.lost = 0
+        self.merged = 0
+        self.scrapped_ever = 0
+
+    def gave(self, now_us: int, unit: int, drawn_us: int) -> None:
+        """`unit` gave a part away; `drawn_us` is the drawn time of its cycle with the cycle's last part, else 0."""
+        if self.window.t0_us <= now_us < self.window.t1_us:
+            self.parts[unit] += 1
+            self.busy_us[unit] += drawn_us
+
+    def good_part(self, now_us: int) -> None:
+        """A part reached the sink."""
+        self.left += 1
+        self.good += self.window.t0_us <= now_us < self.window.t1_us
+
+    def scrap(self, now_us: int, unit: int) -> None:
+        """`unit` gave a part away as scrap."""
+        self.scrapped_ever += 1
+        self.scrapped[unit] += self.window.t0_us <= now_us < self.window.t1_us
+
+    def truth(self, n_units: int) -> Truth:
+        """The counters as arrays."""
+        columns = (np.array([counter[u] for u in range(n_units)], np.int64)
+                   for counter in (self.parts, self.busy_us, self.scrapped))
+        return Truth(self.window, *columns, good_parts=self.good)
