@@ -90,13 +90,18 @@ def draw_us(name: np.uint64, first: int, n: int, distribution: Distribution) -> 
 
 
 @njit(cache=True)
-def uniform(name, k):  # noqa: ANN001, ANN201 - compiled: types are inferred
-    """Draw k of stream `name`: splitmix64 of the counter, the top 53 bits, never 0 or 1."""
+def bits(name, k):  # noqa: ANN001, ANN201 - compiled: types are inferred
+    """Draw k of stream `name` as 64 random bits: splitmix64 of the counter."""
     z = name + np.uint64(k + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def uniform(name, k):  # noqa: ANN001, ANN201
+    """Draw k of stream `name` as a number: the top 53 bits, never 0 or 1."""
+    return (np.float64(bits(name, k) >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
 @njit(cache=True)

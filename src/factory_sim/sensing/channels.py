@@ -1,0 +1,124 @@
+"""All sensors of a plant as arrays, ready for the compiled walk: tables, noise, quantisation, and what is carried."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from factory_sim import streams
+from factory_sim.plant.states import State
+from factory_sim.sensing.bearer import MAX_STEPS, N_SLOTS, bearers
+from factory_sim.sensing.kinds import KINDS
+from factory_sim.sensing.kinds.kind import Response
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from factory_sim.plant.spec import Plant, Sensor
+    from factory_sim.records import F8, I4, I8, U1
+    from factory_sim.sensing.bearer import Bearer
+    from factory_sim.sensing.kinds.kind import Channel
+
+
+class Channels(NamedTuple):
+    """Every sensor, in the order of their units. Shapes (n,), tables (n, N_SLOTS); units as the sensor's `unit_text`.
+
+    `value` and `mark_us` are carried: the LAG's or INTEGRAL's reading, or what MEAN has gathered since its last tick,
+    at the moment `mark_us`.
+    """
+
+    sensor: I4  # position in Plant.sensors
+    first: I8  # shape (n_units + 1,): the sensors of unit u are first[u] .. first[u + 1] - 1
+    levels: F8
+    worn: F8
+    response: U1
+    time_constant_s: F8
+    decay: F8  # of a LAG over one period
+    noise: F8
+    scatter: F8
+    name: NDArray[np.uint64]  # of the noise's stream
+    scale: F8
+    offset: F8
+    low: F8
+    high: F8
+    least: F8  # counts
+    most: F8
+    period_us: I8
+    value: F8
+    mark_us: I8
+    t0_us: int  # when readings begin
+
+
+class Tracks(NamedTuple):
+    """What each unit is doing, carried from row to row. Shapes (n_units,), steps (n_units, MAX_STEPS + 1)."""
+
+    step_us: I8  # busy time since the cycle began at which each step begins
+    state: U1
+    slot: U1
+    wear: F8  # share of life, at the last start of work
+    since_us: I8  # begin of the present state
+    busy_us: I8  # busy time of the cycle before that
+
+
+def channels(plant: Plant, seed: int, replication: int, t0_us: int) -> Channels:
+    """The plant's sensors, with readings that begin at `t0_us`."""
+    carriers = bearers(plant)
+    order = sorted(range(len(plant.sensors)), key=lambda i: plant.sensors[i].unit)
+    sensors = [plant.sensors[i] for i in order]
+    made = [_channel(s, carriers[s.unit]) for s in sensors]
+    period_us = np.array([s.period_us for s in sensors], np.int64)
+    tau_s = np.array([c.time_constant_s for c in made], np.float64)
+    bounds = [_counts(s) for s in sensors]
+    names = [streams.key(seed, replication, plant.units[s.unit], f"noise:{s.name}") for s in sensors]
+    return Channels(
+        sensor=np.array(order, np.int32),
+        first=np.searchsorted(np.array([s.unit for s in sensors]), np.arange(len(plant.units) + 1)).astype(np.int64),
+        levels=np.array([c.levels for c in made], np.float64).reshape(-1, N_SLOTS),
+        worn=np.array([c.worn for c in made], np.float64).reshape(-1, N_SLOTS),
+        response=np.array([c.response for c in made], np.uint8),
+        time_constant_s=tau_s,
+        decay=np.exp(-period_us * 1e-6 / np.where(tau_s > 0, tau_s, 1.0)),
+        noise=np.array([c.noise for c in made], np.float64),
+        scatter=np.array([c.scatter for c in made], np.float64),
+        name=np.array(names, np.uint64),
+        scale=np.array([s.scale for s in sensors], np.float64),
+        offset=np.array([s.offset for s in sensors], np.float64),
+        low=np.array([s.low for s in sensors], np.float64),
+        high=np.array([s.high for s in sensors], np.float64),
+        least=np.array([low for low, _ in bounds], np.float64),
+        most=np.array([high for _, high in bounds], np.float64),
+        period_us=period_us,
+        value=np.array([_start(c) for c in made], np.float64),
+        mark_us=np.full(len(sensors), t0_us, np.int64),
+        t0_us=t0_us,
+    )
+
+
+def tracks(plant: Plant, t0_us: int) -> Tracks:
+    """Every unit OFF until its first row."""
+    n = len(plant.units)
+    step_us = np.zeros((n, MAX_STEPS + 1), np.int64)
+    for unit, bearer in bearers(plant).items():
+        step_us[unit] = bearer.step_us
+    off = np.full(n, State.OFF, np.uint8)
+    return Tracks(step_us, off, off.copy(), np.zeros(n), np.full(n, t0_us, np.int64), np.zeros(n, np.int64))
+
+
+def _channel(sensor: Sensor, bearer: Bearer) -> Channel:
+    kind = KINDS[sensor.kind]
+    defaults = {name: param.default for name, param in kind.info.params.items()}
+    return kind.channel(bearer, defaults | dict(sensor.params))
+
+
+def _start(channel: Channel) -> float:
+    """A LAG begins in balance with the unit's state when readings begin: not known before the first rows."""
+    return math.nan if channel.response == Response.LAG else channel.start
+
+
+def _counts(sensor: Sensor) -> tuple[int, int]:
+    """The least and the greatest count: within the measuring range and the converter's width."""
+    widest = 2 ** (sensor.bits - 1)
+    low, high = ((bound - sensor.offset) / sensor.scale for bound in (sensor.low, sensor.high))
+    return max(math.ceil(low - 1e-9), -widest), min(math.floor(high + 1e-9), widest - 1)
