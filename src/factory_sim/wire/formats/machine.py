@@ -1,0 +1,181 @@
+"""`machine`: one flat JSON object per machine and tick, and one per event row, exact to the nanosecond and the count.
+
+    <root>/housing/OP110/M003/data   {"v":1,"t_ns":...,"seq":12,"period_us":1000000,"spindle_power":7.42,...}
+    <root>/housing/OP110/M003/event  {"v":1,"t_ns":...,"seq":4,"state":"busy","part":7,"outcome":"took","detail":0}
+
+A unit whose sensors have several periods sends one `data` message for each. A sensor without a value at that tick is
+left out. Events are retained.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from factory_sim.errors import PayloadError, did_you_mean
+from factory_sim.records import Message, Readings, Rows, Samples
+from factory_sim.wire import topics
+from factory_sim.wire.formats.checks import (
+    MAX_DETAIL,
+    MAX_PART,
+    MAX_SEQ,
+    MIN_DETAIL,
+    OUTCOME_CODES,
+    OUTCOME_NAMES,
+    STATE_CODES,
+    STATE_NAMES,
+    RefusedError,
+    Span,
+    json_object,
+    need_keys,
+    number,
+    whole,
+    word,
+)
+from factory_sim.wire.formats.layout import Layouts
+from factory_sim.wire.formats.rows import one_row
+from factory_sim.wire.formats.scaling import Scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.records import Meta
+
+VERSION = 1
+HEAD = ("v", "t_ns", "seq", "period_us")
+EVENT_KEYS = ("v", "t_ns", "seq", "state", "part", "outcome", "detail")
+_MAX_NS = 2**63 - 1
+
+
+def filters(root: str) -> tuple[str, ...]:
+    """What a subscriber asks for."""
+    start = f"{topics.clean_root(root)}/{topics.UNIT_LEVELS}"
+    return f"{start}/{topics.DATA}", f"{start}/{topics.EVENT}"
+
+
+class Encoder:
+    """Readings to one message per unit and tick, and one per row."""
+
+    def __init__(self, meta: Meta, root: str) -> None:
+        self._epoch_ns = meta.epoch_ns
+        units = topics.unit_topics(meta, root)
+        self._data = [f"{unit}/{topics.DATA}" for unit in units]
+        self._event = [f"{unit}/{topics.EVENT}" for unit in units]
+        self._tags = topics.sensor_tags(meta)
+        self._layouts, self._scaling = Layouts(meta), Scaling(meta.sensors)
+
+    def data(self, readings: Readings) -> list[Message]:
+        """Rows first, retained, then the samples, tick by tick."""
+        messages = list(self._rows(readings.rows))
+        for block in readings.samples:
+            messages.extend(self._samples(block))
+        return messages
+
+    def clear(self) -> list[Message]:
+        """Deletes all retained events."""
+        return [Message(topic, b"", retain=True) for topic in self._event]
+
+    def _rows(self, rows: Rows) -> Iterator[Message]:
+        columns = (rows.t_ns, rows.unit, rows.seq, rows.state, rows.part, rows.outcome, rows.detail)
+        for t_ns, unit, *values in zip(*(column.tolist() for column in columns), strict=True):
+            seq, state, part, outcome, detail = values
+            fields = (VERSION, t_ns, seq, STATE_NAMES[state], part, OUTCOME_NAMES[outcome], detail)
+            payload = orjson.dumps(dict(zip(EVENT_KEYS, fields, strict=True)))
+            yield Message(self._event[unit], payload, retain=True)
+
+    def _samples(self, block: Samples) -> Iterator[Message]:
+        layout = self._layouts.of(block.sensor)
+        order = list(layout.order)
+        values = self._scaling.values(block.raw[:, order], list(layout.sensors))
+        tags = [self._tags[k] for k in layout.sensors]
+        cuts = [
+            (self._data[unit], slice(a, b), tags[a:b])
+            for unit, a, b in zip(layout.units, layout.starts, layout.starts[1:], strict=False)
+        ]
+        for k, row in enumerate(values):
+            tick, numbers = block.first_tick + k, row.tolist()
+            t_ns = self._epoch_ns + tick * block.period_us * 1_000
+            there = None if block.present is None else block.present[k, order].tolist()
+            for topic, own, names in cuts:
+                found = dict(zip(names, numbers[own], strict=True))
+                if there is not None and not all(there[own]):
+                    found = {name: found[name] for name, is_there in zip(names, there[own], strict=True) if is_there}
+                if found:
+                    head = {"v": VERSION, "t_ns": t_ns, "seq": tick, "period_us": block.period_us}
+                    yield Message(topic, orjson.dumps(head | found))
+
+
+class Decoder:
+    """Messages back to readings; remembers nothing."""
+
+    def __init__(self, meta: Meta, root: str) -> None:
+        self._meta, self._span, self._scaling = meta, Span(meta), Scaling(meta.sensors)
+        units = topics.unit_topics(meta, root)
+        self._data = {f"{topic}/{topics.DATA}": unit for unit, topic in enumerate(units)}
+        self._event = {f"{topic}/{topics.EVENT}": unit for unit, topic in enumerate(units)}
+        self._columns: dict[tuple[int, int], dict[str, int]] = {}  # (unit, period_us) -> tag -> position in sensors
+        for k, tag in enumerate(topics.sensor_tags(meta)):
+            sensor = meta.sensors[k]
+            self._columns.setdefault((sensor.unit, sensor.period_us), {})[tag] = k
+
+    def feed(self, message: Message) -> Readings:
+        """The samples of one unit at one tick, or one row."""
+        try:
+            if message.topic in self._data:
+                return self._samples(self._data[message.topic], json_object(message.payload))
+            if message.topic in self._event:
+                return self._row(self._event[message.topic], json_object(message.payload))
+            msg = "no unit has this topic"
+            raise RefusedError(msg)
+        except RefusedError as error:
+            raise PayloadError(message.topic, "machine", str(error)) from None
+
+    def _samples(self, unit: int, found: dict[str, Any]) -> Readings:
+        whole(found, "v", VERSION, VERSION)
+        tick, period_us = whole(found, "seq", 0, MAX_SEQ), whole(found, "period_us", 1, MAX_SEQ)
+        self._span.check_ticks(tick, tick, period_us)
+        expected_ns = self._span.epoch_ns + tick * period_us * 1_000
+        if whole(found, "t_ns", -_MAX_NS, _MAX_NS) != expected_ns:
+            msg = f"t_ns {found['t_ns']} is not the moment of seq {tick}, {expected_ns}"
+            raise RefusedError(msg)
+        columns = self._own_columns(unit, period_us)
+        for key in HEAD:
+            del found[key]
+        try:
+            chosen = [columns[tag] for tag in found]
+        except KeyError as error:
+            tag = str(error.args[0])[:60]
+            msg = f"{tag!r} is no sensor of this unit and period. {did_you_mean(tag, columns)}"
+            raise RefusedError(msg) from None
+        if not chosen:
+            msg = "no sensor has a value"
+            raise RefusedError(msg)
+        raw = self._scaling.raw([number(value, tag) for tag, value in found.items()], chosen)
+        ids = np.array([self._meta.sensors[k].id for k in chosen], np.int16)
+        return Readings(Rows.empty(), (Samples(period_us, tick, ids, raw.reshape(1, -1)),))
+
+    def _own_columns(self, unit: int, period_us: int) -> dict[str, int]:
+        columns = self._columns.get((unit, period_us))
+        if columns is None:
+            known = sorted(period for owner, period in self._columns if owner == unit)
+            msg = f"period_us {period_us} is none of this unit's: {known[:12]}"
+            raise RefusedError(msg)
+        return columns
+
+    def _row(self, unit: int, found: dict[str, Any]) -> Readings:
+        need_keys(found, EVENT_KEYS)
+        whole(found, "v", VERSION, VERSION)
+        t_ns = whole(found, "t_ns", -_MAX_NS, _MAX_NS)
+        self._span.check_ns(t_ns)
+        row = one_row(
+            t_ns,
+            unit,
+            whole(found, "seq", 0, MAX_SEQ),
+            word(found, "state", STATE_CODES),
+            whole(found, "part", -1, MAX_PART),
+            word(found, "outcome", OUTCOME_CODES),
+            whole(found, "detail", MIN_DETAIL, MAX_DETAIL),
+        )
+        return Readings(row)

@@ -1,0 +1,58 @@
+"""Raw counts to engineering values and back, many at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.wire.formats.checks import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.records import F8, I4, SensorInfo
+
+_MAX_DECIMALS = 22  # 10**22 is the largest power of ten that a double holds exactly
+
+
+def decimals(scale: float, offset: float) -> int:
+    """Fewest decimals that write every value raw * scale + offset so that its count can be read back.
+
+    On a decimal grid (scale 0.05, offset -40) these are the grid's own; else the rounding error is at most a
+    two-hundredth of a count.
+    """
+    least = max(0, math.ceil(-math.log10(abs(scale))))
+    for places in range(least, least + 4):
+        if all(math.isclose(round(x, places), x, rel_tol=1e-12) for x in (scale, offset)):
+            return min(places, _MAX_DECIMALS)
+    return min(least + 2, _MAX_DECIMALS)
+
+
+class Scaling:
+    """The scales of some sensors, as columns; `columns` below are positions in `sensors`."""
+
+    def __init__(self, sensors: Sequence[SensorInfo]) -> None:
+        self._scale = np.array([s.scale for s in sensors], np.float64)
+        self._offset = np.array([s.offset for s in sensors], np.float64)
+        self._power = np.array([10.0 ** decimals(s.scale, s.offset) for s in sensors], np.float64)
+        self._most = np.array([2 ** (s.bits - 1) - 1 for s in sensors], np.float64)
+
+    def values(self, raw: I4, columns: Any) -> F8:
+        """Engineering values, rounded to the resolution. raw : shape (n_ticks, n_columns)."""
+        power = self._power[columns]
+        rounded: F8 = np.rint((raw * self._scale[columns] + self._offset[columns]) * power) / power
+        return rounded
+
+    def raw(self, values: Sequence[float], columns: Any) -> I4:
+        """The nearest counts. values : shape (n_columns,). Refuses what no sensor of that range can say."""
+        with np.errstate(all="ignore"):
+            counts = np.rint((np.array(values, np.float64) - self._offset[columns]) / self._scale[columns])
+            most = self._most[columns]
+            fits = (counts >= -most - 1) & (counts <= most)
+        if not fits.all():
+            wrong = values[int(np.argmin(fits))]
+            msg = f"{wrong!r} is outside what the sensor can say"
+            raise RefusedError(msg)
+        return counts.astype(np.int32)

@@ -1,0 +1,212 @@
+"""The retained description of a plant and a run, `<root>/meta`: versioned JSON of `records.Meta`, field by field.
+
+At the end of a run it is published again with `sent_rows` and `sent_ticks`: from these a subscriber knows what it lost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from factory_sim.errors import PayloadError, did_you_mean
+from factory_sim.records import InputInfo, Message, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
+from factory_sim.wire import topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+VERSION = 1
+MAX_BYTES = 16 * 1024 * 1024
+MAX_UNITS = 2**15
+_MAX_SCALE = 1e12
+_MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot tell neighbouring counts apart
+_SHOWN = 60
+_WIDTHS = (16, 32)
+_MAX_US = 2**62
+
+
+def encode(meta: Meta) -> bytes:
+    """The description as JSON; `decode` gives back an equal one."""
+    return orjson.dumps(meta)
+
+
+def message(meta: Meta, root: str) -> Message:
+    """The description as a retained message on `<root>/meta`."""
+    return Message(topics.meta_topic(root), encode(meta), retain=True)
+
+
+def decode(payload: bytes, topic: str = "meta") -> Meta:
+    """The description in `payload`. Raises PayloadError that names the first key that is wrong."""
+    try:
+        if len(payload) > MAX_BYTES:
+            raise _WrongError("", f"{len(payload):,} bytes, at most {MAX_BYTES:,} are expected")
+        found = _json(payload)
+        version = found.get("version", VERSION)
+        if version != VERSION:
+            raise _WrongError("version", f"{_shown(version)}; this program reads version {VERSION}")
+        meta: Meta = _record(Meta, found, "")
+        _check(meta)
+    except _WrongError as error:
+        raise PayloadError(topic, "meta", str(error)) from None
+    return meta
+
+
+class _WrongError(Exception):
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}" if key else reason)
+
+
+def _json(payload: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        ended = error.pos >= len(payload)
+        raise _WrongError("", "ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}") from None
+    if type(found) is not dict:
+        raise _WrongError("", "expected a JSON object")
+    return found
+
+
+def _record(kind: Any, found: object, key: str) -> Any:
+    if type(found) is not dict:
+        raise _WrongError(key, f"expected an object, got {_shown(found)}")
+    hints, values = _HINTS[kind], {}
+    for field in fields(kind):
+        inner = f"{key}.{field.name}" if key else field.name
+        if field.name in found:
+            values[field.name] = _value(hints[field.name], found[field.name], inner)
+        elif field.default is MISSING:
+            raise _WrongError(inner, "is missing")
+    unknown = next((name for name in found if name not in hints), None)
+    if unknown is not None:
+        inner = f"{key}.{unknown[:_SHOWN]}" if key else unknown[:_SHOWN]
+        raise _WrongError(inner, f"is not a known key. {did_you_mean(unknown[:_SHOWN], hints)}")
+    return kind(**values)
+
+
+def _value(hint: Any, found: object, key: str) -> Any:
+    if get_origin(hint) is tuple:
+        return _tuple(get_args(hint), found, key)
+    if is_dataclass(hint):
+        return _record(hint, found, key)
+    return _READERS[hint](found, key)
+
+
+def _tuple(arguments: tuple[Any, ...], found: object, key: str) -> tuple[Any, ...]:
+    if type(found) is not list:
+        raise _WrongError(key, f"expected a list, got {_shown(found)}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+        return tuple([_value(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(found)])
+    if len(found) != len(arguments):
+        raise _WrongError(key, f"expected a list of {len(arguments)}, got {len(found)}")
+    return tuple(_value(arguments[i], item, f"{key}[{i}]") for i, item in enumerate(found))
+
+
+def _int(found: object, key: str) -> int:
+    if type(found) is not int or not -(2**63) <= found < 2**63:
+        raise _WrongError(key, f"expected a whole number, got {_shown(found)}")
+    return found
+
+
+def _float(found: object, key: str) -> float:
+    if type(found) not in (int, float) or not math.isfinite(found):  # type: ignore[arg-type]
+        raise _WrongError(key, f"expected a number, got {_shown(found)}")
+    return float(found)  # type: ignore[arg-type]
+
+
+def _str(found: object, key: str) -> str:
+    if type(found) is not str:
+        raise _WrongError(key, f"expected a text, got {_shown(found)}")
+    return found
+
+
+def _shown(found: object) -> str:
+    text = repr(found) if not isinstance(found, dict | list) else f"a JSON {type(found).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_READERS: dict[Any, Callable[[object, str], Any]] = {int: _int, float: _float, str: _str}
+_HINTS: dict[Any, dict[str, Any]] = {
+    kind: get_type_hints(kind) for kind in (Meta, Window, UnitInfo, InputInfo, OperationInfo, SensorInfo, Prices)
+}
+
+
+def _check(meta: Meta) -> None:
+    """What the types cannot say: references, ranges, lengths."""
+    n = len(meta.units)
+    _need(n <= MAX_UNITS, "units", f"{n} units; at most {MAX_UNITS}")
+    _need(0 <= meta.window.t0_us < meta.window.t1_us <= _MAX_US, "window", "expected 0 <= t0_us < t1_us")
+    _need(abs(meta.epoch_ns) + meta.window.t1_us * 1_000 < 2**63, "epoch_ns", "the run ends after the year 2262")
+    _need(_is_timezone(meta.timezone), "timezone", f"{meta.timezone[:_SHOWN]!r} is not a known time zone")
+    _need(len(meta.failure_modes) == n, "failure_modes", f"expected one entry per unit, {n}")
+    _need(len(meta.sent_rows) in (0, n), "sent_rows", f"expected one entry per unit, {n}, or none")
+    _need(-1 <= meta.pacing < len(meta.operations), "pacing", "no such operation")
+    for i, span in enumerate(meta.planned_us):
+        _need(0 <= span[0] <= span[1] <= _MAX_US, f"planned_us[{i}]", "expected 0 <= start <= end")
+    _check_units(meta)
+    _check_operations(meta)
+    _check_sensors(meta)
+    _check_prices(meta)
+
+
+def _check_units(meta: Meta) -> None:
+    for i, unit in enumerate(meta.units):
+        _need(-1 <= unit.operation < len(meta.operations), f"units[{i}].operation", "no such operation")
+    names = [unit.name for unit in meta.units]
+    _need(len(set(names)) == len(names), "units", "two units have one name")
+
+
+def _check_operations(meta: Meta) -> None:
+    for i, operation in enumerate(meta.operations):
+        key = f"operations[{i}]"
+        _need(_all_within(operation.machines, 0, len(meta.units)), f"{key}.machines", "no such unit")
+        _need(-1 <= operation.robot < len(meta.units), f"{key}.robot", "no such unit")
+        for name in ("destination", "rework_to"):
+            _need(-1 <= getattr(operation, name) < len(meta.operations), f"{key}.{name}", "no such operation")
+        for j, source in enumerate(operation.inputs):
+            _need(-1 <= source.source < len(meta.units), f"{key}.inputs[{j}].source", "no such unit")
+            _need(-1 <= source.operation < len(meta.operations), f"{key}.inputs[{j}].operation", "no such operation")
+            _need(source.quantity > 0, f"{key}.inputs[{j}].quantity", "expected at least 1")
+
+
+def _check_sensors(meta: Meta) -> None:
+    ids = [sensor.id for sensor in meta.sensors]
+    _need(_all_within(ids, 0, 2**15), "sensors", f"expected ids from 0 to {2**15 - 1}")
+    _need(len(set(ids)) == len(ids), "sensors", "two sensors have one id")
+    for i, s in enumerate(meta.sensors):
+        key = f"sensors[{i}]"
+        _need(0 <= s.unit < len(meta.units), f"{key}.unit", "no such unit")
+        _need(0 < s.period_us < _MAX_US, f"{key}.period_us", "expected a positive number")
+        _need(s.bits in _WIDTHS, f"{key}.bits", f"expected 16 or 32, got {s.bits}")
+        _need(1 / _MAX_SCALE <= abs(s.scale) <= _MAX_SCALE, f"{key}.scale", f"{s.scale} is no usable scale")
+        fine = abs(s.offset) <= abs(s.scale) * _MAX_OFFSET_COUNTS
+        _need(fine, f"{key}.offset", f"{s.offset} is too far from zero for the scale {s.scale}")
+
+
+def _check_prices(meta: Meta) -> None:
+    prices = meta.prices
+    same = len(prices.tariff_from_s) == len(prices.tariff_per_kwh)
+    _need(same, "prices.tariff_per_kwh", f"expected {len(prices.tariff_from_s)} prices, one for each tariff_from_s")
+    for i, (unit, _) in enumerate(prices.material):
+        _need(0 <= unit < len(meta.units), f"prices.material[{i}][0]", "no such unit")
+
+
+def _all_within(values: Iterable[int], low: int, stop: int) -> bool:
+    return all(low <= value < stop for value in values)
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _need(condition: bool, key: str, reason: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not condition:
+        raise _WrongError(key, reason)

