@@ -21,7 +21,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire import servers
@@ -80,7 +80,7 @@ class Broker:
         _remove_left_behind()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         try:
-            self._start(program)
+            self._start(program, self._folder)
         except BaseException:
             self.__exit__()
             raise
@@ -95,23 +95,22 @@ class Broker:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _start(self, program: str) -> None:
+    def _start(self, program: str, folder: Path) -> None:
         for attempt in range(_ATTEMPTS):
             self.port = self._asked_port or _free_port()
-            self._child = self._spawn(program)
+            self._child = self._spawn(program, folder)
             if _answers(self._child.process, self.port):
                 return
             died = self._child.process.poll() is not None
             _stop(self._child.process)
             if self._asked_port or not died or attempt == _ATTEMPTS - 1:
                 what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
-                raise BrokerError(self.url, f"{Path(program).name} {what}; its log ends with:\n{_tail(self._child.log)}")
+                _fail(self.port, f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
 
-    def _spawn(self, program: str) -> _Child:
-        assert self._folder is not None
-        settings = servers.Settings(self._folder, HOST, self.port, self._max_payload, *self._login)
+    def _spawn(self, program: str, folder: Path) -> _Child:
+        settings = servers.Settings(folder, HOST, self.port, self._max_payload, *self._login)
         command = servers.SERVERS[self.name].command(program, settings)
-        log = self._folder / "log"
+        log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603 - our own arguments
                 command,
@@ -173,9 +172,13 @@ def _check_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             hint = f"If a broker listens there, use it: --broker mqtt://{HOST}:{port}. Else choose another port, or 0"
-            raise BrokerError(f"mqtt://{HOST}:{port}", f"port {port}: {error.strerror}. {hint}") from None
+            _fail(port, f"{error.strerror}. {hint}")
         except OverflowError:
-            raise BrokerError(f"mqtt://{HOST}:{port}", "expected a port from 0 to 65535") from None
+            _fail(port, "expected a port from 0 to 65535")
+
+
+def _fail(port: int, reason: str) -> NoReturn:
+    raise BrokerError(f"mqtt://{HOST}:{port}", reason) from None  # noqa: EM102 - the endpoint, not a message
 
 
 def _tail(log: Path) -> str:

@@ -17,7 +17,8 @@ import struct
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from uuid import uuid4
 
 import paho.mqtt.client as paho
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
 _SUBACK_FAILURE = 0x80
-_DRIVE_EVERY = 64  # messages published between two looks at the socket
+_SEND_AT_ONCE = 64  # messages between two looks at the socket
+_READ_AT_ONCE = 32
+_HAS_CORK = hasattr(socket, "TCP_CORK")  # Linux
 _BROKEN = (OSError, ValueError, IndexError, struct.error)  # what paho raises on a peer that does not speak MQTT
 
 
@@ -70,6 +73,7 @@ class Client:
         self._pending: set[int] = set()  # message ids of subscriptions not granted yet
         self._refused: str = ""  # why the broker refused us: final
         self._online = False
+        self._is_corked = False
         self._mqtt = self._new()
         self._first_connect()
 
@@ -86,23 +90,19 @@ class Client:
 
         Raises BrokerError, before it sends, on a payload or topic that a broker disconnects on.
         """
-        for sent, message in enumerate(messages):
-            self._check(message)
-            if sent % _DRIVE_EVERY == 0:
-                self._drive(0.0)
-            while not self._online or self._window_is_full(len(message.payload)):
-                self._drive(0.1)
-            info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
-            if message.qos:
-                self._unacknowledged[info.mid] = len(message.payload)
-                self._bytes += len(message.payload)
+        for some in _batches(messages, _SEND_AT_ONCE):
+            self._drive(0.0)
+            self._cork()
+            for message in some:
+                self._send(message)
+        self._uncork()
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Waits until the broker has acknowledged everything. Raises BrokerError after `timeout_s`."""
         end = time.monotonic() + timeout_s
         while self._unacknowledged or self._mqtt.want_write():
             if time.monotonic() > end:
-                raise self._error(f"{len(self._unacknowledged):,} messages not acknowledged within {timeout_s:g} s")
+                self._fail(f"{len(self._unacknowledged):,} messages not acknowledged within {timeout_s:g} s")
             self._drive(0.05)
 
     def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
@@ -112,7 +112,7 @@ class Client:
         end = time.monotonic() + self.options.connect_timeout_s
         while self._pending:
             if time.monotonic() > end:
-                raise self._error(f"did not grant {', '.join(filters)} within {self.options.connect_timeout_s:g} s")
+                self._fail(f"did not grant {', '.join(filters)} within {self.options.connect_timeout_s:g} s")
             self._drive(0.05)
 
     def messages(self, timeout_s: float) -> Iterator[Message]:
@@ -140,11 +140,20 @@ class Client:
         if connection is not None:
             connection.close()
 
+    def _send(self, message: Message) -> None:
+        self._check(message)
+        while not self._online or self._window_is_full(len(message.payload)):
+            self._drive(0.1)
+        info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
+        if message.qos:
+            self._unacknowledged[info.mid] = len(message.payload)
+            self._bytes += len(message.payload)
+
     def _new(self) -> paho.Client:
         o = self.options
         client_id = o.client_id or f"factory-sim-{uuid4().hex[:12]}"
         if any(sign.isspace() for sign in client_id):
-            raise self._error(f"the client id {client_id!r} holds a space, which brokers refuse")
+            self._fail(f"the client id {client_id!r} holds a space, which brokers refuse")
         mqtt = paho.Client(
             CallbackAPIVersion.VERSION2, client_id, clean_session=o.clean_session, reconnect_on_failure=False
         )
@@ -169,20 +178,20 @@ class Client:
             if o.cert_file:
                 context.load_cert_chain(o.cert_file, o.key_file or None)
         except (OSError, ssl.SSLError) as error:
-            raise self._error(f"its certificates cannot be read ({o.ca_file} {o.cert_file}): {error}") from None
+            self._fail(f"its certificates cannot be read ({o.ca_file} {o.cert_file}): {error}")
         return context
 
     def _first_connect(self) -> None:
         try:
             self._connect()
         except ssl.SSLError as error:
-            raise self._error(f"no trusted TLS connection: {error.reason or error}") from None
+            self._fail(f"no trusted TLS connection: {error.reason or error}")
         except socket.gaierror:
-            raise self._error(f"no such host: {self.address.host!r}. Check the name in the broker's URL") from None
+            self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
         except OSError as error:
-            raise self._error(_unreachable(error)) from None
+            self._fail(_unreachable(error))
         if not self._online:
-            raise self._error("closed the connection or did not answer; is this the port of an MQTT broker?")
+            self._fail("closed the connection or did not answer; is this the port of an MQTT broker?")
 
     def _connect(self) -> None:
         """One attempt; returns online, or offline if the peer does not answer as a broker does."""
@@ -209,15 +218,41 @@ class Client:
             self._reconnect()
 
     def _turn(self, timeout_s: float) -> None:
+        self._uncork()
         connection: Any = self._mqtt.socket()
         waiting = self.address.tls and connection.pending()  # decrypted already: select does not see it
         writers = [connection] if self._mqtt.want_write() else []
         readable, writable, _ = select.select([connection], writers, [], 0.0 if waiting else timeout_s)
-        if (readable or waiting) and self._mqtt.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._online = False
+        if readable or waiting:
+            self._read()
         if writable and self._mqtt.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._online = False
         self._mqtt.loop_misc()
+
+    def _read(self) -> None:
+        """What has arrived, at most some packets: their acknowledgements leave together."""
+        self._cork()
+        for _ in range(_READ_AT_ONCE):
+            before = len(self._inbox)
+            if self._mqtt.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._online = False
+            if len(self._inbox) == before:
+                break
+        self._uncork()
+
+    def _cork(self) -> None:
+        """Lets the kernel join small packets until `_uncork`, where it can: half the time of a small message."""
+        self._set_cork(1)
+
+    def _uncork(self) -> None:
+        if self._is_corked:
+            self._set_cork(0)
+
+    def _set_cork(self, value: int) -> None:
+        connection: Any = self._mqtt.socket()
+        self._is_corked = bool(value)
+        if _HAS_CORK and connection is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
     def _reconnect(self) -> None:
         first, further = self.options.back_off_s
@@ -225,7 +260,7 @@ class Client:
         while not self._online:
             self._raise_if_refused()
             if time.monotonic() > end:
-                raise self._error(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
+                self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
             time.sleep(pause)
             pause = further
             try:
@@ -251,7 +286,7 @@ class Client:
                 " brokers disconnect on it"
             )
         if problem:
-            raise self._error(f"cannot publish {message.topic[:200]!r}: {problem}")
+            self._fail(f"cannot publish {message.topic[:200]!r}: {problem}")
 
     def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
@@ -283,10 +318,16 @@ class Client:
 
     def _raise_if_refused(self) -> None:
         if self._refused:
-            raise self._error(self._refused)
+            self._fail(self._refused)
 
-    def _error(self, reason: str) -> BrokerError:
-        return BrokerError(self.address.shown, reason)
+    def _fail(self, reason: str) -> NoReturn:
+        raise BrokerError(self.address.shown, reason) from None
+
+
+def _batches(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
+    rest = iter(messages)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _unreachable(error: OSError) -> str:

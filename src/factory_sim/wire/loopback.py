@@ -46,6 +46,8 @@ class Exchange:
 class Loopback:
     """Publishes to, and hears from, all loopbacks of one exchange (itself included)."""
 
+    url = "loopback"
+
     def __init__(self, exchange: Exchange | None = None, faults: Faults | None = None) -> None:
         self.exchange = exchange or Exchange()
         self.faults = faults or Faults()
@@ -71,7 +73,7 @@ class Loopback:
         for message in messages:
             problem = topics.problem_of(message.topic)
             if problem:
-                raise BrokerError("loopback", f"cannot publish {message.topic[:200]!r}: {problem}")
+                raise BrokerError(self.url, f"cannot publish {message.topic[:200]!r}: {problem}")
             self.exchange.publish(message)
 
     def flush(self, timeout_s: float = 0.0) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -43,11 +43,11 @@ def decode(payload: bytes, topic: str = "meta") -> Meta:
     """The description in `payload`. Raises PayloadError that names the first key that is wrong."""
     try:
         if len(payload) > MAX_BYTES:
-            raise _WrongError("", f"{len(payload):,} bytes, at most {MAX_BYTES:,} are expected")
+            _refuse("", f"{len(payload):,} bytes, at most {MAX_BYTES:,} are expected")
         found = _json(payload)
         version = found.get("version", VERSION)
         if version != VERSION:
-            raise _WrongError("version", f"{_shown(version)}; this program reads version {VERSION}")
+            _refuse("version", f"{_shown(version)}; this program reads version {VERSION}")
         meta: Meta = _record(Meta, found, "")
         _check(meta)
     except _WrongError as error:
@@ -56,8 +56,11 @@ def decode(payload: bytes, topic: str = "meta") -> Meta:
 
 
 class _WrongError(Exception):
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key}: {reason}" if key else reason)
+    """What is wrong and where."""
+
+
+def _refuse(key: str, reason: str) -> NoReturn:
+    raise _WrongError(f"{key}: {reason}" if key else reason) from None
 
 
 def _json(payload: bytes) -> dict[str, Any]:
@@ -65,26 +68,26 @@ def _json(payload: bytes) -> dict[str, Any]:
         found = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         ended = error.pos >= len(payload)
-        raise _WrongError("", "ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}") from None
+        _refuse("", "ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}")
     if type(found) is not dict:
-        raise _WrongError("", "expected a JSON object")
+        _refuse("", "expected a JSON object")
     return found
 
 
 def _record(kind: Any, found: object, key: str) -> Any:
     if type(found) is not dict:
-        raise _WrongError(key, f"expected an object, got {_shown(found)}")
+        _refuse(key, f"expected an object, got {_shown(found)}")
     hints, values = _HINTS[kind], {}
     for field in fields(kind):
         inner = f"{key}.{field.name}" if key else field.name
         if field.name in found:
             values[field.name] = _value(hints[field.name], found[field.name], inner)
         elif field.default is MISSING:
-            raise _WrongError(inner, "is missing")
+            _refuse(inner, "is missing")
     unknown = next((name for name in found if name not in hints), None)
     if unknown is not None:
         inner = f"{key}.{unknown[:_SHOWN]}" if key else unknown[:_SHOWN]
-        raise _WrongError(inner, f"is not a known key. {did_you_mean(unknown[:_SHOWN], hints)}")
+        _refuse(inner, f"is not a known key. {did_you_mean(unknown[:_SHOWN], hints)}")
     return kind(**values)
 
 
@@ -98,29 +101,29 @@ def _value(hint: Any, found: object, key: str) -> Any:
 
 def _tuple(arguments: tuple[Any, ...], found: object, key: str) -> tuple[Any, ...]:
     if type(found) is not list:
-        raise _WrongError(key, f"expected a list, got {_shown(found)}")
-    if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+        _refuse(key, f"expected a list, got {_shown(found)}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:  # tuple[X, ...]
         return tuple([_value(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(found)])
     if len(found) != len(arguments):
-        raise _WrongError(key, f"expected a list of {len(arguments)}, got {len(found)}")
+        _refuse(key, f"expected a list of {len(arguments)}, got {len(found)}")
     return tuple(_value(arguments[i], item, f"{key}[{i}]") for i, item in enumerate(found))
 
 
 def _int(found: object, key: str) -> int:
     if type(found) is not int or not -(2**63) <= found < 2**63:
-        raise _WrongError(key, f"expected a whole number, got {_shown(found)}")
+        _refuse(key, f"expected a whole number, got {_shown(found)}")
     return found
 
 
 def _float(found: object, key: str) -> float:
     if type(found) not in (int, float) or not math.isfinite(found):  # type: ignore[arg-type]
-        raise _WrongError(key, f"expected a number, got {_shown(found)}")
+        _refuse(key, f"expected a number, got {_shown(found)}")
     return float(found)  # type: ignore[arg-type]
 
 
 def _str(found: object, key: str) -> str:
     if type(found) is not str:
-        raise _WrongError(key, f"expected a text, got {_shown(found)}")
+        _refuse(key, f"expected a text, got {_shown(found)}")
     return found
 
 
@@ -207,6 +210,6 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
-def _need(condition: bool, key: str, reason: str) -> None:  # noqa: FBT001 - reads as a sentence
+def _need(condition: bool, key: str, reason: str) -> None:
     if not condition:
-        raise _WrongError(key, reason)
+        _refuse(key, reason)

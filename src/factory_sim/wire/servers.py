@@ -9,7 +9,7 @@ import os
 import shutil
 import sysconfig
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from factory_sim.errors import BrokerError, did_you_mean
 
@@ -44,14 +44,19 @@ class Server:
 def find(name: str = "") -> tuple[str, str]:
     """(name, path) of the server asked for, or of the first that is installed. Raises BrokerError naming all."""
     if name and name not in SERVERS:
-        raise BrokerError("embedded broker", f"{name!r} is no server. {did_you_mean(name, SERVERS)}")
+        _fail(f"{name!r} is no server. {did_you_mean(name, SERVERS)}")
     folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")
     for one in [name] if name else SERVERS:
         path = shutil.which(SERVERS[one].program, path=os.pathsep.join(filter(None, folders)))
         if path:
             return one, path
     wanted = " or ".join(f"{s.program} ({s.source})" for s in SERVERS.values())
-    raise BrokerError("embedded broker", f"needs {wanted}. Install one, or use a running broker: --broker URL")
+    return _fail(f"needs {wanted}. Install one, or use a running broker: --broker URL")
+
+
+def _fail(reason: str) -> NoReturn:
+    endpoint = "embedded broker"
+    raise BrokerError(endpoint, reason)
 
 
 def _nats(program: str, s: Settings) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from factory_sim.records import Meta, UnitInfo
 
@@ -97,7 +97,7 @@ def _path(meta: Meta, unit: UnitInfo) -> str:
     return f"{level(unit.section or LINE)}/{level(unit.role)}s/{level(unit.name)}"
 
 
-def _distinct(names: Iterable[str], taken: Iterable[str]) -> Iterable[str]:
+def _distinct(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:
     used = set(taken)
     for name in names:
         found, count = name, 1

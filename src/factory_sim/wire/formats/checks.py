@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
@@ -27,6 +27,11 @@ class RefusedError(Exception):
     """Why a payload is refused; decoders turn it into a PayloadError with topic and format."""
 
 
+def refuse(reason: str) -> NoReturn:
+    """Raises RefusedError."""
+    raise RefusedError(reason) from None
+
+
 class Span:
     """The moments a feed can speak of: from the run's start to an hour after the window's end."""
 
@@ -38,30 +43,25 @@ class Span:
     def check_ticks(self, first: int, last: int, period_us: int) -> None:
         """Refuses ticks before the run's start or after its end."""
         if first < 0 or last * period_us > self.last_us:
-            msg = f"seq {last if first >= 0 else first} lies outside the run"
-            raise RefusedError(msg)
+            refuse(f"seq {last if first >= 0 else first} lies outside the run")
 
     def check_ns(self, t_ns: int, slack_ns: int = 0) -> None:
         """Refuses moments before the run's start or after its end."""
         if not self.epoch_ns - slack_ns <= t_ns <= self.last_ns + slack_ns:
-            msg = f"the time {t_ns} ns lies outside the run"
-            raise RefusedError(msg)
+            refuse(f"the time {t_ns} ns lies outside the run")
 
 
 def json_object(payload: bytes) -> dict[str, Any]:
     """The payload as a JSON object of bounded size."""
     if len(payload) > MAX_JSON:
-        msg = f"{len(payload):,} bytes, at most {MAX_JSON:,} are expected"
-        raise RefusedError(msg)
+        refuse(f"{len(payload):,} bytes, at most {MAX_JSON:,} are expected")
     try:
         found = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         ended = error.pos >= len(payload.rstrip()) or not payload
-        msg = "ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}"
-        raise RefusedError(msg) from None
+        refuse("ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}")
     if type(found) is not dict:
-        msg = f"expected a JSON object, got {_shown(found)}"
-        raise RefusedError(msg)
+        refuse(f"expected a JSON object, got {_shown(found)}")
     return found
 
 
@@ -71,31 +71,26 @@ def need_keys(found: dict[str, Any], expected: Collection[str]) -> None:
         return
     for key in expected:
         if key not in found:
-            msg = f"{key} is missing"
-            raise RefusedError(msg)
+            refuse(f"{key} is missing")
     unknown = next(key for key in found if key not in expected)
-    msg = f"{_shown(unknown)} is not a known key. {did_you_mean(unknown[:_SHOWN], expected)}"
-    raise RefusedError(msg)
+    refuse(f"{_shown(unknown)} is not a known key. {did_you_mean(unknown[:_SHOWN], expected)}")
 
 
 def whole(found: dict[str, Any], key: str, low: int, high: int) -> int:
     """The integer at `key`, within [low, high]."""
     value = found.get(key)
-    if type(value) is not int or not low <= value <= high:
-        if key not in found:
-            msg = f"{key} is missing"
-        else:
-            msg = f"{key}: expected a whole number from {low} to {high}, got {_shown(value)}"
-        raise RefusedError(msg)
-    return value
+    if type(value) is int and low <= value <= high:
+        return value
+    if key not in found:
+        refuse(f"{key} is missing")
+    refuse(f"{key}: expected a whole number from {low} to {high}, got {_shown(value)}")
 
 
 def number(value: object, key: str) -> float:
     """A JSON number; true and false are none."""
     if type(value) is float or type(value) is int:
         return value
-    msg = f"{key[:_SHOWN]}: expected a number, got {_shown(value)}"
-    raise RefusedError(msg)
+    refuse(f"{key[:_SHOWN]}: expected a number, got {_shown(value)}")
 
 
 def word(found: dict[str, Any], key: str, known: dict[str, int]) -> int:
@@ -104,8 +99,7 @@ def word(found: dict[str, Any], key: str, known: dict[str, int]) -> int:
     code = known.get(value) if type(value) is str else None
     if code is None:
         hint = did_you_mean(value[:_SHOWN], known) if type(value) is str else did_you_mean("", known)
-        msg = f"{key}: {_shown(value)} is not known. {hint}"
-        raise RefusedError(msg)
+        refuse(f"{key}: {_shown(value)} is not known. {hint}")
     return code
 
 

@@ -9,6 +9,7 @@ left out. Events are retained.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,17 +32,18 @@ from factory_sim.wire.formats.checks import (
     json_object,
     need_keys,
     number,
+    refuse,
     whole,
     word,
 )
 from factory_sim.wire.formats.layout import Layouts
-from factory_sim.wire.formats.rows import one_row
+from factory_sim.wire.formats.rows import NO_ROWS, one_row
 from factory_sim.wire.formats.scaling import Scaling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.records import Meta
+    from factory_sim.records import I2, Meta
 
 VERSION = 1
 HEAD = ("v", "t_ns", "seq", "period_us")
@@ -107,6 +109,15 @@ class Encoder:
                     yield Message(topic, orjson.dumps(head | found))
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The sensors of one unit and period."""
+
+    tags: list[str]
+    chosen: list[int]  # their positions in Meta.sensors
+    ids: I2
+
+
 class Decoder:
     """Messages back to readings; remembers nothing."""
 
@@ -115,10 +126,11 @@ class Decoder:
         units = topics.unit_topics(meta, root)
         self._data = {f"{topic}/{topics.DATA}": unit for unit, topic in enumerate(units)}
         self._event = {f"{topic}/{topics.EVENT}": unit for unit, topic in enumerate(units)}
-        self._columns: dict[tuple[int, int], dict[str, int]] = {}  # (unit, period_us) -> tag -> position in sensors
-        for k, tag in enumerate(topics.sensor_tags(meta)):
-            sensor = meta.sensors[k]
-            self._columns.setdefault((sensor.unit, sensor.period_us), {})[tag] = k
+        members: dict[tuple[int, int], list[int]] = {}
+        for k, sensor in enumerate(meta.sensors):
+            members.setdefault((sensor.unit, sensor.period_us), []).append(k)
+        tags, ids = topics.sensor_tags(meta), np.array([sensor.id for sensor in meta.sensors], np.int16)
+        self._groups = {key: _Group([tags[k] for k in chosen], chosen, ids[chosen]) for key, chosen in members.items()}
 
     def feed(self, message: Message) -> Readings:
         """The samples of one unit at one tick, or one row."""
@@ -127,8 +139,7 @@ class Decoder:
                 return self._samples(self._data[message.topic], json_object(message.payload))
             if message.topic in self._event:
                 return self._row(self._event[message.topic], json_object(message.payload))
-            msg = "no unit has this topic"
-            raise RefusedError(msg)
+            refuse("no unit has this topic")
         except RefusedError as error:
             raise PayloadError(message.topic, "machine", str(error)) from None
 
@@ -138,31 +149,20 @@ class Decoder:
         self._span.check_ticks(tick, tick, period_us)
         expected_ns = self._span.epoch_ns + tick * period_us * 1_000
         if whole(found, "t_ns", -_MAX_NS, _MAX_NS) != expected_ns:
-            msg = f"t_ns {found['t_ns']} is not the moment of seq {tick}, {expected_ns}"
-            raise RefusedError(msg)
-        columns = self._own_columns(unit, period_us)
+            refuse(f"t_ns {found['t_ns']} is not the moment of seq {tick}, {expected_ns}")
         for key in HEAD:
             del found[key]
-        try:
-            chosen = [columns[tag] for tag in found]
-        except KeyError as error:
-            tag = str(error.args[0])[:60]
-            msg = f"{tag!r} is no sensor of this unit and period. {did_you_mean(tag, columns)}"
-            raise RefusedError(msg) from None
-        if not chosen:
-            msg = "no sensor has a value"
-            raise RefusedError(msg)
-        raw = self._scaling.raw([number(value, tag) for tag, value in found.items()], chosen)
-        ids = np.array([self._meta.sensors[k].id for k in chosen], np.int16)
-        return Readings(Rows.empty(), (Samples(period_us, tick, ids, raw.reshape(1, -1)),))
+        group = self._group(unit, period_us)
+        chosen, ids = (group.chosen, group.ids) if list(found) == group.tags else _some(group, found)
+        raw = self._scaling.raw((number(value, tag) for tag, value in found.items()), chosen)
+        return Readings(NO_ROWS, (Samples(period_us, tick, ids, np.array([raw], np.int32)),))
 
-    def _own_columns(self, unit: int, period_us: int) -> dict[str, int]:
-        columns = self._columns.get((unit, period_us))
-        if columns is None:
-            known = sorted(period for owner, period in self._columns if owner == unit)
-            msg = f"period_us {period_us} is none of this unit's: {known[:12]}"
-            raise RefusedError(msg)
-        return columns
+    def _group(self, unit: int, period_us: int) -> _Group:
+        group = self._groups.get((unit, period_us))
+        if group is None:
+            known = sorted(period for owner, period in self._groups if owner == unit)
+            refuse(f"period_us {period_us} is none of this unit's: {known[:12]}")
+        return group
 
     def _row(self, unit: int, found: dict[str, Any]) -> Readings:
         need_keys(found, EVENT_KEYS)
@@ -179,3 +179,15 @@ class Decoder:
             whole(found, "detail", MIN_DETAIL, MAX_DETAIL),
         )
         return Readings(row)
+
+
+def _some(group: _Group, found: dict[str, Any]) -> tuple[list[int], I2]:
+    """The sensors of a message that leaves some out, or has them in another order."""
+    if not found:
+        refuse("no sensor has a value")
+    place = {tag: i for i, tag in enumerate(group.tags)}
+    unknown = next((tag for tag in found if tag not in place), None)
+    if unknown is not None:
+        refuse(f"{unknown[:60]!r} is no sensor of this unit and period. {did_you_mean(unknown[:60], place)}")
+    places = [place[tag] for tag in found]
+    return [group.chosen[i] for i in places], group.ids[places]

@@ -6,6 +6,8 @@ import numpy as np
 
 from factory_sim.records import Rows
 
+NO_ROWS = Rows.empty()  # shared: nobody writes into records
+
 
 def one_row(  # noqa: PLR0913 - a row has seven columns
     t_ns: int, unit: int, seq: int, state: int, part: int, outcome: int, detail: int

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.wire.formats.checks import RefusedError
+from factory_sim.wire.formats.checks import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from factory_sim.records import F8, I4, SensorInfo
 
@@ -37,7 +37,7 @@ class Scaling:
         self._scale = np.array([s.scale for s in sensors], np.float64)
         self._offset = np.array([s.offset for s in sensors], np.float64)
         self._power = np.array([10.0 ** decimals(s.scale, s.offset) for s in sensors], np.float64)
-        self._most = np.array([2 ** (s.bits - 1) - 1 for s in sensors], np.float64)
+        self._rows = [(s.scale, s.offset, -(2 ** (s.bits - 1)) - 0.5, 2 ** (s.bits - 1) - 0.5) for s in sensors]
 
     def values(self, raw: I4, columns: Any) -> F8:
         """Engineering values, rounded to the resolution. raw : shape (n_ticks, n_columns)."""
@@ -45,14 +45,13 @@ class Scaling:
         rounded: F8 = np.rint((raw * self._scale[columns] + self._offset[columns]) * power) / power
         return rounded
 
-    def raw(self, values: Sequence[float], columns: Any) -> I4:
-        """The nearest counts. values : shape (n_columns,). Refuses what no sensor of that range can say."""
-        with np.errstate(all="ignore"):
-            counts = np.rint((np.array(values, np.float64) - self._offset[columns]) / self._scale[columns])
-            most = self._most[columns]
-            fits = (counts >= -most - 1) & (counts <= most)
-        if not fits.all():
-            wrong = values[int(np.argmin(fits))]
-            msg = f"{wrong!r} is outside what the sensor can say"
-            raise RefusedError(msg)
-        return counts.astype(np.int32)
+    def raw(self, values: Iterable[float], columns: Iterable[int]) -> list[int]:
+        """The nearest counts, one a column. Refuses what no sensor of that width can say."""
+        counts = []
+        for value, column in zip(values, columns, strict=True):
+            scale, offset, low, high = self._rows[column]
+            count = (value - offset) / scale
+            if not low <= count < high:  # also NaN and infinity
+                refuse(f"{value!r} is outside what the sensor can say")
+            counts.append(round(count))
+        return counts

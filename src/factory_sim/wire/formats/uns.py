@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats.checks import (
@@ -27,12 +28,12 @@ from factory_sim.wire.formats.checks import (
     json_object,
     need_keys,
     number,
+    refuse,
     whole,
 )
 from factory_sim.wire.formats.layout import Layouts
-from factory_sim.wire.formats.rows import one_row
+from factory_sim.wire.formats.rows import NO_ROWS, one_row
 from factory_sim.wire.formats.scaling import Scaling
-from factory_sim.errors import PayloadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ _RANGES = {
     "outcome": (0, len(OUTCOME_NAMES) - 1),
     "detail": (MIN_DETAIL, MAX_DETAIL),
 }
-_NOTHING = Readings(Rows.empty())
+_NOTHING = Readings(NO_ROWS)
 
 
 def filters(root: str) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ class Decoder:
         self._rows = {f"{topic}/{tag}": (unit, tag) for unit, topic in enumerate(units) for tag in topics.STATE_TAGS}
         tags = enumerate(topics.sensor_tags(meta))
         self._sensors = {f"{units[meta.sensors[k].unit]}/{tag}": k for k, tag in tags}
+        self._ids = [np.array([sensor.id], np.int16) for sensor in meta.sensors]
         self._open: dict[tuple[int, int, int], dict[str, int]] = {}  # (unit, seq, ms) -> values so far
 
     def feed(self, message: Message) -> Readings:
@@ -124,8 +126,7 @@ class Decoder:
                 return self._sample(self._sensors[message.topic], _opened(message.payload))
             if message.topic in self._rows:
                 return self._row(*self._rows[message.topic], _opened(message.payload))
-            msg = "no unit has this topic"
-            raise RefusedError(msg)
+            refuse("no unit has this topic")
         except RefusedError as error:
             raise PayloadError(message.topic, "uns", str(error)) from None
 
@@ -135,11 +136,9 @@ class Decoder:
         self._span.check_ticks(tick, tick, sensor.period_us)
         expected_ms = ms_from_ns(self._span.epoch_ns + tick * sensor.period_us * 1_000)
         if abs(found["timestamp_ms"] - expected_ms) > 1:
-            msg = f"timestamp_ms {found['timestamp_ms']} is not the moment of seq {tick}, {expected_ms}"
-            raise RefusedError(msg)
-        raw = self._scaling.raw([number(found["value"], "value")], [k])
-        block = Samples(sensor.period_us, tick, np.array([sensor.id], np.int16), raw.reshape(1, 1))
-        return Readings(Rows.empty(), (block,))
+            refuse(f"timestamp_ms {found['timestamp_ms']} is not the moment of seq {tick}, {expected_ms}")
+        raw = self._scaling.raw((number(found["value"], "value"),), (k,))
+        return Readings(NO_ROWS, (Samples(sensor.period_us, tick, self._ids[k], np.array([raw], np.int32)),))
 
     def _row(self, unit: int, tag: str, found: dict[str, Any]) -> Readings:
         value, seq = whole(found, "value", *_RANGES[tag]), whole(found, "seq", 0, MAX_SEQ)
@@ -162,6 +161,5 @@ def _opened(payload: bytes) -> dict[str, Any]:
     need_keys(found, KEYS)
     whole(found, "timestamp_ms", -(2**53), 2**53)
     if found["quality"] != "good":
-        msg = f"quality: expected good, got {str(found['quality'])[:60]!r}"
-        raise RefusedError(msg)
+        refuse(f"quality: expected good, got {str(found['quality'])[:60]!r}")
     return found
