@@ -22,6 +22,9 @@ UNITS: dict[str, dict[str, float]] = {
     "share": {"%": 0.01, "ppm": 1e-6, "": 1.0},
     "count": {"": 1.0, "parts": 1.0, "part": 1.0},
     "number": {"": 1.0},
+    "price": {"": 1.0},  # of prices the currency is taken off before: it is checked, never converted
+    "price_per_h": {"/h": 1.0, "/min": 60.0},
+    "price_per_kwh": {"/kWh": 1.0, "/MWh": 1e-3},
 }
 
 _VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")

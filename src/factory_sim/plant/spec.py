@@ -192,7 +192,7 @@ class Shift:
 
     name: str
     cycle_s: float  # one day, one week
-    open_s: tuple[tuple[float, float], ...]
+    open_s: tuple[tuple[float, float], ...]  # [s] since the run's start, modulo cycle_s (the loader has moved them there)
     at_end: str = "pause"  # "pause" the part in work, or "finish" it first
 
 
@@ -247,6 +247,26 @@ class LinkProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Investment:
+    """What a scenario costs, in the plant's currency: the base of payback."""
+
+    amount: float
+    hours_per_year: float = 0.0  # planned production
+    value_per_part: float = 0.0  # what one more good part earns, material and energy not deducted
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What a scenario file says besides its changes."""
+
+    name: str  # of its file
+    title: str
+    question: str = ""  # what it answers
+    changes: tuple[str, ...] = ()  # the groups of changes that were applied
+    investment: Investment | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plant:
     """The whole line."""
 
@@ -273,3 +293,4 @@ class Plant:
     pacing: int = -1  # operation the headline station numbers are read at; -1: the first bottleneck
     digest: str = ""  # sha256 of the resolved input
     assumptions: tuple[str, ...] = field(default=(), compare=False)
+    scenario: Scenario | None = field(default=None, compare=False)  # None: a plant file as it is

@@ -1,0 +1,176 @@
+"""The only door for plants: a file, a scenario, a table or a packaged name in, a checked plant out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.plant import files, scenario, shapes, spec, tables
+from factory_sim.plant.address import Names, machine_names
+from factory_sim.plant.build import build
+from factory_sim.plant.context import Context
+from factory_sim.plant.files import find, packaged
+from factory_sim.plant.report import Report, address
+from factory_sim.plant.tree import Node, read_yaml
+from factory_sim.plant.validate import validated
+
+if TYPE_CHECKING:
+    import os
+
+    from factory_sim.plant.catalogue import Catalogue
+
+__all__ = ["change_names", "find", "load", "packaged"]
+
+_MARK = re.compile(r"#\s*(assumed|calibrated)\b:?\s*(.*)")
+_MOST_EXTENDS = 20
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plant's tree while files are put together."""
+
+    root: Node
+    names: Names
+    problems: list[Problem]
+    scenario: spec.Scenario | None
+    assumptions: list[str]
+
+
+def load(path: str | os.PathLike[str], catalogue: Catalogue, changes: Collection[str] | None = None,
+         overrides: Sequence[str] = ()) -> spec.Plant:
+    """The plant that a file, a scenario, a table or a packaged name means.
+
+    changes: of a scenario, the groups of changes to apply; None: all; (): none, which is the plant it extends.
+    overrides: more changes, as typed: `OP410.cycle_time=34s`, `agv.count+2`, `operations.OP4*.buffer*2`.
+    Raises one ConfigError with every problem of all files.
+    """
+    draft = _draft(find(path), (), changes)
+    _override(draft, overrides)
+    report = Report(draft.root, draft.problems)
+    shape = validated(shapes.Plant, draft.root, report, {"currency": _currency(draft.root)})
+    plant = build(Context(shape, draft.names, catalogue, report))
+    title = draft.scenario.title if draft.scenario else plant.title
+    return replace(plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions))
+
+
+def change_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names of a scenario's groups of changes, in file order; () for a plant. Changes outside any group are `other`."""
+    problems: list[Problem] = []
+    file = find(path)
+    tree = Node({}, spec.Place("", 0, 0)) if tables.is_table(file) else _tree(file, problems)
+    groups = scenario.group_names(scenario.read_changes(tree, "EUR", problems)[1]) if tree.get("extends") else ()
+    if problems:
+        raise ConfigError(problems)
+    return groups
+
+
+def _tree(path: Path, problems: list[Problem]) -> Node:
+    root = read_yaml(files.read(path), files.display(path))
+    if not isinstance(root.value, dict):
+        raise ConfigError([Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")])
+    files.inline(root, problems)
+    return root
+
+
+def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -> _Draft:
+    problems: list[Problem] = []
+    if tables.is_table(path):
+        root = tables.plant_of(path, problems)
+        files.inline(root, problems)
+        return _Draft(root, machine_names(root), problems, None, [])
+    root = _tree(path, problems)
+    if "extends" in root.value:
+        return _extended(path, root, trail, changes, problems)
+    for item in _listed(root.value.pop("table", None)):
+        tables.merge(root, find(path.parent / str(item.value)), problems)
+    files.inline(root, problems)
+    if changes is not None and changes:
+        problems.append(Problem(files.display(path), 0, 0, "changes", "this is a plant, not a scenario: it has no changes to choose from"))
+    return _Draft(root, machine_names(root), problems, None, _assumptions(path, root))
+
+
+def _extended(path: Path, tree: Node, trail: Sequence[Path], chosen: Collection[str] | None, problems: list[Problem]) -> _Draft:
+    base = _base(path, tree)
+    here = path.resolve()
+    if base.resolve() in (*trail, here) or len(trail) > _MOST_EXTENDS:
+        place = tree.value["extends"].place
+        raise ConfigError([Problem(place.file, place.line, place.column, "extends", "leads back to this file")])
+    draft = _draft(base, (*trail, here), None)
+    shape, changes = scenario.read_changes(tree, _currency(draft.root), problems)
+    draft.problems += problems
+    groups = scenario.group_names(changes)
+    for name in sorted(set(chosen or ()) - set(groups)):
+        draft.problems.append(Problem(files.display(path), 0, 0, "changes", f"there is no group of changes {name!r}", did_you_mean(name, groups)))
+    if not changes and not problems:
+        draft.problems.append(Problem(files.display(path), 1, 1, "", "changes nothing", "Write set, scale, add, remove or changes."))
+    wanted = [change for change in changes if chosen is None or change.group in chosen]
+    draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(wanted)
+    applied = tuple(name for name in groups if chosen is None or name in chosen)
+    money = shape.investment or shapes.Investment()
+    investment = spec.Investment(money.amount, money.hours_per_year, money.value_per_part) if shape.investment else None
+    draft.scenario = spec.Scenario(path.stem, shape.title or path.stem, shape.question or "", applied, investment)
+    draft.assumptions += _assumptions(path, tree)
+    return draft
+
+
+def _base(path: Path, tree: Node) -> Path:
+    node = tree.value["extends"]
+    beside = path.parent / str(node.value)
+    try:
+        return beside if beside.is_file() else find(str(node.value))
+    except ConfigError as error:
+        hint = error.problems[0].hint
+        message = f"{str(node.value)!r}: no such file beside this one, and no packaged plant of that name"
+        raise ConfigError([Problem(node.place.file, node.place.line, node.place.column, "extends", message, hint)]) from None
+
+
+def _override(draft: _Draft, overrides: Sequence[str]) -> None:
+    changes = []
+    for text in overrides:
+        try:
+            changes.append(scenario.read_override(text))
+        except ValueError as error:
+            draft.problems.append(Problem("command line", 0, 0, "", str(error)))
+    if changes:
+        for change in changes:
+            files.inline(change.value, draft.problems)
+        draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(changes)
+
+
+def _listed(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.value if isinstance(node.value, list) else [node]
+
+
+def _currency(root: Node) -> str:
+    node = root.get("currency")
+    return str(node.value) if node else "EUR"
+
+
+def _assumptions(path: Path, root: Node) -> list[str]:
+    """What the file's comments mark as assumed or calibrated, by address."""
+    by_line: dict[int, tuple[tuple[str | int, ...], Node]] = {}
+    for where, node in root.walk():
+        if node.key is not None and node.key.file == files.display(path):
+            by_line.setdefault(node.key.line, (where, node))
+    marked = []
+    for number, line in enumerate(files.read(path).decode("utf-8", errors="replace").splitlines(), 1):
+        mark = _MARK.search(line)
+        if mark is not None and number in by_line:
+            where, node = by_line[number]
+            value = "" if isinstance(node.value, dict | list) else f" = {node.value}"
+            marked.append(f"{address(where)}{value} ({mark[1]}{': ' + mark[2] if mark[2] else ''})")
+    return marked
+
+
+def _digest(draft: _Draft) -> str:
+    content = {key: node.plain() for key, node in draft.root.value.items() if key != "title"}
+    text = json.dumps([content, {name: list(machines) for name, machines in draft.names.items()}], sort_keys=True)
+    return sha256(text.encode()).hexdigest()
