@@ -193,9 +193,11 @@ def _link(context: Context) -> spec.LinkProfile:
     if link.profile not in PROFILES:
         context.report.add(("link",), f"{link.profile!r} is not a link profile",
                            f"{did_you_mean(link.profile, PROFILES)} Or give numbers: {{latency: 20 ms, jitter: 5 ms, loss: 0.1 %}}.")
-    given = {"latency_s": link.latency, "jitter_s": link.jitter, "loss": link.loss, "outage_every_s": link.outage_every,
-             "outage_s": link.outage}
-    return replace(PROFILES.get(link.profile, PROFILES["wired"]), **{key: value for key, value in given.items() if value is not None})
+    base = PROFILES.get(link.profile, PROFILES["wired"])
+    return spec.LinkProfile(
+        base.name, *(default if value is None else value for value, default in (
+            (link.latency, base.latency_s), (link.jitter, base.jitter_s), (link.loss, base.loss),
+            (link.outage_every, base.outage_every_s), (link.outage, base.outage_s))))
 
 
 class _Numbered:

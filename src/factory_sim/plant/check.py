@@ -85,7 +85,7 @@ def check_plant(context: Context) -> tuple[datetime, str]:
     if plant.plant is None:
         report.add(("plant",), "is missing: the plant's name", "Write plant: my_line.")
     root = plant.topic or plant.plant or "plant"
-    if not all(_NAME.fullmatch(level) for level in root.split("/")):
+    if plant.topic is not None and not all(_NAME.fullmatch(level) for level in root.split("/")):
         report.add(("topic",), f"{root!r} is no path of topic levels", "Write enterprise/site/area, without spaces, +, # and points.")
     if not re.fullmatch(r"[A-Z]{3}", plant.currency):
         report.add(("currency",), f"{plant.currency!r} is no currency code", "Write three letters, such as EUR.")

@@ -170,7 +170,7 @@ def _check_rework(found: Mapping[str, Station], context: Context) -> None:
         if inspection is None:
             continue
         if inspection.scrap + inspection.rework > 1:
-            context.report.add(path, f"scrap and rework together are {inspection.scrap + inspection.rework:.4g}, more than 1")
+            context.report.add((*path, "rework"), f"scrap and rework together are {inspection.scrap + inspection.rework:.4g}, more than 1")
         target = inspection.rework_to
         if target is None:
             if inspection.rework > 0:

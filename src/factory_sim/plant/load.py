@@ -71,7 +71,7 @@ def change_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def _tree(path: Path, problems: list[Problem]) -> Node:
-    root = read_yaml(files.read(path), files.display(path))
+    root = read_yaml(files.read(path), files.display(path), problems)
     if not isinstance(root.value, dict):
         raise ConfigError([Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")])
     files.inline(root, problems)

@@ -109,7 +109,7 @@ def _machines(value: Any) -> int | tuple[str, ...]:
 
 def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], float]:
     def read(value: Any, info: ValidationInfo) -> float:
-        currency = info.context["currency"]
+        currency = (info.context or {}).get("currency", "EUR")
         match = _CURRENCY.fullmatch(str(_scalar(value)))
         if match is None or match[2] not in {None, currency}:
             msg = f"expected a price in {currency} such as '{example.format(currency)}', got {shown(value)}"

@@ -12,24 +12,21 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The problems of one tree. What follows from a problem already told, at or below its address, is not told again."""
+    """The problems of one tree. What follows from a problem at the same address or above it is not told again."""
 
     def __init__(self, root: Node, problems: list[Problem] | None = None) -> None:
         self.root = root
         self.problems = [] if problems is None else problems  # also those found while the tree was put together
         self._told: set[Path] = set()
+        self._named: set[Path] = set()
 
     def add(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Something is wrong with the value at `path`; `at_key` points at its key instead."""
-        if any(path[:n] in self._told for n in range(1, len(path) + 1)):
+        if self.told(path) or (at_key and path in self._named):
             return
-        self._told.add(path)
+        (self._named if at_key else self._told).add(path)  # a wrong name does not make what it names wrong
         place = self.place(path, at_key=at_key)
         self.problems.append(Problem(place.file, place.line, place.column, address(path), message, hint))
-
-    def at(self, place: Place, key: str, message: str, hint: str = "") -> None:
-        """Something is wrong at a place that is not in the tree: a line of a scenario, an option."""
-        self.problems.append(Problem(place.file, place.line, place.column, key, message, hint))
 
     def told(self, path: Path) -> bool:
         """Whether a problem at `path` or above it has been told."""

@@ -43,8 +43,8 @@ def resolve(name: str, shape: shapes.Sensor, path: Path, role: str, catalogue: C
         return None
     told = len(report.problems)
     number = {key: _number(getattr(shape, key), (*path, key), info.unit_text, report) for key in ("low", "high", "scale", "offset")}
-    low, high, offset = (float(info_default if number[key] is None else number[key])
-                         for key, info_default in (("low", info.low), ("high", info.high), ("offset", info.offset)))
+    low, high, offset = (float(default if (given := number[key]) is None else given)
+                         for key, default in (("low", info.low), ("high", info.high), ("offset", info.offset)))
     bits = shape.bits or info.bits
     params = _params(shape, path, info, report)
     if not low < high:

@@ -36,22 +36,22 @@ class Shape(BaseModel):
 class Failure(Shape):
     """One way in which a machine fails. On operations and machines, keys given replace those of the kind."""
 
-    after: q.Duration | None = Field(None, description="From the end of the last repair to the failure, on the mode's clock.")
-    repair: q.Duration | None = Field(None, description="Duration of the repair, without waiting for the crew.")
-    clock: Annotated[str, *_CLOCK] = Field("busy", description="busy: only processing ages it; calendar: all time but down and off.")
+    after: q.Duration | None = Field(default=None, description="From the end of the last repair to the failure, on the mode's clock.")
+    repair: q.Duration | None = Field(default=None, description="Duration of the repair, without waiting for the crew.")
+    clock: Annotated[str, *_CLOCK] = Field(default="busy", description="busy: only processing ages it; calendar: all time but down and off.")
     wear: Flag = Field(default=False, description="The sensors see it coming; needs clock busy.")
-    crew: Text | None = Field(None, description="Crew that repairs it; none: repaired at once.")
-    skill: Text | None = Field(None, description="Skill the repair needs; without `crew`, the first crew that has it comes.")
-    priority: q.Count = Field(0, description="Lower is served first by the crew.")
+    crew: Text | None = Field(default=None, description="Crew that repairs it; none: repaired at once.")
+    skill: Text | None = Field(default=None, description="Skill the repair needs; without `crew`, the first crew that has it comes.")
+    priority: q.Count = Field(default=0, description="Lower is served first by the crew.")
 
 
 class Maintenance(Shape):
     """Planned work on a machine: give at least one of every, every_parts, at_wear."""
 
     duration: q.Duration | None = None
-    every: q.Seconds = Field(0.0, description="By calendar.")
-    every_parts: q.Count = Field(0, description="By count.")
-    at_wear: Share = Field(0.0, description="By condition: share of the life of any wearing failure mode.")
+    every: q.Seconds = Field(default=0.0, description="By calendar.")
+    every_parts: q.Count = Field(default=0, description="By count.")
+    at_wear: Share = Field(default=0.0, description="By condition: share of the life of any wearing failure mode.")
     crew: Text | None = None
 
 
@@ -91,39 +91,39 @@ class Sensor(Shape):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    kind: Text | None = Field(None, description="Sensor kind: `factory-sim list` shows them.")
-    rate: q.Hertz | None = Field(None, description="Readings per second.")
-    low: Any = Field(None, description="Measuring range from, in the kind's unit.")
-    high: Any = Field(None, description="Measuring range to, in the kind's unit.")
-    scale: Any = Field(None, description="Value of one count, in the kind's unit; without it the finest that covers the range.")
-    offset: Any = Field(None, description="Value of count 0, in the kind's unit.")
-    bits: Annotated[int, *_BITS] | None = Field(None, description="Of the raw count, signed.")
+    kind: Text | None = Field(default=None, description="Sensor kind: `factory-sim list` shows them.")
+    rate: q.Hertz | None = Field(default=None, description="Readings per second.")
+    low: Any = Field(default=None, description="Measuring range from, in the kind's unit.")
+    high: Any = Field(default=None, description="Measuring range to, in the kind's unit.")
+    scale: Any = Field(default=None, description="Value of one count, in the kind's unit; without it the finest that covers the range.")
+    offset: Any = Field(default=None, description="Value of count 0, in the kind's unit.")
+    bits: Annotated[int, *_BITS] | None = Field(default=None, description="Of the raw count, signed.")
 
 
 class Equipment(Shape):
     """What kinds, operations and machines can say of machines; the nearer wins, key by key."""
 
     power: MachinePower = MachinePower()
-    failures: dict[str, Failure | None] = Field({}, description="Failure modes by name; empty: the kind's mode does not apply here.")
-    maintenance: dict[str, Maintenance | None] = Field({}, description="Planned work by name.")
-    sensors: dict[str, Sensor | None] = Field({}, description="Sensors by name; empty: the kind's sensor is not fitted here.")
-    shift: Text | None = Field(None, description="Shift in which the machine works; none: always.")
+    failures: dict[str, Failure | None] = Field(default={}, description="Failure modes by name; empty: the kind's mode does not apply here.")
+    maintenance: dict[str, Maintenance | None] = Field(default={}, description="Planned work by name.")
+    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name; empty: the kind's sensor is not fitted here.")
+    shift: Text | None = Field(default=None, description="Shift in which the machine works; none: always.")
 
 
 class Kind(Equipment):
     """A kind of machine: what its machines have in common."""
 
     title: Text | None = None
-    behaviour: Text | None = Field(None, description="How its machines move: `factory-sim list` shows them.")
+    behaviour: Text | None = Field(default=None, description="How its machines move: `factory-sim list` shows them.")
 
 
 class Input(Shape):
     """One of several things that an operation takes; each has its own buffer."""
 
-    from_: Text | None = Field(None, alias="from", description="A source, or an operation before this one.")
-    quantity: Whole = Field(1, description="Parts taken for one cycle.")
-    buffer: q.Places | None = Field(None, description="Waiting places in front of the operation.")
-    by: Text | None = Field(None, description="Conveyor or fleet that brings the parts; none: at once.")
+    from_: Text | None = Field(default=None, alias="from", description="A source, or an operation before this one.")
+    quantity: Whole = Field(default=1, description="Parts taken for one cycle.")
+    buffer: q.Places | None = Field(default=None, description="Waiting places in front of the operation.")
+    by: Text | None = Field(default=None, description="Conveyor or fleet that brings the parts; none: at once.")
 
 
 class Inspection(Shape):
@@ -131,16 +131,16 @@ class Inspection(Shape):
 
     scrap: Share = 0.0
     rework: Share = 0.0
-    rework_to: Text | None = Field(None, description="Operation the part goes back to.")
-    max_loops: q.Places = Field(1, description="A part sent back that often already is scrapped; `unlimited` also does.")
+    rework_to: Text | None = Field(default=None, description="Operation the part goes back to.")
+    max_loops: q.Places = Field(default=1, description="A part sent back that often already is scrapped; `unlimited` also does.")
 
 
 class Batch(Shape):
     """A furnace: parts worked on together."""
 
-    size: Whole | None = Field(None, description="At most that many at once.")
-    minimum: Whole = Field(1, description="Starts once that many wait.")
-    timeout: q.Seconds = Field(0.0, description="Starts with fewer that long after the oldest arrived; 0 s: never.")
+    size: Whole | None = Field(default=None, description="At most that many at once.")
+    minimum: Whole = Field(default=1, description="Starts once that many wait.")
+    timeout: q.Seconds = Field(default=0.0, description="Starts with fewer that long after the oldest arrived; 0 s: never.")
 
 
 def _setup(value: Any) -> Any:
@@ -151,31 +151,31 @@ class Operation(Equipment):
     """One step of the line: identical machines in parallel behind one buffer (several for a join)."""
 
     title: Text | None = None
-    kind: Text | None = Field(None, description="Kind of its machines, one of `kinds`.")
-    behaviour: Text | None = Field(None, description="How its machines move, if not as the kind says.")
+    kind: Text | None = Field(default=None, description="Kind of its machines, one of `kinds`.")
+    behaviour: Text | None = Field(default=None, description="How its machines move, if not as the kind says.")
     machines: q.Machines = 1
-    cycle_time: q.Duration | None = Field(None, description="Processing time of one part, loading included.")
-    unit_time: q.Seconds | None = Field(None, description="Planned time of one part, the base of OEE; without it the mean cycle time.")
-    from_: Text | None = Field(None, alias="from", description="A source or an operation; without it the one before in the section.")
-    quantity: Whole = Field(1, description="Parts taken for one cycle.")
-    buffer: q.Places | None = Field(None, description="Waiting places in front of the operation.")
-    by: Text | None = Field(None, description="Conveyor or fleet that brings the parts; none: at once.")
-    inputs: list[Input] = Field([], description="Several inputs: a join. The first one's part keeps its identity.")
+    cycle_time: q.Duration | None = Field(default=None, description="Processing time of one part, loading included.")
+    unit_time: q.Seconds | None = Field(default=None, description="Planned time of one part, the base of OEE; without it the mean cycle time.")
+    from_: Text | None = Field(default=None, alias="from", description="A source or an operation; without it the one before in the section.")
+    quantity: Whole = Field(default=1, description="Parts taken for one cycle.")
+    buffer: q.Places | None = Field(default=None, description="Waiting places in front of the operation.")
+    by: Text | None = Field(default=None, description="Conveyor or fleet that brings the parts; none: at once.")
+    inputs: list[Input] = Field(default=[], description="Several inputs: a join. The first one's part keeps its identity.")
     inspection: Inspection | None = None
     batch: Batch | None = None
-    variant_factor: dict[str, q.Factor] = Field({}, description="Cycle time multiplier by variant; 1 without.")
+    variant_factor: dict[str, q.Factor] = Field(default={}, description="Cycle time multiplier by variant; 1 without.")
     setup: Annotated[dict[str, dict[str, q.Seconds]], BeforeValidator(_setup)] = Field(
-        {}, description="Changeover time: one for all changes, or {from variant: {to variant: time}}.")
-    setup_operator: Text | None = Field(None, description="Crew needed for setup.")
-    operator: Text | None = Field(None, description="Crew needed while busy.")
-    robot: Text | None = Field(None, description="Robot needed while busy, shared with other operations.")
+        default={}, description="Changeover time: one for all changes, or {from variant: {to variant: time}}.")
+    setup_operator: Text | None = Field(default=None, description="Crew needed for setup.")
+    operator: Text | None = Field(default=None, description="Crew needed while busy.")
+    robot: Text | None = Field(default=None, description="Robot needed while busy, shared with other operations.")
 
 
 class Section(Shape):
     """A part of the plant; its operations follow one another unless they say otherwise."""
 
     title: Text | None = None
-    shift: Text | None = Field(None, description="Shift of its machines.")
+    shift: Text | None = Field(default=None, description="Shift of its machines.")
     operations: dict[str, Operation] = {}
 
 
@@ -183,34 +183,34 @@ class Source(Shape):
     """Where parts enter."""
 
     interarrival: q.Arrivals | None = None
-    schedule: list[q.Seconds] | None = Field(None, description="Arrival moments since the run's start.")
-    file: Text | None = Field(None, description="CSV with arrival moments in its first column; plain numbers are seconds.")
-    when_full: Annotated[str, *_WHEN_FULL] = Field("wait", description="wait: arrivals queue outside; lose: they go away.")
-    cards: q.Count = Field(0, description="CONWIP: at most that many of its parts in the line; 0: no limit.")
-    mix: dict[str, Share] = Field({}, description="Share of each variant; they add up to 1.")
-    sequence: list[Text] = Field([], description="A fixed cycle of variants, instead of the mix.")
+    schedule: list[q.Seconds] | None = Field(default=None, description="Arrival moments since the run's start.")
+    file: Text | None = Field(default=None, description="CSV with arrival moments in its first column; plain numbers are seconds.")
+    when_full: Annotated[str, *_WHEN_FULL] = Field(default="wait", description="wait: arrivals queue outside; lose: they go away.")
+    cards: q.Count = Field(default=0, description="CONWIP: at most that many of its parts in the line; 0: no limit.")
+    mix: dict[str, Share] = Field(default={}, description="Share of each variant; they add up to 1.")
+    sequence: list[Text] = Field(default=[], description="A fixed cycle of variants, instead of the mix.")
     material_cost: q.Price = 0.0
 
 
 class Battery(Shape):
     """A vehicle's battery."""
 
-    moving_time: q.Seconds = Field(0.0, description="Moving time on a full battery.")
-    charge_below: Share = Field(0.2, description="An idle vehicle below this share goes charging.")
-    charge_time: q.Seconds = Field(0.0, description="From empty to full.")
+    moving_time: q.Seconds = Field(default=0.0, description="Moving time on a full battery.")
+    charge_below: Share = Field(default=0.2, description="An idle vehicle below this share goes charging.")
+    charge_time: q.Seconds = Field(default=0.0, description="From empty to full.")
 
 
 class Fleet(Shape):
     """Vehicles that carry parts between sections."""
 
     count: Whole | None = None
-    policy: Text = Field("first_come", description="Who is served next: `factory-sim list` shows the policies.")
+    policy: Text = Field(default="first_come", description="Who is served next: `factory-sim list` shows the policies.")
     speed: q.Speed | None = None
     load: q.Duration | None = None
-    unload: q.Duration | None = Field(None, description="As `load` without it.")
+    unload: q.Duration | None = Field(default=None, description="As `load` without it.")
     distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = Field(
-        {}, description="One for all ways, or {section: {section: length}}; the way back is as long unless given.")
-    trip: q.Duration | None = Field(None, description="Drawn travel time, instead of distance and speed.")
+        default={}, description="One for all ways, or {section: {section: length}}; the way back is as long unless given.")
+    trip: q.Duration | None = Field(default=None, description="Drawn travel time, instead of distance and speed.")
     battery: Battery | None = None
     power: VehiclePower = VehiclePower()
     sensors: dict[str, Sensor | None] = {}
@@ -220,7 +220,7 @@ class Conveyor(Shape):
     """Carries parts with a delay."""
 
     delay: q.Seconds | None = None
-    capacity: Whole | None = Field(None, description="Parts on it, waiting ones included.")
+    capacity: Whole | None = Field(default=None, description="Parts on it, waiting ones included.")
 
 
 class Robot(Shape):
@@ -242,24 +242,24 @@ class Crew(Shape):
 class Shift(Shape):
     """When something works."""
 
-    open: Texts = Field([], description="'06:00-14:00', or with days 'Mon-Fri 06:00-14:00'.")
-    breaks: Texts = Field([], description="'09:00-09:15', or with days: closed within the open hours.")
-    at_end: Annotated[str, *_AT_END] = Field("pause", description="pause the part in work, or finish it first.")
+    open: Texts = Field(default=[], description="'06:00-14:00', or with days 'Mon-Fri 06:00-14:00'.")
+    breaks: Texts = Field(default=[], description="'09:00-09:15', or with days: closed within the open hours.")
+    at_end: Annotated[str, *_AT_END] = Field(default="pause", description="pause the part in work, or finish it first.")
 
 
 class Costs(Shape):
     """Prices."""
 
-    machine: q.PricePerHour = Field(0.0, description="Of one machine.")
-    labour: q.PricePerHour = Field(0.0, description="Of the whole line, per planned hour.")
-    repair: q.PricePerHour = Field(0.0, description="Of one repair.")
-    scrap: q.Price = Field(0.0, description="Of one scrapped part, besides its material.")
+    machine: q.PricePerHour = Field(default=0.0, description="Of one machine.")
+    labour: q.PricePerHour = Field(default=0.0, description="Of the whole line, per planned hour.")
+    repair: q.PricePerHour = Field(default=0.0, description="Of one repair.")
+    scrap: q.Price = Field(default=0.0, description="Of one scrapped part, besides its material.")
 
 
 class Link(Shape):
     """How telemetry travels. Keys given replace those of the profile."""
 
-    profile: Text = Field("wired", description="wired, wifi or 5g.")
+    profile: Text = Field(default="wired", description="wired, wifi or 5g.")
     latency: q.Seconds | None = None
     jitter: q.Seconds | None = None
     loss: Share | None = None
@@ -270,25 +270,25 @@ class Link(Shape):
 class Plant(Shape):
     """A plant file."""
 
-    plant: Text | None = Field(None, description="The plant's name, a level of its topics.")
+    plant: Text | None = Field(default=None, description="The plant's name, a level of its topics.")
     title: Text | None = None
     start: Text = Field("2026-01-05 06:00", description="Local time at which a run starts.")
     timezone: Text = Field("UTC", description="IANA name, such as Europe/Berlin.")
-    topic: Text | None = Field(None, description="ISA-95 path all topics begin with; the plant's name without it.")
-    pacing: Text | None = Field(None, description="Operation whose station times make the headline.")
+    topic: Text | None = Field(default=None, description="ISA-95 path all topics begin with; the plant's name without it.")
+    pacing: Text | None = Field(default=None, description="Operation whose station times make the headline.")
     currency: Text = "EUR"
     costs: Costs = Costs()
     tariff: Annotated[dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})] = Field(
-        {}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
-    base_load: q.Watts = Field(0.0, description="Power of light, air, chips ... that no machine draws.")
+        default={}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
+    base_load: q.Watts = Field(default=0.0, description="Power of light, air, chips ... that no machine draws.")
     variants: list[Text] = ["standard"]
     link: Annotated[Link, BeforeValidator(lambda v: {"profile": v} if isinstance(v, str) else v)] = Link()
-    shift: Text | None = Field(None, description="Shift of all machines that name none.")
-    table: Texts = Field([], description="CSV or Excel tables with operations, machines, kinds ...")
+    shift: Text | None = Field(default=None, description="Shift of all machines that name none.")
+    table: Texts = Field(default=[], description="CSV or Excel tables with operations, machines, kinds ...")
     kinds: dict[str, Kind] = {}
     sources: dict[str, Source] = {}
     sections: dict[str, Section] = {}
-    machines: dict[str, Equipment] = Field({}, description="What one machine has of its own.")
+    machines: dict[str, Equipment] = Field(default={}, description="What one machine has of its own.")
     fleets: dict[str, Fleet] = {}
     conveyors: dict[str, Conveyor] = {}
     robots: dict[str, Robot] = {}
@@ -299,25 +299,25 @@ class Plant(Shape):
 class Changes(Shape):
     """Changes to the plant that is extended. Keys are addresses, with shell-style patterns: `operations.OP4*.buffer`."""
 
-    set: dict[str, Any] = Field({}, description="address: new value")
-    scale: dict[str, q.Factor] = Field({}, description="address: factor")
-    add: dict[str, Any] = Field({}, description="address: what is new there")
-    remove: Texts = Field([], description="addresses")
+    set: dict[str, Any] = Field(default={}, description="address: new value")
+    scale: dict[str, q.Factor] = Field(default={}, description="address: factor")
+    add: dict[str, Any] = Field(default={}, description="address: what is new there")
+    remove: Texts = Field(default=[], description="addresses")
 
 
 class Investment(Shape):
     """What the change costs, and what an hour of planned production is worth of it: the base of payback."""
 
     amount: q.Price = 0.0
-    hours_per_year: q.Factor = Field(0.0, description="Planned production hours a year.")
-    value_per_part: q.Price = Field(0.0, description="What one more good part earns, material and energy not deducted.")
+    hours_per_year: q.Factor = Field(default=0.0, description="Planned production hours a year.")
+    value_per_part: q.Price = Field(default=0.0, description="What one more good part earns, material and energy not deducted.")
 
 
 class Scenario(Changes):
     """A scenario file: a small diff against a plant or another scenario."""
 
-    extends: Text | None = Field(None, description="The file it changes, relative to this one, or the name of a packaged plant.")
+    extends: Text | None = Field(default=None, description="The file it changes, relative to this one, or the name of a packaged plant.")
     title: Text | None = None
-    question: Text | None = Field(None, description="What it answers.")
+    question: Text | None = Field(default=None, description="What it answers.")
     investment: Investment | None = None
-    changes: dict[str, Changes] = Field({}, description="Named groups of changes, whose effects can be told apart.")
+    changes: dict[str, Changes] = Field(default={}, description="Named groups of changes, whose effects can be told apart.")

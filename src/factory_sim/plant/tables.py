@@ -130,10 +130,10 @@ def _content(cell: Any) -> Scalar | str:
     return scalar(cell.strip()) if isinstance(cell, str) else cell if isinstance(cell, int | float | bool) else str(cell)
 
 
-def _node(cell: Any, place: Place) -> Node:
+def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
     text = cell.strip() if isinstance(cell, str) else ""
     if text[:1] in "[{" and text:
-        node = read_yaml(text, place.file)
+        node = read_yaml(text, place.file, problems)
         for _, child in node.walk():
             child.place = child.key = place
         return node
@@ -156,7 +156,7 @@ def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]
         try:
             node = Node({}, places[what], places[what])
             for header, (_, cell) in row.items():
-                put(node, tuple(header.split(".")), _node(cell, places[header]), places[header])
+                put(node, tuple(header.split(".")), _node(cell, places[header], problems), places[header])
             _add(root, start, node)
         except AddressError as error:
             problems.append(Problem(file, line, places[what].column, name, str(error), error.hint))

@@ -92,8 +92,8 @@ def node_of(content: Any, place: Place) -> Node:
     return Node(content, place, place)
 
 
-def read_yaml(text: str | bytes, file: str) -> Node:
-    """The tree of one YAML document; ConfigError says where it cannot be read."""
+def read_yaml(text: str | bytes, file: str, problems: list[Problem]) -> Node:
+    """The tree of one YAML document. Duplicate keys and tags go to `problems`; ConfigError says where it cannot be read."""
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
@@ -106,7 +106,7 @@ def read_yaml(text: str | bytes, file: str) -> Node:
         raise _unreadable(file, 1, 1, "nested too deeply") from None
     if root is None:
         raise _unreadable(file, 1, 1, "the file is empty")
-    return _Converter(file).convert(root)
+    return _Converter(file, problems).node(root, None)
 
 
 def scalar(text: str) -> Scalar:
@@ -141,20 +141,14 @@ def _scalar_value(tag: str, text: str) -> Scalar:
 class _Converter:
     """From PyYAML's nodes to ours: aliases become copies, so every value can be changed alone."""
 
-    def __init__(self, file: str) -> None:
-        self.file, self.count, self.open = file, 0, set[int]()
-        self.problems: list[Problem] = []
-
-    def convert(self, root: yaml.Node) -> Node:
-        node = self._node(root, None)
-        if self.problems:
-            raise ConfigError(self.problems)
-        return node
+    def __init__(self, file: str, problems: list[Problem]) -> None:
+        self.file, self.count, self.open, self.problems = file, 0, set[int](), problems
 
     def _place(self, node: yaml.Node) -> Place:
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def _node(self, node: yaml.Node, key: Place | None) -> Node:
+    def node(self, node: yaml.Node, key: Place | None) -> Node:
+        """Our node of PyYAML's, with all below it."""
         self.count += 1
         place = self._place(node)
         if self.count > _MAX_NODES or len(self.open) > _MAX_DEPTH or id(node) in self.open:
@@ -163,7 +157,7 @@ class _Converter:
             return self._scalar(node, place, key)
         self.open.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            result = Node([self._node(child, None) for child in node.value], place, key)
+            result = Node([self.node(child, None) for child in node.value], place, key)
         else:
             result = self._mapping(cast("yaml.MappingNode", node), place, key)
         self.open.discard(id(node))
@@ -192,7 +186,7 @@ class _Converter:
                 first = children[name].key or place
                 self._problem(key_place, name, f"stands twice in the same mapping (first in line {first.line})",
                               "Give it another name, or delete one of the two.")
-            children[name] = self._node(value_node, key_place)
+            children[name] = self.node(value_node, key_place)
         return Node(children, place, key)
 
     def _problem(self, place: Place, key: str, message: str, hint: str = "") -> None:
