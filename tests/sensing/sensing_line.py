@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.distributions import constant
-from factory_sim.plant.spec import FailureMode, Input, Machine, Operation, Plant, Sensor, Source
+from factory_sim.plant.spec import FailureMode, Fleet, Input, Machine, Operation, Plant, Robot, Sensor, Source
 from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.records import EventLog, Readings, Rows, Samples
 from factory_sim.sensing.kinds import KINDS
@@ -21,8 +23,9 @@ S = 1_000_000
 EPOCH_NS = 1_767_225_600_000_000_000
 CYCLE_S = 37.0
 WEAR_MODE = 1
-POWER_W = {State.SETUP: 3000.0, State.STARVED: 2000.0, State.BUSY: 9000.0, State.BLOCKED: 2200.0, State.WAITING: 2000.0,
-           State.MAINTENANCE: 500.0, State.DOWN: 800.0, State.REPAIR: 600.0}
+POWER_W = {State.SETUP: 3000.0, State.STARVED: 2000.0, State.BUSY: 9000.0, State.BLOCKED: 2200.0,
+           State.WAITING: 2000.0, State.MAINTENANCE: 500.0, State.DOWN: 800.0, State.REPAIR: 600.0}
+Row = tuple[float, int, State, int, Outcome, int]
 STANDARD = ("power", "energy", "current", "vibration", "temperature", "pressure", "force", "torque")
 
 
@@ -44,14 +47,18 @@ def power_by_state(table: dict[State, float] | None = None) -> tuple[float, ...]
     return tuple((POWER_W if table is None else table).get(State(s), 0.0) for s in range(N_STATES))
 
 
-def plant(kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, periods_s: Sequence[float] = (1.0,)) -> Plant:
+def plant(
+    kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, periods_s: Sequence[float] = (1.0,),
+) -> Plant:
     """A source and one operation a machine; machine i is unit i + 1 and carries every one of `sensors`."""
     machines, operations, made = [], [], []
-    wearing = (FailureMode("jam", constant(1.0), constant(1.0)), FailureMode("bearing", constant(1.0), constant(1.0), wear=True))
+    once = constant(1.0)
+    modes = tuple(FailureMode(name, once, once, wear=name == "bearing") for name in ("jam", "bearing"))
     for i, kind in enumerate(kinds):
         own = [sensor(len(made) + j, i + 1, s, periods_s[j % len(periods_s)]) for j, s in enumerate(sensors)]
         made += own
-        machines.append(Machine(f"M{i}", i + 1, i, kind, wearing, power_w=power_by_state(), sensors=tuple(s.id for s in own)))
+        machines.append(Machine(f"M{i}", i + 1, i, kind, modes, power_w=power_by_state(),
+                                sensors=tuple(s.id for s in own)))
         operations.append(Operation(f"OP{i}", f"OP{i}", 0, kind, "machining", (i + 1,), constant(CYCLE_S), CYCLE_S,
                                     (Input(source=0) if i == 0 else Input(operation=i - 1, capacity=5),)))
     names = ("blanks", *(m.name for m in machines))
@@ -59,16 +66,25 @@ def plant(kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, pe
                  (Source("blanks", 0),), tuple(made), names)
 
 
-def log_of(rows: Sequence[tuple[float, int, State, int, Outcome, int]]) -> EventLog:
+def with_vehicle(line: Plant) -> Plant:
+    """The same with a robot on its operation and a vehicle, as the last two units."""
+    robot, vehicle = len(line.units), len(line.units) + 1
+    fleet = Fleet("agv", (vehicle,), "nearest", 1.5, constant(5.0), constant(5.0), ((0.0,),), battery_s=1000.0,
+                  charge_s=500.0, power_w=power_by_state({State.MOVING_LOADED: 800.0}))
+    return replace(line, units=(*line.units, "R1", "agv1"), robots=(Robot("R1", robot, power_by_state()),),
+                   fleets=(fleet,), operations=tuple(replace(o, robot=0) for o in line.operations))
+
+
+def log_of(rows: Sequence[Row]) -> EventLog:
     """A log from rows (seconds, unit, state, part, outcome, detail), put in order of time."""
     rows = sorted(rows, key=lambda row: row[0])
     t_s, unit, state, part, outcome, detail = zip(*rows, strict=True) if rows else ((),) * 6
-    return EventLog(np.array([round(t * 1e6) for t in t_s], np.int64), np.array(unit, np.int16), np.array(state, np.uint8),
-                    np.array(part, np.int32), np.array(outcome, np.uint8), np.array(detail, np.int32),
-                    np.full(len(rows), -1, np.int32))
+    t_us = np.array([round(t * 1e6) for t in t_s], np.int64)
+    return EventLog(t_us, np.array(unit, np.int16), np.array(state, np.uint8), np.array(part, np.int32),
+                    np.array(outcome, np.uint8), np.array(detail, np.int32), np.full(len(rows), -1, np.int32))
 
 
-def machine_rows(unit: int, hours: float, seed: int, life_s: float = 4000.0) -> list[tuple[float, int, State, int, Outcome, int]]:
+def machine_rows(unit: int, hours: float, seed: int, life_s: float = 4000.0) -> list[Row]:
     """One machine's shift: cycles with a spread of 5 %, waits short and long, jams, and a bearing that wears out."""
     rng = np.random.default_rng([seed, unit])
     rows = [(0.0, unit, State.STARVED, -1, Outcome.NONE, 0)]
@@ -126,7 +142,7 @@ def joined(pieces: Sequence[Readings]) -> Readings:
     whole = []
     for period in sorted({block.period_us for block in blocks}):
         same = [block for block in blocks if block.period_us == period]
-        for one, two in zip(same, same[1:], strict=False):
+        for one, two in itertools.pairwise(same):
             assert two.first_tick == one.first_tick + len(one.raw)
         whole.append(Samples(period, same[0].first_tick, same[0].sensor, np.concatenate([block.raw for block in same])))
     return Readings(Rows.join([piece.rows for piece in pieces]), tuple(whole))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factory_sim.plant.spec import Plant, Sensor
-    from factory_sim.records import F8, I4, I8, U1
+    from factory_sim.records import B1, F8, I4, I8, U1
     from factory_sim.sensing.bearer import Bearer
     from factory_sim.sensing.kinds.kind import Channel
 
@@ -55,6 +55,7 @@ class Tracks(NamedTuple):
     """What each unit is doing, carried from row to row. Shapes (n_units,), steps (n_units, MAX_STEPS + 1)."""
 
     step_us: I8  # busy time since the cycle began at which each step begins
+    wears: B1  # a machine, whose BUSY rows tell its wear; those of others say something else
     state: U1
     slot: U1
     wear: F8  # share of life, at the last start of work
@@ -102,8 +103,9 @@ def tracks(plant: Plant, t0_us: int) -> Tracks:
     step_us = np.zeros((n, MAX_STEPS + 1), np.int64)
     for unit, bearer in bearers(plant).items():
         step_us[unit] = bearer.step_us
-    off = np.full(n, State.OFF, np.uint8)
-    return Tracks(step_us, off, off.copy(), np.zeros(n), np.full(n, t0_us, np.int64), np.zeros(n, np.int64))
+    wears, off = np.zeros(n, np.bool_), np.full(n, State.OFF, np.uint8)
+    wears[[machine.unit for machine in plant.machines]] = True
+    return Tracks(step_us, wears, off, off.copy(), np.zeros(n), np.full(n, t0_us, np.int64), np.zeros(n, np.int64))
 
 
 def _channel(sensor: Sensor, bearer: Bearer) -> Channel:

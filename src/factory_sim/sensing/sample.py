@@ -198,7 +198,7 @@ def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces)
             tracks.busy_us[unit] += t_us - tracks.since_us[unit]
         if outcome == _TOOK or state in (_STARVED, _IDLE):
             tracks.busy_us[unit] = 0  # the next work is a new cycle; any other stop only interrupts this one
-        if outcome <= _TOOK and state == _BUSY:
+        if tracks.wears[unit] and state == _BUSY and outcome <= _TOOK:
             tracks.wear[unit] = rows.detail[row] * 1e-6
         tracks.state[unit], tracks.since_us[unit] = state, t_us
         pieces.begin_us[n], pieces.slot[n], pieces.wear[n] = t_us, _slot(state, unit, tracks), tracks.wear[unit]
