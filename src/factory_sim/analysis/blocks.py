@@ -1,0 +1,143 @@
+"""Samples as statistics of 60-s blocks: each reading counts once, in whatever order and how often it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.kernels import readings as kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.records import F8, I4, I8, Samples, SensorInfo, Window
+
+BLOCK_US = 60_000_000
+_PAGE_BLOCKS = 60  # memory is taken by the hour
+_PAGE_US = _PAGE_BLOCKS * BLOCK_US
+_NO_MASK = np.zeros((0, 0), np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Statistics of all sensors of one period, counted in raw units. Columns have shape (n_blocks, n_sensors).
+
+    Block b is the minute [b, b + 1) x 60 s after the run's start. Where count is 0 the others mean nothing. Sums wrap
+    modulo 2**64, so `variance` is exact whenever its own numbers fit.
+    """
+
+    period_us: int
+    block: I8  # (n_blocks,), rising
+    sensor: I8  # (n_sensors,): ids, rising
+    count: I4
+    total: I8
+    square: I8
+    low: I4
+    high: I4
+    first_tick: I8
+    first_raw: I4
+    last_tick: I8
+    last_raw: I4
+
+    def mean(self) -> F8:
+        """Mean raw count, NaN where there is none."""
+        with np.errstate(invalid="ignore"):
+            return self.total / np.where(self.count > 0, self.count, np.nan)
+
+    def variance(self) -> F8:
+        """Population variance of the raw counts, NaN where there are none."""
+        n = self.count.astype(np.int64)
+        spread = n * self.square - self.total * self.total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(n > 0, spread / np.square(n.astype(np.float64)), np.nan)
+
+
+class _Page:
+    """One hour of one period: running statistics and a bit for each reading that has been counted."""
+
+    def __init__(self, first_tick: int, n_ticks: int, n_sensors: int) -> None:
+        self.first_tick = first_tick
+        shape = (_PAGE_BLOCKS, n_sensors)
+        self.seen = np.zeros((n_ticks, (n_sensors + 7) // 8), np.uint8)
+        self.count, self.total, self.square = np.zeros(shape, np.int32), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.low, self.high = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -(2**31), np.int32)
+        self.tick0, self.tick1 = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -1, np.int32)
+        self.raw0, self.raw1 = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """The statistics, as the kernel takes them."""
+        return (self.count, self.total, self.square, self.low, self.high, self.tick0, self.raw0, self.tick1, self.raw1)
+
+
+class BlockStore:
+    """Collects the samples of one period within the window."""
+
+    def __init__(self, period_us: int, sensors: Iterable[SensorInfo], window: Window) -> None:
+        self.period_us = period_us
+        self.sensor = np.array(sorted(s.id for s in sensors), np.int64)
+        self.first_tick = -(-window.t0_us // period_us)
+        self.stop_tick = -(-window.t1_us // period_us)
+        self.duplicates = 0
+        self.foreign = 0  # readings of unknown sensors or from outside the window
+        self._pages: dict[int, _Page] = {}
+
+    def add(self, samples: Samples) -> None:
+        """Count readings that have not been counted before."""
+        column = np.searchsorted(self.sensor, samples.sensor)
+        known = (column < len(self.sensor)) & (self.sensor[np.minimum(column, len(self.sensor) - 1)] == samples.sensor)
+        raw, present = samples.raw, samples.present
+        offered = raw.size if present is None else int(present.sum())
+        if not known.all():
+            column, raw = column[known], raw[:, known]
+            present = None if present is None else present[:, known]
+        skip = min(max(self.first_tick - samples.first_tick, 0), len(raw))
+        keep = max(min(len(raw), self.stop_tick - samples.first_tick), skip)
+        raw, mask = raw[skip:keep], _NO_MASK if present is None else present[skip:keep]
+        self.foreign += offered - (raw.size if present is None else int(mask.sum()))
+        self._count(samples.first_tick + skip, np.ascontiguousarray(raw, np.int32), mask, column.astype(np.int64))
+
+    def _count(self, tick: int, raw: I4, mask: np.ndarray, column: I8) -> None:
+        while len(raw):
+            page = self._page(tick * self.period_us // _PAGE_US)
+            n = min(len(raw), page.first_tick + len(page.seen) - tick)
+            block = (tick + np.arange(n)) * self.period_us // BLOCK_US % _PAGE_BLOCKS
+            self.duplicates += int(
+                kernels.scatter(raw[:n], np.ascontiguousarray(mask[:n]), tick - page.first_tick, column, block, page.seen, *page.columns())
+            )
+            tick, raw, mask = tick + n, raw[n:], mask[n:]
+
+    def _page(self, number: int) -> _Page:
+        page = self._pages.get(number)
+        if page is None:
+            first = -(-number * _PAGE_US // self.period_us)
+            stop = -(-(number + 1) * _PAGE_US // self.period_us)
+            page = self._pages[number] = _Page(first, stop - first, len(self.sensor))
+        return page
+
+    @property
+    def counted(self) -> int:
+        """Different readings that have arrived."""
+        return sum(int(page.count.sum()) for page in self._pages.values())
+
+    def gaps(self) -> int:
+        """Readings missing between each sensor's first and last one."""
+        blocks = self.blocks()
+        there = blocks.count > 0
+        first = np.where(there, blocks.first_tick, 2**62).min(axis=0, initial=2**62)
+        last = np.where(there, blocks.last_tick, -1).max(axis=0, initial=-1)
+        span = np.where(last >= 0, last - first + 1, 0)
+        return int((span - blocks.count.sum(axis=0)).sum())
+
+    def blocks(self) -> Blocks:
+        """What has been counted so far, without blocks in which nothing was."""
+        pages = sorted(self._pages.items())
+        if not pages:
+            pages = [(0, _Page(0, 0, len(self.sensor)))]
+        columns = [np.concatenate(each) for each in zip(*(page.columns() for _, page in pages), strict=True)]
+        block = np.concatenate([number * _PAGE_BLOCKS + np.arange(_PAGE_BLOCKS) for number, _ in pages])
+        offset = np.repeat([page.first_tick for _, page in pages], _PAGE_BLOCKS)[:, None]
+        columns[5], columns[7] = columns[5] + offset, columns[7] + offset
+        used = columns[0].any(axis=1)
+        return Blocks(self.period_us, block[used], self.sensor, *(column[used] for column in columns))

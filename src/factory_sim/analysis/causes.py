@@ -1,0 +1,29 @@
+"""Which row enabled which: no plant's telemetry says so, times and topology do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis import topology
+from factory_sim.analysis.kernels import causes as kernels
+
+if TYPE_CHECKING:
+    from factory_sim.records import EventLog, Meta
+
+
+def infer(log: EventLog, meta: Meta) -> EventLog:
+    """The same rows with `cause`: the latest of each row's necessary conditions, by the rules of docs/design.md.
+
+    Reads neither `log.cause` nor anything but times, units, states and parts; -1 where the log begins too late to tell.
+    """
+    where = topology.of(meta)
+    part, n_parts = topology.numbered(log.part)
+    cause = np.full(len(log), -1, np.int64)
+    kernels.infer(
+        log.t_us, log.unit, log.state, part, log.outcome, log.detail,
+        where.role, where.operation, where.fed, where.direct, n_parts, cause,
+    )  # fmt: skip
+    return replace(log, cause=cause.astype(np.int32))

@@ -1,0 +1,189 @@
+"""Readings -> event log and block statistics: ordered, deduplicated, with every loss counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis import topology
+from factory_sim.analysis.blocks import BlockStore
+from factory_sim.analysis.kernels import order as kernels
+from factory_sim.clock import us_from_ns
+from factory_sim.plant.states import N_STATES, Outcome
+from factory_sim.records import ROW_READINGS, EventLog, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.records import B1, I8, Meta, Readings
+
+_SEQ_BITS = 46  # of a sort key; the unit stands above
+_FAR_NS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a feed brought and what it did not, in readings (a row counts as four)."""
+
+    received: int
+    duplicates: int
+    lost: int
+    damaged: int  # rows that contradict the plant, the clock or an earlier copy of themselves
+    foreign: int  # samples of unknown sensors or from outside the window
+    lost_rows: tuple[int, ...]  # by unit
+
+    @property
+    def distrusted(self) -> tuple[int, ...]:
+        """Units whose states and parts are incomplete."""
+        return tuple(unit for unit, rows in enumerate(self.lost_rows) if rows)
+
+
+class Feed:
+    """Collects readings in any order, with duplicates and gaps; hands out the log and the statistics of the samples."""
+
+    def __init__(self, meta: Meta) -> None:
+        self.meta = meta
+        self._topology = topology.of(meta)
+        self._rows: list[Rows] = []
+        self._tidy = True  # _rows is one piece: ordered by unit and number, without duplicates
+        self._received = self._row_duplicates = self._damaged_rows = 0
+        self._stores = {
+            period: BlockStore(period, [s for s in meta.sensors if s.period_us == period], meta.window)
+            for period in sorted({s.period_us for s in meta.sensors})
+        }
+        self._foreign = 0
+
+    def add(self, readings: Readings) -> None:
+        """Take in readings."""
+        self._received += readings.count()
+        if len(readings.rows):
+            self._rows.append(readings.rows)
+            self._tidy = False
+        for samples in readings.samples:
+            store = self._stores.get(samples.period_us)
+            if store is None:
+                self._foreign += samples.raw.size if samples.present is None else int(samples.present.sum())
+            else:
+                store.add(samples)
+
+    def finish(self, meta: Meta) -> None:
+        """Take the final description, which says how much was sent."""
+        self.meta = meta
+
+    def log(self) -> EventLog:
+        """Every row so far in causal order, without causes."""
+        rows = self._tidied()
+        t_us = us_from_ns(rows.t_ns, self.meta.epoch_ns)
+        by_time = np.argsort(t_us, kind="stable")
+        rows, t_us = rows.take(by_time), t_us[by_time]
+        part, n_parts = topology.numbered(rows.part)
+        where, order = self._topology, np.empty(len(rows), np.int64)
+        kernels.arrange(
+            t_us, rows.unit, rows.seq, rows.state, part, rows.outcome, rows.detail,
+            where.role, where.operation, where.fed, where.buffer, where.capacity, n_parts, order,
+        )  # fmt: skip
+        rows = rows.take(order)
+        cause = np.full(len(rows), -1, np.int32)
+        return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)
+
+    def blocks(self) -> tuple[Blocks, ...]:
+        """Statistics of the samples so far, one a period."""
+        return tuple(store.blocks() for store in self._stores.values())
+
+    def losses(self) -> Losses:
+        """What has been received, what was received twice, what is missing."""
+        rows, stores = self._tidied(), self._stores.values()
+        lost_rows = self._lost_rows(rows)
+        return Losses(
+            received=self._received,
+            duplicates=ROW_READINGS * self._row_duplicates + sum(store.duplicates for store in stores),
+            lost=ROW_READINGS * int(lost_rows.sum()) + self._lost_samples(),
+            damaged=ROW_READINGS * self._damaged_rows,
+            foreign=self._foreign + sum(store.foreign for store in stores),
+            lost_rows=tuple(lost_rows.tolist()),
+        )
+
+    def _tidied(self) -> Rows:
+        if not self._tidy:
+            self._rows = [self._sorted(Rows.join(self._rows))]
+            self._tidy = True
+        return self._rows[0] if self._rows else Rows.empty()
+
+    def _sorted(self, rows: Rows) -> Rows:
+        good = self._possible(rows)
+        self._damaged_rows += len(rows) - int(good.sum())
+        rows = rows.take(good)
+        key = (rows.unit.astype(np.int64) << _SEQ_BITS) | rows.seq
+        by_number = np.argsort(key, kind="stable")
+        again = np.diff(key[by_number]) == 0
+        if again.any():  # of copies that differ the choice must not depend on the order of arrival
+            by_number = np.lexsort((rows.detail, rows.outcome, rows.part, rows.state, rows.t_ns, key))
+            rows = rows.take(by_number)
+            rows = self._without_copies(rows, again)
+        else:
+            rows = rows.take(by_number)
+        straight = _rising(rows)
+        self._damaged_rows += len(rows) - int(straight.sum())
+        return rows.take(straight)
+
+    def _without_copies(self, rows: Rows, again: B1) -> Rows:
+        columns = (rows.t_ns, rows.state, rows.part, rows.outcome, rows.detail)
+        same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+        self._row_duplicates += int((again & same).sum())
+        self._damaged_rows += int((again & ~same).sum())
+        return rows.take(np.concatenate(([True], ~again)))
+
+    def _possible(self, rows: Rows) -> B1:
+        epoch_ns = self.meta.epoch_ns
+        possible: B1 = (
+            (rows.unit >= 0) & (rows.unit < len(self.meta.units)) & (rows.seq >= 0) & (rows.seq < 1 << _SEQ_BITS)
+            & (rows.state < N_STATES) & (rows.outcome < len(Outcome)) & (rows.part >= -1)
+            & (rows.t_ns >= epoch_ns) & (rows.t_ns < _FAR_NS)
+        )  # fmt: skip
+        return possible
+
+    def _lost_rows(self, rows: Rows) -> I8:
+        n_units = len(self.meta.units)
+        there = np.bincount(rows.unit, minlength=n_units)
+        if self.meta.sent_rows:
+            return np.maximum(np.array(self.meta.sent_rows, np.int64) - there, 0)
+        # Opening rows, from before the window, have gaps; from the last of them on every number must be there.
+        opening = rows.t_ns < self.meta.epoch_ns + self.meta.window.t0_us * 1000
+        first = _largest(rows.unit[opening], rows.seq[opening], n_units)
+        begins = np.full(n_units, 2**62)
+        np.minimum.at(begins, rows.unit[~opening], rows.seq[~opening])
+        first = np.where(first >= 0, first, -1 if self.meta.window.t0_us == 0 else begins - 1)
+        last = _largest(rows.unit[~opening], rows.seq[~opening], n_units)
+        inside = np.bincount(rows.unit[~opening], minlength=n_units)
+        return np.where(last >= 0, np.maximum(last - first - inside, 0), 0)
+
+    def _lost_samples(self) -> int:
+        if not self.meta.sent_ticks:
+            return sum(store.gaps() for store in self._stores.values())
+        sent = sum(ticks * len(self._stores[period].sensor) for period, _, ticks in self.meta.sent_ticks if period in self._stores)
+        return max(sent - sum(store.counted for store in self._stores.values()), 0)
+
+
+def _largest(unit: Sequence[int], seq: I8, n_units: int) -> I8:
+    largest = np.full(n_units, -1)
+    np.maximum.at(largest, unit, seq)
+    return largest
+
+
+def _rising(rows: Rows) -> B1:
+    """Which rows agree with their neighbours about time; a unit's times never fall."""
+    keep = np.ones(len(rows), np.bool_)
+    same = rows.unit[1:] == rows.unit[:-1]
+    falls = np.flatnonzero(same & (np.diff(rows.t_ns) < 0)) + 1
+    for i in falls.tolist():  # few: each is a damaged row
+        ahead = i + 1 < len(rows) and rows.unit[i + 1] == rows.unit[i] and rows.t_ns[i + 1] < rows.t_ns[i - 1]
+        keep[i - 1 if ahead and keep[i - 1] else i] = False
+    level, unit = -(2**63), -1
+    for i in np.flatnonzero(keep).tolist() if len(falls) else ():
+        level = level if rows.unit[i] == unit else -(2**63)
+        unit, keep[i] = rows.unit[i], rows.t_ns[i] >= level
+        level = max(level, int(rows.t_ns[i]))
+    return keep
