@@ -44,6 +44,8 @@ class Breakdowns:
 
     def wear(self) -> int:
         """Millionths of the way to the nearest failure that wear causes."""
+        if not self._wearing:
+            return 0
         busy, worst = self.machine.busy_us, 0
         for i in self._wearing:
             life = self.life_us[i]
@@ -79,8 +81,7 @@ class Breakdowns:
 
     def _fail(self, mode: int) -> None:
         machine = self.machine
-        if machine.available():
-            machine.pause()
+        machine.pause()
         self.failed, self.repairing = mode, False
         self.sync()
         crew = self.crews[mode]

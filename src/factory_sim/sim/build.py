@@ -27,7 +27,7 @@ class Builder:
 
     def __init__(self, plant: Plant, seed: int, replication: int, window: Window) -> None:
         self.plant, self.seed, self.replication = plant, seed, replication
-        line = self.line = Line(window)
+        line = self.line = Line(window, len(plant.units))
         line.exit = Exit(line, len(plant.operations))
         self.stations = [Station(line, i, o, behaviour_of(o)) for i, o in enumerate(plant.operations)]
         line.stations = [*self.stations, line.exit]
@@ -94,7 +94,7 @@ class Builder:
                 self._staff(machine)
             station.has_upkeep = any(machine.upkeep is not None for machine in station.machines)
             for machine in station.machines:
-                self.line.process(station.behaviour.process(machine))
+                self.line.process(station.process(machine))
 
     def _staff(self, machine: Machine) -> None:
         operation = machine.station.spec

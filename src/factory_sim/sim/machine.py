@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from factory_sim.plant.states import Outcome, State, Wait
+from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
 from factory_sim.sim.breakdowns import Breakdowns
 from factory_sim.sim.simpy_engine import Class
 from factory_sim.sim.transport import Calls
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Machine as MachineSpec
     from factory_sim.sim.pool import Pool
     from factory_sim.sim.simpy_engine import Line
-    from factory_sim.sim.station import Place, Station, Waiting
+    from factory_sim.sim.station import Place, Station, Taken
 
 
 class Phase(IntEnum):
@@ -31,7 +31,13 @@ class Phase(IntEnum):
     DONE = 4
 
 
-_STATE_OF = {Phase.EMPTY: State.STARVED, Phase.SETUP: State.SETUP, Phase.NEEDS: State.WAITING, Phase.WORK: State.BUSY}
+# Looked up once: an enum member costs as much as a method call in Python 3.11.
+EMPTY, SETUP, NEEDS, WORK, DONE = Phase
+_STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED))  # by Phase
+_BUSY, _WAITING = int(State.BUSY), int(State.WAITING)
+_NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
+_SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
+_PROCESSING_END, _FAILURE = Class.PROCESSING_END, Class.FAILURE
 
 
 class Machine:
@@ -40,7 +46,8 @@ class Machine:
     def __init__(self, line: Line, station: Station, spec: MachineSpec, seed: int, replication: int) -> None:
         self.line, self.station, self.spec, self.unit = line, station, spec, spec.unit
         operation = station.spec
-        self.phase = Phase.EMPTY
+        self.phase = EMPTY
+        self.halted = False  # something keeps it from going on: off, down or in maintenance
         self.off = False
         self.closing = False  # goes off when its part is finished
         self.held: list[int] = []  # parts in the machine; finished ones leave from the front
@@ -49,6 +56,7 @@ class Machine:
         self.variant = -1  # it is set up for
         self.pools: list[Pool] = []  # robots and operators needed for work
         self.pool: Pool | None = None  # it waits for
+        self.changes_over = bool(operation.setup_s)
         self.setup_pool: Pool | None = None
         self.state: int = State.STARVED  # as last written
         self.last_row = -1
@@ -72,22 +80,19 @@ class Machine:
 
     def take(self) -> simpy.Event:
         """Wait for parts; the station chooses them."""
-        self.phase = Phase.EMPTY
-        if self.available():
+        self.phase = EMPTY
+        if not self.halted:
             self.station.waits(self)
         return self.changed
 
     def changeover_us(self) -> int:
         """Setup time that the part in the machine asks for [µs]; the machine then counts as set up for it."""
-        matrix = self.station.spec.setup_s
-        if not matrix:
-            return 0
         before, self.variant = self.variant, self.line.parts.variant[self.held[0]]
-        return round(matrix[before][self.variant] * 1e6) if before >= 0 else 0
+        return round(self.station.spec.setup_s[before][self.variant] * 1e6) if before >= 0 else 0
 
     def setup(self, duration_us: int) -> simpy.Event:
         """Change over."""
-        self.phase, self.left_us = Phase.SETUP, duration_us
+        self.phase, self.left_us = SETUP, duration_us
         self._run()
         return self.changed
 
@@ -95,7 +100,7 @@ class Machine:
         """Get one of `pool`, a robot or an operator."""
         if pool.try_take(self):
             return self.line.passed
-        self.phase, self.pool = Phase.NEEDS, pool
+        self.phase, self.pool = NEEDS, pool
         pool.call(self)
         return self.changed
 
@@ -104,61 +109,71 @@ class Machine:
         drawn, factor = next(self.cycles), self.station.spec.variant_factor
         if factor:
             drawn = round(drawn * factor[self.line.parts.variant[self.held[0]]])
-        self.phase = Phase.WORK
+        self.phase = WORK
         self.left_us = self.drawn_us = drawn
         self._run()
         return self.changed
 
     def give(self) -> simpy.Event:
         """Pass the finished parts on, one by one."""
-        self.phase = Phase.DONE
-        for pool in self.pools:
-            pool.release(self)
+        self.phase = DONE
+        if self.pools:
+            for pool in self.pools:
+                pool.release(self)
         if self.upkeep is not None:
             self.upkeep.after_work(len(self.held))
         if self.closing:
             self._switch_off()
-        self.line.unsettled.add(self)
         self._offer()
         return self.changed
 
     # ---- moves
 
-    def start(self, taken: list[list[Waiting]]) -> None:
-        """Take parts: one list for each part kept, its components behind it."""
-        line = self.line
-        cause = max(self.last_row, *[row for group in taken for _, row, _ in group])
-        self.held = [group[0][0] for group in taken]
+    def start(self, taken: Taken) -> None:
+        """Take parts."""
+        line, cause = self.line, self.last_row
+        kept, merged = taken
+        held: list[int] = []
+        self.held = held
+        for part, row, _ in kept:
+            held.append(part)
+            if row > cause:
+                cause = row
+        for _, row, _ in merged:
+            if row > cause:
+                cause = row
         self.changed.fire()  # the behaviour goes on, which settles the state
-        first = line.writer.n
-        for group in taken:
-            self._row(group[0][0], Outcome.TOOK, self._detail(), cause)
-            for component, _, _ in group[1:]:
-                self._row(component, Outcome.MERGED, self._detail(), self.last_row)
-                line.tally.merged += 1
-                line.parts.gone(component)
+        first, state = line.writer.n, self.state_now()
+        detail = self._detail(state)
+        for part in held:
+            self._row(state, part, _TOOK, detail, cause)
+        for part, _, _ in merged:
+            self._row(state, part, _MERGED, detail, first)
+            line.tally.merged += 1
+            line.parts.gone(part)
         for buffer in self.station.inputs:
             buffer.room_row = first
 
-    def give_front(self, place: Place, cause: int) -> int:
-        """Hand the front part over to `place`, because of row `cause` or, if it did not wait, of our own work; the row."""
-        part = self.held.pop(0)
-        if self.offered_us == self.line.now or cause < 0:
-            cause = self.last_row
-        self.line.tally.gave(self.line.now, self.unit, 0 if self.held else self.drawn_us)
-        if not self.held:
-            self.phase = Phase.EMPTY
-        row = self._row(part, self.outcome, place.index, cause)
-        if self.outcome is Outcome.SCRAPPED:
-            self.line.tally.scrap(self.line.now, self.unit)
-        elif self.outcome is Outcome.LEFT:
-            self.line.tally.good_part(self.line.now)
+    def give_front(self, place: Place) -> None:
+        """Hand the front part over to `place`."""
+        line, held = self.line, self.held
+        part, cause = held.pop(0), self.last_row
+        if self.offered_us < line.now:
+            cause = max(cause, place.freed_by())
+        line.tally.gave(line.now, self.unit, 0 if held else self.drawn_us)
+        if not held:
+            self.phase = EMPTY
+        state = self.state = self.state_now()
+        row = self.last_row = line.row(line.now, self.unit, state, part, self.outcome, place.index, cause)
+        if self.outcome is _SCRAPPED:
+            line.tally.scrap(line.now, self.unit)
+        elif self.outcome is _LEFT:
+            line.tally.good_part(line.now)
         place.put(part, row)
-        if self.held:
+        if held:
             self._offer()
         else:
             self.changed.fire()
-        return row
 
     def _offer(self) -> None:
         self.offered_us = self.line.now
@@ -168,28 +183,29 @@ class Machine:
 
     # ---- interruptions
 
-    def available(self) -> bool:
-        """Nothing keeps it from going on."""
-        return not self.off and self.breakdowns.failed < 0 and (self.upkeep is None or self.upkeep.active < 0)
-
     def pause(self) -> None:
-        """Stop where it stands: it just became unavailable."""
+        """Stop where it stands: something keeps it from going on."""
+        if self.halted:
+            return
+        self.halted = True
         if self.clock is not None:
             self._stop_clock()
-        elif self.phase is Phase.EMPTY:
+        elif self.phase is EMPTY:
             self.station.withdraw(self)
-        elif self.phase is Phase.NEEDS and self.pool is not None:
+        elif self.phase is NEEDS and self.pool is not None:
             self.pool.withdraw(self)
 
     def go_on(self, cause: int = -1) -> None:
         """One thing that kept it from going on is over; `cause` is the row that says so."""
         self.breakdowns.sync()
+        in_upkeep = self.upkeep is not None and self.upkeep.active >= 0
+        self.halted = self.off or in_upkeep or self.breakdowns.failed >= 0
         needs = self.pool
-        if not self.available() or self.phase is Phase.DONE:
+        if self.halted or self.phase is DONE:
             pass
-        elif self.phase is Phase.EMPTY:
+        elif self.phase is EMPTY:
             self.station.waits(self)
-        elif self.phase is not Phase.NEEDS or needs is None:
+        elif self.phase is not NEEDS or needs is None:
             self._run()
         elif needs.try_take(self):
             self.granted()
@@ -200,7 +216,7 @@ class Machine:
 
     def shift_ends(self, at_end: str) -> None:
         """Go off, at once or after the part in work."""
-        if at_end == "finish" and self.phase in (Phase.SETUP, Phase.NEEDS, Phase.WORK):
+        if at_end == "finish" and self.phase in (SETUP, NEEDS, WORK):
             self.closing = True
         else:
             self._switch_off()
@@ -220,8 +236,7 @@ class Machine:
         self.write_state(self.line.writer.n - 1)
 
     def _switch_off(self) -> None:
-        if self.available():
-            self.pause()
+        self.pause()
         self.off, self.closing = True, False
         self.breakdowns.sync()
 
@@ -229,17 +244,17 @@ class Machine:
 
     def _run(self) -> None:
         line, self.started_us = self.line, self.line.now
-        if self.phase is Phase.WORK:
+        if self.phase is WORK:
             life_us = self.breakdowns.busy_due_us - self.busy_us
             if life_us < self.left_us:
-                self.clock = line.timer(life_us, Class.FAILURE, self.unit, self._breaks)
+                self.clock = line.timer(life_us, _FAILURE, self.unit, self._breaks)
                 return
-        self.clock = line.timer(self.left_us, Class.PROCESSING_END, self.unit, self._ends)
+        self.clock = line.timer(self.left_us, _PROCESSING_END, self.unit, self._ends)
 
     def _stop_clock(self) -> None:
         elapsed = self.line.now - self.started_us
         self.left_us -= elapsed
-        if self.phase is Phase.WORK:
+        if self.phase is WORK:
             self.busy_us += elapsed
         self.clock = None
 
@@ -247,7 +262,7 @@ class Machine:
         if event is not self.clock:
             return  # the clock was stopped meanwhile
         self.clock = None
-        if self.phase is Phase.WORK:
+        if self.phase is WORK:
             self.busy_us += self.left_us
             self.changed.fire()
             return
@@ -262,15 +277,14 @@ class Machine:
 
     def state_now(self) -> int:
         """The one state it is in; what keeps it from going on comes first."""
-        if self.off:
-            return State.OFF
-        if self.upkeep is not None and self.upkeep.active >= 0:
-            return State.MAINTENANCE
-        if self.breakdowns.failed >= 0:
+        if self.halted:
+            if self.off:
+                return State.OFF
+            if self.breakdowns.failed < 0:
+                return State.MAINTENANCE
             return State.REPAIR if self.breakdowns.repairing else State.DOWN
-        if self.phase is Phase.DONE:
-            calls = isinstance(self.place, Calls) and self.place.awaits_vehicle(self)
-            return State.WAITING if calls else State.BLOCKED
+        if self.phase is DONE and isinstance(self.place, Calls) and self.place.awaits_vehicle(self):
+            return _WAITING
         return _STATE_OF[self.phase]
 
     def settle_state(self) -> None:
@@ -280,27 +294,22 @@ class Machine:
 
     def write_state(self, cause: int = -1) -> int:
         """Write a row without a part movement, enabled by row `cause` or our own last one; its index."""
-        state = self.state = self.state_now()
-        detail = self._detail()
-        if state == State.WAITING:
-            detail = Wait.VEHICLE if self.phase is Phase.DONE else self.pool.kind if self.pool is not None else 0
-        part = self.held[0] if self.held else -1
-        self.last_row = self.line.row(
-            self.line.now, self.unit, state, part, Outcome.NONE, detail, max(cause, self.last_row)
-        )
-        return self.last_row
-
-    def _row(self, part: int, outcome: int, detail: int, cause: int) -> int:
-        self.state = self.state_now()
-        self.last_row = self.line.row(self.line.now, self.unit, self.state, part, outcome, detail, cause)
-        return self.last_row
-
-    def _detail(self) -> int:
         state = self.state_now()
-        if state == State.BUSY:
+        part = self.held[0] if self.held else -1
+        return self._row(state, part, _NONE, self._detail(state), max(cause, self.last_row))
+
+    def _row(self, state: int, part: int, outcome: int, detail: int, cause: int) -> int:  # noqa: PLR0913 - the columns
+        self.state = state
+        row = self.last_row = self.line.row(self.line.now, self.unit, state, part, outcome, detail, cause)
+        return row
+
+    def _detail(self, state: int) -> int:
+        if state == _BUSY:
             return self.breakdowns.wear()
-        if state in (State.DOWN, State.REPAIR):
-            return self.breakdowns.failed
+        if state == _WAITING:
+            return Wait.VEHICLE if self.pool is None else self.pool.kind
         if state == State.SETUP:
             return self.variant
-        return self.upkeep.active if state == State.MAINTENANCE and self.upkeep is not None else 0
+        if state == State.MAINTENANCE and self.upkeep is not None:
+            return self.upkeep.active
+        return self.breakdowns.failed if state in DOWN_STATES else 0

@@ -34,7 +34,6 @@ class Pool:
 
     def __init__(self, line: Line, units: tuple[int, ...], kind: Wait) -> None:
         self.line, self.kind = line, kind
-        self.dirty = False
         self.open = True
         self.wanted: set[Upkeep] = set()  # maintenance that waits for a free member
         self._free: list[tuple[int, int]] = [(0, unit) for unit in units]  # (free since, unit)
@@ -57,7 +56,7 @@ class Pool:
     def call(self, client: Client, priority: int = 0) -> None:
         """Queue up."""
         insort(self._calls, (priority, self.line.now, client.unit, client))
-        self.dirty = True
+        self.line.called = True
 
     def withdraw(self, client: Client) -> None:
         """Leave the queue."""
@@ -74,7 +73,6 @@ class Pool:
 
     def serve(self) -> None:
         """Send free members to whoever waits."""
-        self.dirty = False
         while self._calls and self._free and self.open:
             client = self._calls.pop(0)[3]
             self._send(client)
@@ -95,7 +93,7 @@ class Pool:
         self._rows[unit] = self.line.row(self.line.now, unit, State.BUSY, -1, Outcome.NONE, client.unit, cause)
 
     def _wake(self) -> None:
-        self.dirty = True
+        self.line.called = True
         for upkeep in self.wanted:
             self.line.dirty |= upkeep.machine.station.bit
         self.wanted.clear()

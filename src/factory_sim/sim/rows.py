@@ -40,6 +40,6 @@ class RowWriter:
 
     def _pack(self) -> None:
         if self._flat:
-            table = np.array(self._flat, np.int64).reshape(-1, len(_KINDS))
+            table = np.fromiter(self._flat, np.int64, len(self._flat)).reshape(-1, len(_KINDS))
             self._done.append(EventLog(*(table[:, i].astype(kind) for i, kind in enumerate(_KINDS))))
             self._flat = []

@@ -69,7 +69,7 @@ class Simulation:
 
     def truth(self) -> Truth:
         """What the simulator has counted so far in the window."""
-        return self._line.tally.truth(len(self.plant.units))
+        return self._line.tally.truth()
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""

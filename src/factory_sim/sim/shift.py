@@ -31,7 +31,7 @@ class ShiftClock:
         is_open = any(a <= 0 < b for a, b in zip(self._edges[::2], self._edges[1::2], strict=True))
         if not is_open:
             for machine in self.machines:
-                machine.off = True
+                machine.off = machine.halted = True
             for pool in self.pools:
                 pool.open = False
         self._wait(0, 1 if is_open else 0)

@@ -39,10 +39,19 @@ class Class(IntEnum):
 
 
 _UNIT_BITS = 16
+_UNIT = attrgetter("unit")
+
+
+class Timer(simpy.Event):
+    """A triggered event with one callback, as simpy.Timeout makes it."""
+
+    def __init__(self, env: simpy.Environment, callback: Callable[[simpy.Event], None]) -> None:
+        self.env, self.callbacks = env, [callback]
+        self._ok, self._value = True, None
 
 
 class Signal(simpy.Event):
-    """What a behaviour waits for. Firing it resumes the behaviour at once, without a turn through the event list."""
+    """What one behaviour waits for. Firing it resumes the behaviour at once, without a turn through the event list."""
 
     def __init__(self, env: simpy.Environment) -> None:
         super().__init__(env)
@@ -50,11 +59,9 @@ class Signal(simpy.Event):
         self._value: Any = None
 
     def fire(self, value: Any = None) -> None:
-        """Resume whoever waits; the signal can be waited for again."""
+        """Resume the one who waits; the signal can be waited for again."""
         self._value = value
-        waiting, self.callbacks = self.callbacks, []
-        for callback in waiting:
-            callback(self)
+        self.callbacks.pop()(self)
 
 
 class Unit(Protocol):
@@ -69,15 +76,16 @@ class Unit(Protocol):
 class Line:
     """One run: the clock, the event list, the places where parts can move, the log."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, n_units: int) -> None:
         self.env = simpy.Environment(initial_time=0)
         self.now = 0
         self.writer = RowWriter()
         self.row = self.writer.row
-        self.tally = Tally(window)
+        self.tally = Tally(window, n_units)
         self.dirty = 0  # bit i: a move may be possible at stations[i]
         self.stations: list[Station | Exit] = []  # source to sink; the last one is the exit
         self.pools: list[Pool] = []
+        self.called = False  # a pool may have someone to serve
         self.fleets: list[Fleet] = []
         self.exit: Exit
         self.parts = Parts()
@@ -89,10 +97,8 @@ class Line:
 
     def timer(self, delay_us: int, kind: Class, unit: int, callback: Callable[[simpy.Event], None]) -> simpy.Event:
         """Call `callback` after `delay_us`, in its canonical place within that instant."""
-        event = simpy.Event(self.env)
-        event._ok, event._value = True, None  # noqa: SLF001 - triggered, as simpy.Timeout does it
-        event.callbacks.append(callback)
-        self.env.schedule(event, priority=(kind << _UNIT_BITS) + unit, delay=delay_us)
+        event = Timer(self.env, callback)
+        self.env.schedule(event, (kind << _UNIT_BITS) + unit, delay_us)
         return event
 
     def process(self, generator: Generator[simpy.Event, Any, None]) -> None:
@@ -105,14 +111,14 @@ class Line:
 
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`."""
-        env = self.env
-        peek, step = env.peek, env.step
-        while (due := peek()) < until_us:
-            self.now = due
-            while due == self.now:
+        peek, step = self.env.peek, self.env.step
+        due = peek()
+        while due < until_us:
+            now = self.now = due
+            while due == now:
                 step()
                 due = peek()
-                if due != self.now:
+                if due != now:
                     self._settle()
                     due = peek()
             if self.unsettled:
@@ -123,23 +129,26 @@ class Line:
         """Make every move that is possible now: people and robots first, then parts from sink to source, then vehicles."""
         stations = self.stations
         while True:
-            for pool in self.pools:
-                if pool.dirty:
-                    pool.serve()
+            if self.called:
+                self._serve()
             while dirty := self.dirty:
-                i = dirty.bit_length() - 1
-                station = stations[i]
+                station = stations[dirty.bit_length() - 1]
                 self.dirty = dirty ^ station.bit
                 station.visit()
             for fleet in self.fleets:
                 if fleet.dirty:
                     fleet.dispatch()
-            if not self.dirty and not any(pool.dirty for pool in self.pools):
+            if not self.dirty and not self.called:
                 return
+
+    def _serve(self) -> None:
+        self.called = False
+        for pool in self.pools:
+            pool.serve()
 
     def _settle_states(self) -> None:
         unsettled, self.unsettled = self.unsettled, set()
-        for unit in sorted(unsettled, key=attrgetter("unit")):
+        for unit in sorted(unsettled, key=_UNIT) if len(unsettled) > 1 else unsettled:
             unit.settle_state()
         if self.circle_check is not None:
             self.circle_check()

@@ -43,10 +43,10 @@ class Source:
         else:
             self._next_arrival()
 
-    def give_front(self, place: Place, cause: int) -> int:
-        """Let one part in, because of row `cause` if it had to wait; the row."""
-        if self._offered_us == self.line.now and not self.saturated:
-            cause = -1
+    def give_front(self, place: Place) -> None:
+        """Let one part in."""
+        waited = self._offered_us < self.line.now or self.saturated
+        cause = place.freed_by() if waited else -1
         self._offered_us = -1
         self.outside -= not self.saturated
         self.inside += 1
@@ -58,7 +58,6 @@ class Source:
         self.last_row = self.line.row(self.line.now, self.unit, state, part, Outcome.ENTERED, variant, cause)
         place.put(part, self.last_row)
         self._offer()
-        return self.last_row
 
     def card_back(self) -> None:
         """One of its parts is gone."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 Waiting = tuple[int, int, int]  # (part, row that brought it, arrival in µs)
+Taken = tuple[list[Waiting], list[Waiting]]  # what a machine takes: parts it keeps, components that merge into the first
 
 
 class Sender(Protocol):
@@ -24,8 +25,8 @@ class Sender(Protocol):
 
     unit: int
 
-    def give_front(self, place: Place, cause: int) -> int:
-        """Hand the first part over; `cause` is the row that made room, if the part had to wait. Returns the row."""
+    def give_front(self, place: Place) -> None:
+        """Hand the first part over."""
 
 
 class Place(Protocol):
@@ -37,6 +38,9 @@ class Place(Protocol):
 
     def offer(self, sender: Sender) -> None:
         """`sender` holds a part for here."""
+
+    def freed_by(self) -> int:
+        """The row that made room for a sender that had to wait; -1: there is always room."""
 
     def withdraw(self, sender: Sender) -> None:
         """`sender` takes its offer back."""
@@ -78,15 +82,18 @@ class Buffer:
         """A part takes a free place."""
         self.parts.append((part, row, self.line.now))
 
-    def fill(self) -> bool:
-        """Let senders in while there is room; whether any came."""
-        came = False
-        while self.senders and self.room() > 0:
-            self.senders.pop(0)[2].give_front(self, self._freed_by())
-            came = True
-        return came
+    def fill(self) -> None:
+        """Let senders in while there is room."""
+        senders = self.senders
+        while self.room() > 0:
+            senders.pop(0)[2].give_front(self)
+            if not senders:
+                return
+        if senders[-1][0] == self.line.now:  # came at this instant and must wait
+            self.line.unsettled.update(sender for since, _, sender in senders if since == self.line.now)
 
-    def _freed_by(self) -> int:
+    def freed_by(self) -> int:
+        """The row that made room for a sender that had to wait."""
         idle = self.station.idle
         return self.room_row if self.capacity or not idle else idle[0][2].last_row
 
@@ -95,7 +102,8 @@ class Station:
     """One operation: input buffers, machines, and the rule by which a machine takes parts."""
 
     def __init__(self, line: Line, index: int, spec: Operation, behaviour: Behaviour) -> None:
-        self.line, self.index, self.spec, self.behaviour = line, index, spec, behaviour
+        self.line, self.index, self.spec = line, index, spec
+        self.ready, self.process = behaviour.ready, behaviour.process
         self.bit = 1 << index
         self.inputs = [Buffer(line, self, each) for each in spec.inputs]
         self.idle: list[tuple[int, int, Machine]] = []  # (idle since, unit, machine), longest first
@@ -107,28 +115,26 @@ class Station:
         self.alarm_us = -1  # of the batch timeout that was set last
 
     def visit(self) -> None:
-        """Make every move that is possible here: fill the buffers, start machines, until nothing moves."""
-        moved = True
-        while moved:
-            moved = False
+        """Make every move that is possible here: fill the buffers, start a machine, fill again, until none can start."""
+        while True:
             for buffer in self.inputs:
-                if buffer.senders and buffer.fill():
-                    moved = True
-                if buffer.conveyor is not None and buffer.conveyor.fill():
-                    moved = True
+                if buffer.senders:
+                    buffer.fill()
+                if buffer.conveyor is not None:
+                    buffer.conveyor.fill()
                 if buffer.fleet is not None:
                     buffer.fleet.dirty = True
-            while self.idle and self._start():
-                moved = True
+            if self.has_upkeep:
+                self._maintain()
+            taken = self.ready(self) if self.idle else None
+            if taken is None:
+                return
+            self.idle.pop(0)[2].start(taken)
 
-    def _start(self) -> bool:
-        if self.has_upkeep and any(m.upkeep is not None and m.upkeep.start_due() for _, _, m in self.idle):
-            return True
-        taken = self.behaviour.ready(self)
-        if not taken:
-            return False
-        self.idle.pop(0)[2].start(taken)
-        return True
+    def _maintain(self) -> None:
+        for _, _, machine in list(self.idle):
+            if machine.upkeep is not None:
+                machine.upkeep.start_due()
 
     def verdict(self, part: int, u: float) -> tuple[Outcome, Place]:
         """What inspection decides about a finished part, from one uniform."""
@@ -169,6 +175,10 @@ class Exit:
         """Leave the queue."""
         self._senders = [entry for entry in self._senders if entry[2] is not sender]
 
+    def freed_by(self) -> int:
+        """There is always room."""
+        return -1
+
     def put(self, part: int, row: int) -> None:  # noqa: ARG002 - a Place
         """The part is gone."""
         self.line.parts.gone(part)
@@ -176,4 +186,4 @@ class Exit:
     def visit(self) -> None:
         """Let everything out."""
         while self._senders:
-            self._senders.pop(0)[2].give_front(self, -1)
+            self._senders.pop(0)[2].give_front(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +15,12 @@ if TYPE_CHECKING:
 class Tally:
     """Counters of one run, for the parts that units give away inside the window."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, n_units: int) -> None:
         self.window = window
-        self.parts: Counter[int] = Counter()
-        self.busy_us: Counter[int] = Counter()
-        self.scrapped: Counter[int] = Counter()
+        self._t0_us, self._t1_us = window.t0_us, window.t1_us
+        self.parts = [0] * n_units
+        self.busy_us = [0] * n_units
+        self.scrapped = [0] * n_units
         self.good = 0
         self.entered = 0  # these three count from the run's start: parts in = out + inside + scrapped + merged
         self.left = 0
@@ -30,7 +30,7 @@ class Tally:
 
     def gave(self, now_us: int, unit: int, drawn_us: int) -> None:
         """`unit` gave a part away; `drawn_us` is the drawn time of its cycle with the cycle's last part, else 0."""
-        if self.window.t0_us <= now_us < self.window.t1_us:
+        if self._t0_us <= now_us < self._t1_us:
             self.parts[unit] += 1
             self.busy_us[unit] += drawn_us
 
@@ -44,8 +44,7 @@ class Tally:
         self.scrapped_ever += 1
         self.scrapped[unit] += self.window.t0_us <= now_us < self.window.t1_us
 
-    def truth(self, n_units: int) -> Truth:
+    def truth(self) -> Truth:
         """The counters as arrays."""
-        columns = (np.array([counter[u] for u in range(n_units)], np.int64)
-                   for counter in (self.parts, self.busy_us, self.scrapped))
+        columns = (np.array(counts, np.int64) for counts in (self.parts, self.busy_us, self.scrapped))
         return Truth(self.window, *columns, good_parts=self.good)

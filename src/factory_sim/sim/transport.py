@@ -47,18 +47,20 @@ class Conveyor:
         """Queue up for a place on the belt."""
         insort(self._senders, (self.line.now, sender.unit, sender))
         self.line.dirty |= self.buffer.station.bit
+        self.line.unsettled.add(sender)
 
     def withdraw(self, sender: Sender) -> None:
         """Leave the queue."""
         self._senders = [entry for entry in self._senders if entry[2] is not sender]
 
-    def fill(self) -> bool:
-        """Let senders on while there is room; whether any came."""
-        came = False
+    def fill(self) -> None:
+        """Let senders on while there is room."""
         while self._senders and len(self._belt) < self.spec.capacity:
-            self._senders.pop(0)[2].give_front(self, self.last_row)
-            came = True
-        return came
+            self._senders.pop(0)[2].give_front(self)
+
+    def freed_by(self) -> int:
+        """The row of the part that got off last."""
+        return self.last_row
 
     def put(self, part: int, row: int) -> None:
         """A part begins its travel."""
@@ -67,20 +69,17 @@ class Conveyor:
         self._write(state, part, Outcome.TOOK, 0, row)
         self.line.timer(self._delay_us, Class.TRANSPORT_END, self.unit, self._arrives)
 
-    def give_front(self, place: Place, cause: int) -> int:
+    def give_front(self, place: Place) -> None:
         """The first part gets off."""
         part = self._belt.popleft()
         self._arrived -= 1
-        if self._offered_us == self.line.now or cause < 0:
-            cause = self.last_row
+        cause = self.last_row if self._offered_us == self.line.now else place.freed_by()
         state = State.BUSY if self._belt else State.STARVED
-        self._write(state, part, Outcome.PASSED, self.index, cause)
-        row = self.last_row
-        place.put(part, row)
+        self._write(state, part, Outcome.PASSED, self.index, max(cause, self.last_row))
+        place.put(part, self.last_row)
         if self._arrived:
             self._offer()
         self.line.dirty |= self.buffer.station.bit
-        return row
 
     def settle_state(self) -> None:
         """Parts at the end that found no place block the belt."""
@@ -133,6 +132,10 @@ class Calls:
 
     def put(self, part: int, row: int) -> None:
         """Parts arrive on vehicles only."""
+        raise AssertionError
+
+    def freed_by(self) -> int:
+        """Parts leave on vehicles only."""
         raise AssertionError
 
     def awaits_vehicle(self, sender: Sender) -> bool:
@@ -218,6 +221,10 @@ class Vehicle:
         """Parts come by request only."""
         raise AssertionError
 
+    def freed_by(self) -> int:
+        """The row of its loading."""
+        return self.last_row
+
     def withdraw(self, sender: Sender) -> None:
         """Parts come by request only."""
         raise AssertionError
@@ -240,7 +247,7 @@ class Vehicle:
             self._write(State.LOADING, caller_row, Outcome.NONE, self.index)
             yield self._pause(next(self._loads))
             calls.loaded(request)
-            request.sender.give_front(self, self.last_row)
+            request.sender.give_front(self)
             yield self._drive(calls.stop)
             self._write(State.LOADING, -1, Outcome.NONE, self.index)
             yield self._pause(next(self._unloads))

@@ -42,7 +42,7 @@ class Upkeep:
             if (counted or (plan.at_wear and worn >= plan.at_wear * 1_000_000)) and i not in self.due:
                 self._falls_due(i)
 
-    def start_due(self) -> bool:
+    def start_due(self) -> None:
         """Begin what is due, if its crew is free. The machine is empty and available."""
         for i in self.due:
             crew = self.crews[i]
@@ -53,9 +53,8 @@ class Upkeep:
                 line = self.machine.line
                 line.timer(next(self._durations[i]), Class.REPAIR_END, self.unit, self._ends)
                 self.machine.write_state(-1 if crew is None else line.writer.n - 1)
-                return True
+                return
             crew.wanted.add(self)
-        return False
 
     @property
     def last_row(self) -> int:

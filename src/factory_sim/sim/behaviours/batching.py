@@ -8,21 +8,21 @@ from factory_sim.clock import us_from_s
 from factory_sim.sim.simpy_engine import Class
 
 if TYPE_CHECKING:
-    from factory_sim.sim.station import Station, Waiting
+    from factory_sim.sim.station import Station, Taken
 
 
-def ready(station: Station) -> list[list[Waiting]]:
+def ready(station: Station) -> Taken | None:
     """Up to `size` parts once `minimum` wait, or at the timeout since the oldest arrived."""
     parts, batch = station.inputs[0].parts, station.spec.batch
     if batch is None or not parts:
-        return []
+        return None
     if len(parts) >= batch.minimum or (batch.timeout_s and _due_us(station) <= station.line.now):
-        return [[parts.popleft()] for _ in range(min(batch.size, len(parts)))]
+        return [parts.popleft() for _ in range(min(batch.size, len(parts)))], []
     if batch.timeout_s and station.alarm_us < _due_us(station):
         station.alarm_us = _due_us(station)
         delay_us = station.alarm_us - station.line.now
         station.line.timer(delay_us, Class.TIMEOUT, station.machines[0].unit, lambda _: _wake(station))
-    return []
+    return None
 
 
 def _due_us(station: Station) -> int:

@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     import simpy
 
     from factory_sim.sim.machine import Machine
-    from factory_sim.sim.station import Station, Waiting
+    from factory_sim.sim.station import Station, Taken
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`ready` removes from the buffers what one machine takes now: a list for each part kept, its components behind
-    it; nothing if it cannot start. `process` is the machine's work instruction."""
+    """`ready` removes from the buffers what one machine takes now; None if it cannot start.
+
+    `process` is the machine's work instruction.
+    """
 
     title: str
-    ready: Callable[[Station], list[list[Waiting]]]
+    ready: Callable[[Station], Taken | None]
     process: Callable[[Machine], Generator[simpy.Event, Any, None]]

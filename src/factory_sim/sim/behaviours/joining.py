@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from factory_sim.sim.station import Station, Waiting
+    from factory_sim.sim.station import Station, Taken
 
 
-def ready(station: Station) -> list[list[Waiting]]:
+def ready(station: Station) -> Taken | None:
     """The whole set, or nothing; the first input's longest waiting part is the one that stays."""
     if any(len(buffer.parts) < buffer.quantity for buffer in station.inputs):
-        return []
-    return [[buffer.parts.popleft() for buffer in station.inputs for _ in range(buffer.quantity)]]
+        return None
+    parts = [buffer.parts.popleft() for buffer in station.inputs for _ in range(buffer.quantity)]
+    return parts[:1], parts[1:]

@@ -10,21 +10,20 @@ if TYPE_CHECKING:
     import simpy
 
     from factory_sim.sim.machine import Machine
-    from factory_sim.sim.station import Station, Waiting
+    from factory_sim.sim.station import Station, Taken
 
 
-def ready(station: Station) -> list[list[Waiting]]:
+def ready(station: Station) -> Taken | None:
     """The part that waits longest."""
     parts = station.inputs[0].parts
-    return [[parts.popleft()]] if parts else []
+    return ([parts.popleft()], []) if parts else None
 
 
 def process(m: Machine) -> Generator[simpy.Event, Any, None]:
     """Take parts, change over if they ask for it, get robot and operator, work, pass them on."""
     while True:
         yield m.take()
-        setup_us = m.changeover_us()
-        if setup_us:
+        if m.changes_over and (setup_us := m.changeover_us()):
             if m.setup_pool is not None:
                 yield m.hold(m.setup_pool)
             yield m.setup(setup_us)
