@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.context import Context
     from factory_sim.plant.tree import Path
 
-_NAME = re.compile(r"[\w-]{1,64}")
+NAME = re.compile(r"[\w-]{1,64}")
 _RESERVED = {"meta", "bulk", "kpi", "alarm"}  # levels below the topic root that are not sections
 _UNITS = ("sources", "machines", "robots", "fleets", "conveyors", "crews")
 _LATEST = 10_000  # year
@@ -28,7 +28,7 @@ def check_names(context: Context) -> None:
     """Every name can be a topic level, and no two units share one."""
     owners: dict[str, str] = {}
     for path, what, name in _names(context):
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             context.report.add(path, f"{name!r} cannot be a level of a topic and an address",
                                f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}.", at_key=True)
         if what == "sections" and name in _RESERVED:
@@ -52,7 +52,7 @@ def _check_machine_names(context: Context) -> None:
                 first = owners.setdefault(name, operation)
                 if first != operation or context.names[operation].count(name) > 1:
                     context.report.add(path, f"the machine name {name!r} is used twice", "Machine names are unique over the plant.")
-                elif name in context.plant.sources or name in from_counts or not _NAME.fullmatch(name):
+                elif name in context.plant.sources or name in from_counts or not NAME.fullmatch(name):
                     context.report.add(path, f"{name!r} cannot be a machine's name: another unit has it, or it is no topic level",
                                        "Use letters, digits, _ and -.")
     for name in context.plant.machines:
@@ -85,7 +85,7 @@ def check_plant(context: Context) -> tuple[datetime, str]:
     if plant.plant is None:
         report.add(("plant",), "is missing: the plant's name", "Write plant: my_line.")
     root = plant.topic or plant.plant or "plant"
-    if plant.topic is not None and not all(_NAME.fullmatch(level) for level in root.split("/")):
+    if plant.topic is not None and not all(NAME.fullmatch(level) for level in root.split("/")):
         report.add(("topic",), f"{root!r} is no path of topic levels", "Write enterprise/site/area, without spaces, +, # and points.")
     if not re.fullmatch(r"[A-Z]{3}", plant.currency):
         report.add(("currency",), f"{plant.currency!r} is no currency code", "Write three letters, such as EUR.")

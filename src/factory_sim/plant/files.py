@@ -95,7 +95,7 @@ def inline(root: Node, problems: list[Problem]) -> None:
         file = source.get("file")
         if file is not None and isinstance(file.value, str) and source.get("schedule") is None:
             values = _values(file, file.value, ("sources", name, "file"), problems)
-            source.value["schedule"] = Node([Node(f"{v!r} s", file.place) for v in values], file.place, file.key)
+            source.value["schedule"] = Node([Node(f"{v!r} s", file.place) for v in values or [0.0]], file.place, file.key)
             del source.value["file"]
 
 

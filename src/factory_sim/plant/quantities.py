@@ -123,23 +123,29 @@ def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], floa
     return read
 
 
-def _schema(description: str, *examples: object, types: str | list[str] = "string", **more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": types, "description": description, "examples": list(examples), **more})
+def _schema(description: str, *examples: object, types: str | list[str] = "string", dimension: str = "") -> WithJsonSchema:
+    """For editors; of a quantity with the pattern of its units, so that a wrong one shows while typing."""
+    known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS.get(dimension, ()) if unit)
+    bare = "?" if "" in units.UNITS.get(dimension, ()) else ""
+    pattern = {"pattern": rf"^\s*{_NUMBER}\s*({known}){bare}\s*$"} if dimension else {}
+    more = {"examples": list(examples)} if examples else {}
+    return WithJsonSchema({"type": types, "description": description, **more, **pattern})
 
 
+_DURATIONS = re.findall(r"\w+\([^)]*\)|[\d.]+ \w+", distributions.EXAMPLES)
 _LOOSE = ["string", "number"]
 
-Seconds = Annotated[float, PlainValidator(_quantity("time")), _schema("A duration with its unit.", "37 s", "8 h")]
-Watts = Annotated[float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W")]
-Metres = Annotated[float, PlainValidator(_quantity("length")), _schema("A length with its unit.", "40 m")]
-Speed = Annotated[float, PlainValidator(_quantity("speed", 1e-6)), _schema("A speed with its unit.", "1.2 m/s")]
-Hertz = Annotated[float, PlainValidator(_quantity("frequency", 1e-6, 1e6)), _schema("A rate with its unit.", "1 Hz")]
+Seconds = Annotated[float, PlainValidator(_quantity("time")), _schema("A duration with its unit.", "37 s", "8 h", dimension="time")]
+Watts = Annotated[float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W", dimension="power")]
+Metres = Annotated[float, PlainValidator(_quantity("length")), _schema("A length with its unit.", "40 m", dimension="length")]
+Speed = Annotated[float, PlainValidator(_quantity("speed", 1e-6)), _schema("A speed with its unit.", "1.2 m/s", dimension="speed")]
+Hertz = Annotated[float, PlainValidator(_quantity("frequency", 1e-6, 1e6)), _schema("A rate with its unit.", "1 Hz", dimension="frequency")]
 Share = Annotated[float, PlainValidator(_quantity("share", 0.0, 1.0)),
-                  _schema("A share: per cent, or a number from 0 to 1.", "2 %", 0.02, types=_LOOSE)]
+                  _schema("A share: per cent, or a number from 0 to 1.", "2 %", 0.02, types=_LOOSE, dimension="share")]
 Factor = Annotated[float, PlainValidator(_quantity("share")),
-                   _schema("A factor: a number or per cent.", 1.15, "115 %", types=_LOOSE)]
+                   _schema("A factor: a number or per cent.", 1.15, "115 %", types=_LOOSE, dimension="share")]
 Duration = Annotated[Distribution, PlainValidator(_duration),
-                     _schema("A duration: a value with unit or a distribution.", *distributions.EXAMPLES.split("), "))]
+                     _schema("A duration: a value with its unit, or a distribution.", *_DURATIONS)]
 Arrivals = Annotated[Distribution | str, PlainValidator(_arrivals),
                      _schema("Time between two parts, or `saturated`: a part is always waiting.", "saturated",
                              "exponential(60 s)")]
