@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHUNK_TICKS = 600  # of the shortest period: a block of 1,224 sensors is 3 MB and stays in the cache
 
 _BUSY, _STARVED, _IDLE = int(State.BUSY), int(State.STARVED), int(State.IDLE)
-_TOOK, _MERGED = int(Outcome.TOOK), int(Outcome.MERGED)
+_TOOK = int(Outcome.TOOK)
 _DIRECT, _MEAN = int(Response.DIRECT), int(Response.MEAN)
 _LAG, _INTEGRAL = int(Response.LAG), int(Response.INTEGRAL)
 _QUARTERS_MEAN, _QUARTERS_SD = 2 * 65535.0, math.sqrt(4 * (65536.0**2 - 1) / 12)
@@ -191,8 +191,6 @@ def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces)
         row = rows.order[at]
         at += 1
         t_us, state, outcome = rows.t_us[row], rows.state[row], rows.outcome[row]
-        if outcome == _MERGED:
-            continue  # a component joins the part in work, the machine does what it did
         n = _cut_steps(n, t_us, unit, tracks, pieces)
         if tracks.state[unit] == _BUSY:
             tracks.busy_us[unit] += t_us - tracks.since_us[unit]
