@@ -16,7 +16,18 @@ from factory_sim.plant.tree import Node, Path
 
 Names = Mapping[str, Sequence[str]]  # operation -> names of its machines
 
-COLLECTIONS = ("operations", "machines", "kinds", "sources", "sections", "fleets", "conveyors", "robots", "crews", "shifts")
+COLLECTIONS = (
+    "operations",
+    "machines",
+    "kinds",
+    "sources",
+    "sections",
+    "fleets",
+    "conveyors",
+    "robots",
+    "crews",
+    "shifts",
+)
 _TOP_KEYS = {*(f.alias or name for name, f in shapes.Plant.model_fields.items()), "operations"}
 _EMPTY = Node({}, Place("", 0, 0))
 _INHERITED = set(shapes.Equipment.model_fields)
@@ -52,8 +63,10 @@ def machine_names(root: Node, before: Names | None = None) -> dict[str, tuple[st
     taken = {name for have in wanted.values() if not isinstance(have, int) for name in have}
     width = max(3, len(str(total)))
     numbers = (text for n in range(1, 2 * total + 2) if (text := f"M{n:0{width}}") not in taken)
-    return {name: tuple(next(numbers) for _ in range(have)) if isinstance(have, int) else have
-            for name, have in wanted.items()}
+    return {
+        name: tuple(next(numbers) for _ in range(have)) if isinstance(have, int) else have
+        for name, have in wanted.items()
+    }
 
 
 def _machines(root: Node, path: Path) -> int | tuple[str, ...]:
@@ -79,7 +92,7 @@ class Addresses:
         self._operation_of = {machine: operation for operation, machines in names.items() for machine in machines}
 
     def find(self, text: str) -> list[Path]:
-        """All paths that `text` means, at least one; a last key that does not exist yet is one too. Raises AddressError."""
+        """All paths that `text` means, at least one; keys may be new, names not. Raises AddressError."""
         steps = text.split(".")
         if not all(steps):
             msg = "is not an address"
@@ -132,8 +145,11 @@ class Addresses:
         if first != "kinds" or len(rest) < 2 or rest[0] != "operations":
             return [(path, rest) for path in found]
         kinds = {path[-1] for path in found}
-        return [(path, rest[2:]) for name, path in self.operations.items() if fnmatchcase(name, rest[1])
-                and (kind := self.root.get(*path, "kind")) is not None and kind.value in kinds]
+        return [
+            (path, rest[2:])
+            for name, path in self.operations.items()
+            if fnmatchcase(name, rest[1]) and (kind := self.root.get(*path, "kind")) is not None and kind.value in kinds
+        ]
 
     def _all(self, collection: str) -> list[str]:
         if collection == "operations":

@@ -11,7 +11,7 @@ _AMOUNT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*
 
 
 def scaled(value: Any, factor: float) -> Any:
-    """`value` times `factor`: a number, a text with unit, a distribution, or each of a list. ValueError when it is none."""
+    """`value` times `factor`: a number, a text with unit, a distribution, or each in a list. Raises ValueError."""
     if isinstance(value, dict):
         return {key: scaled(child, factor) for key, child in value.items()}
     if isinstance(value, list):

@@ -61,13 +61,33 @@ def build(context: Context) -> spec.Plant:
     numbered = _Numbered(context, fitted, fleets, len(made_sources))
     cost, link = _cost(context), _link(context)
     if max(len(numbered.units), len(numbered.sensors)) > _MOST:
-        report.add((), f"{len(numbered.units)} units and {len(numbered.sensors)} sensors are more than {_MOST} of either")
+        report.add(
+            (), f"{len(numbered.units)} units and {len(numbered.sensors)} sensors are more than {_MOST} of either"
+        )
     report.close()
     return spec.Plant(
-        str(plant.plant), plant.title or str(plant.plant), start.isoformat(), plant.timezone, topic_root, tuple(plant.sections),
-        numbered.operations(operations), numbered.machines, made_sources, tuple(numbered.sensors), tuple(numbered.units),
-        numbered.robots, numbered.fleets, numbered.conveyors, numbered.crews, made_shifts, tuple(plant.variants), plant.base_load,
-        cost, link, pacing)
+        str(plant.plant),
+        plant.title or str(plant.plant),
+        start.isoformat(),
+        plant.timezone,
+        topic_root,
+        tuple(plant.sections),
+        numbered.operations(operations),
+        numbered.machines,
+        made_sources,
+        tuple(numbered.sensors),
+        tuple(numbered.units),
+        numbered.robots,
+        numbered.fleets,
+        numbered.conveyors,
+        numbered.crews,
+        made_shifts,
+        tuple(plant.variants),
+        plant.base_load,
+        cost,
+        link,
+        pacing,
+    )
 
 
 def _pacing(order: Sequence[Station], context: Context) -> int:
@@ -85,15 +105,27 @@ def _shift(name: str, shape: shapes.Shift, start: datetime, context: Context) ->
 def _source(unit: int, name: str, shape: shapes.Source, context: Context) -> spec.Source:
     mix, sequence = check.check_source(name, shape, context)
     interarrival = shape.interarrival if isinstance(shape.interarrival, Distribution) else None
-    return spec.Source(name, unit, interarrival, tuple(shape.schedule or ()), shape.when_full, shape.cards, mix, sequence,
-                       shape.material_cost)
+    return spec.Source(
+        name,
+        unit,
+        interarrival,
+        tuple(shape.schedule or ()),
+        shape.when_full,
+        shape.cards,
+        mix,
+        sequence,
+        shape.material_cost,
+    )
 
 
 def _kind(station: Station, context: Context) -> tuple[str, shapes.Kind]:
     name, kinds = station.shape.kind, context.plant.kinds
     if name is not None and name not in kinds:
-        context.report.add((*station.path, "kind"), f"{name!r} is not one of the plant's kinds",
-                           did_you_mean(name, kinds) or "Describe it under kinds.")
+        context.report.add(
+            (*station.path, "kind"),
+            f"{name!r} is not one of the plant's kinds",
+            did_you_mean(name, kinds) or "Describe it under kinds.",
+        )
     return name or PLAIN_KIND, kinds.get(name or PLAIN_KIND, shapes.Kind())
 
 
@@ -106,8 +138,13 @@ def _fitted(station: Station, context: Context) -> list[_Fitted]:
     for name in context.names.get(station.name, ()):
         own = context.plant.machines.get(name)
         path: Path = ("machines", name)
-        said = [(path, own), (station.path, station.shape), (("kinds", kind), kind_shape), (("sections", station.section), section),
-                ((), context.plant)]
+        said = [
+            (path, own),
+            (station.path, station.shape),
+            (("kinds", kind), kind_shape),
+            (("sections", station.section), section),
+            ((), context.plant),
+        ]
         at, shift = next(((p, s.shift) for p, s in said if s is not None and s.shift is not None), ((), None))
         fit = common if own is None else outfit([*levels, (path, own)], context)
         machines.append(_Fitted(name, station, kind, fit, context.lookup((*at, "shift"), shift, "shifts"), place))
@@ -146,7 +183,9 @@ def _operation(station: Station, context: Context) -> spec.Operation:
     shape, path, report = station.shape, station.path, context.report
     cycle = shape.cycle_time or Distribution("constant", 1.0)
     if shape.cycle_time is None:
-        report.add((*path, "cycle_time"), "is missing", "Write cycle_time: 37 s, or a distribution: lognormal(37 s, cv 0.1).")
+        report.add(
+            (*path, "cycle_time"), "is missing", "Write cycle_time: 37 s, or a distribution: lognormal(37 s, cv 0.1)."
+        )
     elif cycle.mean_s < _SHORTEST_S:
         report.add((*path, "cycle_time"), f"is {cycle}; expected at least 1 ms on average")
     for variant in shape.variant_factor:
@@ -159,12 +198,26 @@ def _operation(station: Station, context: Context) -> spec.Operation:
     setter = context.lookup((*path, "setup_operator"), shape.setup_operator, "crews")
     inspection, batch = shape.inspection, shape.batch
     return spec.Operation(
-        station.name, shape.title or station.name, context.index["sections"][station.section], shape.kind or PLAIN_KIND,
-        _behaviour(station, context), (), cycle, shape.unit_time or cycle.mean_s, tuple(_input(feed, context) for feed in station.feeds),
-        inspection=spec.Inspection(inspection.scrap, inspection.rework, spec.SINK, inspection.max_loops) if inspection else None,
+        station.name,
+        shape.title or station.name,
+        context.index["sections"][station.section],
+        shape.kind or PLAIN_KIND,
+        _behaviour(station, context),
+        (),
+        cycle,
+        shape.unit_time or cycle.mean_s,
+        tuple(_input(feed, context) for feed in station.feeds),
+        inspection=spec.Inspection(inspection.scrap, inspection.rework, spec.SINK, inspection.max_loops)
+        if inspection
+        else None,
         batch=spec.Batch(batch.size, batch.minimum, batch.timeout) if batch and batch.size else None,
-        variant_factor=factors, setup_s=check.check_setup(path, shape, context), setup_operator=setter, operator=operator, robot=robot,
-        place=report.place(path, at_key=True))
+        variant_factor=factors,
+        setup_s=check.check_setup(path, shape, context),
+        setup_operator=setter,
+        operator=operator,
+        robot=robot,
+        place=report.place(path, at_key=True),
+    )
 
 
 def _input(feed: flow.Feed, context: Context) -> spec.Input:
@@ -191,19 +244,33 @@ def _cost(context: Context) -> spec.Cost:
 def _link(context: Context) -> spec.LinkProfile:
     link = context.plant.link
     if link.profile not in PROFILES:
-        context.report.add(("link",), f"{link.profile!r} is not a link profile",
-                           f"{did_you_mean(link.profile, PROFILES)} Or give numbers: {{latency: 20 ms, jitter: 5 ms, loss: 0.1 %}}.")
+        context.report.add(
+            ("link",),
+            f"{link.profile!r} is not a link profile",
+            f"{did_you_mean(link.profile, PROFILES)} Or give numbers: {{latency: 20 ms, jitter: 5 ms, loss: 0.1 %}}.",
+        )
     base = PROFILES.get(link.profile, PROFILES["wired"])
     return spec.LinkProfile(
-        base.name, *(default if value is None else value for value, default in (
-            (link.latency, base.latency_s), (link.jitter, base.jitter_s), (link.loss, base.loss),
-            (link.outage_every, base.outage_every_s), (link.outage, base.outage_s))))
+        base.name,
+        *(
+            default if value is None else value
+            for value, default in (
+                (link.latency, base.latency_s),
+                (link.jitter, base.jitter_s),
+                (link.loss, base.loss),
+                (link.outage_every, base.outage_every_s),
+                (link.outage, base.outage_s),
+            )
+        ),
+    )
 
 
 class _Numbered:
     """Gives every unit and every sensor its id: sources, machines, robots, vehicles, conveyors, crews."""
 
-    def __init__(self, context: Context, fitted: Sequence[_Fitted], fleets: Sequence[spec.Fleet], n_sources: int) -> None:
+    def __init__(
+        self, context: Context, fitted: Sequence[_Fitted], fleets: Sequence[spec.Fleet], n_sources: int
+    ) -> None:
         self._context, self._fitted, self._ids = context, fitted, count(n_sources)
         self.units: list[str] = list(context.plant.sources)
         self.sensors: list[spec.Sensor] = []
@@ -211,8 +278,10 @@ class _Numbered:
         self.machines = tuple(self._machine(machine) for machine in fitted)
         self.robots = tuple(self._robot(name, shape) for name, shape in context.plant.robots.items())
         self.fleets = tuple(self._fleet(fleet) for fleet in fleets)
-        self.conveyors = tuple(spec.Conveyor(name, self._unit(name), shape.delay or 0.0, shape.capacity or 1)
-                               for name, shape in context.plant.conveyors.items())
+        self.conveyors = tuple(
+            spec.Conveyor(name, self._unit(name), shape.delay or 0.0, shape.capacity or 1)
+            for name, shape in context.plant.conveyors.items()
+        )
         self.crews = tuple(self._crew(name, shape) for name, shape in context.plant.crews.items())
 
     def operations(self, operations: Sequence[spec.Operation]) -> tuple[spec.Operation, ...]:
@@ -223,12 +292,25 @@ class _Numbered:
         made = []
         for operation in operations:
             station = stations[operation.name]
-            inputs = tuple(replace(each, operation=index.get(feed.origin, -1))
-                           for each, feed in zip(operation.inputs, station.feeds, strict=True))
+            inputs = tuple(
+                replace(each, operation=index.get(feed.origin, -1))
+                for each, feed in zip(operation.inputs, station.feeds, strict=True)
+            )
             target = station.shape.inspection.rework_to if station.shape.inspection else None
-            inspection = replace(operation.inspection, rework_to=index[target]) if operation.inspection and target else operation.inspection
-            made.append(replace(operation, inputs=inputs, inspection=inspection, machines=tuple(self._by_station[operation.name]),
-                                destination=destination.get(operation.name, spec.SINK)))
+            inspection = (
+                replace(operation.inspection, rework_to=index[target])
+                if operation.inspection and target
+                else operation.inspection
+            )
+            made.append(
+                replace(
+                    operation,
+                    inputs=inputs,
+                    inspection=inspection,
+                    machines=tuple(self._by_station[operation.name]),
+                    destination=destination.get(operation.name, spec.SINK),
+                )
+            )
         return tuple(made)
 
     def _unit(self, name: str) -> int:
@@ -237,15 +319,40 @@ class _Numbered:
 
     def _channels(self, unit: int, channels: Iterable[Channel]) -> tuple[int, ...]:
         first = len(self.sensors)
-        self.sensors += [spec.Sensor(first + n, unit, c.name, c.kind, c.unit_text, c.scale, c.offset, c.low, c.high, c.period_us, c.bits,
-                                     c.params) for n, c in enumerate(channels)]
+        self.sensors += [
+            spec.Sensor(
+                first + n,
+                unit,
+                c.name,
+                c.kind,
+                c.unit_text,
+                c.scale,
+                c.offset,
+                c.low,
+                c.high,
+                c.period_us,
+                c.bits,
+                c.params,
+            )
+            for n, c in enumerate(channels)
+        ]
         return tuple(range(first, len(self.sensors)))
 
     def _machine(self, machine: _Fitted) -> spec.Machine:
         unit, fit = self._unit(machine.name), machine.outfit
         self._by_station.setdefault(machine.station.name, []).append(unit)
-        return spec.Machine(machine.name, unit, machine.station.index, machine.kind, fit.failures, fit.maintenance, fit.power_w,
-                            self._channels(unit, fit.channels), machine.shift, machine.place)
+        return spec.Machine(
+            machine.name,
+            unit,
+            machine.station.index,
+            machine.kind,
+            fit.failures,
+            fit.maintenance,
+            fit.power_w,
+            self._channels(unit, fit.channels),
+            machine.shift,
+            machine.place,
+        )
 
     def _robot(self, name: str, shape: shapes.Robot) -> spec.Robot:
         unit = self._unit(name)

@@ -29,12 +29,20 @@ def check_names(context: Context) -> None:
     owners: dict[str, str] = {}
     for path, what, name in _names(context):
         if not NAME.fullmatch(name):
-            context.report.add(path, f"{name!r} cannot be a level of a topic and an address",
-                               f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}.", at_key=True)
+            context.report.add(
+                path,
+                f"{name!r} cannot be a level of a topic and an address",
+                f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}.",
+                at_key=True,
+            )
         if what == "sections" and name in _RESERVED:
-            context.report.add(path, f"{name!r} is a reserved topic level", "Give the section another name.", at_key=True)
+            context.report.add(
+                path, f"{name!r} is a reserved topic level", "Give the section another name.", at_key=True
+            )
         if what in _UNITS and owners.setdefault(name, what) != what:
-            context.report.add(path, f"the name {name!r} is also one of {owners[name]}", "Unit names are unique.", at_key=True)
+            context.report.add(
+                path, f"the name {name!r} is also one of {owners[name]}", "Unit names are unique.", at_key=True
+            )
     for operation in context.names:
         if operation in context.plant.sources:
             context.report.add(("sources", operation), f"the name {operation!r} is also an operation", at_key=True)
@@ -43,21 +51,32 @@ def check_names(context: Context) -> None:
 
 def _check_machine_names(context: Context) -> None:
     owners: dict[str, str] = {}
-    from_counts = {f"{fleet}-{n + 1}" for of in (context.plant.fleets, context.plant.crews)
-                   for fleet, shape in of.items() for n in range(min(shape.count or 0, 1000))}
+    from_counts = {
+        f"{fleet}-{n + 1}"
+        for of in (context.plant.fleets, context.plant.crews)
+        for fleet, shape in of.items()
+        for n in range(min(shape.count or 0, 1000))
+    }
     for section, shape in context.plant.sections.items():
         for operation in shape.operations:
             path = ("sections", section, "operations", operation, "machines")
             for name in context.names.get(operation, ()):
                 first = owners.setdefault(name, operation)
                 if first != operation or context.names[operation].count(name) > 1:
-                    context.report.add(path, f"the machine name {name!r} is used twice", "Machine names are unique over the plant.")
+                    context.report.add(
+                        path, f"the machine name {name!r} is used twice", "Machine names are unique over the plant."
+                    )
                 elif name in context.plant.sources or name in from_counts or not NAME.fullmatch(name):
-                    context.report.add(path, f"{name!r} cannot be a machine's name: another unit has it, or it is no topic level",
-                                       "Use letters, digits, _ and -.")
+                    context.report.add(
+                        path,
+                        f"{name!r} cannot be a machine's name: another unit has it, or it is no topic level",
+                        "Use letters, digits, _ and -.",
+                    )
     for name in context.plant.machines:
         if name not in owners:
-            context.report.add(("machines", name), f"there is no machine {name!r}", did_you_mean(name, owners), at_key=True)
+            context.report.add(
+                ("machines", name), f"there is no machine {name!r}", did_you_mean(name, owners), at_key=True
+            )
 
 
 def _names(context: Context) -> Iterator[tuple[Path, str, str]]:
@@ -86,7 +105,11 @@ def check_plant(context: Context) -> tuple[datetime, str]:
         report.add(("plant",), "is missing: the plant's name", "Write plant: my_line.")
     root = plant.topic or plant.plant or "plant"
     if plant.topic is not None and not all(NAME.fullmatch(level) for level in root.split("/")):
-        report.add(("topic",), f"{root!r} is no path of topic levels", "Write enterprise/site/area, without spaces, +, # and points.")
+        report.add(
+            ("topic",),
+            f"{root!r} is no path of topic levels",
+            "Write enterprise/site/area, without spaces, +, # and points.",
+        )
     if not re.fullmatch(r"[A-Z]{3}", plant.currency):
         report.add(("currency",), f"{plant.currency!r} is no currency code", "Write three letters, such as EUR.")
     if len(set(plant.variants)) < len(plant.variants) or not plant.variants:
@@ -111,7 +134,9 @@ def _start(context: Context) -> datetime:
             return start
     except ValueError:
         pass
-    context.report.add(("start",), f"expected a local time such as 2026-01-05 06:00, got {text!r}", "The zone stands in timezone.")
+    context.report.add(
+        ("start",), f"expected a local time such as 2026-01-05 06:00, got {text!r}", "The zone stands in timezone."
+    )
     return DEFAULT_START
 
 
@@ -121,11 +146,17 @@ def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tup
     given = [key for key in ("interarrival", "schedule") if getattr(shape, key) is not None]
     if len(given) != 1:
         message = "says when parts arrive twice" if given else "does not say when parts arrive"
-        report.add(path, message, "Write interarrival: saturated, interarrival: exponential(60 s), schedule: [...] or file: arrivals.csv.")
+        report.add(
+            path,
+            message,
+            "Write interarrival: saturated, interarrival: exponential(60 s), schedule: [...] or file: arrivals.csv.",
+        )
     if shape.schedule is not None and (not shape.schedule or sorted(shape.schedule) != shape.schedule):
         report.add((*path, "schedule"), "expected arrival moments in rising order, at least one")
     if shape.interarrival is not None and not isinstance(shape.interarrival, str) and shape.interarrival.mean_s < 1e-3:
-        report.add((*path, "interarrival"), "is below 1 ms", "For a source that is never empty write interarrival: saturated.")
+        report.add(
+            (*path, "interarrival"), "is below 1 ms", "For a source that is never empty write interarrival: saturated."
+        )
     if shape.mix and shape.sequence:
         report.add((*path, "mix"), "stands beside sequence; give one of them")
     for variant in shape.mix:
@@ -134,7 +165,9 @@ def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tup
     if shape.mix and not report.told((*path, "mix")) and abs(total - 1) > 1e-6:
         report.add((*path, "mix"), f"the shares add up to {100 * total:.6g} %, not 100 %")
     if not shape.mix and not shape.sequence and len(variants) > 1:
-        report.add(path, "does not say which variants it gives", "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B].")
+        report.add(
+            path, "does not say which variants it gives", "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B]."
+        )
     sequence = tuple(context.lookup((*path, "sequence", n), v, "variants") for n, v in enumerate(shape.sequence))
     return tuple(shape.mix.get(v, 0.0) for v in variants) if shape.mix else _even(variants), sequence
 
@@ -143,7 +176,9 @@ def _even(variants: Sequence[str]) -> tuple[float, ...]:
     return tuple(1.0 / len(variants) for _ in variants) or (1.0,)
 
 
-def check_shift(name: str, shape: shapes.Shift, start: datetime, context: Context) -> tuple[float, tuple[tuple[float, float], ...]]:
+def check_shift(
+    name: str, shape: shapes.Shift, start: datetime, context: Context
+) -> tuple[float, tuple[tuple[float, float], ...]]:
     """Cycle and open intervals [s since the run's start]."""
     path, report = ("shifts", name), context.report
     readable = True
@@ -177,5 +212,9 @@ def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[
             context.lookup((*path, "setup", a, b), b, "variants")
     holes = [f"{a} to {b}" for a in variants for b in variants if a != b and b not in given.get(a, {})]
     if holes:
-        context.report.add((*path, "setup"), f"lacks the change from {', '.join(holes[:4])}", "Write every change, or one time for all.")
+        context.report.add(
+            (*path, "setup"),
+            f"lacks the change from {', '.join(holes[:4])}",
+            "Write every change, or one time for all.",
+        )
     return tuple(tuple(given.get(a, {}).get(b, 0.0) for b in variants) for a in variants)

@@ -33,7 +33,7 @@ class Context:
         self.index["variants"] = {name: n for n, name in enumerate(self.plant.variants)}
 
     def lookup(self, path: Path, name: str | None, what: str) -> int:
-        """Index of `name` in a collection; -1 when nothing is named, or when it is unknown, which is reported at `path`."""
+        """Index of `name` in a collection; -1 when nothing is named, or something unknown, which is reported."""
         if name is None:
             return -1
         known: Mapping[str, int] = self.index[what]
@@ -50,9 +50,13 @@ class Context:
         able = [crew for crew, shape in crews.items() if skill in shape.skills]
         if name is None and able:
             return self.index["crews"][able[0]]
-        if name in crews and name not in able or name is None:
+        if name is None or (name in crews and name not in able):
             skills = [s for shape in crews.values() for s in shape.skills]
             hint = f"Able: {', '.join(able)}." if able else did_you_mean(skill, skills)
-            self.report.add((*path, "skill"), f"crew {name} has no skill {skill!r}" if name else f"no crew has the skill {skill!r}", hint)
+            self.report.add(
+                (*path, "skill"),
+                f"crew {name} has no skill {skill!r}" if name else f"no crew has the skill {skill!r}",
+                hint,
+            )
             return -1
         return self.lookup((*path, "crew"), name, "crews")

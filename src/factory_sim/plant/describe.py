@@ -24,16 +24,39 @@ def epoch_ns(plant: Plant) -> int:
 def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
     """All that a subscriber must know to understand a feed of this plant."""
     cost, tariff = plant.cost, plant.cost.tariff
-    prices = Prices(cost.currency, tariff.from_s, tariff.price_per_kwh, cost.machine_per_h, cost.labour_per_h, cost.repair_per_h,
-                    cost.scrap_per_part, tuple((s.unit, s.material_cost) for s in plant.sources))
+    prices = Prices(
+        cost.currency,
+        tariff.from_s,
+        tariff.price_per_kwh,
+        cost.machine_per_h,
+        cost.labour_per_h,
+        cost.repair_per_h,
+        cost.scrap_per_part,
+        tuple((s.unit, s.material_cost) for s in plant.sources),
+    )
     modes: list[tuple[str, ...]] = [()] * len(plant.units)
     for machine in plant.machines:
         modes[machine.unit] = tuple(mode.name for mode in machine.failures)
-    sensors = tuple(SensorInfo(s.id, s.unit, s.name, s.kind, s.unit_text, s.scale, s.offset, s.low, s.high, s.period_us, s.bits)
-                    for s in plant.sensors)
-    return Meta(run_id, plant.name, epoch_ns, plant.timezone, window, tuple(_units(plant)),
-                tuple(_operation(plant, operation) for operation in plant.operations), sensors, tuple(modes), plant.variants,
-                planned(plant, window), prices, plant.base_load_w, plant.pacing)
+    sensors = tuple(
+        SensorInfo(s.id, s.unit, s.name, s.kind, s.unit_text, s.scale, s.offset, s.low, s.high, s.period_us, s.bits)
+        for s in plant.sensors
+    )
+    return Meta(
+        run_id,
+        plant.name,
+        epoch_ns,
+        plant.timezone,
+        window,
+        tuple(_units(plant)),
+        tuple(_operation(plant, operation) for operation in plant.operations),
+        sensors,
+        tuple(modes),
+        plant.variants,
+        planned(plant, window),
+        prices,
+        plant.base_load_w,
+        plant.pacing,
+    )
 
 
 def _units(plant: Plant) -> Iterator[UnitInfo]:
@@ -49,12 +72,30 @@ def _units(plant: Plant) -> Iterator[UnitInfo]:
 
 
 def _operation(plant: Plant, o: Operation) -> OperationInfo:
-    inputs = tuple(InputInfo(plant.sources[i.source].unit if i.source >= 0 else -1, i.operation, i.quantity, i.capacity,
-                             "conveyor" if i.conveyor >= 0 else "fleet" if i.fleet >= 0 else "") for i in o.inputs)
+    inputs = tuple(
+        InputInfo(
+            plant.sources[i.source].unit if i.source >= 0 else -1,
+            i.operation,
+            i.quantity,
+            i.capacity,
+            "conveyor" if i.conveyor >= 0 else "fleet" if i.fleet >= 0 else "",
+        )
+        for i in o.inputs
+    )
     robot = plant.robots[o.robot].unit if o.robot >= 0 else -1
     rework_to = o.inspection.rework_to if o.inspection else -1
-    return OperationInfo(o.name, o.title, plant.sections[o.section], o.machines, inputs, o.destination, o.unit_time_s,
-                         o.batch.size if o.batch else 1, robot, rework_to)
+    return OperationInfo(
+        o.name,
+        o.title,
+        plant.sections[o.section],
+        o.machines,
+        inputs,
+        o.destination,
+        o.unit_time_s,
+        o.batch.size if o.batch else 1,
+        robot,
+        rework_to,
+    )
 
 
 def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
@@ -66,8 +107,10 @@ def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
     for shift in (plant.shifts[n] for n in sorted(shifts)):
         cycle_us = us_from_s(shift.cycle_s)
         for turn in range(window.t0_us // cycle_us, window.t1_us // cycle_us + 1):
-            pieces += [(max(window.t0_us, turn * cycle_us + us_from_s(a)), min(window.t1_us, turn * cycle_us + us_from_s(b)))
-                       for a, b in shift.open_s]
+            pieces += [
+                (max(window.t0_us, turn * cycle_us + us_from_s(a)), min(window.t1_us, turn * cycle_us + us_from_s(b)))
+                for a, b in shift.open_s
+            ]
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(piece for piece in pieces if piece[0] < piece[1]):
         if joined and begin <= joined[-1][1]:
@@ -119,17 +162,36 @@ def summary(plant: Plant) -> Summary:
     carried = [len(machine.sensors) for machine in plant.machines]
     first = plant.machines[0].unit
     sections = tuple(
-        SectionSummary(name, len(operations), sum(len(o.machines) for o in operations),
-                       sum(carried[unit - first] for o in operations for unit in o.machines), *_slowest(operations))
-        for name, operations in zip(plant.sections, of_section, strict=True))
+        SectionSummary(
+            name,
+            len(operations),
+            sum(len(o.machines) for o in operations),
+            sum(carried[unit - first] for o in operations for unit in o.machines),
+            *_slowest(operations),
+        )
+        for name, operations in zip(plant.sections, of_section, strict=True)
+    )
     story = plant.scenario
     ends = tuple(o.name for o in plant.operations if o.destination == SINK)
     return Summary(
-        plant.name, plant.title, story.question if story else "", story.changes if story else (), len(plant.operations),
-        len(plant.machines), len(plant.sensors), sum(1e6 / s.period_us for s in plant.sensors), sections,
-        tuple(s.name for s in plant.sources), ends, tuple(o.name for o in plant.operations if len(o.inputs) > 1),
-        sum(len(f.units) for f in plant.fleets), sum(len(c.units) for c in plant.crews), *_slowest(plant.operations),
-        len(plant.assumptions), _hints(plant, ends))
+        plant.name,
+        plant.title,
+        story.question if story else "",
+        story.changes if story else (),
+        len(plant.operations),
+        len(plant.machines),
+        len(plant.sensors),
+        sum(1e6 / s.period_us for s in plant.sensors),
+        sections,
+        tuple(s.name for s in plant.sources),
+        ends,
+        tuple(o.name for o in plant.operations if len(o.inputs) > 1),
+        sum(len(f.units) for f in plant.fleets),
+        sum(len(c.units) for c in plant.crews),
+        *_slowest(plant.operations),
+        len(plant.assumptions),
+        _hints(plant, ends),
+    )
 
 
 def _slowest(operations: list[Operation] | tuple[Operation, ...]) -> tuple[str, float]:

@@ -36,24 +36,37 @@ class Outfit:
 
 def outfit(levels: Sequence[Level], context: Context) -> Outfit:
     """What the levels say together; problems are reported where they were written."""
-    failures = [_failure(name, path, shape, context) for name, path, shape in _entries(levels, "failures", shapes.Failure)]
+    failures = [
+        _failure(name, path, shape, context) for name, path, shape in _entries(levels, "failures", shapes.Failure)
+    ]
     modes = tuple(mode for mode in failures if mode is not None)
-    plans = [_maintenance(name, path, shape, modes, context)
-             for name, path, shape in _entries(levels, "maintenance", shapes.Maintenance)]
+    plans = [
+        _maintenance(name, path, shape, modes, context)
+        for name, path, shape in _entries(levels, "maintenance", shapes.Maintenance)
+    ]
     power = shapes.MachinePower()
     for _, equipment in levels:
         power = _overlay(power, equipment.power)
     merged = _entries(levels, "sensors", shapes.Sensor)
-    return Outfit(machine_power(power), modes, tuple(plan for plan in plans if plan is not None), channels(merged, "machine", context))
+    return Outfit(
+        machine_power(power),
+        modes,
+        tuple(plan for plan in plans if plan is not None),
+        channels(merged, "machine", context),
+    )
 
 
 def channels(entries: Sequence[tuple[str, Path, shapes.Sensor]], role: str, context: Context) -> tuple[Channel, ...]:
     """The resolved sensors of a unit of this role."""
-    found = [sensors.resolve(name, shape, path, role, context.catalogue, context.report) for name, path, shape in entries]
+    found = [
+        sensors.resolve(name, shape, path, role, context.catalogue, context.report) for name, path, shape in entries
+    ]
     return tuple(channel for channel in found if channel is not None)
 
 
-def own_channels(of: Mapping[str, shapes.Sensor | None], path: Path, role: str, context: Context) -> tuple[Channel, ...]:
+def own_channels(
+    of: Mapping[str, shapes.Sensor | None], path: Path, role: str, context: Context
+) -> tuple[Channel, ...]:
     """The same where nothing is inherited: vehicles, robots."""
     entries = [(name, (*path, "sensors", name), shape) for name, shape in of.items() if shape is not None]
     return channels(entries, role, context)
@@ -64,7 +77,9 @@ def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
     watts = power_by_state(power)
     for state in State:
         if getattr(power, state.name.lower(), None) is None:
-            watts[state] = watts[State.STARVED] if state in _LIKE_STARVED else watts[State.OFF] if state in _LIKE_OFF else 0.0
+            watts[state] = (
+                watts[State.STARVED] if state in _LIKE_STARVED else watts[State.OFF] if state in _LIKE_OFF else 0.0
+            )
     return tuple(watts)
 
 
@@ -111,8 +126,9 @@ def _failure(name: str, path: Path, shape: shapes.Failure, context: Context) -> 
     return spec.FailureMode(name, shape.after, shape.repair, shape.clock, shape.wear, crew, shape.priority)
 
 
-def _maintenance(name: str, path: Path, shape: shapes.Maintenance, modes: Sequence[spec.FailureMode],
-                 context: Context) -> spec.Maintenance | None:
+def _maintenance(
+    name: str, path: Path, shape: shapes.Maintenance, modes: Sequence[spec.FailureMode], context: Context
+) -> spec.Maintenance | None:
     report = context.report
     if not (shape.every or shape.every_parts or shape.at_wear):
         report.add(path, "never comes due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")

@@ -35,16 +35,20 @@ def packaged() -> dict[str, Path]:
 
 
 def find(name: str | os.PathLike[str]) -> Path:
-    """The file that `name` means: a path, or the name of a packaged plant or scenario. ConfigError when there is none."""
+    """The file that `name` means: a path, or a packaged plant's or scenario's name. ConfigError: there is none."""
     path = Path(name)
     if path.is_file():
         return path
     known = packaged()
-    found = known.get(path.stem) if path.name in {path.stem, f"{path.stem}.yaml"} or path.parts[:1][0] in _FOLDERS else None
+    found = (
+        known.get(path.stem) if path.name in {path.stem, f"{path.stem}.yaml"} or path.parts[:1][0] in _FOLDERS else None
+    )
     if found is not None:
         return found
     near = [str(p) for p in path.parent.glob("*") if p.suffix in _SUFFIXES] if path.parent.is_dir() else []
-    what = "is a folder, not a file" if path.is_dir() else "no such file, and no packaged plant or scenario of that name"
+    what = (
+        "is a folder, not a file" if path.is_dir() else "no such file, and no packaged plant or scenario of that name"
+    )
     raise ConfigError([Problem(str(name), 0, 0, "", what, did_you_mean(str(name), [*known, *near]))])
 
 
@@ -64,7 +68,7 @@ def read(path: Path) -> bytes:
 
 
 def durations(path: Path) -> list[float]:
-    """Durations [s] in the first column of a CSV file; plain numbers are seconds, or the unit of a header `time [min]`."""
+    """Durations [s] in a CSV file's first column; plain numbers are seconds, or of the header's unit: `time [min]`."""
     text = read(path).decode("utf-8-sig", errors="replace")
     rows = [(n, row[0].strip()) for n, row in enumerate(csv.reader(text.splitlines()), 1) if row and row[0].strip()]
     unit = "s"
@@ -95,7 +99,9 @@ def inline(root: Node, problems: list[Problem]) -> None:
         file = source.get("file")
         if file is not None and isinstance(file.value, str) and source.get("schedule") is None:
             values = _values(file, file.value, ("sources", name, "file"), problems)
-            source.value["schedule"] = Node([Node(f"{v!r} s", file.place) for v in values or [0.0]], file.place, file.key)
+            source.value["schedule"] = Node(
+                [Node(f"{v!r} s", file.place) for v in values or [0.0]], file.place, file.key
+            )
             del source.value["file"]
 
 
@@ -104,7 +110,9 @@ def _values(node: Node, name: str, path: tuple[str | int, ...], problems: list[P
     if not file.is_file():
         message = f"names the file {name!r}, which does not exist in {display(file.parent)}"
         near = did_you_mean(name, [p.name for p in file.parent.glob("*.csv")])
-        problems.append(Problem(node.place.file, node.place.line, node.place.column, ".".join(map(str, path)), message, near))
+        problems.append(
+            Problem(node.place.file, node.place.line, node.place.column, ".".join(map(str, path)), message, near)
+        )
         return []
     try:
         return durations(file)

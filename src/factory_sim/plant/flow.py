@@ -46,7 +46,9 @@ def stations(context: Context) -> list[Station]:
         for name, operation in shape.operations.items():
             path: Path = ("sections", section, "operations", name)
             if name in found:
-                message = f"stands in section {found[name].section} too; operation names are unique over the whole plant"
+                message = (
+                    f"stands in section {found[name].section} too; operation names are unique over the whole plant"
+                )
                 context.report.add(path, message, "Give one of the two another name.", at_key=True)
                 continue
             station = found[name] = Station(name, path, section, operation)
@@ -65,18 +67,28 @@ def _feeds(station: Station, before: Station | None, context: Context) -> list[F
     shape, report = station.shape, context.report
     single = shapes.Input.model_construct(from_=shape.from_, quantity=shape.quantity, buffer=shape.buffer, by=shape.by)
     if shape.inputs and (shape.from_ or shape.buffer is not None or shape.by or shape.quantity != 1):
-        report.add((*station.path, "inputs"), "stands beside from, buffer, quantity or by; these belong into each of the inputs")
+        report.add(
+            (*station.path, "inputs"),
+            "stands beside from, buffer, quantity or by; these belong into each of the inputs",
+        )
     pairs = [((*station.path, "inputs", n), each) for n, each in enumerate(shape.inputs)] or [(station.path, single)]
     feeds = []
     for path, each in pairs:
         origin = each.from_ or (before.name if before is not None and not shape.inputs else None)
         if origin is None:
-            report.add((*path, "from"), "is missing: nobody feeds this operation",
-                       f"Name a source or an operation: {did_you_mean('', [*context.plant.sources, *context.names])}")
+            report.add(
+                (*path, "from"),
+                "is missing: nobody feeds this operation",
+                f"Name a source or an operation: {did_you_mean('', [*context.plant.sources, *context.names])}",
+            )
         else:
             feeds.append(Feed(origin, path, each))
         if each.buffer is None:
-            report.add((*path, "buffer"), "is missing: how many parts can wait in front of the operation?", "Write buffer: 4, or 0 for none.")
+            report.add(
+                (*path, "buffer"),
+                "is missing: how many parts can wait in front of the operation?",
+                "Write buffer: 4, or 0 for none.",
+            )
     return feeds
 
 
@@ -88,15 +100,23 @@ def _check_origins(found: Mapping[str, Station], context: Context) -> None:
             sources = context.plant.sources
             at = (*feed.path, "from")
             if feed.origin not in found and feed.origin not in sources:
-                context.report.add(at, f"{feed.origin!r} is neither an operation nor a source",
-                                   did_you_mean(feed.origin, [*found, *sources]))
+                context.report.add(
+                    at,
+                    f"{feed.origin!r} is neither an operation nor a source",
+                    did_you_mean(feed.origin, [*found, *sources]),
+                )
             elif feed.origin in taken:
-                context.report.add(at, f"{feed.origin} feeds {taken[feed.origin].name} already; it can feed only one operation",
-                                   _two_takers(feed.origin, station, written=feed.shape.from_ is not None))
+                context.report.add(
+                    at,
+                    f"{feed.origin} feeds {taken[feed.origin].name} already; it can feed only one operation",
+                    _two_takers(feed.origin, station, written=feed.shape.from_ is not None),
+                )
             taken.setdefault(feed.origin, station)
     for name in context.plant.sources:
         if name not in taken:
-            context.report.add(("sources", name), "feeds no operation", f"Write from: {name} at the first operation.", at_key=True)
+            context.report.add(
+                ("sources", name), "feeds no operation", f"Write from: {name} at the first operation.", at_key=True
+            )
 
 
 def _two_takers(origin: str, station: Station, *, written: bool) -> str:
@@ -134,11 +154,14 @@ def _tell_circle(left: Sequence[str], found: Mapping[str, Station], context: Con
     while name not in seen:
         seen.append(name)
         name = next(feed.origin for feed in found[name].feeds if feed.origin in left)
-    circle = list(reversed(seen[seen.index(name):]))
-    circle = circle[circle.index(min(circle, key=left.index)):] + circle[:circle.index(min(circle, key=left.index))]
+    circle = list(reversed(seen[seen.index(name) :]))
+    circle = circle[circle.index(min(circle, key=left.index)) :] + circle[: circle.index(min(circle, key=left.index))]
     feed = next(f for f in found[circle[0]].feeds if f.origin == circle[-1])
-    context.report.add((*feed.path, "from"), f"parts would go in a circle: {' -> '.join([*circle, circle[0]])}",
-                       "Feed the circle's first operation from a source; for going back use inspection: {rework: 2 %, rework_to: NAME}.")
+    context.report.add(
+        (*feed.path, "from"),
+        f"parts would go in a circle: {' -> '.join([*circle, circle[0]])}",
+        "Feed one of them from a source; for going back use inspection: {rework: 2 %, rework_to: NAME}.",
+    )
 
 
 def _check_buffers(station: Station, context: Context) -> None:
@@ -160,8 +183,11 @@ def _check_buffers(station: Station, context: Context) -> None:
         report.add(path, "a batch takes single parts from one input")
     rooms = [feed.shape.buffer for feed in station.feeds if feed.shape.buffer is not None]
     if batch.size is not None and rooms and batch.size > rooms[0]:
-        report.add((*path, "size"), f"{batch.size} parts are more than the {rooms[0]} that can wait in the buffer",
-                   f"Write at least buffer: {batch.size}.")
+        report.add(
+            (*path, "size"),
+            f"{batch.size} parts are more than the {rooms[0]} that can wait in the buffer",
+            f"Write at least buffer: {batch.size}.",
+        )
 
 
 def _check_rework(found: Mapping[str, Station], context: Context) -> None:
@@ -170,7 +196,10 @@ def _check_rework(found: Mapping[str, Station], context: Context) -> None:
         if inspection is None:
             continue
         if inspection.scrap + inspection.rework > 1:
-            context.report.add((*path, "rework"), f"scrap and rework together are {inspection.scrap + inspection.rework:.4g}, more than 1")
+            context.report.add(
+                (*path, "rework"),
+                f"scrap and rework together are {inspection.scrap + inspection.rework:.4g}, more than 1",
+            )
         target = inspection.rework_to
         if target is None:
             if inspection.rework > 0:
@@ -179,8 +208,11 @@ def _check_rework(found: Mapping[str, Station], context: Context) -> None:
         if target not in found:
             context.report.add((*path, "rework_to"), f"{target!r} is not an operation", did_you_mean(target, found))
         elif target not in set(_upstream(station, found)):
-            context.report.add((*path, "rework_to"), f"{target} does not lead to {station.name}: the part would never come back",
-                               f"Name {station.name} or an operation before it.")
+            context.report.add(
+                (*path, "rework_to"),
+                f"{target} does not lead to {station.name}: the part would never come back",
+                f"Name {station.name} or an operation before it.",
+            )
         if inspection.rework >= 1 and inspection.max_loops == UNLIMITED:
             context.report.add((*path, "rework"), "every part goes back for ever", "Limit it: max_loops: 1.")
 

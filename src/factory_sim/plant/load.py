@@ -42,8 +42,12 @@ class _Draft:
     assumptions: list[str]
 
 
-def load(path: str | os.PathLike[str], catalogue: Catalogue, changes: Collection[str] | None = None,
-         overrides: Sequence[str] = ()) -> spec.Plant:
+def load(
+    path: str | os.PathLike[str],
+    catalogue: Catalogue,
+    changes: Collection[str] | None = None,
+    overrides: Sequence[str] = (),
+) -> spec.Plant:
     """The plant that a file, a scenario, a table or a packaged name means.
 
     changes: of a scenario, the groups of changes to apply; None: all; (): none, which is the plant it extends.
@@ -56,7 +60,9 @@ def load(path: str | os.PathLike[str], catalogue: Catalogue, changes: Collection
     shape = validated(shapes.Plant, draft.root, report, {"currency": _currency(draft.root)})
     plant = build(Context(shape, draft.names, catalogue, report))
     title = draft.scenario.title if draft.scenario else plant.title
-    return replace(plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions))
+    return replace(
+        plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions)
+    )
 
 
 def change_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -73,7 +79,9 @@ def change_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def _tree(path: Path, problems: list[Problem]) -> Node:
     root = read_yaml(files.read(path), files.display(path), problems)
     if not isinstance(root.value, dict):
-        raise ConfigError([Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")])
+        raise ConfigError(
+            [Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")]
+        )
     files.inline(root, problems)
     return root
 
@@ -91,11 +99,21 @@ def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -
         tables.merge(root, find(path.parent / str(item.value)), problems)
     files.inline(root, problems)
     if changes is not None and changes:
-        problems.append(Problem(files.display(path), 0, 0, "changes", "this is a plant, not a scenario: it has no changes to choose from"))
+        problems.append(
+            Problem(
+                files.display(path),
+                0,
+                0,
+                "changes",
+                "this is a plant, not a scenario: it has no changes to choose from",
+            )
+        )
     return _Draft(root, machine_names(root), problems, None, _assumptions(path, root))
 
 
-def _extended(path: Path, tree: Node, trail: Sequence[Path], chosen: Collection[str] | None, problems: list[Problem]) -> _Draft:
+def _extended(
+    path: Path, tree: Node, trail: Sequence[Path], chosen: Collection[str] | None, problems: list[Problem]
+) -> _Draft:
     base = _base(path, tree)
     here = path.resolve()
     if base.resolve() in (*trail, here) or len(trail) > _MOST_EXTENDS:
@@ -106,9 +124,20 @@ def _extended(path: Path, tree: Node, trail: Sequence[Path], chosen: Collection[
     draft.problems += problems
     groups = scenario.group_names(changes)
     for name in sorted(set(chosen or ()) - set(groups)):
-        draft.problems.append(Problem(files.display(path), 0, 0, "changes", f"there is no group of changes {name!r}", did_you_mean(name, groups)))
+        draft.problems.append(
+            Problem(
+                files.display(path),
+                0,
+                0,
+                "changes",
+                f"there is no group of changes {name!r}",
+                did_you_mean(name, groups),
+            )
+        )
     if not changes and not problems:
-        draft.problems.append(Problem(files.display(path), 1, 1, "", "changes nothing", "Write set, scale, add, remove or changes."))
+        draft.problems.append(
+            Problem(files.display(path), 1, 1, "", "changes nothing", "Write set, scale, add, remove or changes.")
+        )
     wanted = [change for change in changes if chosen is None or change.group in chosen]
     draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(wanted)
     applied = tuple(name for name in groups if chosen is None or name in chosen)
@@ -127,7 +156,9 @@ def _base(path: Path, tree: Node) -> Path:
     except ConfigError as error:
         hint = error.problems[0].hint
         message = f"{str(node.value)!r}: no such file beside this one, and no packaged plant of that name"
-        raise ConfigError([Problem(node.place.file, node.place.line, node.place.column, "extends", message, hint)]) from None
+        raise ConfigError(
+            [Problem(node.place.file, node.place.line, node.place.column, "extends", message, hint)]
+        ) from None
 
 
 def _override(draft: _Draft, overrides: Sequence[str]) -> None:
@@ -156,9 +187,10 @@ def _currency(root: Node) -> str:
 
 def _assumptions(path: Path, root: Node) -> list[str]:
     """What the file's comments mark as assumed or calibrated, by address."""
+    file = files.display(path)
     by_line: dict[int, tuple[tuple[str | int, ...], Node]] = {}
     for where, node in root.walk():
-        if node.key is not None and node.key.file == files.display(path):
+        if node.key is not None and node.key.file == file:
             by_line.setdefault(node.key.line, (where, node))
     marked = []
     for number, line in enumerate(files.read(path).decode("utf-8", errors="replace").splitlines(), 1):

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _KINDS = (
-    ("kind", "power.starved", "power.busy", "failures.tool.after", "failures.tool.repair", "failures.tool.crew", "sensors.main_power.kind"),
+    (
+        "kind",
+        "power.starved",
+        "power.busy",
+        "failures.tool.after",
+        "failures.tool.repair",
+        "failures.tool.crew",
+        "sensors.main_power.kind",
+    ),
     ("lathe", "1.2 kW", "6 kW", "weibull(4 h, shape 2)", "lognormal(12 min, cv 0.5)", "fitters", "power"),
     ("washer", "2 kW", "9 kW", "exponential(20 h)", "lognormal(30 min, cv 0.4)", "fitters", "power"),
 )
@@ -23,9 +31,15 @@ _CREWS = (("crew", "count"), ("fitters", 1))
 
 
 def new(name: str) -> dict[str, str | bytes]:
-    """File names and contents of a new plant `name`: NAME.yaml, NAME_table.csv and NAME_table.xlsx, each loads by itself."""
+    """Files of a new plant: NAME.yaml, NAME_table.csv and NAME_table.xlsx, each of which loads by itself."""
     if not NAME.fullmatch(name):
-        raise ConfigError([Problem("command line", 0, 0, "NAME", f"{name!r} cannot be a plant's name", "Use letters, digits, _ and -.")])
+        raise ConfigError(
+            [
+                Problem(
+                    "command line", 0, 0, "NAME", f"{name!r} cannot be a plant's name", "Use letters, digits, _ and -."
+                )
+            ]
+        )
     return {
         f"{name}.yaml": _template("plant.yaml").replace("NAME", name),
         f"{name}_table.csv": _template("table.csv"),
@@ -44,8 +58,14 @@ def _workbook() -> bytes:
     note, *operations = csv.reader(StringIO(_template("table.csv")))
     book = Workbook()
     sheets: dict[str, Iterable[Iterable[object]]] = {
-        "operations": [[_cell(text) for text in row] for row in operations], "kinds": _KINDS, "sources": _SOURCES, "crews": _CREWS,
-        "notes": [["".join(note).lstrip("# ")], ["Sheets without a column operation, kind, machine, source, crew ... are not read."]],
+        "operations": [[_cell(text) for text in row] for row in operations],
+        "kinds": _KINDS,
+        "sources": _SOURCES,
+        "crews": _CREWS,
+        "notes": [
+            ["".join(note).lstrip("# ")],
+            ["Sheets without a column operation, kind, machine, source, crew ... are not read."],
+        ],
     }
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)

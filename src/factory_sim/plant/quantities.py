@@ -35,7 +35,7 @@ def _quantity(dimension: str, low: float = 0.0, high: float = math.inf) -> Calla
 def _scalar(value: Any) -> str | float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         msg = f"expected one value, got {shown(value)}"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004 - pydantic collects ValueErrors
     return value
 
 
@@ -123,7 +123,9 @@ def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], floa
     return read
 
 
-def _schema(description: str, *examples: object, types: str | list[str] = "string", dimension: str = "") -> WithJsonSchema:
+def _schema(
+    description: str, *examples: object, types: str | list[str] = "string", dimension: str = ""
+) -> WithJsonSchema:
     """For editors; of a quantity with the pattern of its units, so that a wrong one shows while typing."""
     known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS.get(dimension, ()) if unit)
     bare = "?" if "" in units.UNITS.get(dimension, ()) else ""
@@ -135,29 +137,63 @@ def _schema(description: str, *examples: object, types: str | list[str] = "strin
 _DURATIONS = re.findall(r"\w+\([^)]*\)|[\d.]+ \w+", distributions.EXAMPLES)
 _LOOSE = ["string", "number"]
 
-Seconds = Annotated[float, PlainValidator(_quantity("time")), _schema("A duration with its unit.", "37 s", "8 h", dimension="time")]
-Watts = Annotated[float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W", dimension="power")]
-Metres = Annotated[float, PlainValidator(_quantity("length")), _schema("A length with its unit.", "40 m", dimension="length")]
-Speed = Annotated[float, PlainValidator(_quantity("speed", 1e-6)), _schema("A speed with its unit.", "1.2 m/s", dimension="speed")]
-Hertz = Annotated[float, PlainValidator(_quantity("frequency", 1e-6, 1e6)), _schema("A rate with its unit.", "1 Hz", dimension="frequency")]
-Share = Annotated[float, PlainValidator(_quantity("share", 0.0, 1.0)),
-                  _schema("A share: per cent, or a number from 0 to 1.", "2 %", 0.02, types=_LOOSE, dimension="share")]
-Factor = Annotated[float, PlainValidator(_quantity("share")),
-                   _schema("A factor: a number or per cent.", 1.15, "115 %", types=_LOOSE, dimension="share")]
-Duration = Annotated[Distribution, PlainValidator(_duration),
-                     _schema("A duration: a value with its unit, or a distribution.", *_DURATIONS)]
-Arrivals = Annotated[Distribution | str, PlainValidator(_arrivals),
-                     _schema("Time between two parts, or `saturated`: a part is always waiting.", "saturated",
-                             "exponential(60 s)")]
+Seconds = Annotated[
+    float, PlainValidator(_quantity("time")), _schema("A duration with its unit.", "37 s", "8 h", dimension="time")
+]
+Watts = Annotated[
+    float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W", dimension="power")
+]
+Metres = Annotated[
+    float, PlainValidator(_quantity("length")), _schema("A length with its unit.", "40 m", dimension="length")
+]
+Speed = Annotated[
+    float, PlainValidator(_quantity("speed", 1e-6)), _schema("A speed with its unit.", "1.2 m/s", dimension="speed")
+]
+Hertz = Annotated[
+    float,
+    PlainValidator(_quantity("frequency", 1e-6, 1e6)),
+    _schema("A rate with its unit.", "1 Hz", dimension="frequency"),
+]
+Share = Annotated[
+    float,
+    PlainValidator(_quantity("share", 0.0, 1.0)),
+    _schema("A share: per cent, or a number from 0 to 1.", "2 %", 0.02, types=_LOOSE, dimension="share"),
+]
+Factor = Annotated[
+    float,
+    PlainValidator(_quantity("share")),
+    _schema("A factor: a number or per cent.", 1.15, "115 %", types=_LOOSE, dimension="share"),
+]
+Duration = Annotated[
+    Distribution,
+    PlainValidator(_duration),
+    _schema("A duration: a value with its unit, or a distribution.", *_DURATIONS),
+]
+Arrivals = Annotated[
+    Distribution | str,
+    PlainValidator(_arrivals),
+    _schema("Time between two parts, or `saturated`: a part is always waiting.", "saturated", "exponential(60 s)"),
+]
 Whole = Annotated[int, PlainValidator(_whole(1)), _schema("A whole number of at least 1.", 1, types="integer")]
 Count = Annotated[int, PlainValidator(_whole(0)), _schema("A whole number of at least 0.", 4, types="integer")]
-Places = Annotated[int, PlainValidator(_whole(0, unlimited=True)),
-                   _schema("Waiting places: a whole number, or `unlimited`.", 6, "unlimited", types=["integer", "string"])]
-Machines = Annotated["int | tuple[str, ...]", PlainValidator(_machines),
-                     _schema("How many identical machines, or their names.", 2, types=["integer", "array"])]
+Places = Annotated[
+    int,
+    PlainValidator(_whole(0, unlimited=True)),
+    _schema("Waiting places: a whole number, or `unlimited`.", 6, "unlimited", types=["integer", "string"]),
+]
+Machines = Annotated[
+    "int | tuple[str, ...]",
+    PlainValidator(_machines),
+    _schema("How many identical machines, or their names.", 2, types=["integer", "array"]),
+]
 Text = Annotated[str, PlainValidator(_text), _schema("A text.", types=_LOOSE)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"enum": [True, False, "yes", "no"]})]
-Price = Annotated[float, PlainValidator(_price("price", "12.50 {}")), _schema("A price.", "12.50 EUR", 12.5, types=_LOOSE)]
-PricePerHour = Annotated[float, PlainValidator(_price("price_per_h", "28 {}/h")), _schema("A price per hour.", "28 EUR/h")]
-PricePerKwh = Annotated[float, PlainValidator(_price("price_per_kwh", "0.18 {}/kWh")),
-                        _schema("A price of energy.", "0.18 EUR/kWh")]
+Price = Annotated[
+    float, PlainValidator(_price("price", "12.50 {}")), _schema("A price.", "12.50 EUR", 12.5, types=_LOOSE)
+]
+PricePerHour = Annotated[
+    float, PlainValidator(_price("price_per_h", "28 {}/h")), _schema("A price per hour.", "28 EUR/h")
+]
+PricePerKwh = Annotated[
+    float, PlainValidator(_price("price_per_kwh", "0.18 {}/kWh")), _schema("A price of energy.", "0.18 EUR/kWh")
+]

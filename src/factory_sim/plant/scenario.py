@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim import units
 from factory_sim.errors import Problem, did_you_mean
 from factory_sim.plant import arithmetic, shapes
-from factory_sim.plant.address import Addresses, AddressError, machine_names, put
+from factory_sim.plant.address import AddressError, Addresses, machine_names, put
 from factory_sim.plant.quantities import shown
 from factory_sim.plant.report import Report, address
 from factory_sim.plant.spec import Place
@@ -40,6 +40,7 @@ class Change:
 
     @property
     def place(self) -> Place:
+        """Where the line stands, for messages."""
         return self.value.key or self.value.place
 
 
@@ -94,12 +95,17 @@ class Editor:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
             if here.value(path) is None:
-                raise AddressError("matches nothing", did_you_mean(str(path[-1]), _siblings(self.root, path)))  # noqa: EM101
+                raise self._lost(path)
             self.root.drop(path)
             if here.value(path) is not None:  # it also comes from the kind
                 if path[-2] not in _REMOVABLE:
-                    raise AddressError("comes from the kind", "Set another value instead.")  # noqa: EM101
+                    msg = "comes from the kind"
+                    raise AddressError(msg, "Set another value instead.")
                 put(self.root, path, Node(None, change.place, change.place), change.place)
+
+    def _lost(self, path: Path) -> AddressError:
+        parent = self.root.get(*path[:-1])
+        return AddressError("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
 
     def _merge(self, path: Path, new: Node, change: Change) -> None:
         old = self.root.get(*path)
@@ -129,7 +135,8 @@ class Editor:
     def _conflict(self, path: Path, change: Change, new: Any) -> None:
         other, value = self.done.get(path, (change, new))
         if other.group != change.group and _words(value) != _words(new):
-            msg = f"{address(path)} is set by two groups: {other.group} says {shown(value)}, {change.group} says {shown(new)}"
+            says = f"{other.group} says {shown(value)}, {change.group} says {shown(new)}"
+            msg = f"{address(path)} is set by two groups: {says}"
             raise AddressError(msg, "Leave it to one of them.")
         self.done[path] = (change, new)
 
@@ -141,14 +148,16 @@ class Editor:
         self._rewrite(change, lambda old: arithmetic.scaled(old, factor))
 
     def _calculate(self, change: Change) -> None:
-        self._rewrite(change, lambda old: arithmetic.added(old, str(change.value.value), 1 if change.kind == "+" else -1))
+        self._rewrite(
+            change, lambda old: arithmetic.added(old, str(change.value.value), 1 if change.kind == "+" else -1)
+        )
 
     def _rewrite(self, change: Change, new: Any) -> None:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
             old = here.value(path)
             if old is None:
-                raise AddressError("has no value to change", did_you_mean(str(path[-1]), _siblings(self.root, path)))  # noqa: EM101
+                raise self._lost(path)
             put(self.root, path, node_of(new(old.plain()), change.place), change.place)
 
 
@@ -181,24 +190,19 @@ def _of_group(name: str, group: shapes.Changes, node: Node) -> Iterator[Change]:
 
 
 def read_override(text: str) -> Change:
-    """One change as the command line writes it: `OP410.cycle_time=34s`, `agv.count+2`. ValueError says what is wrong."""
+    """One change as typed: `OP410.cycle_time=34s`, `agv.count+2`. ValueError says what is wrong."""
     assign = _ASSIGN.fullmatch(text)
     if assign is not None:
         content = scalar(assign[2])
         return Change("set", assign[1], Node(content, COMMAND_LINE, COMMAND_LINE), text)
     calculate = _CALCULATE.fullmatch(text)
     if calculate is None:
-        msg = f"{text!r} is not a change; write an address, one of = + - * and a value, such as OP410.cycle_time=34s or agv.count+2"
+        msg = f"{text!r} is not a change; write an address, = + - or * and a value: OP410.cycle_time=34s, agv.count+2"
         raise ValueError(msg)
     where, operator, value = calculate.groups()
     if operator == "*":
         return Change("scale", where, Node(units.parse(value, "share"), COMMAND_LINE, COMMAND_LINE), text)
     return Change(operator, where, Node(value, COMMAND_LINE, COMMAND_LINE), text)
-
-
-def _siblings(root: Node, path: Path) -> Collection[str]:
-    parent = root.get(*path[:-1])
-    return parent.children() if parent else ()
 
 
 def _words(content: Any) -> str:

@@ -12,14 +12,22 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.catalogue import Catalogue
 
-_REQUIRED = {"Operation": ["cycle_time"], "Fleet": ["count", "load"], "Conveyor": ["delay", "capacity"], "Crew": ["count"],
-             "Shift": ["open"], "Batch": ["size"]}
+_REQUIRED = {
+    "Operation": ["cycle_time"],
+    "Fleet": ["count", "load"],
+    "Conveyor": ["delay", "capacity"],
+    "Crew": ["count"],
+    "Shift": ["open"],
+    "Batch": ["size"],
+}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(catalogue: Catalogue) -> dict[str, Any]:
     """A schema for both kinds of file: what has `extends` is a scenario, anything else a plant."""
-    plant, scenario = (model.model_json_schema(ref_template="#/$defs/{model}") for model in (shapes.Plant, shapes.Scenario))
+    plant, scenario = (
+        model.model_json_schema(ref_template="#/$defs/{model}") for model in (shapes.Plant, shapes.Scenario)
+    )
     defs = {**plant.pop("$defs"), **scenario.pop("$defs")}
     defs |= {"Plant": {**plant, "required": ["plant"]}, "Scenario": {**scenario, "required": ["extends"]}}
     defs = _tidy(defs)
@@ -49,7 +57,7 @@ def _tidy(schema: Any) -> Any:
 
 
 def _fill_in(defs: dict[str, Any], catalogue: Catalogue) -> None:
-    """Names that only the catalogue knows, shorthands that pydantic's validators accept, empty entries that take away."""
+    """Names that only the catalogue knows, and shorthands that the validators accept."""
     kinds = {name: info.help for name, info in catalogue.sensor_kinds.items()}
     sensor = defs["Sensor"]["properties"]
     sensor["kind"] = {"oneOf": [{"const": name, "description": text} for name, text in kinds.items()]}
@@ -65,14 +73,22 @@ def _fill_in(defs: dict[str, Any], catalogue: Catalogue) -> None:
     properties = defs["Plant"]["properties"]
     _or_text(properties, "tariff", "One price, such as 0.18 EUR/kWh.")
     _or_text(properties, "link", "A profile.", enum=list(PROFILES))
-    for owner, name in (("Plant", "table"), ("Crew", "skills"), ("Shift", "open"), ("Shift", "breaks"), ("Scenario", "remove"),
-                        ("Changes", "remove")):
+    for owner, name in (
+        ("Plant", "table"),
+        ("Crew", "skills"),
+        ("Shift", "open"),
+        ("Shift", "breaks"),
+        ("Scenario", "remove"),
+        ("Changes", "remove"),
+    ):
         _or_text(defs[owner]["properties"], name, "One alone needs no list.")
 
 
 def _param(catalogue: Catalogue, name: str) -> dict[str, Any]:
     of = {kind: info.params[name] for kind, info in catalogue.sensor_kinds.items() if name in info.params}
-    text = "; ".join(f"{kind}: {param.help or param.dimension}, {param.default:g} without" for kind, param in of.items())
+    text = "; ".join(
+        f"{kind}: {param.help or param.dimension}, {param.default:g} without" for kind, param in of.items()
+    )
     return {"type": ["string", "number"], "description": text}
 
 

@@ -36,15 +36,22 @@ class Channel:
     params: tuple[tuple[str, float], ...]
 
 
-def resolve(name: str, shape: shapes.Sensor, path: Path, role: str, catalogue: Catalogue, report: Report) -> Channel | None:
+def resolve(
+    name: str, shape: shapes.Sensor, path: Path, role: str, catalogue: Catalogue, report: Report
+) -> Channel | None:
     """The channel that `shape` describes; problems are reported, and then there is none."""
     info = _kind(shape, path, role, catalogue, report)
     if info is None:
         return None
     told = len(report.problems)
-    number = {key: _number(getattr(shape, key), (*path, key), info.unit_text, report) for key in ("low", "high", "scale", "offset")}
-    low, high, offset = (float(default if (given := number[key]) is None else given)
-                         for key, default in (("low", info.low), ("high", info.high), ("offset", info.offset)))
+    number = {
+        key: _number(getattr(shape, key), (*path, key), info.unit_text, report)
+        for key in ("low", "high", "scale", "offset")
+    }
+    low, high, offset = (
+        float(default if (given := number[key]) is None else given)
+        for key, default in (("low", info.low), ("high", info.high), ("offset", info.offset))
+    )
     bits = shape.bits or info.bits
     params = _params(shape, path, info, report)
     if not low < high:
@@ -53,8 +60,12 @@ def resolve(name: str, shape: shapes.Sensor, path: Path, role: str, catalogue: C
     counts = 2 ** (bits - 1) - 1
     scale = scale or finest_scale(max(abs(low - offset), abs(high - offset)), counts)
     if scale <= 0 or max(abs(low - offset), abs(high - offset)) / scale > counts + 0.5:
-        report.add(path, f"a range from {low:g} to {high:g} {info.unit_text} does not fit into {bits} bits with scale {scale:g} and "
-                         f"offset {offset:g}", "Leave scale away, or write bits: 32.")
+        report.add(
+            path,
+            f"a range from {low:g} to {high:g} {info.unit_text} does not fit into {bits} bits with scale {scale:g} and "
+            f"offset {offset:g}",
+            "Leave scale away, or write bits: 32.",
+        )
     if len(report.problems) > told:
         return None
     period_us = round(1e6 / (shape.rate or info.rate_hz))
@@ -71,11 +82,15 @@ def finest_scale(reach: float, counts: int) -> float:
 
 def _kind(shape: shapes.Sensor, path: Path, role: str, catalogue: Catalogue, report: Report) -> SensorKindInfo | None:
     if shape.kind is None:
-        report.add((*path, "kind"), "is missing: what does the sensor measure?", did_you_mean("", catalogue.sensor_kinds))
+        report.add(
+            (*path, "kind"), "is missing: what does the sensor measure?", did_you_mean("", catalogue.sensor_kinds)
+        )
         return None
     info = catalogue.sensor_kinds.get(shape.kind)
     if info is None:
-        report.add((*path, "kind"), f"{shape.kind!r} is not a sensor kind", did_you_mean(shape.kind, catalogue.sensor_kinds))
+        report.add(
+            (*path, "kind"), f"{shape.kind!r} is not a sensor kind", did_you_mean(shape.kind, catalogue.sensor_kinds)
+        )
     elif role not in info.roles:
         right = [name for name, other in catalogue.sensor_kinds.items() if role in other.roles]
         report.add((*path, "kind"), f"a {role} carries no sensor of kind {shape.kind!r}", did_you_mean("", right))
@@ -115,11 +130,17 @@ def _params(shape: shapes.Sensor, path: Path, info: SensorKindInfo, report: Repo
     values = {name: param.default for name, param in info.params.items()}
     for name, value in (shape.model_extra or {}).items():
         if name not in info.params:
-            report.add((*path, name), f"is neither a key of a sensor nor a parameter of kind {shape.kind}",
-                       did_you_mean(name, [*info.params, *_OWN_KEYS]), at_key=True)
+            report.add(
+                (*path, name),
+                f"is neither a key of a sensor nor a parameter of kind {shape.kind}",
+                did_you_mean(name, [*info.params, *_OWN_KEYS]),
+                at_key=True,
+            )
             continue
         try:
-            values[name] = units.parse(value if isinstance(value, str | int | float) else shown(value), info.params[name].dimension)
+            values[name] = units.parse(
+                value if isinstance(value, str | int | float) else shown(value), info.params[name].dimension
+            )
         except ValueError as error:
             report.add((*path, name), str(error))
     return tuple(sorted(values.items()))

@@ -36,12 +36,18 @@ class Shape(BaseModel):
 class Failure(Shape):
     """One way in which a machine fails. On operations and machines, keys given replace those of the kind."""
 
-    after: q.Duration | None = Field(default=None, description="From the end of the last repair to the failure, on the mode's clock.")
+    after: q.Duration | None = Field(
+        default=None, description="From the end of the last repair to the failure, on the mode's clock."
+    )
     repair: q.Duration | None = Field(default=None, description="Duration of the repair, without waiting for the crew.")
-    clock: Annotated[str, *_CLOCK] = Field(default="busy", description="busy: only processing ages it; calendar: all time but down and off.")
+    clock: Annotated[str, *_CLOCK] = Field(
+        default="busy", description="busy: only processing ages it; calendar: all time but down and off."
+    )
     wear: Flag = Field(default=False, description="The sensors see it coming; needs clock busy.")
     crew: Text | None = Field(default=None, description="Crew that repairs it; none: repaired at once.")
-    skill: Text | None = Field(default=None, description="Skill the repair needs; without `crew`, the first crew that has it comes.")
+    skill: Text | None = Field(
+        default=None, description="Skill the repair needs; without `crew`, the first crew that has it comes."
+    )
     priority: q.Count = Field(default=0, description="Lower is served first by the crew.")
 
 
@@ -56,7 +62,11 @@ class Maintenance(Shape):
 
 
 class MachinePower(Shape):
-    """Power by state. Without a value setup, blocked and waiting draw what starved draws, maintenance, down and repair what off draws, others 0 W."""
+    """Power by state.
+
+    Without a value setup, blocked and waiting draw what starved draws; maintenance, down and repair what off draws;
+    others nothing.
+    """
 
     off: q.Watts | None = None
     setup: q.Watts | None = None
@@ -95,7 +105,9 @@ class Sensor(Shape):
     rate: q.Hertz | None = Field(default=None, description="Readings per second.")
     low: Any = Field(default=None, description="Measuring range from, in the kind's unit.")
     high: Any = Field(default=None, description="Measuring range to, in the kind's unit.")
-    scale: Any = Field(default=None, description="Value of one count, in the kind's unit; without it the finest that covers the range.")
+    scale: Any = Field(
+        default=None, description="Value of one count, in the kind's unit; without it the finest that covers the range."
+    )
     offset: Any = Field(default=None, description="Value of count 0, in the kind's unit.")
     bits: Annotated[int, *_BITS] | None = Field(default=None, description="Of the raw count, signed.")
 
@@ -104,9 +116,13 @@ class Equipment(Shape):
     """What kinds, operations and machines can say of machines; the nearer wins, key by key."""
 
     power: MachinePower = MachinePower()
-    failures: dict[str, Failure | None] = Field(default={}, description="Failure modes by name; empty: the kind's mode does not apply here.")
+    failures: dict[str, Failure | None] = Field(
+        default={}, description="Failure modes by name; empty: the kind's mode does not apply here."
+    )
     maintenance: dict[str, Maintenance | None] = Field(default={}, description="Planned work by name.")
-    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name; empty: the kind's sensor is not fitted here.")
+    sensors: dict[str, Sensor | None] = Field(
+        default={}, description="Sensors by name; empty: the kind's sensor is not fitted here."
+    )
     shift: Text | None = Field(default=None, description="Shift in which the machine works; none: always.")
 
 
@@ -132,7 +148,9 @@ class Inspection(Shape):
     scrap: Share = 0.0
     rework: Share = 0.0
     rework_to: Text | None = Field(default=None, description="Operation the part goes back to.")
-    max_loops: q.Places = Field(default=1, description="A part sent back that often already is scrapped; `unlimited` also does.")
+    max_loops: q.Places = Field(
+        default=1, description="A part sent back that often already is scrapped; `unlimited` also does."
+    )
 
 
 class Batch(Shape):
@@ -140,7 +158,9 @@ class Batch(Shape):
 
     size: Whole | None = Field(default=None, description="At most that many at once.")
     minimum: Whole = Field(default=1, description="Starts once that many wait.")
-    timeout: q.Seconds = Field(default=0.0, description="Starts with fewer that long after the oldest arrived; 0 s: never.")
+    timeout: q.Seconds = Field(
+        default=0.0, description="Starts with fewer that long after the oldest arrived; 0 s: never."
+    )
 
 
 def _setup(value: Any) -> Any:
@@ -155,17 +175,24 @@ class Operation(Equipment):
     behaviour: Text | None = Field(default=None, description="How its machines move, if not as the kind says.")
     machines: q.Machines = 1
     cycle_time: q.Duration | None = Field(default=None, description="Processing time of one part, loading included.")
-    unit_time: q.Seconds | None = Field(default=None, description="Planned time of one part, the base of OEE; without it the mean cycle time.")
-    from_: Text | None = Field(default=None, alias="from", description="A source or an operation; without it the one before in the section.")
+    unit_time: q.Seconds | None = Field(
+        default=None, description="Planned time of one part, the base of OEE; without it the mean cycle time."
+    )
+    from_: Text | None = Field(
+        default=None, alias="from", description="A source or an operation; without it the one before in the section."
+    )
     quantity: Whole = Field(default=1, description="Parts taken for one cycle.")
     buffer: q.Places | None = Field(default=None, description="Waiting places in front of the operation.")
     by: Text | None = Field(default=None, description="Conveyor or fleet that brings the parts; none: at once.")
-    inputs: list[Input] = Field(default=[], description="Several inputs: a join. The first one's part keeps its identity.")
+    inputs: list[Input] = Field(
+        default=[], description="Several inputs: a join. The first one's part keeps its identity."
+    )
     inspection: Inspection | None = None
     batch: Batch | None = None
     variant_factor: dict[str, q.Factor] = Field(default={}, description="Cycle time multiplier by variant; 1 without.")
     setup: Annotated[dict[str, dict[str, q.Seconds]], BeforeValidator(_setup)] = Field(
-        default={}, description="Changeover time: one for all changes, or {from variant: {to variant: time}}.")
+        default={}, description="Changeover time: one for all changes, or {from variant: {to variant: time}}."
+    )
     setup_operator: Text | None = Field(default=None, description="Crew needed for setup.")
     operator: Text | None = Field(default=None, description="Crew needed while busy.")
     robot: Text | None = Field(default=None, description="Robot needed while busy, shared with other operations.")
@@ -184,8 +211,12 @@ class Source(Shape):
 
     interarrival: q.Arrivals | None = None
     schedule: list[q.Seconds] | None = Field(default=None, description="Arrival moments since the run's start.")
-    file: Text | None = Field(default=None, description="CSV with arrival moments in its first column; plain numbers are seconds.")
-    when_full: Annotated[str, *_WHEN_FULL] = Field(default="wait", description="wait: arrivals queue outside; lose: they go away.")
+    file: Text | None = Field(
+        default=None, description="CSV with arrival moments in its first column; plain numbers are seconds."
+    )
+    when_full: Annotated[str, *_WHEN_FULL] = Field(
+        default="wait", description="wait: arrivals queue outside; lose: they go away."
+    )
     cards: q.Count = Field(default=0, description="CONWIP: at most that many of its parts in the line; 0: no limit.")
     mix: dict[str, Share] = Field(default={}, description="Share of each variant; they add up to 1.")
     sequence: list[Text] = Field(default=[], description="A fixed cycle of variants, instead of the mix.")
@@ -209,7 +240,9 @@ class Fleet(Shape):
     load: q.Duration | None = None
     unload: q.Duration | None = Field(default=None, description="As `load` without it.")
     distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = Field(
-        default={}, description="One for all ways, or {section: {section: length}}; the way back is as long unless given.")
+        default={},
+        description="One for all ways, or {section: {section: length}}; the way back is as long unless given.",
+    )
     trip: q.Duration | None = Field(default=None, description="Drawn travel time, instead of distance and speed.")
     battery: Battery | None = None
     power: VehiclePower = VehiclePower()
@@ -274,12 +307,15 @@ class Plant(Shape):
     title: Text | None = None
     start: Text = Field("2026-01-05 06:00", description="Local time at which a run starts.")
     timezone: Text = Field("UTC", description="IANA name, such as Europe/Berlin.")
-    topic: Text | None = Field(default=None, description="ISA-95 path all topics begin with; the plant's name without it.")
+    topic: Text | None = Field(
+        default=None, description="ISA-95 path all topics begin with; the plant's name without it."
+    )
     pacing: Text | None = Field(default=None, description="Operation whose station times make the headline.")
     currency: Text = "EUR"
     costs: Costs = Costs()
-    tariff: Annotated[dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})] = Field(
-        default={}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
+    tariff: Annotated[
+        dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})
+    ] = Field(default={}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
     base_load: q.Watts = Field(default=0.0, description="Power of light, air, chips ... that no machine draws.")
     variants: list[Text] = ["standard"]
     link: Annotated[Link, BeforeValidator(lambda v: {"profile": v} if isinstance(v, str) else v)] = Link()
@@ -297,7 +333,7 @@ class Plant(Shape):
 
 
 class Changes(Shape):
-    """Changes to the plant that is extended. Keys are addresses, with shell-style patterns: `operations.OP4*.buffer`."""
+    """Changes to the plant that is extended. Keys are addresses, also with patterns: `operations.OP4*.buffer`."""
 
     set: dict[str, Any] = Field(default={}, description="address: new value")
     scale: dict[str, q.Factor] = Field(default={}, description="address: factor")
@@ -310,14 +346,20 @@ class Investment(Shape):
 
     amount: q.Price = 0.0
     hours_per_year: q.Factor = Field(default=0.0, description="Planned production hours a year.")
-    value_per_part: q.Price = Field(default=0.0, description="What one more good part earns, material and energy not deducted.")
+    value_per_part: q.Price = Field(
+        default=0.0, description="What one more good part earns, material and energy not deducted."
+    )
 
 
 class Scenario(Changes):
     """A scenario file: a small diff against a plant or another scenario."""
 
-    extends: Text | None = Field(default=None, description="The file it changes, relative to this one, or the name of a packaged plant.")
+    extends: Text | None = Field(
+        default=None, description="The file it changes, relative to this one, or the name of a packaged plant."
+    )
     title: Text | None = None
     question: Text | None = Field(default=None, description="What it answers.")
     investment: Investment | None = None
-    changes: dict[str, Changes] = Field(default={}, description="Named groups of changes, whose effects can be told apart.")
+    changes: dict[str, Changes] = Field(
+        default={}, description="Named groups of changes, whose effects can be told apart."
+    )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from factory_sim.errors import did_you_mean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 DAY_S, WEEK_S = 86_400.0, 604_800.0
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -25,7 +28,7 @@ def clock_s(text: str) -> float:
 
 
 def hours(text: str) -> tuple[list[Interval], bool]:
-    """Intervals [s after Monday's midnight] of one week, and whether the text names days. ValueError when it cannot be read."""
+    """Intervals [s after Monday's midnight] of one week, and whether the text names days. Raises ValueError."""
     match = _HOURS.fullmatch(text)
     if match is None:
         msg = f"expected hours such as '06:00-14:00' or 'Mon-Fri 06:00-14:00', got {text!r}"
@@ -39,11 +42,13 @@ def hours(text: str) -> tuple[list[Interval], bool]:
 
 
 def schedule(open_: list[str], breaks: list[str], start: datetime) -> tuple[float, tuple[Interval, ...]]:
-    """Length of the cycle [s] and its open intervals, counted from `start`, the wall-clock time of a run's beginning."""
+    """Length of the cycle [s] and its open intervals, counted from `start`, a run's first wall-clock time."""
     texts = [hours(text) for text in open_]
     closed = [hours(text) for text in breaks]
     cycle = WEEK_S if any(named for _, named in texts + closed) else DAY_S
-    since_monday = start.weekday() * DAY_S + (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    since_monday = (
+        start.weekday() * DAY_S + (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    )
     opened = _wrapped([i for intervals, _ in texts for i in intervals], since_monday, cycle)
     for begin, end in _wrapped([i for intervals, _ in closed for i in intervals], since_monday, cycle):
         opened = [piece for a, b in opened for piece in ((a, min(b, begin)), (max(a, end), b)) if piece[0] < piece[1]]

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from factory_sim.distributions import Distribution
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from factory_sim.distributions import Distribution
 
 SINK = -1
 UNLIMITED = 2**31 - 1
@@ -74,7 +77,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A furnace: up to `size` parts at once, started with `minimum` waiting, or `timeout_s` after the oldest arrived."""
+    """A furnace: up to `size` parts at once, started with `minimum` waiting or `timeout_s` after the oldest arrived."""
 
     size: int
     minimum: int = 1
@@ -192,7 +195,7 @@ class Shift:
 
     name: str
     cycle_s: float  # one day, one week
-    open_s: tuple[tuple[float, float], ...]  # [s] since the run's start, modulo cycle_s (the loader has moved them there)
+    open_s: tuple[tuple[float, float], ...]  # [s] since the run's start, modulo cycle_s
     at_end: str = "pause"  # "pause" the part in work, or "finish" it first
 
 

@@ -65,7 +65,8 @@ class Standard:
 
 
 # SEMI E10-0814 basic states; ISA-TR88.00.02 (PackML) states; ISO 22400-2:2014 time elements.
-# The standards overlap only roughly: PackML separates reasons inside and outside the machine, ISO 22400 knows times, not states.
+# The standards overlap only roughly: PackML separates reasons inside and outside the machine, ISO 22400 knows times,
+# not states.
 STANDARDS: dict[State, Standard] = {
     State.OFF: Standard("non-scheduled time", "Stopped", "planned down time (outside PBT)"),
     State.SETUP: Standard("scheduled downtime: setup", "Execute (setup mode)", "AUST"),
@@ -73,7 +74,9 @@ STANDARDS: dict[State, Standard] = {
     State.BUSY: Standard("productive", "Execute", "APT"),
     State.BLOCKED: Standard("standby: no output room", "Suspended", "ADET"),
     State.WAITING: Standard("standby: no support", "Held", "ADET"),
-    State.MAINTENANCE: Standard("scheduled downtime: preventive maintenance", "Stopped (maintenance mode)", "planned down time"),
+    State.MAINTENANCE: Standard(
+        "scheduled downtime: preventive maintenance", "Stopped (maintenance mode)", "planned down time"
+    ),
     State.DOWN: Standard("unscheduled downtime: maintenance delay", "Aborted", "ADOT"),
     State.REPAIR: Standard("unscheduled downtime: repair", "Aborted (maintenance mode)", "ADOT, TTR"),
     State.IDLE: Standard("standby", "Idle", "ADET"),

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
 
 Row = tuple[int, dict[str, tuple[int, Any]]]  # line, header -> (column, cell)
 
-_ROWS = {"operation": "operations", "machine": "machines", "kind": "kinds", "source": "sources", "fleet": "fleets",
-         "crew": "crews", "conveyor": "conveyors", "robot": "robots", "shift": "shifts"}
+_ROWS = {
+    "operation": "operations",
+    "machine": "machines",
+    "kind": "kinds",
+    "source": "sources",
+    "fleet": "fleets",
+    "crew": "crews",
+    "conveyor": "conveyors",
+    "robot": "robots",
+    "shift": "shifts",
+}
 _INPUT_KEYS = ("from", "quantity", "buffer", "by")
 SUFFIXES = (".csv", ".xlsx", ".xlsm", ".xls")
 
@@ -56,8 +65,11 @@ def plant_of(path: Path, problems: list[Problem]) -> Node:
     place = Place(files.display(path), 0, 0)
     root = Node({"plant": Node(path.stem, place, place)}, place)
     merge(root, path, problems)
-    operations = {name: node for section in (root.get("sections") or root).children().values()
-                  for name, node in section.value["operations"].value.items()}
+    operations = {
+        name: node
+        for section in (root.get("sections") or root).children().values()
+        for name, node in section.value["operations"].value.items()
+    }
     for section in (root.get("sections") or Node({}, place)).children().values():
         first = next(iter(section.value["operations"].value.values()))
         if "from" not in first.value and "inputs" not in first.value:
@@ -100,7 +112,17 @@ def _excel(content: bytes, shown: str) -> list[tuple[str, list[list[Any]]]]:
 
     try:
         frames = pd.read_excel(BytesIO(content), sheet_name=None, header=None, dtype=object)
-    except (ValueError, OSError, KeyError, SyntaxError, TypeError, AttributeError, IndexError, ImportError, BadZipFile) as error:
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+        SyntaxError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        ImportError,
+        BadZipFile,
+    ) as error:
         raise ConfigError([Problem(shown, 0, 0, "", f"cannot be read as Excel: {str(error)[:200]}")]) from None
     return [(str(name), frame.to_numpy(dtype=object).tolist()) for name, frame in frames.items()]
 
@@ -120,14 +142,18 @@ def _rows(cells: list[list[Any]]) -> Iterator[Row]:
 
 
 def _blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and math.isnan(cell)) or (isinstance(cell, str) and not cell.strip())
+    return (
+        cell is None or (isinstance(cell, float) and math.isnan(cell)) or (isinstance(cell, str) and not cell.strip())
+    )
 
 
 def _content(cell: Any) -> Scalar | str:
     """A cell as YAML would read it; Excel's 2.0 is 2."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
-    return scalar(cell.strip()) if isinstance(cell, str) else cell if isinstance(cell, int | float | bool) else str(cell)
+    return (
+        scalar(cell.strip()) if isinstance(cell, str) else cell if isinstance(cell, int | float | bool) else str(cell)
+    )
 
 
 def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
@@ -172,7 +198,9 @@ def _add(root: Node, path: tuple[str, ...], node: Node) -> None:
     extra = [key for key in node.value if key not in _INPUT_KEYS]
     if path[0] != "sections" or extra or "from" not in node.value:
         msg = f"stands twice (first in {old.place.file}, row {old.place.line})"
-        raise AddressError(msg, "A row that repeats an operation adds an input: give it only from, quantity, buffer and by.")
+        raise AddressError(
+            msg, "A row that repeats an operation adds an input: give it only from, quantity, buffer and by."
+        )
     if "inputs" not in old.value:
         first = {key: old.value.pop(key) for key in _INPUT_KEYS if key in old.value}
         old.value["inputs"] = Node([Node(first, old.place, old.place)], old.place, old.place)

@@ -93,7 +93,7 @@ def node_of(content: Any, place: Place) -> Node:
 
 
 def read_yaml(text: str | bytes, file: str, problems: list[Problem]) -> Node:
-    """The tree of one YAML document. Duplicate keys and tags go to `problems`; ConfigError says where it cannot be read."""
+    """The tree of one YAML document; duplicate keys and tags go to `problems`. ConfigError: it cannot be read."""
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
@@ -184,8 +184,12 @@ class _Converter:
             name = key_node.value
             if name in children:
                 first = children[name].key or place
-                self._problem(key_place, name, f"stands twice in the same mapping (first in line {first.line})",
-                              "Give it another name, or delete one of the two.")
+                self._problem(
+                    key_place,
+                    name,
+                    f"stands twice in the same mapping (first in line {first.line})",
+                    "Give it another name, or delete one of the two.",
+                )
             children[name] = self.node(value_node, key_place)
         return Node(children, place, key)
 

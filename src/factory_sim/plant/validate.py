@@ -47,7 +47,7 @@ def validated(model: type[ShapeT], node: Node, report: Report, context: Mapping[
 
 
 def _path(loc: Path, data: Any) -> Path:
-    """`loc` without the steps that pydantic adds for a key's own check, and those not in the data (texts read as mappings)."""
+    """`loc` as far as it is in the data: a text that a validator reads as a mapping has no keys."""
     path: Path = ()
     for step in loc:
         try:
