@@ -23,6 +23,11 @@ class Breakdowns:
     failed mode draws a new life when its repair ends.
     """
 
+    __slots__ = (
+        "_busy_modes", "_calendar_modes", "_lives", "_ran_us", "_repairs", "_since_us", "_timer", "_wearing",
+        "busy_due_us", "crews", "due_us", "failed", "life_us", "machine", "modes", "repairing", "unit",
+    )
+
     def __init__(self, machine: Machine, seed: int, replication: int) -> None:
         self.machine, self.unit, self.modes = machine, machine.unit, machine.spec.failures
         name = machine.spec.name

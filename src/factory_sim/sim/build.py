@@ -53,6 +53,7 @@ class Builder:
         sources = [self.sources[i] for i in sorted(self.sources)]
         for unit in (*sources, *self.machines, *self.robots, *self.line.fleets, *self.conveyors, *self.crews):
             unit.begin()
+        self.line.begin()
         if any(o.inspection is not None and o.inspection.rework for o in self.plant.operations):
             self.line.circle_check = lambda: find_circle(self.stations)
         return self.line
@@ -93,8 +94,6 @@ class Builder:
                 self.machines.append(machine)
                 self._staff(machine)
             station.has_upkeep = any(machine.upkeep is not None for machine in station.machines)
-            for machine in station.machines:
-                self.line.process(station.process(machine))
 
     def _staff(self, machine: Machine) -> None:
         operation = machine.station.spec

@@ -34,7 +34,7 @@ class Phase(IntEnum):
 # Looked up once: an enum member costs as much as a method call in Python 3.11.
 EMPTY, SETUP, NEEDS, WORK, DONE = Phase
 _STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED))  # by Phase
-_BUSY, _WAITING = int(State.BUSY), int(State.WAITING)
+_STARVED, _BUSY, _WAITING = int(State.STARVED), int(State.BUSY), int(State.WAITING)
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
 _PROCESSING_END, _FAILURE = Class.PROCESSING_END, Class.FAILURE
@@ -42,6 +42,12 @@ _PROCESSING_END, _FAILURE = Class.PROCESSING_END, Class.FAILURE
 
 class Machine:
     """One machine in a run. `take`, `setup`, `hold`, `work` and `give` are the words behaviours are written in."""
+
+    __slots__ = (  # over thirty attributes: without slots Python 3.11 looks each up in a dict
+        "breakdowns", "busy_us", "changed", "changes_over", "clock", "closing", "cycles", "drawn_us", "halted",
+        "held", "last_row", "left_us", "line", "off", "offered_us", "outcome", "phase", "place", "pool", "pools",
+        "setup_pool", "spec", "started_us", "state", "station", "unit", "upkeep", "variant", "verdicts", "wears",
+    )
 
     def __init__(self, line: Line, station: Station, spec: MachineSpec, seed: int, replication: int) -> None:
         self.line, self.station, self.spec, self.unit = line, station, spec, spec.unit
@@ -69,12 +75,14 @@ class Machine:
         self.cycles = durations_us(key(seed, replication, spec.name, "cycle"), operation.cycle_time)
         self.verdicts = uniforms(key(seed, replication, spec.name, "quality")) if operation.inspection else None
         self.breakdowns = Breakdowns(self, seed, replication)
+        self.wears = any(mode.wear for mode in spec.failures)
         self.upkeep = Upkeep(self, seed, replication) if spec.maintenance else None
 
     def begin(self) -> None:
         """Write the first row; failure clocks run from here."""
         self.breakdowns.sync()
         self.write_state()
+        self.changed.drive(self.station.process(self))
 
     # ---- the words of behaviours
 
@@ -143,14 +151,16 @@ class Machine:
             if row > cause:
                 cause = row
         self.changed.fire()  # the behaviour goes on, which settles the state
-        first, state = line.writer.n, self.state_now()
-        detail = self._detail(state)
+        now, unit, state, first = line.now, self.unit, _STATE_OF[self.phase], line.writer.n
+        detail = self._detail(state) if self.wears or state != _BUSY else 0
+        row = first
         for part in held:
-            self._row(state, part, _TOOK, detail, cause)
+            row = line.row(now, unit, state, part, _TOOK, detail, cause)
         for part, _, _ in merged:
-            self._row(state, part, _MERGED, detail, first)
+            row = line.row(now, unit, state, part, _MERGED, detail, first)
             line.tally.merged += 1
             line.parts.gone(part)
+        self.state, self.last_row = state, row
         for buffer in self.station.inputs:
             buffer.room_row = first
 
@@ -163,7 +173,7 @@ class Machine:
         line.tally.gave(line.now, self.unit, 0 if held else self.drawn_us)
         if not held:
             self.phase = EMPTY
-        state = self.state = self.state_now()
+        state = self.state = self.state_now() if held or self.halted else _STARVED
         row = self.last_row = line.row(line.now, self.unit, state, part, self.outcome, place.index, cause)
         if self.outcome is _SCRAPPED:
             line.tally.scrap(line.now, self.unit)

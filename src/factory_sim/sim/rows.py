@@ -17,6 +17,10 @@ class RowWriter:
     it is turned into columns before it grows large.
     """
 
+    __slots__ = (
+        "_done", "_flat", "n",
+    )
+
     def __init__(self) -> None:
         self.n = 0
         self._flat: list[int] = []

@@ -51,17 +51,32 @@ class Timer(simpy.Event):
 
 
 class Signal(simpy.Event):
-    """What one behaviour waits for. Firing it resumes the behaviour at once, without a turn through the event list."""
+    """What one behaviour waits for, and what drives it.
+
+    Firing it resumes the behaviour at once: no turn through the event list, no simpy.Process in between (measured:
+    0.6 of 9 µs a part visit). A behaviour may wait for any other SimPy event as well.
+    """
 
     def __init__(self, env: simpy.Environment) -> None:
         super().__init__(env)
-        self._ok = True
-        self._value: Any = None
+        self._send: Callable[[Any], simpy.Event]
+
+    def drive(self, behaviour: Generator[simpy.Event, Any, None]) -> None:
+        """Start `behaviour`; it runs to the first event it waits for."""
+        self._send = behaviour.send
+        self.fire()
 
     def fire(self, value: Any = None) -> None:
-        """Resume the one who waits; the signal can be waited for again."""
-        self._value = value
-        self.callbacks.pop()(self)
+        """Resume the behaviour."""
+        event = self._send(value)
+        while event is not self:
+            if event.callbacks is not None:
+                event.callbacks.append(self._resume)
+                return
+            event = self._send(None)
+
+    def _resume(self, event: simpy.Event) -> None:
+        self.fire(event.value)
 
 
 class Unit(Protocol):
@@ -75,6 +90,11 @@ class Unit(Protocol):
 
 class Line:
     """One run: the clock, the event list, the places where parts can move, the log."""
+
+    __slots__ = (
+        "called", "circle_check", "dirty", "env", "exit", "fleets", "now", "parts", "passed", "pools", "row",
+        "stations", "tally", "unsettled", "writer",
+    )
 
     def __init__(self, window: Window, n_units: int) -> None:
         self.env = simpy.Environment(initial_time=0)
@@ -101,13 +121,14 @@ class Line:
         self.env.schedule(event, (kind << _UNIT_BITS) + unit, delay_us)
         return event
 
-    def process(self, generator: Generator[simpy.Event, Any, None]) -> None:
-        """Start a behaviour."""
-        self.env.process(generator)
-
     def signal(self) -> Signal:
         """A new signal."""
         return Signal(self.env)
+
+    def begin(self) -> None:
+        """Make the moves that are possible before any event."""
+        self._settle()
+        self._settle_states()
 
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`."""

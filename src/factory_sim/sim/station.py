@@ -52,6 +52,11 @@ class Place(Protocol):
 class Buffer:
     """Waiting places in front of an operation. Freed space goes to the sender blocked longest, then lowest unit."""
 
+    __slots__ = (
+        "capacity", "conveyor", "fleet", "index", "line", "parts", "quantity", "reserved", "room_row", "senders",
+        "station",
+    )
+
     def __init__(self, line: Line, station: Station, spec: Input) -> None:
         self.line, self.station = line, station
         self.quantity, self.capacity = spec.quantity, spec.capacity
@@ -84,11 +89,12 @@ class Buffer:
 
     def fill(self) -> None:
         """Let senders in while there is room."""
-        senders = self.senders
-        while self.room() > 0:
+        senders, free = self.senders, self.room()
+        while free > 0:
             senders.pop(0)[2].give_front(self)
             if not senders:
                 return
+            free -= 1
         if senders[-1][0] == self.line.now:  # came at this instant and must wait
             self.line.unsettled.update(sender for since, _, sender in senders if since == self.line.now)
 
@@ -100,6 +106,11 @@ class Buffer:
 
 class Station:
     """One operation: input buffers, machines, and the rule by which a machine takes parts."""
+
+    __slots__ = (
+        "alarm_us", "bit", "destination", "has_upkeep", "idle", "index", "inputs", "line", "machines", "passes",
+        "process", "ready", "rework", "spec",
+    )
 
     def __init__(self, line: Line, index: int, spec: Operation, behaviour: Behaviour) -> None:
         self.line, self.index, self.spec = line, index, spec

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class Tally:
     """Counters of one run, for the parts that units give away inside the window."""
 
+    __slots__ = (
+        "_t0_us", "_t1_us", "busy_us", "entered", "good", "left", "lost", "merged", "parts", "scrapped",
+        "scrapped_ever", "window",
+    )
+
     def __init__(self, window: Window, n_units: int) -> None:
         self.window = window
         self._t0_us, self._t1_us = window.t0_us, window.t1_us

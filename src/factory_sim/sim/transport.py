@@ -206,11 +206,11 @@ class Vehicle:
 
         self._loads, self._unloads = draws("load", fleet.spec.load), draws("unload", fleet.spec.unload)
         self._trips = draws("trip", fleet.spec.trip) if fleet.spec.trip is not None else None
-        self.line.process(self._work())
 
     def begin(self) -> None:
         """Write the first row."""
         self._write(State.IDLE, -1)
+        self._done.drive(self._work())
 
     def serve(self, request: Request) -> None:
         """Go and fetch a part."""
