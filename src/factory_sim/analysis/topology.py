@@ -41,6 +41,10 @@ def of(meta: Meta) -> Topology:
             if not way.transport:
                 buffer[index, senders] = len(capacity)
             capacity.append(way.capacity)
+    for each in meta.operations:  # rework queues in the first buffer of its operation
+        if each.rework_to >= 0 and not meta.operations[each.rework_to].inputs[0].transport:
+            first = sum(len(other.inputs) for other in meta.operations[: each.rework_to])
+            buffer[each.rework_to, list(each.machines)] = first
     places = np.array([*capacity, 1], np.int64)  # -1 takes the last
     return Topology(role, operation, fed, places[buffer] == 0, buffer, places)
 

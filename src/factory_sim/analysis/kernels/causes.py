@@ -49,6 +49,8 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
                 room[operation[u]] = i
             if role[u] == 3 and p >= 0 and arrived[p] >= 0:
                 _call(own, arrived[p], state, outcome, before, cause)
+        elif o == _MERGED and own >= 0 and outcome[own] == _MERGED:
+            best = cause[own]
         elif _PASSED <= o <= _LEFT and waited and i + 1 < len(t_us) and role[unit[i + 1]] == 3 and part[i + 1] == p:
             best = last[unit[i + 1]]
         elif o in (_PASSED, _REWORK) and waited and 0 <= detail[i] < len(direct):

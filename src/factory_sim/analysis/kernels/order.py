@@ -42,12 +42,13 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
         choose = unit[i] != unit[j - 1] and j - i <= LARGEST_INSTANT
         if choose:
             _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads)
-        stop = n + j - i
-        head = i
+        stop, head, level = n + j - i, i, -2
         while n < stop:
             if choose:
                 h = _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity,
-                            last, offered_us, client, held, needs, leads, done)
+                            last, offered_us, client, held, needs, leads, done, level)
+                if outcome[h] not in (_NONE, _LOST):
+                    level = _target(h, outcome, detail, unit, operation, fed)
             else:
                 h, head = head, head + 1
             while True:  # a join's and a furnace's parts are taken together
@@ -106,7 +107,7 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
                 gives = outcome[k] in (_PASSED, _REWORK, _ENTERED) and part[k] == part[h]
                 if gives and (role[unit[h]] != 1 or outcome[k] == _ENTERED or detail[k] == operation[unit[h]]):
                     needs[h] = k
-                if sent and outcome[h] == _TOOK:
+                if sent and outcome[h] == _TOOK and leads[k] < 0:
                     leads[k] = h
             elif sent and outcome[h] == _NONE and state[h] in (_REPAIR, _BUSY, _MAINTENANCE, _SETUP):
                 needs[h] = k
@@ -114,7 +115,7 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
 
 @njit(cache=True)
 def _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
-            client, held, needs, leads, done):
+            client, held, needs, leads, done, level):
     best, key = -1, (0, 0, np.int64(0), 0)
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
         for h in range(i, j):
@@ -126,15 +127,19 @@ def _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation
             moves = o != _NONE and o != _LOST
             at = _target(h, outcome, detail, unit, operation, fed) if moves else -1
             b = buffer[at, u] if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED else -1
-            if strict and (not _ready(h, j, unit, outcome, needs, done) or (b >= 0 and 0 < capacity[b] <= held[b])):
+            if strict and not _ready(h, j, unit, outcome, needs, done):
+                continue
+            if strict and b >= 0 and held[b] >= (capacity[b] if capacity[b] > 0 else _free(at, operation, state, last)):
                 continue
             was = state[last[u]] if last[u] >= 0 else _STARVED
             since = t_us[h]
-            if moves and _PASSED <= o and was != _BUSY:
+            if _PASSED <= o <= _ENTERED and was != _BUSY:
                 since = offered_us[u]
-            elif moves and last[u] >= 0:
+            elif o == _TOOK and last[u] >= 0:
                 since = t_us[last[u]]
-            major = _major(seq[h], state[h], o, was, role[u], at, needs[h] >= 0)
+            elif role[u] == 2 and state[h] == _BUSY and 0 <= detail[h] < len(last) and last[detail[h]] >= 0:
+                was = state[last[detail[h]]]
+            major = _major(seq[h], state[h], o, was, role[u], at, needs[h] >= 0, level)
             mine = (major, b, since, _rank(u, state[h], detail[h], role, client))
             if best < 0 or mine < key:
                 best, key = h, mine
@@ -158,6 +163,15 @@ def _ready(h, j, unit, outcome, needs, done):
 
 
 @njit(cache=True)
+def _free(at, operation, state, last):
+    # machines of an operation that could take a part now: the room of a buffer without places
+    free = 0
+    for v in range(len(last)):
+        free += operation[v] == at and last[v] >= 0 and state[last[v]] == _STARVED
+    return free
+
+
+@njit(cache=True)
 def _rank(u, state, detail, role, client):
     # units in order; a pool member comes just before the unit it is sent to and just after the one it leaves
     if role[u] != 2:
@@ -168,8 +182,9 @@ def _rank(u, state, detail, role, client):
 
 
 @njit(cache=True)
-def _major(seq, state, outcome, was, role, at, granted):
-    # phase of the instant; of the moves the most downstream place first, there filling buffers before taking from them
+def _major(seq, state, outcome, was, role, at, granted, level):
+    # phase of the instant; of the moves those at the place under way first, then at the most downstream one; there
+    # buffers are filled before machines take from them
     early, move, dispatch, late = 1 << 40, 2 << 40, 3 << 40, 4 << 40
     if seq == 0 and outcome == _NONE:
         return 0
@@ -181,10 +196,10 @@ def _major(seq, state, outcome, was, role, at, granted):
         if state != _BLOCKED and (outcome == _NONE or was == _LOADING):
             return early + 4
     if outcome not in (_NONE, _LOST):
-        return move + ((1 << 21) - at) * 2 + int(outcome == _TOOK)
-    if outcome == _LOST or state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED)):
+        return move + (0 if at == level else 2 * ((1 << 21) - at)) + int(outcome == _TOOK)
+    if outcome == _LOST or (was != _REPAIR and (state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED)))):
         return late
-    if granted or (role == 2 and state == _BUSY):
+    if was != _REPAIR and (granted or (role == 2 and state == _BUSY)):
         return early + 5
     if role == 2:
         return early + 1
