@@ -3,8 +3,8 @@
 The caller's thread drives paho's socket (measured faster than its background thread), with a window of unacknowledged
 messages of its own: `publish` blocks while the window is full, and `messages` reads the socket only while the caller
 takes messages, so both directions are back-pressure. A lost connection heals by itself: reconnect after 0.2 to 0.5 s,
-subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays away longer than
-`keepalive_s` is disconnected by the broker, which the next call heals.
+subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays away too long is
+disconnected, which the next call heals; with `clean_session` the broker then forgets what it held for a subscriber.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Options:
 
     client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
     password: str = field(default="", repr=False)  # before the URL's, before the environment's
-    keepalive_s: int = 60
+    keepalive_s: int = 300  # the broker disconnects a caller that stays away one and a half times as long
     window: int = 1_000  # unacknowledged messages, and
     window_bytes: int = 16 * 1024 * 1024  # unacknowledged bytes; one message always goes
     max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
@@ -74,8 +74,14 @@ class Client:
         self._refused: str = ""  # why the broker refused us: final
         self._online = False
         self._is_corked = False
+        self._online_at = 0.0
+        self._lost_at: float | None = None  # when the trouble began; None: acknowledged or heard something since
         self._mqtt = self._new()
-        self._first_connect()
+        try:
+            self._first_connect()
+        except BrokerError:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         """The connected client."""
@@ -256,7 +262,10 @@ class Client:
 
     def _reconnect(self) -> None:
         first, further = self.options.back_off_s
-        end, pause, reason = time.monotonic() + self.options.patience_s, first, "it closes the connection"
+        now = time.monotonic()
+        if self._lost_at is None or now - self._online_at > self.options.patience_s:
+            self._lost_at = now
+        end, pause, reason = self._lost_at + self.options.patience_s, first, "it closes the connection again"
         while not self._online:
             self._raise_if_refused()
             if time.monotonic() > end:
@@ -293,7 +302,7 @@ class Client:
             who = f"user {self.address.user!r}" if self.address.user else "a client without user and password"
             self._refused = f"the broker refused {who}: {str(reason).lower()}. Check the name and {PASSWORD_VARIABLE}"
             return
-        self._online = True
+        self._online, self._online_at = True, time.monotonic()
         self._pending.clear()
         self._ask(list(self._filters))
 
@@ -302,9 +311,11 @@ class Client:
 
     def _on_publish(self, _c: Any, _u: Any, mid: int, _r: Any, _p: Any) -> None:
         self._bytes -= self._unacknowledged.pop(mid, 0)
+        self._lost_at = None
 
     def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: Any, _p: Any) -> None:
         self._pending.discard(mid)
+        self._lost_at = None
         if any(reason.value >= _SUBACK_FAILURE for reason in reasons):
             self._refused = f"the broker refused to grant {', '.join(self._filters)}"
 
@@ -313,6 +324,7 @@ class Client:
             topic = message.topic
         except UnicodeDecodeError:  # a foreign client's topic; nobody here listens to it
             return
+        self._lost_at = None
         if message.payload:
             self._inbox.append(Message(topic, bytes(message.payload), message.qos, message.retain))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_WAITING = 64  # messages under way to one subscriber; more were no faster
 _ROUNDS = 101  # of mosquitto's own password files
 
 
@@ -60,15 +61,21 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _nats(program: str, s: Settings) -> list[str]:
-    # JSON strings are valid in NATS configuration files. Port -1: any free one, for the protocol we do not use.
+    """Its configuration file takes JSON strings.
+
+    port -1: any free one, for the protocol that we do not use. A subscriber that stops reading must not lose its
+    connection, and with it what waits for it: few messages wait in memory (the rest in the store), less than
+    `max_pending` allows, and the write deadline is longer than any client's keepalive.
+    """
     login = f"authorization {{ user: {json.dumps(s.user)}, password: {json.dumps(s.password)} }}\n" if s.user else ""
     text = (
         'server_name: "factory-sim"\n'
         f"host: {s.host}\nport: -1\n"
         f"max_payload: {s.max_payload}\n"
-        f"max_pending: {max(256 * 1024 * 1024, 8 * s.max_payload)}\n"
+        f"max_pending: {2 * _WAITING * s.max_payload}\n"
+        'write_deadline: "30m"\n'
         f"jetstream {{ store_dir: {json.dumps(str(s.folder / 'store'))} }}\n"
-        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: 1000 }}\n"
+        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: {_WAITING} }}\n"
         f"{login}"
     )
     return [program, "-c", str(_private(s.folder / "nats.conf", text))]

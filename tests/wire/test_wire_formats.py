@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wire_feeds import (
+    EPOCH_NS,
+    ROOT,
+    SECOND_US,
+    cells,
+    random_readings,
+    random_rows,
+    random_samples,
+    row_set,
+    small_meta,
+    usual_sensors,
+    wide_meta,
+)
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message, Readings, Rows, Samples, SensorInfo
+from factory_sim.wire.formats import FORMATS, bulk
+from factory_sim.wire.topics import matches
+
+NS = {"uns": 1_000_000, "machine": 1, "bulk": 1}  # resolution of a row's time
+META = small_meta()
+START = "Works_Ltd/Chongqing/gearbox"
+
+
+def sensor(k: int, bits: int, period_us: int, scale: float, offset_counts: float) -> SensorInfo:
+    return SensorInfo(k, k % 3, f"s{k}", "any", "", scale, offset_counts * scale, 0, 1, period_us, bits)
+
+
+@st.composite
+def plants(draw: st.DrawFn) -> tuple[SensorInfo, ...]:
+    n = draw(st.integers(1, 8))
+    scales = st.floats(1e-6, 1e4) | st.sampled_from([0.1, 0.01, 0.05, 0.0125, 1.0, 1 / 3, -0.5, 250.0])
+    return tuple(
+        sensor(
+            k,
+            draw(st.sampled_from([16, 32])),
+            draw(st.sampled_from([100_000, SECOND_US])),
+            draw(scales),
+            draw(st.floats(-1e6, 1e6)),
+        )
+        for k in range(n)
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=40, deadline=None)
+@given(sensors=plants(), seed=st.integers(0, 2**32), holes=st.booleans())
+def test_readings_come_back_as_they_were(name: str, sensors: tuple[SensorInfo, ...], seed: int, *, holes: bool) -> None:
+    meta = small_meta(sensors)
+    readings = random_readings(meta, seed, holes=holes)
+    decoder = FORMATS[name].decoder(meta, ROOT)
+    found = [decoder.feed(message) for message in FORMATS[name].encoder(meta, ROOT).data(readings)]
+    assert cells(found) == cells([readings])
+    assert row_set(found, round_ns=NS[name]) == row_set([readings], round_ns=NS[name])
+    assert sum(one.count() for one in found) == readings.count()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_messages_may_arrive_in_any_order_and_twice(name: str) -> None:
+    readings = random_readings(META, 3, ticks=6, rows=60)
+    messages = FORMATS[name].encoder(META, ROOT).data(readings)
+    order = np.random.default_rng(1).permutation([*range(len(messages)), *range(len(messages))])
+    decoder = FORMATS[name].decoder(META, ROOT)
+    found = [decoder.feed(messages[k]) for k in order]
+    assert cells(found) == cells([readings])
+    assert row_set(found, round_ns=NS[name]) == row_set([readings], round_ns=NS[name])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_all_messages_match_the_format_s_filters(name: str) -> None:
+    chosen = FORMATS[name]
+    for message in chosen.encoder(META, ROOT).data(random_readings(META, 5)):
+        assert any(matches(one, message.topic) for one in chosen.filters(ROOT))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_makes_no_message(name: str) -> None:
+    empty = Samples(SECOND_US, 9, np.array([0, 1], np.int16), np.empty((0, 2), np.int32))
+    assert FORMATS[name].encoder(META, ROOT).data(Readings(Rows.empty(), (empty,))) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_retained_can_be_cleared(name: str) -> None:
+    encoder = FORMATS[name].encoder(META, ROOT)
+    retained = {m.topic for m in encoder.data(random_readings(META, 5, rows=200)) if m.retain}
+    cleared = encoder.clear()
+    assert {m.topic for m in cleared} >= retained
+    assert all(m.retain and not m.payload for m in cleared)
+
+
+def one_of_each() -> Readings:
+    rows = Rows(
+        np.array([EPOCH_NS + 3_600_000_001_000], np.int64),
+        np.array([1], np.int16),
+        np.array([4], np.int64),
+        np.array([3], np.uint8),
+        np.array([7], np.int32),
+        np.array([1], np.uint8),
+        np.array([0], np.int32),
+    )
+    ids = np.array([s.id for s in usual_sensors() if s.unit == 1 and s.period_us == SECOND_US], np.int16)
+    return Readings(rows, (Samples(SECOND_US, 3_600, ids, np.array([[742, 1500, 123_456]], np.int32)),))
+
+
+def test_uns_messages_are_what_the_page_in_docs_shows() -> None:
+    assert FORMATS["uns"].encoder(META, ROOT).data(one_of_each()) == [
+        Message(
+            f"{START}/housing_machining/OP10/M_1_a/{tag}",
+            b'{"timestamp_ms":1767229200000,"value":%d,"quality":"good","seq":4}' % value,
+            retain=True,
+        )
+        for tag, value in (("state", 3), ("part", 7), ("outcome", 1), ("detail", 0))
+    ] + [
+        Message(
+            f"{START}/housing_machining/OP10/M_1_a/{tag}",
+            b'{"timestamp_ms":1767229200000,"value":%s,"quality":"good","seq":3600}' % value,
+        )
+        for tag, value in (("spindle_power", b"7.42"), ("temperature", b"35.0"), ("energy", b"123.456"))
+    ]
+
+
+def test_machine_messages_are_what_the_page_in_docs_shows() -> None:
+    assert FORMATS["machine"].encoder(META, ROOT).data(one_of_each()) == [
+        Message(
+            f"{START}/housing_machining/OP10/M_1_a/event",
+            b'{"v":1,"t_ns":1767229200000001000,"seq":4,"state":"busy","part":7,"outcome":"took","detail":0}',
+            retain=True,
+        ),
+        Message(
+            f"{START}/housing_machining/OP10/M_1_a/data",
+            b'{"v":1,"t_ns":1767229200000000000,"seq":3600,"period_us":1000000,'
+            b'"spindle_power":7.42,"temperature":35.0,"energy":123.456}',
+        ),
+    ]
+
+
+def test_bulk_messages_are_what_the_page_in_docs_shows() -> None:
+    rows, samples = FORMATS["bulk"].encoder(META, ROOT).data(one_of_each())
+    assert rows.topic == f"{START}/bulk/rows"
+    assert rows.payload.hex(" ", -4) == (
+        "4653494d 01020000 f8b16250 00000000 01000000 00000000 e8a3b21e 98758618 04000000 00000000"
+        " 07000000 00000000 01000301"
+    )
+    assert samples.topic == f"{START}/bulk/samples/1000000"
+    assert samples.payload.hex(" ", -4) == (
+        "4653494d 01010000 aa8a7ac4 00000000 40420f00 00000000 100e0000 00000000 01000000 02000100"
+        " 00000100 0200e602 dc0540e2 0100"
+    )
+
+
+@pytest.mark.parametrize("limit", [128, 200, 1_000, 20_000])
+def test_bulk_messages_stay_below_the_limit_and_lose_nothing(limit: int) -> None:
+    readings = random_readings(META, 11, ticks=500, rows=300, holes=True)
+    messages = bulk.Encoder(META, ROOT, max_payload=limit).data(readings)
+    assert max(len(m.payload) for m in messages) <= limit
+    decoder = bulk.Decoder(META, ROOT)
+    found = [decoder.feed(m) for m in messages]
+    assert cells(found) == cells([readings])
+    assert row_set(found) == row_set([readings])
+
+
+def test_bulk_of_the_whole_line_fits_the_broker() -> None:
+    meta = wide_meta()
+    readings = Readings(random_rows(meta, 30_000, 1), (random_samples(meta, SECOND_US, 500, 1, first=0),))
+    messages = FORMATS["bulk"].encoder(meta, ROOT).data(readings)
+    assert max(len(m.payload) for m in messages) <= 512 * 1024
+    assert sum(len(m.payload) for m in messages) < 2.1 * readings.count() + 28 * 30_000
+
+
+def test_bulk_refuses_to_send_a_count_that_its_sensor_cannot_have() -> None:
+    block = Samples(SECOND_US, 0, np.array([0], np.int16), np.array([[40_000]], np.int32))
+    with pytest.raises(OverflowError):
+        FORMATS["bulk"].encoder(META, ROOT).data(Readings(Rows.empty(), (block,)))
+
+
+def test_uns_remembers_only_so_many_unfinished_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory_sim.wire.formats.uns.MAX_OPEN_ROWS", 10)
+    decoder = FORMATS["uns"].decoder(META, ROOT)
+    rows = FORMATS["uns"].encoder(META, ROOT).data(Readings(random_rows(META, 200, 1)))
+    by_row = [rows[k : k + 4] for k in range(0, len(rows), 4)]
+    for messages in by_row:
+        for message in messages[:3]:
+            decoder.feed(message)
+    late = [decoder.feed(messages[3]).count() for messages in reversed(by_row)]
+    assert late == [4] * 10 + [0] * 190  # only the last ten were still known
+
+
+def test_a_foreign_topic_is_refused() -> None:
+    for chosen in FORMATS.values():
+        with pytest.raises(PayloadError, match="topic"):
+            chosen.decoder(META, ROOT).feed(
+                Message("somebody/else", chosen.encoder(META, ROOT).data(one_of_each())[0].payload)
+            )
