@@ -66,7 +66,7 @@ def durations_us(name: np.uint64, distribution: Distribution) -> Iterator[int]:
     """Endless draws of a duration [µs], at least 0; the k-th from the start is draw k."""
     prepared = law(distribution)
     if prepared.code == 0:
-        return _forever(round(prepared.p0 * 1e6))
+        return _forever(math.floor(prepared.p0 * 1e6 + 0.5))
     blocks = (_fill_us(name, k * _BLOCK, _BLOCK, prepared.code, prepared.p0, prepared.p1, prepared.p2, prepared.values)
               for k in count())
     return chain.from_iterable(block.tolist() for block in blocks)

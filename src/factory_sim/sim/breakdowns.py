@@ -54,7 +54,7 @@ class Breakdowns:
         busy, worst = self.machine.busy_us, 0
         for i in self._wearing:
             life = self.life_us[i]
-            worst = max(worst, 1_000_000 - (self.due_us[i] - busy) * 1_000_000 // life if life else 1_000_000)
+            worst = max(worst, 1_000_000 - int((self.due_us[i] - busy) * 1e6 / life) if life else 1_000_000)
         return worst
 
     def renew(self) -> None:
@@ -70,7 +70,7 @@ class Breakdowns:
         if running and self._since_us < 0:
             self._since_us = now
             first = min(self.due_us[i] for i in self._calendar_modes)
-            self._timer = self.machine.line.timer(first - self._ran_us, Class.FAILURE, self.unit, self._strikes)
+            self._timer = self.machine.line.timer(first - self._ran_us, Class.FAILURE, self.unit, self._strikes, 1)
         elif not running and self._since_us >= 0:
             self._ran_us += now - self._since_us
             self._since_us, self._timer = -1, None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from math import floor
 from typing import TYPE_CHECKING
 
+from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
 from factory_sim.sim.breakdowns import Breakdowns
 from factory_sim.sim.simpy_engine import Class
@@ -37,7 +39,7 @@ _STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, St
 _STARVED, _BUSY, _WAITING = int(State.STARVED), int(State.BUSY), int(State.WAITING)
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
-_PROCESSING_END, _FAILURE = Class.PROCESSING_END, Class.FAILURE
+_PROCESSING_END, _FAILURE = int(Class.PROCESSING_END), int(Class.FAILURE)
 
 
 class Machine:
@@ -96,7 +98,7 @@ class Machine:
     def changeover_us(self) -> int:
         """Setup time that the part in the machine asks for [µs]; the machine then counts as set up for it."""
         before, self.variant = self.variant, self.line.parts.variant[self.held[0]]
-        return round(self.station.spec.setup_s[before][self.variant] * 1e6) if before >= 0 else 0
+        return us_from_s(self.station.spec.setup_s[before][self.variant]) if before >= 0 else 0
 
     def setup(self, duration_us: int) -> simpy.Event:
         """Change over."""
@@ -116,7 +118,7 @@ class Machine:
         """Process the parts in the machine."""
         drawn, factor = next(self.cycles), self.station.spec.variant_factor
         if factor:
-            drawn = round(drawn * factor[self.line.parts.variant[self.held[0]]])
+            drawn = floor(drawn * factor[self.line.parts.variant[self.held[0]]] + 0.5)
         self.phase = WORK
         self.left_us = self.drawn_us = drawn
         self._run()

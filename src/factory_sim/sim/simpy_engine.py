@@ -27,19 +27,21 @@ if TYPE_CHECKING:
 
 
 class Class(IntEnum):
-    """Order of events that fall due at the same instant."""
+    """Order of events that fall due at the same instant; within a class by unit, then by number."""
 
     CALENDAR = 0
-    REPAIR_END = 1
-    PROCESSING_END = 2
-    FAILURE = 3
-    TRANSPORT_END = 4
-    ARRIVAL = 5
-    TIMEOUT = 6
+    ALARM = 1  # of planned maintenance
+    REPAIR_END = 2
+    UPKEEP_END = 3
+    PROCESSING_END = 4
+    FAILURE = 5  # number 0: operation-dependent, 1: time-dependent
+    TRANSPORT_END = 6
+    ARRIVAL = 7
+    TIMEOUT = 8
 
 
-_UNIT_BITS = 16
-_UNIT = attrgetter("unit")
+_CLASS, _UNIT_AT = 1 << 24, 1 << 8  # an event's priority is class, unit, number
+_BY_UNIT = attrgetter("unit")
 
 
 class Timer(simpy.Event):
@@ -115,10 +117,12 @@ class Line:
         self.passed.callbacks = None
         self.passed._ok, self.passed._value = True, None  # noqa: SLF001 - how SimPy marks a processed event
 
-    def timer(self, delay_us: int, kind: Class, unit: int, callback: Callable[[simpy.Event], None]) -> simpy.Event:
+    def timer(
+        self, delay_us: int, kind: int, unit: int, callback: Callable[[simpy.Event], None], number: int = 0
+    ) -> simpy.Event:
         """Call `callback` after `delay_us`, in its canonical place within that instant."""
         event = Timer(self.env, callback)
-        self.env.schedule(event, (kind << _UNIT_BITS) + unit, delay_us)
+        self.env.schedule(event, kind * _CLASS + unit * _UNIT_AT + number, delay_us)  # type: ignore[arg-type]
         return event
 
     def signal(self) -> Signal:
@@ -169,7 +173,7 @@ class Line:
 
     def _settle_states(self) -> None:
         unsettled, self.unsettled = self.unsettled, set()
-        for unit in sorted(unsettled, key=_UNIT) if len(unsettled) > 1 else unsettled:
+        for unit in sorted(unsettled, key=_BY_UNIT) if len(unsettled) > 1 else unsettled:
             unit.settle_state()
         if self.circle_check is not None:
             self.circle_check()

@@ -53,7 +53,7 @@ class Buffer:
     """Waiting places in front of an operation. Freed space goes to the sender blocked longest, then lowest unit."""
 
     __slots__ = (
-        "capacity", "conveyor", "fleet", "index", "line", "parts", "quantity", "reserved", "room_row", "senders",
+        "capacity", "pace_s", "conveyor", "fleet", "index", "line", "parts", "quantity", "reserved", "room_row", "senders",
         "station",
     )
 
@@ -62,6 +62,7 @@ class Buffer:
         self.quantity, self.capacity = spec.quantity, spec.capacity
         self.index = station.index
         self.parts: deque[Waiting] = deque()
+        self.pace_s = station.spec.unit_time_s / len(station.spec.machines) / spec.quantity  # work in one waiting part
         self.reserved = 0  # places held for parts on vehicles
         self.senders: list[tuple[int, int, Sender]] = []  # (blocked since, unit, who)
         self.room_row = -1  # the row that last made room

@@ -198,7 +198,7 @@ class Vehicle:
         self.index = -1  # where its part goes
         self.last_row = -1
         self._part = -1
-        self._battery_us = us_from_s(fleet.spec.battery_s)
+        self._full_us = self._battery_us = us_from_s(fleet.spec.battery_s)  # moving time
         self._done = fleet.line.signal()
 
         def draws(purpose: str, distribution: Distribution) -> Iterator[int]:
@@ -262,7 +262,7 @@ class Vehicle:
         self.line.dirty |= buffer.station.bit
         if charge_us:
             yield self._pause(charge_us)
-            self._battery_us = us_from_s(self.fleet.spec.battery_s)
+            self._battery_us = self._full_us
             self._write(State.IDLE, -1)
         self.free, self.free_since_us = True, self.line.now
         self.fleet.dirty = True
@@ -278,11 +278,10 @@ class Vehicle:
         return self._done
 
     def _charge_us(self) -> int:
-        spec = self.fleet.spec
-        if not spec.battery_s:
+        full_us, left_us = self._full_us, max(0, self._battery_us)
+        if not full_us or left_us >= us_from_s(self.fleet.spec.battery_s * self.fleet.spec.charge_below):
             return 0
-        level = max(0.0, self._battery_us / us_from_s(spec.battery_s))
-        return us_from_s((1.0 - level) * spec.charge_s) if level < spec.charge_below else 0
+        return (full_us - left_us) * us_from_s(self.fleet.spec.charge_s) // full_us
 
     def _write(self, state: int, cause: int, outcome: int = Outcome.NONE, detail: int = 0, part: int | None = None) -> None:
         part = self._part if part is None else part

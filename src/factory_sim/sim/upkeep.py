@@ -51,7 +51,7 @@ class Upkeep:
                 self.machine.pause()
                 self.active = i
                 line = self.machine.line
-                line.timer(next(self._durations[i]), Class.REPAIR_END, self.unit, self._ends)
+                line.timer(next(self._durations[i]), Class.UPKEEP_END, self.unit, self._ends)
                 self.machine.write_state(-1 if crew is None else line.writer.n - 1)
                 return
             crew.wanted.add(self)
@@ -66,7 +66,8 @@ class Upkeep:
         raise AssertionError
 
     def _alarm(self, plan: int) -> None:
-        self.machine.line.timer(us_from_s(self.plans[plan].every_s), Class.CALENDAR, self.unit, lambda _: self._rings(plan))
+        every_us = us_from_s(self.plans[plan].every_s)
+        self.machine.line.timer(every_us, Class.ALARM, self.unit, lambda _: self._rings(plan), plan)
 
     def _rings(self, plan: int) -> None:
         self._alarm(plan)

@@ -15,11 +15,10 @@ def most_urgent(requests: list[Request], vehicles: list[Vehicle], fleet: Fleet) 
     Ties: the longest waiting call; the vehicle free longest.
     """
 
-    def stock_us(request: Request) -> int:
-        buffer, operation = request.calls.buffer, request.calls.buffer.station.spec
-        cover = (len(buffer.parts) + buffer.reserved) * operation.unit_time_s / len(operation.machines)
-        return round(cover * 1e6 / buffer.quantity)
+    def stock_s(request: Request) -> float:
+        buffer = request.calls.buffer
+        return (len(buffer.parts) + buffer.reserved) * buffer.pace_s
 
-    request = min(requests, key=stock_us)
+    request = min(requests, key=stock_s)
     vehicle = min(vehicles, key=lambda v: fleet.travel_us(v.stop, request.origin))
     return request, vehicle
