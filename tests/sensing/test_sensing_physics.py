@@ -126,6 +126,21 @@ def test_an_interrupted_cycle_goes_on_where_it_stopped() -> None:
     assert not stopped[15:115].any()
 
 
+def test_a_robot_begins_anew_after_each_rest() -> None:
+    line = with_vehicle(plant(sensors=()))
+    line = replace(line, sensors=(sensor(0, 2, "joint_current", **QUIET),))
+    log = log_of([(100.0 * i + 37 * j, 2, state, -1, Outcome.NONE, 0)
+                  for i in range(2) for j, state in enumerate((State.BUSY, State.IDLE))])
+    reading = values(line, read(line, log, [137 * S]), 2, "joint_current")
+    assert np.array_equal(reading[102:137], reading[2:37])
+
+
+def test_a_lag_begins_in_balance_with_its_state_not_with_a_step_of_it() -> None:
+    line = quiet("temperature", ambient=20.0, rise=40.0, time_constant=600.0)
+    log = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0)])
+    assert values(line, read(line, log, [20 * S], t0_us=10 * S), 1, "temperature")[0] == pytest.approx(60.0, abs=0.01)
+
+
 def test_vibration_quadruples_until_failure_and_falls_silent_when_down() -> None:
     line = quiet("vibration", running=1e-3, wear_gain=3.0)
     log = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0), (37.0, 1, State.BUSY, 2, Outcome.TOOK, 1_000_000),
@@ -172,7 +187,8 @@ def test_robots_and_vehicles_carry_sensors_too() -> None:
     line = with_vehicle(plant(["press"], sensors=()))
     kinds = {"joint_current": 2, "speed": 3, "distance": 3, "battery": 3, "load": 3, "energy": 3}
     line = replace(line, sensors=tuple(sensor(i, unit, kind, **QUIET) for i, (kind, unit) in enumerate(kinds.items())))
-    log = log_of([(0.0, 2, State.IDLE, -1, Outcome.NONE, 0), (10.0, 2, State.BUSY, 1, Outcome.TOOK, 0),
+    served = 900_000  # in a robot's row, not its wear
+    log = log_of([(0.0, 2, State.IDLE, -1, Outcome.NONE, 0), (10.0, 2, State.BUSY, 1, Outcome.NONE, served),
                   (0.0, 3, State.MOVING_LOADED, 1, Outcome.TOOK, 0), (100.0, 3, State.CHARGING, -1, Outcome.NONE, 0)])
     readings = read(line, log, [200 * S])
     value = {kind: values(line, readings, unit, kind) for kind, unit in kinds.items()}

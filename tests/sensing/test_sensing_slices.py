@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sensing_line import STANDARD, S, log_of, machine_rows, plant, read, sensor, shift
+from sensing_line import STANDARD, S, between, log_of, machine_rows, plant, read, sensing, sensor, shift
 
 from factory_sim.plant.states import Outcome, State
 
@@ -47,6 +47,20 @@ def rows(draw: st.DrawFn) -> EventLog:
 def test_a_slice_border_is_invisible_wherever_it_falls(log: EventLog, cuts: set[int], t0_us: int) -> None:
     cuts_us = [cut for cut in sorted(cuts) if cut > t0_us] + [120 * S]
     assert_same(read(MIXED, log, cuts_us, t0_us), read(MIXED, log, [120 * S], t0_us))
+
+
+@settings(max_examples=30)
+@given(cuts=st.sets(st.integers(1, 600 * S - 1), min_size=1, max_size=30))
+def test_what_is_carried_is_the_same_to_the_last_bit(cuts: set[int]) -> None:
+    log = shift(3, 600 / 3600)
+    one, many, begin = sensing(MIXED), sensing(MIXED), 0
+    one.sample(log, 600 * S)
+    for cut in [*sorted(cuts), 600 * S]:
+        many.sample(between(log, begin, cut), cut)
+        begin = cut
+    for whole, pieces in ((one._channels, many._channels), (one._tracks, many._tracks)):
+        for name in whole._fields:
+            assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name
 
 
 def test_rows_before_the_part_in_work_was_taken_do_not_matter() -> None:
