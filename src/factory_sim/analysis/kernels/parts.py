@@ -70,8 +70,10 @@ def first_passes(t_us, unit, part, outcome, operation, n_parts, t0_us, t1_us, tr
 
 
 @njit(cache=True)
-def flow(t_us, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, out):
-    """Parts through the line. `part` counts from 0 without gaps, -1 for none; enter_us and reworked (n_parts,) are work.
+def flow(t_us, unit, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, entered, out):
+    """Parts through the line. `part` counts from 0 without gaps, -1 for none; enter_us (n_parts,) comes as NEVER.
+
+    enter_us and reworked (n_parts,) receive what is known of the parts, entered (n_units,) the parts of each source.
 
     out: 0 entered, 1 left good, 2 scrapped, 3 merged, 4 lost, 5 inside at t0, 6 time inside within the window [µs],
     7 parts left whose entry was seen, 8 their lead time [µs], 9 left without rework. A part that was not seen
@@ -88,6 +90,7 @@ def flow(t_us, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, out):
         if o == _ENTERED:
             enter_us[p] = t
             out[0] += inside
+            entered[unit[i]] += inside
         elif o == _REWORK:
             reworked[p] = True
         elif o in (_LEFT, _SCRAPPED, _MERGED):

@@ -1,0 +1,172 @@
+"""What limits the line: the critical path, and the classic detectors beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.kernels import causes, stretches
+from factory_sim.plant.states import N_STATES, Outcome, State
+
+if TYPE_CHECKING:
+    from factory_sim.records import F8, I8, EventLog, Meta, Window
+
+# Working, down, in setup or maintenance is active; waiting for parts, room, people or the shift is not [Roser 2001].
+_INACTIVE = (State.OFF, State.STARVED, State.BLOCKED, State.WAITING, State.IDLE)
+ACTIVE = np.array([state not in _INACTIVE for state in range(N_STATES)])
+
+
+def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
+    """Time on the critical path of the window's last good part, by unit, shape (n_units,) [µs].
+
+    Walks back over `log.cause` to the window's start; the time between a row and its cause belongs to the unit of the
+    cause. Zero everywhere when no part reached the sink.
+    """
+    window = window or meta.window
+    out = np.zeros(len(meta.units), np.int64)
+    left = np.flatnonzero((log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us) & (log.t_us < window.t1_us))
+    if len(left):
+        causes.walk(log.t_us, log.unit, log.cause, int(left[-1]), window.t0_us, out)
+    return out
+
+
+def critical_path(log: EventLog, meta: Meta, window: Window | None = None) -> F8:
+    """Share of each operation in the time the critical path spends in operations, shape (n_operations,), sum 1.
+
+    NaN when the path meets no operation. Time at sources and on vehicles is in `path_us` only.
+    """
+    return shares(path_us(log, meta, window), meta)
+
+
+def shares(unit_us: I8, meta: Meta) -> F8:
+    """Time by unit as shares of the operations, shape (n_operations,)."""
+    seconds = np.array([unit_us[list(each.machines)].sum() for each in meta.operations], np.float64)
+    total = seconds.sum()
+    return seconds / total if total else np.full(len(seconds), np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Periods:
+    """Uninterrupted active stretches of machines, shapes (n,), in the order of their ends."""
+
+    unit: I8
+    start_us: I8
+    end_us: I8
+
+
+def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> Periods:
+    """Every active stretch of every machine, clipped to the window."""
+    window, n = window or meta.window, len(meta.units)
+    who, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
+    count = stretches.active_periods(
+        log.t_us, log.unit, log.state, ACTIVE, window.t0_us, window.t1_us, n, who, start, end
+    )
+    machine = np.array([u.role == "machine" for u in meta.units])[who[:count]]
+    return Periods(who[:count][machine], start[:count][machine], end[:count][machine])
+
+
+def average_active_period(periods: Periods, meta: Meta) -> F8:
+    """Mean active stretch of an operation's machines, shape (n_operations,) [s]; the longest is the bottleneck.
+
+    Roser, Nakano and Tanaka 2001, "A practical bottleneck detection method".
+    """
+    place = _places(meta)[periods.unit]
+    n = len(meta.operations)
+    total_us = np.bincount(place, periods.end_us - periods.start_us, n)
+    count = np.bincount(place, minlength=n)
+    return np.divide(total_us / 1e6, count, out=np.zeros(n), where=count > 0)
+
+
+def momentary_active_period(periods: Periods, meta: Meta, window: Window | None = None) -> F8:
+    """Share of the window in which each operation has the longest running active stretch, shape (n_operations,).
+
+    Roser, Nakano and Tanaka 2002, "Shifting bottleneck detection". While the stretches of two successive bottlenecks
+    overlap the bottleneck is shifting: that time is shared between them.
+    """
+    window, place, share = window or meta.window, _places(meta), np.zeros(len(meta.operations))
+    by_length = np.argsort(periods.start_us - periods.end_us, kind="stable")
+    start, end, at = periods.start_us[by_length], periods.end_us[by_length], place[periods.unit[by_length]]
+    begin = now = window.t0_us
+    k = -1  # the bottleneck's stretch, alone from `begin` to `now`
+    while now < window.t1_us:
+        running = np.flatnonzero((start <= now) & (end > now))
+        if len(running):
+            new = int(running[0])
+            if k >= 0:
+                shift = max(int(start[new]), begin)
+                share[at[k]] += shift - begin + (now - shift) / 2
+                share[at[new]] += (now - shift) / 2
+            begin, now, k = now, int(end[new]), new
+            continue
+        if k >= 0:
+            share[at[k]] += now - begin
+        begin = now = int(start[start > now].min(initial=window.t1_us))
+        k = -1
+    if k >= 0:
+        share[at[k]] += now - begin
+    return share / (window.t1_us - window.t0_us)
+
+
+def _places(meta: Meta) -> I8:
+    return np.array([u.operation for u in meta.units], np.int64)
+
+
+def utilisation(state_us: I8, meta: Meta) -> F8:
+    """Share of the window in which an operation's machines are active, shape (n_operations,); state_us by unit."""
+    by_state = _by_operation(state_us, meta)
+    total = by_state.sum(axis=1)
+    return np.divide(by_state[:, :N_STATES] @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
+
+
+def turning_point(state_us: I8, meta: Meta) -> F8:
+    """Turning-point index of each operation, shape (n_operations,); 0: none, the largest is the bottleneck.
+
+    Before the bottleneck machines are blocked more than starved, behind it starved more than blocked, and it itself
+    waits less than its neighbours. Index = mean wait of the neighbours / own wait.
+    Li, Chang and Ni 2009, "Data driven bottleneck detection of manufacturing systems".
+    """
+    blocked, starved = _waits(state_us, meta)
+    wait, index = blocked + starved, np.zeros(len(blocked))
+    for i, (before, after) in enumerate(_neighbours(meta)):
+        turns = all(blocked[j] >= starved[j] for j in before) and all(starved[j] >= blocked[j] for j in after)
+        around = [wait[j] for j in (*before, *after)]
+        if turns and around and wait[i] <= min(around):
+            index[i] = np.mean(around) / max(wait[i], 1e-6)
+    return index
+
+
+def arrow(state_us: I8, meta: Meta) -> F8:
+    """Severity of each operation that no arrow leaves, shape (n_operations,); 0: an arrow leaves it.
+
+    Between neighbours the arrow points downstream when the upper one is blocked more than the lower one is starved,
+    else upstream. Severity = how clearly the arrows point at it, as a share of the window.
+    Kuo, Lim and Meerkov 1996, "Bottlenecks in serial production lines: a system-theoretic approach".
+    """
+    blocked, starved = _waits(state_us, meta)
+    severity = np.zeros(len(blocked))
+    for i, (before, after) in enumerate(_neighbours(meta)):
+        pulls = [blocked[j] - starved[i] for j in before] + [starved[j] - blocked[i] for j in after]
+        if pulls and min(pulls) > 0:
+            severity[i] = sum(pulls)
+    return severity
+
+
+def _by_operation(state_us: I8, meta: Meta) -> I8:
+    return np.array([state_us[list(each.machines)].sum(axis=0) for each in meta.operations])
+
+
+def _waits(state_us: I8, meta: Meta) -> tuple[F8, F8]:
+    by_state = _by_operation(state_us, meta).astype(np.float64)
+    total = np.maximum(by_state.sum(axis=1), 1.0)
+    return by_state[:, State.BLOCKED] / total, by_state[:, State.STARVED] / total
+
+
+def _neighbours(meta: Meta) -> list[tuple[list[int], list[int]]]:
+    """Operations before and behind each one."""
+    after = [[each.destination] if each.destination >= 0 else [] for each in meta.operations]
+    before: list[list[int]] = [[] for _ in after]
+    for i, each in enumerate(meta.operations):
+        before[i] = [way.operation for way in each.inputs if way.operation >= 0]
+    return list(zip(before, after, strict=True))

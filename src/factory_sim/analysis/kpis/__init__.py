@@ -1,0 +1,50 @@
+"""Every KPI of a window. A new one is a function in its family's file and one line in the family's table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis import facts as facts_of
+from factory_sim.analysis.kpis import constraint, cost, effectiveness, energy, flow, maintenance, production, quality, states
+from factory_sim.records import Kpi, KpiTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.analysis.kpis.kind import KpiKind
+    from factory_sim.records import EventLog, Meta, Window
+
+# name -> what it is; in a table each stands as "<level>.<name>": "operation.oee", "line.good_parts_per_h"
+KPIS: dict[str, KpiKind] = (
+    production.KINDS | effectiveness.KINDS | states.KINDS | quality.KINDS | maintenance.KINDS
+    | flow.KINDS | constraint.KINDS | energy.KINDS | cost.KINDS
+)  # fmt: skip
+
+
+def table(
+    log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None
+) -> KpiTable:
+    """Every KPI of `window` (default: the feed's). `blocks` are the meters' readings; without them energy is state × power.
+
+    Reads only what telemetry carries: `log.cause` is inferred anew.
+    """
+    return of_facts(facts_of.collect(log, meta, blocks, window))
+
+
+def of_facts(facts: Facts) -> KpiTable:
+    """Every KPI of facts collected before."""
+    meta = facts.meta
+    kpis = {
+        f"{level}.{name}": _kpi(kind, facts, level) for name, kind in KPIS.items() for level in kind.levels
+    }
+    machines = tuple(meta.units[u].name for u in facts_of.machine_units(meta).tolist())
+    operations = tuple(each.name for each in meta.operations)
+    return KpiTable(facts.window, operations, machines, facts_of.sections(meta), kpis)
+
+
+def _kpi(kind: KpiKind, facts: Facts, level: str) -> Kpi:
+    values = kind.compute(facts, level)
+    unit = kind.unit.replace("currency", facts.meta.prices.currency)
+    return Kpi(values.reshape(()) if level == "line" else values, unit, level, kind.better, kind.source)

@@ -1,0 +1,79 @@
+"""Which operation limits the line, by several detectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis import bottleneck
+from factory_sim.analysis.kpis.kind import LINE, KpiKind, ratio, single
+
+if TYPE_CHECKING:
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+_OPERATION = ("operation",)
+
+
+def critical_path_share(f: Facts, _level: str) -> F8:
+    """Share of the critical path's time in operations; walk back over causes from the last good part. Sums to 1."""
+    return bottleneck.shares(f.path_us, f.meta)
+
+
+def average_active_period_s(f: Facts, _level: str) -> F8:
+    """Mean uninterrupted active stretch of the machines. Roser, Nakano and Tanaka 2001."""
+    return bottleneck.average_active_period(f.periods, f.meta)
+
+
+def momentary_active_share(f: Facts, _level: str) -> F8:
+    """Share of time with the longest running active stretch. Roser, Nakano and Tanaka 2002."""
+    return bottleneck.momentary_active_period(f.periods, f.meta, f.window)
+
+
+def active_share(f: Facts, _level: str) -> F8:
+    """Share of time active: busy, setup, maintenance, down. The utilisation ranking."""
+    return bottleneck.utilisation(f.state_us, f.meta)
+
+
+def turning_point(f: Facts, _level: str) -> F8:
+    """Index of the turning point of blocking and starving; 0: none. Li, Chang and Ni 2009."""
+    return bottleneck.turning_point(f.state_us, f.meta)
+
+
+def arrow(f: Facts, _level: str) -> F8:
+    """Severity where no arrow leaves; 0: one leaves. Kuo, Lim and Meerkov 1996."""
+    return bottleneck.arrow(f.state_us, f.meta)
+
+
+def constraint(f: Facts, level: str) -> F8:
+    """Number of the operation with the largest critical-path share."""
+    return _first(critical_path_share(f, level))
+
+
+def constraint_by_active_period(f: Facts, level: str) -> F8:
+    """Number of the operation with the longest average active period."""
+    return _first(average_active_period_s(f, level))
+
+
+def path_outside_share(f: Facts, _level: str) -> F8:
+    """Share of the critical path outside operations: waiting for arrivals, on vehicles and conveyors."""
+    inside = sum(int(f.path_us[list(each.machines)].sum()) for each in f.meta.operations)
+    return 1 - ratio([inside], [f.path_us.sum()])
+
+
+def _first(score: F8) -> F8:
+    return single(np.nan if np.isnan(score).all() or not len(score) else float(np.nanargmax(score)))
+
+
+KINDS = {
+    "critical_path_share": KpiKind("1", -1, _OPERATION, critical_path_share),
+    "average_active_period_s": KpiKind("s", -1, _OPERATION, average_active_period_s),
+    "momentary_active_share": KpiKind("1", -1, _OPERATION, momentary_active_share),
+    "active_share": KpiKind("1", 0, _OPERATION, active_share),
+    "turning_point": KpiKind("1", -1, _OPERATION, turning_point),
+    "arrow": KpiKind("1", -1, _OPERATION, arrow),
+    "constraint": KpiKind("operation", 0, LINE, constraint),
+    "constraint_by_active_period": KpiKind("operation", 0, LINE, constraint_by_active_period),
+    "path_outside_share": KpiKind("1", 0, LINE, path_outside_share),
+}

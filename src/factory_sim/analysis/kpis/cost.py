@@ -1,0 +1,66 @@
+"""What a good part costs, and of what that is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis.kpis.kind import LINE, KpiKind, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+_US_PER_H = 3.6e9
+
+
+def energy(f: Facts) -> float:
+    """energy at the tariff of its hour, base load included"""
+    return f.energy_cost
+
+
+def machines(f: Facts) -> float:
+    """machine-hour rate × machines × planned hours"""
+    return f.meta.prices.machine_per_h * int(f.at("line").machines[0]) * f.planned_us / _US_PER_H
+
+
+def labour(f: Facts) -> float:
+    """labour rate of the line × planned hours"""
+    return f.meta.prices.labour_per_h * f.planned_us / _US_PER_H
+
+
+def repairs(f: Facts) -> float:
+    """repair rate × hours in repair"""
+    return f.meta.prices.repair_per_h * float(f.at("line").repair_us[0]) / _US_PER_H
+
+
+def material(f: Facts) -> float:
+    """material of the parts that entered"""
+    return sum(price * f.entered_of.get(unit, 0) for unit, price in f.meta.prices.material)
+
+
+def scrap(f: Facts) -> float:
+    """extra cost of a scrapped part × scrap"""
+    return f.meta.prices.scrap_per_part * f.flow.scrapped
+
+
+ITEMS = (energy, machines, labour, repairs, material, scrap)
+
+
+def cost_per_part(f: Facts, _level: str) -> F8:
+    """(Energy + machine hours + labour + repairs + material + scrap) in the window / good parts of the line."""
+    return ratio([sum(item(f) for item in ITEMS)], [f.flow.left])
+
+
+def _per_part(item: Callable[[Facts], float]) -> Callable[[Facts, str], F8]:
+    def part(f: Facts, _level: str) -> F8:
+        return ratio([item(f)], [f.flow.left])
+
+    part.__doc__ = f"Cost per good part: {item.__doc__}."
+    return part
+
+
+KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part)} | {
+    f"cost_{item.__name__}_per_part": KpiKind("currency/part", -1, LINE, _per_part(item)) for item in ITEMS
+}

@@ -1,0 +1,77 @@
+"""Energy by meter, with state × power as its audit, and what each kind of time cost in energy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.energy import J_PER_KWH
+from factory_sim.analysis.facts import groups, machine_units
+from factory_sim.analysis.kpis.kind import ALL, LINE, STATION, KpiKind, ratio, single
+from factory_sim.plant.states import N_STATES, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+_CAUSES = {
+    "processing": (State.BUSY, State.SETUP),
+    "waiting": (State.STARVED, State.WAITING, State.IDLE),
+    "blocked": (State.BLOCKED,),
+    "down": (State.DOWN, State.REPAIR, State.MAINTENANCE),
+    "off": (State.OFF,),
+}
+
+
+def line_kwh(f: Facts) -> float:
+    """Energy of all units and the base load [kWh]."""
+    return f.unit_kwh + f.meta.base_load_w * (f.window.t1_us - f.window.t0_us) / 1e6 / J_PER_KWH
+
+
+def kwh(f: Facts, level: str) -> F8:
+    """Rise of the energy meters in the window, state × power where there is no meter; of the line with vehicles and base load."""
+    return single(line_kwh(f)) if level == "line" else f.at(level).kwh
+
+
+def kwh_audit(f: Facts, level: str) -> F8:
+    """Metered energy of the machines / Σ state time × power - 1: the two should agree."""
+    totals = f.at(level)
+    return ratio(totals.kwh, totals.kwh_audit) - 1
+
+
+def kwh_per_good_part(f: Facts, level: str) -> F8:
+    """Energy / good parts of the same machine or station."""
+    totals = f.at(level)
+    return ratio(totals.kwh, totals.good)
+
+
+def kwh_per_part(f: Facts, _level: str) -> F8:
+    """Energy of everything / good parts of the line."""
+    return ratio([line_kwh(f)], [f.flow.left])
+
+
+def _by_cause(states: tuple[State, ...], name: str) -> Callable[[Facts, str], F8]:
+    def part(f: Facts, level: str) -> F8:
+        units = machine_units(f.meta)
+        power_w = np.array([f.meta.units[u].power_w if len(f.meta.units[u].power_w) == N_STATES else (np.nan,) * N_STATES
+                            for u in units])  # fmt: skip
+        joules = (f.state_us[units][:, states] * power_w[:, states]).sum(axis=1) / 1e6
+        group, n = groups(f.meta, level)
+        return np.bincount(group, joules, n) / J_PER_KWH
+
+    part.__doc__ = f"Energy while {name}: Σ state time × power over {', '.join(s.name for s in states)}."
+    return part
+
+
+KINDS = {
+    "kwh": KpiKind("kWh", -1, ALL, kwh),
+    "kwh_per_good_part": KpiKind("kWh/part", -1, STATION, kwh_per_good_part),
+    "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part),
+    "kwh_audit": KpiKind("1", 0, ALL, kwh_audit),
+} | {
+    f"kwh_{name}": KpiKind("kWh", 0 if name == "processing" else -1, ALL, _by_cause(states, name))
+    for name, states in _CAUSES.items()
+}  # fmt: skip

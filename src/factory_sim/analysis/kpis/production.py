@@ -1,0 +1,81 @@
+"""How much came out, and how fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.kpis.kind import LINE, STATION, KpiKind, ratio, single
+
+if TYPE_CHECKING:
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+_US_PER_H = 3.6e9
+
+
+def parts(f: Facts, level: str) -> F8:
+    """Parts given away in the window: good, for rework and scrap. ISO 22400-2: produced quantity PQ."""
+    return f.at(level).parts.astype(np.float64)
+
+
+def good_parts(f: Facts, level: str) -> F8:
+    """Parts passed on as good. ISO 22400-2: good quantity GQ. Of the line: parts that reached the sink in the window."""
+    return single(f.flow.left) if level == "line" else f.at(level).good.astype(np.float64)
+
+
+def scrap_parts(f: Facts, level: str) -> F8:
+    """Parts scrapped. ISO 22400-2: scrap quantity SQ."""
+    return single(f.flow.scrapped) if level == "line" else f.at(level).scrap.astype(np.float64)
+
+
+def rework_parts(f: Facts, level: str) -> F8:
+    """Parts sent back. ISO 22400-2: rework quantity RQ."""
+    return f.at(level).rework.astype(np.float64)
+
+
+def cycle_time_s(f: Facts, level: str) -> F8:
+    """Busy seconds per part finished in the window, of a station divided by its machines.
+
+    All busy stretches of the part's cycle count, also before the window; down, setup and blocked do not; parts whose
+    start was not seen are left out.
+    """
+    totals = f.at(level)
+    return ratio(totals.cycle_us / 1e6, totals.timed * totals.machines)
+
+
+def throughput_per_h(f: Facts, level: str) -> F8:
+    """Parts given away per hour of the window; of the line: good parts. ISO 22400-2: throughput rate PQ / AOET."""
+    if level == "line":
+        return ratio(good_parts(f, level), (f.window.t1_us - f.window.t0_us) / _US_PER_H)
+    totals = f.at(level)
+    return ratio(totals.parts, totals.window_us / totals.machines.clip(1) / _US_PER_H)
+
+
+def output_interval_s(f: Facts, level: str) -> F8:
+    """Window / good parts."""
+    return ratio((f.window.t1_us - f.window.t0_us) / 1e6, good_parts(f, level))
+
+
+def good_parts_per_h(f: Facts, _level: str) -> F8:
+    """Production efficiency: good parts of the line per planned production hour."""
+    return ratio([f.flow.left], [f.planned_us / _US_PER_H])
+
+
+def arrivals_lost(f: Facts, _level: str) -> F8:
+    """Arrivals that found the line full and went away."""
+    return single(f.flow.lost)
+
+
+KINDS = {
+    "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h),
+    "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts),
+    "parts": KpiKind("parts", 1, STATION, parts),
+    "scrap_parts": KpiKind("parts", -1, (*STATION, "line"), scrap_parts),
+    "rework_parts": KpiKind("parts", -1, (*STATION, "line"), rework_parts),
+    "cycle_time_s": KpiKind("s", -1, STATION, cycle_time_s),
+    "throughput_per_h": KpiKind("parts/h", 1, (*STATION, "line"), throughput_per_h),
+    "output_interval_s": KpiKind("s", -1, (*STATION, "line"), output_interval_s),
+    "arrivals_lost": KpiKind("parts", -1, LINE, arrivals_lost),
+}

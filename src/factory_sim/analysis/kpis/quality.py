@@ -1,0 +1,42 @@
+"""First-pass yield, scrap, rework."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis.kpis.kind import STATION, KpiKind, ratio
+
+if TYPE_CHECKING:
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+_LEVELS = (*STATION, "line")
+
+
+def first_pass_yield(f: Facts, level: str) -> F8:
+    """Parts good at the first try / parts tried. ISO 22400-2: GP / IP. Of the line: good parts never reworked / parts out."""
+    if level == "line":
+        return ratio([f.flow.first_time], [f.flow.left + f.flow.scrapped])
+    totals = f.at(level)
+    return ratio(totals.passed, totals.tried)
+
+
+def scrap_ratio(f: Facts, level: str) -> F8:
+    """Scrap / parts. ISO 22400-2: SQ / PQ. Of the line: scrap / (good + scrap)."""
+    if level == "line":
+        return ratio([f.flow.scrapped], [f.flow.left + f.flow.scrapped])
+    totals = f.at(level)
+    return ratio(totals.scrap, totals.parts)
+
+
+def rework_ratio(f: Facts, level: str) -> F8:
+    """Parts sent back / parts. ISO 22400-2: RQ / PQ. Of the line: of all operations together."""
+    totals = f.at(level)
+    return ratio(totals.rework, totals.parts)
+
+
+KINDS = {
+    "first_pass_yield": KpiKind("1", 1, _LEVELS, first_pass_yield),
+    "scrap_ratio": KpiKind("1", -1, _LEVELS, scrap_ratio),
+    "rework_ratio": KpiKind("1", -1, _LEVELS, rework_ratio),
+}

@@ -1,0 +1,38 @@
+"""Where the time went: shares of the window by state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis.kernels.stretches import UNKNOWN
+from factory_sim.analysis.kpis.kind import ALL, KpiKind, ratio
+from factory_sim.plant.states import STANDARDS, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import F8
+
+# what a machine can be doing; vehicles' and crews' states have KPIs of their own
+MACHINE_STATES = (
+    State.OFF, State.SETUP, State.STARVED, State.BUSY, State.BLOCKED, State.WAITING, State.MAINTENANCE, State.DOWN, State.REPAIR,
+)  # fmt: skip
+
+
+def _share(column: int, words: str) -> Callable[[Facts, str], F8]:
+    def share(f: Facts, level: str) -> F8:
+        totals = f.at(level)
+        return ratio(totals.state_us[:, column], totals.window_us)
+
+    share.__doc__ = f"Time {words} / window; the shares of a machine add up to 1."
+    return share
+
+
+KINDS = {
+    f"share_{state.name.lower()}": KpiKind(
+        "1", 1 if state == State.BUSY else -1 if state in (State.DOWN, State.REPAIR, State.SETUP) else 0, ALL,
+        _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
+    )
+    for state in MACHINE_STATES
+} | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))}  # fmt: skip
