@@ -36,12 +36,11 @@ class Outfit:
 
 def outfit(levels: Sequence[Level], context: Context) -> Outfit:
     """What the levels say together; problems are reported where they were written."""
-    failures = [
-        _failure(name, path, shape, context) for name, path, shape in _entries(levels, "failures", shapes.Failure)
-    ]
-    modes = tuple(mode for mode in failures if mode is not None)
+    modes = _entries(levels, "failures", shapes.Failure)
+    failures = [_failure(name, path, shape, context) for name, path, shape in modes]
+    wears = any(shape.wear or not context.report.clean(path) for _, path, shape in modes)
     plans = [
-        _maintenance(name, path, shape, modes, context)
+        _maintenance(name, path, shape, context, wears=wears)
         for name, path, shape in _entries(levels, "maintenance", shapes.Maintenance)
     ]
     power = shapes.MachinePower()
@@ -50,7 +49,7 @@ def outfit(levels: Sequence[Level], context: Context) -> Outfit:
     merged = _entries(levels, "sensors", shapes.Sensor)
     return Outfit(
         machine_power(power),
-        modes,
+        tuple(mode for mode in failures if mode is not None),
         tuple(plan for plan in plans if plan is not None),
         channels(merged, "machine", context),
     )
@@ -127,12 +126,12 @@ def _failure(name: str, path: Path, shape: shapes.Failure, context: Context) -> 
 
 
 def _maintenance(
-    name: str, path: Path, shape: shapes.Maintenance, modes: Sequence[spec.FailureMode], context: Context
+    name: str, path: Path, shape: shapes.Maintenance, context: Context, *, wears: bool
 ) -> spec.Maintenance | None:
     report = context.report
     if not (shape.every or shape.every_parts or shape.at_wear):
         report.add(path, "never comes due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")
-    if shape.at_wear and not any(mode.wear for mode in modes):
+    if shape.at_wear and not wears:
         report.add((*path, "at_wear"), "needs a failure mode with wear: yes on the same machine")
     crew = context.crew(path, shape.crew)
     if shape.duration is None:

@@ -41,6 +41,7 @@ class Station:
 def stations(context: Context) -> list[Station]:
     """All operations in flow order, source to sink; what is wrong with the flow is reported."""
     found: dict[str, Station] = {}
+    told = len(context.report.problems)
     for section, shape in context.plant.sections.items():
         before: Station | None = None
         for name, operation in shape.operations.items():
@@ -55,6 +56,8 @@ def stations(context: Context) -> list[Station]:
             station.feeds = _feeds(station, before, context)
             before = station
     _check_origins(found, context)
+    if len(context.report.problems) == told:  # else it may follow from a wrong `from`
+        _check_sources(found, context)
     order = _ordered(found, context)
     for n, station in enumerate(order):
         station.index = n
@@ -112,6 +115,10 @@ def _check_origins(found: Mapping[str, Station], context: Context) -> None:
                     _two_takers(feed.origin, station, written=feed.shape.from_ is not None),
                 )
             taken.setdefault(feed.origin, station)
+
+
+def _check_sources(found: Mapping[str, Station], context: Context) -> None:
+    taken = {feed.origin for station in found.values() for feed in station.feeds}
     for name in context.plant.sources:
         if name not in taken:
             context.report.add(

@@ -32,12 +32,21 @@ class Report:
         """Whether a problem at `path` or above it has been told."""
         return any(path[:n] in self._told for n in range(1, len(path) + 1))
 
+    def silence(self, path: Path) -> None:
+        """What is wrong at `path` follows from something told elsewhere."""
+        self._told.add(path)
+
+    def clean(self, path: Path) -> bool:
+        """Whether no problem at `path`, above it or below it has been told."""
+        return not self.told(path) and not any(told[: len(path)] == path for told in self._told)
+
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where `path` stands in its file, or the nearest thing above it that does."""
         for n in range(len(path), -1, -1):
             node = self.root.get(*path[:n])
             if node is not None:
-                return node.key if node.key and (at_key or n < len(path)) else node.place
+                by_key = at_key or n < len(path) or isinstance(node.value, dict | list)
+                return node.key if node.key and by_key else node.place
         return self.root.place
 
     def close(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from factory_sim.errors import did_you_mean
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime

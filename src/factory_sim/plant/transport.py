@@ -120,7 +120,7 @@ def _distances(path: Path, shape: shapes.Fleet, stops: list[str], context: Conte
         return there if there is not None else back if back is not None else 0.0 if a == b else None
 
     holes = [f"{a} to {b}" for n, a in enumerate(stops) for b in stops[n + 1 :] if length(a, b) is None]
-    if holes and shape.trip is None:
+    if holes and shape.trip is None and context.report.clean((*path, "distances")):
         more = f" and {len(holes) - 4} more" if len(holes) > 4 else ""
         context.report.add(
             (*path, "distances"),

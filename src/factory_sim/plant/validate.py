@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -77,6 +78,8 @@ def _tell(report: Report, model: type[BaseModel], path: Path, details: ErrorDeta
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
         report.add(path, "is not a known key", hint, at_key=True)
+        for meant in get_close_matches(str(path[-1]), _keys(model, path[:-1]), n=1):
+            report.silence((*path[:-1], meant))  # that it is missing is said already
     elif kind == "value_error":
         report.add(path, str(details["ctx"]["error"]))
     else:
