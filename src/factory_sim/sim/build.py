@@ -46,10 +46,10 @@ class Builder:
         """The line, its first rows written."""
         self._join_operations()
         self._place_machines()
-        for pool, crew in zip(self.crews, self.plant.crews, strict=True):
-            self._keep_shift(crew.shift, pools=[pool])
-        for index in range(len(self.plant.shifts)):
-            self._keep_shift(index, machines=[m for m in self.machines if m.spec.shift == index])
+        for index, shift in enumerate(self.plant.shifts):
+            machines = [machine for machine in self.machines if machine.spec.shift == index]
+            pools = [pool for pool, crew in zip(self.crews, self.plant.crews, strict=True) if crew.shift == index]
+            ShiftClock(self.line, shift, index, machines, pools).begin()
         sources = [self.sources[i] for i in sorted(self.sources)]
         for unit in (*sources, *self.machines, *self.robots, *self.line.fleets, *self.conveyors, *self.crews):
             unit.begin()
@@ -106,9 +106,3 @@ class Builder:
         machine.breakdowns.crews = [self.crews[m.crew] if m.crew >= 0 else None for m in machine.spec.failures]
         if machine.upkeep is not None:
             machine.upkeep.crews = [self.crews[p.crew] if p.crew >= 0 else None for p in machine.spec.maintenance]
-
-    def _keep_shift(
-        self, index: int, *, machines: list[Machine] | None = None, pools: list[Pool] | None = None
-    ) -> None:
-        if index >= 0:
-            ShiftClock(self.line, self.plant.shifts[index], index, machines or [], pools or []).begin()

@@ -125,6 +125,7 @@ class Calls:
         request = Request(self.fleet.line.now, sender.unit, sender, self.origin, self)
         insort(self.fleet.requests, request, key=lambda r: (r.since_us, r.unit))
         self.fleet.dirty = True
+        self.fleet.line.unsettled.add(sender)
 
     def withdraw(self, sender: Sender) -> None:
         """Take the call back."""
@@ -182,7 +183,7 @@ class Fleet:
             self.requests.remove(request)
             request.calls.assign(request)
             vehicle.serve(request)
-        self.line.unsettled.update(r.sender for r in self.requests)
+        self.line.unsettled.update(r.sender for r in self.requests)  # room may have come or gone
 
     def travel_us(self, origin: int, stop: int) -> int:
         """Driving time between two stops."""
