@@ -92,7 +92,10 @@ class Addresses:
         self._operation_of = {machine: operation for operation, machines in names.items() for machine in machines}
 
     def find(self, text: str) -> list[Path]:
-        """All paths that `text` means, at least one; keys may be new, names not. Raises AddressError."""
+        """All paths that `text` means, at least one. Raises AddressError.
+
+        Keys may be new, names not. A pattern means the values that are there; where there is none, a new one in each.
+        """
         steps = text.split(".")
         if not all(steps):
             msg = "is not an address"
@@ -102,7 +105,8 @@ class Addresses:
         if not paths:
             msg = "matches nothing"
             raise AddressError(msg, self._nearest(starts))
-        return paths
+        there = [path for path in paths if self.value(path) is not None]
+        return there if len(paths) > 1 and there else paths
 
     def find_new(self, text: str) -> Path:
         """The one path that `text` means, where names may be new. Raises AddressError."""

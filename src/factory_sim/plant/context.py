@@ -37,7 +37,7 @@ class Context:
         if name is None:
             return -1
         known: Mapping[str, int] = self.index[what]
-        if name not in known:
+        if name not in known and not self.report.told((what, name)):
             hint = did_you_mean(name, known) or f"The plant has no {what}."
             self.report.add(path, f"{name!r} is not one of the plant's {what}", hint)
         return known.get(name, -1)

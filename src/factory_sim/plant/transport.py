@@ -26,7 +26,8 @@ def carriers(feed: Feed, context: Context) -> tuple[int, int]:
     if by is None:
         return -1, -1
     fleets, conveyors = context.index["fleets"], context.index["conveyors"]
-    if by not in fleets and by not in conveyors:
+    broken = context.report.told(("fleets", by)) or context.report.told(("conveyors", by))
+    if by not in fleets and by not in conveyors and not broken:
         context.report.add(
             at,
             f"{by!r} is neither a fleet nor a conveyor",
