@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},
     {"doors"},
-    {"study", "live", "demo"},
+    {"study", "live", "demo", "calibration"},
     {"cli"},
 ]
 # Names of one floor that know each other. The demo is the live hallway walked twice.

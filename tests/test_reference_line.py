@@ -80,9 +80,9 @@ def availability(p: Plant, operation: Operation) -> float:
 def station_times(p: Plant) -> dict[str, float]:
     """Seconds that each operation needs for one gearbox, by hand."""
     need = per_gearbox(p)
+    at_once = [len(o.machines) * (o.batch.size if o.batch else 1) for o in p.operations]
     return {
-        o.name: need[i] * o.cycle_time.mean_s / (len(o.machines) * (o.batch.size if o.batch else 1) * availability(p, o))
-        for i, o in enumerate(p.operations)
+        o.name: need[i] * o.cycle_time.mean_s / (at_once[i] * availability(p, o)) for i, o in enumerate(p.operations)
     }
 
 
@@ -155,7 +155,7 @@ def test_at_most_six_numbers_are_calibrated() -> None:
 
 def test_a_number_without_origin_would_be_found(tmp_path: Path) -> None:
     file = tmp_path / "line.yaml"
-    file.write_text("a: 3 s  # assumed\nb: {c: \"uniform(1 s, 2 s)\", from: OP010}\n", encoding="utf-8")
+    file.write_text('a: 3 s  # assumed\nb: {c: "uniform(1 s, 2 s)", from: OP010}\n', encoding="utf-8")
     assert [comment for _, _, comment in numbers(file)] == [" assumed", ""]
 
 
@@ -175,7 +175,7 @@ def test_the_pacing_station_limits_the_baseline_and_flank_grinding_the_retrofit(
     assert max(after, key=after.get) == "OP410"
     others = [time for name, time in after.items() if name != "OP410"]
     assert max(others) <= 0.9 * after["OP410"]
-    assert before["OP750"] / after["OP410"] - 1 == pytest.approx(0.3019, abs=0.025)  # by hand; what starving costs aside
+    assert before["OP750"] / after["OP410"] - 1 == pytest.approx(0.3019, abs=0.025)  # what starving costs aside
 
 
 @pytest.mark.slow
