@@ -76,6 +76,7 @@ def locked(path: Path) -> "object":
             import fcntl  # noqa: PLC0415 - exists elsewhere only
 
             fcntl.flock(file, fcntl.LOCK_EX)
+            os.set_inheritable(file.fileno(), True)  # noqa: FBT003 - so a pip that outlives us holds the lock
         yield
 
 
@@ -177,7 +178,7 @@ def quietly(command: "list[str]") -> "tuple[int, str]":
     env = dict(os.environ, PIP_USER="0", PYTHONUNBUFFERED="1")
     tail = []
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, env=env, **pipes) as process:
+    with subprocess.Popen(command, env=env, close_fds=False, **pipes) as process:
         for raw in process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
             tail = [*tail[-19:], line]

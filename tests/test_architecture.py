@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},
     {"doors"},
-    {"study", "live", "demo", "calibration"},
+    {"study", "live", "demo", "calibration", "exact"},
     {"cli"},
 ]
 # Names of one floor that know each other. The demo is the live hallway walked twice.

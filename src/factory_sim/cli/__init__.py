@@ -1,0 +1,56 @@
+"""The command line: arguments in, exit code out. Commands import what they need late: help is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from factory_sim.cli import demo, listening, plants, publishing
+from factory_sim.errors import FactoryError
+
+app = typer.Typer(
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # our own bugs keep their plain traceback
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for rooms in (demo, plants, publishing, listening):
+    for command in rooms.COMMANDS:
+        app.command()(command)
+app.command(name="list")(plants.list_)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Simulate a factory line, stream its telemetry over MQTT, and analyse it from the telemetry alone.
+
+    Without a command: the demo.
+
+    Example: factory-sim demo --quick
+    """
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"factory-sim {installed('smart-factory-sim')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        demo.demo()
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; 0 done, 1 failed, 2 wrong input, 3 no broker, 130 stopped by Ctrl-C."""
+    try:
+        app(args=words, prog_name="factory-sim")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except FactoryError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0

@@ -1,0 +1,139 @@
+"""`listen`: subscribe to a feed and say what it means, until the run ends or Ctrl-C."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from factory_sim.live.listen import Listener
+    from factory_sim.records import KpiTable, Meta
+
+CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write every KPI there.", dir_okay=False)]
+Every = Annotated[
+    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
+]
+
+
+def listen(
+    *,
+    broker: Annotated[str, typer.Option(help=options.BROKER_URL)] = f"mqtt://127.0.0.1:{options.PORT}",
+    root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = "",
+    json: options.JsonFile = None,
+    csv: CsvFile = None,
+    payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="found out")] = "",
+    plant: Annotated[str, typer.Option(help="A plant file, for a feed that does not describe itself.")] = "",
+    start: options.Start = "",
+    duration: options.Duration = 8 * 3600.0,
+    every: Every = 10.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
+) -> None:
+    """Subscribe to a feed and analyse it, until the run ends or Ctrl-C: then the KPIs of what was heard.
+
+    It needs no simulator and no plant file: a feed describes itself under <root>/meta.
+    --plant, with --start and --duration, stands in for a description that is missing.
+
+    Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
+    """
+    from factory_sim.live.listen import Listener, find_root
+    from factory_sim.live.listen import listen as hear
+    from factory_sim.wire.client import Client
+    from factory_sim.wire.formats import FORMATS
+
+    if payload_format:
+        options.one_of("format", payload_format, FORMATS)
+    own_root, meta = _described(plant, start, duration) if plant else ("", None)
+    with options.graceful() as stop, Client(broker) as client:
+        where = root or own_root or find_root(client, stop, lambda: _ready("every root"))
+        listener = Listener(where, payload_format=payload_format, meta=meta)
+        hear(listener, client, ready=lambda: _ready(where), watch=_reporter(quiet=quiet), every_s=every, stop=stop)
+        table = listener.table()
+        _write(listener, table, json, csv)
+        if not quiet:
+            _show(listener, table)
+        if stop.is_set():
+            raise typer.Exit(130)
+
+
+def _ready(where: str) -> None:
+    """Whoever started us may publish from now on."""
+    typer.echo(f"listening below {where}")
+
+
+def _described(plant: str, start: str, duration: float) -> tuple[str, Meta]:
+    """Root and description of a feed that has none, from its plant file and the moment it began."""
+    from factory_sim import doors
+    from factory_sim.live.publish import Order, epoch_ns, window_of
+    from factory_sim.plant.describe import describe
+
+    loaded = doors.load(plant)
+    order = Order(duration_s=duration, start_ns=options.start_ns(start, loaded, speed=1.0))
+    return loaded.topic_root, describe(loaded, loaded.name, epoch_ns(loaded, order), window_of(order))
+
+
+def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
+    console = options.console()
+
+    def report(listener: Listener) -> None:
+        if quiet or listener.feed is None:
+            return
+        losses = listener.feed.losses()
+        console.print(
+            f"{listener.counts.readings:,} readings in {listener.counts.messages:,} messages; {losses.lost:,} missing, "
+            f"{losses.duplicates:,} twice, {listener.counts.skipped:,} messages skipped"
+        )
+        if listener.counts.reason:
+            console.print(f"  last skipped: {listener.counts.reason}", style="yellow")
+
+    return report
+
+
+def _write(listener: Listener, table: KpiTable, json: Path | None, csv: Path | None) -> None:
+    if json is not None:
+        json.write_text(json_text.dumps(_document(listener, table), indent=1) + "\n", encoding="utf-8")
+    if csv is not None:
+        from factory_sim.views.frames import kpi_frame
+
+        kpi_frame(table).to_csv(csv, index=False)
+
+
+def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
+    from factory_sim.views.plain import kpi_dict
+
+    assert listener.meta is not None
+    assert listener.feed is not None
+    losses, counts = listener.feed.losses(), listener.counts
+    return {
+        "plant": listener.meta.plant,
+        "run_id": listener.meta.run_id,
+        "root": listener.root,
+        "format": listener.payload_format,
+        "ended": listener.ended,
+        "window_us": [table.window.t0_us, table.window.t1_us],
+        "feed": {
+            "readings": losses.received, "messages": counts.messages, "lost": losses.lost,
+            "duplicates": losses.duplicates, "damaged": losses.damaged, "foreign": losses.foreign,
+            "skipped": counts.skipped,
+        },
+        "kpis": kpi_dict(table),
+    }  # fmt: skip
+
+
+def _show(listener: Listener, table: KpiTable) -> None:
+    from rich.console import Console
+
+    from factory_sim.views import text
+
+    console = Console()
+    console.print(text.line_table(table))
+    console.print(text.station_table(table))
+    _reporter(quiet=False)(listener)
+
+
+COMMANDS = (listen,)

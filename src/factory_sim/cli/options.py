@@ -1,0 +1,117 @@
+"""Options that several commands share: values with units, choices, Ctrl-C, and where messages go."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim import clock, units
+from factory_sim.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from factory_sim.plant.spec import Plant
+
+
+def seconds(text: str | float) -> float:
+    """A duration such as '8 h' or '30 min' [s]; a default is a number already."""
+    if isinstance(text, float):
+        return text
+    try:
+        value = units.parse(text, "time")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if value < 0:
+        message = f"a duration cannot be negative, got {text!r}"
+        raise typer.BadParameter(message)
+    return value
+
+
+def speed(text: str | float) -> float:
+    """Simulated seconds per real second: a positive number, or `max` (infinity): as fast as it goes."""
+    if text == "max":
+        return float("inf")
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if value > 0:
+            return value
+    message = f"expected a number above 0, such as 1 or 60, or max; got {text!r}"
+    raise typer.BadParameter(message)
+
+
+def start_ns(text: str, plant: Plant, speed: float) -> int | None:
+    """When a window starts [ns since 1970 UTC]; None: when the plant file says. Nothing given: now, at speed 1."""
+    if text == "now" or (not text and speed == 1):
+        return time.time_ns()
+    if text in {"", "plant"}:
+        return None
+    try:
+        return clock.ns_from_datetime(datetime.fromisoformat(text), plant.timezone)
+    except ValueError:
+        message = f"expected now, plant or a date and time such as 2026-05-04T06:00; got {text!r}"
+        raise typer.BadParameter(message) from None
+
+
+def one_of(what: str, word: str, known: Collection[str]) -> None:
+    """Refuse a word that is not known, naming the nearest."""
+    if word not in known:
+        message = f"{word!r} is no {what}. {did_you_mean(word, known)}"
+        raise typer.BadParameter(message)
+
+
+def console() -> Console:
+    """Where progress goes: standard error, so that results can be piped."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@contextlib.contextmanager
+def graceful() -> Iterator[Event]:
+    """An event that the first Ctrl-C (or SIGTERM) sets, so that what is done is kept; the second ends at once."""
+    stop = Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+PORT = 1883  # MQTT's own
+BROKER_URL = "The MQTT broker: mqtt://[user@]host:port, or mqtts://."
+PlantFile = Annotated[
+    str, typer.Argument(help="A plant or scenario file, or the name of a built-in one (`factory-sim list plants`).")
+]
+Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
+Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result there as JSON.", dir_okay=False)]
+Duration = Annotated[
+    float, typer.Option(parser=seconds, metavar="TIME", show_default="8 h", help="Length of the published window.")
+]
+WarmUp = Annotated[
+    float, typer.Option(parser=seconds, metavar="TIME", show_default="0 s", help="Simulated before the window, unseen.")
+]
+Start = Annotated[
+    str,
+    typer.Option(
+        help="When the window starts: now, plant (as its file says) or a time such as 2026-05-04T06:00.",
+        show_default="now at --speed 1, else plant",
+    ),
+]
+Root = Annotated[str, typer.Option(help="First levels of every topic.", show_default="the plant file's")]

@@ -1,0 +1,108 @@
+"""Plants as files: check one, begin one, describe the format to an editor, list what a file may name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+
+
+def check(plant: options.PlantFile) -> None:
+    """Read a plant or scenario file and report everything that is wrong with it, each with its line.
+
+    Example: factory-sim check my_line.yaml
+    """
+    from factory_sim import doors
+
+    typer.echo(_summary(doors.load(plant)))
+
+
+def _summary(plant: Plant) -> str:
+    modes = sum(len(machine.failures) for machine in plant.machines)
+    size = f"{len(plant.sections)} sections, {len(plant.operations)} operations, {len(plant.machines)} machines"
+    lines = [
+        f"{plant.name}: {plant.title}",
+        f"  {size}, {len(plant.sensors)} sensors, {modes} failure modes",
+        f"  slowest operation as planned: {_slowest(plant)}",
+        f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
+        f"  digest {plant.digest[:16]}",
+    ]
+    return "\n".join(lines)
+
+
+def _slowest(plant: Plant) -> str:
+    worst = max(plant.operations, key=lambda operation: operation.cycle_time.mean_s / len(operation.machines))
+    return f"{worst.name}, {worst.cycle_time.mean_s / len(worst.machines):.4g} s a part"
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it there instead of to the terminal.", dir_okay=False)] = None,
+) -> None:
+    """Print the JSON Schema of plant files, from which editors complete and check while you type.
+
+    Example: factory-sim schema --out plant.schema.json
+    """
+    import json
+
+    from factory_sim import doors
+    from factory_sim.plant.schema import json_schema
+
+    text = json.dumps(json_schema(doors.catalogue()), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        typer.echo(f"Wrote {out}. In an editor with YAML support, begin a plant file with:")
+        typer.echo(f"  # yaml-language-server: $schema={out}")
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the plant: letters, digits, _ and -.")],
+    *,
+    folder: Annotated[Path, typer.Option(help="Where the files go.", file_okay=False)] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Begin a plant of your own: a commented file of three machines, and the same as tables for Excel and CSV.
+
+    Example: factory-sim new my_line && factory-sim check my_line.yaml
+    """
+    from factory_sim.plant.new import new as files_of
+
+    files = {folder / file: content for file, content in files_of(name).items()}
+    there = [str(path) for path in files if path.exists()]
+    if there and not force:
+        message = f"{', '.join(there)} exists already; choose another name, or --force"
+        raise typer.BadParameter(message)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        typer.echo(f"Wrote {path}")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="sensors, behaviours, policies, formats, kpis, plants.")] = "",
+) -> None:
+    """List what plant files and commands may name: sensor kinds, behaviours, policies, formats, KPIs, plants.
+
+    Example: factory-sim list sensors
+    """
+    from factory_sim import doors
+
+    tables = doors.listed()
+    if what:
+        options.one_of("list", what, tables)
+    for title, entries in tables.items():
+        if what in {"", title}:
+            typer.echo(title)
+            width = max(map(len, entries), default=0)
+            for name, said in entries.items():
+                typer.echo(f"  {name:<{width}}  {said}")
+
+
+COMMANDS = (check, schema, new)

@@ -1,0 +1,297 @@
+"""The headline: a baseline and its retrofit cross a broker; an analyzer that saw only telemetry says what changed.
+
+Each analyzer is a process of its own that never imports the simulator; what the simulator counted serves the audit.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from factory_sim import clock
+from factory_sim.analysis import kpis
+from factory_sim.analysis.paired import percent
+from factory_sim.errors import FactoryError
+from factory_sim.live.publish import Order, publish, window_of
+from factory_sim.plant.describe import describe
+from factory_sim.sim.run import Simulation
+from factory_sim.views.plain import kpi_dict
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from threading import Event
+
+    from factory_sim.live.publish import Sent
+    from factory_sim.plant.spec import Plant
+
+READY = "listening"  # first line of an analyzer that has subscribed
+PATIENCE_S = 60.0  # for an analyzer to finish after the last message
+
+
+class AnalyzerError(FactoryError):
+    """The analyzer's process ended without a result."""
+
+
+class Watcher(Protocol):
+    """Is told how far the demo is."""
+
+    def stage(self, name: str, total: float) -> None:
+        """A new stage begins, of that length."""
+
+    def reached(self, done: float, note: str = "") -> None:
+        """How much of the stage is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the demo simulates."""
+
+    seed: int = 1
+    warm_up_s: float = 8 * 3600.0
+    duration_s: float = 8 * 3600.0
+    pairs: int = 4  # of replications behind the intervals: the streamed one, and quick ones beside it
+
+    def with_seed(self, seed: int) -> Setting:
+        """The same with other random numbers."""
+        return replace(self, seed=seed)
+
+    def order(self, replication: int = 0, root: str = "") -> Order:
+        """One run of one scenario."""
+        return Order(
+            seed=self.seed, replication=replication, warm_up_s=self.warm_up_s, duration_s=self.duration_s,
+            payload_format="bulk", root=root,
+        )  # fmt: skip
+
+
+QUICK = Setting(warm_up_s=2 * 3600.0, duration_s=1800.0, pairs=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The headline numbers of one scenario."""
+
+    station_cycle_time_s: float
+    good_parts_per_h: float
+    oee: float  # at the pacing station
+    kwh_per_part: float
+    cost_per_part: float
+    constraint: str  # an operation's name
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What crossed the broker, both scenarios together; readings and messages as received."""
+
+    readings: int
+    messages: int
+    lost: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the analyzer found against what the simulator counted."""
+
+    cycle_time_error_s: float  # largest over machines
+    parts_error: int  # sum over machines
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that the demo says. `change` has {mean, low, high} of each figure [%]."""
+
+    plant: dict[str, int]
+    baseline: Figures
+    retrofit: Figures
+    currency: str
+    change: dict[str, dict[str, float]]
+    feed: Feed
+    audit: Audit
+
+    def to_json(self) -> str:
+        """As `--json` writes it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event) -> Result:
+    """Stream both plants through an embedded broker, have what arrived analysed, and compare.
+
+    Raises AnalyzerError, BrokerError; KeyboardInterrupt once `stop` is set.
+    """
+    plants = {"baseline": baseline, "retrofit": retrofit}
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker())
+        roots = {name: f"{plant.topic_root}/{name}" for name, plant in plants.items()}
+        analyzers = {name: stack.enter_context(Analyzer(broker.url, root)) for name, root in roots.items()}
+        client = stack.enter_context(Client(broker.url))
+        for analyzer in analyzers.values():
+            analyzer.wait_until_ready()
+        sent = {
+            name: _stream(plant, setting.order(root=roots[name]), client, watcher, stop)
+            for name, plant in plants.items()
+        }
+        heard = {name: analyzer.result() for name, analyzer in analyzers.items()}
+    found = {name: figures(heard[name]["kpis"], plant) for name, plant in plants.items()}
+    pairs = [(found["baseline"], found["retrofit"]), *_quick_pairs(baseline, retrofit, setting, watcher, stop)]
+    return Result(
+        {"machines": len(baseline.machines), "operations": len(baseline.operations), "sensors": len(baseline.sensors)},
+        found["baseline"],
+        found["retrofit"],
+        baseline.cost.currency,
+        changes(pairs),
+        Feed(*(sum(each["feed"][f.name] for each in heard.values()) for f in fields(Feed))),
+        _worst([audit(heard[name]["kpis"], sent[name]) for name in plants]),
+    )
+
+
+class Analyzer:
+    """`factory-sim listen` as a process of its own, which never imports the simulator."""
+
+    def __init__(self, url: str, root: str) -> None:
+        self._root = root
+        self._folder = tempfile.TemporaryDirectory(prefix="factory-sim-")
+        self._file = Path(self._folder.name) / "kpis.json"
+        words = ["listen", "--broker", url, "--root", root, "--json", str(self._file), "--quiet"]
+        self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "factory_sim", *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        """The running analyzer."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def wait_until_ready(self) -> None:
+        """Returns when it has subscribed: from then on it misses nothing."""
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline().startswith(READY):
+            raise self._error()
+
+    def result(self) -> dict[str, Any]:
+        """What it found, when the feed has ended."""
+        try:
+            self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            message = f"The analyzer of {self._root} did not finish within {PATIENCE_S:g} s."
+            raise AnalyzerError(message) from None
+        if self._process.returncode or not self._file.exists():
+            raise self._error()
+        found: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+        return found
+
+    def _error(self) -> AnalyzerError:
+        _, said = self._process.communicate()
+        code = self._process.returncode
+        return AnalyzerError(f"The analyzer of {self._root} ended with code {code}:\n{said.strip()}")
+
+
+def _stream(plant: Plant, order: Order, client: Client, watcher: Watcher, stop: Event) -> Sent:
+    window = window_of(order)
+    watcher.stage(f"streaming {order.root.rpartition('/')[2]}", window.t1_us - window.t0_us)
+
+    def watch(sent: Sent) -> None:
+        watcher.reached(sent.t_us - window.t0_us, f"{sent.readings:,} readings")
+
+    sent = publish(plant, order, client, watch, stop)
+    if stop.is_set():
+        raise KeyboardInterrupt
+    return sent
+
+
+def _quick_pairs(
+    baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event
+) -> list[tuple[Figures, Figures]]:
+    """Further replications of both plants on common random numbers, without telemetry."""
+    pairs = []
+    watcher.stage("replications for the intervals", setting.pairs - 1)
+    for replication in range(1, setting.pairs):
+        pair = [_quick(plant, setting.order(replication)) for plant in (baseline, retrofit)]
+        pairs.append((pair[0], pair[1]))
+        watcher.reached(replication, f"{replication} of {setting.pairs - 1}")
+        if stop.is_set():
+            raise KeyboardInterrupt
+    return pairs
+
+
+def _quick(plant: Plant, order: Order) -> Figures:
+    """The figures of a run as its log alone gives them: energy from states instead of meters."""
+    window = window_of(order)
+    simulation = Simulation(
+        plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us, until_us=window.t1_us
+    )
+    [piece] = simulation.slices(window.t1_us - window.t0_us)
+    meta = describe(plant, "quick", 0, window)
+    return figures(kpi_dict(kpis.table(piece.log, meta)), plant)
+
+
+def figures(found: Mapping[str, Any], plant: Plant) -> Figures:
+    """The headline numbers among the KPIs of a table's plain form."""
+    names = [operation.name for operation in plant.operations]
+    number = found["line.constraint"]["values"]["line"]
+    constraint = names[int(number)] if number is not None else ""
+    pacing = names[plant.pacing] if plant.pacing >= 0 else constraint
+
+    def value(name: str, thing: str) -> float:
+        got = found[name]["values"].get(thing)
+        return float("nan") if got is None else float(got)
+
+    return Figures(
+        value("operation.cycle_time_s", pacing),
+        value("line.good_parts_per_h", "line"),
+        value("operation.oee", pacing),
+        value("line.kwh_per_part", "line"),
+        value("line.cost_per_part", "line"),
+        constraint,
+    )
+
+
+def changes(pairs: Sequence[tuple[Figures, Figures]]) -> dict[str, dict[str, float]]:
+    """Change from first to second of each pair, as mean and 95 % interval over the pairs [%]."""
+    measures: dict[str, Callable[[Figures], float]] = {
+        "station_time_pct": lambda f: f.station_cycle_time_s,
+        "station_rate_pct": lambda f: 1 / f.station_cycle_time_s,
+        "line_rate_pct": lambda f: f.good_parts_per_h,
+        "kwh_per_part_pct": lambda f: f.kwh_per_part,
+        "cost_per_part_pct": lambda f: f.cost_per_part,
+    }
+    found = {
+        name: percent([measure(before) for before, _ in pairs], [measure(after) for _, after in pairs])
+        for name, measure in measures.items()
+    }
+    return {name: {"mean": i.mean, "low": i.low, "high": i.high} for name, i in found.items()}
+
+
+def audit(found: Mapping[str, Any], sent: Sent) -> Audit:
+    """What the analyzer found, as a table's plain form, against what the simulator counted."""
+    truth = sent.truth
+    assert truth is not None
+    cycle_s, parts = found["machine.cycle_time_s"]["values"], found["machine.parts"]["values"]
+    time_error, parts_error = 0.0, 0
+    for unit, info in enumerate(sent.meta.units):
+        if info.role != "machine":
+            continue
+        made = int(truth.parts[unit])
+        parts_error += abs(made - int(parts[info.name]))
+        if made:
+            true_s = clock.s_from_us(int(truth.busy_us[unit])) / made
+            time_error = max(time_error, abs(true_s - (cycle_s[info.name] or 0.0)))
+    return Audit(time_error, parts_error)
+
+
+def _worst(audits: Sequence[Audit]) -> Audit:
+    return Audit(max(a.cycle_time_error_s for a in audits), sum(a.parts_error for a in audits))

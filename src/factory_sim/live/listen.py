@@ -1,0 +1,189 @@
+"""Listen to a feed and analyse it: what arrived, what was lost, and the KPIs of the window."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
+
+from factory_sim.analysis import kpis
+from factory_sim.analysis.rebuild import Feed
+from factory_sim.errors import FactoryError, PayloadError
+from factory_sim.records import Window
+from factory_sim.wire import meta as description
+from factory_sim.wire import topics
+from factory_sim.wire.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from factory_sim.records import KpiTable, Message, Meta, Readings
+    from factory_sim.wire.formats import Decoder
+
+DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
+TURN_S = 0.2  # how long one wait for messages lasts: between two, Ctrl-C and the clock are looked at
+GRACE_S = 2.0  # how long late messages may still come when the run has ended but something is missing
+
+
+class Receiver(Protocol):
+    """What brings messages: the client, or its in-memory twin."""
+
+    def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        """Ask for topics."""
+
+    def messages(self, timeout_s: float) -> Iterable[Message]:
+        """What arrives, until nothing has for `timeout_s`."""
+
+
+class NothingHeardError(FactoryError):
+    """A feed that has not begun."""
+
+    def __init__(self, root: str = "any root") -> None:
+        super().__init__(
+            f"Nothing was heard below {root}: no description of a run that goes on, under <root>/meta.\n"
+            "  Is the publisher running, is the root right, or does the feed need --plant FILE?"
+        )
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a listener has seen."""
+
+    readings: int = 0
+    messages: int = 0
+    skipped: int = 0  # messages that no decoder knows: foreign or damaged
+    reason: str = ""  # why the last of them was skipped
+
+
+class Listener:
+    """Takes messages in any order, from the description to the last reading, and makes the KPI table of what it has.
+
+    meta : replaces the description for a feed that publishes none; the feed then has no end of its own.
+    payload_format : a key of FORMATS, or "": the first that understands a data message.
+    """
+
+    def __init__(self, root: str, *, payload_format: str = "", meta: Meta | None = None) -> None:
+        self.root, self.counts = topics.clean_root(root), Counts()
+        self.meta, self.feed = meta, Feed(meta) if meta else None
+        self.payload_format = payload_format
+        self._meta_topic = topics.meta_topic(root)
+        self._has_own_meta = meta is not None
+        self._decoders: dict[str, Decoder] = {}
+
+    def take(self, message: Message) -> None:
+        """Use a message, or count it as skipped."""
+        try:
+            if message.topic == self._meta_topic:
+                self._describe(message)
+            elif self.meta is None or self.feed is None:
+                return  # an earlier run's retained states: the description will say what belongs to this one
+            else:
+                readings = self._decode(message)
+                self.feed.add(readings)
+                self.counts.readings += readings.count()
+                self.counts.messages += 1
+        except PayloadError as error:
+            self.counts.skipped += 1
+            self.counts.reason = str(error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the publisher has said that nothing follows."""
+        return self.meta is not None and bool(self.meta.sent_rows)
+
+    def table(self) -> KpiTable:
+        """Every KPI of the window, or of that part of it that has been heard."""
+        if self.meta is None or self.feed is None:
+            raise NothingHeardError(self.root)
+        log = self.feed.log()
+        until_us = int(log.t_us[-1]) if len(log) else 0
+        meta = self.meta if self.ended else clipped(self.meta, until_us)
+        return kpis.table(log, meta, self.feed.blocks())
+
+    def _describe(self, message: Message) -> None:
+        if self._has_own_meta:
+            return
+        found = description.decode(message.payload, message.topic)
+        if self.meta is not None and found.run_id == self.meta.run_id:
+            self.meta = found
+            if self.feed is not None:
+                self.feed.finish(found)
+        elif not (message.retain and found.sent_rows):  # else a run that was over before we came
+            self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
+
+    def _decode(self, message: Message) -> Readings:
+        """By the format in use; the first message decides which that is, if it was not ordered."""
+        if self.payload_format:
+            return self._decoder(self.payload_format).feed(message)
+        for name, entry in FORMATS.items():
+            if not topics.matches(entry.topic_filter(self.root), message.topic):
+                continue
+            try:
+                readings = self._decoder(name).feed(message)
+            except PayloadError:
+                continue
+            self.payload_format = name
+            return readings
+        raise PayloadError(message.topic, "known", f"none of {', '.join(FORMATS)} understands it")
+
+    def _decoder(self, name: str) -> Decoder:
+        assert self.meta is not None
+        if name not in self._decoders:
+            self._decoders[name] = FORMATS[name].decoder(self.meta, self.root)
+        return self._decoders[name]
+
+
+def clipped(meta: Meta, until_us: int) -> Meta:
+    """The description of the window up to `until_us` only: for a feed that has not ended."""
+    t0, t1 = meta.window.t0_us, min(max(until_us, meta.window.t0_us + 1), meta.window.t1_us)
+    planned = tuple((a, min(b, t1)) for a, b in meta.planned_us if a < t1)
+    return replace(meta, window=Window(t0, t1), planned_us=planned)
+
+
+def find_root(receiver: Receiver, stop: Event, ready: Callable[[], None] = lambda: None) -> str:
+    """The root of the first feed that describes itself and is not over yet; waits for one until `stop` is set."""
+    receiver.subscribe([f"{'+/' * levels}meta" for levels in range(1, DEEPEST_ROOT + 1)], qos=0)
+    ready()
+    while not stop.is_set():
+        for message in receiver.messages(TURN_S):
+            try:
+                found = description.decode(message.payload, message.topic)
+            except PayloadError:
+                continue
+            if not found.sent_rows:
+                return message.topic.removesuffix("/meta")
+    raise NothingHeardError
+
+
+def listen(
+    listener: Listener,
+    receiver: Receiver,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    watch: Callable[[Listener], None] = lambda _: None,
+    every_s: float = 10.0,
+    stop: Event | None = None,
+) -> None:
+    """Take messages until the run has ended and all is there, or `stop` is set.
+
+    `ready` is called when nothing can be missed any more, `watch` every `every_s`. When the run has ended but readings
+    are missing, late messages may come for another GRACE_S.
+    """
+    stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
+    receiver.subscribe([f"{listener.root}/#"])  # all below, so that what is foreign there is seen and counted
+    ready()
+    while not stop.is_set() and time.monotonic() < deadline_s and not _complete(listener):
+        for message in receiver.messages(TURN_S):
+            listener.take(message)
+            if time.monotonic() >= next_s:
+                watch(listener)
+                next_s = time.monotonic() + every_s
+            if stop.is_set() or listener.ended:
+                break
+        if listener.ended and deadline_s == float("inf"):
+            deadline_s = time.monotonic() + GRACE_S
+
+
+def _complete(listener: Listener) -> bool:
+    return listener.ended and listener.feed is not None and listener.feed.losses().lost == 0

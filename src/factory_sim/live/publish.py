@@ -1,0 +1,126 @@
+"""Publish one run as a plant would: simulate, sense, encode and send it slice by slice, at a pace."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from factory_sim import clock
+from factory_sim.plant.describe import describe
+from factory_sim.records import Window
+from factory_sim.sensing.sample import Sensing
+from factory_sim.sim.run import Simulation
+from factory_sim.wire import meta as description
+from factory_sim.wire.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from factory_sim.plant.spec import Plant
+    from factory_sim.records import Message, Meta, Truth
+
+MAX = float("inf")
+
+
+class Sender(Protocol):
+    """What carries messages: the client, or its in-memory twin."""
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Send in this order; may block while the broker is behind."""
+
+    def flush(self) -> None:
+        """Return when all that was published is acknowledged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to publish and how fast."""
+
+    seed: int = 1
+    replication: int = 0
+    warm_up_s: float = 0.0
+    duration_s: float = 8 * 3600.0
+    payload_format: str = "bulk"
+    root: str = ""  # first levels of every topic; "": the plant's own
+    speed: float = MAX  # simulated seconds per real second
+    slice_s: float = 60.0  # at most; a real second's worth when the pace is slower
+    settle_s: float = 0.0  # between description and data, for listeners that subscribe when they see it
+    start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts when the plant file says
+
+
+@dataclass(slots=True)
+class Sent:
+    """What has been published so far."""
+
+    meta: Meta
+    t_us: int  # everything of the window before this moment is out
+    readings: int = 0
+    messages: int = 0
+    truth: Truth | None = None  # what the simulator counted; known at the end
+
+
+def publish(
+    plant: Plant,
+    order: Order,
+    sender: Sender,
+    watch: Callable[[Sent], None] = lambda _: None,
+    stop: Event | None = None,
+) -> Sent:
+    """Simulate and publish the window of `order`; ends between two slices once `stop` is set.
+
+    Retained under `<root>/meta` before the data: what a subscriber must know; after them: the same with what was sent.
+    """
+    stop, root = stop or Event(), order.root or plant.topic_root
+    window = window_of(order)
+    meta = describe(plant, f"{plant.name}-{uuid4().hex[:12]}", epoch_ns(plant, order), window)
+    name = {"seed": order.seed, "replication": order.replication}
+    simulation = Simulation(plant, **name, warm_up_us=window.t0_us, until_us=window.t1_us)
+    sensing = Sensing(plant, **name, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
+    encoder = FORMATS[order.payload_format].encoder(meta, root)
+    sender.publish([description.message(meta, root), *encoder.clear()])
+    sender.flush()
+    stop.wait(order.settle_s)
+    sent, begun_s = Sent(meta, window.t0_us), time.monotonic()
+    for piece in simulation.slices(_slice_us(order)):
+        due_s = begun_s + clock.s_from_us(piece.t1_us - window.t0_us) / order.speed
+        if stop.wait(max(0.0, due_s - time.monotonic())):
+            break
+        readings = sensing.sample(piece.log, piece.t1_us)
+        messages = encoder.data(readings)
+        sender.publish(messages)
+        sent.t_us = piece.t1_us
+        sent.readings += readings.count()
+        sent.messages += len(messages)
+        watch(sent)
+    sent.truth = simulation.truth()
+    sent.meta = _closed(plant, sent, sensing)
+    sender.publish([description.message(sent.meta, root)])
+    sender.flush()
+    return sent
+
+
+def _closed(plant: Plant, sent: Sent, sensing: Sensing) -> Meta:
+    """The closing description: the window that was really sent, and how much of everything."""
+    closed = describe(plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
+    return replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
+
+
+def window_of(order: Order) -> Window:
+    """The stretch of the run that is published."""
+    t0_us = clock.us_from_s(order.warm_up_s)
+    return Window(t0_us, t0_us + clock.us_from_s(order.duration_s))
+
+
+def epoch_ns(plant: Plant, order: Order) -> int:
+    """When the run starts in the world, so that its window starts at the ordered moment."""
+    if order.start_ns is None:
+        return clock.ns_from_datetime(datetime.fromisoformat(plant.start), plant.timezone)
+    return order.start_ns - window_of(order).t0_us * clock.NS_PER_US
+
+
+def _slice_us(order: Order) -> int:
+    return clock.us_from_s(min(order.slice_s, max(1.0, order.speed)))

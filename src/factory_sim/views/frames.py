@@ -1,0 +1,42 @@
+"""Records as pandas tables: for CSV, Parquet, Excel and notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from factory_sim.plant.states import Outcome, State
+from factory_sim.views.plain import things
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.records import EventLog, KpiTable
+
+
+def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
+    """One line a row of the log; units, states and outcomes by name. `cause` counts lines from 0, -1: none."""
+    return pd.DataFrame({
+        "t_us": log.t_us,
+        "unit": _named(log.unit, units),
+        "state": _named(log.state, [state.name for state in State]),
+        "part": log.part,
+        "outcome": _named(log.outcome, [outcome.name for outcome in Outcome]),
+        "detail": log.detail,
+        "cause": log.cause,
+    })  # fmt: skip
+
+
+def kpi_frame(table: KpiTable) -> pd.DataFrame:
+    """One line a KPI and thing: columns kpi, per, name, value, unit. The line's own have the name `line`."""
+    rows = [
+        (name, kpi.per, thing, value, kpi.unit)
+        for name, kpi in table.kpis.items()
+        for thing, value in zip(things(table, kpi.per), kpi.values.reshape(-1).tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["kpi", "per", "name", "value", "unit"])
+
+
+def _named(codes: Any, names: Sequence[str]) -> Any:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names))
