@@ -117,8 +117,9 @@ def everything() -> str:
 def read(tmp_path: Path, catalogue: Catalogue) -> Callable[..., Plant]:
     """The plant of a text, or of the last of several named texts."""
 
-    def read(text: str = EVERYTHING, overrides: tuple[str, ...] = (), changes: tuple[str, ...] | None = None,
-             **others: str) -> Plant:
+    def read(
+        text: str = EVERYTHING, overrides: tuple[str, ...] = (), changes: tuple[str, ...] | None = None, **others: str
+    ) -> Plant:
         for name, content in {"plant": text, **others}.items():
             (tmp_path / f"{name}.yaml").write_text(content, encoding="utf-8")
         last = (["plant", *others])[-1]

@@ -28,7 +28,13 @@ MISTAKES = [
     ("busy: 6 kW", "busi: 6 kW", "kinds.cnc.power.busi", "not a known key", "Did you mean busy?"),
     ("cycle_time: 56 s", "cycle_time: 56", "operations.OP30.cycle_time", "has no unit", ""),
     ("cycle_time: 56 s", "cycle_time: [56 s]", "operations.OP30.cycle_time", "expected one value, got a list", ""),
-    ("lognormal(84 s, cv 0.05)", "lognorml(84 s, cv 0.05)", "operations.OP10.cycle_time", "Did you mean lognormal?", ""),
+    (
+        "lognormal(84 s, cv 0.05)",
+        "lognorml(84 s, cv 0.05)",
+        "operations.OP10.cycle_time",
+        "Did you mean lognormal?",
+        "",
+    ),
     ("at_end: finish", "at_end: stop", "shifts.day.at_end", "expected pause or finish", ""),
     ("machines: 2", "machines: 0", "operations.OP10.machines", "whole number of at least 1", ""),
     ("buffer: 6", "buffer: -6", "operations.OP10.buffer", "at least 0 or unlimited", ""),
@@ -42,7 +48,13 @@ MISTAKES = [
     ("plant: everything", "plant: every thing", "plant", "cannot be a level of a topic", "such as every_thing"),
     ("topic: acme/north/line1", "topic: acme/+/line1", "topic", "no path of topic levels", ""),
     ("start: 2026-01-06 05:00", "start: tomorrow", "start", "expected a local time", ""),
-    ("timezone: Europe/Berlin", "timezone: Europe/Berlni", "timezone", "no IANA time zone", "Did you mean Europe/Berlin?"),
+    (
+        "timezone: Europe/Berlin",
+        "timezone: Europe/Berlni",
+        "timezone",
+        "no IANA time zone",
+        "Did you mean Europe/Berlin?",
+    ),
     ("pacing: OP30", "pacing: OP3O", "pacing", "not an operation", "Did you mean OP30?"),
     ('"22:00": 0.12', '"25:00": 0.12', "tariff.25:00", "no time of day", ""),
     ("profile: 5g", "profile: 6g", "link", "not a link profile", "5g"),
@@ -57,28 +69,76 @@ MISTAKES = [
     ("  HOB2: {", "  HOB3: {", "machines.HOB3", "there is no machine", "Did you mean HOB"),
     # references
     ("kind: oven", "kind: ovn", "operations.OP26.kind", "not one of the plant's kinds", "Did you mean oven?"),
-    ("crew: fitters, priority", "crew: fiters, priority", "kinds.cnc.failures.tool.crew", "plant's crews", "Did you mean fitters?"),
+    (
+        "crew: fitters, priority",
+        "crew: fiters, priority",
+        "kinds.cnc.failures.tool.crew",
+        "plant's crews",
+        "Did you mean fitters?",
+    ),
     ("skill: electrical", "skill: hydraulic", "kinds.cnc.failures.fuse.skill", "no crew has the skill", ""),
-    ("crew: fitters, priority: 1", "crew: fitters, skill: welding", "kinds.cnc.failures.tool.skill", "crew fitters has no skill", ""),
+    (
+        "crew: fitters, priority: 1",
+        "crew: fitters, skill: welding",
+        "kinds.cnc.failures.tool.skill",
+        "crew fitters has no skill",
+        "",
+    ),
     ("by: belt", "by: blet", "operations.OP20.by", "neither a fleet nor a conveyor", "Did you mean belt?"),
-    ("{from: covers, buffer: 8}", "{from: covers, buffer: 8, by: agv}", "operations.OP30.inputs.2.by", "covers is a source", ""),
+    (
+        "{from: covers, buffer: 8}",
+        "{from: covers, buffer: 8, by: agv}",
+        "operations.OP30.inputs.2.by",
+        "covers is a source",
+        "",
+    ),
     ("robot: R1", "robot: R2", "operations.OP30.robot", "plant's robots", "R1"),
-    ("        operator: fitters", "        operator: fitter", "operations.OP30.operator", "plant's crews", "Did you mean fitters?"),
+    (
+        "        operator: fitters",
+        "        operator: fitter",
+        "operations.OP30.operator",
+        "plant's crews",
+        "Did you mean fitters?",
+    ),
     ("shift: always", "shift: night", "sections.gears.shift", "plant's shifts", ""),
     ("policy: nearest", "policy: nearst", "fleets.agv.policy", "not a dispatch policy", "Did you mean nearest?"),
-    ("kind: vibration", "kind: vibrato", "kinds.cnc.sensors.bearing.kind", "not a sensor kind", "Did you mean vibration?"),
+    (
+        "kind: vibration",
+        "kind: vibrato",
+        "kinds.cnc.sensors.bearing.kind",
+        "not a sensor kind",
+        "Did you mean vibration?",
+    ),
     ("kind: level", "kind: vibration", "fleets.agv.sensors.battery.kind", "a vehicle carries no sensor", "level"),
     ("  robot:\n", "  robot:\n    behaviour: machinning\n", "kinds.robot.behaviour", "not a behaviour", "machining"),
     # flow
-    ("from: castings", "from: castngs", "operations.OP10.from", "neither an operation nor a source", "Did you mean castings?"),
+    (
+        "from: castings",
+        "from: castngs",
+        "operations.OP10.from",
+        "neither an operation nor a source",
+        "Did you mean castings?",
+    ),
     (", from: castings", "", "operations.OP10.from", "nobody feeds this operation", "castings"),
     ("from: castings", "from: OP20", "operations.OP10.from", "in a circle: OP10 -> OP20 -> OP10", "rework"),
     ("{from: OP26, quantity", "{from: OP20, quantity", "operations.OP30.inputs.1.from", "OP20 feeds OP30 already", ""),
     ("buffer: 2, inspection", "inspection", "operations.OP40.buffer", "is missing", "buffer: 4"),
     ("cycle_time: 56 s\n", "unit_time: 56 s\n", "operations.OP30.cycle_time", "is missing", "cycle_time: 37 s"),
     ("buffer: 10, by: agv", "buffer: 1, by: agv", "operations.OP30.inputs.1.buffer", "only 1 can wait", "buffer: 2"),
-    ("from: covers, buffer: 8", "from: covers, buffer: 0", "operations.OP30.inputs.2.buffer", "only 0 can wait", "buffer: 1"),
-    ("buffer: 20, batch", "buffer: 12, batch", "operations.OP26.batch.size", "more than the 12 that can wait", "buffer: 16"),
+    (
+        "from: covers, buffer: 8",
+        "from: covers, buffer: 0",
+        "operations.OP30.inputs.2.buffer",
+        "only 0 can wait",
+        "buffer: 1",
+    ),
+    (
+        "buffer: 20, batch",
+        "buffer: 12, batch",
+        "operations.OP26.batch.size",
+        "more than the 12 that can wait",
+        "buffer: 16",
+    ),
     ("minimum: 8", "minimum: 18", "operations.OP26.batch.minimum", "more than the size 16", ""),
     ("        robot: R1\n", "        robot: R1\n        batch: {size: 2}\n", "operations.OP30.batch", "one input", ""),
     ("        robot: R1\n", "        buffer: 2\n", "operations.OP30.inputs", "stands beside", ""),
@@ -87,22 +147,50 @@ MISTAKES = [
     ("rework: 3 %", "rework: 130 %", "operations.OP40.inspection.rework", "between 0 and 1", ""),
     ("rework: 3 %", "rework: -3 %", "operations.OP40.inspection.rework", "between 0 and 1", ""),
     (", rework_to: OP30", "", "operations.OP40.inspection.rework_to", "is missing", ""),
-    ("rework_to: OP30", "rework_to: OP3", "operations.OP40.inspection.rework_to", "not an operation", "Did you mean OP30?"),
-    ("by: belt, ", "by: belt, inspection: {rework: 1 %, rework_to: OP40}, ", "operations.OP20.inspection.rework_to",
-     "never come back", "OP20"),
-    ("scrap: 1 %, rework: 3 %, rework_to: OP30, max_loops: 2", "rework: 100 %, rework_to: OP30, max_loops: unlimited",
-     "operations.OP40.inspection.rework", "for ever", "max_loops: 1"),
+    (
+        "rework_to: OP30",
+        "rework_to: OP3",
+        "operations.OP40.inspection.rework_to",
+        "not an operation",
+        "Did you mean OP30?",
+    ),
+    (
+        "by: belt, ",
+        "by: belt, inspection: {rework: 1 %, rework_to: OP40}, ",
+        "operations.OP20.inspection.rework_to",
+        "never come back",
+        "OP20",
+    ),
+    (
+        "scrap: 1 %, rework: 3 %, rework_to: OP30, max_loops: 2",
+        "rework: 100 %, rework_to: OP30, max_loops: unlimited",
+        "operations.OP40.inspection.rework",
+        "for ever",
+        "max_loops: 1",
+    ),
     # sources and variants
     ("interarrival: saturated", "cards: 3", "sources.covers", "does not say when parts arrive", "saturated"),
     ("interarrival: saturated", "interarrival: saturated, schedule: [1 s]", "sources.covers", "twice", ""),
-    ("interarrival: exponential(50 s)", "interarrival: 0 s", "sources.castings.interarrival", "below 1 ms", "saturated"),
+    (
+        "interarrival: exponential(50 s)",
+        "interarrival: 0 s",
+        "sources.castings.interarrival",
+        "below 1 ms",
+        "saturated",
+    ),
     ("schedule: [1 min, 2 min", "schedule: [3 min, 2 min", "sources.rings.schedule", "rising order", ""),
     ("mix: {six: 60 %", "mix: {six: 50 %", "sources.castings.mix", "add up to 90 %", ""),
     ("mix: {six: 60 %", "mix: {sxi: 60 %", "sources.castings.mix.sxi", "plant's variants", "Did you mean six?"),
     ("sequence: [six, six, eight]", "sequence: [six, nine]", "sources.rings.sequence.1", "plant's variants", ""),
     (", mix: {six: 100 %}", "", "sources.covers", "which variants", "mix"),
     ("setup: 5 min", "setup: {six: {eight: 5 min}}", "operations.OP20.setup", "lacks the change from eight to six", ""),
-    ("variant_factor: {eight: 1.25}", "variant_factor: {ten: 1.25}", "operations.OP20.variant_factor.ten", "variants", ""),
+    (
+        "variant_factor: {eight: 1.25}",
+        "variant_factor: {ten: 1.25}",
+        "operations.OP20.variant_factor.ten",
+        "variants",
+        "",
+    ),
     # failures and maintenance
     (', repair: "lognormal(12 min, cv 0.5)"', "", "kinds.cnc.failures.tool.repair", "is missing", "repair: 12 min"),
     ("clock: calendar", "clock: calendar, wear: yes", "kinds.cnc.failures.fuse.wear", "clock: busy", ""),
@@ -110,23 +198,47 @@ MISTAKES = [
     ("{every: 24 h, duration: 20 min", "{every: 24 h", "kinds.cnc.maintenance.oil.duration", "is missing", ""),
     ("wear: yes, ", "", "kinds.cnc.maintenance.edge.at_wear", "needs a failure mode with wear", ""),
     # transport
-    ("gears: {assembly: 45 m, housing: 35 m}", "gears: {housing: 35 m}", "fleets.agv.distances", "has holes: gears to assembly", ""),
+    (
+        "gears: {assembly: 45 m, housing: 35 m}",
+        "gears: {housing: 35 m}",
+        "fleets.agv.distances",
+        "has holes: gears to assembly",
+        "",
+    ),
     ("gears: {assembly: 45 m", "gears: {assembly: -45 m", "fleets.agv.distances.gears.assembly", "at least 0", ""),
-    ("distances: {housing", "distances: {hosing", "fleets.agv.distances.hosing", "plant's sections", "Did you mean housing?"),
+    (
+        "distances: {housing",
+        "distances: {hosing",
+        "fleets.agv.distances.hosing",
+        "plant's sections",
+        "Did you mean housing?",
+    ),
     ("speed: 1.2 m/s\n", "speed: 0 m/s\n", "fleets.agv.speed", "out of range", ""),
     ("    load: 15 s\n", "", "fleets.agv.load", "is missing", ""),
     ("charge_time: 50 min", "charge_time: 0 s", "fleets.agv.battery", "above 0 s", ""),
     ("{delay: 20 s, ", "{", "conveyors.belt.delay", "is missing", ""),
-    ("{from: covers, buffer: 8}", "{from: covers, buffer: 8, by: belt}", "operations.OP30.inputs.2.by", "leads to OP20 already", ""),
+    (
+        "{from: covers, buffer: 8}",
+        "{from: covers, buffer: 8, by: belt}",
+        "operations.OP30.inputs.2.by",
+        "leads to OP20 already",
+        "",
+    ),
     # shifts
     ('open: "06:00-14:00"', 'open: "06:00-14:60"', "shifts.day.open", "no time of day", ""),
     ('open: "06:00-14:00"', 'open: "6 to 14"', "shifts.day.open", "expected hours", ""),
     ('open: "06:00-14:00"', 'open: ["06:00-08:00", "Mun 08:00-09:00"]', "shifts.day.open.1", "no day of the week", ""),
-    ('open: "06:00-14:00"', 'open: "06:00-06:00"', "shifts.day.open", "same time", "" ),
+    ('open: "06:00-14:00"', 'open: "06:00-06:00"', "shifts.day.open", "same time", ""),
     ('breaks: "09:00-09:15"', 'breaks: "05:00-15:00"', "shifts.day", "never opens", ""),
     ('open: "06:00-14:00", ', "", "shifts.day", "never opens", ""),
     # sensors
-    ("{kind: power, rate: 2 Hz", "{kind: power, rte: 2 Hz", "kinds.cnc.sensors.spindle.rte", "neither a key", "Did you mean rate?"),
+    (
+        "{kind: power, rate: 2 Hz",
+        "{kind: power, rte: 2 Hz",
+        "kinds.cnc.sensors.spindle.rte",
+        "neither a key",
+        "Did you mean rate?",
+    ),
     ("noise: 5 W", "noise: 5 s", "kinds.cnc.sensors.spindle.noise", "no unit of power", ""),
     ("noise: 5 W", "low: 20 kW, high: 1 kW", "kinds.cnc.sensors.spindle", "is empty", "low below high"),
     ("noise: 5 W", "scale: 0.1", "kinds.cnc.sensors.spindle", "does not fit into 16 bits", "bits: 32"),
@@ -138,8 +250,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "key", "words", "hint"), MISTAKES)
-def test_one_mistake_is_told_once_and_in_place(old: str, new: str, key: str, words: str, hint: str, everything: str,
-                                               problems: Callable[..., list[Problem]]) -> None:
+def test_one_mistake_is_told_once_and_in_place(
+    old: str, new: str, key: str, words: str, hint: str, everything: str, problems: Callable[..., list[Problem]]
+) -> None:
     assert old in everything, "the mistake must be made"
     text = everything.replace(old, new, 1)
     (problem,) = [p for p in problems(text) if p.key == key]
@@ -147,7 +260,11 @@ def test_one_mistake_is_told_once_and_in_place(old: str, new: str, key: str, wor
     assert hint in problem.hint
     line = text.splitlines()[problem.line - 1]
     last = key.split(".")[-1]
-    assert last in line or problem.message.startswith(("is missing", "does not say", "has holes", "lacks")) or last.isdigit()
+    assert (
+        last in line
+        or problem.message.startswith(("is missing", "does not say", "has holes", "lacks"))
+        or last.isdigit()
+    )
     assert 1 <= problem.column <= len(line)
 
 
@@ -156,7 +273,9 @@ MANIFOLD = {"currency: euro", "  'big oven':\n", "meta:\n", "[HOB1, HOB1]", "rob
 
 
 @pytest.mark.parametrize(("old", "new"), [(m[0], m[1]) for m in MISTAKES if m[1] not in MANIFOLD])
-def test_one_mistake_makes_one_problem(old: str, new: str, everything: str, problems: Callable[..., list[Problem]]) -> None:
+def test_one_mistake_makes_one_problem(
+    old: str, new: str, everything: str, problems: Callable[..., list[Problem]]
+) -> None:
     assert len(problems(everything.replace(old, new, 1))) == 1
 
 
@@ -170,37 +289,48 @@ def test_all_mistakes_are_told_at_once_in_file_order(everything: str, problems: 
     found = problems(text)
     keys = [p.key for p in found]
     assert keys[:2] == ["title", "pacng"]
-    assert {"operations.OP20.cycle_tme", "operations.OP30.cycle_time", "kinds.cnc.failures.tool.wear", "fleets.agv.policy",
-            "operations.OP40.inspection.rework_to"} <= set(keys)
+    assert {
+        "operations.OP20.cycle_tme",
+        "operations.OP30.cycle_time",
+        "kinds.cnc.failures.tool.wear",
+        "fleets.agv.policy",
+        "operations.OP40.inspection.rework_to",
+    } <= set(keys)
     assert [p.line for p in found] == sorted(p.line for p in found)
 
 
-def test_a_message_finishes_its_sentence(everything: str, problems: Callable[..., list[Problem]], tmp_path: Path) -> None:
+def test_a_message_finishes_its_sentence(
+    everything: str, problems: Callable[..., list[Problem]], tmp_path: Path
+) -> None:
     (problem,) = problems(everything.replace("policy: nearest", "policy: nearst"))
     line = everything.split("policy: nearest")[0].count("\n") + 1
     assert str(problem) == (
-        f"{tmp_path}/plant.yaml:{line}:13: fleets.agv.policy: 'nearst' is not a dispatch policy\n  Did you mean nearest?")
+        f"{tmp_path}/plant.yaml:{line}:13: fleets.agv.policy: 'nearst' is not a dispatch policy\n  Did you mean nearest?"
+    )
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("", "empty"),
-    ("# only a comment\n", "empty"),
-    ("- a\n- b\n", "expected a mapping"),
-    ("plant: p\n\tx: 1\n", "cannot be read as YAML"),
-    ("plant: [1, 2\n", "cannot be read as YAML"),
-    ("plant: p\n---\nplant: q\n", "cannot be read as YAML"),
-    ("a: &x [*x]\n", "circular"),
-    ("plant: !!python/object:os.system x\n", "tags are not used"),
-    ("plant: !secret x\n", "tags are not used"),
-    ("{" * 60, "YAML"),
-    ("[" * 5000, "YAML"),
-    ("[" * 900 + "]" * 900, "deep"),
-    ("a: " + "{a: " * 50 + "1" + "}" * 50, "deep"),
-    ("plant: p\nplant: q\n", "stands twice"),
-    ("? [a, b]\n: c\n", "a key must be a plain text"),
-    ("plant: p\n", "no operations"),
-    ("plant: p\nsections: 5\n", "expected a mapping"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        ("# only a comment\n", "empty"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("plant: p\n\tx: 1\n", "cannot be read as YAML"),
+        ("plant: [1, 2\n", "cannot be read as YAML"),
+        ("plant: p\n---\nplant: q\n", "cannot be read as YAML"),
+        ("a: &x [*x]\n", "circular"),
+        ("plant: !!python/object:os.system x\n", "tags are not used"),
+        ("plant: !secret x\n", "tags are not used"),
+        ("{" * 60, "YAML"),
+        ("[" * 5000, "YAML"),
+        ("[" * 900 + "]" * 900, "deep"),
+        ("a: " + "{a: " * 50 + "1" + "}" * 50, "deep"),
+        ("plant: p\nplant: q\n", "stands twice"),
+        ("? [a, b]\n: c\n", "a key must be a plain text"),
+        ("plant: p\n", "no operations"),
+        ("plant: p\nsections: 5\n", "expected a mapping"),
+    ],
+)
 def test_what_is_no_plant_at_all_is_refused(text: str, words: str, problems: Callable[..., list[Problem]]) -> None:
     assert any(words in p.message for p in problems(text))
 
@@ -225,14 +355,16 @@ def test_a_file_that_is_not_there_names_the_nearest(tmp_path: Path, catalogue: C
 
 
 def test_a_data_file_that_is_not_there_is_told_where_it_is_named(
-        tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]) -> None:
+    tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]
+) -> None:
     (tmp_path / "times.csv").write_text("1\n")
     (problem,) = problems(everything.replace("cycle_time: 56 s", "cycle_time: empirical(tmes.csv)"))
     assert (problem.key, problem.hint) == ("sections.assembly.operations.OP30.cycle_time", "Did you mean times.csv?")
 
 
 def test_a_bad_line_of_a_data_file_is_told_with_its_line(
-        tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]) -> None:
+    tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]
+) -> None:
     (tmp_path / "times.csv").write_text("seconds\n1\ntwo\n")
     (problem,) = problems(everything.replace("cycle_time: 56 s", "cycle_time: empirical(times.csv)"))
     assert problem.file.endswith("times.csv")
@@ -241,12 +373,17 @@ def test_a_bad_line_of_a_data_file_is_told_with_its_line(
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_no_damage_to_a_file_makes_the_loader_fail_otherwise(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory,
-                                                             catalogue: Catalogue, everything: str) -> None:
+def test_no_damage_to_a_file_makes_the_loader_fail_otherwise(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, everything: str
+) -> None:
     text = everything.encode()
     start = data.draw(st.integers(0, len(text)))
     end = min(len(text), start + data.draw(st.integers(0, 40)))
-    damaged = text[:start] + data.draw(st.binary(max_size=12) | st.text(" :-{}[],\"'#&*!|>%@0123456789abc\n").map(str.encode)) + text[end:]
+    damaged = (
+        text[:start]
+        + data.draw(st.binary(max_size=12) | st.text(" :-{}[],\"'#&*!|>%@0123456789abc\n").map(str.encode))
+        + text[end:]
+    )
     path = tmp_path_factory.getbasetemp() / "damaged.yaml"
     path.write_bytes(damaged)
     try:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
 
 
-
 @pytest.fixture
 def plant(read: Callable[..., Plant]) -> Plant:
     return read()
@@ -28,10 +27,19 @@ def plant(read: Callable[..., Plant]) -> Plant:
 
 def test_the_head_of_the_file_is_read_in_si_units(plant: Plant) -> None:
     assert (plant.name, plant.title, plant.start, plant.timezone) == (
-        "everything", "One of each", "2026-01-06T05:00:00", "Europe/Berlin")
+        "everything",
+        "One of each",
+        "2026-01-06T05:00:00",
+        "Europe/Berlin",
+    )
     assert plant.topic_root == "acme/north/line1"
     assert plant.base_load_w == 12_000
-    assert (plant.cost.machine_per_h, plant.cost.labour_per_h, plant.cost.repair_per_h, plant.cost.scrap_per_part) == (28, 240, 65, 40)
+    assert (plant.cost.machine_per_h, plant.cost.labour_per_h, plant.cost.repair_per_h, plant.cost.scrap_per_part) == (
+        28,
+        240,
+        65,
+        40,
+    )
     assert plant.variants == ("six", "eight")
     assert plant.operations[plant.pacing].name == "OP30"
 
@@ -48,8 +56,25 @@ def test_a_link_takes_from_its_profile_what_it_does_not_say(plant: Plant) -> Non
 
 def test_units_are_numbered_by_role_and_every_reference_is_an_index(plant: Plant) -> None:
     assert plant.units == (
-        "castings", "rings", "covers", "M001", "M002", "M003", "HOB1", "HOB2", "M004", "M005", "M006", "R1",
-        "agv-1", "agv-2", "agv-3", "belt", "fitters-1", "fitters-2")
+        "castings",
+        "rings",
+        "covers",
+        "M001",
+        "M002",
+        "M003",
+        "HOB1",
+        "HOB2",
+        "M004",
+        "M005",
+        "M006",
+        "R1",
+        "agv-1",
+        "agv-2",
+        "agv-3",
+        "belt",
+        "fitters-1",
+        "fitters-2",
+    )
     units = [*plant.sources, *plant.machines, *plant.robots, *plant.conveyors]
     assert all(plant.units[thing.unit] == thing.name for thing in units)
     assert [plant.units[u] for u in plant.fleets[0].units] == ["agv-1", "agv-2", "agv-3"]
@@ -69,14 +94,21 @@ def test_operations_stand_in_flow_order_and_feed_each_other(plant: Plant) -> Non
     assert plant.operations[4].inputs == (
         Input(operation=1, quantity=1, capacity=4, fleet=0),
         Input(operation=3, quantity=2, capacity=10, fleet=0),
-        Input(source=2, capacity=8))
+        Input(source=2, capacity=8),
+    )
     assert plant.operations[1].inputs == (Input(operation=0, capacity=4, conveyor=0),)
     assert plant.operations[2].inputs[0].capacity == UNLIMITED
 
 
 def test_behaviour_follows_from_inputs_and_batch(plant: Plant) -> None:
     assert [o.behaviour for o in plant.operations] == [
-        "machining", "machining", "machining", "batching", "joining", "machining"]
+        "machining",
+        "machining",
+        "machining",
+        "batching",
+        "joining",
+        "machining",
+    ]
 
 
 def test_an_operation_carries_all_that_it_says(plant: Plant) -> None:
@@ -90,7 +122,11 @@ def test_an_operation_carries_all_that_it_says(plant: Plant) -> None:
     assert (assembly.robot, assembly.operator) == (0, 0)
     assert test.inspection is not None
     assert (test.inspection.scrap, test.inspection.rework, test.inspection.rework_to, test.inspection.max_loops) == (
-        0.01, 0.03, 4, 2)
+        0.01,
+        0.03,
+        4,
+        2,
+    )
 
 
 def test_sources_are_saturated_timed_or_scheduled(plant: Plant) -> None:
@@ -108,7 +144,10 @@ def test_machines_inherit_from_their_kind(plant: Plant) -> None:
     assert machine.failures[0].priority == 1
     assert machine.failures[1].clock == "calendar"
     assert [mode.crew for mode in machine.failures] == [0, 0]
-    assert [(m.name, m.every_s, m.at_wear, m.crew) for m in machine.maintenance] == [("oil", 86400, 0, 0), ("edge", 0, 0.8, -1)]
+    assert [(m.name, m.every_s, m.at_wear, m.crew) for m in machine.maintenance] == [
+        ("oil", 86400, 0, 0),
+        ("edge", 0, 0.8, -1),
+    ]
     assert [plant.sensors[s].name for s in machine.sensors] == ["spindle", "bearing"]
 
 
@@ -126,7 +165,8 @@ def test_one_machine_differs_in_what_it_says_and_nothing_else(plant: Plant) -> N
     assert (first.name, second.name) == ("HOB1", "HOB2")
     assert [mode.after.mean_s for mode in first.failures] == [4 * 3600, 90 * 3600]
     assert [(mode.name, mode.after.mean_s, mode.repair, mode.wear) for mode in second.failures] == [
-        ("tool", 7200, first.failures[0].repair, True)]
+        ("tool", 7200, first.failures[0].repair, True)
+    ]
     assert (first.power_w[State.BUSY], second.power_w[State.BUSY]) == (6000, 7000)
     assert second.power_w[State.STARVED] == first.power_w[State.STARVED]
     assert [plant.sensors[s].name for s in second.sensors] == ["spindle", "bearing", "extra"]
@@ -151,7 +191,13 @@ def test_a_shift_is_counted_from_the_start_of_the_run(plant: Plant) -> None:
 
 def test_sensors_have_the_finest_scale_that_covers_their_range(plant: Plant) -> None:
     spindle = plant.sensors[0]
-    assert (spindle.unit_text, spindle.scale, spindle.offset, spindle.low, spindle.high) == ("W", 1.0, 0.0, 0.0, 20_000.0)
+    assert (spindle.unit_text, spindle.scale, spindle.offset, spindle.low, spindle.high) == (
+        "W",
+        1.0,
+        0.0,
+        0.0,
+        20_000.0,
+    )
     assert (spindle.period_us, spindle.bits) == (500_000, 16)
     assert spindle.params == (("noise", 5.0), ("share", 1.0))
     assert plant.sensors[1].period_us == 100_000
@@ -175,7 +221,7 @@ def test_every_operation_knows_its_place(plant: Plant, everything: str) -> None:
     for operation in plant.operations:
         assert operation.place is not None
         line = everything.splitlines()[operation.place.line - 1]
-        assert line[operation.place.column - 1:].startswith(operation.name)
+        assert line[operation.place.column - 1 :].startswith(operation.name)
 
 
 def test_assumptions_are_collected_from_comments(plant: Plant) -> None:
@@ -202,28 +248,35 @@ sections:
 
 
 def test_a_minimal_plant_needs_no_kinds(read: Callable[..., Plant]) -> None:
-    plant = read("plant: p\nsources: {s: {interarrival: saturated}}\n"
-                 "sections: {a: {operations: {A: {cycle_time: exponential(1 s), buffer: 0, from: s}}}}\n")
+    plant = read(
+        "plant: p\nsources: {s: {interarrival: saturated}}\n"
+        "sections: {a: {operations: {A: {cycle_time: exponential(1 s), buffer: 0, from: s}}}}\n"
+    )
     assert plant.machines[0].kind == "machine"
     assert plant.machines[0].power_w == (0.0,) * N_STATES
     assert plant.cost.tariff.price_per_kwh == (0.0,)
 
 
-def test_empirical_times_come_from_a_file_beside_the_plant(tmp_path: Path, read: Callable[..., Plant], everything: str) -> None:
+def test_empirical_times_come_from_a_file_beside_the_plant(
+    tmp_path: Path, read: Callable[..., Plant], everything: str
+) -> None:
     (tmp_path / "times.csv").write_text("time [min],note\n0.5,a\n45 s,b\n1,c\n")
     plant = read(everything.replace("cycle_time: 56 s", "cycle_time: empirical(times.csv)"))
     assert plant.operations[4].cycle_time == Distribution("empirical", values=(30.0, 45.0, 60.0))
     assert math.isclose(plant.operations[4].unit_time_s, 45.0)
 
 
-def test_arrivals_come_from_a_file_beside_the_plant(tmp_path: Path, read: Callable[..., Plant], everything: str) -> None:
+def test_arrivals_come_from_a_file_beside_the_plant(
+    tmp_path: Path, read: Callable[..., Plant], everything: str
+) -> None:
     (tmp_path / "arrivals.csv").write_text("10\n20.5\n")
     plant = read(everything.replace("schedule: [1 min, 2 min, 3 min]", "file: arrivals.csv"))
     assert plant.sources[1].arrivals_s == (10.0, 20.5)
 
 
-def test_a_plant_is_found_by_its_packaged_name(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                               everything: str) -> None:
+def test_a_plant_is_found_by_its_packaged_name(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, everything: str
+) -> None:
     (tmp_path / "small_line.yaml").write_text(everything)
     monkeypatch.setattr("factory_sim.plant.files.homes", lambda: iter([tmp_path]))
     assert load("small_line", catalogue).name == "everything"

@@ -41,22 +41,29 @@ def test_a_set_value_replaces_the_plants(read: Read) -> None:
     assert (plant.scenario.name, plant.scenario.question, plant.scenario.changes) == ("s", "What if?", ("other",))
 
 
-@pytest.mark.parametrize(("address", "value", "changed"), [
-    ("operations.OP4*.buffer", "9", ["OP40"]),
-    ("operations.*.buffer", "30", ["OP10", "OP20", "OP25", "OP26", "OP40"]),  # a join's buffers stand in its inputs
-    ("sections.housing.operations.*.buffer", "9", ["OP10", "OP20"]),
-    ("sections.g*.operations.*.buffer", "30", ["OP25", "OP26"]),
-    ("kinds.cnc.operations.*.buffer", "9", ["OP10", "OP20", "OP25"]),
-    ("kinds.[co]*.operations.OP2?.buffer", "30", ["OP20", "OP25", "OP26"]),
-    ("OP1*.buffer", "9", ["OP10"]),
-])
-def test_patterns_reach_operations_by_name_section_and_kind(address: str, value: str, changed: list[str], read: Read) -> None:
+@pytest.mark.parametrize(
+    ("address", "value", "changed"),
+    [
+        ("operations.OP4*.buffer", "9", ["OP40"]),
+        ("operations.*.buffer", "30", ["OP10", "OP20", "OP25", "OP26", "OP40"]),  # a join's buffers stand in its inputs
+        ("sections.housing.operations.*.buffer", "9", ["OP10", "OP20"]),
+        ("sections.g*.operations.*.buffer", "30", ["OP25", "OP26"]),
+        ("kinds.cnc.operations.*.buffer", "9", ["OP10", "OP20", "OP25"]),
+        ("kinds.[co]*.operations.OP2?.buffer", "30", ["OP20", "OP25", "OP26"]),
+        ("OP1*.buffer", "9", ["OP10"]),
+    ],
+)
+def test_patterns_reach_operations_by_name_section_and_kind(
+    address: str, value: str, changed: list[str], read: Read
+) -> None:
     plant = read(s=HEAD + f"set: {{'{address}': {value}}}")
     assert [o.name for o in plant.operations if len(o.inputs) == 1 and o.inputs[0].capacity == int(value)] == changed
 
 
 def test_an_input_of_a_join_is_reached_by_number_or_origin(read: Read) -> None:
-    plant = read(s=HEAD + "set: {OP30.inputs.0.buffer: 5, OP30.inputs.covers.buffer: 7}\nscale: {OP30.inputs.OP26.buffer: 2}")
+    plant = read(
+        s=HEAD + "set: {OP30.inputs.0.buffer: 5, OP30.inputs.covers.buffer: 7}\nscale: {OP30.inputs.OP26.buffer: 2}"
+    )
     assert [i.capacity for i in op(plant, "OP30").inputs] == [5, 20, 7]
 
 
@@ -73,7 +80,10 @@ def test_what_a_kind_gives_can_be_scaled_at_an_operation(read: Read) -> None:
 
 
 def test_scaling_keeps_shape_unit_and_whole_numbers(read: Read) -> None:
-    plant = read(s=HEAD + "scale: {operations.OP10.cycle_time: 0.5, fleets.agv.count: 2, kinds.cnc.power: 0.5, OP40.inspection.scrap: 3}")
+    plant = read(
+        s=HEAD
+        + "scale: {operations.OP10.cycle_time: 0.5, fleets.agv.count: 2, kinds.cnc.power: 0.5, OP40.inspection.scrap: 3}"
+    )
     assert (op(plant, "OP10").cycle_time.mean_s, op(plant, "OP10").cycle_time.b) == (42, 0.05)
     assert len(plant.fleets[0].units) == 6
     assert plant.machines[0].power_w[:5] == (25, 600, 600, 3000, 600)
@@ -87,19 +97,25 @@ def test_a_removed_operation_closes_up_with_its_neighbours(read: Read) -> None:
 
 
 def test_a_machine_can_be_freed_of_what_its_kind_gives(read: Read) -> None:
-    plant = read(s=HEAD + "remove: [machines.M001.failures.tool, machines.M001.maintenance.edge, operations.OP20.sensors.bearing]")
+    plant = read(
+        s=HEAD
+        + "remove: [machines.M001.failures.tool, machines.M001.maintenance.edge, operations.OP20.sensors.bearing]"
+    )
     assert [f.name for f in plant.machines[0].failures] == ["fuse"]
     assert [f.name for f in plant.machines[1].failures] == ["tool", "fuse"]
     assert [plant.sensors[s].name for s in plant.machines[2].sensors] == ["spindle"]
 
 
 def test_something_new_is_added_beside_what_is_there(read: Read) -> None:
-    plant = read(s=HEAD + """
+    plant = read(
+        s=HEAD
+        + """
 add:
   sections.assembly.operations.OP50: {kind: robot, machines: 2, cycle_time: 20 s, buffer: 3}
   crews: {packers: {count: 1}}
   kinds.robot.failures: {grip: {after: 9 h, repair: 1 min}}
-""")
+"""
+    )
     assert [o.name for o in plant.operations][-1] == "OP50"
     assert op(plant, "OP40").destination == 6
     assert [plant.units[u] for u in op(plant, "OP50").machines] == ["OP50-1", "OP50-2"]
@@ -109,7 +125,14 @@ add:
 
 def test_a_pattern_sets_a_new_key_where_none_has_it(read: Read) -> None:
     plant = read(s=HEAD + "set: {'sections.housing.operations.*.inspection.scrap': 2 %}")
-    assert [o.inspection.scrap if o.inspection else None for o in plant.operations] == [0.02, 0.02, None, None, None, 0.01]
+    assert [o.inspection.scrap if o.inspection else None for o in plant.operations] == [
+        0.02,
+        0.02,
+        None,
+        None,
+        None,
+        0.01,
+    ]
 
 
 def test_items_are_added_to_a_list(read: Read) -> None:
@@ -131,7 +154,9 @@ def test_a_machine_less_changes_no_other_machines_name(read: Read) -> None:
     assert [m.name for m in after.machines] == ["M001", "M003", "HOB1", "HOB2", "M004", "M005", "M006"]
 
 
-GROUPS = HEAD + """
+GROUPS = (
+    HEAD
+    + """
 investment: {amount: 480000 EUR, hours_per_year: 4800, value_per_part: 30}
 set: {base_load: 5 kW}
 changes:
@@ -139,16 +164,27 @@ changes:
   more_vehicles:
     scale: {fleets.agv.count: 2}
 """
+)
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [
-    (None, (37, 6, 5000)), ((), (56, 3, 12000)), (("faster_station",), (37, 3, 12000)), (("more_vehicles", "other"), (56, 6, 5000)),
-])
-def test_groups_of_changes_can_be_applied_apart(chosen: tuple[str, ...] | None, expected: tuple[float, ...], read: Read) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (None, (37, 6, 5000)),
+        ((), (56, 3, 12000)),
+        (("faster_station",), (37, 3, 12000)),
+        (("more_vehicles", "other"), (56, 6, 5000)),
+    ],
+)
+def test_groups_of_changes_can_be_applied_apart(
+    chosen: tuple[str, ...] | None, expected: tuple[float, ...], read: Read
+) -> None:
     plant = read(s=GROUPS, changes=chosen)
     assert (op(plant, "OP30").cycle_time.mean_s, len(plant.fleets[0].units), plant.base_load_w) == expected
     assert plant.scenario is not None
-    assert set(plant.scenario.changes) == set(("other", "faster_station", "more_vehicles") if chosen is None else chosen)
+    assert set(plant.scenario.changes) == set(
+        ("other", "faster_station", "more_vehicles") if chosen is None else chosen
+    )
     assert plant.scenario.investment == Investment(480_000, 4800, 30)
 
 
@@ -186,7 +222,12 @@ MISTAKES = [
     ("remove: [operations.OP3]", "operations.OP3", "matches nothing", "OP30"),
     ("remove: [kinds.cnc.powr]", "kinds.cnc.powr", "no value", "Did you mean power?"),
     ("remove: [machines.M001.power.busy]", "machines.M001.power.busy", "comes from the kind", ""),
-    ("add: {sections.housing.operations.OP10: {buffer: 3}}", "sections.housing.operations.OP10", "exists already", "Use set"),
+    (
+        "add: {sections.housing.operations.OP10: {buffer: 3}}",
+        "sections.housing.operations.OP10",
+        "exists already",
+        "Use set",
+    ),
     ("add: {operations.OP99: {buffer: 3}}", "operations.OP99", "in which section", "sections.NAME.operations.OP99"),
     ("add: {operations.*.title: x}", "operations.*.title", "is a pattern", ""),
     ("set: {operations..buffer: 3}", "operations..buffer", "is not an address", ""),
@@ -194,8 +235,12 @@ MISTAKES = [
     ("set: {variants.x.y: 3 s}", "variants.x.y", "", ""),
     ("sett: {OP30.cycle_time: 3 s}", "sett", "not a known key", "Did you mean set?"),
     ("title: nothing", "", "changes nothing", ""),
-    ("changes: {a: {set: {OP30.cycle_time: 40 s}}, b: {set: {operations.OP3*.cycle_time: 41 s}}}", "operations.OP3*.cycle_time",
-     "set by two groups: a says '40 s', b says '41 s'", ""),
+    (
+        "changes: {a: {set: {OP30.cycle_time: 40 s}}, b: {set: {operations.OP3*.cycle_time: 41 s}}}",
+        "operations.OP3*.cycle_time",
+        "set by two groups: a says '40 s', b says '41 s'",
+        "",
+    ),
     ("set: {fleets.agv.policy: furthest}", "fleets.agv.policy", "not a dispatch policy", "first_come"),
     ("set: {everything.x: 3}", "everything.x", "neither a name nor a key", ""),
     ("set: {agv: 3}", "fleets.agv", "expected a mapping", ""),
@@ -203,7 +248,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "key", "words", "hint"), MISTAKES)
-def test_a_change_that_cannot_be_is_told_with_its_line(text: str, key: str, words: str, hint: str, problems: Problems) -> None:
+def test_a_change_that_cannot_be_is_told_with_its_line(
+    text: str, key: str, words: str, hint: str, problems: Problems
+) -> None:
     found = problems(s=HEAD + "\n\n" + text)
     assert [p.key for p in found][:1] == [key], found
     assert words in found[0].message
@@ -212,7 +259,9 @@ def test_a_change_that_cannot_be_is_told_with_its_line(text: str, key: str, word
 
 
 def test_all_that_is_wrong_in_both_files_is_told_at_once(problems: Problems, everything: str) -> None:
-    found = problems(everything.replace("policy: nearest", "policy: nearst"), s=HEAD + "set: {OP31.buffer: 3, OP10.buffer: -3}")
+    found = problems(
+        everything.replace("policy: nearest", "policy: nearst"), s=HEAD + "set: {OP31.buffer: 3, OP10.buffer: -3}"
+    )
     assert {p.key for p in found} == {"fleets.agv.policy", "OP31.buffer", "operations.OP10.buffer"}
 
 
@@ -238,12 +287,20 @@ def test_a_group_that_is_not_there_is_told(problems: Problems) -> None:
     assert "not a scenario" in problem.message
 
 
-@pytest.mark.parametrize(("texts", "expected"), [
-    (("OP30.cycle_time=34s",), 34), (("OP30.cycle_time = 34 s",), 34), (("operations.OP30.cycle_time*0.5",), 28),
-    (("OP30.cycle_time-2s",), 54), (("OP30.cycle_time + 0.1 min",), 62), (("OP3*.cycle_time*50%",), 28),
-    (("OP30.cycle_time=lognormal(34 s, cv 0.1)",), 34), (("OP30.cycle_time=50s", "OP30.cycle_time-1s"), 49),
-    (("OP30.cycle_time*1e-1",), 5.6),
-])
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("OP30.cycle_time=34s",), 34),
+        (("OP30.cycle_time = 34 s",), 34),
+        (("operations.OP30.cycle_time*0.5",), 28),
+        (("OP30.cycle_time-2s",), 54),
+        (("OP30.cycle_time + 0.1 min",), 62),
+        (("OP3*.cycle_time*50%",), 28),
+        (("OP30.cycle_time=lognormal(34 s, cv 0.1)",), 34),
+        (("OP30.cycle_time=50s", "OP30.cycle_time-1s"), 49),
+        (("OP30.cycle_time*1e-1",), 5.6),
+    ],
+)
 def test_a_typed_change_is_understood(texts: tuple[str, ...], expected: float, read: Read) -> None:
     assert op(read(overrides=texts), "OP30").cycle_time.mean_s == pytest.approx(expected)
 
@@ -258,11 +315,20 @@ def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
     assert read(overrides=("HOB1.power.busy=9kW",)).machines[3].power_w[3] == 9000
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("OP30.cycle_time", "is not a change"), ("", "is not a change"), ("OP30.cycle_tme=3s", "not a known key"),
-    ("OP30.cycle_time+2W", "units differ"), ("agv.count+2s", "no unit of number"), ("castings.interarrival+1s", "use = or"),
-    ("OP33.buffer=2", "matches nothing"), ("OP30.cycle_time=fast", "expected a time"), ("OP10.buffer-60", "at least 0"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("OP30.cycle_time", "is not a change"),
+        ("", "is not a change"),
+        ("OP30.cycle_tme=3s", "not a known key"),
+        ("OP30.cycle_time+2W", "units differ"),
+        ("agv.count+2s", "no unit of number"),
+        ("castings.interarrival+1s", "use = or"),
+        ("OP33.buffer=2", "matches nothing"),
+        ("OP30.cycle_time=fast", "expected a time"),
+        ("OP10.buffer-60", "at least 0"),
+    ],
+)
 def test_a_typed_change_that_cannot_be_is_told(text: str, words: str, problems: Problems) -> None:
     found = problems(overrides=(text,))
     assert words in f"{found[0].message} {found[0].hint}"
@@ -285,7 +351,9 @@ def test_a_plant_broken_by_a_scenario_is_refused(catalogue: Catalogue, tmp_path:
 @given(st.floats(1e-3, 1e6), st.sampled_from(["s", "min", "h", "ms"]), st.floats(1e-3, 1e3))
 def test_scaling_a_text_scales_its_value(number: float, unit: str, factor: float) -> None:
     text = f"{number!r} {unit}"
-    assert units.parse(arithmetic.scaled(text, factor), "time") == pytest.approx(units.parse(text, "time") * factor, rel=1e-12)
+    assert units.parse(arithmetic.scaled(text, factor), "time") == pytest.approx(
+        units.parse(text, "time") * factor, rel=1e-12
+    )
 
 
 @given(st.floats(1, 1e6), st.sampled_from(["s", "min", "h"]), st.floats(0, 1e3), st.sampled_from(["s", "min", "h"]))

@@ -96,16 +96,18 @@ def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -
     if "extends" in root.value:
         return _extended(path, root, trail, changes, problems)
     for item in _listed(root.value.pop("table", None)):
-        tables.merge(root, find(path.parent / str(item.value)), problems)
+        table = path.parent / str(item.value)
+        if table.is_file():
+            tables.merge(root, table, problems)
+            continue
+        near = did_you_mean(str(item.value), [p.name for p in path.parent.iterdir() if tables.is_table(p)])
+        problems.append(Problem(item.place.file, item.place.line, item.place.column, "table", "no such file", near))
+        raise ConfigError(problems)
     files.inline(root, problems)
     if changes is not None and changes:
         problems.append(
             Problem(
-                files.display(path),
-                0,
-                0,
-                "changes",
-                "this is a plant, not a scenario: it has no changes to choose from",
+                files.display(path), 0, 0, "changes", "this is a plant, not a scenario: it has no changes to choose"
             )
         )
     return _Draft(root, machine_names(root), problems, None, _assumptions(path, root))

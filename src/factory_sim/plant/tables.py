@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant import files
-from factory_sim.plant.address import AddressError, put
+from factory_sim.plant.address import AddressError, operation_paths, put
 from factory_sim.plant.spec import Place
 from factory_sim.plant.tree import Node, Scalar, read_yaml, scalar
 
@@ -46,13 +46,11 @@ def is_table(path: Path) -> bool:
 
 
 def merge(root: Node, path: Path, problems: list[Problem]) -> None:
-    """Put what the table at `path` says into the plant's tree; problems name file, sheet, row and column."""
-    try:
-        sheets = list(_sheets(path))
-    except ConfigError as error:
-        problems.extend(error.problems)
-        return
-    for file, rows in sheets:
+    """Put what the table at `path` says into the plant's tree; problems name file, sheet, row and column.
+
+    ConfigError: it cannot be read at all.
+    """
+    for file, rows in _sheets(path):
         _merge_sheet(root, file, rows, problems)
 
 
@@ -60,22 +58,15 @@ def plant_of(path: Path, problems: list[Problem]) -> Node:
     """The tree of a plant that is written as a table alone.
 
     Kinds that no table describes are plain machines. What an operation takes from, unless it is an operation, is a
-    saturated source; so is what feeds the first operation of a section that says nothing.
+    saturated source; so is what feeds the first operation when it says nothing.
     """
     place = Place(files.display(path), 0, 0)
     root = Node({"plant": Node(path.stem, place, place)}, place)
     merge(root, path, problems)
-    operations = {
-        name: node
-        for section in (root.get("sections") or root).children().values()
-        for name, node in section.value["operations"].value.items()
-    }
-    for section in (root.get("sections") or Node({}, place)).children().values():
-        first = next(iter(section.value["operations"].value.values()))
-        if "from" not in first.value and "inputs" not in first.value:
-            first.value["from"] = Node("source", first.place, first.place)
-            if root.get("sources", "source") is not None:
-                first.value["from"].value = f"source_{section.value['operations'].key}"
+    operations = {name: node for name, at in operation_paths(root).items() if (node := root.get(*at)) is not None}
+    for first in list(operations.values())[:1]:
+        if "inputs" not in first.value:
+            first.value.setdefault("from", Node("source", first.place, first.place))
     for node in operations.values():
         for at in _inputs(node):
             if str(at.value) not in operations and root.get("sources", str(at.value)) is None:
@@ -168,26 +159,40 @@ def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
 
 def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]) -> None:
     what = next((name for _, row in rows for name in row if name in _ROWS), "operation")
-    section: Any = None
+    section, before = "line", ""
     for line, row in rows:
         places = {name: Place(file, line, column) for name, (column, _) in row.items()}
         if what not in row:
-            first = next(iter(places.values()))
-            hint = did_you_mean(what, row)
-            problems.append(Problem(file, line, first.column, what, f"this row names no {what}", hint))
+            message, column = f"this row names no {what}", min(place.column for place in places.values())
+            problems.append(Problem(file, line, column, what, message, did_you_mean(what, row)))
             continue
-        section = row.pop("section", (0, section))[1] if what == "operation" else None
-        name = str(_content(row.pop(what)[1]))
-        start = ("sections", str(section or "line"), "operations", name) if what == "operation" else (_ROWS[what], name)
+        name, place = str(_content(row.pop(what)[1])), places[what]
+        path: tuple[str, ...] = (_ROWS[what], name)
+        if what == "operation":
+            section = str(_content(row.pop("section", (0, section))[1]))
+            path = ("sections", section, "operations", name)
         try:
-            node = Node({}, places[what], places[what])
-            for header, (_, cell) in row.items():
-                put(node, tuple(header.split(".")), _node(cell, places[header], problems), places[header])
-            _add(root, start, node)
+            node = _thing(row, places, place, problems)
+            if what == "operation" and before and root.get(*path) is None and not {"from", "inputs"} & set(node.value):
+                node.value["from"] = Node(before, place, place)  # the row above
+            _add(root, path, node)
+            before = name
         except AddressError as error:
-            problems.append(Problem(file, line, places[what].column, name, str(error), error.hint))
-        except ConfigError as error:
-            problems.extend(Problem(file, line, p.column, name, p.message, p.hint) for p in error.problems)
+            problems.append(Problem(file, line, place.column, name, str(error), error.hint))
+
+
+def _thing(row: dict[str, tuple[int, Any]], places: dict[str, Place], place: Place, problems: list[Problem]) -> Node:
+    """What one row says of what it names."""
+    node = Node({}, place, place)
+    for header, (_, cell) in row.items():
+        try:
+            put(node, tuple(header.split(".")), _node(cell, places[header], problems), places[header])
+        except ConfigError as error:  # a cell that begins like a list or a mapping and is none
+            where = places[header]
+            problems.extend(
+                Problem(where.file, where.line, where.column, header, p.message, p.hint) for p in error.problems
+            )
+    return node
 
 
 def _add(root: Node, path: tuple[str, ...], node: Node) -> None:

@@ -1,0 +1,112 @@
+"""What is told of a plant, to subscribers and to the reader of `check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim.clock import datetime_from_ns
+from factory_sim.plant.describe import describe, epoch_ns, planned, summary
+from factory_sim.records import InputInfo, Meta, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.plant.spec import Plant
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture
+def plant(read: Callable[..., Plant]) -> Plant:
+    return read()
+
+
+@pytest.fixture
+def meta(plant: Plant) -> Meta:
+    return describe(plant, run_id="r1", epoch_ns=epoch_ns(plant), window=Window(HOUR_US, 9 * HOUR_US))
+
+
+def test_the_run_starts_at_local_time(plant: Plant) -> None:
+    assert datetime_from_ns(epoch_ns(plant)).isoformat() == "2026-01-06T04:00:00+00:00"
+
+
+def test_every_unit_is_described_in_the_order_of_its_id(plant: Plant, meta: Meta) -> None:
+    assert tuple(unit.name for unit in meta.units) == plant.units
+    assert [unit.role for unit in meta.units] == [
+        *["source"] * 3,
+        *["machine"] * 8,
+        "robot",
+        *["vehicle"] * 3,
+        "conveyor",
+        *["crew"] * 2,
+    ]
+    hob = meta.units[6]
+    assert (hob.kind, hob.section, meta.operations[hob.operation].name, hob.power_w[3]) == (
+        "cnc",
+        "gears",
+        "OP25",
+        6000,
+    )
+
+
+def test_operations_tell_their_inputs_and_destination(meta: Meta) -> None:
+    join = meta.operations[4]
+    assert join.inputs == (
+        InputInfo(-1, 1, 1, 4, "fleet"),
+        InputInfo(-1, 3, 2, 10, "fleet"),
+        InputInfo(2, -1, 1, 8, ""),
+    )
+    assert (join.destination, meta.units[join.robot].name) == (5, "R1")
+    assert (meta.operations[3].batch, meta.operations[5].rework_to, meta.operations[0].rework_to) == (16, 4, -1)
+    assert meta.operations[1].inputs[0].transport == "conveyor"
+
+
+def test_sensors_modes_and_prices_are_told(plant: Plant, meta: Meta) -> None:
+    assert [(s.id, s.unit, s.scale, s.period_us) for s in meta.sensors] == [
+        (s.id, s.unit, s.scale, s.period_us) for s in plant.sensors
+    ]
+    assert meta.failure_modes[3] == ("tool", "fuse")
+    assert meta.failure_modes[7] == ("tool",)
+    assert meta.failure_modes[0] == ()
+    assert meta.prices.material == ((0, 12.5), (1, 0.0), (2, 0.0))
+    assert (meta.prices.currency, meta.prices.tariff_per_kwh) == ("EUR", (0.12, 0.22, 0.12))
+    assert (meta.base_load_w, meta.pacing, meta.variants) == (12_000, 4, ("six", "eight"))
+
+
+def test_planned_time_is_what_any_machines_shift_leaves_open(read: Callable[..., Plant], everything: str) -> None:
+    window = Window(0, 48 * HOUR_US)
+    assert planned(read(), window) == ((0, 48 * HOUR_US),)  # the gears work always
+    by_day = read(everything.replace("    shift: always\n", ""))
+    hours = [(a / HOUR_US, b / HOUR_US) for a, b in planned(by_day, window)]
+    assert hours == [(1, 4), (4.25, 9), (25, 28), (28.25, 33)]
+    assert planned(by_day, Window(2 * HOUR_US, 5 * HOUR_US)) == (
+        (2 * HOUR_US, 4 * HOUR_US),
+        (int(4.25 * HOUR_US), 5 * HOUR_US),
+    )
+    assert planned(by_day, Window(10 * HOUR_US, 20 * HOUR_US)) == ()
+
+
+def test_the_summary_counts_and_names_the_slowest(plant: Plant) -> None:
+    told = summary(plant)
+    assert (told.operations, told.machines, told.sensors, told.vehicles, told.crews) == (6, 8, 15, 3, 2)
+    assert [(s.name, s.operations, s.machines, s.sensors) for s in told.sections] == [
+        ("housing", 2, 3, 6),
+        ("gears", 2, 3, 5),
+        ("assembly", 2, 2, 0),
+    ]
+    assert (told.slowest, told.slowest_s) == ("OP30", 56.0)
+    assert told.sections[0].slowest == "OP10"
+    assert told.readings_per_s == pytest.approx(5 * 12 + 5)
+    assert (told.ends, told.joins, told.hints) == (("OP40",), ("OP30",), ())
+
+
+def test_the_summary_hints_at_what_is_seldom_meant(read: Callable[..., Plant]) -> None:
+    told = summary(
+        read(
+            "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\nsections: {a: {operations: {"
+            "A: {cycle_time: 1 s, buffer: 0, from: s}, B: {cycle_time: 1 s, buffer: 0, from: t}}}}"
+        )
+    )
+    assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), told.hints, strict=True)] == [True] * 3
