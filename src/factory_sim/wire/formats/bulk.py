@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from factory_sim.records import B1, I2, I4, Meta
 
 VERSION, SAMPLES, ROWS, MASKED = 1, 1, 2, 1
-MAX_PAYLOAD = 512 * 1024
+MAX_PAYLOAD = 128 * 1024  # larger was no faster, and a broker holds many for a slow subscriber
 LARGEST = 16 * 1024 * 1024  # bytes a decoder looks at; brokers commonly stop at 1 MiB
 _HEAD = struct.Struct("<4sBBBxII")
 _SAMPLES = struct.Struct("<qqIHH")
@@ -46,9 +46,9 @@ _MAX_SENSORS = 2**16 - 1  # of one width, by the header's fields
 _WIDE = 32
 
 
-def filters(root: str) -> tuple[str, ...]:
+def topic_filter(root: str) -> str:
     """What a subscriber asks for."""
-    return topics.bulk_samples_topic(root, 0)[:-1] + "+", topics.bulk_rows_topic(root)
+    return f"{topics.clean_root(root)}/bulk/#"
 
 
 class Encoder:

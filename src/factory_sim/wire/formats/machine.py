@@ -51,10 +51,9 @@ EVENT_KEYS = ("v", "t_ns", "seq", "state", "part", "outcome", "detail")
 _MAX_NS = 2**63 - 1
 
 
-def filters(root: str) -> tuple[str, ...]:
+def topic_filter(root: str) -> str:
     """What a subscriber asks for."""
-    start = f"{topics.clean_root(root)}/{topics.UNIT_LEVELS}"
-    return f"{start}/{topics.DATA}", f"{start}/{topics.EVENT}"
+    return f"{topics.clean_root(root)}/{topics.UNIT_LEVELS}/+"
 
 
 class Encoder:

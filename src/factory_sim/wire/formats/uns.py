@@ -52,9 +52,9 @@ _RANGES = {
 _NOTHING = Readings(NO_ROWS)
 
 
-def filters(root: str) -> tuple[str, ...]:
+def topic_filter(root: str) -> str:
     """What a subscriber asks for."""
-    return (f"{topics.clean_root(root)}/{topics.UNIT_LEVELS}/+",)
+    return f"{topics.clean_root(root)}/{topics.UNIT_LEVELS}/+"
 
 
 def ms_from_ns(t_ns: Any) -> Any:
