@@ -61,7 +61,8 @@ class _Page:
         self.first_tick = first_tick
         shape = (_PAGE_BLOCKS, n_sensors)
         self.seen = np.zeros((n_ticks, (n_sensors + 7) // 8), np.uint8)
-        self.count, self.total, self.square = np.zeros(shape, np.int32), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.count = np.zeros(shape, np.int32)
+        self.total, self.square = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         self.low, self.high = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -(2**31), np.int32)
         self.tick0, self.tick1 = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -1, np.int32)
         self.raw0, self.raw1 = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
@@ -103,9 +104,8 @@ class BlockStore:
             page = self._page(tick * self.period_us // _PAGE_US)
             n = min(len(raw), page.first_tick + len(page.seen) - tick)
             block = (tick + np.arange(n)) * self.period_us // BLOCK_US % _PAGE_BLOCKS
-            self.duplicates += int(
-                kernels.scatter(raw[:n], np.ascontiguousarray(mask[:n]), tick - page.first_tick, column, block, page.seen, *page.columns())
-            )
+            here, shown = tick - page.first_tick, np.ascontiguousarray(mask[:n])
+            self.duplicates += int(kernels.scatter(raw[:n], shown, here, column, block, page.seen, *page.columns()))
             tick, raw, mask = tick + n, raw[n:], mask[n:]
 
     def _page(self, number: int) -> _Page:

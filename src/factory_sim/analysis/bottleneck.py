@@ -49,7 +49,7 @@ def shares(unit_us: I8, meta: Meta) -> F8:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Periods:
-    """Uninterrupted active stretches of machines, shapes (n,), in the order of their ends."""
+    """Uninterrupted active stretches of machines, shapes (n,)."""
 
     unit: I8
     start_us: I8
@@ -117,7 +117,8 @@ def utilisation(state_us: I8, meta: Meta) -> F8:
     """Share of the window in which an operation's machines are active, shape (n_operations,); state_us by unit."""
     by_state = _by_operation(state_us, meta)
     total = by_state.sum(axis=1)
-    return np.divide(by_state[:, :N_STATES] @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
+    share: F8 = np.divide(by_state[:, :N_STATES] @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
+    return share
 
 
 def turning_point(state_us: I8, meta: Meta) -> F8:

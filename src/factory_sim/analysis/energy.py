@@ -43,14 +43,19 @@ def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
     return np.array([*edges, window.t1_us]), np.array(cost)
 
 
+def power_w(meta: Meta) -> F8:
+    """Power of each unit in each state, shape (n_units, N_STATES) [W]; NaN where it is not known."""
+    unknown = (np.nan,) * N_STATES
+    return np.array([u.power_w if len(u.power_w) == N_STATES else unknown for u in meta.units], np.float64)
+
+
 def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
     """State time × power between successive edges, shape (k, n_units) [kWh]; NaN for units whose power is unknown."""
-    power_w = np.array([u.power_w if len(u.power_w) == N_STATES else (np.nan,) * N_STATES for u in meta.units])
-    out = np.zeros((len(edges_us) - 1, len(meta.units)))
+    watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
     for k in range(len(out)):
         state_us = np.zeros((len(meta.units), N_STATES + 1), np.int64)
         stretches.state_times(log.t_us, log.unit, log.state, edges_us[k], edges_us[k + 1], state_us)
-        out[k] = (state_us[:, :N_STATES] * power_w).sum(axis=1) / 1e6 / J_PER_KWH
+        out[k] = (state_us[:, :N_STATES] * watts).sum(axis=1) / 1e6 / J_PER_KWH
     return out
 
 
@@ -61,10 +66,11 @@ def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
     period. A counter that passes the end of its range goes on; one that falls otherwise was reset.
     """
     out = np.full((len(edges_us) - 1, len(meta.units)), np.nan)
+    sensors = {info.id: info for info in meta.sensors}
     for each in blocks:
         for column, number in enumerate(each.sensor.tolist()):
-            info = meta.sensors[number] if number < len(meta.sensors) else None
-            if info is None or info.id != number or info.unit_text not in UNITS["energy"] or not 0 <= info.unit < len(meta.units):
+            info = sensors.get(number)
+            if info is None or info.unit_text not in UNITS["energy"]:
                 continue
             there = each.count[:, column] > 0
             if there.any():
@@ -85,11 +91,12 @@ def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
     moved = np.flatnonzero(spans > 0)
     slope = steps[moved[-1]] / spans[moved[-1]] if len(moved) else 0.0
     end = np.clip(at - ticks[-1], 0, 1)
-    return np.interp(at, ticks, risen) + end * slope
+    reading: F8 = np.interp(at, ticks, risen) + end * slope
+    return reading
 
 
 def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[F8, F8]:
-    """Energy between edges by meters, where there are any, else by states; and by states alone. Shapes (k, n_units) [kWh]."""
+    """Energy between edges by meters, where there are any, else by states; and by states alone: (k, n_units) [kWh]."""
     audit = by_states(log, meta, edges_us)
     if not blocks:
         return np.nan_to_num(audit), audit

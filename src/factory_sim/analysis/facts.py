@@ -1,9 +1,9 @@
-"""What every KPI is made of, computed once: integer times and counts by unit, and their sums by operation and section."""
+"""What every KPI is made of, computed once: integer times and counts by unit, and their sums over groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Totals:
         return Totals(*(_sums(getattr(self, f.name), group, n_groups) for f in fields(self)))
 
 
-def _sums(values: I8 | F8, group: I8, n_groups: int) -> I8 | F8:
+def _sums(values: Any, group: I8, n_groups: int) -> Any:
     out = np.zeros((n_groups, *values.shape[1:]), values.dtype)
     np.add.at(out, group, values)
     return out
@@ -85,7 +85,7 @@ class Facts:
     state_us: I8  # (n_units, N_STATES + 1)
     flow: Flow
     mode_count: I8  # (n_units, n_modes) failures
-    mode_us: I8  # (n_units, n_modes) down and in repair
+    mode_us: I8  # (n_units, n_modes) in repair
     path_us: I8  # (n_units,) on the critical path
     periods: Periods
     machine: Totals
@@ -134,13 +134,12 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
     edges_us, prices = energy.price_edges(meta, window)
     kwh, audit = energy.measured(blocks, log, meta, edges_us)
     base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / energy.J_PER_KWH
-    units = machine_units(meta)
     planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
     flow, entered_of = _flow(log, meta, window)
     return Facts(
-        meta, window, log, sum(w.t1_us - w.t0_us for w in planned), state_us, flow, modes[0], modes[1] + modes[2],
+        meta, window, log, sum(w.t1_us - w.t0_us for w in planned), state_us, flow, modes[0], modes[2],
         bottleneck.path_us(log, meta, window), bottleneck.active_periods(log, meta, window),
-        _machines(log, meta, window, units, (state_us, planned_state_us), modes, (kwh.sum(axis=0), audit.sum(axis=0))),
+        _machines(log, meta, window, (state_us, planned_state_us), modes, (kwh.sum(axis=0), audit.sum(axis=0))),
         float(kwh.sum()), float((kwh.sum(axis=1) + base_kwh) @ prices), entered_of,
     )  # fmt: skip
 
@@ -179,7 +178,7 @@ def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, in
 
 
 def _machines(  # noqa: PLR0913 - what a machine's totals are made of
-    log: EventLog, meta: Meta, window: Window, units: I8, state_us: tuple[I8, I8], modes: tuple[I8, I8, I8], kwh: tuple[F8, F8]
+    log: EventLog, meta: Meta, window: Window, state_us: tuple[I8, I8], modes: tuple[I8, I8, I8], kwh: tuple[F8, F8]
 ) -> Totals:
     n = len(meta.units)
     parts, timed, cycle_us, good, scrap, rework, tried, passed = (np.zeros(n, np.int64) for _ in range(8))
@@ -194,6 +193,7 @@ def _machines(  # noqa: PLR0913 - what a machine's totals are made of
         ones, ones * (t1 - t0), *state_us, parts, timed, cycle_us, unit_us, good, scrap, rework, tried, passed,
         *(each.sum(axis=1) for each in modes), *kwh,
     )  # fmt: skip
+    units = machine_units(meta)
     return Totals(*(column[units] for column in columns))
 
 
@@ -205,4 +205,5 @@ def _unit_us(meta: Meta, unit: int) -> float:
 def planned_busy_us(totals: Totals) -> I8:
     """Planned busy time [µs]: planned production without planned maintenance and closed shifts."""
     outside = totals.planned_state_us[:, State.OFF] + totals.planned_state_us[:, State.MAINTENANCE]
-    return totals.planned_state_us.sum(axis=1) - outside
+    planned: I8 = totals.planned_state_us.sum(axis=1)
+    return planned - outside

@@ -15,10 +15,8 @@ from factory_sim.plant.states import N_STATES, Outcome
 from factory_sim.records import ROW_READINGS, EventLog, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from factory_sim.analysis.blocks import Blocks
-    from factory_sim.records import B1, I8, Meta, Readings
+    from factory_sim.records import B1, I2, I8, Meta, Readings
 
 _SEQ_BITS = 46  # of a sort key; the unit stands above
 _FAR_NS = 2**62
@@ -149,7 +147,8 @@ class Feed:
         n_units = len(self.meta.units)
         there = np.bincount(rows.unit, minlength=n_units)
         if self.meta.sent_rows:
-            return np.maximum(np.array(self.meta.sent_rows, np.int64) - there, 0)
+            missing: I8 = np.maximum(np.array(self.meta.sent_rows, np.int64) - there, 0)
+            return missing
         # Opening rows, from before the window, have gaps; from the last of them on every number must be there.
         opening = rows.t_ns < self.meta.epoch_ns + self.meta.window.t0_us * 1000
         first = _largest(rows.unit[opening], rows.seq[opening], n_units)
@@ -158,16 +157,18 @@ class Feed:
         first = np.where(first >= 0, first, -1 if self.meta.window.t0_us == 0 else begins - 1)
         last = _largest(rows.unit[~opening], rows.seq[~opening], n_units)
         inside = np.bincount(rows.unit[~opening], minlength=n_units)
-        return np.where(last >= 0, np.maximum(last - first - inside, 0), 0)
+        lost: I8 = np.where(last >= 0, np.maximum(last - first - inside, 0), 0)
+        return lost
 
     def _lost_samples(self) -> int:
         if not self.meta.sent_ticks:
             return sum(store.gaps() for store in self._stores.values())
-        sent = sum(ticks * len(self._stores[period].sensor) for period, _, ticks in self.meta.sent_ticks if period in self._stores)
+        known = [(self._stores[period], ticks) for period, _, ticks in self.meta.sent_ticks if period in self._stores]
+        sent = sum(ticks * len(store.sensor) for store, ticks in known)
         return max(sent - sum(store.counted for store in self._stores.values()), 0)
 
 
-def _largest(unit: Sequence[int], seq: I8, n_units: int) -> I8:
+def _largest(unit: I2, seq: I8, n_units: int) -> I8:
     largest = np.full(n_units, -1)
     np.maximum.at(largest, unit, seq)
     return largest

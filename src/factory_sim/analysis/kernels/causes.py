@@ -1,5 +1,6 @@
 """Which row enabled which, and the walk back over them."""
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913 - compiled: Numba infers types; one argument a column, one branch a rule
+# mypy: allow-untyped-defs
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913, SIM102 - compiled: Numba infers types; one argument a column, one branch a rule
 
 from __future__ import annotations
 
@@ -69,6 +70,11 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
 
 
 @njit(cache=True)
+def _sets_out(row, state, outcome):
+    return row >= 0 and outcome[row] == _NONE and state[row] in (_MOVING_EMPTY, _LOADING)
+
+
+@njit(cache=True)
 def _room(d, u, room, direct, t_us, state, operation, last):
     # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
     if not direct[d, u]:
@@ -96,9 +102,9 @@ def _of_pool(i, own, state, detail, unit, last, client, sent):
 @njit(cache=True)
 def _call(row, given, state, outcome, before, cause):
     # a carrier set out when it was free and the part's holder had called: find its first row of this trip
-    while row >= 0 and before[row] >= 0 and outcome[before[row]] == _NONE and state[before[row]] in (_MOVING_EMPTY, _LOADING):
+    while row >= 0 and _sets_out(before[row], state, outcome):
         row = before[row]
-    if row >= 0 and outcome[row] == _NONE and state[row] in (_MOVING_EMPTY, _LOADING):
+    if _sets_out(row, state, outcome):
         caller = before[given]
         while caller > row:
             caller = before[caller]
@@ -118,7 +124,7 @@ def _latest_arrival(i, t_us, unit, part, outcome, arrived, own):
 
 @njit(cache=True)
 def walk(t_us, unit, cause, last, t0_us, out_us):
-    """Walk back over `cause` from row `last` to t0: each step's time belongs to the unit of the earlier row. out_us (n_units,)."""
+    """Walk back over `cause` from row `last` to t0; a step's time goes to the earlier row's unit, out_us (n_units,)."""
     i = last
     while t_us[i] > t0_us:
         j = cause[i]
@@ -126,3 +132,31 @@ def walk(t_us, unit, cause, last, t0_us, out_us):
             return
         out_us[unit[j]] += t_us[i] - max(t_us[j], t0_us)
         i = j
+
+
+@njit(cache=True)
+def blame(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out_us):
+    """Whose work each waiting stretch within [t0, t1) waited for; out_us (n_operations, n_kinds, n_units + 1).
+
+    waits (N_STATES,): the kind of waiting in each state, -1 for none. A stretch of a machine that ends by taking or
+    giving a part is walked back over `cause` to its beginning, each step's time goes to the unit of the earlier row;
+    what the walk does not reach, and stretches that end otherwise, go to the last column.
+    """
+    n_units = len(operation)
+    last = np.full(n_units, -1)
+    for i in range(len(t_us) + n_units):
+        u = unit[i] if i < len(t_us) else i - len(t_us)
+        end = min(t_us[i], t1_us) if i < len(t_us) else t1_us
+        kind = waits[state[last[u]]] if last[u] >= 0 and operation[u] >= 0 else -1
+        if kind >= 0:
+            begin = max(t_us[last[u]], t0_us)
+            row = i if i < len(t_us) and outcome[i] != _NONE and t_us[i] <= t1_us else -1
+            while row >= 0 and end > begin:
+                row = cause[row] if cause[row] < row else -1
+                if row >= 0 and t_us[row] < end:
+                    out_us[operation[u], kind, unit[row]] += end - max(t_us[row], begin)
+                    end = max(t_us[row], begin)
+            if end > begin:
+                out_us[operation[u], kind, n_units] += end - begin
+        if i < len(t_us):
+            last[u] = i

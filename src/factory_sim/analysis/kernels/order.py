@@ -1,5 +1,6 @@
 """The order of rows within one instant."""
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913 - compiled: Numba infers types; one argument a column
+# mypy: allow-untyped-defs
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: Numba infers types; one argument a column
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ LARGEST_INSTANT = 4096  # rows of one instant that are put in order; more come f
 def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity, n_parts, order):
     """Put rows of one instant into the order in which the line makes its moves; rows come sorted by (t, unit, seq).
 
-    buffer (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known; capacity (n_buffers,),
-    0: no waiting places. `order` (n,) receives row indices. First rows, then repairs and people, then moves, always the
-    most downstream possible one, then the states that nothing else explains.
+    buffer (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known; capacity
+    (n_buffers,), 0: no waiting places. `order` (n,) receives row indices. First rows, then repairs and people, then
+    moves, always the most downstream possible one, then the states that nothing else explains.
     """
     n_units = len(role)
     last = np.full(n_units, -1)
@@ -45,7 +46,7 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
         stop, head, level = n + j - i, i, -2
         while n < stop:
             if choose:
-                h = _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity,
+                h = _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity,
                             last, offered_us, client, held, needs, leads, done, level)
                 if outcome[h] not in (_NONE, _LOST):
                     level = _target(h, outcome, detail, unit, operation, fed)
@@ -114,7 +115,7 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
 
 
 @njit(cache=True)
-def _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
+def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
             client, held, needs, leads, done, level):
     best, key = -1, (0, 0, np.int64(0), 0)
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
@@ -124,7 +125,7 @@ def _choose(i, j, t_us, unit, seq, state, part, outcome, detail, role, operation
                 continue
             if strict and leads[h] >= 0 and not done[leads[h]]:
                 continue
-            moves = o != _NONE and o != _LOST
+            moves = o not in (_NONE, _LOST)
             at = _target(h, outcome, detail, unit, operation, fed) if moves else -1
             b = buffer[at, u] if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED else -1
             if strict and not _ready(h, j, unit, outcome, needs, done):
@@ -197,10 +198,13 @@ def _major(seq, state, outcome, was, role, at, granted, level):
             return early + 4
     if outcome not in (_NONE, _LOST):
         return move + (0 if at == level else 2 * ((1 << 21) - at)) + int(outcome == _TOOK)
-    if outcome == _LOST or (was != _REPAIR and (state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED)))):
+    stopped = state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED))
+    if outcome == _LOST or (stopped and was != _REPAIR):
         return late
     if was != _REPAIR and (granted or (role == 2 and state == _BUSY)):
         return early + 5
     if role == 2:
         return early + 1
-    return early + (1 if was == _REPAIR else 2 if was != _STARVED and state == _BUSY else 3 if state == _REPAIR else 0)
+    if state == _BUSY and was not in (_STARVED, _REPAIR):
+        return early + 2
+    return early + (1 if was == _REPAIR else 3 if state == _REPAIR else 0)

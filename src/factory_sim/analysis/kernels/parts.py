@@ -1,5 +1,6 @@
 """What happens to parts."""
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913 - compiled: Numba infers types; one argument a column, one pass
+# mypy: allow-untyped-defs
+# ruff: noqa: ANN001, ANN201, C901, PLR0913 - compiled: Numba infers types; one argument a column, one pass
 
 from __future__ import annotations
 

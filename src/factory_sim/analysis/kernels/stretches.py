@@ -1,5 +1,6 @@
 """How long units stay in states."""
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0913 - compiled: Numba infers types; one argument a column
+# mypy: allow-untyped-defs
+# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: Numba infers types; one argument a column
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def state_times(t_us, unit, state, t0_us, t1_us, out_us):
 def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, repair_us):
     """Failures that began in [t0, t1), time waiting for a crew and in repair, by unit and mode (n_units, n_modes).
 
-    A failure is a change of state: DOWN, REPAIR and rows that give a part meanwhile are one; a change of mode is another.
+    A failure is a change of state: DOWN, REPAIR and rows that give a part meanwhile are one; a new mode is another.
     """
     mode = np.full(len(count), -1)
     since = np.full(len(count), t0_us)
@@ -59,9 +60,9 @@ def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, r
 
 @njit(cache=True)
 def active_periods(t_us, unit, state, active, t0_us, t1_us, n_units, who, start_us, end_us):
-    """Uninterrupted stretches within [t0, t1) in which a unit's state is `active` (N_STATES,); a pause of length zero is none.
+    """Uninterrupted stretches within [t0, t1) in which a unit's state is `active` (N_STATES,).
 
-    Outputs have room for one entry a row and unit; returns how many were written, in the order of their ends.
+    A pause of length zero is none. Outputs have room for one entry a row and unit; returns how many were written.
     """
     begun = np.full(n_units, NEVER)
     ended = np.full(n_units, NEVER)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.analysis import facts as facts_of
-from factory_sim.analysis.kpis import constraint, cost, effectiveness, energy, flow, maintenance, production, quality, states
+from factory_sim.analysis.kpis import (
+    constraint,
+    cost,
+    effectiveness,
+    energy,
+    flow,
+    maintenance,
+    production,
+    quality,
+    states,
+)
 from factory_sim.records import Kpi, KpiTable
 
 if TYPE_CHECKING:
@@ -26,7 +36,7 @@ KPIS: dict[str, KpiKind] = (
 def table(
     log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None
 ) -> KpiTable:
-    """Every KPI of `window` (default: the feed's). `blocks` are the meters' readings; without them energy is state × power.
+    """Every KPI of `window` (default: the feed's). Without `blocks`, the meters' readings, energy is state × power.
 
     Reads only what telemetry carries: `log.cause` is inferred anew.
     """

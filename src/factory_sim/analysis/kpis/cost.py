@@ -16,32 +16,32 @@ _US_PER_H = 3.6e9
 
 
 def energy(f: Facts) -> float:
-    """energy at the tariff of its hour, base load included"""
+    """Energy at the tariff of its hour, base load included."""
     return f.energy_cost
 
 
 def machines(f: Facts) -> float:
-    """machine-hour rate × machines × planned hours"""
+    """Machine-hour rate × machines × planned hours."""
     return f.meta.prices.machine_per_h * int(f.at("line").machines[0]) * f.planned_us / _US_PER_H
 
 
 def labour(f: Facts) -> float:
-    """labour rate of the line × planned hours"""
+    """Labour rate of the line × planned hours."""
     return f.meta.prices.labour_per_h * f.planned_us / _US_PER_H
 
 
 def repairs(f: Facts) -> float:
-    """repair rate × hours in repair"""
+    """Repair rate × hours in repair."""
     return f.meta.prices.repair_per_h * float(f.at("line").repair_us[0]) / _US_PER_H
 
 
 def material(f: Facts) -> float:
-    """material of the parts that entered"""
+    """Material of the parts that entered."""
     return sum(price * f.entered_of.get(unit, 0) for unit, price in f.meta.prices.material)
 
 
 def scrap(f: Facts) -> float:
-    """extra cost of a scrapped part × scrap"""
+    """Extra cost of a scrapped part × scrap."""
     return f.meta.prices.scrap_per_part * f.flow.scrapped
 
 
@@ -57,7 +57,7 @@ def _per_part(item: Callable[[Facts], float]) -> Callable[[Facts, str], F8]:
     def part(f: Facts, _level: str) -> F8:
         return ratio([item(f)], [f.flow.left])
 
-    part.__doc__ = f"Cost per good part: {item.__doc__}."
+    part.__doc__ = f"Per good part: {item.__doc__}"
     return part
 
 

@@ -56,7 +56,7 @@ def oee(f: Facts, level: str) -> F8:
 
 
 def nee(f: Facts, level: str) -> F8:
-    """(Busy + setup) / planned busy time × effectiveness × quality. ISO 22400-2: net equipment effectiveness, AUPT / PBT."""
+    """(Busy + setup) / planned busy time × effectiveness × quality. ISO 22400-2: net equipment effectiveness."""
     totals = f.at(level)
     return ratio(_aupt_us(totals), planned_busy_us(totals)) * effectiveness(f, level) * quality(f, level)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.energy import J_PER_KWH
+from factory_sim.analysis.energy import J_PER_KWH, power_w
 from factory_sim.analysis.facts import groups, machine_units
 from factory_sim.analysis.kpis.kind import ALL, LINE, STATION, KpiKind, ratio, single
-from factory_sim.plant.states import N_STATES, State
+from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def line_kwh(f: Facts) -> float:
 
 
 def kwh(f: Facts, level: str) -> F8:
-    """Rise of the energy meters in the window, state × power where there is no meter; of the line with vehicles and base load."""
+    """Rise of the energy meters in the window, state × power where there is none; of the line with base load."""
     return single(line_kwh(f)) if level == "line" else f.at(level).kwh
 
 
@@ -56,9 +56,8 @@ def kwh_per_part(f: Facts, _level: str) -> F8:
 def _by_cause(states: tuple[State, ...], name: str) -> Callable[[Facts, str], F8]:
     def part(f: Facts, level: str) -> F8:
         units = machine_units(f.meta)
-        power_w = np.array([f.meta.units[u].power_w if len(f.meta.units[u].power_w) == N_STATES else (np.nan,) * N_STATES
-                            for u in units])  # fmt: skip
-        joules = (f.state_us[units][:, states] * power_w[:, states]).sum(axis=1) / 1e6
+        watts = power_w(f.meta)[units][:, states]
+        joules = (f.state_us[units][:, states] * watts).sum(axis=1) / 1e6
         group, n = groups(f.meta, level)
         return np.bincount(group, joules, n) / J_PER_KWH
 

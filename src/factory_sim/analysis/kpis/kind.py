@@ -38,7 +38,7 @@ class KpiKind:
 
 
 def ratio(numerator: Any, denominator: Any) -> F8:
-    """numerator / denominator, NaN where the denominator is 0."""
+    """Quotient, NaN where the denominator is 0."""
     top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     out: F8 = np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom != 0)
     return out

@@ -20,13 +20,13 @@ def failures(f: Facts, level: str) -> F8:
 
 
 def mtbf_s(f: Facts, level: str) -> F8:
-    """Busy time / failures: mean operating time between failures. ISO 22400-2: Σ TBF / (FE + 1); ours is the ratio of the totals."""
+    """Busy time / failures: mean operating time between failures. ISO 22400-2: Σ TBF / (FE + 1), ours without the 1."""
     totals = f.at(level)
     return ratio(totals.state_us[:, State.BUSY] / 1e6, totals.failures)
 
 
 def mttr_s(f: Facts, level: str) -> F8:
-    """Time down and in repair / failures. ISO 22400-2: mean time to repair Σ TTR / (FE + 1); ours is the ratio of the totals."""
+    """Time down and in repair / failures. ISO 22400-2: mean time to repair Σ TTR / (FE + 1), ours without the 1."""
     totals = f.at(level)
     return ratio((totals.crew_wait_us + totals.repair_us) / 1e6, totals.failures)
 

@@ -21,7 +21,7 @@ def parts(f: Facts, level: str) -> F8:
 
 
 def good_parts(f: Facts, level: str) -> F8:
-    """Parts passed on as good. ISO 22400-2: good quantity GQ. Of the line: parts that reached the sink in the window."""
+    """Parts passed on as good. ISO 22400-2: good quantity GQ. Of the line: parts that reached the sink."""
     return single(f.flow.left) if level == "line" else f.at(level).good.astype(np.float64)
 
 

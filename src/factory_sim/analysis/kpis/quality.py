@@ -14,7 +14,7 @@ _LEVELS = (*STATION, "line")
 
 
 def first_pass_yield(f: Facts, level: str) -> F8:
-    """Parts good at the first try / parts tried. ISO 22400-2: GP / IP. Of the line: good parts never reworked / parts out."""
+    """Parts good at the first try / parts tried. ISO 22400-2: GP / IP. Of the line: left without rework / out."""
     if level == "line":
         return ratio([f.flow.first_time], [f.flow.left + f.flow.scrapped])
     totals = f.at(level)

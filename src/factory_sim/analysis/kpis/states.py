@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # what a machine can be doing; vehicles' and crews' states have KPIs of their own
 MACHINE_STATES = (
-    State.OFF, State.SETUP, State.STARVED, State.BUSY, State.BLOCKED, State.WAITING, State.MAINTENANCE, State.DOWN, State.REPAIR,
+    State.OFF, State.SETUP, State.STARVED, State.BUSY, State.BLOCKED, State.WAITING, State.MAINTENANCE, State.DOWN,
+    State.REPAIR,
 )  # fmt: skip
+_LOSSES = (State.DOWN, State.REPAIR, State.SETUP)
 
 
 def _share(column: int, words: str) -> Callable[[Facts, str], F8]:
@@ -31,7 +33,7 @@ def _share(column: int, words: str) -> Callable[[Facts, str], F8]:
 
 KINDS = {
     f"share_{state.name.lower()}": KpiKind(
-        "1", 1 if state == State.BUSY else -1 if state in (State.DOWN, State.REPAIR, State.SETUP) else 0, ALL,
+        "1", 1 if state == State.BUSY else -1 if state in _LOSSES else 0, ALL,
         _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
     )
     for state in MACHINE_STATES

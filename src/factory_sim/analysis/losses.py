@@ -1,0 +1,98 @@
+"""Lost time by reason: what each station lost, to what, and whom it waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis import topology
+from factory_sim.analysis.kernels import causes as kernels
+from factory_sim.plant.states import N_STATES, State
+
+if TYPE_CHECKING:
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.records import I8
+
+_WAITS = (State.STARVED, State.BLOCKED, State.WAITING)
+_WORDS = ("starved", "blocked", "waiting")
+_PLANNED = (State.SETUP, State.MAINTENANCE, State.OFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Time an operation's machines lost for one reason."""
+
+    operation: int
+    reason: str  # "starved", "blocked", "waiting", "failure", "crew", "setup", "maintenance", "off"
+    by: str  # operation or unit it waited for, failure mode; "" where there is no such thing or it is not known
+    seconds: float
+
+
+def pareto(facts: Facts) -> list[Loss]:
+    """Every loss of the window, largest first.
+
+    Starved, blocked and waiting time is put down to whoever worked meanwhile, along the chain of causes that ended the
+    wait. Per operation the seconds of each state's reasons add up to its state time.
+    """
+    found = [*_waits(facts), *_failures(facts), *_planned(facts)]
+    return sorted(found, key=lambda loss: (-loss.seconds, loss.operation, loss.reason, loss.by))
+
+
+def of_line(losses: list[Loss]) -> list[Loss]:
+    """The same summed over the line's operations (operation -1), largest first."""
+    total: dict[tuple[str, str], float] = {}
+    for each in losses:
+        total[each.reason, each.by] = total.get((each.reason, each.by), 0.0) + each.seconds
+    found = [Loss(-1, reason, by, seconds) for (reason, by), seconds in total.items()]
+    return sorted(found, key=lambda loss: (-loss.seconds, loss.reason, loss.by))
+
+
+def waited_for_us(facts: Facts) -> I8:
+    """Waiting time of operations by kind (starved, blocked, waiting) and unit waited for [µs].
+
+    Shape (n_operations, 3, n_units + 1); the last column is time nobody can be blamed for: the wait goes on, or ended
+    without a part.
+    """
+    log, meta = facts.log, facts.meta
+    waits = np.full(N_STATES, -1)
+    waits[list(_WAITS)] = range(len(_WAITS))
+    out = np.zeros((len(meta.operations), len(_WAITS), len(meta.units) + 1), np.int64)
+    kernels.blame(
+        log.t_us, log.unit, log.state, log.outcome, log.cause, topology.of(meta).operation, waits,
+        facts.window.t0_us, facts.window.t1_us, out,
+    )  # fmt: skip
+    return out
+
+
+def _waits(facts: Facts) -> list[Loss]:
+    meta = facts.meta
+    total: dict[tuple[int, str, str], float] = {}
+    names = [meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units]
+    for operation, kind, unit in zip(*np.nonzero(waited := waited_for_us(facts)), strict=True):
+        key = (int(operation), _WORDS[kind], names[unit] if unit < len(names) else "")
+        total[key] = total.get(key, 0.0) + int(waited[operation, kind, unit]) / 1e6
+    return [Loss(*key, seconds) for key, seconds in total.items()]
+
+
+def _failures(facts: Facts) -> list[Loss]:
+    found = []
+    for index, each in enumerate(facts.meta.operations):
+        names = facts.meta.failure_modes[each.machines[0]]
+        repair_us = facts.mode_us[list(each.machines)].sum(axis=0)
+        wait_us = int(facts.at("operation").crew_wait_us[index])
+        found += [
+            Loss(index, "failure", names[mode] if mode < len(names) else "", us / 1e6)
+            for mode, us in enumerate(repair_us.tolist()) if us
+        ]  # fmt: skip
+        found += [Loss(index, "crew", "", wait_us / 1e6)] * (wait_us > 0)
+    return found
+
+
+def _planned(facts: Facts) -> list[Loss]:
+    state_us = facts.at("operation").state_us
+    return [
+        Loss(index, state.name.lower(), "", int(state_us[index, state]) / 1e6)
+        for index in range(len(state_us)) for state in _PLANNED if state_us[index, state]
+    ]  # fmt: skip

@@ -1,0 +1,108 @@
+"""Every kernel equals its slow twin on random input, sense and nonsense alike."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factory_sim.analysis.kernels import causes, parts, stretches
+from factory_sim.plant.states import N_STATES, Outcome
+
+UNITS, PARTS, MODES = 4, 5, 3
+T0, T1 = 20, 80
+
+row = st.tuples(
+    st.sampled_from([0, 0, 1, 5, 20]), st.integers(0, UNITS - 1), st.integers(0, N_STATES - 1),
+    st.integers(-1, PARTS - 1), st.integers(0, len(Outcome) - 1), st.integers(-1, MODES),
+)  # fmt: skip
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[naive.Row]:
+    drawn = draw(st.lists(row, max_size=24))
+    t_us = np.cumsum([r[0] for r in drawn]).tolist() if drawn else []
+    return [naive.Row(t, *r[1:]) for t, r in zip(t_us, drawn, strict=True)]
+
+
+def columns(rows: list[naive.Row]) -> dict[str, np.ndarray]:
+    kinds = {"t": np.int64, "unit": np.int16, "state": np.uint8, "part": np.int64, "outcome": np.uint8, "detail": np.int32}
+    return {name: np.array([getattr(r, name) for r in rows], kind) for name, kind in kinds.items()}
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.int64)
+
+
+@given(logs())
+def test_state_times_equal_their_twin_and_add_up_to_the_window(rows: list[naive.Row]) -> None:
+    c, out = columns(rows), zeros(UNITS, N_STATES + 1)
+    stretches.state_times(c["t"], c["unit"], c["state"], T0, T1, out)
+    assert out.tolist() == naive.state_times(rows, UNITS, T0, T1)
+    assert (out.sum(axis=1) == T1 - T0).all()
+
+
+@given(logs())
+def test_cycles_equal_their_twin(rows: list[naive.Row]) -> None:
+    c, out = columns(rows), [zeros(UNITS) for _ in range(6)]
+    parts.cycles(c["t"], c["unit"], c["state"], c["outcome"], T0, T1, *out)
+    names = ("parts", "timed", "busy", "good", "scrap", "rework")
+    assert [dict(zip(names, each, strict=True)) for each in np.transpose(out).tolist()] == naive.cycles(rows, UNITS, T0, T1)
+
+
+@given(logs(), st.lists(st.integers(-1, 3), min_size=UNITS, max_size=UNITS))
+def test_first_passes_equal_their_twin(rows: list[naive.Row], operation: list[int]) -> None:
+    c, tried, passed = columns(rows), zeros(UNITS), zeros(UNITS)
+    where = np.array(operation, np.int64)
+    parts.first_passes(c["t"], c["unit"], c["part"], c["outcome"], where, PARTS, T0, T1, tried, passed)
+    assert (tried.tolist(), passed.tolist()) == naive.first_passes(rows, operation, T0, T1)
+
+
+@given(logs())
+def test_flow_equals_its_twin(rows: list[naive.Row]) -> None:
+    c, out, entered = columns(rows), zeros(10), zeros(UNITS)
+    enter = np.full(PARTS, parts.NEVER)
+    parts.flow(c["t"], c["unit"], c["part"], c["outcome"], PARTS, T0, T1, enter, np.zeros(PARTS, np.bool_), entered, out)
+    assert out.tolist() == naive.flow(rows, PARTS, T0, T1)
+    assert entered.sum() == out[0]
+
+
+@given(logs())
+def test_failures_equal_their_twin(rows: list[naive.Row]) -> None:
+    c, out = columns(rows), [zeros(UNITS, MODES) for _ in range(3)]
+    stretches.failures(c["t"], c["unit"], c["state"], c["outcome"], c["detail"], T0, T1, *out)
+    assert tuple(each.tolist() for each in out) == naive.failures(rows, UNITS, MODES, T0, T1)
+
+
+@given(logs(), st.lists(st.booleans(), min_size=N_STATES, max_size=N_STATES))
+def test_active_periods_equal_their_twin(rows: list[naive.Row], active: list[bool]) -> None:
+    c, out = columns(rows), [zeros(len(rows) + UNITS) for _ in range(3)]
+    n = stretches.active_periods(c["t"], c["unit"], c["state"], np.array(active), T0, T1, UNITS, *out)
+    found = set(zip(*(each[:n].tolist() for each in out), strict=True))
+    assert len(found) == n
+    assert found == naive.active_periods(rows, UNITS, active, T0, T1)
+
+
+@given(logs(), st.data())
+def test_the_walk_equals_its_twin(rows: list[naive.Row], data: st.DataObject) -> None:
+    if not rows:
+        return
+    cause = [data.draw(st.integers(-1, i)) for i in range(len(rows))]
+    c, out = columns(rows), zeros(UNITS)
+    causes.walk(c["t"], c["unit"], np.array(cause), len(rows) - 1, T0, out)
+    assert out.tolist() == naive.walk(rows, cause, len(rows) - 1, T0, UNITS)
+
+
+@given(logs(), st.data())
+def test_blame_leaves_no_waiting_second_unexplained(rows: list[naive.Row], data: st.DataObject) -> None:
+    cause = np.array([data.draw(st.integers(-1, i)) for i in range(len(rows))], np.int64)
+    operation = np.array([0, 1, 1, -1])
+    waits = np.full(N_STATES, -1)
+    waits[[2, 4]] = 0, 1
+    c, out, times = columns(rows), zeros(2, 2, UNITS + 1), zeros(UNITS, N_STATES + 1)
+    causes.blame(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
+    stretches.state_times(c["t"], c["unit"], c["state"], T0, T1, times)
+    assert (out >= 0).all()
+    for place in (0, 1):
+        assert out[place].sum(axis=1).tolist() == times[operation == place][:, [2, 4]].sum(axis=0).tolist()

@@ -1,0 +1,165 @@
+"""Slow twins of the analysis kernels, obviously right: one question at a time, no state carried along."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from factory_sim.plant.states import N_STATES, Outcome, State
+
+GIVES = (Outcome.PASSED, Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)
+GOOD = (Outcome.PASSED, Outcome.LEFT)
+DOWN = (State.DOWN, State.REPAIR)
+
+
+class Row(NamedTuple):
+    t: int
+    unit: int
+    state: int
+    part: int
+    outcome: int
+    detail: int
+
+
+def stretches(rows: list[Row], unit: int, t0: int, t1: int) -> list[tuple[int, int, Row | None]]:
+    """The unit's life within [t0, t1): (from, to, the row that began it)."""
+    mine = [r for r in rows if r.unit == unit]
+    moments = [t0, *(min(max(r.t, t0), t1) for r in mine), t1]
+    return list(zip(moments, moments[1:], [None, *mine], strict=False))
+
+
+def state_times(rows: list[Row], n_units: int, t0: int, t1: int) -> list[list[int]]:
+    table = [[0] * (N_STATES + 1) for _ in range(n_units)]
+    for unit in range(n_units):
+        for begin, end, row in stretches(rows, unit, t0, t1):
+            table[unit][row.state if row else N_STATES] += end - begin
+    return table
+
+
+def cycles(rows: list[Row], n_units: int, t0: int, t1: int) -> list[dict[str, int]]:
+    """Parts, timed parts, their cycles' busy time, and verdicts, by unit."""
+    found = []
+    for unit in range(n_units):
+        mine = [r for r in rows if r.unit == unit]
+        count = dict.fromkeys(("parts", "timed", "busy", "good", "scrap", "rework"), 0)
+        for i, row in enumerate(mine):
+            if row.outcome not in GIVES or not t0 <= row.t < t1:
+                continue
+            count["parts"] += 1
+            count["good"] += row.outcome in GOOD
+            count["scrap"] += row.outcome == Outcome.SCRAPPED
+            count["rework"] += row.outcome == Outcome.REWORK
+            start, left = open_cycle(mine[:i])
+            count["timed"] += left > 0
+            if left == 1:
+                count["busy"] += sum(b.t - a.t for a, b in zip(mine[start:i], mine[start + 1 : i + 1], strict=True)
+                                     if a.state == State.BUSY)
+        found.append(count)
+    return found
+
+
+def open_cycle(mine: list[Row]) -> tuple[int, int]:
+    """Where the last cycle of a unit's rows began, and how many of its parts are still inside."""
+    start, left, taken_at = -1, 0, None
+    for i, row in enumerate(mine):
+        if row.outcome == Outcome.TOOK:
+            if left == 0 or row.t != taken_at:
+                start, left, taken_at = i, 0, row.t
+            left += 1
+        elif row.outcome in GIVES:
+            left = max(left - 1, 0)
+    return start, left
+
+
+def first_passes(rows: list[Row], operation: list[int], t0: int, t1: int) -> tuple[list[int], list[int]]:
+    tried, passed = [0] * len(operation), [0] * len(operation)
+    gives = [r for r in rows if r.outcome in GIVES and operation[r.unit] >= 0 and r.part >= 0]
+    for i, row in enumerate(gives):
+        reached = [operation[r.unit] for r in gives[:i] if r.part == row.part]
+        if operation[row.unit] > max(reached, default=-1) and t0 <= row.t < t1:
+            tried[row.unit] += 1
+            passed[row.unit] += row.outcome in GOOD
+    return tried, passed
+
+
+def flow(rows: list[Row], n_parts: int, t0: int, t1: int) -> list[int]:
+    def inside(row: Row) -> bool:
+        return t0 <= row.t < t1
+
+    ends = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
+    of_parts = [r for r in rows if r.part >= 0]
+    out = [sum(inside(r) and r.outcome == o for r in of_parts) for o in (Outcome.ENTERED, *ends)]
+    out.append(sum(inside(r) and r.outcome == Outcome.LOST for r in rows))
+    lives = []
+    for part in range(n_parts):
+        mine = [r for r in of_parts if r.part == part]
+        enter = [r.t for r in mine if r.outcome == Outcome.ENTERED]
+        leave = [r.t for r in mine if r.outcome in ends]
+        lives.append((enter[-1] if enter else None, min(leave[-1], t1) if leave else t1))
+    out.append(sum((enter is None or enter < t0) and leave >= t0 for enter, leave in lives))
+    out.append(sum(max(leave - max(t0 if enter is None else enter, t0), 0) for enter, leave in lives))
+    seen = []
+    fresh = 0
+    for i, row in enumerate(of_parts):
+        if row.outcome == Outcome.LEFT and inside(row):
+            before = [r for r in of_parts[:i] if r.part == row.part]
+            enter = [r.t for r in before if r.outcome == Outcome.ENTERED]
+            seen += [row.t - enter[-1]] if enter else []
+            fresh += not any(r.outcome == Outcome.REWORK for r in before)
+    return [*out, len(seen), sum(seen), fresh]
+
+
+def failures(rows: list[Row], n_units: int, n_modes: int, t0: int, t1: int) -> tuple[list, list, list]:
+    count, wait, repair = ([[0] * n_modes for _ in range(n_units)] for _ in range(3))
+    for unit in range(n_units):
+        mode = -1
+        for begin, end, row in stretches(rows, unit, t0, t1):
+            if row is None or row.state not in DOWN:
+                mode = -1
+                continue
+            if row.outcome == Outcome.NONE or mode < 0:
+                named = row.detail if row.outcome == Outcome.NONE and 0 <= row.detail < n_modes else 0
+                count[unit][named] += named != mode and t0 <= row.t < t1
+                mode = named
+            (wait if row.state == State.DOWN else repair)[unit][mode] += end - begin
+    return count, wait, repair
+
+
+def active_periods(rows: list[Row], n_units: int, active: list[bool], t0: int, t1: int) -> set[tuple[int, int, int]]:
+    found = set()
+    for unit in range(n_units):
+        merged: list[list[int]] = []
+        for begin, end, row in stretches(rows, unit, t0, t1):
+            if row is None or not active[row.state] or begin == end:
+                continue
+            if merged and merged[-1][1] == begin:
+                merged[-1][1] = end
+            else:
+                merged.append([begin, end])
+        found |= {(unit, begin, end) for begin, end in merged}
+    return found
+
+
+def walk(rows: list[Row], cause: list[int], last: int, t0: int, n_units: int) -> list[int]:
+    out = [0] * n_units
+    chain = [last]
+    while rows[chain[-1]].t > t0 and 0 <= cause[chain[-1]] < chain[-1]:
+        chain.append(cause[chain[-1]])
+    for later, earlier in zip(chain, chain[1:], strict=False):
+        out[rows[earlier].unit] += rows[later].t - max(rows[earlier].t, t0)
+    return out
+
+
+def blocks(readings: list[tuple[int, int, int]], period: int) -> dict[tuple[int, int], dict[str, int]]:
+    """Statistics by (minute, sensor) of readings (tick, sensor, raw), each tick and sensor counted once."""
+    once: dict[tuple[int, int], int] = {}
+    for tick, sensor, raw in readings:
+        once.setdefault((tick, sensor), raw)
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for (tick, sensor), raw in sorted(once.items()):
+        groups.setdefault((tick * period // 60_000_000, sensor), []).append((tick, raw))
+    return {
+        key: {"count": len(own), "total": sum(r for _, r in own), "square": sum(r * r for _, r in own),
+              "low": min(r for _, r in own), "high": max(r for _, r in own), "first_tick": own[0][0],
+              "first_raw": own[0][1], "last_tick": own[-1][0], "last_raw": own[-1][1]}
+        for key, own in groups.items()
+    }
