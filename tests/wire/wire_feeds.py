@@ -141,7 +141,7 @@ def cells(readings: list[Readings]) -> dict[tuple[int, int, int], int]:
 
 def row_set(readings: list[Readings], *, round_ns: int = 1) -> set[tuple[int, ...]]:
     """Every row as a tuple: unit, seq, state, part, outcome, detail, time in whole `round_ns`."""
-    found = set()
+    found: set[tuple[int, ...]] = set()
     for r in (one.rows for one in readings):
         time = (r.t_ns + round_ns // 2) // round_ns
         columns = (r.unit, r.seq, r.state, r.part, r.outcome, r.detail, time)

@@ -47,7 +47,7 @@ class Options:
     client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
     password: str = field(default="", repr=False)  # before the URL's, before the environment's
     keepalive_s: int = 300  # the broker disconnects a caller that stays away one and a half times as long
-    window: int = 1_000  # unacknowledged messages, and
+    window: int = 1_000  # unacknowledged messages (MQTT numbers 65,535), and
     window_bytes: int = 16 * 1024 * 1024  # unacknowledged bytes; one message always goes
     max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
     connect_timeout_s: float = 5.0
@@ -184,7 +184,11 @@ class Client:
     def _tls(self) -> ssl.SSLContext:
         o = self.options
         try:
-            context = ssl.create_default_context(cafile=o.ca_file or None)
+            context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # demands a trusted certificate that names the host
+            if o.ca_file:
+                context.load_verify_locations(o.ca_file)
+            else:
+                context.load_default_certs()
             if o.cert_file:
                 context.load_cert_chain(o.cert_file, o.key_file or None)
         except (OSError, ssl.SSLError) as error:
@@ -194,8 +198,10 @@ class Client:
     def _first_connect(self) -> None:
         try:
             self._connect()
+        except ssl.SSLCertVerificationError as error:
+            self._fail(f"its certificate is not trusted: {error.verify_message}")
         except ssl.SSLError as error:
-            self._fail(f"no trusted TLS connection: {error.reason or error}")
+            self._fail(f"no TLS connection: {error.reason or error}. Is this the broker's TLS port?")
         except socket.gaierror:
             self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
         except OSError as error:
@@ -338,6 +344,13 @@ class Client:
 
     def _fail(self, reason: str) -> NoReturn:
         raise BrokerError(self.address.shown, reason) from None
+
+
+class _Context(ssl.SSLContext):
+    """Shakes hands while it wraps: paho does so afterwards and then leaves a refused socket open."""
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": True})
 
 
 def _batches(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
