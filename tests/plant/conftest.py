@@ -93,7 +93,7 @@ crews:
 shifts:
   day: {open: "06:00-14:00", breaks: "09:00-09:15", at_end: finish}
   always: {open: "00:00-24:00"}
-"""
+"""  # noqa: E501 - one line a thing, as people write such files
 
 
 @pytest.fixture(scope="session")

@@ -105,8 +105,9 @@ def test_the_summary_counts_and_names_the_slowest(plant: Plant) -> None:
 def test_the_summary_hints_at_what_is_seldom_meant(read: Callable[..., Plant]) -> None:
     told = summary(
         read(
-            "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\nsections: {a: {operations: {"
-            "A: {cycle_time: 1 s, buffer: 0, from: s}, B: {cycle_time: 1 s, buffer: 0, from: t}}}}"
+            "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\n"
+            "sections: {a: {operations: {A: {cycle_time: 1 s, buffer: 0, from: s},"
+            " B: {cycle_time: 1 s, buffer: 0, from: t}}}}"
         )
     )
     assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), told.hints, strict=True)] == [True] * 3

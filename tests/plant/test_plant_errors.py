@@ -250,7 +250,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "key", "words", "hint"), MISTAKES)
-def test_one_mistake_is_told_once_and_in_place(
+def test_one_mistake_is_told_once_and_in_place(  # noqa: PLR0913 - a mistake and what is told of it
     old: str, new: str, key: str, words: str, hint: str, everything: str, problems: Callable[..., list[Problem]]
 ) -> None:
     assert old in everything, "the mistake must be made"
@@ -259,7 +259,7 @@ def test_one_mistake_is_told_once_and_in_place(
     assert words in f"{problem.message} {problem.hint}"
     assert hint in problem.hint
     line = text.splitlines()[problem.line - 1]
-    last = key.split(".")[-1]
+    last = key.rpartition(".")[2]
     assert (
         last in line
         or problem.message.startswith(("is missing", "does not say", "has holes", "lacks"))
@@ -303,9 +303,10 @@ def test_a_message_finishes_its_sentence(
     everything: str, problems: Callable[..., list[Problem]], tmp_path: Path
 ) -> None:
     (problem,) = problems(everything.replace("policy: nearest", "policy: nearst"))
-    line = everything.split("policy: nearest")[0].count("\n") + 1
+    line = everything.partition("policy: nearest")[0].count("\n") + 1
     assert str(problem) == (
-        f"{tmp_path}/plant.yaml:{line}:13: fleets.agv.policy: 'nearst' is not a dispatch policy\n  Did you mean nearest?"
+        f"{tmp_path}/plant.yaml:{line}:13: fleets.agv.policy: 'nearst' is not a dispatch policy\n"
+        "  Did you mean nearest?"
     )
 
 

@@ -82,7 +82,7 @@ def test_what_a_kind_gives_can_be_scaled_at_an_operation(read: Read) -> None:
 def test_scaling_keeps_shape_unit_and_whole_numbers(read: Read) -> None:
     plant = read(
         s=HEAD
-        + "scale: {operations.OP10.cycle_time: 0.5, fleets.agv.count: 2, kinds.cnc.power: 0.5, OP40.inspection.scrap: 3}"
+        + "scale: {operations.OP10.cycle_time: 0.5, agv.count: 2, kinds.cnc.power: 0.5, OP40.inspection.scrap: 3}"
     )
     assert (op(plant, "OP10").cycle_time.mean_s, op(plant, "OP10").cycle_time.b) == (42, 0.05)
     assert len(plant.fleets[0].units) == 6

@@ -37,7 +37,8 @@ sections:
         inspection: {scrap: 2 %}
         inputs: [{from: A2, buffer: 3}, {from: lids, quantity: 2, buffer: 9}]
 """
-HEAD = "plant: line\nkinds: {cnc: {power: {busy: 6 kW}}, robot: {}}\nsources: {raw: {interarrival: saturated}, lids: {interarrival: saturated}}\n"
+SOURCES = "plant: line\nsources: {raw: {interarrival: saturated}, lids: {interarrival: saturated}}\n"
+HEAD = SOURCES + "kinds: {cnc: {power: {busy: 6 kW}}, robot: {}}\n"
 CSV = """\
 section,operation,title,kind,machines,cycle_time,buffer,from,quantity,power.busy,inspection.scrap
 a,A1,Turn,cnc,2,"lognormal(60 s, cv 0.1)",4,raw,,,
@@ -51,7 +52,8 @@ ROWS = [
     [cell or None for cell in line.split(";")]
     for line in (
         "section;operation;title;kind;cycle_time;from;quantity;power.busy;inspection.scrap\n"
-        "a;A1;Turn;cnc;lognormal(60 s, cv 0.1);raw;;;\n;A2;;cnc;30 s;;;8 kW;\nb;B1;;robot;25 s;A2;;;0.02\n;B1;;;;lids;2;;"
+        "a;A1;Turn;cnc;lognormal(60 s, cv 0.1);raw;;;\n;A2;;cnc;30 s;;;8 kW;\nb;B1;;robot;25 s;A2;;;0.02\n"
+        ";B1;;;;lids;2;;"
     ).splitlines()
 ]
 
@@ -121,7 +123,7 @@ def test_several_tables_are_put_together(tmp_path: Path, read: Callable[..., Pla
         "kind,power.busy,failures.jam.after,failures.jam.repair\ncnc,6 kW,1 h,2 min\nrobot,,,\n"
     )
     (tmp_path / "machines.csv").write_text("machine,failures.jam.repair\nM002,5 min\n")
-    text = "plant: line\nsources: {raw: {interarrival: saturated}, lids: {interarrival: saturated}}\ntable: [ops.csv, kinds.csv, machines.csv]"
+    text = SOURCES + "table: [ops.csv, kinds.csv, machines.csv]"
     assert [[f.repair.mean_s for f in m.failures] for m in read(text).machines] == [[120], [300], [120], []]
 
 
@@ -137,7 +139,7 @@ def test_several_tables_are_put_together(tmp_path: Path, read: Callable[..., Pla
         (",9,lids", ",1,lids", 7, 7, "operations.B1.inputs.1.buffer", "only 1 can wait"),
     ],
 )
-def test_a_mistake_is_told_with_row_and_column(
+def test_a_mistake_is_told_with_row_and_column(  # noqa: PLR0913 - a mistake and what is told of it
     old: str,
     new: str,
     line: int,

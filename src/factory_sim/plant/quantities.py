@@ -174,7 +174,7 @@ Arrivals = Annotated[
     PlainValidator(_arrivals),
     _schema("Time between two parts, or `saturated`: a part is always waiting.", "saturated", "exponential(60 s)"),
 ]
-Whole = Annotated[int, PlainValidator(_whole(1)), _schema("A whole number of at least 1.", 1, types="integer")]
+Whole = Annotated[int, PlainValidator(_whole(1)), _schema("A whole number of at least 1.", 2, types="integer")]
 Count = Annotated[int, PlainValidator(_whole(0)), _schema("A whole number of at least 0.", 4, types="integer")]
 Places = Annotated[
     int,

@@ -54,11 +54,11 @@ class Failure(Shape):
 class Maintenance(Shape):
     """Planned work on a machine: give at least one of every, every_parts, at_wear."""
 
-    duration: q.Duration | None = None
+    duration: q.Duration | None = Field(default=None, description="How long it takes.")
     every: q.Seconds = Field(default=0.0, description="By calendar.")
     every_parts: q.Count = Field(default=0, description="By count.")
     at_wear: Share = Field(default=0.0, description="By condition: share of the life of any wearing failure mode.")
-    crew: Text | None = None
+    crew: Text | None = Field(default=None, description="Crew that does it; none: nobody is needed.")
 
 
 class MachinePower(Shape):
@@ -129,7 +129,7 @@ class Equipment(Shape):
 class Kind(Equipment):
     """A kind of machine: what its machines have in common."""
 
-    title: Text | None = None
+    title: Text | None = Field(default=None, description="For people; the name without it.")
     behaviour: Text | None = Field(default=None, description="How its machines move: `factory-sim list` shows them.")
 
 
@@ -145,8 +145,8 @@ class Input(Shape):
 class Inspection(Shape):
     """What happens to parts after their cycle."""
 
-    scrap: Share = 0.0
-    rework: Share = 0.0
+    scrap: Share = Field(default=0.0, description="Share of parts that leave the line as scrap.")
+    rework: Share = Field(default=0.0, description="Share of parts that go back.")
     rework_to: Text | None = Field(default=None, description="Operation the part goes back to.")
     max_loops: q.Places = Field(
         default=1, description="A part sent back that often already is scrapped; `unlimited` also does."
@@ -170,7 +170,7 @@ def _setup(value: Any) -> Any:
 class Operation(Equipment):
     """One step of the line: identical machines in parallel behind one buffer (several for a join)."""
 
-    title: Text | None = None
+    title: Text | None = Field(default=None, description="For people; the name without it.")
     kind: Text | None = Field(default=None, description="Kind of its machines, one of `kinds`.")
     behaviour: Text | None = Field(default=None, description="How its machines move, if not as the kind says.")
     machines: q.Machines = 1
@@ -201,9 +201,9 @@ class Operation(Equipment):
 class Section(Shape):
     """A part of the plant; its operations follow one another unless they say otherwise."""
 
-    title: Text | None = None
+    title: Text | None = Field(default=None, description="For people; the name without it.")
     shift: Text | None = Field(default=None, description="Shift of its machines.")
-    operations: dict[str, Operation] = {}
+    operations: dict[str, Operation] = Field(default={}, description="In flow order; names are unique in the plant.")
 
 
 class Source(Shape):
@@ -220,7 +220,7 @@ class Source(Shape):
     cards: q.Count = Field(default=0, description="CONWIP: at most that many of its parts in the line; 0: no limit.")
     mix: dict[str, Share] = Field(default={}, description="Share of each variant; they add up to 1.")
     sequence: list[Text] = Field(default=[], description="A fixed cycle of variants, instead of the mix.")
-    material_cost: q.Price = 0.0
+    material_cost: q.Price = Field(default=0.0, description="Of one part that enters.")
 
 
 class Battery(Shape):
@@ -234,10 +234,12 @@ class Battery(Shape):
 class Fleet(Shape):
     """Vehicles that carry parts between sections."""
 
-    count: Whole | None = None
+    count: Whole | None = Field(default=None, description="How many.")
     policy: Text = Field(default="first_come", description="Who is served next: `factory-sim list` shows the policies.")
-    speed: q.Speed | None = None
-    load: q.Duration | None = None
+    speed: q.Speed | None = Field(default=None, description="Moving, loaded or not.")
+    load: q.Duration | None = Field(
+        default=None, description="Loading one part; the part's machine is held until it ends."
+    )
     unload: q.Duration | None = Field(default=None, description="As `load` without it.")
     distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = Field(
         default={},
@@ -246,13 +248,13 @@ class Fleet(Shape):
     trip: q.Duration | None = Field(default=None, description="Drawn travel time, instead of distance and speed.")
     battery: Battery | None = None
     power: VehiclePower = VehiclePower()
-    sensors: dict[str, Sensor | None] = {}
+    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name.")
 
 
 class Conveyor(Shape):
     """Carries parts with a delay."""
 
-    delay: q.Seconds | None = None
+    delay: q.Seconds | None = Field(default=None, description="From one end to the other.")
     capacity: Whole | None = Field(default=None, description="Parts on it, waiting ones included.")
 
 
@@ -260,16 +262,16 @@ class Robot(Shape):
     """A shared server: operations that name it are served one at a time."""
 
     power: RobotPower = RobotPower()
-    sensors: dict[str, Sensor | None] = {}
+    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name.")
 
 
 class Crew(Shape):
     """A pool of people: repairers or operators."""
 
-    count: Whole | None = None
-    skills: Texts = []
-    shift: Text | None = None
-    wage: q.PricePerHour = 0.0
+    count: Whole | None = Field(default=None, description="How many.")
+    skills: Texts = Field(default=[], description="What its people can do.")
+    shift: Text | None = Field(default=None, description="Shift in which its people work; none: always.")
+    wage: q.PricePerHour = Field(default=0.0, description="Of one person.")
 
 
 class Shift(Shape):
@@ -293,43 +295,43 @@ class Link(Shape):
     """How telemetry travels. Keys given replace those of the profile."""
 
     profile: Text = Field(default="wired", description="wired, wifi or 5g.")
-    latency: q.Seconds | None = None
-    jitter: q.Seconds | None = None
-    loss: Share | None = None
-    outage_every: q.Seconds | None = None
-    outage: q.Seconds | None = None
+    latency: q.Seconds | None = Field(default=None, description="Mean delay of a message.")
+    jitter: q.Seconds | None = Field(default=None, description="Spread of the delay.")
+    loss: Share | None = Field(default=None, description="Share of messages that never arrive.")
+    outage_every: q.Seconds | None = Field(default=None, description="Mean time between outages; none without it.")
+    outage: q.Seconds | None = Field(default=None, description="Length of an outage.")
 
 
 class Plant(Shape):
     """A plant file."""
 
     plant: Text | None = Field(default=None, description="The plant's name, a level of its topics.")
-    title: Text | None = None
+    title: Text | None = Field(default=None, description="For people; the name without it.")
     start: Text = Field("2026-01-05 06:00", description="Local time at which a run starts.")
     timezone: Text = Field("UTC", description="IANA name, such as Europe/Berlin.")
     topic: Text | None = Field(
         default=None, description="ISA-95 path all topics begin with; the plant's name without it."
     )
     pacing: Text | None = Field(default=None, description="Operation whose station times make the headline.")
-    currency: Text = "EUR"
+    currency: Text = Field(default="EUR", description="Three letters; every price is in it.")
     costs: Costs = Costs()
     tariff: Annotated[
         dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})
     ] = Field(default={}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
     base_load: q.Watts = Field(default=0.0, description="Power of light, air, chips ... that no machine draws.")
-    variants: list[Text] = ["standard"]
+    variants: list[Text] = Field(default=["standard"], description="Product variants.")
     link: Annotated[Link, BeforeValidator(lambda v: {"profile": v} if isinstance(v, str) else v)] = Link()
     shift: Text | None = Field(default=None, description="Shift of all machines that name none.")
     table: Texts = Field(default=[], description="CSV or Excel tables with operations, machines, kinds ...")
-    kinds: dict[str, Kind] = {}
-    sources: dict[str, Source] = {}
-    sections: dict[str, Section] = {}
+    kinds: dict[str, Kind] = Field(default={}, description="Kinds of machines.")
+    sources: dict[str, Source] = Field(default={}, description="Where parts enter.")
+    sections: dict[str, Section] = Field(default={}, description="Parts of the plant, with their operations.")
     machines: dict[str, Equipment] = Field(default={}, description="What one machine has of its own.")
-    fleets: dict[str, Fleet] = {}
-    conveyors: dict[str, Conveyor] = {}
-    robots: dict[str, Robot] = {}
-    crews: dict[str, Crew] = {}
-    shifts: dict[str, Shift] = {}
+    fleets: dict[str, Fleet] = Field(default={}, description="Vehicles.")
+    conveyors: dict[str, Conveyor] = Field(default={}, description="Conveyors.")
+    robots: dict[str, Robot] = Field(default={}, description="Robots that serve several operations.")
+    crews: dict[str, Crew] = Field(default={}, description="Repairers and operators.")
+    shifts: dict[str, Shift] = Field(default={}, description="Working hours.")
 
 
 class Changes(Shape):
@@ -344,7 +346,7 @@ class Changes(Shape):
 class Investment(Shape):
     """What the change costs, and what an hour of planned production is worth of it: the base of payback."""
 
-    amount: q.Price = 0.0
+    amount: q.Price = Field(default=0.0, description="What it costs.")
     hours_per_year: q.Factor = Field(default=0.0, description="Planned production hours a year.")
     value_per_part: q.Price = Field(
         default=0.0, description="What one more good part earns, material and energy not deducted."
@@ -357,7 +359,7 @@ class Scenario(Changes):
     extends: Text | None = Field(
         default=None, description="The file it changes, relative to this one, or the name of a packaged plant."
     )
-    title: Text | None = None
+    title: Text | None = Field(default=None, description="For people; the name without it.")
     question: Text | None = Field(default=None, description="What it answers.")
     investment: Investment | None = None
     changes: dict[str, Changes] = Field(
