@@ -92,6 +92,8 @@ def flow(rows: list[Row], n_parts: int, t0: int, t1: int) -> list[int]:
     lives = []
     for part in range(n_parts):
         mine = [r for r in of_parts if r.part == part]
+        if not mine:  # a number that no row names: the part was gone before the feed began
+            continue
         enter = [r.t for r in mine if r.outcome == Outcome.ENTERED]
         leave = [r.t for r in mine if r.outcome in ends]
         lives.append((enter[-1] if enter else None, min(leave[-1], t1) if leave else t1))

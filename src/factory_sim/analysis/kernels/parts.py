@@ -72,7 +72,7 @@ def first_passes(t_us, unit, part, outcome, operation, n_parts, t0_us, t1_us, tr
 
 @njit(cache=True)
 def flow(t_us, unit, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, entered, out):
-    """Parts through the line. `part` counts from 0 without gaps, -1 for none; enter_us (n_parts,) comes as NEVER.
+    """Parts through the line. `part` counts from 0, numbers may be missing, -1 for none; enter_us comes as NEVER.
 
     enter_us and reworked (n_parts,) receive what is known of the parts, entered (n_units,) the parts of each source.
 
@@ -80,7 +80,7 @@ def flow(t_us, unit, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, e
     7 parts left whose entry was seen, 8 their lead time [µs], 9 left without rework. A part that was not seen
     entering was inside at t0.
     """
-    exit_us = np.full(n_parts, t1_us)
+    exit_us = np.full(n_parts, -1)  # of parts that are never seen: they were nowhere
     for i in range(len(t_us)):
         t, o, p = t_us[i], outcome[i], part[i]
         inside = t0_us <= t < t1_us
@@ -88,6 +88,8 @@ def flow(t_us, unit, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, e
             out[4] += inside
         if p < 0:
             continue
+        if exit_us[p] < 0:
+            exit_us[p] = t1_us
         if o == _ENTERED:
             enter_us[p] = t
             out[0] += inside
