@@ -83,13 +83,13 @@ def _show(result: Result, plant: Plant, setting: Setting) -> None:
         f"{audit.cycle_time_error_s:.3f} s, their parts by {audit.parts_error}."
     )
     hours = setting.duration_s / 3600
-    console.print(f"Read    Figures are of one window of {hours:g} h, changes of {setting.pairs} paired windows.")
+    console.print(f"Read    Figures: one window of {hours:g} h; changes: {setting.pairs} pairs of windows.")
     console.print(READ_WITH_CARE)
 
 
 READ_WITH_CARE = (
-    "Published are 56 s to 37 s at one station and 30.19 % production efficiency: the line gains less than the station, "
-    "because the constraint moves. The line is calibrated to these facts; everything else is assumed."
+    "Published are 56 s to 37 s at one station and 30.19 % production efficiency: the line gains less than the "
+    "station, because the constraint moves. The line is calibrated to these facts; everything else is assumed."
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
+from factory_sim.errors import BrokerError
 
 if TYPE_CHECKING:
     from factory_sim.live.listen import Listener
@@ -52,13 +53,22 @@ def listen(
     with options.graceful() as stop, Client(broker) as client:
         where = root or own_root or find_root(client, stop, lambda: _ready("every root"))
         listener = Listener(where, payload_format=payload_format, meta=meta)
-        hear(listener, client, ready=lambda: _ready(where), watch=_reporter(quiet=quiet), every_s=every, stop=stop)
-        table = listener.table()
-        _write(listener, table, json, csv)
-        if not quiet:
-            _show(listener, table)
+        try:
+            hear(listener, client, ready=lambda: _ready(where), watch=_reporter(quiet=quiet), every_s=every, stop=stop)
+        except BrokerError:
+            if listener.counts.readings:  # what was heard is kept
+                _conclude(listener, json, csv, quiet=quiet)
+            raise
+        _conclude(listener, json, csv, quiet=quiet)
         if stop.is_set():
             raise typer.Exit(130)
+
+
+def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet: bool) -> None:
+    table = listener.table()
+    _write(listener, table, json, csv)
+    if not quiet:
+        _show(listener, table)
 
 
 def _ready(where: str) -> None:
@@ -132,6 +142,7 @@ def _show(listener: Listener, table: KpiTable) -> None:
 
     console = Console()
     console.print(text.line_table(table))
+    console.print()
     console.print(text.station_table(table))
     _reporter(quiet=False)(listener)
 

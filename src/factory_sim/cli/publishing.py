@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.wire.client import Client
 
+LINGER_S = 3.0  # how long a broker of our own outlives the feed, so that listeners get its end
+BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
 Payload = Annotated[str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")]
+Speed = Annotated[
+    float, typer.Option(parser=options.speed, metavar="N|max", show_default="1", help="Simulated seconds per second.")
+]
 LogFile = Annotated[
     Path | None, typer.Option(help="Write every event there (.parquet or .csv); without --broker, only that.")
 ]
@@ -31,12 +36,9 @@ def run(
     replication: options.Replication = 0,
     duration: options.Duration = 8 * 3600.0,
     warm_up: options.WarmUp = 0.0,
-    broker: Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"an own one on port {options.PORT}")] = "",
+    broker: BrokerUrl = "",
     payload_format: Payload = "machine",
-    speed: Annotated[
-        float,
-        typer.Option(parser=options.speed, metavar="N|max", show_default="1", help="Simulated seconds a real second."),
-    ] = 1.0,
+    speed: Speed = 1.0,
     start: options.Start = "",
     root: options.Root = "",
     log: LogFile = None,
@@ -88,6 +90,8 @@ def _publish(plant: Plant, order: Order, url: str, stop: Event) -> Sent:
             progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
 
         sent = publish(plant, order, client, watch, stop)
+        if not url:
+            stop.wait(LINGER_S)
     typer.echo(f"Sent {sent.readings:,} readings in {sent.messages:,} messages.")
     return sent
 

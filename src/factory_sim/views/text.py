@@ -11,47 +11,53 @@ if TYPE_CHECKING:
     from factory_sim.records import KpiTable
 
 STATIONS_SHOWN = 12
-LINE_ROWS = (
-    "good_parts", "good_parts_per_h", "output_interval_s", "oee", "first_pass_yield", "wip", "lead_time_s",
-    "kwh_per_part", "cost_per_part",
-)  # fmt: skip
-STATION_COLUMNS = (
-    "critical_path_share", "cycle_time_s", "output_interval_s", "oee", "availability", "effectiveness", "quality",
-    "share_starved", "share_blocked", "kwh_per_good_part",
-)  # fmt: skip
+LINE_ROWS = {  # KPI of the line -> what a person calls it
+    "good_parts": "good parts",
+    "good_parts_per_h": "good parts per planned hour",
+    "output_interval_s": "output interval",
+    "oee": "OEE of all machines",
+    "first_pass_yield": "first-pass yield",
+    "wip": "work in progress",
+    "lead_time_s": "lead time",
+    "kwh_per_part": "energy per part",
+    "cost_per_part": "cost per part",
+}
+STATION_COLUMNS = {  # KPI of an operation -> the head of its column
+    "critical_path_share": "path",
+    "cycle_time_s": "cycle",
+    "oee": "OEE",
+    "availability": "avail.",
+    "effectiveness": "effect.",
+    "quality": "quality",
+    "share_starved": "starved",
+    "share_blocked": "blocked",
+}
 
 
 def line_table(table: KpiTable) -> Table:
-    """What the whole line did."""
-    shown = Table("line", "", "unit", box=None, pad_edge=False)
+    """What the whole line did, the constraint first."""
+    shown = Table("line", "", "", box=None, pad_edge=False)
     shown.columns[1].justify = "right"
-    for name in ("constraint", "constraint_by_active_period"):
+    for name, label in (("constraint", "critical path"), ("constraint_by_active_period", "active period")):
         place = float(table.kpis[f"line.{name}"].values)
-        shown.add_row(words(name), "none" if np.isnan(place) else table.operations[int(place)], "operation")
-    for name in LINE_ROWS:
+        shown.add_row(f"constraint by {label}", "none" if np.isnan(place) else table.operations[int(place)])
+    for name, label in LINE_ROWS.items():
         kpi = table.kpis[f"line.{name}"]
-        shown.add_row(words(name), number(float(kpi.values), kpi.unit), unit(kpi.unit))
+        shown.add_row(label, number(float(kpi.values), kpi.unit), unit(kpi.unit))
     return shown
 
 
 def station_table(table: KpiTable) -> Table:
-    """The stations with the largest critical-path shares."""
+    """The stations with the largest shares of the critical path."""
     share = table.kpis["operation.critical_path_share"].values
     kpis = [table.kpis[f"operation.{name}"] for name in STATION_COLUMNS]
-    headers = [f"{words(n)}\n[{unit(k.unit)}]" for n, k in zip(STATION_COLUMNS, kpis, strict=True)]
-    shown = Table("station", *headers, box=None, pad_edge=False)
+    heads = [f"{label}, {unit(kpi.unit)}" for label, kpi in zip(STATION_COLUMNS.values(), kpis, strict=True)]
+    shown = Table("station", *heads, box=None, pad_edge=False)
     for column in shown.columns[1:]:
         column.justify = "right"
     for i in np.argsort(-np.nan_to_num(share), kind="stable")[:STATIONS_SHOWN].tolist():
         shown.add_row(table.operations[i], *(number(float(k.values[i]), k.unit) for k in kpis))
     return shown
-
-
-def words(name: str) -> str:
-    """A KPI's name as a person says it."""
-    for suffix in ("_per_h", "_s"):
-        name = name.removesuffix(suffix)
-    return name.replace("share_", "").replace("_", " ").replace("kwh", "kWh").replace("oee", "OEE")
 
 
 def unit(text: str) -> str:

@@ -1,0 +1,81 @@
+"""`bench`: how fast it is on this machine, against what; and the calibration of the reference line."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from factory_sim.cli import options
+from factory_sim.errors import ConfigError, Problem
+
+SUITE = Path(__file__).resolve().parents[3] / "benchmarks"
+QUICK = "FACTORY_SIM_BENCH_QUICK"  # read by the suite
+COLUMNS = ("value", "unit", "against", "ratio")
+
+
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: a smoke test, no measurement.")] = False,
+    json: options.JsonFile = None,
+    only: Annotated[str, typer.Option(help="Only rows whose name matches, as pytest -k.")] = "",
+    calibration: Annotated[bool, typer.Option("--calibration", help="The line's gain over many pairs instead.")] = False,
+    replications: Annotated[int, typer.Option(help="Of --calibration: how many pairs.", min=2)] = 200,
+    resume: Annotated[Path | None, typer.Option(help="Of --calibration: where finished pairs are kept.")] = None,
+    seed: options.Seed = 1,
+) -> None:
+    """Measure this machine's speed and print the table of the README; with --calibration, check the published gain.
+
+    Example: factory-sim bench --quick --json bench.json
+    """
+    if calibration:
+        from factory_sim.cli.calibration import calibrate
+
+        calibrate(replications=replications, seed=seed, json=json, resume=resume)
+        return
+    rows = _measure(quick=quick, only=only)
+    _show(rows)
+    if json is not None:
+        json.write_text(json_text.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
+    """Run the pytest-benchmark suite of the checkout; name -> {value, unit, against, ratio}."""
+    if not SUITE.is_dir():
+        message = "the benchmarks are part of a checkout, not of the installed package"
+        raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "benchmarks.json"
+        words = [str(SUITE), "-q", "-s", "-o", "addopts=--import-mode=importlib", f"--benchmark-json={out}"]
+        environment = {**os.environ, QUICK: "1" if quick else "", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "pytest", *words, "--benchmark-columns=min", *(["-k", only] if only else [])]
+        with options.console().status("measuring ..."):
+            done = subprocess.run(  # noqa: S603 - our own arguments
+                command, env=environment, cwd=SUITE.parent, capture_output=True, text=True, check=False
+            )
+        if done.returncode:
+            typer.echo(done.stdout + done.stderr, err=True)
+            raise typer.Exit(1)
+        found = json_text.loads(out.read_text(encoding="utf-8"))["benchmarks"]
+    return {one["name"].removeprefix("test_"): {c: one["extra_info"].get(c) for c in COLUMNS} for one in found}
+
+
+def _show(rows: dict[str, dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "value", "unit", "against", "ratio", box=None, pad_edge=False)
+    table.columns[1].justify = table.columns[4].justify = "right"
+    for name, row in rows.items():
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
+        table.add_row(name, f"{row['value']:,.4g}", row["unit"], row["against"] or "", ratio)
+    Console().print(table)
+
+
+COMMANDS = (bench,)
