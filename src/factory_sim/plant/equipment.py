@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 Level = tuple["Path", shapes.Equipment]  # the farther first: kind, operation, machine
 
+_SOONEST_S, _OFTENEST_S = 1e-3, 1.0  # of failures, of maintenance: below, time would hardly go on
 _LIKE_STARVED = (State.SETUP, State.BLOCKED, State.WAITING)
 _LIKE_OFF = (State.MAINTENANCE, State.DOWN, State.REPAIR)
 
@@ -115,8 +116,8 @@ def _failure(name: str, path: Path, shape: shapes.Failure, context: Context) -> 
     crew = context.crew(path, shape.crew, shape.skill)
     if shape.wear and shape.clock != "busy":
         report.add((*path, "wear"), "needs clock: busy, since only work wears")
-    if shape.after is not None and not shape.after.mean_s > 0:
-        report.add((*path, "after"), "is 0: the machine would always be down")
+    if shape.after is not None and shape.after.mean_s < _SOONEST_S:
+        report.add((*path, "after"), "is below 1 ms: the machine would always be down")
     for key in ("after", "repair"):
         if getattr(shape, key) is None:
             report.add((*path, key), "is missing", "Write both after: 4 h and repair: 12 min.")
@@ -131,6 +132,8 @@ def _maintenance(
     report = context.report
     if not (shape.every or shape.every_parts or shape.at_wear):
         report.add(path, "never comes due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")
+    if 0 < shape.every < _OFTENEST_S:
+        report.add((*path, "every"), "comes due more than once a second")
     if shape.at_wear and not wears:
         report.add((*path, "at_wear"), "needs a failure mode with wear: yes on the same machine")
     crew = context.crew(path, shape.crew)

@@ -16,6 +16,7 @@ from factory_sim.plant.spec import UNLIMITED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LONGEST_S = 1e10  # clocks count microseconds in 64 bits: 292,000 years; draws lie far above their mean at times
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _CURRENCY = re.compile(rf"\s*({_NUMBER})\s*([A-Z]{{3}})?\s*(/\s*\w+)?\s*")
 
@@ -55,12 +56,14 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _whole(low: int, *, unlimited: bool = False) -> Callable[[Any], int]:
+def _whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Callable[[Any], int]:
+    bounds = f"from {low} to {high}" if high < UNLIMITED - 1 else f"of at least {low}{' or unlimited' * unlimited}"
+
     def read(value: Any) -> int:
         if unlimited and value == "unlimited":
             return UNLIMITED
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < UNLIMITED:
-            msg = f"expected a whole number of at least {low}{' or unlimited' * unlimited}, got {shown(value)}"
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            msg = f"expected a whole number {bounds}, got {shown(value)}"
             raise ValueError(msg)
         return value
 
@@ -90,7 +93,11 @@ def choice(*words: str) -> Callable[[Any], str]:
 
 
 def _duration(value: Any) -> Distribution:
-    return distributions.parse(str(_scalar(value)))
+    distribution = distributions.parse(str(_scalar(value)))
+    if distribution.mean_s > _LONGEST_S:
+        msg = f"{value!r} is longer than 300 years, the longest that is modelled"
+        raise ValueError(msg)
+    return distribution
 
 
 def _arrivals(value: Any) -> Distribution | str:
@@ -101,7 +108,7 @@ def _machines(value: Any) -> int | tuple[str, ...]:
     if isinstance(value, list) and value:
         return tuple(_text(name) for name in value)
     try:
-        return _whole(1)(value)
+        return _whole(1, 10_000)(value)
     except ValueError as error:
         msg = f"{error}; a list of names also does"
         raise ValueError(msg) from None
@@ -138,7 +145,9 @@ _DURATIONS = re.findall(r"\w+\([^)]*\)|[\d.]+ \w+", distributions.EXAMPLES)
 _LOOSE = ["string", "number"]
 
 Seconds = Annotated[
-    float, PlainValidator(_quantity("time")), _schema("A duration with its unit.", "37 s", "8 h", dimension="time")
+    float,
+    PlainValidator(_quantity("time", 0.0, _LONGEST_S)),
+    _schema("A duration with its unit.", "37 s", "8 h", dimension="time"),
 ]
 Watts = Annotated[
     float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W", dimension="power")
