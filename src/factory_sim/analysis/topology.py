@@ -32,6 +32,7 @@ def of(meta: Meta) -> Topology:
     role = np.array([_ROLES.get(u.role, POOL) for u in meta.units], np.int64)
     operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units], np.int64)
     fed, buffer = np.full(n, -1), np.full((len(meta.operations), n), -1, np.int32)
+    belts = [u for u, info in enumerate(meta.units) if info.role == "conveyor"]
     capacity: list[int] = []
     for index, each in enumerate(meta.operations):
         for way in each.inputs:
@@ -40,6 +41,8 @@ def of(meta: Meta) -> Topology:
                 fed[way.source] = index
             if not way.transport:
                 buffer[index, senders] = len(capacity)
+            elif way.transport == "conveyor":  # which of them ends here is not said: those that end elsewhere never ask
+                buffer[index, belts] = len(capacity)
             capacity.append(way.capacity)
     for each in meta.operations:  # rework queues in the first buffer of its operation
         if each.rework_to >= 0 and not meta.operations[each.rework_to].inputs[0].transport:

@@ -53,11 +53,10 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
         elif o == _MERGED and own >= 0 and outcome[own] == _MERGED:
             best = cause[own]
         elif _PASSED <= o <= _LEFT and waited and i + 1 < len(t_us) and role[unit[i + 1]] == 3 and part[i + 1] == p:
-            best = last[unit[i + 1]]
+            best = max(own, last[unit[i + 1]])
         elif o in (_PASSED, _REWORK) and waited and 0 <= detail[i] < len(direct):
-            made = _room(detail[i], u, room, direct, t_us, state, operation, last)
-            if made >= 0 and t_us[made] == t and (role[u] == 1 or state[own] == _BLOCKED):
-                best = made
+            if role[u] == 1 or state[own] == _BLOCKED:
+                best = max(own, _room(detail[i], u, room, direct, t_us, state, operation, last))
         elif o == _NONE and sent[u] >= 0 and t_us[sent[u]] == t:
             best = max(own, sent[u])
         cause[i], last[u] = best, i

@@ -16,6 +16,7 @@ _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED
 _PASSED, _REWORK, _SCRAPPED = int(Outcome.PASSED), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 _LEFT, _ENTERED, _LOST = int(Outcome.LEFT), int(Outcome.ENTERED), int(Outcome.LOST)
 _MOVING_EMPTY, _MOVING_LOADED, _LOADING = int(State.MOVING_EMPTY), int(State.MOVING_LOADED), int(State.LOADING)
+_EARLY = 1 << 40
 LARGEST_INSTANT = 4096  # rows of one instant that are put in order; more come from no line, and cost their square
 
 
@@ -33,7 +34,9 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
     held = np.zeros(len(capacity), np.int64)
     lies = np.full(n_parts, -1)  # the buffer a part lies in
     needs, leads = np.full(len(t_us), -1), np.full(len(t_us), -1)
+    after = np.full(len(t_us), -1)  # the carrier's row that follows the row which gave it the part
     client = np.full(n_units, -1)  # whom a member of a pool serves
+    moved = np.zeros(n_units, np.int64)  # places a conveyor has won within the instant
     done = np.zeros(len(t_us), np.bool_)
     n, i = 0, 0
     while i < len(t_us):
@@ -42,26 +45,32 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
             j += 1
         choose = unit[i] != unit[j - 1] and j - i <= LARGEST_INSTANT
         if choose:
-            _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads)
+            _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads, after)
+            moved[:] = 0
         stop, head, level = n + j - i, i, -2
         while n < stop:
             if choose:
                 h = _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity,
-                            last, offered_us, client, held, needs, leads, done, level)
-                if outcome[h] not in (_NONE, _LOST):
+                            last, offered_us, client, held, moved, needs, leads, after, done, level)
+                carried = after[h] >= 0 and state[after[h]] == _MOVING_LOADED
+                if outcome[h] not in (_NONE, _LOST) and not carried and state[h] in (_STARVED, _BUSY, _BLOCKED):
                     level = _target(h, outcome, detail, unit, operation, fed)
             else:
                 h, head = head, head + 1
-            while True:  # a join's and a furnace's parts are taken together
+            while True:  # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
                 order[n] = h
                 n += 1
                 done[h] = True
+                moved[unit[h]] += int(outcome[h] == _PASSED) - int(outcome[h] == _TOOK)
                 _note(h, t_us, unit, state, part, outcome, detail, operation, fed, buffer, last, offered_us, held, lies)
                 if role[unit[h]] == 2:
                     client[unit[h]] = detail[h] if state[h] == _BUSY else -1
-                h += 1
+                follower, h = after[h], h + 1
+                if follower >= 0 and not done[follower] and (unit[follower - 1] != unit[follower] or done[follower - 1]):
+                    h = follower
+                    continue
                 together = choose and h < j and unit[h] == unit[h - 1] and outcome[h - 1] in (_TOOK, _MERGED)
-                if not together or outcome[h] not in (_TOOK, _MERGED):
+                if not together or done[h] or outcome[h] not in (_TOOK, _MERGED):
                     break
         i = j
 
@@ -97,7 +106,7 @@ def _note(h, t_us, unit, state, part, outcome, detail, operation, fed, buffer, l
 
 
 @njit(cache=True)
-def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads):
+def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads, after):
     # needs[h]: row of this instant that must stand before h; leads[k]: the take that pool row k directly precedes
     for h in range(i, j):
         for k in range(i, j):
@@ -108,6 +117,8 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
                 gives = outcome[k] in (_PASSED, _REWORK, _ENTERED) and part[k] == part[h]
                 if gives and (role[unit[h]] != 1 or outcome[k] == _ENTERED or detail[k] == operation[unit[h]]):
                     needs[h] = k
+                    if role[unit[h]] == 3:
+                        after[k] = h
                 if sent and outcome[h] == _TOOK and leads[k] < 0:
                     leads[k] = h
             elif sent and outcome[h] == _NONE and state[h] in (_REPAIR, _BUSY, _MAINTENANCE, _SETUP):
@@ -116,7 +127,7 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
 
 @njit(cache=True)
 def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
-            client, held, needs, leads, done, level):
+            client, held, moved, needs, leads, after, done, level):
     best, key = -1, (0, 0, np.int64(0), 0)
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
         for h in range(i, j):
@@ -127,12 +138,17 @@ def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed,
                 continue
             moves = o not in (_NONE, _LOST)
             at = _target(h, outcome, detail, unit, operation, fed) if moves else -1
-            b = buffer[at, u] if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED else -1
+            b, taker = -1, unit[after[h]] if after[h] >= 0 else -1
+            if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED:
+                b = buffer[at, u if taker < 0 else taker]
             if strict and not _ready(h, j, unit, outcome, needs, done):
                 continue
-            if strict and b >= 0 and held[b] >= (capacity[b] if capacity[b] > 0 else _free(at, operation, state, last)):
-                continue
             was = state[last[u]] if last[u] >= 0 else _STARVED
+            carried = taker >= 0 and state[after[h]] == _MOVING_LOADED  # given when loading ends
+            if strict and taker >= 0 and not carried and was != _BUSY and offered_us[u] < t_us[h] and moved[taker] <= 0:
+                continue
+            if strict and taker < 0 <= b and held[b] >= (capacity[b] or _free(at, operation, state, last)):
+                continue
             since = t_us[h]
             if _PASSED <= o <= _ENTERED and was != _BUSY:
                 since = offered_us[u]
@@ -141,7 +157,9 @@ def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed,
             elif role[u] == 2 and state[h] == _BUSY and 0 <= detail[h] < len(last) and last[detail[h]] >= 0:
                 was = state[last[detail[h]]]
             major = _major(seq[h], state[h], o, was, role[u], at, needs[h] >= 0, level)
-            mine = (major, b, since, _rank(u, state[h], detail[h], role, client))
+            if carried:
+                major, u = _EARLY + 4, taker
+            mine = (major, 2 * b + int(taker >= 0), since, _rank(u, state[h], detail[h], role, client))
             if best < 0 or mine < key:
                 best, key = h, mine
         if best >= 0:
@@ -186,12 +204,10 @@ def _rank(u, state, detail, role, client):
 def _major(seq, state, outcome, was, role, at, granted, level):
     # phase of the instant; of the moves those at the place under way first, then at the most downstream one; there
     # buffers are filled before machines take from them
-    early, move, dispatch, late = 1 << 40, 2 << 40, 3 << 40, 4 << 40
+    early, move, dispatch, late = _EARLY, 2 << 40, 3 << 40, 4 << 40
     if seq == 0 and outcome == _NONE:
         return 0
     if role == 3:
-        if outcome == _TOOK:
-            return move - 1  # it follows the row that gave the part
         if outcome == _NONE and state in (_MOVING_EMPTY, _LOADING) and was not in (_MOVING_EMPTY, _MOVING_LOADED):
             return dispatch
         if state != _BLOCKED and (outcome == _NONE or was == _LOADING):
