@@ -10,7 +10,7 @@ from numba import njit
 from factory_sim.plant.states import Outcome, State
 
 _STARVED, _BUSY, _BLOCKED = int(State.STARVED), int(State.BUSY), int(State.BLOCKED)
-_MOVING_EMPTY, _LOADING = int(State.MOVING_EMPTY), int(State.LOADING)
+_MOVING_EMPTY, _LOADING, _SETUP = int(State.MOVING_EMPTY), int(State.LOADING), int(State.SETUP)
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _PASSED, _REWORK, _SCRAPPED = int(Outcome.PASSED), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 _LEFT, _ENTERED = int(Outcome.LEFT), int(Outcome.ENTERED)
@@ -25,6 +25,7 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
     """
     last = np.full(len(role), -1)  # each unit's last row
     before = np.full(len(t_us), -1)  # the same unit's row before this one
+    offered_us = np.zeros(len(role), np.int64)  # since when its part could go on
     client = np.full(len(role), -1)  # whom a pool member serves
     sent = np.full(len(role), -1)  # row of the pool member sent to a machine
     room = np.full(len(direct), -1)  # first row of the last take at an operation: it made room
@@ -35,7 +36,9 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
         u, o, t, p = unit[i], outcome[i], t_us[i], part[i]
         own = last[u]
         before[i], best = own, own
-        waited = own >= 0 and state[own] != _BUSY and t_us[own] < t
+        if own >= 0 and state[own] == _BUSY and state[i] != _BUSY:
+            offered_us[u] = t
+        waited = own >= 0 and offered_us[u] < t
         if role[u] == 2:
             best = _of_pool(i, own, state, detail, unit, last, client, sent)
         elif o == _ENTERED and own >= 0 and state[own] == _BLOCKED and fed[u] >= 0:
@@ -57,11 +60,11 @@ def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct
         elif o in (_PASSED, _REWORK) and waited and 0 <= detail[i] < len(direct):
             if role[u] == 1 or state[own] == _BLOCKED:
                 best = max(own, _room(detail[i], u, room, direct, t_us, state, operation, last))
-        elif o == _NONE and sent[u] >= 0 and t_us[sent[u]] == t:
+        elif o == _NONE and sent[u] >= 0 and t_us[sent[u]] == t and state[own] != _SETUP:  # it had to be called
             best = max(own, sent[u])
         cause[i], last[u] = best, i
         if p >= 0 and o in (_PASSED, _REWORK, _ENTERED):
-            arrived[p] = i
+            arrived[p], offered_us[u] = i, t
         if p >= 0 and o == _ENTERED:
             origin[p] = u
         elif p >= 0 and o in (_SCRAPPED, _LEFT, _MERGED) and origin[p] >= 0:

@@ -69,7 +69,7 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
                 if follower >= 0 and not done[follower] and (unit[follower - 1] != unit[follower] or done[follower - 1]):
                     h = follower
                     continue
-                together = choose and h < j and unit[h] == unit[h - 1] and outcome[h - 1] in (_TOOK, _MERGED)
+                together = choose and h < j and role[unit[h]] == 1 and unit[h] == unit[h - 1] and outcome[h - 1] in (_TOOK, _MERGED)
                 if not together or done[h] or outcome[h] not in (_TOOK, _MERGED):
                     break
         i = j
@@ -121,7 +121,9 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
                         after[k] = h
                 if sent and outcome[h] == _TOOK and leads[k] < 0:
                     leads[k] = h
-            elif sent and outcome[h] == _NONE and state[h] in (_REPAIR, _BUSY, _MAINTENANCE, _SETUP):
+            elif sent and outcome[h] == _NONE and state[h] == _MAINTENANCE:
+                leads[k] = h
+            elif sent and outcome[h] == _NONE and state[h] in (_REPAIR, _BUSY, _SETUP):
                 needs[h] = k
 
 
@@ -137,7 +139,7 @@ def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed,
             if strict and leads[h] >= 0 and not done[leads[h]]:
                 continue
             moves = o not in (_NONE, _LOST)
-            at = _target(h, outcome, detail, unit, operation, fed) if moves else -1
+            at = _target(h, outcome, detail, unit, operation, fed) if moves else operation[u]
             b, taker = -1, unit[after[h]] if after[h] >= 0 else -1
             if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED:
                 b = buffer[at, u if taker < 0 else taker]
@@ -152,13 +154,15 @@ def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed,
             since = t_us[h]
             if _PASSED <= o <= _ENTERED and was != _BUSY:
                 since = offered_us[u]
-            elif o == _TOOK and last[u] >= 0:
+            elif (o == _TOOK or state[h] == _MAINTENANCE) and last[u] >= 0:
                 since = t_us[last[u]]
             elif role[u] == 2 and state[h] == _BUSY and 0 <= detail[h] < len(last) and last[detail[h]] >= 0:
                 was = state[last[detail[h]]]
             major = _major(seq[h], state[h], o, was, role[u], at, needs[h] >= 0, level)
             if carried:
                 major, u = _EARLY + 4, taker
+            elif major == _EARLY + 5:  # robots and crews serve one after the other
+                b = u if role[u] == 2 else unit[needs[h]]
             mine = (major, 2 * b + int(taker >= 0), since, _rank(u, state[h], detail[h], role, client))
             if best < 0 or mine < key:
                 best, key = h, mine
@@ -212,8 +216,9 @@ def _major(seq, state, outcome, was, role, at, granted, level):
             return dispatch
         if state != _BLOCKED and (outcome == _NONE or was == _LOADING):
             return early + 4
-    if outcome not in (_NONE, _LOST):
-        return move + (0 if at == level else 2 * ((1 << 21) - at)) + int(outcome == _TOOK)
+    if outcome not in (_NONE, _LOST) or (state == _MAINTENANCE and was == _STARVED):
+        kind = 2 if outcome == _TOOK else int(state == _MAINTENANCE)
+        return move + (0 if at == level else 4 * ((1 << 21) - at)) + kind
     stopped = state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED))
     if outcome == _LOST or (stopped and was != _REPAIR):
         return late
