@@ -1,0 +1,1 @@
+"""Theory against the engine: rows of known exact values, each simulated until its interval is narrow (hallway)."""

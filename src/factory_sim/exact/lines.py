@@ -1,0 +1,86 @@
+"""Small plants for rows of theory: stations in series, exponential or not, with all that a row can ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from factory_sim import distributions
+from factory_sim.distributions import Distribution
+from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift
+
+FASTEST_S = 10.0  # the fastest mean of a row takes this long in the run: a rounding to 1 µs is then 1e-7 of it
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One station: its servers, the places in front of it, what befalls it."""
+
+    service: Distribution
+    machines: int = 1
+    capacity: int = UNLIMITED
+    failures: tuple[FailureMode, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    batch: Batch | None = None
+    inspection: Inspection | None = None
+    shift: int = -1
+    fleet: int = -1  # brings the parts
+    section: int = 0
+    variant_factor: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What stands beside the line."""
+
+    crews: tuple[Crew, ...] = ()
+    fleets: tuple[Fleet, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    names: tuple[str, ...] = field(default=())  # of their units, which follow the machines'
+    variants: tuple[str, ...] = ("standard",)
+
+
+def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Plant:
+    """Stations in series behind one source. Unit 0 is the source, machines follow in order."""
+    extras = extras or Extras()
+    operations, machines = [], []
+    for i, stop in enumerate(stops):
+        units = tuple(range(1 + len(machines), 1 + len(machines) + stop.machines))
+        machines += [
+            Machine(f"M{u}", u, i, "machine", failures=stop.failures, maintenance=stop.maintenance, shift=stop.shift)
+            for u in units
+        ]
+        feed = Input(source=0, capacity=stop.capacity) if i == 0 else Input(operation=i - 1, capacity=stop.capacity)
+        operations.append(
+            Operation(
+                name=f"OP{i + 1}", title="", section=stop.section, kind="machine", behaviour="machining", machines=units,
+                cycle_time=stop.service, unit_time_s=stop.service.mean_s, inputs=(replace(feed, fleet=stop.fleet),),
+                destination=i + 1 if i + 1 < len(stops) else -1, inspection=stop.inspection, batch=stop.batch,
+                variant_factor=stop.variant_factor,
+            )
+        )  # fmt: skip
+    n_sections = 1 + max(stop.section for stop in stops)
+    return Plant(
+        name="row", title="", start="2026-01-05 00:00", timezone="UTC", topic_root="",
+        sections=tuple(f"S{i}" for i in range(n_sections)), operations=tuple(operations), machines=tuple(machines),
+        sources=(source,), sensors=(), units=("source", *(m.name for m in machines), *extras.names),
+        fleets=extras.fleets, crews=extras.crews, shifts=extras.shifts, variants=extras.variants,
+    )  # fmt: skip
+
+
+def units_of(plant: Plant, operation: int) -> tuple[int, ...]:
+    """Unit ids of an operation's machines."""
+    return plant.operations[operation].machines
+
+
+def exponential(mean_s: float) -> Distribution:
+    """Exponential with this mean [s]."""
+    return distributions.checked(Distribution("exponential", mean_s))
+
+
+def erlang(mean_s: float, phases: int) -> Distribution:
+    """Erlang with this mean [s]; one phase is exponential."""
+    return exponential(mean_s) if phases == 1 else distributions.parse(f"erlang({mean_s!r} s, k {phases})")

@@ -1,0 +1,149 @@
+"""Tables of exact values: a JSON file whose top-level lists hold one row a value."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.errors import ConfigError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What a key may also be called.
+ALIASES = {
+    "lam": ("lambda", "arrival_rate"),
+    "mu": ("service_rate",),
+    "c": ("servers", "machines"),
+    "b": ("buffers",),
+    "N": ("stations", "n"),
+    "W": ("cards", "population"),
+    "K": ("system_capacity",),
+    "value": ("exact",),
+}
+DEFAULT_MODEL = "saturated tandem line"  # of rows that name none but have mu and b
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One exact value: what it is a value of, and the parameters it belongs to."""
+
+    file: str
+    key: str  # where it stands: "ctmc[3]"
+    name: str
+    model: str
+    metric: str
+    value: float
+    fields: Mapping[str, Any]
+
+    def problem(self, key: str, message: str, hint: str = "") -> ConfigError:
+        """What is wrong with this row's `key`."""
+        place = f"{self.key} {self.name!r}" if self.name else self.key
+        return ConfigError([Problem(self.file, 0, 0, f"{place}: {key}" if key else place, message, hint)])
+
+    def has(self, key: str) -> bool:
+        """Whether the row gives `key`."""
+        return any(name in self.fields for name in (key, *ALIASES.get(key, ())))
+
+    def raw(self, key: str) -> Any:
+        """The value of `key` as it stands in the file."""
+        names = (key, *ALIASES.get(key, ()))
+        for name in names:
+            if name in self.fields:
+                return self.fields[name]
+        raise self.problem(key, f"is missing; {self.model!r} needs it", did_you_mean(key, self.fields))
+
+    def number(self, key: str, default: float | None = None, *, low: float = 0.0, open_low: bool = True) -> float:
+        """A number above `low`, or at least `low` if `open_low` is not set."""
+        if default is not None and not self.has(key):
+            return default
+        return self._checked(key, self.raw(key), low, open_low)
+
+    def whole(self, key: str, default: int | None = None, *, low: int = 1) -> int:
+        """A whole number, at least `low`."""
+        value = self.number(key, default, low=low, open_low=False)
+        if value != int(value):
+            raise self.problem(key, f"expected a whole number, at least {low}, got {value:g}")
+        return int(value)
+
+    def numbers(self, key: str, n: int, default: float | None = None, *, low: float = 0.0, open_low: bool = True) -> list[float]:
+        """`n` numbers: a list of that length, or one number for all."""
+        if default is not None and not self.has(key):
+            return [default] * n
+        value = self.raw(key)
+        if not isinstance(value, list):
+            value = [value] * n
+        if len(value) != n:
+            raise self.problem(key, f"expected {n} values, one a station, or a single number; got {len(value)}")
+        return [self._checked(f"{key}[{i}]", each, low, open_low) for i, each in enumerate(value)]
+
+    def wholes(self, key: str, n: int, default: int | None = None, *, low: int = 1) -> list[int]:
+        """`n` whole numbers, at least `low`."""
+        values = self.numbers(key, n, default, low=low, open_low=False)
+        if any(value != int(value) for value in values):
+            raise self.problem(key, f"expected whole numbers, at least {low}, got {values}")
+        return [int(value) for value in values]
+
+    def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
+        """One of the `known` words."""
+        word = str(self.raw(key)).lower() if self.has(key) else default
+        if word not in known:
+            raise self.problem(key, f"{word!r} is not known here; known: {', '.join(known)}", did_you_mean(word, known))
+        return word
+
+    def _checked(self, key: str, value: Any, low: float, open_low: bool) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.problem(key, f"expected a number, got {value!r}")
+        if value < low or (open_low and value == low):
+            raise self.problem(key, f"expected a number {'above' if open_low else 'of at least'} {low:g}, got {value:g}")
+        return float(value)
+
+
+def read(path: str | Path) -> list[Row]:
+    """Every row of every top-level list. Raises ConfigError with all that is wrong with the file's shape."""
+    file = str(path)
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(file, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(file, 0, 0, "", "is not text in UTF-8; expected a JSON table of exact values")]) from None
+    except json.JSONDecodeError as error:
+        raise ConfigError([Problem(file, error.lineno, error.colno, "", f"is not JSON: {error.msg}")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(file, 0, 0, "", "is nested too deeply for a table of exact values")]) from None
+    tables = {"rows": content} if isinstance(content, list) else content
+    if not isinstance(tables, dict):
+        raise ConfigError([Problem(file, 0, 0, "", "expected an object with lists of rows, such as {'ctmc': [...]}")])
+    rows, problems = [], []
+    for name, table in tables.items():
+        for i, fields in enumerate(table if isinstance(table, list) else ()):
+            try:
+                rows.append(_row(file, f"{name}[{i}]", fields))
+            except ConfigError as error:
+                problems += error.problems
+    if not rows and not problems:
+        problems = [Problem(file, 0, 0, "", "holds no rows; expected top-level lists of objects with model, metric, value")]
+    if problems:
+        raise ConfigError(problems)
+    return rows
+
+
+def _row(file: str, key: str, fields: Any) -> Row:
+    if not isinstance(fields, dict):
+        raise ConfigError([Problem(file, 0, 0, key, f"expected an object with model, metric and value, got {fields!r:.60}")])
+    name = str(fields.get("name", key))
+    blank = Row(file, key, name, "", "", math.nan, fields)
+    model = fields.get("model", DEFAULT_MODEL if {"mu", "b"} <= fields.keys() else None)
+    if not isinstance(model, str):
+        raise blank.problem("model", "is missing; it names the model that the value belongs to")
+    metric = fields.get("metric", "throughput" if "throughput" in fields else None)
+    if not isinstance(metric, str):
+        raise blank.problem("metric", "is missing; it names what the value measures")
+    blank = Row(file, key, name, model, metric, math.nan, fields)
+    value_key = metric if metric in fields else "value"
+    value = blank.number(value_key, low=-math.inf)
+    return Row(file, key, name, model, metric, value, fields)

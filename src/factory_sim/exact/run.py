@@ -1,0 +1,114 @@
+"""One row: simulate the engine itself until the interval is narrow enough."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.exact.estimate import BATCHES, estimate, quantile
+from factory_sim.exact.models import case_of
+from factory_sim.exact.watch import Watch
+from factory_sim.sim.run import LONGEST_RUN_US, Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.exact.case import Case
+    from factory_sim.exact.estimate import Estimate
+    from factory_sim.exact.meters import Meter
+    from factory_sim.exact.rows import Row
+    from factory_sim.records import F8
+
+_CLOCK = 1e-6  # of a value: what rounding every drawn time to 1 µs can change
+_GROWTH = (1.3, 6.0)  # how much longer the next look may be than the last
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a row is run."""
+
+    confidence: float  # of its interval, corrected for the number of rows
+    input_confidence: float  # that all of its inputs are as their distributions say
+    precision: float = 0.005  # half-width, as a share of the exact value
+    seed: int = 1
+    replication: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row's answer."""
+
+    row: Row
+    estimate: Estimate  # in the row's own unit
+    inside: bool  # the interval holds the exact value
+    precise: bool  # the interval is as narrow as asked for
+    sound: bool  # drawn times and arrivals are as their distributions say
+    parts: int  # that passed through, or the like: how much was measured
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Nothing to complain about."""
+        return self.inside and self.precise and self.sound
+
+
+def answer(row: Row, order: Order, stopped: Callable[[], bool]) -> Result:
+    """Run `row` until it is precise or `stopped` says that time is up; at least one look is taken."""
+    began = time.perf_counter()
+    case = case_of(row)
+    slices = _Slices(case, order)
+    target = order.precision * abs(row.value) / case.factor
+    n = BATCHES
+    while True:
+        complete = slices.extend(n, stopped)
+        found = estimate(slices.table(), order.confidence)
+        if not complete or found.half_width <= target:
+            break
+        ratio = (found.half_width / target) ** 2 * 1.1 if target else math.inf
+        n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
+    return _judged(row, order, found.scaled(case.factor), slices.parts, time.perf_counter() - began)
+
+
+def _judged(row: Row, order: Order, found: Estimate, parts: int, seconds: float) -> Result:
+    slack = _CLOCK * abs(row.value)
+    allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
+    return Result(
+        row, found,
+        inside=found.low - slack <= row.value <= found.high + slack,
+        precise=found.half_width <= order.precision * abs(row.value) + slack,
+        sound=all(abs(off) <= allowed for off in found.inputs),
+        parts=parts, seconds=seconds,
+    )  # fmt: skip
+
+
+class _Slices:
+    """The sums of a run, slice by slice; the log itself is forgotten."""
+
+    def __init__(self, case: Case, order: Order) -> None:
+        self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
+        slice_us = round(case.pilot_parts / BATCHES / case.parts_per_s * 1e6)
+        simulation = Simulation(
+            case.plant, seed=order.seed, replication=order.replication, until_us=LONGEST_RUN_US - 1
+        )
+        self._sights = Watch(case.plant).slices(simulation, slice_us)
+        self._warm_up = math.ceil(case.warm_up_s * 1e6 / slice_us)
+        self._rows: list[list[float]] = []
+        self.parts = 0
+
+    def extend(self, n: int, stopped: Callable[[], bool]) -> bool:
+        """Run on until there are `n` slices; False if stopped before, but not before the first batches are full."""
+        while len(self._rows) < n + self._warm_up:
+            if stopped() and len(self._rows) >= BATCHES + self._warm_up:
+                return False
+            sight = next(self._sights)
+            self._rows.append([meter(sight) for meter in self._meters])
+            self.parts += int(sight.parts.sum())
+        return True
+
+    def table(self) -> F8:
+        """All slices behind the warm-up."""
+        return np.array(self._rows[self._warm_up :], np.float64)

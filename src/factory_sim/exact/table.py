@@ -1,0 +1,93 @@
+"""A whole table of exact values, its rows spread over processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.errors import ConfigError
+from factory_sim.exact.models import case_of
+from factory_sim.exact.run import Order, Result, answer
+from factory_sim.sim.run import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from factory_sim.exact.rows import Row
+
+ERROR = 0.01  # that any row of a correct engine misses its interval (Bonferroni: each row gets its share)
+INPUT_ERROR = 0.001  # the same for the inputs' own means
+_POLL_S = 0.2
+
+
+def check(rows: Sequence[Row]) -> None:
+    """Raise one ConfigError with everything that is wrong in any row."""
+    problems = []
+    for row in rows:
+        try:
+            case_of(row)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+
+
+def orders(rows: Sequence[Row], seed: int) -> list[Order]:
+    """How each row is run: every row its own replication, the error shared out evenly."""
+    n = len(rows)
+    return [Order(1.0 - ERROR / n, 1.0 - INPUT_ERROR / n, seed=seed, replication=i) for i in range(n)]
+
+
+def answers(
+    rows: Sequence[Row], *, workers: int, minutes: float, stopped: Callable[[], bool], seed: int = 1
+) -> Iterator[Result]:
+    """Each row's answer, as it comes, until all are there or `stopped` says that nobody wants more.
+
+    When the minutes are up, rows that run answer with what they have, and those not begun take only their first look.
+    """
+    _compile(rows[0])
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    until = time.monotonic() + 60 * minutes
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(stop,)) as pool:
+        running = {pool.submit(_work, row, order) for row, order in _longest_first(rows, orders(rows, seed))}
+        try:
+            while running and not stopped():
+                done, running = wait(running, _POLL_S, FIRST_COMPLETED)
+                yield from (each.result() for each in done)
+                if time.monotonic() > until:
+                    stop.set()
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Order]]:
+    """Rows that will run long begin first: waits before throughputs, long lines before short ones."""
+
+    def weight(job: tuple[Row, Order]) -> float:
+        case = case_of(job[0])
+        return float(case.pilot_parts * len(case.plant.operations))
+
+    return sorted(zip(rows, how, strict=True), key=weight, reverse=True)
+
+
+def _compile(row: Row) -> None:
+    """Fill the cache of compiled draws before several processes ask for it at once."""
+    Simulation(case_of(row).plant, until_us=1_000_000).advance(1_000_000)
+
+
+_stop: Any = None
+
+
+def _begin(stop: Any) -> None:
+    global _stop  # noqa: PLW0603 - one a process
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _work(row: Row, order: Order) -> Result:
+    return answer(row, order, _stop.is_set)
