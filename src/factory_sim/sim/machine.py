@@ -36,7 +36,7 @@ class Phase(IntEnum):
 # Looked up once: an enum member costs as much as a method call in Python 3.11.
 EMPTY, SETUP, NEEDS, WORK, DONE = Phase
 _STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED))  # by Phase
-_STARVED, _BUSY, _WAITING = int(State.STARVED), int(State.BUSY), int(State.WAITING)
+_STARVED, _BUSY, _BLOCKED, _WAITING = (int(s) for s in (State.STARVED, State.BUSY, State.BLOCKED, State.WAITING))
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
 _PROCESSING_END, _FAILURE = int(Class.PROCESSING_END), int(Class.FAILURE)
@@ -307,6 +307,8 @@ class Machine:
     def write_state(self, cause: int = -1) -> int:
         """Write a row without a part movement, enabled by row `cause` or our own last one; its index."""
         state = self.state_now()
+        if state == _BLOCKED:
+            self.line.blocked = True
         part = self.held[0] if self.held else -1
         return self._row(state, part, _NONE, self._detail(state), max(cause, self.last_row))
 

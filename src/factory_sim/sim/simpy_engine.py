@@ -94,7 +94,7 @@ class Line:
     """One run: the clock, the event list, the places where parts can move, the log."""
 
     __slots__ = (
-        "called", "circle_check", "dirty", "env", "exit", "fleets", "now", "parts", "passed", "pools", "row",
+        "called", "blocked", "circle_check", "dirty", "env", "exit", "fleets", "now", "parts", "passed", "pools", "row",
         "stations", "tally", "unsettled", "writer",
     )
 
@@ -112,6 +112,7 @@ class Line:
         self.exit: Exit
         self.parts = Parts()
         self.unsettled: set[Unit] = set()
+        self.blocked = False  # at this instant a machine found no room
         self.circle_check: Callable[[], None] | None = None
         self.passed = simpy.Event(self.env)  # an event that has already happened: "go on at once"
         self.passed.callbacks = None
@@ -132,7 +133,8 @@ class Line:
     def begin(self) -> None:
         """Make the moves that are possible before any event."""
         self._settle()
-        self._settle_states()
+        if self.env.peek() > 0 and self.unsettled:
+            self._settle_states()
 
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`."""
@@ -175,5 +177,6 @@ class Line:
         unsettled, self.unsettled = self.unsettled, set()
         for unit in sorted(unsettled, key=_BY_UNIT) if len(unsettled) > 1 else unsettled:
             unit.settle_state()
-        if self.circle_check is not None:
+        if self.blocked and self.circle_check is not None:
             self.circle_check()
+        self.blocked = False
