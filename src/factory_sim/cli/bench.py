@@ -22,10 +22,10 @@ COLUMNS = ("value", "unit", "against", "ratio")
 
 def bench(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: a smoke test, no measurement.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: a smoke test only.")] = False,
     json: options.JsonFile = None,
     only: Annotated[str, typer.Option(help="Only rows whose name matches, as pytest -k.")] = "",
-    calibration: Annotated[bool, typer.Option("--calibration", help="The line's gain over many pairs instead.")] = False,
+    calibration: Annotated[bool, typer.Option("--calibration", help="The published gain instead.")] = False,
     replications: Annotated[int, typer.Option(help="Of --calibration: how many pairs.", min=2)] = 200,
     resume: Annotated[Path | None, typer.Option(help="Of --calibration: where finished pairs are kept.")] = None,
     seed: options.Seed = 1,

@@ -13,6 +13,8 @@ from factory_sim.cli import options
 from factory_sim.errors import BrokerError
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from factory_sim.live.listen import Listener
     from factory_sim.records import KpiTable, Meta
 
@@ -42,7 +44,7 @@ def listen(
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
-    from factory_sim.live.listen import Listener, find_root
+    from factory_sim.live.listen import Listener
     from factory_sim.live.listen import listen as hear
     from factory_sim.wire.client import Client
     from factory_sim.wire.formats import FORMATS
@@ -50,11 +52,13 @@ def listen(
     if payload_format:
         options.one_of("format", payload_format, FORMATS)
     own_root, meta = _described(plant, start, duration) if plant else ("", None)
-    with options.graceful() as stop, Client(broker) as client:
-        where = root or own_root or find_root(client, stop, lambda: _ready("every root"))
+    with options.graceful() as stop:
+        where = root or own_root or _find(broker, stop)
         listener = Listener(where, payload_format=payload_format, meta=meta)
         try:
-            hear(listener, client, ready=lambda: _ready(where), watch=_reporter(quiet=quiet), every_s=every, stop=stop)
+            with Client(broker) as client:
+                report = _reporter(quiet=quiet)
+                hear(listener, client, ready=lambda: _ready(where), watch=report, every_s=every, stop=stop)
         except BrokerError:
             if listener.counts.readings:  # what was heard is kept
                 _conclude(listener, json, csv, quiet=quiet)
@@ -62,6 +66,14 @@ def listen(
         _conclude(listener, json, csv, quiet=quiet)
         if stop.is_set():
             raise typer.Exit(130)
+
+
+def _find(broker: str, stop: Event) -> str:
+    from factory_sim.live.listen import find_root
+    from factory_sim.wire.client import Client
+
+    with Client(broker) as client:
+        return find_root(client, stop, lambda: _ready("every root"))
 
 
 def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet: bool) -> None:

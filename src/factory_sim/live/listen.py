@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
 TURN_S = 0.2  # how long one wait for messages lasts: between two, Ctrl-C and the clock are looked at
-GRACE_S = 2.0  # how long late messages may still come when the run has ended but something is missing
+GRACE_S = 2.0  # silence after which nothing late is expected any more, when the run has ended but something is missing
 
 
 class Receiver(Protocol):
@@ -97,7 +97,7 @@ class Listener:
         if self.meta is None or self.feed is None:
             raise NothingHeardError(self.root)
         log = self.feed.log()
-        until_us = int(log.t_us[-1]) if len(log) else 0
+        until_us = int(log.t_us[-1]) + 1 if len(log) else 0
         meta = self.meta if self.ended else clipped(self.meta, until_us)
         return kpis.table(log, meta, self.feed.blocks())
 
@@ -168,7 +168,7 @@ def listen(
     """Take messages until the run has ended and all is there, or `stop` is set.
 
     `ready` is called when nothing can be missed any more, `watch` every `every_s`. When the run has ended but readings
-    are missing, late messages may come for another GRACE_S.
+    are missing, it listens on until nothing has come for GRACE_S.
     """
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
     receiver.subscribe([f"{listener.root}/#"])  # all below, so that what is foreign there is seen and counted
@@ -176,6 +176,7 @@ def listen(
     while not stop.is_set() and time.monotonic() < deadline_s and not _complete(listener):
         for message in receiver.messages(TURN_S):
             listener.take(message)
+            deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)
                 next_s = time.monotonic() + every_s

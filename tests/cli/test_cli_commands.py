@@ -1,0 +1,191 @@
+"""The command line as a person meets it: help with examples, clear refusals, exit codes, files written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from factory_sim import doors
+from factory_sim.cli import main
+from factory_sim.wire.broker import Broker
+
+LINE = Path(__file__).parents[1] / "live" / "three.yaml"
+COMMANDS = ("demo", "check", "schema", "new", "run", "listen", "exact", "bench", "list")
+PROGRAM = [sys.executable, "-m", "factory_sim"]
+
+
+def run(*words: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = main([str(word) for word in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_that_names_its_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(command, "--help", capsys=capsys)
+    assert code == 0
+    assert f"Example: factory-sim {command}" in out
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run("--help", capsys=capsys)
+    assert all(re.search(rf"\b{command}\b", out) for command in COMMANDS)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom factory_sim.cli import main\nmain(['--help'])\n"
+        "heavy = {'numpy', 'pandas', 'scipy', 'numba', 'simpy', 'pydantic', 'paho', 'yaml'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_sums_a_plant_up(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run("check", LINE, capsys=capsys)
+    assert code == 0
+    assert "3 operations, 3 machines" in out
+    assert "WASH, 45 s" in out
+
+
+def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "line.yaml"
+    file.write_text(LINE.read_text().replace("cycle_time", "cycle_tme", 1))
+    code, out, err = run("check", file, capsys=capsys)
+    assert code == 2
+    assert out == ""
+    assert re.search(r"line\.yaml:\d+:\d+: .*cycle_tme", err)
+    assert "Did you mean cycle_time?" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "three_machines"], "no such file"),
+        (["run", LINE, "--duration", "8 hours"], "no unit of time"),
+        (["run", LINE, "--duration", "8"], "has no unit"),
+        (["run", LINE, "--speed", "-1"], "expected a number above 0"),
+        (["run", LINE, "--format", "bulky"], "Did you mean bulk?"),
+        (["run", LINE, "--log", "events.xlsx"], ".parquet"),
+        (["run", LINE, "--speed", "60", "--start", "tomorrow"], "2026-05-04T06:00"),
+        (["list", "sensor"], "Did you mean sensors?"),
+        (["listen", "--format", "bulky"], "Did you mean bulk?"),
+        (["new", "my line"], "letters, digits"),
+        (["bench", "--replications", "1"], "2"),
+        (["dmeo"], "dmeo"),
+    ],
+)
+def test_wrong_input_ends_with_code_2_and_a_sentence(
+    words: list[object], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    code, _, err = run(*words, capsys=capsys)
+    assert code == 2
+    assert said in err
+
+
+@pytest.mark.parametrize("command", [["listen"], ["run", LINE]])
+def test_no_broker_is_code_3(command: list[object], capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(*command, "--broker", "mqtt://127.0.0.1:1", capsys=capsys)
+    assert code == 3
+    assert "nothing listens there" in err
+
+
+def test_the_schema_is_json_that_knows_the_sensor_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "schema.json"
+    code, said, _ = run("schema", "--out", out, capsys=capsys)
+    assert code == 0
+    assert f"$schema={out}" in said
+    assert "vibration" in out.read_text()
+    assert json.loads(out.read_text())["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_new_plant_is_valid_and_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("new", "mine", capsys=capsys)[0] == 0
+    assert run("check", "mine.yaml", capsys=capsys)[0] == 0
+    assert run("new", "mine", capsys=capsys)[0] == 2
+    assert run("new", "mine", "--force", capsys=capsys)[0] == 0
+
+
+def test_list_shows_every_entry_of_every_table(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run("list", capsys=capsys)
+    assert code == 0
+    for title, entries in doors.listed().items():
+        assert title in out.splitlines()
+        assert entries
+        assert all(f"  {name} " in out for name in entries)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_run_writes_the_log_of_the_whole_run(tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / f"events.{suffix}"
+    code, out, _ = run("run", LINE, "--duration", "30 min", "--log", file, capsys=capsys)
+    assert code == 0
+    found = pd.read_csv(file) if suffix == "csv" else pd.read_parquet(file)
+    assert f"{len(found):,} events" in out
+    assert f"{(found.outcome == 'LEFT').sum()} good parts" in out
+    assert set(found.unit) == {"blanks", "M001", "M002", "M003"}
+    assert found.t_us.is_monotonic_increasing
+
+
+def test_run_in_one_terminal_and_listen_in_another_meet_at_a_broker(tmp_path: Path) -> None:
+    out, table = tmp_path / "kpis.json", tmp_path / "kpis.csv"
+    with Broker() as broker:
+        at = ["--broker", broker.url]
+        words = [*PROGRAM, "listen", *at, "--json", str(out), "--csv", str(table)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listener:
+            assert listener.stdout is not None
+            assert listener.stdout.readline().startswith("listening")
+            publisher = [*PROGRAM, "run", str(LINE), *at, "--duration", "30 min", "--speed", "max"]
+            sent = subprocess.run(publisher, capture_output=True, text=True, check=True, timeout=60)
+            shown, errors = listener.communicate(timeout=60)
+    assert listener.returncode == 0, errors
+    found = json.loads(out.read_text())
+    assert found["ended"]
+    assert found["feed"]["lost"] == 0
+    assert f"{found['feed']['readings']:,} readings" in sent.stdout
+    assert "constraint by critical path" in shown
+    kpis = pd.read_csv(table).set_index(["kpi", "name"])
+    assert kpis.value["machine.parts", "M002"] == found["kpis"]["machine.parts"]["values"]["M002"] > 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_ends_run_and_listen_with_what_is_done(tmp_path: Path) -> None:
+    out = tmp_path / "kpis.json"
+    with Broker() as broker:
+        at = ["--broker", broker.url]
+        with (
+            started("listen", *at, "--json", str(out)) as listener,
+            started("run", str(LINE), *at) as publisher,
+        ):
+            assert listener.stdout is not None
+            while "below test/site/area" not in listener.stdout.readline():
+                assert listener.poll() is None
+            time.sleep(2.0)  # some seconds of a run in real time
+            publisher.send_signal(signal.SIGINT)
+            said, _ = publisher.communicate(timeout=30)
+            listener.communicate(timeout=30)
+    assert publisher.returncode == 130
+    assert re.search(r"Sent \d+ readings", said)
+    assert listener.returncode == 0
+    assert json.loads(out.read_text())["ended"]
