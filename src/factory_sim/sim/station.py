@@ -129,6 +129,8 @@ class Station:
     def visit(self) -> None:
         """Make every move that is possible here: fill the buffers, start a machine, fill again, until none can start."""
         while True:
+            if self.has_upkeep:
+                self._maintain()  # first: a buffer without places lets in only what a machine will take
             for buffer in self.inputs:
                 if buffer.senders:
                     buffer.fill()
@@ -136,8 +138,6 @@ class Station:
                     buffer.conveyor.fill()
                 if buffer.fleet is not None:
                     buffer.fleet.dirty = True
-            if self.has_upkeep:
-                self._maintain()
             taken = self.ready(self) if self.idle else None
             if taken is None:
                 return

@@ -181,6 +181,7 @@ class Fleet:
                 break
             request, vehicle = self.policy(eligible, free, self)
             self.requests.remove(request)
+            self.line.unsettled.add(request.sender)
             request.calls.assign(request)
             vehicle.serve(request)
         self.line.unsettled.update(r.sender for r in self.requests)  # room may have come or gone
