@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from factory_sim.plant.states import N_STATES, Outcome, State
@@ -24,7 +25,7 @@ def stretches(rows: list[Row], unit: int, t0: int, t1: int) -> list[tuple[int, i
     """The unit's life within [t0, t1): (from, to, the row that began it)."""
     mine = [r for r in rows if r.unit == unit]
     moments = [t0, *(min(max(r.t, t0), t1) for r in mine), t1]
-    return list(zip(moments, moments[1:], [None, *mine], strict=False))
+    return [(begin, end, row) for (begin, end), row in zip(pairwise(moments), [None, *mine], strict=True)]
 
 
 def state_times(rows: list[Row], n_units: int, t0: int, t1: int) -> list[list[int]]:
@@ -146,7 +147,7 @@ def walk(rows: list[Row], cause: list[int], last: int, t0: int, n_units: int) ->
     chain = [last]
     while rows[chain[-1]].t > t0 and 0 <= cause[chain[-1]] < chain[-1]:
         chain.append(cause[chain[-1]])
-    for later, earlier in zip(chain, chain[1:], strict=False):
+    for later, earlier in pairwise(chain):
         out[rows[earlier].unit] += rows[later].t - max(rows[earlier].t, t0)
     return out
 

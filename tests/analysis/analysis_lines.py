@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from factory_sim.distributions import Distribution, constant
+from factory_sim.errors import ModelError
 from factory_sim.plant.describe import describe as describe_plant
 from factory_sim.plant.spec import (
     Batch,
@@ -29,11 +30,12 @@ from factory_sim.plant.spec import (
 )
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import EventLog, Meta, Rows, Window
+from factory_sim.sim.run import simulate
 
 S = 1_000_000
 EPOCH_NS = 1_767_225_600_000_000_000
 POWER_W = tuple(9000.0 if s == State.BUSY else 2000.0 if s != State.OFF else 0.0 for s in range(N_STATES))
-COST = Cost("EUR", Tariff((0.0,), (0.2,)), machine_per_h=30.0, labour_per_h=100.0, repair_per_h=60.0, scrap_per_part=5.0)
+COST = Cost("EUR", Tariff((0.0,), (0.2,)), 30.0, 100.0, 60.0, 5.0)
 
 
 def exponential(mean_s: float) -> Distribution:
@@ -44,7 +46,7 @@ class Workshop:
     """Collects stations in flow order and makes a plant of them."""
 
     def __init__(self, **source: object) -> None:
-        self.sources: list[dict[str, object]] = [source]
+        self.sources: list[dict] = [source]
         self.stations: list[dict] = []
         self.crews: list[int] = []
         self.robots = 0
@@ -54,7 +56,8 @@ class Workshop:
         self.variants: tuple[str, ...] = ("standard",)
         self.shifts: tuple[Shift, ...] = ()
 
-    def station(self, cycle: Distribution, *, m: int = 1, inputs: tuple[Input, ...] | None = None, buffer: int = 2,
+    def station(self, cycle: Distribution, *, m: int = 1, inputs: tuple[Input, ...] | None = None,  # noqa: PLR0913
+                buffer: int = 2,
                 failures: tuple[FailureMode, ...] = (), maintenance: tuple[Maintenance, ...] = (), shift: int = -1,
                 **rest: object) -> Workshop:
         n = len(self.stations)
@@ -74,7 +77,8 @@ class Workshop:
             unit += 1
             return unit - 1
 
-        sources = tuple(Source(f"source{i}", new(f"source{i}"), material_cost=40.0, **s) for i, s in enumerate(self.sources))  # type: ignore[arg-type]
+        sources = tuple(Source(f"source{i}", new(f"source{i}"), material_cost=40.0, **s)
+                        for i, s in enumerate(self.sources))
         machines, operations = [], []
         follower = {way.operation: i for i, s in enumerate(self.stations) for way in s["inputs"] if way.operation >= 0}
         for i, s in enumerate(self.stations):
@@ -87,8 +91,9 @@ class Workshop:
                        for i, f in enumerate([dict(f) for f in self.fleets]))
         conveyors = tuple(Conveyor(f"C{i}", new(f"C{i}"), *c) for i, c in enumerate(self.conveyors))
         crews = tuple(Crew(f"K{i}", tuple(new(f"K{i}{k}") for k in range(n))) for i, n in enumerate(self.crews))
-        return Plant("small", "small", "2026-01-01T06:00:00", "UTC", "a/b/c", ("one",), tuple(operations), tuple(machines),
-                     sources, (), tuple(names), robots, fleets, conveyors, crews, self.shifts, self.variants, cost=COST)
+        return Plant("small", "small", "2026-01-01T06:00:00", "UTC", "a/b/c", ("one",), tuple(operations),
+                     tuple(machines), sources, (), tuple(names), robots, fleets, conveyors, crews, self.shifts,
+                     self.variants, cost=COST)
 
 
 def describe(plant: Plant, window: Window) -> Meta:
@@ -105,34 +110,57 @@ def numbered_rows(log: EventLog) -> Rows:
     return Rows(log.t_us * 1000 + EPOCH_NS, log.unit, seq, log.state, log.part, log.outcome, log.detail)
 
 
-def random_workshop(seed: int, *, transport: bool = False) -> Workshop:
-    """A small line of three to seven stations with a random mix of everything."""
+FLAVOURS = ("plain", "people", "transport")
+
+
+def random_run(seed: int, flavour: str, until_us: int) -> tuple[Plant, EventLog]:
+    """A random line and its log; a line that blocks itself in a circle makes room for the next."""
+    while True:
+        plant = random_workshop(seed, flavour).plant()
+        try:
+            return plant, simulate(plant, seed=seed, until_us=until_us).log
+        except ModelError:
+            seed += 1000
+
+
+def random_workshop(seed: int, flavour: str) -> Workshop:
+    """A small line of three to seven stations: parallel machines, failures with crews, inspection, joins, furnaces, and
+
+    with "people" also robots, operators, changeovers, maintenance and shifts, with "transport" conveyors and vehicles.
+    """
     r = random.Random(seed)
     whole_seconds = r.random() < 0.67  # makes ties
 
     def time() -> Distribution:
         mean = r.uniform(5, 40)
         if whole_seconds:
-            return constant(float(r.randint(1, 4) * 10)) if r.random() < 0.7 else Distribution("empirical", values=(5.0, 10.0, 20.0))
-        return r.choice([exponential(mean), Distribution("lognormal", mean, 0.3), Distribution("uniform", mean / 2, mean)])
+            odd = Distribution("empirical", values=(5.0, 10.0, 20.0))
+            return constant(float(r.randint(1, 4) * 10)) if r.random() < 0.7 else odd
+        even = Distribution("uniform", mean / 2, mean)
+        return r.choice([exponential(mean), Distribution("lognormal", mean, 0.3), even])
 
-    shop = Workshop(**r.choice([{}, {}, {"interarrival": time(), "when_full": r.choice(["wait", "lose"])}, {"cards": 7}]))
-    shop.crews, shop.robots = r.choice([[], [1], [2]]), int(r.random() < 0.3)
-    if r.random() < 0.3:
+    timed = {"interarrival": time(), "when_full": r.choice(["wait", "lose"])}
+    shop = Workshop(**r.choice([{}, {}, timed, {"cards": 7}]))
+    people = flavour != "plain"
+    shop.crews, shop.robots = r.choice([[], [1], [2]]), int(people and r.random() < 0.4)
+    if people and r.random() < 0.3:
         shop.variants = ("a", "b")
         shop.sources[0]["mix"] = (0.6, 0.4)
-    if r.random() < 0.2:
+    if people and r.random() < 0.2:
         shop.shifts = (Shift("early", 1200.0, ((0.0, 900.0),), r.choice(["pause", "finish"])),)
     for i in range(r.randint(3, 7)):
         buffer = r.choice([0, 1, 2, 3, 8])
-        rest, inputs = random_station(shop, r, i, buffer)
-        if transport and i > 0 and inputs is None and r.random() < 0.4:
+        rest, inputs = random_station(shop, r, i, buffer, people=people)
+        if flavour == "transport" and i > 0 and inputs is None and r.random() < 0.4:
             inputs = (random_transport(shop, r, i, max(buffer, 1)),)
-        shop.station(time(), m=r.choice([1, 1, 2, 3]), inputs=inputs, buffer=max(buffer, 3) if "batch" in rest else buffer, **rest)
+        places = max(buffer, 3) if "batch" in rest else buffer
+        shop.station(time(), m=r.choice([1, 1, 2, 3]), inputs=inputs, buffer=places, **rest)
     return shop
 
 
-def random_station(shop: Workshop, r: random.Random, i: int, buffer: int) -> tuple[dict, tuple[Input, ...] | None]:
+def random_station(
+    shop: Workshop, r: random.Random, i: int, buffer: int, *, people: bool
+) -> tuple[dict, tuple[Input, ...] | None]:
     crew = 0 if shop.crews and r.random() < 0.7 else -1
     clocks = r.choice([[], [], ["busy"], ["busy", "calendar"]])
     rest: dict = {"failures": tuple(
@@ -140,11 +168,11 @@ def random_station(shop: Workshop, r: random.Random, i: int, buffer: int) -> tup
         for k, clock in enumerate(clocks))}
     if shop.robots and r.random() < 0.5:
         rest["robot"] = 0
-    if shop.crews and r.random() < 0.1:
+    if people and shop.crews and r.random() < 0.1:
         rest["operator"] = 0
     if len(shop.variants) > 1 and r.random() < 0.4:
         rest["setup_s"] = ((0.0, 12.0), (7.0, 0.0))
-    if r.random() < 0.15:
+    if people and r.random() < 0.15:
         rest["maintenance"] = (Maintenance("clean", constant(20.0), every_parts=r.randint(5, 30), crew=crew),)
     if shop.shifts and r.random() < 0.5:
         rest["shift"] = 0

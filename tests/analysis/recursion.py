@@ -1,7 +1,7 @@
 """The critical path of a tandem line by its recursion: single machines, blocking after service, saturated.
 
-start(j, i) = max(leave(j, i - 1), leave(j - 1, i)); leave(j, i) = max(start(j, i) + work, room), where a place for part j
-is free when part j - b starts behind it, without places when part j - 1 leaves.
+start(j, i) = max(leave(j, i - 1), leave(j - 1, i)); leave(j, i) = max(start(j, i) + work, room), where a place for
+part j is free when part j - b starts behind it, without places when part j - 1 leaves.
 """
 
 from __future__ import annotations

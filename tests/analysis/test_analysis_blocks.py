@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import naive
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory_sim.analysis.blocks import BlockStore, Blocks
+import naive
+from factory_sim.analysis.blocks import Blocks, BlockStore
 from factory_sim.records import Samples, SensorInfo, Window
 
 IDS = (3, 4, 9, 10, 11, 12, 13, 14, 15, 40)
 S = 1_000_000
 
 
-def store(period_us: int = S, window: Window = Window(0, 7200 * S)) -> BlockStore:
+WINDOW = Window(0, 7200 * S)
+
+
+def store(period_us: int = S, window: Window = WINDOW) -> BlockStore:
     infos = [SensorInfo(i, 0, "x", "x", "W", 1.0, 0.0, 0.0, 1.0, period_us, 32) for i in IDS]
     return BlockStore(period_us, infos, window)
 

@@ -7,50 +7,40 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_lines import S, Workshop, describe, numbered_rows, random_workshop, without_causes
+from analysis_lines import FLAVOURS, S, Workshop, describe, numbered_rows, random_run, without_causes
 from recursion import work_on_path
 
 from factory_sim.analysis import bottleneck, causes
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.distributions import Distribution, constant
-from factory_sim.errors import ModelError
 from factory_sim.plant.spec import FailureMode
-from factory_sim.plant.states import Outcome, State
-from factory_sim.records import EventLog, Meta, Readings, Window
+from factory_sim.plant.states import Outcome
+from factory_sim.records import EventLog, Readings, Window
 from factory_sim.sim.run import simulate
 
 HOUR = 3600 * S
 
 
-def run_of(seed: int, window: Window, *, transport: bool = False) -> tuple[EventLog, Meta]:
-    plant = random_workshop(seed, transport=transport).plant()
-    try:
-        log = simulate(plant, seed=seed, until_us=window.t1_us).log
-    except ModelError:
-        pytest.skip("this line blocks itself in a circle")
-    return log, describe(plant, window)
+LINES = [(flavour, seed) for flavour, n in zip(FLAVOURS, (40, 25, 40), strict=True) for seed in range(n)]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_inferred_causes_give_the_critical_path_of_the_true_ones(seed: int) -> None:
-    log, meta = run_of(seed, Window(600 * S, HOUR))
+@pytest.mark.parametrize(("flavour", "seed"), LINES)
+def test_inferred_causes_give_the_critical_path_of_the_true_ones(flavour: str, seed: int) -> None:
+    plant, log = random_run(seed, flavour, HOUR)
+    meta = describe(plant, Window(600 * S, HOUR))
     true = bottleneck.critical_path(log, meta)
     inferred = bottleneck.critical_path(causes.infer(without_causes(log), meta), meta)
     np.testing.assert_allclose(inferred, true, atol=0.01)
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_a_rebuilt_log_has_the_critical_path_of_the_true_causes(seed: int) -> None:
-    log, meta = run_of(seed, Window(600 * S, HOUR))
     feed, rows = Feed(meta), numbered_rows(log)
     feed.add(Readings(rows.take(np.random.default_rng(seed).permutation(len(rows)))))
     rebuilt = bottleneck.critical_path(causes.infer(feed.log(), meta), meta)
-    np.testing.assert_allclose(rebuilt, bottleneck.critical_path(log, meta), atol=0.01)
+    np.testing.assert_allclose(rebuilt, true, atol=0.01)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_times_rounded_to_milliseconds_keep_the_critical_path(seed: int) -> None:
-    log, meta = run_of(seed, Window(600 * S, HOUR))
+    plant, log = random_run(seed, "plain", HOUR)
+    meta = describe(plant, Window(600 * S, HOUR))
     feed, rows = Feed(meta), numbered_rows(log)
     feed.add(Readings(replace(rows, t_ns=rows.t_ns // 1_000_000 * 1_000_000)))
     rebuilt = bottleneck.critical_path(causes.infer(feed.log(), meta), meta)
@@ -68,7 +58,6 @@ def test_the_path_of_a_tandem_line_is_the_longest_chain_of_its_recursion(seed: i
     log = simulate(plant, seed=seed, until_us=HOUR).log
     meta = describe(plant, Window(0, HOUR))
     done = int((log.outcome == Outcome.LEFT).sum())
-    takes, gives = np.isin(log.outcome, [Outcome.TOOK]), np.isin(log.state, [State.BUSY])
     work = [[0] * len(buffers) for _ in range(done)]
     for unit in range(1, len(buffers) + 1):
         mine = log.take(log.unit == unit)
@@ -76,8 +65,7 @@ def test_the_path_of_a_tandem_line_is_the_longest_chain_of_its_recursion(seed: i
         after = np.flatnonzero(mine.outcome == Outcome.TOOK)[:done] + 1
         for part, us in enumerate((mine.t_us[after] - begin).tolist()):
             work[part][unit - 1] = us
-    assert takes.any()
-    assert gives.any()
+    assert done > 50
     path = bottleneck.path_us(causes.infer(without_causes(log), meta), meta)
     assert path[1:].tolist() == work_on_path(work, buffers)
 
@@ -96,7 +84,8 @@ def test_waiting_for_a_crew_belongs_to_the_machine_it_repairs() -> None:
     shop.crews.append(1)
     slow = FailureMode("slow", constant(100.0), constant(1000.0), crew=0)
     quick = FailureMode("quick", constant(110.0), constant(1.0), crew=0)
-    plant = shop.station(constant(10.0), failures=(slow,), buffer=9).station(constant(9.0), failures=(quick,), buffer=9).plant()
+    shop.station(constant(10.0), failures=(slow,), buffer=9).station(constant(9.0), failures=(quick,), buffer=9)
+    plant = shop.plant()
     log = simulate(plant, seed=1, until_us=HOUR).log
     meta = describe(plant, Window(0, HOUR))
     assert bottleneck.critical_path(causes.infer(log, meta), meta)[0] > 0.9
@@ -112,7 +101,8 @@ def test_no_part_left_means_no_path() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_any_nonsense_is_survived_and_every_cause_is_earlier(seed: int) -> None:
-    log, meta = run_of(seed, Window(0, HOUR))
+    plant, log = random_run(seed, "plain", HOUR)
+    meta = describe(plant, Window(0, HOUR))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(log), len(log) // 2, replace=False))
     damaged = replace(log.take(chosen), part=rng.integers(-1, 2**31 - 1, len(chosen)).astype(np.int32),

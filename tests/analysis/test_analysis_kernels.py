@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import naive
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+import naive
 from factory_sim.analysis.kernels import causes, parts, stretches
 from factory_sim.plant.states import N_STATES, Outcome
 
@@ -27,8 +27,8 @@ def logs(draw: st.DrawFn) -> list[naive.Row]:
 
 
 def columns(rows: list[naive.Row]) -> dict[str, np.ndarray]:
-    kinds = {"t": np.int64, "unit": np.int16, "state": np.uint8, "part": np.int64, "outcome": np.uint8, "detail": np.int32}
-    return {name: np.array([getattr(r, name) for r in rows], kind) for name, kind in kinds.items()}
+    kinds = (np.int64, np.int16, np.uint8, np.int64, np.uint8, np.int32)
+    return {n: np.array([getattr(r, n) for r in rows], kind) for n, kind in zip(naive.Row._fields, kinds, strict=True)}
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -48,7 +48,8 @@ def test_cycles_equal_their_twin(rows: list[naive.Row]) -> None:
     c, out = columns(rows), [zeros(UNITS) for _ in range(6)]
     parts.cycles(c["t"], c["unit"], c["state"], c["outcome"], T0, T1, *out)
     names = ("parts", "timed", "busy", "good", "scrap", "rework")
-    assert [dict(zip(names, each, strict=True)) for each in np.transpose(out).tolist()] == naive.cycles(rows, UNITS, T0, T1)
+    found = [dict(zip(names, each, strict=True)) for each in np.transpose(out).tolist()]
+    assert found == naive.cycles(rows, UNITS, T0, T1)
 
 
 @given(logs(), st.lists(st.integers(-1, 3), min_size=UNITS, max_size=UNITS))
@@ -62,8 +63,8 @@ def test_first_passes_equal_their_twin(rows: list[naive.Row], operation: list[in
 @given(logs())
 def test_flow_equals_its_twin(rows: list[naive.Row]) -> None:
     c, out, entered = columns(rows), zeros(10), zeros(UNITS)
-    enter = np.full(PARTS, parts.NEVER)
-    parts.flow(c["t"], c["unit"], c["part"], c["outcome"], PARTS, T0, T1, enter, np.zeros(PARTS, np.bool_), entered, out)
+    enter, reworked = np.full(PARTS, parts.NEVER), np.zeros(PARTS, np.bool_)
+    parts.flow(c["t"], c["unit"], c["part"], c["outcome"], PARTS, T0, T1, enter, reworked, entered, out)
     assert out.tolist() == naive.flow(rows, PARTS, T0, T1)
     assert entered.sum() == out[0]
 

@@ -6,14 +6,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from analysis_lines import EPOCH_NS, S, describe, numbered_rows, random_workshop
+from analysis_lines import EPOCH_NS, S, describe, numbered_rows, random_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Meta, Readings, Rows, Samples, SensorInfo, Window
-from factory_sim.sim.run import opening_rows, simulate
+from factory_sim.sim.run import opening_rows
 
 HOUR = 3600 * S
 WINDOW = Window(600 * S, HOUR)
@@ -21,8 +21,7 @@ WINDOW = Window(600 * S, HOUR)
 
 def sent(seed: int) -> tuple[Rows, EventLog, Meta]:
     """What a publisher sends of a run: opening rows, then the window's; and the log it stands for."""
-    plant = random_workshop(seed).plant()
-    log = simulate(plant, seed=seed, until_us=HOUR).log
+    plant, log = random_run(seed, "people", HOUR)
     early = int(np.searchsorted(log.t_us, WINDOW.t0_us))
     rows, numbers = numbered_rows(log), np.arange(len(log))
     opening = opening_rows(replace(log, cause=numbers.astype(np.int32)).take(slice(early)), len(plant.units)).cause
@@ -39,11 +38,7 @@ def same(found: EventLog, log: EventLog) -> bool:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_rows_of_one_instant_come_back_in_the_order_the_line_moved(seed: int) -> None:
-    plant = random_workshop(seed).plant()
-    try:
-        log = simulate(plant, seed=seed, until_us=HOUR).log
-    except Exception:  # noqa: BLE001 - a line that blocks itself is another test's matter
-        pytest.skip("this line blocks itself")
+    plant, log = random_run(seed, "plain", HOUR)
     rows, feed = numbered_rows(log), Feed(describe(plant, Window(0, HOUR)))
     feed.add(Readings(rows.take(np.random.default_rng(seed).permutation(len(rows)))))
     assert same(feed.log(), log)
@@ -71,7 +66,8 @@ def test_lost_rows_are_counted_by_unit(seed: int, data: st.DataObject) -> None:
     rows, _, meta = SENT[seed]
     inside = np.flatnonzero(rows.t_ns >= EPOCH_NS + WINDOW.t0_us * 1000)
     last = {int(u): int(s) for u, s in zip(rows.unit, rows.seq, strict=True)}
-    gone = [i for i in data.draw(st.sets(st.sampled_from(inside.tolist()), max_size=20)) if rows.seq[i] < last[int(rows.unit[i])]]
+    drawn = data.draw(st.sets(st.sampled_from(inside.tolist()), max_size=20))
+    gone = [i for i in drawn if rows.seq[i] < last[int(rows.unit[i])]]
     feed = Feed(meta)
     feed.add(Readings(rows.take(np.delete(np.arange(len(rows)), gone))))
     losses = feed.losses()
@@ -162,7 +158,8 @@ def test_thousands_of_rows_of_one_instant_are_taken_as_they_come() -> None:
     _, _, meta = SENT[0]
     n = 20_000
     rows = Rows(np.full(n, EPOCH_NS), np.repeat([0, 1], n // 2).astype(np.int16), np.tile(np.arange(n // 2), 2),
-                np.full(n, 2, np.uint8), np.full(n, -1, np.int32), np.full(n, Outcome.NONE, np.uint8), np.zeros(n, np.int32))
+                np.full(n, 2, np.uint8), np.full(n, -1, np.int32), np.full(n, Outcome.NONE, np.uint8),
+                np.zeros(n, np.int32))
     feed = Feed(meta)
     feed.add(Readings(rows))
     assert len(feed.log()) == n

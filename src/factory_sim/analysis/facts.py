@@ -177,7 +177,7 @@ def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, in
     return Flow(*out.tolist()), {int(u): int(entered[u]) for u in np.flatnonzero(entered)}
 
 
-def _machines(  # noqa: PLR0913 - what a machine's totals are made of
+def _machines(
     log: EventLog, meta: Meta, window: Window, state_us: tuple[I8, I8], modes: tuple[I8, I8, I8], kwh: tuple[F8, F8]
 ) -> Totals:
     n = len(meta.units)

@@ -126,7 +126,7 @@ def mser5(series: ArrayLike) -> int:
     x = np.atleast_2d(np.asarray(series, np.float64)).mean(axis=0)
     batches = x[: len(x) // 5 * 5].reshape(-1, 5).mean(axis=1)
     n = len(batches)
-    keeps_five = range(max(n - 4, 0))
-    spread = [float(batches[cut:].var()) / (n - cut) for cut in keeps_five]
-    best = int(np.argmin(spread)) if spread else n
+    if n < 5:
+        return -1
+    best = int(np.argmin([float(batches[cut:].var()) / (n - cut) for cut in range(n - 4)]))  # five at least are kept
     return best * 5 if best <= n // 2 else -1

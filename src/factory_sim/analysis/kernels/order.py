@@ -11,7 +11,7 @@ from factory_sim.plant.states import Outcome, State
 
 _STARVED, _BUSY, _BLOCKED = int(State.STARVED), int(State.BUSY), int(State.BLOCKED)
 _WAITING, _DOWN, _REPAIR = int(State.WAITING), int(State.DOWN), int(State.REPAIR)
-_MAINTENANCE, _SETUP = int(State.MAINTENANCE), int(State.SETUP)
+_MAINTENANCE, _SETUP, _OFF = int(State.MAINTENANCE), int(State.SETUP), int(State.OFF)
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _PASSED, _REWORK, _SCRAPPED = int(Outcome.PASSED), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 _LEFT, _ENTERED, _LOST = int(Outcome.LEFT), int(Outcome.ENTERED), int(Outcome.LOST)
@@ -36,7 +36,7 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
     needs, leads = np.full(len(t_us), -1), np.full(len(t_us), -1)
     after = np.full(len(t_us), -1)  # the carrier's row that follows the row which gave it the part
     client = np.full(n_units, -1)  # whom a member of a pool serves
-    moved = np.zeros(n_units, np.int64)  # places a conveyor has won within the instant
+    load, most = np.zeros(n_units, np.int64), _fullest(t_us, unit, outcome, n_units)  # parts on each carrier
     done = np.zeros(len(t_us), np.bool_)
     n, i = 0, 0
     while i < len(t_us):
@@ -46,12 +46,11 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
         choose = unit[i] != unit[j - 1] and j - i <= LARGEST_INSTANT
         if choose:
             _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads, after)
-            moved[:] = 0
         stop, head, level = n + j - i, i, -2
         while n < stop:
             if choose:
                 h = _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity,
-                            last, offered_us, client, held, moved, needs, leads, after, done, level)
+                            last, offered_us, client, held, load, most, needs, leads, after, done, level)
                 carried = after[h] >= 0 and state[after[h]] == _MOVING_LOADED
                 if outcome[h] not in (_NONE, _LOST) and not carried and state[h] in (_STARVED, _BUSY, _BLOCKED):
                     level = _target(h, outcome, detail, unit, operation, fed)
@@ -61,18 +60,30 @@ def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed,
                 order[n] = h
                 n += 1
                 done[h] = True
-                moved[unit[h]] += int(outcome[h] == _PASSED) - int(outcome[h] == _TOOK)
+                load[unit[h]] += int(outcome[h] == _TOOK) - int(outcome[h] == _PASSED)
                 _note(h, t_us, unit, state, part, outcome, detail, operation, fed, buffer, last, offered_us, held, lies)
                 if role[unit[h]] == 2:
                     client[unit[h]] = detail[h] if state[h] == _BUSY else -1
-                follower, h = after[h], h + 1
-                if follower >= 0 and not done[follower] and (unit[follower - 1] != unit[follower] or done[follower - 1]):
-                    h = follower
+                f, h = after[h], h + 1
+                if f >= 0 and not done[f] and (unit[f - 1] != unit[f] or done[f - 1]):
+                    h = f
                     continue
-                together = choose and h < j and role[unit[h]] == 1 and unit[h] == unit[h - 1] and outcome[h - 1] in (_TOOK, _MERGED)
-                if not together or done[h] or outcome[h] not in (_TOOK, _MERGED):
+                if not (choose and h < j and unit[h] == unit[h - 1] and role[unit[h]] == 1 and not done[h]):
+                    break
+                if outcome[h - 1] not in (_TOOK, _MERGED) or outcome[h] not in (_TOOK, _MERGED):
                     break
         i = j
+
+
+@njit(cache=True)
+def _fullest(t_us, unit, outcome, n_units):
+    # the most parts each carrier held between instants: a full belt's capacity, which nobody tells us
+    load, most = np.zeros(n_units, np.int64), np.zeros(n_units, np.int64)
+    for i in range(len(t_us)):
+        load[unit[i]] += int(outcome[i] == _TOOK) - int(outcome[i] == _PASSED)
+        if i + 1 == len(t_us) or unit[i + 1] != unit[i] or t_us[i + 1] != t_us[i]:
+            most[unit[i]] = max(most[unit[i]], load[unit[i]])
+    return most
 
 
 @njit(cache=True)
@@ -129,7 +140,7 @@ def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs
 
 @njit(cache=True)
 def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
-            client, held, moved, needs, leads, after, done, level):
+            client, held, load, most, needs, leads, after, done, level):
     best, key = -1, (0, 0, np.int64(0), 0)
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
         for h in range(i, j):
@@ -147,7 +158,7 @@ def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed,
                 continue
             was = state[last[u]] if last[u] >= 0 else _STARVED
             carried = taker >= 0 and state[after[h]] == _MOVING_LOADED  # given when loading ends
-            if strict and taker >= 0 and not carried and was != _BUSY and offered_us[u] < t_us[h] and moved[taker] <= 0:
+            if strict and taker >= 0 and not carried and load[taker] >= most[taker]:
                 continue
             if strict and taker < 0 <= b and held[b] >= (capacity[b] or _free(at, operation, state, last)):
                 continue
@@ -220,8 +231,10 @@ def _major(seq, state, outcome, was, role, at, granted, level):
         kind = 2 if outcome == _TOOK else int(state == _MAINTENANCE)
         return move + (0 if at == level else 4 * ((1 << 21) - at)) + kind
     stopped = state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED))
-    if outcome == _LOST or (stopped and was != _REPAIR):
+    if outcome == _LOST or (stopped and was not in (_REPAIR, _OFF)):
         return late
+    if was == _OFF:
+        return early
     if was != _REPAIR and (granted or (role == 2 and state == _BUSY)):
         return early + 5
     if role == 2:
