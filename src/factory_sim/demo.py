@@ -115,10 +115,11 @@ class Result:
     change: dict[str, dict[str, float]]
     feed: Feed
     audit: Audit
+    sent: tuple[int, int]  # readings, messages; not in the JSON form
 
     def to_json(self) -> str:
         """As `--json` writes it."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "sent"}, indent=2) + "\n"
 
 
 def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event) -> Result:
@@ -149,6 +150,7 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
         changes(pairs),
         Feed(*(sum(each["feed"][f.name] for each in heard.values()) for f in fields(Feed))),
         _worst([audit(heard[name]["kpis"], sent[name]) for name in plants]),
+        (sum(each.readings for each in sent.values()), sum(each.messages for each in sent.values())),
     )
 
 

@@ -77,8 +77,8 @@ def _show(result: Result, plant: Plant, setting: Setting) -> None:
     console.print(_table(result, plant))
     feed, audit = result.feed, result.audit
     console.print(
-        f"\nFeed    {feed.readings:,} readings in {feed.messages:,} messages received; "
-        f"{feed.lost:,} readings lost, {feed.duplicates:,} twice.\n"
+        f"\nFeed    {result.sent[0]:,} readings in {result.sent[1]:,} messages sent, {feed.readings:,} in "
+        f"{feed.messages:,} received; {feed.lost:,} readings lost, {feed.duplicates:,} twice.\n"
         f"Audit   Against the simulator's own counts the machines' cycle times differ by at most "
         f"{audit.cycle_time_error_s:.3f} s, their parts by {audit.parts_error}."
     )

@@ -1,0 +1,58 @@
+"""Write what the commands print into docs/generated/ and, between its marks, into README.md: nobody types a number.
+
+.venv/bin/python docs/refresh.py          everything
+.venv/bin/python docs/refresh.py demo     one output
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+GENERATED = ROOT / "docs" / "generated"
+COMMANDS = {
+    "demo": ["demo"],
+    "check": ["check", "gearbox_line"],
+    "bench": ["bench"],
+}
+
+
+def block(name: str, text: str) -> str:
+    """The README's block of one output."""
+    words = " ".join(COMMANDS[name])
+    return f"<!-- generated {name} -->\n```\n$ factory-sim {words}\n{text.strip()}\n```\n<!-- end -->"
+
+
+def with_blocks(readme: str, texts: dict[str, str]) -> str:
+    """`readme` with the blocks of `texts` in place of those that stand there."""
+    for name, text in texts.items():
+        pattern = re.compile(rf"<!-- generated {name} -->.*?<!-- end -->", re.DOTALL)
+        new = block(name, text)
+        readme = pattern.sub(lambda _, new=new: new, readme)
+    return readme
+
+
+def generated() -> dict[str, str]:
+    """What was written last, by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(GENERATED.glob("*.txt"))}
+
+
+def main(names: list[str]) -> None:
+    GENERATED.mkdir(exist_ok=True)
+    for name in names or COMMANDS:
+        print(f"factory-sim {' '.join(COMMANDS[name])} ...", flush=True)
+        command = [sys.executable, "-m", "factory_sim", *COMMANDS[name]]
+        environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        lines = [line.rstrip() for line in done.stdout.strip().splitlines()]
+        (GENERATED / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(with_blocks(readme.read_text(encoding="utf-8"), generated()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,30 @@
+"""The README shows what the commands printed, and nothing that a person typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPEC = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "refresh.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+refresh = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(refresh)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_block_of_output_is_the_generated_file() -> None:
+    names = re.findall(r"<!-- generated (\w+) -->", README)
+    assert "demo" in names
+    texts = {name: text for name, text in refresh.generated().items() if name in names}
+    assert set(texts) == set(names)
+    assert refresh.with_blocks(README, texts) == README
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_every_link_leads_to_a_file(link: str) -> None:
+    assert (ROOT / link).exists()
