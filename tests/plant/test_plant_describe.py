@@ -88,6 +88,14 @@ def test_planned_time_is_what_any_machines_shift_leaves_open(read: Callable[...,
     assert planned(by_day, Window(10 * HOUR_US, 20 * HOUR_US)) == ()
 
 
+def test_without_shifts_the_whole_window_is_planned(read: Callable[..., Plant]) -> None:
+    plant = read(
+        "plant: p\nsources: {s: {interarrival: saturated}}\n"
+        "sections: {a: {operations: {A: {cycle_time: 1 s, buffer: 0, from: s}}}}"
+    )
+    assert planned(plant, Window(5, 70)) == ((5, 70),)
+
+
 def test_the_summary_counts_and_names_the_slowest(plant: Plant) -> None:
     told = summary(plant)
     assert (told.operations, told.machines, told.sensors, told.vehicles, told.crews) == (6, 8, 15, 3, 2)

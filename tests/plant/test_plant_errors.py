@@ -45,6 +45,15 @@ MISTAKES = [
     ("buffer: 6", "buffer: 6.5", "operations.OP10.buffer", "whole number", ""),
     ("material_cost: 12.50 EUR", "material_cost: 12.50 USD", "sources.castings.material_cost", "a price in EUR", ""),
     ("count: 3", "count: three", "fleets.agv.count", "whole number", ""),
+    (
+        "crew: fitters, priority",
+        "crew: x, skill: electrical, priority",
+        "kinds.cnc.failures.tool.crew",
+        "plant's crews",
+        "",
+    ),
+    ("[HOB1, HOB2]", "[R1, HOB2]", "operations.OP25.machines", "used twice", ""),
+    ("OP40: {kind", "OP#40: {kind", "operations.OP#40", "cannot be a level of a topic", "OP_40"),
     ("cycle_time: 56 s", "cycle_time: 0 s", "operations.OP30.cycle_time", "at least 1 ms", ""),
     ("after: 200 h", "after: 0 s", "operations.OP26.failures.coil.after", "always be down", ""),
     ("title: Housings", "title: [1]", "sections.housing.title", "expected a text", ""),
@@ -219,6 +228,7 @@ MISTAKES = [
     ),
     ("speed: 1.2 m/s\n", "speed: 0 m/s\n", "fleets.agv.speed", "out of range", ""),
     ("    load: 15 s\n", "", "fleets.agv.load", "is missing", ""),
+    ("moving_time: 6 h", "moving_time: 0 s", "fleets.agv.battery", "above 0 s", ""),
     ("charge_time: 50 min", "charge_time: 0 s", "fleets.agv.battery", "above 0 s", ""),
     ("{delay: 20 s, ", "{", "conveyors.belt.delay", "is missing", ""),
     (

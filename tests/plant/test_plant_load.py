@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.distributions import Distribution
-from factory_sim.plant.load import load
+from factory_sim.plant.load import find, load, packaged
 from factory_sim.plant.spec import SINK, UNLIMITED, Input
 from factory_sim.plant.states import N_STATES, State
 
@@ -272,6 +272,11 @@ def test_arrivals_come_from_a_file_beside_the_plant(
     (tmp_path / "arrivals.csv").write_text("10\n20.5\n")
     plant = read(everything.replace("schedule: [1 min, 2 min, 3 min]", "file: arrivals.csv"))
     assert plant.sources[1].arrivals_s == (10.0, 20.5)
+
+
+def test_the_plants_of_this_checkout_are_packaged() -> None:
+    assert {"gearbox_line", "retrofit"} <= set(packaged())
+    assert find("gearbox_line").name == "gearbox_line.yaml"
 
 
 def test_a_plant_is_found_by_its_packaged_name(

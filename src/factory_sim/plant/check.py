@@ -50,33 +50,33 @@ def check_names(context: Context) -> None:
 
 
 def _check_machine_names(context: Context) -> None:
-    owners: dict[str, str] = {}
-    from_counts = {
-        f"{fleet}-{n + 1}"
-        for of in (context.plant.fleets, context.plant.crews)
-        for fleet, shape in of.items()
-        for n in range(min(shape.count or 0, 1000))
-    }
-    for section, shape in context.plant.sections.items():
+    plant, report = context.plant, context.report
+    others, machines = _other_units(plant), set[str]()
+    for section, shape in plant.sections.items():
         for operation in shape.operations:
             path = ("sections", section, "operations", operation, "machines")
             for name in context.names.get(operation, ()):
-                first = owners.setdefault(name, operation)
-                if first != operation or context.names[operation].count(name) > 1:
-                    context.report.add(
-                        path, f"the machine name {name!r} is used twice", "Machine names are unique over the plant."
-                    )
-                elif name in context.plant.sources or name in from_counts or not NAME.fullmatch(name):
-                    context.report.add(
+                if name in machines or name in others:
+                    message = f"the machine name {name!r} is used twice"
+                    report.add(path, message, "Machines, robots, vehicles ... all have their own names.")
+                elif not NAME.fullmatch(name):
+                    report.add(
                         path,
-                        f"{name!r} cannot be a machine's name: another unit has it, or it is no topic level",
-                        "Use letters, digits, _ and -.",
+                        f"{name!r} cannot be a machine's name",
+                        f"Use letters, digits, _ and -: {_repaired(name)}.",
                     )
-    for name in context.plant.machines:
-        if name not in owners:
-            context.report.add(
-                ("machines", name), f"there is no machine {name!r}", did_you_mean(name, owners), at_key=True
-            )
+                machines.add(name)
+    for name in plant.machines:
+        if name not in machines:
+            report.add(("machines", name), f"there is no machine {name!r}", did_you_mean(name, machines), at_key=True)
+
+
+def _other_units(plant: shapes.Plant) -> set[str]:
+    """Names of all units that are no machines."""
+    pools = [(name, shape.count) for name, shape in plant.fleets.items()]
+    pools += [(name, shape.count) for name, shape in plant.crews.items()]
+    members = {f"{name}-{n + 1}" for name, count in pools for n in range(min(count or 0, 1000))}
+    return {*plant.sources, *plant.robots, *plant.conveyors, *members}
 
 
 def _names(context: Context) -> Iterator[tuple[Path, str, str]]:
