@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -188,6 +188,8 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
         "shift": draft.one_of(draft.shifts, "shifts"),
     })  # fmt: skip
     last = draft.operations[-1]
+    if last["inspection"] is not None and last["inspection"].rework and draft.pick(True, True, True, False):
+        _loosen(draft, last["inspection"].rework_to)
     wears = any(mode.wear for mode in last["failures"])
     last["maintenance"] = (_maintenance(draft, wears=wears),) if draft.some("maintenance") else ()
 
@@ -212,6 +214,14 @@ def _inspection(draft: _Draft, first: int, index: int) -> Inspection | None:
         target = draft.draw(st.integers(first, index))
         return Inspection(scrap, draft.pick(0.05, 0.3), target, draft.pick(1, 2))
     return Inspection(scrap) if scrap else None
+
+
+def _loosen(draft: _Draft, target: int) -> None:
+    """Make room in a loop of rework and let few parts in, so that few plants end blocked in a circle."""
+    feeds = draft.operations[target]["inputs"]
+    draft.operations[target]["inputs"] = (replace(feeds[0], capacity=50), *feeds[1:])
+    for source in draft.sources:
+        source["cards"] = source["cards"] or 20
 
 
 def _matrix(draft: _Draft) -> tuple[tuple[float, ...], ...]:

@@ -109,6 +109,7 @@ class Referee:
         self.buffers = [[deque() for _ in o.inputs] for o in plant.operations]  # of (part, since)
         self.belts = [deque() for _ in plant.conveyors]  # of (part, since)
         self.handed: dict[int, tuple[str, int]] = {}  # part -> the conveyor or fleet that must take it at this instant
+        self.bound: dict[int, int] = {}  # part on a vehicle -> input it goes to
         self.variant: list[int] = []
         self.origin: list[int] = []
         self.gone: dict[int, int] = {}  # part -> outcome
@@ -150,6 +151,8 @@ class Referee:
                 self.plan[unit] = detail
         if outcome != Outcome.NONE:
             self.moves(unit, t_us, part, outcome, detail)
+        if state == State.WAITING and outcome in (Outcome.PASSED, Outcome.REWORK):
+            detail = Wait.VEHICLE  # a furnace's next part; the row itself says where the last one went
         self.state[unit], self.since[unit], self.detail[unit] = state, t_us, detail
 
     def passes_time(self, unit: int, state: int, length_us: int) -> None:
@@ -200,6 +203,7 @@ class Referee:
                 self.handed[part] = ("conveyor", feed.conveyor)
             elif feed.fleet >= 0:
                 self.handed[part] = ("fleet", feed.fleet)
+                self.bound[part] = n
             else:
                 self.buffers[detail][n].append((part, t_us))
         elif outcome == Outcome.REWORK:
@@ -259,8 +263,7 @@ class Referee:
             self.held[unit] = [part]
             return
         assert self.held.pop(unit) == [part]
-        n = next(n for n, i in enumerate(self.plant.operations[detail].inputs) if i.fleet == self.vehicles[unit])
-        self.buffers[detail][n].append((part, t_us))
+        self.buffers[detail][self.bound.pop(part)].append((part, t_us))
 
     # ---- ends of instants: no move was left undone, no limit broken
 
@@ -269,7 +272,7 @@ class Referee:
         assert not self.handed, "handed to a conveyor or vehicle that did not take it"
         for o, operation in enumerate(self.plant.operations):
             for n, feed in enumerate(operation.inputs):
-                held = len(self.buffers[o][n]) + self.reserved(o, feed)
+                held = len(self.buffers[o][n]) + self.reserved(o, n)
                 assert held <= feed.capacity, f"{held} in front of {operation.name}, {feed.capacity} fit"
             starved = [u for u in operation.machines if self.state[u] == State.STARVED]
             assert not starved or not self.can_start(o, now), f"{operation.name} starves beside its parts"
@@ -277,13 +280,17 @@ class Referee:
             self.waits_for_a_reason(unit)
         self.pools_serve_who_waits()
 
-    def reserved(self, o: int, feed: Input) -> int:
-        if feed.fleet < 0:
+    def reserved(self, o: int, n: int) -> int:
+        """Places held for parts on vehicles; of vehicles still empty only where their way is certain."""
+        inputs = self.plant.operations[o].inputs
+        fleet = inputs[n].fleet
+        if fleet < 0:
             return 0
-        units = self.plant.fleets[feed.fleet].units
-        return sum(
-            1 for u in units if self.detail[u] == o and self.state[u] in (*EMPTY_HANDED, State.MOVING_LOADED)
-        )
+        alone = sum(i.fleet == fleet for i in inputs) == 1
+        mine = [u for u in self.plant.fleets[fleet].units if self.detail[u] == o]
+        loaded = sum(1 for u in mine if self.held.get(u) and self.bound[self.held[u][0]] == n)
+        empty = sum(1 for u in mine if not self.held.get(u) and self.state[u] in EMPTY_HANDED)
+        return loaded + (empty if alone else 0)
 
     def can_start(self, o: int, now: int) -> bool:
         operation, buffers = self.plant.operations[o], self.buffers[o]
@@ -302,7 +309,9 @@ class Referee:
         if feed.conveyor >= 0:
             return len(self.belts[feed.conveyor]) < self.plant.conveyors[feed.conveyor].capacity
         idle = any(self.state[u] == State.STARVED for u in self.plant.operations[destination].machines)
-        held = len(self.buffers[destination][n]) + self.reserved(destination, feed)
+        if feed.fleet >= 0 and sum(i.fleet == feed.fleet for i in self.plant.operations[destination].inputs) > 1:
+            return False  # not to be told from the log
+        held = len(self.buffers[destination][n]) + self.reserved(destination, n)
         return held < feed.capacity or (not feed.capacity and idle)
 
     def waits_for_a_reason(self, unit: int) -> None:
@@ -321,7 +330,7 @@ class Referee:
             mode, plan = self.clocks[unit].failed, self.plan[unit]
             crew = machine.failures[mode].crew if state == State.REPAIR else machine.maintenance[plan].crew
             helpers = self.plant.crews[crew].units if crew >= 0 else ()
-            assert sum(self.serves(u, unit) for u in helpers) == bool(helpers), "repaired by nobody"
+            assert not helpers or any(self.serves(u, unit) for u in helpers), "repaired by nobody"
 
     def serves(self, member: int, unit: int) -> bool:
         return self.state[member] == State.BUSY and self.detail[member] == unit
