@@ -52,7 +52,7 @@ def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
         raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
-        words = [str(SUITE), "-q", "-s", "-o", "addopts=--import-mode=importlib", f"--benchmark-json={out}"]
+        words = [str(SUITE), "-q", "-s", "-o", "addopts=", f"--benchmark-json={out}"]
         environment = {**os.environ, QUICK: "1" if quick else "", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "pytest", *words, "--benchmark-columns=min", *(["-k", only] if only else [])]
         with options.console().status("measuring ..."):
@@ -71,11 +71,16 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("", "value", "unit", "against", "ratio", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     table.columns[1].justify = table.columns[4].justify = "right"
     for name, row in rows.items():
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        table.add_row(name, f"{row['value']:,.4g}", row["unit"], row["against"] or "", ratio)
+        table.add_row(name, _shown(row["value"]), row["unit"], row["against"] or "", ratio)
     Console().print(table)
+
+
+def _shown(value: float) -> str:
+    return f"{value / 1e6:.1f} M" if value >= 1e6 else f"{value:,.0f}"
 
 
 COMMANDS = (bench,)

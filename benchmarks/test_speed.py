@@ -1,0 +1,104 @@
+"""The rows of `factory-sim bench`: a test's name is its row's, the best of some rounds counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import textbook_simpy
+from stretch import H_US, QUICK, Stretch, sensed
+
+from factory_sim.analysis import kpis
+from factory_sim.analysis.blocks import BlockStore
+from factory_sim.analysis.rebuild import Feed
+from factory_sim.sim.run import simulate
+from factory_sim.wire import meta as description
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+from factory_sim.wire.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = "bench"
+RECEIVER = Path(__file__).with_name("receiver.py")
+
+
+def textbook_visits_per_s(until_s: float) -> float:
+    """Completed part visits a second of the textbook model of 153 stations."""
+    begun = time.perf_counter()
+    _, stores = textbook_simpy.simulate(153, until_s)
+    seconds = time.perf_counter() - begun
+    behind = visits = 0
+    for store in reversed(stores[1:]):  # what stands behind a station has passed it
+        behind += len(store.items)
+        visits += behind
+    return visits / seconds
+
+
+def test_simulate_visits_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
+    """Failures, joins and the full log, against a textbook model that has none of them."""
+    until_us = H_US if QUICK else 8 * H_US
+    visits = int(simulate(stretch.plant, until_us=until_us).truth.parts.sum())
+    reference = max(textbook_visits_per_s(until_us / 1e6) for _ in range(2))
+    row(
+        lambda: simulate(stretch.plant, until_us=until_us), visits, "part visits/s",
+        "textbook SimPy", reference,
+    )  # fmt: skip
+
+
+def test_sense_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
+    row(lambda: sensed(stretch.plant, stretch.meta, stretch.logs), stretch.count, "readings/s")
+
+
+def test_end_to_end_bulk_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
+    """Encoded, published at QoS 1, received and decoded by another process; every reading must arrive."""
+    encoder = FORMATS["bulk"].encoder(stretch.meta, ROOT)
+    with Broker() as broker, Client(broker.url) as client:
+        words = [sys.executable, str(RECEIVER), broker.url, ROOT, str(stretch.count)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as receiver:
+            assert receiver.stdin is not None
+            assert receiver.stdout is not None
+            client.publish([description.message(stretch.meta, ROOT)])
+            assert receiver.stdout.readline() == "ready\n"
+
+            def cross() -> None:
+                assert receiver.stdout is not None
+                for readings in stretch.readings:
+                    client.publish(encoder.data(readings))
+                client.flush()
+                assert receiver.stdout.readline() == f"{stretch.count}\n"
+
+            row(cross, stretch.count, "readings/s")
+            receiver.terminate()
+
+
+def test_analyze_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
+    """The kernels alone: ordered samples in memory to statistics of every minute."""
+    blocks = [samples for readings in stretch.readings for samples in readings.samples]
+    period_us = blocks[0].period_us
+    assert {samples.period_us for samples in blocks} == {period_us}
+
+    def work() -> None:
+        store = BlockStore(period_us, stretch.meta.sensors, stretch.meta.window)
+        for samples in blocks:
+            store.add(samples)
+        assert store.duplicates == 0
+
+    row(work, sum(samples.raw.size for samples in blocks), "readings/s")
+
+
+def test_analyze_path_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
+    """Decoded messages to the KPI table: order, duplicates, losses, causes, every KPI."""
+
+    def work() -> None:
+        feed = Feed(stretch.meta)
+        for readings in stretch.readings:
+            feed.add(readings)
+        kpis.table(feed.log(), stretch.meta, feed.blocks())
+        assert feed.losses().duplicates == 0
+
+    row(work, stretch.count, "readings/s")
