@@ -24,7 +24,7 @@ COMMANDS = {
 def block(name: str, text: str) -> str:
     """The README's block of one output."""
     words = " ".join(COMMANDS[name])
-    return f"<!-- generated {name} -->\n```\n$ factory-sim {words}\n{text.strip()}\n```\n<!-- end -->"
+    return f"<!-- generated {name} -->\n```\n$ factory-sim {words}\n{text.rstrip()}\n```\n<!-- end -->"
 
 
 def with_blocks(readme: str, texts: dict[str, str]) -> str:
@@ -48,7 +48,7 @@ def main(names: list[str]) -> None:
         command = [sys.executable, "-m", "factory_sim", *COMMANDS[name]]
         environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        lines = [line.rstrip() for line in done.stdout.strip().splitlines()]
+        lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
         (GENERATED / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(with_blocks(readme.read_text(encoding="utf-8"), generated()), encoding="utf-8")
