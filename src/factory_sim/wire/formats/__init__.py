@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.wire.formats import bulk, machine, uns
+from factory_sim.wire.formats import bulk, machine, sparkplug, uns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,13 @@ FORMATS: dict[str, Format] = {
             machine.Encoder,
             machine.Decoder,
             machine.topic_filter,
+        ),
+        Format(
+            "sparkplug",
+            "Sparkplug B 3.0: an edge node per section, a device per machine",
+            sparkplug.Encoder,
+            sparkplug.Decoder,
+            sparkplug.topic_filter,
         ),
         Format("bulk", "columnar binary, for analysis and load", bulk.Encoder, bulk.Decoder, bulk.topic_filter),
     )
