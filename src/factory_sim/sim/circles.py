@@ -15,8 +15,10 @@ def find_circle(stations: list[Station]) -> None:
     """Raise ModelError if some operations can never move again, because each waits for room at the next.
 
     An operation is stuck when every machine of it holds a finished part for a full buffer of a stuck operation; taking
-    away those that are not leaves the circle.
+    away those that are not leaves the circle. Only a part that goes back for rework can close one.
     """
+    if not any(machine.place is s.rework and machine.held for s in stations if s.rework for machine in s.machines):
+        return
     stuck = {station.index: _waits_for(station) for station in stations}
     while True:
         free = [i for i, targets in stuck.items() if not targets or not targets <= stuck.keys()]

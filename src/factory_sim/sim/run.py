@@ -94,8 +94,8 @@ _PLACES = (Outcome.ENTERED, Outcome.TOOK, Outcome.PASSED, Outcome.REWORK)
 def opening_rows(log: EventLog, n_units: int) -> EventLog:
     """The rows of `log` that still matter at its end.
 
-    Each unit's rows since it took the oldest part it holds, or its last row; for every part inside, its entry and the
-    row that put it where it is.
+    Each unit's rows since it took the oldest part it holds (of a furnace, since it took the whole batch), or its last
+    row; for every part inside, its entry and the row that put it where it is.
     """
     if not len(log):
         return log
@@ -111,7 +111,8 @@ def opening_rows(log: EventLog, n_units: int) -> EventLog:
     keep[last] = True
     keep[_rows_of(log, log.outcome == Outcome.ENTERED, inside)] = True
     held = last[log.outcome[last] == Outcome.TOOK]
-    np.minimum.at(since, log.unit[held], held)
+    cycle = np.searchsorted(log.t_us, log.t_us[held])  # a batch is taken at one instant, and some of it given early
+    np.minimum.at(since, log.unit[held], cycle)
     keep |= np.arange(len(log)) >= since[log.unit]
     return log.take(keep)
 
