@@ -20,10 +20,7 @@ def infer(log: EventLog, meta: Meta) -> EventLog:
     Reads neither `log.cause` nor anything but times, units, states and parts; -1 where the log begins too late to tell.
     """
     where = topology.of(meta)
-    part, n_parts = topology.numbered(log.part)
+    rows, n_parts = topology.packed(log, log.t_us)
     cause = np.full(len(log), -1, np.int64)
-    kernels.infer(
-        log.t_us, log.unit, log.state, part, log.outcome, log.detail,
-        where.role, where.operation, where.fed, where.direct, n_parts, cause,
-    )  # fmt: skip
+    kernels.infer(rows, where.units, where.direct, n_parts, cause)
     return replace(log, cause=cause.astype(np.int32))

@@ -10,6 +10,7 @@ import numpy as np
 from factory_sim.analysis import bottleneck, causes, energy, topology
 from factory_sim.analysis.kernels import parts as part_kernels
 from factory_sim.analysis.kernels import stretches
+from factory_sim.analysis.kernels.columns import OPERATION
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
@@ -185,7 +186,7 @@ def _machines(
     t0, t1 = window.t0_us, window.t1_us
     part_kernels.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, parts, timed, cycle_us, good, scrap, rework)
     part, n_parts = topology.numbered(log.part)
-    place = topology.of(meta).operation
+    place = topology.of(meta).units[:, OPERATION]
     part_kernels.first_passes(log.t_us, log.unit, part, log.outcome, place, n_parts, t0, t1, tried, passed)
     unit_us = np.array([_unit_us(meta, u) for u in range(n)]) * parts
     ones = np.ones(n, np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from factory_sim.analysis import topology
 from factory_sim.analysis.kernels import causes as kernels
+from factory_sim.analysis.kernels.columns import OPERATION
 from factory_sim.plant.states import N_STATES, State
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def waited_for_us(facts: Facts) -> I8:
     waits[list(_WAITS)] = range(len(_WAITS))
     out = np.zeros((len(meta.operations), len(_WAITS), len(meta.units) + 1), np.int64)
     kernels.blame(
-        log.t_us, log.unit, log.state, log.outcome, log.cause, topology.of(meta).operation, waits,
+        log.t_us, log.unit, log.state, log.outcome, log.cause, topology.of(meta).units[:, OPERATION], waits,
         facts.window.t0_us, facts.window.t1_us, out,
     )  # fmt: skip
     return out

@@ -77,12 +77,9 @@ class Feed:
         t_us = us_from_ns(rows.t_ns, self.meta.epoch_ns)
         by_time = np.argsort(t_us, kind="stable")
         rows, t_us = rows.take(by_time), t_us[by_time]
-        part, n_parts = topology.numbered(rows.part)
+        packed, n_parts = topology.packed(rows, t_us, rows.seq)
         where, order = self._topology, np.empty(len(rows), np.int64)
-        kernels.arrange(
-            t_us, rows.unit, rows.seq, rows.state, part, rows.outcome, rows.detail,
-            where.role, where.operation, where.fed, where.buffer, where.capacity, n_parts, order,
-        )  # fmt: skip
+        kernels.arrange(packed, where.units, where.way, where.capacity, n_parts, order)
         rows = rows.take(order)
         cause = np.full(len(rows), -1, np.int32)
         return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from factory_sim.records import B1, I4, I8, Meta
+from factory_sim.analysis.kernels.columns import CARRIER, MACHINE, POOL, SOURCE
 
-SOURCE, MACHINE, POOL, CARRIER = range(4)
+if TYPE_CHECKING:
+    from factory_sim.records import B1, I4, I8, EventLog, Meta, Rows
+
 _ROLES = {"source": SOURCE, "machine": MACHINE, "robot": POOL, "crew": POOL, "vehicle": CARRIER, "conveyor": CARRIER}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topology:
-    """Shapes: (n_units,) unless said otherwise."""
+    """Units and buffers as the kernels take them."""
 
-    role: I8
-    operation: I8  # of a machine, else -1
-    fed: I8  # operation a source feeds, else -1
+    units: I8  # (n_units, 3): role, operation of a machine, operation a source feeds; -1: none
     direct: B1  # (n_operations, n_units): what the unit sends there has no waiting place, it needs a free machine
-    buffer: I4  # (n_operations, n_units): buffer that takes what the unit sends there; -1: its room is not known
+    way: I4  # (n_operations, n_units): buffer that takes what the unit sends there; -1: its room is not known
     capacity: I8  # (n_buffers + 1,)
 
 
@@ -49,7 +48,16 @@ def of(meta: Meta) -> Topology:
             first = sum(len(other.inputs) for other in meta.operations[: each.rework_to])
             buffer[each.rework_to, list(each.machines)] = first
     places = np.array([*capacity, 1], np.int64)  # -1 takes the last
-    return Topology(role, operation, fed, places[buffer] == 0, buffer, places)
+    return Topology(np.stack((role, operation, fed), axis=1), places[buffer] == 0, buffer, places)
+
+
+def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[I8, int]:
+    """The rows as the kernels take them, shape (n, 7), parts numbered from 0; and how many parts there are."""
+    part, n_parts = numbered(log.part)
+    rows = np.empty((len(log), 7), np.int64)
+    for column, values in enumerate((t_us, log.unit, seq, log.state, part, log.outcome, log.detail)):
+        rows[:, column] = values
+    return rows, n_parts
 
 
 def numbered(part: I4) -> tuple[I8, int]:

@@ -1,112 +1,157 @@
 """Which row enabled which, and the walk back over them."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912, PLR0913, SIM102 - compiled: Numba infers types; one argument a column, one branch a rule
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: types are inferred, one branch a rule
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from factory_sim.plant.states import Outcome, State
+from factory_sim.analysis.kernels.columns import (
+    BLOCKED,
+    BUSY,
+    CARRIER,
+    DETAIL,
+    ENTERED,
+    FED,
+    LEFT,
+    LOADING,
+    MACHINE,
+    MERGED,
+    MOVING_EMPTY,
+    NONE,
+    OPERATION,
+    OUTCOME,
+    PART,
+    PASSED,
+    POOL,
+    REWORK,
+    ROLE,
+    SETUP,
+    STARVED,
+    STATE,
+    TOOK,
+    UNIT,
+    T,
+)
 
-_STARVED, _BUSY, _BLOCKED = int(State.STARVED), int(State.BUSY), int(State.BLOCKED)
-_MOVING_EMPTY, _LOADING, _SETUP = int(State.MOVING_EMPTY), int(State.LOADING), int(State.SETUP)
-_NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
-_PASSED, _REWORK, _SCRAPPED = int(Outcome.PASSED), int(Outcome.REWORK), int(Outcome.SCRAPPED)
-_LEFT, _ENTERED = int(Outcome.LEFT), int(Outcome.ENTERED)
+# what is known of a unit so far: its last row, since when its part could go on, whom it serves, the row of the pool
+# member sent to it, the last row by which a part of this source left the line
+_LAST, _OFFERED, _CLIENT, _SENT, _GONE = range(5)
+_ARRIVED, _ORIGIN = range(2)  # of a part: the row that brought it, its source
 
 
 @njit(cache=True)
-def infer(t_us, unit, state, part, outcome, detail, role, operation, fed, direct, n_parts, cause):
-    """Fill `cause` (n,) by the rules of docs/design.md; `part` counts from 0 without gaps, -1 for none.
+def infer(rows, units, direct, n_parts, cause):
+    """Fill `cause` (n,) by the rules of docs/design.md for rows (n, 7), parts counted from 0 without gaps, -1 for none.
 
-    role (n_units,): 0 source, 1 machine, 2 member of a pool, 3 carrier; operation and fed (n_units,): where a machine
-    stands, where a source's parts go; direct (n_operations, n_units): what the unit sends there needs a free machine.
+    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine.
     """
-    last = np.full(len(role), -1)  # each unit's last row
-    before = np.full(len(t_us), -1)  # the same unit's row before this one
-    offered_us = np.zeros(len(role), np.int64)  # since when its part could go on
-    client = np.full(len(role), -1)  # whom a pool member serves
-    sent = np.full(len(role), -1)  # row of the pool member sent to a machine
+    now = np.full((len(units), 5), -1)
+    now[:, _OFFERED] = 0
     room = np.full(len(direct), -1)  # first row of the last take at an operation: it made room
-    arrived = np.full(n_parts, -1)  # row that brought the part
-    origin = np.full(n_parts, -1)  # the source of a part
-    gone = np.full(len(role), -1)  # last row by which a part of this source left the line
-    for i in range(len(t_us)):
-        u, o, t, p = unit[i], outcome[i], t_us[i], part[i]
-        own = last[u]
-        before[i], best = own, own
-        if own >= 0 and state[own] == _BUSY and state[i] != _BUSY:
-            offered_us[u] = t
-        waited = own >= 0 and offered_us[u] < t
-        if role[u] == 2:
-            best = _of_pool(i, own, state, detail, unit, last, client, sent)
-        elif o == _ENTERED and own >= 0 and state[own] == _BLOCKED and fed[u] >= 0:
-            best = max(own, _room(fed[u], u, room, direct, t_us, state, operation, last))
-            if t_us[best] < t and gone[u] >= 0 and t_us[gone[u]] == t:  # neither place nor arrival: a card came back
-                best = gone[u]
-        elif o == _TOOK and own >= 0 and t_us[own] == t and outcome[own] == _TOOK and role[u] == 1:
-            best = cause[own]  # a furnace's next part
-        elif o == _TOOK:
-            best = _latest_arrival(i, t_us, unit, part, outcome, arrived, own)
-            if operation[u] >= 0:
-                room[operation[u]] = i
-            if role[u] == 3 and p >= 0 and arrived[p] >= 0:
-                _call(own, arrived[p], state, outcome, before, cause)
-        elif o == _MERGED and own >= 0 and outcome[own] == _MERGED:
-            best = cause[own]
-        elif _PASSED <= o <= _LEFT and waited and i + 1 < len(t_us) and role[unit[i + 1]] == 3 and part[i + 1] == p:
-            best = max(own, last[unit[i + 1]])
-        elif o in (_PASSED, _REWORK) and waited and 0 <= detail[i] < len(direct):
-            if role[u] == 1 or state[own] == _BLOCKED:
-                best = max(own, _room(detail[i], u, room, direct, t_us, state, operation, last))
-        elif o == _NONE and sent[u] >= 0 and t_us[sent[u]] == t and state[own] != _SETUP:  # it had to be called
-            best = max(own, sent[u])
-        cause[i], last[u] = best, i
-        if p >= 0 and o in (_PASSED, _REWORK, _ENTERED):
-            arrived[p], offered_us[u] = i, t
-        if p >= 0 and o == _ENTERED:
-            origin[p] = u
-        elif p >= 0 and o in (_SCRAPPED, _LEFT, _MERGED) and origin[p] >= 0:
-            gone[origin[p]] = i
+    parts = np.full((n_parts, 2), -1)
+    before = np.full(len(rows), -1)  # the same unit's row before this one
+    for i in range(len(rows)):
+        u, o, p = rows[i, UNIT], rows[i, OUTCOME], rows[i, PART]
+        own = before[i] = now[u, _LAST]
+        if own >= 0 and rows[own, STATE] == BUSY and rows[i, STATE] != BUSY:
+            now[u, _OFFERED] = rows[i, T]
+        cause[i] = _enabler(i, rows, units, direct, now, room, parts, cause)
+        if o == TOOK and units[u, ROLE] == CARRIER and p >= 0 and parts[p, _ARRIVED] >= 0:
+            _call(own, parts[p, _ARRIVED], rows, before, cause)
+        if o == TOOK and units[u, OPERATION] >= 0 and (own < 0 or cause[own] != cause[i] or rows[own, OUTCOME] != TOOK):
+            room[units[u, OPERATION]] = i
+        now[u, _LAST] = i
+        if p >= 0 and (PASSED <= o <= REWORK or o == ENTERED):
+            parts[p, _ARRIVED], now[u, _OFFERED] = i, rows[i, T]
+            if o == ENTERED:
+                parts[p, _ORIGIN] = u
+        elif p >= 0 and (o == MERGED or REWORK < o <= LEFT) and parts[p, _ORIGIN] >= 0:
+            now[parts[p, _ORIGIN], _GONE] = i
 
 
 @njit(cache=True)
-def _sets_out(row, state, outcome):
-    return row >= 0 and outcome[row] == _NONE and state[row] in (_MOVING_EMPTY, _LOADING)
+def _enabler(i, rows, units, direct, now, room, parts, cause):
+    row = rows[i]
+    u, o, t, role = row[UNIT], row[OUTCOME], row[T], units[row[UNIT], ROLE]
+    own = now[u, _LAST]
+    if role == POOL:
+        return _of_pool(i, rows, now)
+    if o == ENTERED:
+        return _entry(row, rows, units, direct, now, room)
+    again = own >= 0 and rows[own, OUTCOME] == o
+    if again and ((o == TOOK and role == MACHINE and rows[own, T] == t) or o == MERGED):
+        return cause[own]  # a furnace's or a join's next part
+    if o == TOOK:
+        return _latest_arrival(i, rows, parts, own)
+    if PASSED <= o <= LEFT and own >= 0 and now[u, _OFFERED] < t:  # the part had to wait
+        after = rows[i + 1] if i + 1 < len(rows) else row
+        if units[after[UNIT], ROLE] == CARRIER and after[PART] == row[PART] and after[UNIT] != u:
+            return max(own, now[after[UNIT], _LAST])
+        waited = role == MACHINE or rows[own, STATE] == BLOCKED
+        if o <= REWORK and waited and 0 <= row[DETAIL] < len(direct):
+            return max(own, _room(row[DETAIL], u, rows, units, direct, now, room))
+    sent = now[u, _SENT]
+    if o == NONE and sent >= 0 and rows[sent, T] == t and rows[own, STATE] != SETUP:  # it had to be called
+        return max(own, sent)
+    return own
 
 
 @njit(cache=True)
-def _room(d, u, room, direct, t_us, state, operation, last):
-    # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
-    if not direct[d, u]:
-        return room[d]
-    best = -1
-    for v in range(len(last)):
-        if operation[v] == d and last[v] >= 0 and state[last[v]] == _STARVED:
-            if best < 0 or t_us[last[v]] < t_us[best]:
-                best = last[v]
-    return best if best >= 0 else room[d]
+def _of_pool(i, rows, now):
+    u, served = rows[i, UNIT], rows[i, DETAIL]
+    if rows[i, STATE] == BUSY and 0 <= served < len(now):
+        now[u, _CLIENT] = served
+        now[served, _SENT] = i
+    client = now[u, _CLIENT]
+    if rows[i, STATE] != BUSY:
+        now[u, _CLIENT] = -1
+    return max(now[u, _LAST], now[client, _LAST]) if client >= 0 else now[u, _LAST]
 
 
 @njit(cache=True)
-def _of_pool(i, own, state, detail, unit, last, client, sent):
-    u = unit[i]
-    if state[i] == _BUSY and 0 <= detail[i] < len(last):
-        client[u] = detail[i]
-        sent[detail[i]] = i
-    best = max(own, last[client[u]]) if client[u] >= 0 else own
-    if state[i] != _BUSY:
-        client[u] = -1
+def _entry(row, rows, units, direct, now, room):
+    u, t = row[UNIT], row[T]
+    own, d, gone = now[u, _LAST], units[u, FED], now[u, _GONE]
+    if own < 0 or rows[own, STATE] != BLOCKED or d < 0:
+        return own
+    best = max(own, _room(d, u, rows, units, direct, now, room))
+    if rows[best, T] < t and gone >= 0 and rows[gone, T] == t:  # neither place nor arrival: a card came back
+        return gone
     return best
 
 
 @njit(cache=True)
-def _call(row, given, state, outcome, before, cause):
+def _room(d, u, rows, units, direct, now, room):
+    # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
+    best = np.int64(-1)
+    for v in range(len(units) if direct[d, u] else 0):
+        last = now[v, _LAST]
+        if units[v, OPERATION] == d and last >= 0 and rows[last, STATE] == STARVED:
+            best = last if best < 0 or rows[last, T] < rows[best, T] else best
+    return best if best >= 0 else room[d]
+
+
+@njit(cache=True)
+def _latest_arrival(i, rows, parts, own):
+    # of all parts taken together
+    best, k = own, i
+    while k < len(rows) and rows[k, UNIT] == rows[i, UNIT] and rows[k, T] == rows[i, T]:
+        if not TOOK <= rows[k, OUTCOME] <= MERGED:
+            break
+        if rows[k, PART] >= 0:
+            best = max(best, parts[rows[k, PART], _ARRIVED])
+        k += 1
+    return best
+
+
+@njit(cache=True)
+def _call(row, given, rows, before, cause):
     # a carrier set out when it was free and the part's holder had called: find its first row of this trip
-    while row >= 0 and _sets_out(before[row], state, outcome):
+    while row >= 0 and _sets_out(before[row], rows):
         row = before[row]
-    if _sets_out(row, state, outcome):
+    if _sets_out(row, rows):
         caller = before[given]
         while caller > row:
             caller = before[caller]
@@ -114,14 +159,8 @@ def _call(row, given, state, outcome, before, cause):
 
 
 @njit(cache=True)
-def _latest_arrival(i, t_us, unit, part, outcome, arrived, own):
-    best = own
-    k = i
-    while k < len(t_us) and unit[k] == unit[i] and t_us[k] == t_us[i] and outcome[k] in (_TOOK, _MERGED):
-        if part[k] >= 0:
-            best = max(best, arrived[part[k]])
-        k += 1
-    return best
+def _sets_out(row, rows):
+    return row >= 0 and rows[row, OUTCOME] == NONE and MOVING_EMPTY <= rows[row, STATE] <= LOADING
 
 
 @njit(cache=True)
@@ -152,7 +191,7 @@ def blame(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out
         kind = waits[state[last[u]]] if last[u] >= 0 and operation[u] >= 0 else -1
         if kind >= 0:
             begin = max(t_us[last[u]], t0_us)
-            row = i if i < len(t_us) and outcome[i] != _NONE and t_us[i] <= t1_us else -1
+            row = i if i < len(t_us) and outcome[i] != NONE and t_us[i] <= t1_us else -1
             while row >= 0 and end > begin:
                 row = cause[row] if cause[row] < row else -1
                 if row >= 0 and t_us[row] < end:

@@ -1,244 +1,308 @@
 """The order of rows within one instant."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: Numba infers types; one argument a column
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: types are inferred, loops are one pass
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from factory_sim.plant.states import Outcome, State
+from factory_sim.analysis.kernels.columns import (
+    BLOCKED,
+    BUSY,
+    CARRIER,
+    DETAIL,
+    DOWN,
+    ENTERED,
+    FED,
+    LEFT,
+    LOADING,
+    LOST,
+    MACHINE,
+    MAINTENANCE,
+    MERGED,
+    MOVING_EMPTY,
+    MOVING_LOADED,
+    NONE,
+    OFF,
+    OPERATION,
+    OUTCOME,
+    PART,
+    PASSED,
+    POOL,
+    REPAIR,
+    REWORK,
+    ROLE,
+    SCRAPPED,
+    SEQ,
+    SETUP,
+    STARVED,
+    STATE,
+    TOOK,
+    UNIT,
+    WAITING,
+    T,
+)
 
-_STARVED, _BUSY, _BLOCKED = int(State.STARVED), int(State.BUSY), int(State.BLOCKED)
-_WAITING, _DOWN, _REPAIR = int(State.WAITING), int(State.DOWN), int(State.REPAIR)
-_MAINTENANCE, _SETUP, _OFF = int(State.MAINTENANCE), int(State.SETUP), int(State.OFF)
-_NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
-_PASSED, _REWORK, _SCRAPPED = int(Outcome.PASSED), int(Outcome.REWORK), int(Outcome.SCRAPPED)
-_LEFT, _ENTERED, _LOST = int(Outcome.LEFT), int(Outcome.ENTERED), int(Outcome.LOST)
-_MOVING_EMPTY, _MOVING_LOADED, _LOADING = int(State.MOVING_EMPTY), int(State.MOVING_LOADED), int(State.LOADING)
-_EARLY = 1 << 40
 LARGEST_INSTANT = 4096  # rows of one instant that are put in order; more come from no line, and cost their square
+_EARLY, _MOVE, _DISPATCH, _LATE = 1 << 40, 2 << 40, 3 << 40, 4 << 40  # phases of an instant
+_EXIT = 1 << 20
+# what is known of a unit so far: its last row, since when its part could go on, whom it serves, parts it carries
+_LAST, _OFFERED, _CLIENT, _LOAD, _MOST = range(5)
+# of a row: a row that must stand before it, the take it directly precedes, the carrier's row that follows it, placed
+_NEEDS, _LEADS, _AFTER, _DONE = range(4)
+_CAPACITY, _HELD = range(2)  # of a buffer
 
 
 @njit(cache=True)
-def arrange(t_us, unit, seq, state, part, outcome, detail, role, operation, fed, buffer, capacity, n_parts, order):
-    """Put rows of one instant into the order in which the line makes its moves; rows come sorted by (t, unit, seq).
+def arrange(rows, units, way, capacity, n_parts, order):
+    """Put rows (n, 7) of one instant into the order in which the line makes its moves; they come sorted by (t, unit, seq).
 
-    buffer (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known; capacity
-    (n_buffers,), 0: no waiting places. `order` (n,) receives row indices. First rows, then repairs and people, then
-    moves, always the most downstream possible one, then the states that nothing else explains.
+    way (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known; capacity (n_buffers,),
+    0: no waiting places. `order` (n,) receives row indices. First rows, then repairs and people, then moves, always the
+    most downstream possible one, then the states that nothing else explains.
     """
-    n_units = len(role)
-    last = np.full(n_units, -1)
-    offered_us = np.zeros(n_units, np.int64)
-    held = np.zeros(len(capacity), np.int64)
+    now = np.full((len(units), 5), -1)
+    now[:, _OFFERED:] = 0
+    now[:, _CLIENT] = -1
+    _count_fullest(rows, now)
+    links = np.full((len(rows), 4), -1)
+    links[:, _DONE] = 0
+    buffers = np.zeros((len(capacity), 2), np.int64)
+    buffers[:, _CAPACITY] = capacity
     lies = np.full(n_parts, -1)  # the buffer a part lies in
-    needs, leads = np.full(len(t_us), -1), np.full(len(t_us), -1)
-    after = np.full(len(t_us), -1)  # the carrier's row that follows the row which gave it the part
-    client = np.full(n_units, -1)  # whom a member of a pool serves
-    load, most = np.zeros(n_units, np.int64), _fullest(t_us, unit, outcome, n_units)  # parts on each carrier
-    done = np.zeros(len(t_us), np.bool_)
-    n, i = 0, 0
-    while i < len(t_us):
+    i = np.int64(0)
+    while i < len(rows):
         j = i + 1
-        while j < len(t_us) and t_us[j] == t_us[i]:
+        while j < len(rows) and rows[j, T] == rows[i, T]:
             j += 1
-        choose = unit[i] != unit[j - 1] and j - i <= LARGEST_INSTANT
-        if choose:
-            _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads, after)
-        stop, head, level = n + j - i, i, -2
-        while n < stop:
-            if choose:
-                h = _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity,
-                            last, offered_us, client, held, load, most, needs, leads, after, done, level)
-                carried = after[h] >= 0 and state[after[h]] == _MOVING_LOADED
-                if outcome[h] not in (_NONE, _LOST) and not carried and state[h] in (_STARVED, _BUSY, _BLOCKED):
-                    level = _target(h, outcome, detail, unit, operation, fed)
-            else:
-                h, head = head, head + 1
-            while True:  # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
-                order[n] = h
-                n += 1
-                done[h] = True
-                load[unit[h]] += int(outcome[h] == _TOOK) - int(outcome[h] == _PASSED)
-                _note(h, t_us, unit, state, part, outcome, detail, operation, fed, buffer, last, offered_us, held, lies)
-                if role[unit[h]] == 2:
-                    client[unit[h]] = detail[h] if state[h] == _BUSY else -1
-                f, h = after[h], h + 1
-                if f >= 0 and not done[f] and (unit[f - 1] != unit[f] or done[f - 1]):
-                    h = f
-                    continue
-                if not (choose and h < j and unit[h] == unit[h - 1] and role[unit[h]] == 1 and not done[h]):
-                    break
-                if outcome[h - 1] not in (_TOOK, _MERGED) or outcome[h] not in (_TOOK, _MERGED):
-                    break
+        if rows[i, UNIT] == rows[j - 1, UNIT] or j - i > LARGEST_INSTANT:
+            for h in range(i, j):
+                order[h] = h
+                _note(h, rows, units, way, now, buffers, lies)
+        else:
+            _link(i, j, rows, units, links)
+            n, level = i, np.int64(-2)
+            while n < j:
+                h = _choose(i, j, rows, links, units, now, way, buffers, level)
+                level = _level(h, rows, links, units, level)
+                while h >= 0:
+                    order[n], links[h, _DONE] = h, 1
+                    n += 1
+                    _note(h, rows, units, way, now, buffers, lies)
+                    h = _follower(h, j, rows, links, units)
         i = j
 
 
 @njit(cache=True)
-def _fullest(t_us, unit, outcome, n_units):
+def _count_fullest(rows, now):
     # the most parts each carrier held between instants: a full belt's capacity, which nobody tells us
-    load, most = np.zeros(n_units, np.int64), np.zeros(n_units, np.int64)
-    for i in range(len(t_us)):
-        load[unit[i]] += int(outcome[i] == _TOOK) - int(outcome[i] == _PASSED)
-        if i + 1 == len(t_us) or unit[i + 1] != unit[i] or t_us[i + 1] != t_us[i]:
-            most[unit[i]] = max(most[unit[i]], load[unit[i]])
-    return most
+    load = np.zeros(len(now), np.int64)
+    for i in range(len(rows)):
+        u = rows[i, UNIT]
+        load[u] += int(rows[i, OUTCOME] == TOOK) - int(rows[i, OUTCOME] == PASSED)
+        if i + 1 == len(rows) or rows[i + 1, UNIT] != u or rows[i + 1, T] != rows[i, T]:
+            now[u, _MOST] = max(now[u, _MOST], load[u])
 
 
 @njit(cache=True)
-def _target(h, outcome, detail, unit, operation, fed):
+def _target(row, units):
     # where a move happens: parts given count at their destination, the exit is above all operations
-    if outcome[h] == _ENTERED:
-        return fed[unit[h]]
-    if outcome[h] in (_PASSED, _REWORK):
-        return detail[h]
-    return 1 << 20 if outcome[h] in (_SCRAPPED, _LEFT) else operation[unit[h]]
+    if row[OUTCOME] == ENTERED:
+        return units[row[UNIT], FED]
+    if row[OUTCOME] == PASSED or row[OUTCOME] == REWORK:  # noqa: PLR1714 - compiles faster
+        return row[DETAIL]
+    return np.int64(_EXIT) if SCRAPPED <= row[OUTCOME] <= LEFT else units[row[UNIT], OPERATION]
 
 
 @njit(cache=True)
-def _note(h, t_us, unit, state, part, outcome, detail, operation, fed, buffer, last, offered_us, held, lies):
-    u, p, o = unit[h], part[h], outcome[h]
-    if _PASSED <= o <= _ENTERED or (last[u] >= 0 and state[last[u]] == _BUSY and state[h] != _BUSY):
-        offered_us[u] = t_us[h]
-    last[u] = h
-    if p < 0:
+def _note(h, rows, units, way, now, buffers, lies):
+    # carry the state of units and buffers past row h
+    row = rows[h]
+    u, p, o, last = row[UNIT], row[PART], row[OUTCOME], now[row[UNIT], _LAST]
+    if PASSED <= o <= ENTERED or (last >= 0 and rows[last, STATE] == BUSY and row[STATE] != BUSY):
+        now[u, _OFFERED] = row[T]
+    now[u, _LAST] = h
+    now[u, _LOAD] += int(o == TOOK) - int(o == PASSED)
+    if units[u, ROLE] == POOL:
+        now[u, _CLIENT] = row[DETAIL] if row[STATE] == BUSY else -1
+    takes, gives = TOOK <= o <= MERGED, PASSED <= o <= REWORK or o == ENTERED
+    if p < 0 or not (takes or gives):
         return
-    if o in (_TOOK, _MERGED) and lies[p] >= 0:
-        held[lies[p]] -= 1
-        lies[p] = -1
-    elif o in (_PASSED, _REWORK, _ENTERED):
-        d = _target(h, outcome, detail, unit, operation, fed)
-        if lies[p] >= 0:  # among opening rows the way between may be missing
-            held[lies[p]] -= 1
-        lies[p] = buffer[d, u] if 0 <= d < len(buffer) else -1
-        if lies[p] >= 0:
-            held[lies[p]] += 1
+    if lies[p] >= 0:
+        buffers[lies[p], _HELD] -= 1
+    d = _target(row, units)
+    lies[p] = way[d, u] if gives and 0 <= d < len(way) else -1
+    if lies[p] >= 0:
+        buffers[lies[p], _HELD] += 1
 
 
 @njit(cache=True)
-def _find_needs(i, j, unit, part, outcome, detail, state, role, operation, needs, leads, after):
-    # needs[h]: row of this instant that must stand before h; leads[k]: the take that pool row k directly precedes
+def _link(i, j, rows, units, links):
     for h in range(i, j):
+        u, o, state = rows[h, UNIT], rows[h, OUTCOME], rows[h, STATE]
+        takes = TOOK <= o <= MERGED
         for k in range(i, j):
-            if unit[k] == unit[h]:
+            other, given = rows[k, UNIT], rows[k, OUTCOME]
+            if other == u:
                 continue
-            sent = role[unit[k]] == 2 and state[k] == _BUSY and detail[k] == unit[h]
-            if outcome[h] in (_TOOK, _MERGED):
-                gives = outcome[k] in (_PASSED, _REWORK, _ENTERED) and part[k] == part[h]
-                if gives and (role[unit[h]] != 1 or outcome[k] == _ENTERED or detail[k] == operation[unit[h]]):
-                    needs[h] = k
-                    if role[unit[h]] == 3:
-                        after[k] = h
-                if sent and outcome[h] == _TOOK and leads[k] < 0:
-                    leads[k] = h
-            elif sent and outcome[h] == _NONE and state[h] == _MAINTENANCE:
-                leads[k] = h
-            elif sent and outcome[h] == _NONE and state[h] in (_REPAIR, _BUSY, _SETUP):
-                needs[h] = k
+            sent = units[other, ROLE] == POOL and rows[k, STATE] == BUSY and rows[k, DETAIL] == u
+            gives = PASSED <= given <= REWORK or given == ENTERED
+            if takes and gives and rows[k, PART] == rows[h, PART]:
+                if units[u, ROLE] == CARRIER:
+                    links[k, _AFTER] = h
+                if units[u, ROLE] != MACHINE or given == ENTERED or rows[k, DETAIL] == units[u, OPERATION]:
+                    links[h, _NEEDS] = k
+            elif sent and (o == TOOK or (o == NONE and state == MAINTENANCE)) and links[k, _LEADS] < 0:
+                links[k, _LEADS] = h
+            elif sent and o == NONE and state in (SETUP, BUSY, REPAIR):
+                links[h, _NEEDS] = k
 
 
 @njit(cache=True)
-def _choose(i, j, t_us, unit, seq, state, outcome, detail, role, operation, fed, buffer, capacity, last, offered_us,
-            client, held, load, most, needs, leads, after, done, level):
-    best, key = -1, (0, 0, np.int64(0), 0)
+def _choose(i, j, rows, links, units, now, way, buffers, level):
+    best, key = np.int64(-1), (np.int64(0), np.int64(0), np.int64(0), np.int64(0))
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
         for h in range(i, j):
-            u, o = unit[h], outcome[h]
-            if done[h] or (h > i and unit[h - 1] == u and not done[h - 1]):
+            u = rows[h, UNIT]
+            if links[h, _DONE] or (h > i and rows[h - 1, UNIT] == u and not links[h - 1, _DONE]):
                 continue
-            if strict and leads[h] >= 0 and not done[leads[h]]:
+            leads, b, taker = links[h, _LEADS], _place(h, rows, links, units, way), _taker(h, rows, links)
+            if strict and ((leads >= 0 and not links[leads, _DONE]) or not _ready(h, j, rows, links)):
                 continue
-            moves = o not in (_NONE, _LOST)
-            at = _target(h, outcome, detail, unit, operation, fed) if moves else operation[u]
-            b, taker = -1, unit[after[h]] if after[h] >= 0 else -1
-            if 0 <= at < len(buffer) and _PASSED <= o <= _ENTERED:
-                b = buffer[at, u if taker < 0 else taker]
-            if strict and not _ready(h, j, unit, outcome, needs, done):
+            if strict and not _room(rows[h], b, taker, units, now, rows, buffers):
                 continue
-            was = state[last[u]] if last[u] >= 0 else _STARVED
-            carried = taker >= 0 and state[after[h]] == _MOVING_LOADED  # given when loading ends
-            if strict and taker >= 0 and not carried and load[taker] >= most[taker]:
-                continue
-            if strict and taker < 0 <= b and held[b] >= (capacity[b] or _free(at, operation, state, last)):
-                continue
-            since = t_us[h]
-            if _PASSED <= o <= _ENTERED and was != _BUSY:
-                since = offered_us[u]
-            elif (o == _TOOK or state[h] == _MAINTENANCE) and last[u] >= 0:
-                since = t_us[last[u]]
-            elif role[u] == 2 and state[h] == _BUSY and 0 <= detail[h] < len(last) and last[detail[h]] >= 0:
-                was = state[last[detail[h]]]
-            major = _major(seq[h], state[h], o, was, role[u], at, needs[h] >= 0, level)
-            if carried:
-                major, u = _EARLY + 4, taker
-            elif major == _EARLY + 5:  # robots and crews serve one after the other
-                b = u if role[u] == 2 else unit[needs[h]]
-            mine = (major, 2 * b + int(taker >= 0), since, _rank(u, state[h], detail[h], role, client))
+            mine = _key(h, b, taker, rows, links, units, now, level)
             if best < 0 or mine < key:
-                best, key = h, mine
+                best, key = np.int64(h), mine
         if best >= 0:
             break
     for k in range(i, j):
-        if leads[k] == best and not done[k] and (k == i or unit[k - 1] != unit[k] or done[k - 1]):
-            return k
+        free = k == i or rows[k - 1, UNIT] != rows[k, UNIT] or links[k - 1, _DONE]
+        if links[k, _LEADS] == best and not links[k, _DONE] and free:
+            return np.int64(k)
     return best
 
 
 @njit(cache=True)
-def _ready(h, j, unit, outcome, needs, done):
+def _place(h, rows, links, units, way):
+    # the buffer a given part goes to, by itself or on a conveyor
+    o, after = rows[h, OUTCOME], links[h, _AFTER]
+    at = _target(rows[h], units) if PASSED <= o <= ENTERED else np.int64(-1)
+    if not 0 <= at < len(way):
+        return np.int64(-1)
+    return np.int64(way[at, rows[h, UNIT] if after < 0 else rows[after, UNIT]])
+
+
+@njit(cache=True)
+def _taker(h, rows, links):
+    # the conveyor that takes a given part at once, else -1; vehicles take theirs when loading ends
+    after = links[h, _AFTER]
+    return rows[after, UNIT] if after >= 0 and rows[after, STATE] != MOVING_LOADED else np.int64(-1)
+
+
+@njit(cache=True)
+def _ready(h, j, rows, links):
     # what must stand before h, and before what is taken together with h, stands
     k = h
-    while k < j and unit[k] == unit[h] and (k == h or (outcome[h] == _TOOK and outcome[k] in (_TOOK, _MERGED))):
-        if needs[k] >= 0 and not done[needs[k]]:
+    while k < j and rows[k, UNIT] == rows[h, UNIT]:
+        together = rows[h, OUTCOME] == TOOK and TOOK <= rows[k, OUTCOME] <= MERGED
+        if k > h and not together:
+            break
+        if links[k, _NEEDS] >= 0 and not links[links[k, _NEEDS], _DONE]:
             return False
         k += 1
     return True
 
 
 @njit(cache=True)
-def _free(at, operation, state, last):
-    # machines of an operation that could take a part now: the room of a buffer without places
-    free = 0
-    for v in range(len(last)):
-        free += operation[v] == at and last[v] >= 0 and state[last[v]] == _STARVED
-    return free
+def _room(row, b, taker, units, now, rows, buffers):
+    if taker >= 0:
+        return now[taker, _LOAD] < now[taker, _MOST]
+    if b < 0:
+        return True
+    if buffers[b, _CAPACITY] > 0:
+        return buffers[b, _HELD] < buffers[b, _CAPACITY]
+    free, at = -buffers[b, _HELD], _target(row, units)  # without places a part needs a machine that could take it
+    for v in range(len(units)):
+        last = now[v, _LAST]
+        free += int(units[v, OPERATION] == at and last >= 0 and rows[last, STATE] == STARVED)
+    return free > 0
 
 
 @njit(cache=True)
-def _rank(u, state, detail, role, client):
-    # units in order; a pool member comes just before the unit it is sent to and just after the one it leaves
-    if role[u] != 2:
-        return 4 * u
-    if state == _BUSY:
-        return 4 * detail - 1
-    return 4 * client[u] + 1 if client[u] >= 0 else 4 * u
+def _key(h, b, taker, rows, links, units, now, level):
+    # phase and place, buffer, since when, unit: the smallest goes first
+    row = rows[h]
+    u, o, last = row[UNIT], row[OUTCOME], now[row[UNIT], _LAST]
+    was = rows[last, STATE] if last >= 0 else np.int64(STARVED)
+    since = row[T]
+    if PASSED <= o <= ENTERED and was != BUSY:
+        since = now[u, _OFFERED]
+    elif (o == TOOK or row[STATE] == MAINTENANCE) and last >= 0:
+        since = rows[last, T]
+    elif units[u, ROLE] == POOL and row[STATE] == BUSY and 0 <= row[DETAIL] < len(units):
+        served = now[row[DETAIL], _LAST]
+        was = rows[served, STATE] if served >= 0 else was
+    phase = _phase(row, was, units, links[h, _NEEDS] >= 0, level)
+    if links[h, _AFTER] >= 0 and taker < 0:  # a vehicle's loading ends
+        return np.int64(_EARLY + 4), np.int64(-1), since, 4 * rows[links[h, _AFTER], UNIT]
+    if phase == _EARLY + 5:  # robots and crews serve one after the other
+        b = u if units[u, ROLE] == POOL else rows[links[h, _NEEDS], UNIT]
+    rank = 4 * u  # a pool's member comes just before the unit it is sent to and just after the one it leaves
+    if units[u, ROLE] == POOL and row[STATE] == BUSY:
+        rank = 4 * row[DETAIL] - 1
+    elif units[u, ROLE] == POOL and now[u, _CLIENT] >= 0:
+        rank = 4 * now[u, _CLIENT] + 1
+    return phase, np.int64(2 * b + int(taker >= 0)), since, rank
 
 
 @njit(cache=True)
-def _major(seq, state, outcome, was, role, at, granted, level):
-    # phase of the instant; of the moves those at the place under way first, then at the most downstream one; there
-    # buffers are filled before machines take from them
-    early, move, dispatch, late = _EARLY, 2 << 40, 3 << 40, 4 << 40
-    if seq == 0 and outcome == _NONE:
-        return 0
-    if role == 3:
-        if outcome == _NONE and state in (_MOVING_EMPTY, _LOADING) and was not in (_MOVING_EMPTY, _MOVING_LOADED):
-            return dispatch
-        if state != _BLOCKED and (outcome == _NONE or was == _LOADING):
-            return early + 4
-    if outcome not in (_NONE, _LOST) or (state == _MAINTENANCE and was == _STARVED):
-        kind = 2 if outcome == _TOOK else int(state == _MAINTENANCE)
-        return move + (0 if at == level else 4 * ((1 << 21) - at)) + kind
-    stopped = state in (_BLOCKED, _DOWN) or (state == _WAITING and was in (_BUSY, _BLOCKED))
-    if outcome == _LOST or (stopped and was not in (_REPAIR, _OFF)):
-        return late
-    if was == _OFF:
-        return early
-    if was != _REPAIR and (granted or (role == 2 and state == _BUSY)):
-        return early + 5
-    if role == 2:
-        return early + 1
-    if state == _BUSY and was not in (_STARVED, _REPAIR):
-        return early + 2
-    return early + (1 if was == _REPAIR else 3 if state == _REPAIR else 0)
+def _phase(row, was, units, granted, level):
+    # of the moves those at the place under way first, then at the most downstream one; there buffers are filled before
+    # machines take from them
+    state, o, role = row[STATE], row[OUTCOME], units[row[UNIT], ROLE]
+    if row[SEQ] == 0 and o == NONE:
+        return np.int64(0)
+    if role == CARRIER:
+        if o == NONE and MOVING_EMPTY <= state <= LOADING and not MOVING_EMPTY <= was <= MOVING_LOADED:
+            return np.int64(_DISPATCH)
+        if state != BLOCKED and (o == NONE or was == LOADING):
+            return np.int64(_EARLY + 4)
+    if NONE < o < LOST or (state == MAINTENANCE and was == STARVED):
+        kind = 2 if o == TOOK else int(state == MAINTENANCE)
+        at = _target(row, units)
+        return np.int64(_MOVE + (0 if at == level else 4 * (2 * _EXIT - at)) + kind)
+    stopped = state in (BLOCKED, DOWN) or (state == WAITING and was in (BUSY, BLOCKED))
+    if o == LOST or (stopped and was not in (REPAIR, OFF)):
+        return np.int64(_LATE)
+    if was == OFF:
+        return np.int64(_EARLY)
+    if was != REPAIR and (granted or (role == POOL and state == BUSY)):
+        return np.int64(_EARLY + 5)
+    if role == POOL or was == REPAIR:
+        return np.int64(_EARLY + 1)
+    ends_setup = state == BUSY and was != STARVED
+    return np.int64(_EARLY + (2 if ends_setup else 3 if state == REPAIR else 0))
+
+
+@njit(cache=True)
+def _level(h, rows, links, units, level):
+    # the place where moves go on after row h
+    o, state, after = rows[h, OUTCOME], rows[h, STATE], links[h, _AFTER]
+    loaded = after >= 0 and rows[after, STATE] == MOVING_LOADED
+    if NONE < o < LOST and not loaded and STARVED <= state <= BLOCKED:
+        return _target(rows[h], units)
+    return level
+
+
+@njit(cache=True)
+def _follower(h, j, rows, links, units):
+    # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
+    after, k = links[h, _AFTER], h + 1
+    if after >= 0 and not links[after, _DONE] and (rows[after - 1, UNIT] != rows[after, UNIT] or links[after - 1, _DONE]):
+        return after
+    same = k < j and rows[k, UNIT] == rows[h, UNIT] and units[rows[h, UNIT], ROLE] == MACHINE
+    if same and not links[k, _DONE] and TOOK <= rows[h, OUTCOME] <= MERGED and TOOK <= rows[k, OUTCOME] <= MERGED:
+        return np.int64(k)
+    return np.int64(-1)
