@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.plant import load as loader
+from factory_sim.plant.build import PROFILES as LINKS
 from factory_sim.plant.catalogue import Catalogue
 from factory_sim.sensing.kinds import KINDS
 from factory_sim.sim.behaviours import BEHAVIOURS
 from factory_sim.sim.policies import POLICIES
 from factory_sim.wire.formats import FORMATS
 
-__all__ = ["BEHAVIOURS", "FORMATS", "KINDS", "KPIS", "POLICIES", "catalogue", "listed", "load"]
+__all__ = ["BEHAVIOURS", "FORMATS", "KINDS", "KPIS", "LINKS", "POLICIES", "catalogue", "listed", "load"]
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.plant.spec import Plant
+    from factory_sim.plant.spec import LinkProfile, Plant
 
 
 def catalogue() -> Catalogue:
@@ -37,9 +38,16 @@ def listed() -> dict[str, dict[str, str]]:
         "behaviours": {name: behaviour.title for name, behaviour in BEHAVIOURS.items()},
         "policies": {name: _first_line(policy) for name, policy in POLICIES.items()},
         "formats": {name: entry.title for name, entry in FORMATS.items()},
+        "links": {name: _link(profile) for name, profile in LINKS.items()},
         "kpis": {name: f"{kpi.source} [{kpi.unit}]" for name, kpi in KPIS.items()},
         "plants": {name: str(path) for name, path in loader.packaged().items()},
     }
+
+
+def _link(profile: LinkProfile) -> str:
+    delay = f"{profile.latency_s * 1e3:g} ms, jitter {profile.jitter_s * 1e3:g} ms"
+    outages = f", {profile.outage_s:g} s cut off every {profile.outage_every_s / 3600:g} h" if profile.outage_s else ""
+    return f"{delay}, loss {profile.loss * 100:g} %{outages}"
 
 
 def _first_line(thing: object) -> str:

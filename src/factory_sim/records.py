@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -123,6 +123,7 @@ class Message:
     payload: bytes
     qos: int = 1
     retain: bool = False
+    ready_ns: int = field(default=0, compare=False)  # moment of its last reading; 0: it holds none
 
 
 @dataclass(frozen=True, slots=True)

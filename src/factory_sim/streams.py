@@ -89,6 +89,19 @@ def draw_us(name: np.uint64, first: int, n: int, distribution: Distribution) -> 
     return drawn
 
 
+def draws_at_us(name: np.uint64, at: I8, distribution: Distribution) -> I8:
+    """Draws `at` of a duration [µs], shape as `at`: any whole numbers, so that a draw may belong to a checksum."""
+    prepared = law(distribution)
+    drawn: I8 = _at_us(name, at, prepared.code, prepared.p0, prepared.p1, prepared.p2, prepared.values)
+    return drawn
+
+
+def uniforms_at(name: np.uint64, at: I8) -> F8:
+    """Uniforms `at` of a stream in (0, 1), shape as `at`."""
+    drawn: F8 = _at_uniform(name, at)
+    return drawn
+
+
 @njit(cache=True)
 def bits(name, k):  # noqa: ANN001, ANN201 - compiled: types are inferred
     """Draw k of stream `name` as 64 random bits: splitmix64 of the counter."""
@@ -268,4 +281,20 @@ def _fill_uniform(name, first, n):  # noqa: ANN001, ANN202
     out = np.empty(n, np.float64)
     for i in range(n):
         out[i] = uniform(name, first + i)
+    return out
+
+
+@njit(cache=True)
+def _at_us(name, at, code, p0, p1, p2, values):  # noqa: ANN001, ANN202, PLR0913
+    out = np.empty(len(at), np.int64)
+    for i in range(len(at)):
+        out[i] = duration_us(name, at[i], code, p0, p1, p2, values)
+    return out
+
+
+@njit(cache=True)
+def _at_uniform(name, at):  # noqa: ANN001, ANN202
+    out = np.empty(len(at), np.float64)
+    for i in range(len(at)):
+        out[i] = uniform(name, at[i])
     return out

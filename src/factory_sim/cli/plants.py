@@ -86,9 +86,9 @@ def new(
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="sensors, behaviours, policies, formats, kpis, plants.")] = "",
+    what: Annotated[str, typer.Argument(help="sensors, behaviours, policies, formats, links, kpis, plants.")] = "",
 ) -> None:
-    """List what plant files and commands may name: sensor kinds, behaviours, policies, formats, KPIs, plants.
+    """List what plant files and commands may name: sensor kinds, behaviours, policies, formats, links, KPIs, plants.
 
     Example: factory-sim list sensors
     """

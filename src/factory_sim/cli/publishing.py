@@ -24,6 +24,9 @@ Payload = Annotated[str, typer.Option("--format", help="How readings become mess
 Speed = Annotated[
     float, typer.Option(parser=options.speed, metavar="N|max", show_default="1", help="Simulated seconds per second.")
 ]
+LinkName = Annotated[
+    str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="as the plant file says")
+]
 LogFile = Annotated[
     Path | None, typer.Option(help="Write every event there (.parquet or .csv); without --broker, only that.")
 ]
@@ -42,6 +45,7 @@ def run(
     start: options.Start = "",
     root: options.Root = "",
     log: LogFile = None,
+    link: LinkName = "",
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write down all that happened.
 
@@ -55,10 +59,12 @@ def run(
     options.one_of("format", payload_format, doors.FORMATS)
     if log is not None:
         options.one_of("kind of log file", log.suffix, (".parquet", ".csv"))
+    if link:
+        options.one_of("link profile", link, doors.LINKS)
     loaded = doors.load(plant)
     order = Order(
         seed=seed, replication=replication, warm_up_s=warm_up, duration_s=duration, payload_format=payload_format,
-        root=root, speed=speed, settle_s=1.0,
+        root=root, speed=speed, settle_s=1.0, link=doors.LINKS.get(link),
         start_ns=options.start_ns(start, loaded, speed),
     )  # fmt: skip
     if log is not None and not broker:
@@ -92,7 +98,8 @@ def _publish(plant: Plant, order: Order, url: str, stop: Event) -> Sent:
         sent = publish(plant, order, client, watch, stop)
         if not url:
             stop.wait(LINGER_S)
-    typer.echo(f"Sent {sent.readings:,} readings in {sent.messages:,} messages.")
+    dropped = f" The link lost {sent.dropped:,} messages more." if sent.dropped else ""
+    typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages came through.{dropped}")
     return sent
 
 

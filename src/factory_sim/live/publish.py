@@ -16,11 +16,12 @@ from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
 from factory_sim.wire import meta as description
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from factory_sim.plant.spec import Plant
+    from factory_sim.plant.spec import LinkProfile, Plant
     from factory_sim.records import Message, Meta, Truth
 
 MAX = float("inf")
@@ -49,6 +50,7 @@ class Order:
     speed: float = MAX  # simulated seconds per real second
     slice_s: float = 60.0  # at most; a real second's worth when the pace is slower
     settle_s: float = 0.0  # between description and data, for listeners that subscribe when they see it
+    link: LinkProfile | None = None  # how telemetry travels; None: as the plant file says
     start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts when the plant file says
 
 
@@ -59,7 +61,8 @@ class Sent:
     meta: Meta
     t_us: int  # everything of the window before this moment is out
     readings: int = 0
-    messages: int = 0
+    messages: int = 0  # that came through the link
+    dropped: int = 0  # messages that the link lost
     truth: Truth | None = None  # what the simulator counted; known at the end
 
 
@@ -73,6 +76,7 @@ def publish(
     """Simulate and publish the window of `order`; ends between two slices once `stop` is set.
 
     Retained under `<root>/meta` before the data: what a subscriber must know; after them: the same with what was sent.
+    Only data travel by the link: descriptions are the publisher's own and always come through.
     """
     stop, root = stop or Event(), order.root or plant.topic_root
     window = window_of(order)
@@ -81,6 +85,7 @@ def publish(
     simulation = Simulation(plant, **name, warm_up_us=window.t0_us, until_us=window.t1_us)
     sensing = Sensing(plant, **name, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
     encoder = FORMATS[order.payload_format].encoder(meta, root)
+    link = Link(order.link or plant.link, **name, epoch_ns=meta.epoch_ns, begin_us=window.t0_us)
     sender.publish([description.message(meta, root), *encoder.clear()])
     sender.flush()
     stop.wait(order.settle_s)
@@ -90,12 +95,15 @@ def publish(
         if stop.wait(max(0.0, due_s - time.monotonic())):
             break
         readings = sensing.sample(piece.log, piece.t1_us)
-        messages = encoder.data(readings)
+        messages = link.carry(encoder.data(readings), piece.t1_us).messages
         sender.publish(messages)
         sent.t_us = piece.t1_us
         sent.readings += readings.count()
-        sent.messages += len(messages)
+        sent.messages, sent.dropped = sent.messages + len(messages), link.lost
         watch(sent)
+    late = link.rest().messages
+    sender.publish(late)
+    sent.messages += len(late)
     sent.truth = simulation.truth()
     sent.meta = _closed(plant, sent, sensing)
     sender.publish([description.message(sent.meta, root)])

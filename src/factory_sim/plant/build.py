@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _SHORTEST_S = 1e-3  # of a cycle: less would let a run go on without time going on
 _MOST = 32_767  # units and sensors: their ids are int16 in logs and on the wire
 PLAIN_KIND = "machine"  # of operations that name none
-PROFILES = {  # assumed: round figures of common industrial networks
+PROFILES = {  # assumed: round figures of common industrial networks; docs/wire.md tells the reasons
     "wired": spec.LinkProfile("wired", 0.001, 0.0002, 0.0),
-    "wifi": spec.LinkProfile("wifi", 0.008, 0.006, 0.005),
-    "5g": spec.LinkProfile("5g", 0.012, 0.003, 0.0001),
+    "wifi": spec.LinkProfile("wifi", 0.008, 0.006, 0.005, 7200.0, 2.0),
+    "5g": spec.LinkProfile("5g", 0.012, 0.003, 0.0001, 28800.0, 1.0),
 }
 
 
@@ -250,6 +250,11 @@ def _link(context: Context) -> spec.LinkProfile:
             f"{did_you_mean(link.profile, PROFILES)} Or give numbers: {{latency: 20 ms, jitter: 5 ms, loss: 0.1 %}}.",
         )
     base = PROFILES.get(link.profile, PROFILES["wired"])
+    if link.jitter and link.latency == 0:
+        context.report.add(("link", "jitter"), "needs a latency above 0 s that it spreads", "Write latency: 10 ms.")
+    for key, other in (("outage", "outage_every"), ("outage_every", "outage")):
+        if getattr(link, key) and not getattr(link, other):
+            context.report.add(("link", key), f"needs {other}", "Write outage_every: 2 h and outage: 20 s.")
     return spec.LinkProfile(
         base.name,
         *(

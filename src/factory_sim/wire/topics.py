@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 LINE = "_line"  # the section of what belongs to no section
 STATE_TAGS = ("state", "part", "outcome", "detail")  # the four readings of a row
-DATA, EVENT = "data", "event"  # last levels of the machine format
+DATA, EVENT, ALARM = "data", "event", "alarm"  # last levels of a unit's topics
 UNIT_LEVELS = "+/+/+"
 MAX_TOPIC_BYTES = 65_535  # MQTT 3.1.1, section 1.5.3
-_TAKEN = frozenset((*STATE_TAGS, DATA, EVENT, "v", "t_ns", "seq", "period_us"))
+_TAKEN = frozenset((*STATE_TAGS, DATA, EVENT, ALARM, "v", "t_ns", "seq", "period_us"))
 _UNSAFE = re.compile(r"[\s/+#*>$\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # `*` and `>` are wildcards of NATS
 
 

@@ -21,6 +21,7 @@ from zlib import crc32
 
 import numpy as np
 
+from factory_sim.clock import ns_from_us
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
@@ -56,6 +57,7 @@ class Encoder:
 
     def __init__(self, meta: Meta, root: str, *, max_payload: int = MAX_PAYLOAD) -> None:
         self._root, self._max = root, max(max_payload, 128) - _HEAD.size - _SAMPLES.size
+        self._epoch_ns = meta.epoch_ns
         self._wide = {sensor.id: sensor.bits == _WIDE for sensor in meta.sensors}
 
     def data(self, readings: Readings) -> list[Message]:
@@ -63,7 +65,8 @@ class Encoder:
         messages = list(self._rows(readings.rows))
         for block in readings.samples:
             topic = topics.bulk_samples_topic(self._root, block.period_us)
-            messages.extend(Message(topic, payload) for payload in self._samples(block))
+            messages.extend(Message(topic, payload, ready_ns=self._ready_ns(block, stop))
+                            for stop, payload in self._samples(block))
         return messages
 
     def clear(self) -> list[Message]:
@@ -75,9 +78,12 @@ class Encoder:
         for start in range(0, len(rows), step):
             some = rows.take(slice(start, start + step))
             columns = (getattr(some, name).astype(kind).tobytes() for name, kind in _COLUMNS)
-            yield Message(topic, _sealed(ROWS, 0, (_ROWS.pack(len(some), 0), *columns)))
+            yield Message(topic, _sealed(ROWS, 0, (_ROWS.pack(len(some), 0), *columns)), ready_ns=int(some.t_ns.max()))
 
-    def _samples(self, block: Samples) -> Iterator[bytes]:
+    def _ready_ns(self, block: Samples, stop: int) -> int:
+        return ns_from_us((block.first_tick + stop - 1) * block.period_us, self._epoch_ns)  # type: ignore[no-any-return]
+
+    def _samples(self, block: Samples) -> Iterator[tuple[int, bytes]]:
         wide = np.array([self._wide[k] for k in block.sensor.tolist()], np.bool_)
         order = np.argsort(wide, kind="stable")
         cell = 4 + 1 / 8
@@ -88,7 +94,8 @@ class Encoder:
             ticks = max(1, int((self._max - 1 - 2 * len(columns)) // bytes_per_tick))
             n_narrow = int((~wide[columns]).sum())
             for tick in range(0, len(block.raw), ticks):
-                yield self._part(block, columns, n_narrow, slice(tick, tick + ticks))
+                stop = min(tick + ticks, len(block.raw))
+                yield stop, self._part(block, columns, n_narrow, slice(tick, stop))
 
     def _part(self, block: Samples, columns: Any, n_narrow: int, ticks: slice) -> bytes:
         raw = block.raw[ticks]

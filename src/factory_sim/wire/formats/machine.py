@@ -4,7 +4,7 @@
     <root>/housing/OP110/M003/event  {"v":1,"t_ns":...,"seq":4,"state":"busy","part":7,"outcome":"took","detail":0}
 
 A unit whose sensors have several periods sends one `data` message for each. A sensor without a value at that tick is
-left out. Events are retained.
+left out. Events are retained, and so are alarms (alarms.py), which follow the event that raises or clears them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import orjson
 from factory_sim.errors import PayloadError, did_you_mean
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
+from factory_sim.wire.formats import alarms
 from factory_sim.wire.formats.checks import (
     MAX_DETAIL,
     MAX_PART,
@@ -66,6 +67,7 @@ class Encoder:
         self._event = [f"{unit}/{topics.EVENT}" for unit in units]
         self._tags = topics.sensor_tags(meta)
         self._layouts, self._scaling = Layouts(meta), Scaling(meta.sensors)
+        self._alarms = alarms.Alarms(meta, root)
 
     def data(self, readings: Readings) -> list[Message]:
         """Rows first, retained, then the samples, tick by tick."""
@@ -75,8 +77,8 @@ class Encoder:
         return messages
 
     def clear(self) -> list[Message]:
-        """Deletes all retained events."""
-        return [Message(topic, b"", retain=True) for topic in self._event]
+        """Deletes all retained events and alarms."""
+        return [*(Message(topic, b"", retain=True) for topic in self._event), *self._alarms.clear()]
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         columns = (rows.t_ns, rows.unit, rows.seq, rows.state, rows.part, rows.outcome, rows.detail)
@@ -84,7 +86,8 @@ class Encoder:
             seq, state, part, outcome, detail = values
             fields = (VERSION, t_ns, seq, STATE_NAMES[state], part, OUTCOME_NAMES[outcome], detail)
             payload = orjson.dumps(dict(zip(EVENT_KEYS, fields, strict=True)))
-            yield Message(self._event[unit], payload, retain=True)
+            yield Message(self._event[unit], payload, retain=True, ready_ns=t_ns)
+            yield from self._alarms.of_row(t_ns, unit, seq, state, detail)
 
     def _samples(self, block: Samples) -> Iterator[Message]:
         layout = self._layouts.of(block.sensor)
@@ -105,7 +108,7 @@ class Encoder:
                     found = {name: found[name] for name, is_there in zip(names, there[own], strict=True) if is_there}
                 if found:
                     head = {"v": VERSION, "t_ns": t_ns, "seq": tick, "period_us": block.period_us}
-                    yield Message(topic, orjson.dumps(head | found))
+                    yield Message(topic, orjson.dumps(head | found), ready_ns=t_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Decoder:
         units = topics.unit_topics(meta, root)
         self._data = {f"{topic}/{topics.DATA}": unit for unit, topic in enumerate(units)}
         self._event = {f"{topic}/{topics.EVENT}": unit for unit, topic in enumerate(units)}
+        self._alarm = {f"{topic}/{topics.ALARM}" for topic in units}
         members: dict[tuple[int, int], list[int]] = {}
         for k, sensor in enumerate(meta.sensors):
             members.setdefault((sensor.unit, sensor.period_us), []).append(k)
@@ -132,12 +136,15 @@ class Decoder:
         self._groups = {key: _Group([tags[k] for k in chosen], chosen, ids[chosen]) for key, chosen in members.items()}
 
     def feed(self, message: Message) -> Readings:
-        """The samples of one unit at one tick, or one row."""
+        """The samples of one unit at one tick, or one row; of an alarm nothing, its rows say the same."""
         try:
             if message.topic in self._data:
                 return self._samples(self._data[message.topic], json_object(message.payload))
             if message.topic in self._event:
                 return self._row(self._event[message.topic], json_object(message.payload))
+            if message.topic in self._alarm:
+                alarms.check(message.payload, self._span)
+                return Readings(NO_ROWS)
             refuse("no unit has this topic")
         except RefusedError as error:
             raise PayloadError(message.topic, "machine", str(error)) from None

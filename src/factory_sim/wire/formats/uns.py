@@ -4,6 +4,7 @@
 
 Samples carry their tick as `seq`. A row is four messages on the tags `state`, `part`, `outcome`, `detail`, all with the
 row's `seq` and time, retained; the decoder gives the row when it has all four. Times are rounded to the millisecond.
+Alarms (alarms.py) are events, not values, and look as in `machine`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
+from factory_sim.wire.formats import alarms
 from factory_sim.wire.formats.checks import (
     MAX_DETAIL,
     MAX_PART,
@@ -71,6 +73,7 @@ class Encoder:
         tags = topics.sensor_tags(meta)
         self._sensors = [f"{self._units[s.unit]}/{tag}" for s, tag in zip(meta.sensors, tags, strict=True)]
         self._layouts, self._scaling = Layouts(meta), Scaling(meta.sensors)
+        self._alarms = alarms.Alarms(meta, root)
 
     def data(self, readings: Readings) -> list[Message]:
         """Rows first, each as four retained messages, then the samples, tick by tick."""
@@ -81,13 +84,16 @@ class Encoder:
 
     def clear(self) -> list[Message]:
         """Deletes all retained values."""
-        return [Message(f"{unit}/{tag}", b"", retain=True) for unit in self._units for tag in topics.STATE_TAGS]
+        tags = [Message(f"{unit}/{tag}", b"", retain=True) for unit in self._units for tag in topics.STATE_TAGS]
+        return [*tags, *self._alarms.clear()]
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
-        columns = (ms_from_ns(rows.t_ns), rows.unit, rows.seq, rows.state, rows.part, rows.outcome, rows.detail)
-        for ms, unit, seq, *values in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (rows.t_ns, rows.unit, rows.seq, rows.state, rows.part, rows.outcome, rows.detail)
+        for t_ns, unit, seq, *values in zip(*(column.tolist() for column in columns), strict=True):
             for tag, value in zip(topics.STATE_TAGS, values, strict=True):
-                yield Message(f"{self._units[unit]}/{tag}", _payload(ms, value, seq), retain=True)
+                payload = _payload(ms_from_ns(t_ns), value, seq)
+                yield Message(f"{self._units[unit]}/{tag}", payload, retain=True, ready_ns=t_ns)
+            yield from self._alarms.of_row(t_ns, unit, seq, values[0], values[-1])
 
     def _samples(self, block: Samples) -> Iterator[Message]:
         layout = self._layouts.of(block.sensor)
@@ -96,11 +102,12 @@ class Encoder:
         names = [self._sensors[k] for k in layout.sensors]
         for k in range(len(values)):
             tick = block.first_tick + k
-            ms = ms_from_ns(self._epoch_ns + tick * block.period_us * 1_000)
+            t_ns = self._epoch_ns + tick * block.period_us * 1_000
+            ms = ms_from_ns(t_ns)
             there = None if block.present is None else block.present[k, order].tolist()
             for column, (topic, value) in enumerate(zip(names, values[k].tolist(), strict=True)):
                 if there is None or there[column]:
-                    yield Message(topic, _payload(ms, value, tick))
+                    yield Message(topic, _payload(ms, value, tick), ready_ns=t_ns)
 
 
 def _payload(timestamp_ms: int, value: float, seq: int) -> bytes:
@@ -114,18 +121,22 @@ class Decoder:
         self._meta, self._span, self._scaling = meta, Span(meta), Scaling(meta.sensors)
         units = topics.unit_topics(meta, root)
         self._rows = {f"{topic}/{tag}": (unit, tag) for unit, topic in enumerate(units) for tag in topics.STATE_TAGS}
+        self._alarm = {f"{topic}/{topics.ALARM}" for topic in units}
         tags = enumerate(topics.sensor_tags(meta))
         self._sensors = {f"{units[meta.sensors[k].unit]}/{tag}": k for k, tag in tags}
         self._ids = [np.array([sensor.id], np.int16) for sensor in meta.sensors]
         self._open: dict[tuple[int, int, int], dict[str, int]] = {}  # (unit, seq, ms) -> values so far
 
     def feed(self, message: Message) -> Readings:
-        """The reading, or the row that this message completes, else nothing."""
+        """The reading, or the row that this message completes, else nothing; of an alarm nothing."""
         try:
             if message.topic in self._sensors:
                 return self._sample(self._sensors[message.topic], _opened(message.payload))
             if message.topic in self._rows:
                 return self._row(*self._rows[message.topic], _opened(message.payload))
+            if message.topic in self._alarm:
+                alarms.check(message.payload, self._span)
+                return _NOTHING
             refuse("no unit has this topic")
         except RefusedError as error:
             raise PayloadError(message.topic, "uns", str(error)) from None
