@@ -22,5 +22,6 @@ def infer(log: EventLog, meta: Meta) -> EventLog:
     where = topology.of(meta)
     rows, n_parts = topology.packed(log, log.t_us)
     cause = np.full(len(log), -1, np.int64)
-    kernels.infer(rows, where.units, where.direct, n_parts, cause)
+    shapes = ((len(where.units), 5), len(where.direct), (n_parts, 2), len(log))
+    kernels.infer(rows, where.units, where.direct, *(np.full(shape, -1) for shape in shapes), cause)
     return replace(log, cause=cause.astype(np.int32))

@@ -79,7 +79,8 @@ class Feed:
         rows, t_us = rows.take(by_time), t_us[by_time]
         packed, n_parts = topology.packed(rows, t_us, rows.seq)
         where, order = self._topology, np.empty(len(rows), np.int64)
-        kernels.arrange(packed, where.units, where.way, where.capacity, n_parts, order)
+        memory = kernels.start(len(rows), len(where.units), n_parts, where.capacity)
+        kernels.arrange(packed, where.units, where.way, *memory, order)
         rows = rows.take(order)
         cause = np.full(len(rows), -1, np.int32)
         return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)

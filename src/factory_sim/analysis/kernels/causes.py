@@ -42,16 +42,13 @@ _ARRIVED, _ORIGIN = range(2)  # of a part: the row that brought it, its source
 
 
 @njit(cache=True)
-def infer(rows, units, direct, n_parts, cause):
+def infer(rows, units, direct, now, room, parts, before, cause):
     """Fill `cause` (n,) by the rules of docs/design.md for rows (n, 7), parts counted from 0 without gaps, -1 for none.
 
-    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine.
+    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine. Memory that comes
+    as -1: now (n_units, 5); room (n_operations,), the first row of the last take, which made room; parts (n_parts, 2);
+    before (n,), the same unit's row before this one.
     """
-    now = np.full((len(units), 5), -1)
-    now[:, _OFFERED] = 0
-    room = np.full(len(direct), -1)  # first row of the last take at an operation: it made room
-    parts = np.full((n_parts, 2), -1)
-    before = np.full(len(rows), -1)  # the same unit's row before this one
     for i in range(len(rows)):
         u, o, p = rows[i, UNIT], rows[i, OUTCOME], rows[i, PART]
         own = before[i] = now[u, _LAST]

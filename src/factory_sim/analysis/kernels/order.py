@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import njit
 
@@ -44,6 +46,9 @@ from factory_sim.analysis.kernels.columns import (
     T,
 )
 
+if TYPE_CHECKING:
+    from factory_sim.records import I8
+
 LARGEST_INSTANT = 4096  # rows of one instant that are put in order; more come from no line, and cost their square
 _EARLY, _MOVE, _DISPATCH, _LATE = 1 << 40, 2 << 40, 3 << 40, 4 << 40  # phases of an instant
 _EXIT = 1 << 20
@@ -54,23 +59,26 @@ _NEEDS, _LEADS, _AFTER, _DONE = range(4)
 _CAPACITY, _HELD = range(2)  # of a buffer
 
 
+def start(n_rows: int, n_units: int, n_parts: int, capacity: I8) -> tuple[I8, I8, I8, I8]:
+    """What `arrange` works with before the first row; made here because allocating compiles slowly (2.5 of 7 s)."""
+    shapes = ((len(capacity), 2), (n_units, 5), (n_rows, 4))
+    buffers, now, links = (np.zeros(shape, np.int64) for shape in shapes)
+    buffers[:, _CAPACITY] = capacity
+    now[:, [_LAST, _CLIENT]] = -1
+    links[:, [_NEEDS, _LEADS, _AFTER]] = -1
+    return buffers, now, links, np.full(n_parts, -1)  # the last: the buffer a part lies in
+
+
 @njit(cache=True)
-def arrange(rows, units, way, capacity, n_parts, order):
+def arrange(rows, units, way, buffers, now, links, lies, order):
     """Put rows (n, 7) of one instant into the order in which the line makes its moves; they come sorted by (t, unit, seq).
 
-    way (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known; capacity (n_buffers,),
-    0: no waiting places. `order` (n,) receives row indices. First rows, then repairs and people, then moves, always the
-    most downstream possible one, then the states that nothing else explains.
+    way (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known. Memory that comes
+    from `start`: buffers (n_buffers, 2), now (n_units, 5), links (n, 4), lies (n_parts,). `order` (n,) receives row
+    indices: first rows, then repairs and people, then moves, always the most downstream possible one, then the states
+    that nothing else explains.
     """
-    now = np.full((len(units), 5), -1)
-    now[:, _OFFERED:] = 0
-    now[:, _CLIENT] = -1
     _count_fullest(rows, now)
-    links = np.full((len(rows), 4), -1)
-    links[:, _DONE] = 0
-    buffers = np.zeros((len(capacity), 2), np.int64)
-    buffers[:, _CAPACITY] = capacity
-    lies = np.full(n_parts, -1)  # the buffer a part lies in
     i = np.int64(0)
     while i < len(rows):
         j = i + 1
@@ -97,41 +105,41 @@ def arrange(rows, units, way, capacity, n_parts, order):
 @njit(cache=True)
 def _count_fullest(rows, now):
     # the most parts each carrier held between instants: a full belt's capacity, which nobody tells us
-    load = np.zeros(len(now), np.int64)
     for i in range(len(rows)):
         u = rows[i, UNIT]
-        load[u] += int(rows[i, OUTCOME] == TOOK) - int(rows[i, OUTCOME] == PASSED)
+        now[u, _LOAD] += int(rows[i, OUTCOME] == TOOK) - int(rows[i, OUTCOME] == PASSED)
         if i + 1 == len(rows) or rows[i + 1, UNIT] != u or rows[i + 1, T] != rows[i, T]:
-            now[u, _MOST] = max(now[u, _MOST], load[u])
+            now[u, _MOST] = max(now[u, _MOST], now[u, _LOAD])
+    for u in range(len(now)):
+        now[u, _LOAD] = 0
 
 
 @njit(cache=True)
-def _target(row, units):
+def _target(h, rows, units):
     # where a move happens: parts given count at their destination, the exit is above all operations
-    if row[OUTCOME] == ENTERED:
-        return units[row[UNIT], FED]
-    if row[OUTCOME] == PASSED or row[OUTCOME] == REWORK:  # noqa: PLR1714 - compiles faster
-        return row[DETAIL]
-    return np.int64(_EXIT) if SCRAPPED <= row[OUTCOME] <= LEFT else units[row[UNIT], OPERATION]
+    if rows[h, OUTCOME] == ENTERED:
+        return units[rows[h, UNIT], FED]
+    if rows[h, OUTCOME] == PASSED or rows[h, OUTCOME] == REWORK:  # noqa: PLR1714 - compiles faster
+        return rows[h, DETAIL]
+    return np.int64(_EXIT) if SCRAPPED <= rows[h, OUTCOME] <= LEFT else units[rows[h, UNIT], OPERATION]
 
 
 @njit(cache=True)
 def _note(h, rows, units, way, now, buffers, lies):
     # carry the state of units and buffers past row h
-    row = rows[h]
-    u, p, o, last = row[UNIT], row[PART], row[OUTCOME], now[row[UNIT], _LAST]
-    if PASSED <= o <= ENTERED or (last >= 0 and rows[last, STATE] == BUSY and row[STATE] != BUSY):
-        now[u, _OFFERED] = row[T]
+    u, p, o, last = rows[h, UNIT], rows[h, PART], rows[h, OUTCOME], now[rows[h, UNIT], _LAST]
+    if PASSED <= o <= ENTERED or (last >= 0 and rows[last, STATE] == BUSY and rows[h, STATE] != BUSY):
+        now[u, _OFFERED] = rows[h, T]
     now[u, _LAST] = h
     now[u, _LOAD] += int(o == TOOK) - int(o == PASSED)
     if units[u, ROLE] == POOL:
-        now[u, _CLIENT] = row[DETAIL] if row[STATE] == BUSY else -1
+        now[u, _CLIENT] = rows[h, DETAIL] if rows[h, STATE] == BUSY else -1
     takes, gives = TOOK <= o <= MERGED, PASSED <= o <= REWORK or o == ENTERED
     if p < 0 or not (takes or gives):
         return
     if lies[p] >= 0:
         buffers[lies[p], _HELD] -= 1
-    d = _target(row, units)
+    d = _target(h, rows, units)
     lies[p] = way[d, u] if gives and 0 <= d < len(way) else -1
     if lies[p] >= 0:
         buffers[lies[p], _HELD] += 1
@@ -170,7 +178,7 @@ def _choose(i, j, rows, links, units, now, way, buffers, level):
             leads, b, taker = links[h, _LEADS], _place(h, rows, links, units, way), _taker(h, rows, links)
             if strict and ((leads >= 0 and not links[leads, _DONE]) or not _ready(h, j, rows, links)):
                 continue
-            if strict and not _room(rows[h], b, taker, units, now, rows, buffers):
+            if strict and not _room(h, b, taker, rows, units, now, buffers):
                 continue
             mine = _key(h, b, taker, rows, links, units, now, level)
             if best < 0 or mine < key:
@@ -188,7 +196,7 @@ def _choose(i, j, rows, links, units, now, way, buffers, level):
 def _place(h, rows, links, units, way):
     # the buffer a given part goes to, by itself or on a conveyor
     o, after = rows[h, OUTCOME], links[h, _AFTER]
-    at = _target(rows[h], units) if PASSED <= o <= ENTERED else np.int64(-1)
+    at = _target(h, rows, units) if PASSED <= o <= ENTERED else np.int64(-1)
     if not 0 <= at < len(way):
         return np.int64(-1)
     return np.int64(way[at, rows[h, UNIT] if after < 0 else rows[after, UNIT]])
@@ -216,14 +224,14 @@ def _ready(h, j, rows, links):
 
 
 @njit(cache=True)
-def _room(row, b, taker, units, now, rows, buffers):
+def _room(h, b, taker, rows, units, now, buffers):
     if taker >= 0:
         return now[taker, _LOAD] < now[taker, _MOST]
     if b < 0:
         return True
     if buffers[b, _CAPACITY] > 0:
         return buffers[b, _HELD] < buffers[b, _CAPACITY]
-    free, at = -buffers[b, _HELD], _target(row, units)  # without places a part needs a machine that could take it
+    free, at = -buffers[b, _HELD], _target(h, rows, units)  # without places a part needs a machine that could take it
     for v in range(len(units)):
         last = now[v, _LAST]
         free += int(units[v, OPERATION] == at and last >= 0 and rows[last, STATE] == STARVED)
@@ -233,36 +241,35 @@ def _room(row, b, taker, units, now, rows, buffers):
 @njit(cache=True)
 def _key(h, b, taker, rows, links, units, now, level):
     # phase and place, buffer, since when, unit: the smallest goes first
-    row = rows[h]
-    u, o, last = row[UNIT], row[OUTCOME], now[row[UNIT], _LAST]
+    u, o, last = rows[h, UNIT], rows[h, OUTCOME], now[rows[h, UNIT], _LAST]
     was = rows[last, STATE] if last >= 0 else np.int64(STARVED)
-    since = row[T]
+    since = rows[h, T]
     if PASSED <= o <= ENTERED and was != BUSY:
         since = now[u, _OFFERED]
-    elif (o == TOOK or row[STATE] == MAINTENANCE) and last >= 0:
+    elif (o == TOOK or rows[h, STATE] == MAINTENANCE) and last >= 0:
         since = rows[last, T]
-    elif units[u, ROLE] == POOL and row[STATE] == BUSY and 0 <= row[DETAIL] < len(units):
-        served = now[row[DETAIL], _LAST]
+    elif units[u, ROLE] == POOL and rows[h, STATE] == BUSY and 0 <= rows[h, DETAIL] < len(units):
+        served = now[rows[h, DETAIL], _LAST]
         was = rows[served, STATE] if served >= 0 else was
-    phase = _phase(row, was, units, links[h, _NEEDS] >= 0, level)
+    phase = _phase(h, rows, was, units, links[h, _NEEDS] >= 0, level)
     if links[h, _AFTER] >= 0 and taker < 0:  # a vehicle's loading ends
         return np.int64(_EARLY + 4), np.int64(-1), since, 4 * rows[links[h, _AFTER], UNIT]
     if phase == _EARLY + 5:  # robots and crews serve one after the other
         b = u if units[u, ROLE] == POOL else rows[links[h, _NEEDS], UNIT]
     rank = 4 * u  # a pool's member comes just before the unit it is sent to and just after the one it leaves
-    if units[u, ROLE] == POOL and row[STATE] == BUSY:
-        rank = 4 * row[DETAIL] - 1
+    if units[u, ROLE] == POOL and rows[h, STATE] == BUSY:
+        rank = 4 * rows[h, DETAIL] - 1
     elif units[u, ROLE] == POOL and now[u, _CLIENT] >= 0:
         rank = 4 * now[u, _CLIENT] + 1
     return phase, np.int64(2 * b + int(taker >= 0)), since, rank
 
 
 @njit(cache=True)
-def _phase(row, was, units, granted, level):
+def _phase(h, rows, was, units, granted, level):
     # of the moves those at the place under way first, then at the most downstream one; there buffers are filled before
     # machines take from them
-    state, o, role = row[STATE], row[OUTCOME], units[row[UNIT], ROLE]
-    if row[SEQ] == 0 and o == NONE:
+    state, o, role = rows[h, STATE], rows[h, OUTCOME], units[rows[h, UNIT], ROLE]
+    if rows[h, SEQ] == 0 and o == NONE:
         return np.int64(0)
     if role == CARRIER:
         if o == NONE and MOVING_EMPTY <= state <= LOADING and not MOVING_EMPTY <= was <= MOVING_LOADED:
@@ -271,7 +278,7 @@ def _phase(row, was, units, granted, level):
             return np.int64(_EARLY + 4)
     if NONE < o < LOST or (state == MAINTENANCE and was == STARVED):
         kind = 2 if o == TOOK else int(state == MAINTENANCE)
-        at = _target(row, units)
+        at = _target(h, rows, units)
         return np.int64(_MOVE + (0 if at == level else 4 * (2 * _EXIT - at)) + kind)
     stopped = state in (BLOCKED, DOWN) or (state == WAITING and was in (BUSY, BLOCKED))
     if o == LOST or (stopped and was not in (REPAIR, OFF)):
@@ -292,7 +299,7 @@ def _level(h, rows, links, units, level):
     o, state, after = rows[h, OUTCOME], rows[h, STATE], links[h, _AFTER]
     loaded = after >= 0 and rows[after, STATE] == MOVING_LOADED
     if NONE < o < LOST and not loaded and STARVED <= state <= BLOCKED:
-        return _target(rows[h], units)
+        return _target(h, rows, units)
     return level
 
 
