@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "factory_sim"
 
 FLOORS: list[set[str]] = [
-    {"errors", "clock", "units", "distributions", "records", "streams"},
+    {"errors", "clock", "units", "distributions", "records", "compiled", "streams"},
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},
     {"doors"},
@@ -24,8 +24,12 @@ GROUND = FLOORS[0]
 # Foreign package -> the only modules that may import it.
 DOORS: dict[str, set[str]] = {
     "simpy": {"sim"},
-    "numba": {"streams", "sim.calendar", "sensing.sample", "analysis.kernels"},
+    "numba": {"compiled", "streams", "sim.calendar", "sensing.sample", "analysis.kernels"},
+    "llvmlite": {"sim.calendar"},
     "paho": {"wire.client"},
+    "google": {"wire.sparkplug"},
+    "pandas": {"plant.tables", "views"},
+    "openpyxl": {"plant"},
     "yaml": {"plant"},
     "yamlcore": {"plant"},
     "pydantic": {"plant"},
