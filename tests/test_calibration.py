@@ -59,7 +59,7 @@ def test_a_stopped_calibration_goes_on_where_it_was(plants: tuple[Plant, Plant],
 def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
     finished = [Pair(r, (100, 130), (56.0, 37.0)) for r in range(2)]
-    assert summary(finished, SETTING).line_rate_pct.mean == pytest.approx(30)
+    assert summary(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
     kept.write_text('{"baseline": "another"}\n', encoding="utf-8")
     with pytest.raises(ResumeError, match="other plants"):
         calibrate(*plants, SETTING, kept)
@@ -75,7 +75,7 @@ def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_pat
 )
 def test_the_published_gain_must_lie_in_a_narrow_interval(retrofit: tuple[int, ...], *, inside: bool) -> None:
     pairs = [Pair(r, (1000, parts), (56.0, 37.0)) for r, parts in enumerate(retrofit)]
-    assert summary(pairs, SETTING).inside is inside
+    assert summary(pairs, SETTING, 2.0).inside is inside
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ import numpy as np
 from factory_sim.analysis.paired import Interval, interval, percent
 from factory_sim.clock import us_from_s
 from factory_sim.errors import FactoryError, TrialError
+from factory_sim.plant.describe import planned
+from factory_sim.records import Window
 from factory_sim.sim.run import simulate
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ class Setting:
     warm_up_s: float = 4 * 3600.0
     duration_s: float = 8 * 3600.0
     workers: int = 2
+
+    @property
+    def window(self) -> Window:
+        """What is counted of each run."""
+        t0 = us_from_s(self.warm_up_s)
+        return Window(t0, t0 + us_from_s(self.duration_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,8 @@ def calibrate(
         except BaseException:  # a trial failed, or Ctrl-C: what is finished is kept
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return summary([pairs[r] for r in range(setting.replications)], setting)
+    planned_us = sum(end - begin for begin, end in planned(baseline, setting.window))
+    return summary([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
 
 
 def _finished(pool: ProcessPoolExecutor, missing: list[int], plants: tuple[Plant, Plant], seed: int) -> Iterator[Pair]:
@@ -121,16 +130,15 @@ def _finished(pool: ProcessPoolExecutor, missing: list[int], plants: tuple[Plant
             yield Pair(replication, (before[0], after[0]), (before[1], after[1]))
 
 
-def summary(pairs: Sequence[Pair], setting: Setting) -> Result:
-    """Means and intervals over `pairs`, at least two."""
+def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result:
+    """Means and intervals over `pairs`, at least two, of windows with `planned_h` hours of planned production."""
     parts = np.array([pair.good_parts for pair in pairs], np.float64)
     times = np.array([pair.station_cycle_time_s for pair in pairs], np.float64)
     gain = percent(parts[:, 0], parts[:, 1])
-    per_h = 3600.0 / setting.duration_s
     return Result(
         replications=len(pairs), seed=setting.seed, warm_up_s=setting.warm_up_s, duration_s=setting.duration_s,
         station_cycle_time_s=(interval(times[:, 0]), interval(times[:, 1])),
-        good_parts_per_h=(interval(per_h * parts[:, 0]), interval(per_h * parts[:, 1])),
+        good_parts_per_h=(interval(parts[:, 0] / planned_h), interval(parts[:, 1] / planned_h)),
         line_rate_pct=gain,
         published_pct=PUBLISHED_GAIN_PCT,
         half_width_pct=gain.half_width,
@@ -187,8 +195,7 @@ def _follow(parent: BaseProcess) -> None:
 def _run(which: int, replication: int) -> tuple[int, float]:
     """Good parts in the window, and mean busy seconds per part at the pacing station."""
     plant, setting = _work[0][which], _work[1]
-    t0 = us_from_s(setting.warm_up_s)
-    t1 = t0 + us_from_s(setting.duration_s)
+    t0, t1 = setting.window.t0_us, setting.window.t1_us
     truth = simulate(plant, seed=setting.seed, replication=replication, warm_up_us=t0, until_us=t1).truth
     units = list(plant.operations[plant.pacing].machines)
     parts, busy_us = int(truth.parts[units].sum()), int(truth.busy_us[units].sum())
