@@ -41,7 +41,7 @@ def taken(client: Client, n: int) -> list[Message]:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_wildcard_subscriber_gets_every_reading_through_a_real_broker(broker: Broker, name: str) -> None:
-    root, ns = f"{ROOT}/{name}", 1_000_000 if name == "uns" else 1
+    root, ns = f"{ROOT}/{name}", 1_000_000 if name in {"uns", "sparkplug"} else 1
     readings = random_readings(META, 2, ticks=20, rows=100)
     messages = FORMATS[name].encoder(META, root).data(readings)
     decoder = FORMATS[name].decoder(META, root)

@@ -16,7 +16,7 @@ import ssl
 import struct
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from uuid import uuid4
@@ -28,36 +28,17 @@ from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire import topics
 from factory_sim.wire.address import parse
+from factory_sim.wire.options import PASSWORD_VARIABLE, Options
+from factory_sim.wire.tls import context, unreachable, untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
 _SUBACK_FAILURE = 0x80
 _SEND_AT_ONCE = 64  # messages between two looks at the socket
 _READ_AT_ONCE = 32
 _HAS_CORK = hasattr(socket, "TCP_CORK")  # Linux
 _BROKEN = (OSError, ValueError, IndexError, struct.error)  # what paho raises on a peer that does not speak MQTT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a client behaves; secrets do not show in its repr."""
-
-    client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
-    password: str = field(default="", repr=False)  # before the URL's, before the environment's
-    keepalive_s: int = 300  # the broker disconnects a caller that stays away one and a half times as long
-    window: int = 1_000  # unacknowledged messages (MQTT numbers 65,535), and
-    window_bytes: int = 16 * 1024 * 1024  # unacknowledged bytes; one message always goes
-    max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
-    connect_timeout_s: float = 5.0
-    patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
-    back_off_s: tuple[float, float] = (0.2, 0.5)  # pause before the first and before every further attempt
-    clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
-    will: Message | None = None  # what the broker publishes when this client dies
-    ca_file: str = ""  # mqtts: PEM of the authorities; empty: the system's
-    cert_file: str = ""  # mqtts: PEM of this client's certificate
-    key_file: str = field(default="", repr=False)
 
 
 class Client:
@@ -66,9 +47,12 @@ class Client:
     def __init__(self, url: str, options: Options | None = None, **changes: Any) -> None:
         self.options = replace(options or Options(), **changes)
         self.address = parse(url)
-        self._filters: dict[str, int] = {}
+        self._filters: dict[str, int] = dict.fromkeys(self.options.filters, 1)
         self._inbox: deque[Message] = deque()
-        self._unacknowledged: dict[int, int] = {}  # message id -> bytes
+        self._unacknowledged: dict[int, tuple[int, int]] = {}  # message id -> its number, bytes; oldest first
+        self._sent = 0  # messages
+        self._next_attempt_at = 0.0
+        self.connections = 0  # so far
         self._bytes = 0
         self._pending: set[int] = set()  # message ids of subscriptions not granted yet
         self._refused: str = ""  # why the broker refused us: final
@@ -102,6 +86,43 @@ class Client:
             for message in some:
                 self._send(message)
         self._uncork()
+
+    def ready(self, size: int = 0) -> bool:
+        """Whether a message of `size` bytes can go out at once.
+
+        Moves what can be moved and heals a lost connection, but never waits: at most one attempt to connect.
+        """
+        if self._online and self._mqtt.socket() is not None:
+            try:
+                self._turn(0.0)
+            except _BROKEN:
+                self._online = False
+        if not self._online and time.monotonic() >= self._next_attempt_at:
+            self._attempt()
+        return self._online and not self._mqtt.want_write() and not self._window_is_full(size)
+
+    def send(self, message: Message) -> bool:
+        """Hand over a message after `ready`; False if the connection is lost and it did not go out."""
+        self._check(message)
+        if self._online:
+            self._hand_over(message)
+        return self._online
+
+    @property
+    def settled(self) -> int:
+        """Of the messages sent so far, counted in order, how many lie before the first that is not acknowledged."""
+        for number, _ in self._unacknowledged.values():
+            return number
+        return self._sent
+
+    def leave(self) -> None:
+        """Says goodbye when all is acknowledged, else it would be sent once more; the next call connects again."""
+        end = time.monotonic() + 1.0
+        while self._online and self._unacknowledged and time.monotonic() < end:
+            self._turn(0.05)
+        self.close()
+        self._online = False
+        self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Waits until the broker has acknowledged everything. Raises BrokerError after `timeout_s`."""
@@ -154,10 +175,16 @@ class Client:
         self._check(message)
         while not self._online or self._window_is_full(len(message.payload)):
             self._drive(0.1)
+        while not message.qos and self._online and self._mqtt.want_write():  # nothing else holds QoS 0 back
+            self._drive(0.1)
+        self._hand_over(message)
+
+    def _hand_over(self, message: Message) -> None:
         info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
         if message.qos:
-            self._unacknowledged[info.mid] = len(message.payload)
+            self._unacknowledged[info.mid] = (self._sent, len(message.payload))
             self._bytes += len(message.payload)
+        self._sent += 1
 
     def _new(self) -> paho.Client:
         o = self.options
@@ -175,42 +202,37 @@ class Client:
             password = o.password or self.address.password or os.environ.get(PASSWORD_VARIABLE, "")
             mqtt.username_pw_set(self.address.user, password or None)
         if self.address.tls:
-            mqtt.tls_set_context(self._tls())
-        if o.will is not None:
-            self._check(o.will)
-            mqtt.will_set(o.will.topic, o.will.payload, o.will.qos, o.will.retain)
+            mqtt.tls_set_context(self._trust())
         return mqtt
 
-    def _tls(self) -> ssl.SSLContext:
+    def _set_will(self) -> None:
+        will = self.options.will() if callable(self.options.will) else self.options.will
+        if will is not None:
+            self._check(will)
+            self._mqtt.will_set(will.topic, will.payload, will.qos, will.retain)
+
+    def _trust(self) -> ssl.SSLContext:
         o = self.options
         try:
-            context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # demands a trusted certificate that names the host
-            if o.ca_file:
-                context.load_verify_locations(o.ca_file)
-            else:
-                context.load_default_certs()
-            if o.cert_file:
-                context.load_cert_chain(o.cert_file, o.key_file or None)
+            return context(o.ca_file, o.cert_file, o.key_file)
         except (OSError, ssl.SSLError) as error:
             self._fail(f"its certificates cannot be read ({o.ca_file} {o.cert_file}): {error}")
-        return context
 
     def _first_connect(self) -> None:
         try:
             self._connect()
-        except ssl.SSLCertVerificationError as error:
-            self._fail(f"its certificate is not trusted: {error.verify_message}")
         except ssl.SSLError as error:
-            self._fail(f"no TLS connection: {error.reason or error}. Is this the broker's TLS port?")
+            self._fail(untrusted(error))
         except socket.gaierror:
             self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
         except OSError as error:
-            self._fail(_unreachable(error))
+            self._fail(unreachable(error))
         if not self._online:
             self._fail("closed the connection or did not answer; is this the port of an MQTT broker?")
 
     def _connect(self) -> None:
         """One attempt; returns online, or offline if the peer does not answer as a broker does."""
+        self._set_will()
         self._mqtt.connect(self.address.host, self.address.port, self.options.keepalive_s)
         connection = self._mqtt.socket()
         if isinstance(connection, socket.socket):
@@ -271,21 +293,30 @@ class Client:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
     def _reconnect(self) -> None:
-        first, further = self.options.back_off_s
         now = time.monotonic()
         if self._lost_at is None or now - self._online_at > self.options.patience_s:
             self._lost_at = now
-        end, pause, reason = self._lost_at + self.options.patience_s, first, "it closes the connection again"
+        end, pause = self._lost_at + self.options.patience_s, self.options.back_off_s[0]
+        reason = "it closes the connection again"
         while not self._online:
             self._raise_if_refused()
             if time.monotonic() > end:
                 self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
             time.sleep(pause)
-            pause = further
-            try:
-                self._connect()
-            except OSError as error:
-                reason = _unreachable(error)
+            pause = self.options.back_off_s[1]
+            reason = self._attempt() or reason
+
+    def _attempt(self) -> str:
+        """Try once to connect again; what went wrong, if anything. Raises BrokerError on what cannot heal."""
+        self._raise_if_refused()
+        self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
+        try:
+            self._connect()
+        except ssl.SSLError as error:
+            self._fail(untrusted(error))
+        except OSError as error:
+            return unreachable(error)
+        return ""
 
     def _ask(self, filters: Sequence[str]) -> None:
         if filters:
@@ -313,14 +344,17 @@ class Client:
             self._refused = f"the broker refused {who}: {str(reason).lower()}. Check the name and {PASSWORD_VARIABLE}"
             return
         self._online, self._online_at = True, time.monotonic()
+        self.connections += 1
         self._pending.clear()
         self._ask(list(self._filters))
+        for message in self.options.opening() if self.options.opening else ():
+            self._hand_over(message)
 
     def _on_disconnect(self, *_: Any) -> None:
         self._online = False
 
     def _on_publish(self, _c: Any, _u: Any, mid: int, _r: Any, _p: Any) -> None:
-        self._bytes -= self._unacknowledged.pop(mid, 0)
+        self._bytes -= self._unacknowledged.pop(mid, (0, 0))[1]
         self._lost_at = None
 
     def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: Any, _p: Any) -> None:
@@ -346,22 +380,7 @@ class Client:
         raise BrokerError(self.address.shown, reason) from None
 
 
-class _Context(ssl.SSLContext):
-    """Shakes hands while it wraps: paho does so afterwards and then leaves a refused socket open."""
-
-    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": True})
-
-
 def _batches(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
     rest = iter(messages)
     while some := list(islice(rest, size)):
         yield some
-
-
-def _unreachable(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there. Start a broker, or name another with --broker mqtt://host:port"
-    if isinstance(error, TimeoutError):
-        return "no answer in time. Check host and port in --broker mqtt://host:port, and firewalls between"
-    return f"cannot be reached: {error.strerror or error}. Check --broker mqtt://host:port"

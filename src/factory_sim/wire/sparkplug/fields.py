@@ -102,14 +102,14 @@ def metric(m: Metric, time_ms: int) -> bytes:
         parts += [ALIAS, varint(m.alias)]
     parts += [TIMESTAMP, time_bytes(time_ms if m.time_ms < 0 else m.time_ms), DATATYPE, varint(m.type)]
     if m.properties:
-        parts += [PROPERTIES, _sized(_property_set(m.properties))]
-    return PAYLOAD_METRIC + _sized(b"".join([*parts, scalar(m.type, m.value)]))
+        parts += [PROPERTIES, sized(_property_set(m.properties))]
+    return PAYLOAD_METRIC + sized(b"".join([*parts, scalar(m.type, m.value)]))
 
 
 def by_alias(alias: int, kind: Type, value: Value, time_ms: int, *, is_historical: bool = False) -> bytes:
     """A metric of a data message: alias, time and value, neither name nor data type."""
     flag = HISTORICAL + b"\x01" if is_historical else b""
-    return PAYLOAD_METRIC + _sized(ALIAS + varint(alias) + TIMESTAMP + time_bytes(time_ms) + flag + scalar(kind, value))
+    return PAYLOAD_METRIC + sized(ALIAS + varint(alias) + TIMESTAMP + time_bytes(time_ms) + flag + scalar(kind, value))
 
 
 def payload(body: bytes, time_ms: int, seq: int = -1) -> bytes:
@@ -120,7 +120,7 @@ def payload(body: bytes, time_ms: int, seq: int = -1) -> bytes:
 
 def _property_set(properties: tuple[tuple[str, Value], ...]) -> bytes:
     keys = b"".join(_SET_KEYS + _text(name) for name, _ in properties)
-    return keys + b"".join(_SET_VALUES + _sized(_property(value)) for _, value in properties)
+    return keys + b"".join(_SET_VALUES + sized(_property(value)) for _, value in properties)
 
 
 def _property(value: Value) -> bytes:
@@ -132,8 +132,9 @@ def _property(value: Value) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    return _sized(text.encode())
+    return sized(text.encode())
 
 
-def _sized(content: bytes) -> bytes:
+def sized(content: bytes) -> bytes:
+    """A length-delimited field: its length, then its content."""
     return varint(len(content)) + content

@@ -1,0 +1,35 @@
+"""How a client behaves and who it says it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from factory_sim.records import Message
+
+PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a client behaves; secrets do not show in its repr."""
+
+    client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
+    password: str = field(default="", repr=False)  # before the URL's, before the environment's
+    keepalive_s: int = 300  # the broker disconnects a caller that stays away one and a half times as long
+    window: int = 1_000  # unacknowledged messages (MQTT numbers 65,535), and
+    window_bytes: int = 16 * 1024 * 1024  # unacknowledged bytes; one message always goes
+    max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
+    connect_timeout_s: float = 5.0
+    patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
+    back_off_s: tuple[float, float] = (0.2, 0.5)  # pause before the first and before every further attempt
+    clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
+    will: Message | Callable[[], Message] | None = None  # what the broker publishes when this client dies
+    filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent
+    opening: Callable[[], Sequence[Message]] | None = None  # what is sent first after every connect
+    ca_file: str = ""  # mqtts: PEM of the authorities; empty: the system's
+    cert_file: str = ""  # mqtts: PEM of this client's certificate
+    key_file: str = field(default="", repr=False)

@@ -1,0 +1,200 @@
+"""A Sparkplug host as a pure state machine: who is online, what is missing, when to ask for a rebirth.
+
+It watches a feed and holds nothing back: our readings carry their own numbers and times, so late ones need no buffer.
+A gap in `seq` that does not close within `reorder_ms`, data from a node without a birth, or an alias that no birth
+named make it ask the edge node for a rebirth, at most once every `patience_ms`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message
+from factory_sim.wire.formats.checks import RefusedError, refuse
+from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
+from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
+
+REORDER_MS = 2_000
+PATIENCE_MS = 5_000
+MAX_NODES, MAX_DEVICES, MAX_ALIASES = 4_096, 65_536, 1_000_000
+_FROM_NODE = ("NBIRTH", "NDEATH", "NDATA")
+_FROM_DEVICE = ("DBIRTH", "DDEATH", "DDATA")
+
+
+@dataclass(slots=True)
+class DeviceState:
+    """A device as its births and deaths tell; its metrics are stale while it is offline."""
+
+    online: bool
+    since_ms: int
+    aliases: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class NodeState:
+    """An edge node as its births and deaths tell."""
+
+    online: bool = False
+    since_ms: int = 0
+    bd_seq: int = -1
+    expected: int = 0  # the next sequence number
+    early: set[int] = field(default_factory=set)  # numbers that came before those they follow
+    gap_ms: int = -1  # since when something is missing; -1: nothing is
+    asked_ms: int = -(2**62)
+    devices: dict[str, DeviceState] = field(default_factory=dict)
+    own: frozenset[int] = frozenset()  # aliases of its own metrics
+
+
+class Host:
+    """One host application for all edge nodes of a group."""
+
+    def __init__(
+        self, host_id: str, group: str, *, reorder_ms: int = REORDER_MS, patience_ms: int = PATIENCE_MS
+    ) -> None:
+        self.host_id, self.group = host_id, group
+        self.nodes: dict[str, NodeState] = {}
+        self.rebirths = 0  # asked for
+        self._reorder_ms, self._patience_ms = reorder_ms, patience_ms
+        self._state_ms = 0
+        self._aliases = 0
+
+    def filters(self) -> list[str]:
+        """What to subscribe to before anything is published."""
+        return [f"{VERSION}/{self.group}/#", state_topic(self.host_id)]
+
+    def will(self, now_ms: int) -> Message:
+        """The will of the next CONNECT: this host is offline."""
+        self._state_ms = now_ms
+        return self._state(online=False, now_ms=now_ms)
+
+    def opened(self) -> list[Message]:
+        """What to publish first: this host is online, with the will's time."""
+        return [self._state(online=True, now_ms=self._state_ms)]
+
+    def closing(self, now_ms: int) -> list[Message]:
+        """What to publish before a deliberate disconnect."""
+        return [self._state(online=False, now_ms=now_ms)]
+
+    def heard(self, message: Message, now_ms: int) -> list[Message]:
+        """What to answer. Raises PayloadError on what is no Sparkplug message, and then changes nothing."""
+        try:
+            if message.topic == state_topic(self.host_id):
+                online, _ = host_state(message.payload)
+                return [] if online else self.opened()
+            return self._from_edge(message, now_ms)
+        except RefusedError as error:
+            raise PayloadError(message.topic, "sparkplug", str(error)) from None
+
+    def due(self, now_ms: int) -> list[Message]:
+        """Requests to nodes whose gaps have stayed open."""
+        late = [i for i, n in self.nodes.items() if 0 <= n.gap_ms <= now_ms - self._reorder_ms]
+        return [request for node_id in late for request in self._ask(node_id, now_ms)]
+
+    def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
+        levels = message.topic.split("/")
+        kind = levels[2] if len(levels) > 2 else ""
+        if levels[:2] != [VERSION, self.group] or len(levels) != 4 + (kind in _FROM_DEVICE):
+            refuse("no Sparkplug topic of this group")
+        if kind in ("NCMD", "DCMD"):
+            return []
+        if kind not in _FROM_NODE + _FROM_DEVICE:
+            refuse(f"{kind[:60]!r} is no kind of message")
+        payload = parse.payload(message.payload, needs_seq=kind != "NDEATH")
+        node = self.nodes.get(levels[3]) or NodeState()
+        if kind == "NBIRTH":
+            self._node_birth(node, payload, now_ms)
+        elif kind == "NDEATH":
+            _node_death(node, payload, now_ms)
+        elif not node.online or not self._applied(node, kind, levels[4:], payload):
+            self._keep(levels[3], node)
+            return self._ask(levels[3], now_ms)
+        else:
+            _count(node, payload.seq, now_ms)
+        self._keep(levels[3], node)
+        return []
+
+    def _node_birth(self, node: NodeState, payload: Any, now_ms: int) -> None:
+        metrics = _named(payload)
+        number = next((m.value for m in metrics if m.name == BD_SEQ), None)
+        if type(number) is not int or not 0 <= number < SEQ_COUNT:
+            refuse("an NBIRTH needs a bdSeq from 0 to 255")
+        if payload.seq:
+            refuse(f"an NBIRTH has seq 0, got {payload.seq}")
+        node.online, node.since_ms, node.bd_seq = True, now_ms, number
+        node.expected, node.gap_ms = 1, -1
+        node.early.clear()
+        node.devices.clear()
+        node.own = frozenset(m.alias for m in metrics)
+
+    def _applied(self, node: NodeState, kind: str, device: list[str], payload: Any) -> bool:
+        """Take a device's birth or death; whether all aliases of data are known."""
+        if kind == "DBIRTH":
+            aliases = frozenset(m.alias for m in _named(payload))
+            if len(node.devices) >= MAX_DEVICES or len(aliases) > MAX_ALIASES:
+                refuse("more devices or metrics than this host holds")
+            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, aliases=aliases)
+            return True
+        known = node.own
+        if device:
+            state = node.devices.get(device[0])
+            if state is None or not state.online:
+                return False
+            known = state.aliases
+            if kind == "DDEATH":
+                state.online, state.since_ms = False, payload.timestamp
+                return True
+        return known.issuperset(m.alias for m in payload.metrics)
+
+    def _keep(self, node_id: str, node: NodeState) -> None:
+        if node_id not in self.nodes and len(self.nodes) >= MAX_NODES:
+            refuse(f"more than {MAX_NODES:,} edge nodes")
+        self.nodes[node_id] = node
+
+    def _ask(self, node_id: str, now_ms: int) -> list[Message]:
+        node = self.nodes[node_id]
+        if now_ms - node.asked_ms < self._patience_ms:
+            return []
+        node.asked_ms, node.gap_ms = now_ms, -1
+        self.rebirths += 1
+        body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
+        return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", fields.payload(body, now_ms), qos=0)]
+
+    def _state(self, *, online: bool, now_ms: int) -> Message:
+        payload = orjson.dumps({"online": online, "timestamp": now_ms})
+        return Message(state_topic(self.host_id), payload, qos=1, retain=True)
+
+
+def _count(node: NodeState, seq: int, now_ms: int) -> None:
+    """Follow the sequence; any number but the next, or the last one again, opens a gap."""
+    if seq == (node.expected - 1) % SEQ_COUNT:
+        return
+    if seq != node.expected:
+        node.early.add(seq)
+        if node.gap_ms < 0:
+            node.gap_ms = now_ms
+        return
+    node.expected = (node.expected + 1) % SEQ_COUNT
+    while node.expected in node.early:
+        node.early.discard(node.expected)
+        node.expected = (node.expected + 1) % SEQ_COUNT
+    if not node.early:
+        node.gap_ms = -1
+
+
+def _node_death(node: NodeState, payload: Any, now_ms: int) -> None:
+    number = next((m.value for m in _named(payload) if m.name == BD_SEQ), None)
+    if number != node.bd_seq:
+        return  # of an earlier connection
+    node.online, node.since_ms, node.gap_ms = False, now_ms, -1
+    for device in node.devices.values():
+        device.online, device.since_ms = False, now_ms
+
+
+def _named(payload: Any) -> list[Metric]:
+    return [parse.named(metric) for metric in payload.metrics]

@@ -1,0 +1,216 @@
+"""An edge node's session as a pure state machine: messages and moments in, messages and commands out.
+
+Whoever owns the connection (`sessions.py`) asks for the will before each CONNECT, publishes what `opened` gives right
+after it, and hands over what arrives. Between two births `seq` rises by one a message, modulo 256.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message
+from factory_sim.wire.formats.checks import RefusedError, json_object, refuse, whole
+from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug.fields import TIME_BYTES, Metric, Type
+from factory_sim.wire.sparkplug.namespace import BD_SEQ, READINGS, REBIRTH, VERSION, state_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from factory_sim.wire.sparkplug.fields import Value
+    from factory_sim.wire.sparkplug.namespace import Device, Node
+
+SEQ_COUNT = 256
+DEBOUNCE_MS = 1_000  # rebirths asked for sooner after a birth wait until then: many hosts may ask at once
+_HEAD = 1 + TIME_BYTES  # bytes of a payload's own time
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A value that a host wrote to a device."""
+
+    unit: int
+    name: str  # of the metric
+    value: Value
+
+
+@dataclass(slots=True)
+class Reply:
+    """What follows from a message."""
+
+    messages: list[Message] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    leave: bool = False  # disconnect, then connect again and wait for the primary host
+
+
+class EdgeNode:
+    """One edge node.
+
+    current : a device's present values, one for each of its metrics.
+    primary_host : id of the host without which nothing is published; empty: none.
+    bd_seq : number of the first connection, continued from an earlier process where it is known.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        current: Callable[[Device], Sequence[Value]],
+        *,
+        primary_host: str = "",
+        debounce_ms: int = DEBOUNCE_MS,
+        bd_seq: int = 0,
+    ) -> None:
+        self.node, self.born, self.births = node, False, 0
+        self.readings = 0
+        self._current, self._debounce_ms = current, debounce_ms
+        self._host = state_topic(primary_host) if primary_host else ""
+        self._host_online, self._host_ms = False, -1
+        self._connected = False
+        self.bd_seq = (bd_seq - 1) % SEQ_COUNT  # the next CONNECT's is one more
+        self._seq = 0
+        self._born_ms = -debounce_ms
+        self._asked = False  # for a rebirth that waits
+        self._devices = {node.topic("DCMD", device): device for device in node.devices}
+
+    def filters(self) -> list[str]:
+        """What to subscribe to, at QoS 1, before anything is published."""
+        commands = [self.node.topic("NCMD"), f"{self.node.topic('DCMD')}/+"]
+        return [*commands, self._host] if self._host else commands
+
+    def will(self, now_ms: int) -> Message:
+        """The will of the next CONNECT: NDEATH with a new bdSeq."""
+        self.bd_seq = (self.bd_seq + 1) % SEQ_COUNT
+        self.born = self._connected = self._host_online = False
+        return self._death(now_ms)
+
+    def opened(self, now_ms: int) -> list[Message]:
+        """What to publish first: the births, unless a primary host has to be waited for."""
+        self._connected = True
+        return [] if self._host and not self._host_online else self._birth(now_ms)
+
+    def data(self, message: Message, now_ms: int) -> Message:
+        """A DDATA as the format makes it, with this session's sequence number and the moment of sending."""
+        assert self.born, "births come first"
+        seq_bytes = 3 if message.payload[-2:-1] >= b"\x80" else 2  # numbers above 127 take two digits
+        return self._numbered(message.topic, message.payload[_HEAD:-seq_bytes], now_ms)
+
+    def statistics(self, now_ms: int) -> Message:
+        """NDATA: readings sent so far."""
+        alias = next(m.alias for m in self.node.metrics if m.name == READINGS)
+        body = fields.by_alias(alias, Type.INT64, self.readings, now_ms)
+        return self._numbered(self.node.topic("NDATA"), body, now_ms)
+
+    def changed(self, device: Device, name: str, value: Value, now_ms: int) -> Message:
+        """DDATA: a writable value has become `value`."""
+        metric = next(m for m in device.metrics if m.name == name)
+        body = fields.by_alias(metric.alias, metric.type, value, now_ms)
+        return self._numbered(self.node.topic("DDATA", device), body, now_ms)
+
+    def due(self, now_ms: int) -> list[Message]:
+        """Births that were asked for and had to wait."""
+        ready = self._asked and self.born and now_ms - self._born_ms >= self._debounce_ms
+        return self._birth(now_ms) if ready else []
+
+    def closing(self, now_ms: int) -> list[Message]:
+        """What to publish before a deliberate disconnect."""
+        was_born, self.born = self.born, False
+        return [self._death(now_ms)] if was_born else []
+
+    def heard(self, message: Message, now_ms: int) -> Reply:
+        """What follows from a command or a host's state. Raises PayloadError and then changes nothing."""
+        try:
+            if message.topic == self._host:
+                return self._state(message.payload, now_ms)
+            if message.topic == self.node.topic("NCMD"):
+                return self._node_command(message.payload, now_ms)
+            if message.topic in self._devices:
+                return Reply(orders=self._device_command(self._devices[message.topic], message.payload))
+            refuse(f"no topic of edge node {self.node.id}")
+        except RefusedError as error:
+            raise PayloadError(message.topic, "sparkplug", str(error)) from None
+
+    def _state(self, payload: bytes, now_ms: int) -> Reply:
+        online, time_ms = host_state(payload)
+        if time_ms < self._host_ms:
+            return Reply()  # an old session of the host
+        self._host_ms, self._host_online = time_ms, online
+        if not online:
+            was_born = self.born
+            return Reply(self.closing(now_ms), leave=was_born)
+        return Reply(self._birth(now_ms) if self._connected and not self.born else [])
+
+    def _node_command(self, payload: bytes, now_ms: int) -> Reply:
+        for metric in parse.payload(payload, needs_seq=False).metrics:
+            if metric.name == REBIRTH and parse.scalar(metric, Type.BOOLEAN) is True:
+                self._asked = True
+        return Reply(self.due(now_ms))
+
+    def _device_command(self, device: Device, payload: bytes) -> list[Order]:
+        writable = [m for m in device.metrics if dict(m.properties).get("writable") is True]
+        by_name, by_alias = {m.name: m for m in writable}, {m.alias: m for m in writable}
+        orders = []
+        for found in parse.payload(payload, needs_seq=False).metrics:
+            known = by_name.get(found.name) or (by_alias.get(found.alias) if found.HasField("alias") else None)
+            if known is None:
+                continue  # a host may know names that we do not
+            value = parse.scalar(found, known.type)
+            if value is None:
+                refuse(f"{known.name} may not be null")
+            orders.append(Order(device.unit, known.name, value))
+        return orders
+
+    def _birth(self, now_ms: int) -> list[Message]:
+        self._seq, self.born, self._asked, self._born_ms = -1, True, False, now_ms
+        self.births += 1
+        session = (Metric(BD_SEQ, Type.INT64, self.bd_seq), Metric(REBIRTH, Type.BOOLEAN, value=False))
+        values: dict[str, Any] = {READINGS: self.readings}
+        own = tuple(_valued(m, values.get(m.name, m.value)) for m in self.node.metrics)
+        return [
+            self._numbered(self.node.topic("NBIRTH"), _metrics((*session, *own), now_ms), now_ms),
+            *(self._device_birth(device, now_ms) for device in self.node.devices),
+        ]
+
+    def _device_birth(self, device: Device, now_ms: int) -> Message:
+        metrics = tuple(map(_valued, device.metrics, self._current(device)))
+        return self._numbered(self.node.topic("DBIRTH", device), _metrics(metrics, now_ms), now_ms)
+
+    def _death(self, now_ms: int) -> Message:
+        body = fields.metric(Metric(BD_SEQ, Type.INT64, self.bd_seq), now_ms)
+        return Message(self.node.topic("NDEATH"), fields.payload(body, now_ms), qos=1)
+
+    def _numbered(self, topic: str, body: bytes, now_ms: int) -> Message:
+        self._seq = (self._seq + 1) % SEQ_COUNT
+        return Message(topic, fields.payload(body, now_ms, self._seq), qos=0)
+
+
+def host_state(payload: bytes) -> tuple[bool, int]:
+    """(online, timestamp) of a STATE message."""
+    found = json_object(payload)
+    online = found.get("online")
+    if type(online) is not bool:
+        refuse("online: expected true or false")
+    return online, whole(found, "timestamp", 0, fields.MAX_MS)
+
+
+def historical(message: Message) -> Message:
+    """A DDATA that is sent again: all of its metrics marked as history."""
+    payload = parse.payload(message.payload)
+    for metric in payload.metrics:
+        metric.is_historical = True
+    body = b"".join(fields.PAYLOAD_METRIC + fields.sized(m.SerializeToString()) for m in payload.metrics)
+    return Message(message.topic, fields.payload(body, payload.timestamp, payload.seq), qos=0)
+
+
+def is_ours(topic: str, node: Node) -> bool:
+    """Whether a topic is one that this edge node publishes."""
+    return topic.startswith(f"{VERSION}/{node.group}/") and topic.split("/")[3] == node.id
+
+
+def _valued(metric: Metric, value: Value) -> Metric:
+    return Metric(metric.name, metric.type, value, metric.alias, metric.properties)
+
+
+def _metrics(metrics: tuple[Metric, ...], now_ms: int) -> bytes:
+    return b"".join(fields.metric(metric, now_ms) for metric in metrics)

@@ -1,0 +1,232 @@
+"""The connections of a plant's edge nodes: one MQTT session each, as a will belongs to one connection.
+
+A sender like the client: it takes the description, which says who the edge nodes are, and then their DDATA. Data go out
+at QoS 0, so what was under way when a connection broke or when a host lost something is unknown: the last messages of
+every node are kept, and after a rebirth they are sent again as history. Receivers remove what they have already.
+While a broker or a primary host is away, `publish` waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+from factory_sim.errors import BrokerError, PayloadError
+from factory_sim.wire import meta as description
+from factory_sim.wire import topics
+from factory_sim.wire.client import Client
+from factory_sim.wire.options import Options
+from factory_sim.wire.sparkplug import parse
+from factory_sim.wire.sparkplug.namespace import VERSION, nodes
+from factory_sim.wire.sparkplug.node import EdgeNode, Order, historical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from factory_sim.records import Message
+    from factory_sim.wire.sparkplug.fields import Value
+    from factory_sim.wire.sparkplug.namespace import Device, Node
+
+HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section with 100 sensors at 1 Hz
+_LOOK_EVERY = 32  # messages between two looks at a socket
+_PAUSE_S = 0.01
+_KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which tell its samples and rows apart
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _Session:
+    """One edge node's connection and what it may have to say again."""
+
+    edge: EdgeNode
+    client: Client = field(init=False)
+    history: deque[Message] = field(default_factory=deque)
+    held: int = 0  # bytes of the history
+    behind: bool = False  # the history has to be sent
+    since_look: int = 0
+
+    def remember(self, message: Message) -> None:
+        self.history.append(message)
+        self.held += len(message.payload)
+        while self.held > HISTORY_BYTES:
+            self.held -= len(self.history.popleft().payload)
+
+
+class EdgeSessions:
+    """All edge nodes of a plant. Raises BrokerError as `Client` does, and when a host or broker stays away too long."""
+
+    def __init__(
+        self, url: str, options: Options | None = None, *, primary_host: str = "", clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._url, self._options, self._clock = url, options or Options(), clock
+        self._primary_host = primary_host
+        self._client = Client(url, self._options)  # for the description, and to find out early what is wrong
+        self.address = self._client.address
+        self._sessions: dict[str, _Session] = {}  # by edge node
+        self._latest: dict[str, dict[bytes, Message]] = {}  # topic -> last message of each kind
+        self._written: dict[tuple[int, str], Value] = {}
+        self._orders: list[Order] = []
+        self.skipped = 0  # commands that could not be read
+
+    def __enter__(self) -> Self:
+        """The sender."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends every session with a death certificate."""
+        self.close()
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Sends data as their nodes, everything else as a plain client; the description opens the sessions."""
+        for message in messages:
+            levels = message.topic.split("/")
+            if levels[0] == VERSION and levels[3] in self._sessions:
+                self._send(self._sessions[levels[3]], message)
+                continue
+            self._client.publish([message])
+            if message.topic.endswith("/meta") and not self._sessions:
+                self._open(message)
+        self.serve()
+
+    def flush(self) -> None:
+        """Waits until everything is out; data at QoS 0 are not acknowledged."""
+        self._client.flush()
+        for session in self._sessions.values():
+            session.client.flush()
+
+    def serve(self) -> None:
+        """Looks after every session: commands, rebirths, history."""
+        self._client.ready()
+        for session in self._sessions.values():
+            self._look(session)
+
+    def orders(self) -> list[Order]:
+        """What hosts have written to devices since the last call."""
+        self.serve()
+        orders, self._orders = self._orders, []
+        return orders
+
+    def applied(self, order: Order) -> None:
+        """Tells hosts that an order has been carried out: a DDATA with the new value."""
+        self._written[order.unit, order.name] = order.value
+        for session in self._sessions.values():
+            device = next((d for d in session.edge.node.devices if d.unit == order.unit), None)
+            if device is not None and session.edge.born:
+                session.client.send(session.edge.changed(device, order.name, order.value, self._clock()))
+
+    def statistics(self) -> None:
+        """An NDATA of every node: readings sent so far."""
+        for session in self._sessions.values():
+            if session.edge.born:
+                session.client.send(session.edge.statistics(self._clock()))
+
+    def close(self) -> None:
+        """Ends every session with a death certificate."""
+        for session in self._sessions.values():
+            for message in session.edge.closing(self._clock()):
+                session.client.send(message)
+            session.client.close()
+        self._client.close()
+
+    def _open(self, message: Message) -> None:
+        root = message.topic.removesuffix("/meta")
+        assert topics.meta_topic(root) == message.topic
+        for node in nodes(description.decode(message.payload, message.topic), root):
+            session = _Session(EdgeNode(node, self._current, primary_host=self._primary_host))
+            self._sessions[node.id] = session
+            session.client = self._connect(node, session)
+
+    def _connect(self, node: Node, session: _Session) -> Client:
+        edge = session.edge
+        return Client(
+            self._url,
+            replace(
+                self._options,
+                client_id=f"{self._options.client_id}-{node.id}" if self._options.client_id else "",
+                will=lambda: edge.will(self._clock()),
+                filters=tuple(edge.filters()),
+                opening=lambda: self._opened(session),
+            ),
+        )
+
+    def _opened(self, session: _Session) -> list[Message]:
+        session.behind = True
+        return session.edge.opened(self._clock())
+
+    def _send(self, session: _Session, message: Message) -> None:
+        session.remember(message)
+        self._latest.setdefault(message.topic, {})[message.payload[_KEY]] = message
+        session.since_look += 1
+        if session.since_look >= _LOOK_EVERY or session.behind or not session.edge.born:
+            self._wait(session)
+        while not session.client.send(session.edge.data(message, self._clock())):
+            self._wait(session)
+
+    def _wait(self, session: _Session) -> None:
+        """Returns when the node is born and its connection takes a message."""
+        end = time.monotonic() + self._options.patience_s
+        while not self._look(session):
+            if time.monotonic() > end:
+                host = f" or its primary host {self._primary_host}" if self._primary_host else ""
+                reason = f"the broker{host} has been away for {self._options.patience_s:g} s"
+                raise BrokerError(self.address.shown, reason)
+            time.sleep(_PAUSE_S)
+
+    def _look(self, session: _Session) -> bool:
+        """Moves a session on; whether it takes data now."""
+        session.since_look = 0
+        client, edge = session.client, session.edge
+        if not client.ready():
+            return False
+        for message in client.messages(0.0):
+            self._heard(session, message)
+        for birth in edge.due(self._clock()):
+            session.behind = client.send(birth)
+        if session.behind and edge.born:
+            self._say_again(session)
+        return edge.born
+
+    def _heard(self, session: _Session, message: Message) -> None:
+        try:
+            reply = session.edge.heard(message, self._clock())
+        except PayloadError:
+            self.skipped += 1
+            return
+        self._orders += reply.orders
+        for answer in reply.messages:
+            session.client.send(answer)
+        session.behind |= bool(reply.messages) and session.edge.born
+        if reply.leave:
+            session.client.leave()
+
+    def _say_again(self, session: _Session) -> None:
+        session.behind = False
+        if session.edge.births == 1:  # nothing can have been lost: all of it came after
+            return
+        for message in list(session.history)[:-1]:  # the last one is about to be sent
+            if not session.client.ready() or session.behind:
+                session.behind = True
+                return
+            session.client.send(session.edge.data(historical(message), self._clock()))
+
+    def _current(self, device: Device) -> list[Value]:
+        """A device's present values: of each metric the one with the latest time among its last messages."""
+        values = {m.alias: self._written.get((device.unit, m.name), m.value) for m in device.metrics}
+        types = {m.alias: m.type for m in device.metrics}
+        times: dict[int, int] = {}
+        for message in self._latest.get(self._topic(device), {}).values():
+            for found in parse.payload(message.payload).metrics:
+                if found.timestamp >= times.get(found.alias, -1):
+                    times[found.alias] = found.timestamp
+                    values[found.alias] = parse.scalar(found, types[found.alias])
+        return list(values.values())
+
+    def _topic(self, device: Device) -> str:
+        owner = next(s.edge.node for s in self._sessions.values() if device in s.edge.node.devices)
+        return owner.topic("DDATA", device)

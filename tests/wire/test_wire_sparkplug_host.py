@@ -1,0 +1,181 @@
+"""The host's session, statement by statement; docs/sparkplug.md names these tests."""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+import pytest
+from wire_feeds import ROOT, SECOND_US, random_samples, small_meta
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message, Readings, Rows
+from factory_sim.wire.formats import sparkplug
+from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug.host import PATIENCE_MS, REORDER_MS, Host
+from factory_sim.wire.sparkplug.namespace import group_id, nodes
+from factory_sim.wire.sparkplug.node import EdgeNode
+
+META = small_meta()
+MILLING = next(n for n in nodes(META, ROOT) if n.id == "housing_machining")
+DEVICE = MILLING.devices[0]
+NOW = 1_767_229_200_000
+GROUP = group_id(ROOT)
+
+
+def edge() -> tuple[EdgeNode, list[Message]]:
+    """An edge node and its births."""
+    node = EdgeNode(MILLING, lambda device: [m.value for m in device.metrics])
+    node.will(NOW)
+    return node, node.opened(NOW)
+
+
+def host(*births: Message) -> Host:
+    found = Host("scada", GROUP)
+    for message in births:
+        assert found.heard(message, NOW) == []
+    return found
+
+
+def data(node: EdgeNode, n: int) -> list[Message]:
+    block = random_samples(META, SECOND_US, n, 1)
+    made = sparkplug.Encoder(META, ROOT, batch=1).data(Readings(Rows.empty(), (block,)))
+    return [node.data(m, NOW) for m in made if m.topic == MILLING.topic("DDATA", DEVICE)]
+
+
+def is_request(messages: list[Message]) -> bool:
+    if not messages:
+        return False
+    (message,) = messages
+    (metric,) = parse.payload(message.payload, needs_seq=False).metrics
+    named = parse.named(metric)
+    assert (message.topic, message.qos, message.retain) == (MILLING.topic("NCMD"), 0, False)
+    return named.name == "Node Control/Rebirth" and named.value is True
+
+
+def test_state_is_retained_json_at_qos_1_whose_time_is_the_will_s() -> None:
+    found = Host("scada", GROUP)
+    will = found.will(NOW)
+    (birth,) = found.opened()
+    for message, online in ((will, False), (birth, True)):
+        assert (message.topic, message.qos, message.retain) == ("spBv1.0/STATE/scada", 1, True)
+        assert orjson.loads(message.payload) == {"online": online, "timestamp": NOW}
+    (death,) = found.closing(NOW + 9)
+    assert orjson.loads(death.payload) == {"online": False, "timestamp": NOW + 9}
+
+
+def test_a_host_that_hears_of_its_own_death_says_that_it_is_alive() -> None:
+    found = Host("scada", GROUP)
+    will = found.will(NOW)
+    assert found.heard(will, NOW + 1) == found.opened()
+    assert found.heard(found.opened()[0], NOW + 1) == []
+
+
+def test_an_undisturbed_feed_is_never_asked_for_anything() -> None:
+    node, births = edge()
+    found = host(*births)
+    for message in data(node, 700):
+        assert found.heard(message, NOW) == []
+    assert found.due(NOW + 10**9) == []
+
+
+def test_data_before_a_birth_ask_for_one() -> None:
+    node, _ = edge()
+    assert is_request(Host("scada", GROUP).heard(data(node, 1)[0], NOW))
+
+
+def test_data_of_a_device_without_a_birth_ask_for_one() -> None:
+    node, births = edge()
+    assert is_request(host(births[0]).heard(data(node, 1)[0], NOW))
+
+
+def test_an_alias_that_no_birth_named_asks_for_one() -> None:
+    _, births = edge()
+    body = fields.by_alias(9_999, fields.Type.FLOAT, 1.0, NOW)
+    message = Message(MILLING.topic("DDATA", DEVICE), fields.payload(body, NOW, len(births)))
+    assert is_request(host(*births).heard(message, NOW))
+
+
+def test_a_gap_that_stays_open_asks_for_a_rebirth_after_the_reorder_timeout() -> None:
+    node, births = edge()
+    found = host(*births)
+    messages = data(node, 5)
+    for message in (messages[0], *messages[2:]):
+        assert found.heard(message, NOW) == []
+    assert found.due(NOW + REORDER_MS - 1) == []
+    assert is_request(found.due(NOW + REORDER_MS))
+
+
+def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
+    node, births = edge()
+    found = host(*births)
+    messages = data(node, 40)
+    random.Random(1).shuffle(messages)
+    for message in messages:
+        assert found.heard(message, NOW) == []
+    assert found.due(NOW + REORDER_MS) == []
+
+
+@pytest.mark.parametrize("lost", [1, 100, 127, 128, 200, 254])
+def test_any_number_of_losses_short_of_a_whole_turn_is_noticed(lost: int) -> None:
+    node, births = edge()
+    found = host(*births)
+    for message in data(node, lost + 20)[lost:]:
+        found.heard(message, NOW)
+    assert is_request(found.due(NOW + REORDER_MS))
+
+
+def test_requests_are_not_repeated_before_their_time() -> None:
+    node, _ = edge()
+    found = Host("scada", GROUP)
+    messages = data(node, 3)
+    assert is_request(found.heard(messages[0], NOW))
+    assert found.heard(messages[1], NOW + PATIENCE_MS - 1) == []
+    assert is_request(found.heard(messages[2], NOW + PATIENCE_MS))
+
+
+def test_a_rebirth_closes_the_gap() -> None:
+    node, births = edge()
+    found = host(*births)
+    found.heard(data(node, 3)[2], NOW)
+    for message in node.opened(NOW):
+        found.heard(message, NOW)
+    assert found.due(NOW + 10**6) == []
+
+
+def test_a_node_s_death_takes_its_devices_offline_and_an_old_death_does_not() -> None:
+    node, births = edge()
+    found = host(*births)
+    old = EdgeNode(MILLING, lambda device: [m.value for m in device.metrics], bd_seq=9).will(NOW)
+    found.heard(old, NOW + 1)
+    assert found.nodes[MILLING.id].online
+    found.heard(node.closing(NOW)[0], NOW + 2)
+    state = found.nodes[MILLING.id]
+    assert (state.online, state.since_ms) == (False, NOW + 2)
+    assert [d.online for d in state.devices.values()] == [False] * len(MILLING.devices)
+
+
+def test_a_device_s_death_takes_it_offline_at_its_own_time() -> None:
+    _, births = edge()
+    found = host(*births)
+    found.heard(Message(MILLING.topic("DDEATH", DEVICE), fields.payload(b"", NOW - 5, len(births))), NOW)
+    device = found.nodes[MILLING.id].devices[DEVICE.id]
+    assert (device.online, device.since_ms) == (False, NOW - 5)
+
+
+def test_mutated_messages_raise_nothing_but_payload_error_and_change_nothing() -> None:
+    rng = random.Random(5)
+    node, births = edge()
+    good = [*births, *data(node, 4), *node.closing(NOW)]
+    for _ in range(3_000):
+        found = host(*births)
+        before = repr(found.nodes)
+        message = rng.choice(good)
+        payload = bytearray(message.payload)
+        for _ in range(rng.randint(1, 4)):
+            payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
+        topic = rng.choice([message.topic, message.topic + "/x", "spBv1.0", "a/b/c/d"])
+        try:
+            found.heard(Message(topic, bytes(payload)), NOW)
+        except PayloadError:
+            assert repr(found.nodes) == before

@@ -1,0 +1,284 @@
+"""The edge node's session, statement by statement; docs/sparkplug.md names these tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+import pytest
+from wire_feeds import ROOT, SECOND_US, cells, random_rows, random_samples, row_set, small_meta
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message, Readings
+from factory_sim.wire import topics
+from factory_sim.wire.formats import sparkplug
+from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug.fields import Metric, Type, Value
+from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, STOP, Device, nodes
+from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, EdgeNode, historical
+
+META = small_meta()
+NODES = {node.id: node for node in nodes(META, ROOT)}
+MILLING = NODES["housing_machining"]
+NOW = 1_767_229_200_000
+HOST = "spBv1.0/STATE/scada"
+
+
+def nothing(device: Device) -> list[Value]:
+    return [m.value for m in device.metrics]
+
+
+def edge(**options: object) -> EdgeNode:
+    return EdgeNode(MILLING, nothing, **options)  # type: ignore[arg-type]
+
+
+def command(topic: str, *metrics: Metric) -> Message:
+    return Message(topic, fields.payload(b"".join(fields.metric(m, NOW) for m in metrics), NOW), qos=0)
+
+
+def rebirth() -> Message:
+    return command(MILLING.topic("NCMD"), Metric(REBIRTH, Type.BOOLEAN, value=True))
+
+
+def state(*, online: bool, ms: int) -> Message:
+    return Message(HOST, orjson.dumps({"online": online, "timestamp": ms}), retain=True)
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    return [m.topic.split("/")[2] for m in messages]
+
+
+def metrics(message: Message) -> list[Metric]:
+    return [parse.named(m) for m in parse.payload(message.payload, needs_seq=False).metrics]
+
+
+def ddata() -> list[Message]:
+    block = random_samples(META, SECOND_US, 30, 1)
+    found = sparkplug.Encoder(META, ROOT).data(Readings(random_rows(META, 40, 1), (block,)))
+    return [m for m in found if m.topic == MILLING.topic("DDATA", MILLING.devices[0])]
+
+
+def test_sections_are_edge_nodes_and_units_are_devices_with_valid_names() -> None:
+    assert set(NODES) == {"_line", "housing_machining", "assembly"}
+    assert MILLING.topic("DBIRTH", MILLING.devices[0]) == (
+        "spBv1.0/Works_Ltd:Chongqing:gearbox/DBIRTH/housing_machining/M_1_a"
+    )
+    for node in NODES.values():
+        ids = [node.group, node.id, *(d.id for d in node.devices)]
+        assert not any(sign in one for one in ids for sign in "/+#")
+        assert len({d.id for d in node.devices}) == len(node.devices)
+        assert not any(topics.problem_of(node.topic("DDATA", d)) for d in node.devices)
+
+
+def test_the_will_is_the_death_with_the_births_number_at_qos_1_not_retained() -> None:
+    node = edge()
+    will = node.will(NOW)
+    birth = node.opened(NOW)[0]
+    assert (will.topic, will.qos, will.retain) == (MILLING.topic("NDEATH"), 1, False)
+    assert [(m.name, m.value) for m in metrics(will)] == [("bdSeq", 0)]
+    assert not parse.payload(will.payload, needs_seq=False).HasField("seq")
+    assert metrics(birth)[0] == Metric("bdSeq", Type.INT64, 0, -1, (), NOW)
+
+
+def test_every_connection_counts_bd_seq_up_and_255_is_followed_by_0() -> None:
+    node = edge(bd_seq=254)
+    found = []
+    for _ in range(3):
+        will, birth = node.will(NOW), node.opened(NOW)[0]
+        assert metrics(will)[0].value == metrics(birth)[0].value
+        found.append(metrics(will)[0].value)
+    assert found == [254, 255, 0]
+
+
+def test_births_come_first_the_node_before_its_devices_at_qos_0_not_retained_with_seq_from_0() -> None:
+    node = edge()
+    node.will(NOW)
+    births = node.opened(NOW)
+    assert kinds(births) == ["NBIRTH"] + ["DBIRTH"] * len(MILLING.devices)
+    assert all((m.qos, m.retain) == (0, False) for m in births)
+    payloads = [parse.payload(m.payload) for m in births]
+    assert [p.seq for p in payloads] == list(range(len(births)))
+    assert all(p.timestamp == NOW for p in payloads)
+
+
+def test_the_node_birth_offers_a_rebirth_without_alias() -> None:
+    node = edge()
+    node.will(NOW)
+    found = {m.name: m for m in metrics(node.opened(NOW)[0])}
+    assert found[REBIRTH] == Metric(REBIRTH, Type.BOOLEAN, value=False, alias=-1, time_ms=NOW)
+
+
+def test_a_device_birth_names_every_metric_with_alias_type_unit_and_range() -> None:
+    node = edge()
+    node.will(NOW)
+    found = {m.name: m for m in metrics(node.opened(NOW)[1])}
+    power = found["spindle_power"]
+    assert (power.type, power.value) == (Type.FLOAT, None)
+    assert dict(power.properties) == {"engUnit": "kW", "engLow": 0.0, "engHigh": 30.0}
+    assert found["energy"].type is Type.DOUBLE  # 32 bits do not fit a float
+    assert set(found) >= {"seq", "state", "part", "outcome", "detail", SPEED, STOP, "temperature", "vibration"}
+
+
+def test_aliases_are_unique_within_an_edge_node() -> None:
+    for node in NODES.values():
+        aliases = [m.alias for m in node.metrics] + [m.alias for d in node.devices for m in d.metrics]
+        assert len(set(aliases)) == len(aliases)
+        assert min(aliases) >= 1
+
+
+def test_data_carry_aliases_and_times_but_no_names_and_no_types() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    for message in ddata():
+        sent = node.data(message, NOW)
+        assert (sent.qos, sent.retain) == (0, False)
+        payload = parse.payload(sent.payload)
+        assert payload.timestamp == NOW
+        for m in payload.metrics:
+            assert m.HasField("alias")
+            assert m.HasField("timestamp")
+            assert not m.HasField("name")
+            assert not m.HasField("datatype")
+
+
+def test_values_of_one_metric_stand_in_order_of_time() -> None:
+    for message in ddata():
+        times: dict[int, int] = {}
+        for m in parse.payload(message.payload).metrics:
+            assert m.timestamp >= times.get(m.alias, 0)
+            times[m.alias] = m.timestamp
+
+
+def test_seq_counts_every_message_and_wraps_at_255() -> None:
+    node = edge()
+    node.will(NOW)
+    found = [parse.payload(m.payload).seq for m in node.opened(NOW)]
+    messages = ddata()
+    for k in range(600):
+        sent = node.statistics(NOW) if k % 7 == 0 else node.data(messages[k % len(messages)], NOW)
+        found.append(parse.payload(sent.payload).seq)
+    assert found == [k % 256 for k in range(len(found))]
+
+
+def test_a_renumbered_message_says_the_same() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    decoder = sparkplug.Decoder(META, ROOT)
+    for _ in range(40):  # over the end of the encoder's and the node's own count
+        messages = ddata()
+        first, second = [decoder.feed(m) for m in messages], [decoder.feed(node.data(m, NOW)) for m in messages]
+        assert cells(first) == cells(second)
+        assert row_set(first) == row_set(second)
+
+
+def test_a_rebirth_is_the_whole_birth_with_the_same_bd_seq_and_seq_from_0() -> None:
+    node = edge(bd_seq=7)
+    node.will(NOW)
+    first = node.opened(NOW)
+    node.data(ddata()[0], NOW)
+    again = node.heard(rebirth(), NOW + DEBOUNCE_MS).messages
+    assert kinds(again) == kinds(first)
+    assert metrics(again[0])[0].value == 7
+    assert [parse.payload(m.payload).seq for m in again] == list(range(len(again)))
+
+
+def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    for k in range(5):
+        assert node.heard(rebirth(), NOW + 10 * k).messages == []
+    assert node.due(NOW + 500) == []
+    assert kinds(node.due(NOW + DEBOUNCE_MS))[0] == "NBIRTH"
+    assert node.due(NOW + 2 * DEBOUNCE_MS) == []
+
+
+def test_a_false_rebirth_and_unknown_names_ask_for_nothing() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    topic = MILLING.topic("NCMD")
+    for metric in (Metric(REBIRTH, Type.BOOLEAN, value=False), Metric("Node Control/Reboot", Type.BOOLEAN, value=True)):
+        assert node.heard(command(topic, metric), NOW + 5_000).messages == []
+
+
+def test_nothing_is_born_before_the_primary_host_is_online() -> None:
+    node = edge(primary_host="scada")
+    assert HOST in node.filters()
+    node.will(NOW)
+    assert node.opened(NOW) == []
+    assert node.heard(state(online=False, ms=NOW), NOW).messages == []
+    assert kinds(node.heard(state(online=True, ms=NOW + 1), NOW + 1).messages)[0] == "NBIRTH"
+
+
+def test_the_primary_host_s_death_ends_the_session_with_a_death() -> None:
+    node = edge(primary_host="scada")
+    node.will(NOW)
+    node.opened(NOW)
+    node.heard(state(online=True, ms=NOW), NOW)
+    reply = node.heard(state(online=False, ms=NOW + 5), NOW + 5)
+    assert kinds(reply.messages) == ["NDEATH"]
+    assert reply.leave
+    assert not node.born
+
+
+def test_an_old_death_of_the_primary_host_changes_nothing() -> None:
+    node = edge(primary_host="scada")
+    node.will(NOW)
+    node.opened(NOW)
+    node.heard(state(online=True, ms=NOW), NOW)
+    reply = node.heard(state(online=False, ms=NOW - 1), NOW + 5)
+    assert reply.messages == []
+    assert node.born
+
+
+def test_a_deliberate_end_is_a_death_with_the_birth_s_number() -> None:
+    node = edge(bd_seq=3)
+    node.will(NOW)
+    node.opened(NOW)
+    (death,) = node.closing(NOW)
+    assert kinds([death]) == ["NDEATH"]
+    assert metrics(death)[0].value == 3
+    assert node.closing(NOW) == []
+
+
+def test_a_device_command_is_read_by_name_and_by_alias() -> None:
+    node, device = edge(), MILLING.devices[0]
+    speed = next(m for m in device.metrics if m.name == SPEED)
+    topic = MILLING.topic("DCMD", device)
+    named = node.heard(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
+    assert [(o.unit, o.name, o.value) for o in named.orders] == [(1, SPEED, 0.5)]
+    body = fields.by_alias(speed.alias, Type.DOUBLE, 2.0, NOW)
+    aliased = node.heard(Message(topic, fields.payload(body, NOW)), NOW)
+    assert [(o.name, o.value) for o in aliased.orders] == [(SPEED, 2.0)]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"{}", fields.payload(b"\x12\x7f", NOW)])
+def test_a_damaged_command_is_refused(payload: bytes) -> None:
+    for topic in (MILLING.topic("NCMD"), MILLING.topic("DCMD", MILLING.devices[0])):
+        with pytest.raises(PayloadError):
+            edge().heard(Message(topic, payload), NOW)
+
+
+@pytest.mark.parametrize("payload", [b"", b"ONLINE", b"{}", b'{"online":1,"timestamp":2}', b'{"online":true}'])
+def test_a_damaged_state_is_refused(payload: bytes) -> None:
+    with pytest.raises(PayloadError):
+        edge(primary_host="scada").heard(Message(HOST, payload), NOW)
+
+
+def test_history_says_that_it_is_history_and_nothing_else_changes() -> None:
+    decoder = sparkplug.Decoder(META, ROOT)
+    for message in ddata():
+        old = historical(message)
+        assert all(m.is_historical for m in parse.payload(old.payload).metrics)
+        assert cells([decoder.feed(old)]) == cells([decoder.feed(message)])
+        assert row_set([decoder.feed(old)]) == row_set([decoder.feed(message)])
+
+
+def test_a_float_carries_every_count_of_16_bits() -> None:
+    device = MILLING.devices[0]
+    assert next(m for m in device.metrics if m.name == "temperature").type is Type.FLOAT
+    raw = np.arange(-(2**15), 2**15, dtype=np.int64)
+    value = (raw * 0.05 - 40.0).astype(np.float32).astype(np.float64)
+    assert (np.rint((value + 40.0) / 0.05) == raw).all()

@@ -1,0 +1,162 @@
+"""Edge nodes and a host over real brokers, the embedded one and mosquitto."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from wire_feeds import ROOT, SECOND_US, cells, random_readings, row_set, small_meta
+
+from factory_sim.records import Message, Readings, Samples
+from factory_sim.wire import meta as description
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+from factory_sim.wire.formats import sparkplug
+from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.sparkplug.host import Host
+from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, group_id, nodes
+from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+META = small_meta()
+GROUP = group_id(ROOT)
+MILLING = next(n for n in nodes(META, ROOT) if n.id == "housing_machining")
+HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
+absent = pytest.mark.skipif(not HAS_MOSQUITTO, reason="mosquitto is not installed")
+SERVERS = ["nats", pytest.param("mosquitto", marks=absent)]
+
+
+@pytest.fixture(params=SERVERS)
+def any_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    with Broker(server=request.param) as running:
+        yield running
+
+
+def listener(url: str) -> Client:
+    client = Client(url)
+    client.subscribe([f"spBv1.0/{GROUP}/#"], qos=0)
+    return client
+
+
+def until(
+    client: Client, found: Callable[[list[Message]], bool], serve: Callable[[], None] = lambda: None
+) -> list[Message]:
+    """What has arrived when `found` says that it is enough."""
+    messages: list[Message] = []
+    end = time.monotonic() + 10
+    while not found(messages):
+        assert time.monotonic() < end, [m.topic for m in messages]
+        serve()
+        messages += client.messages(0.02)
+    return messages
+
+
+def of(kind: str, messages: list[Message]) -> list[Message]:
+    return [m for m in messages if m.topic.split("/")[2] == kind]
+
+
+def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deaths(any_broker: Broker) -> None:
+    readings = random_readings(META, 1, ticks=50, rows=50)
+    with listener(any_broker.url) as client:
+        with EdgeSessions(any_broker.url) as sessions:
+            sessions.publish([description.message(META, ROOT)])
+            sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
+            sessions.flush()
+        messages = until(client, lambda found: len(of("NDEATH", found)) == 3)
+    host, decoder = Host("h", GROUP), sparkplug.Decoder(META, ROOT)
+    assert [host.heard(m, now_ms()) for m in messages if "/NDEATH/" not in m.topic] == [[]] * (len(messages) - 3)
+    assert all(node.gap_ms < 0 for node in host.nodes.values())
+    found = [decoder.feed(m) for m in messages]
+    assert cells(found) == cells([readings])
+    assert row_set(found, round_ns=10**6) == row_set([readings], round_ns=10**6)
+
+
+def test_a_rebirth_brings_the_present_values_and_the_history(any_broker: Broker) -> None:
+    readings = random_readings(META, 2, ticks=20, rows=30)
+    with listener(any_broker.url) as client, EdgeSessions(any_broker.url) as sessions:
+        sessions.publish([description.message(META, ROOT)])
+        sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
+        until(client, lambda found: len(of("DDATA", found)) > 8)
+        body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms())
+        client.publish([Message(MILLING.topic("NCMD"), fields.payload(body, now_ms()), qos=0)])
+        found = until(client, lambda got: bool(of("NBIRTH", got)) and len(of("DDATA", got)) > 1, sessions.serve)
+    birth = next(m for m in of("DBIRTH", found) if m.topic.endswith("M_1_a"))
+    values = {m.name: m.value for m in map(parse.named, parse.payload(birth.payload).metrics)}
+    block = next(s for s in readings.samples if s.period_us == SECOND_US)
+    power = block.raw[-1, block.sensor.tolist().index(0)] * 0.01
+    assert values["spindle_power"] == pytest.approx(power, rel=1e-6)
+    rows = readings.rows
+    assert values["seq"] == rows.seq[rows.unit == 1].max()
+    assert all(m.is_historical for d in of("DDATA", found) for m in parse.payload(d.payload).metrics)
+
+
+def test_a_killed_broker_loses_nothing_that_a_host_can_hear_again() -> None:
+    encoder, decoder = sparkplug.Encoder(META, ROOT), sparkplug.Decoder(META, ROOT)
+    pieces = [random_readings(META, 3, ticks=40, rows=0)]
+    block = pieces[0].samples
+    with Broker() as first:
+        port = first.port
+        with EdgeSessions(first.url) as sessions:
+            sessions.publish([description.message(META, ROOT)])
+            rows = pieces[0].rows
+            half = Readings(rows, tuple(Samples(s.period_us, s.first_tick, s.sensor, s.raw[:20]) for s in block))
+            rest = Readings(rows, tuple(Samples(s.period_us, s.first_tick + 20, s.sensor, s.raw[20:]) for s in block))
+            sessions.publish(encoder.data(half))
+            os.kill(first.pid, signal.SIGKILL)
+            time.sleep(0.1)
+            with Broker(port=port) as second, listener(second.url) as client:
+                sessions.publish(encoder.data(rest))
+                whole = len(cells(pieces))
+                found = until(
+                    client, lambda got: len(cells([decoder.feed(m) for m in of("DDATA", got)])) == whole, sessions.serve
+                )
+    assert cells([decoder.feed(m) for m in of("DDATA", found)]) == cells(pieces)
+    numbers = {parse.named(parse.payload(m.payload).metrics[0]).value for m in of("NBIRTH", found)}
+    assert numbers
+    assert min(numbers) > 0  # a new connection, a new bdSeq
+
+
+def test_nothing_is_published_before_the_primary_host_is_there_and_nothing_is_lost(broker: Broker) -> None:
+    root = "primary/host"
+    host = Host("scada", group_id(root))
+    host.will(now_ms())
+    readings = random_readings(META, 4, ticks=5, rows=5)
+    with Client(broker.url) as client, EdgeSessions(broker.url, primary_host="scada") as sessions:
+        client.subscribe(host.filters(), qos=0)
+        sessions.publish([description.message(META, root)])
+        for _ in range(10):
+            sessions.serve()
+        assert [m for m in client.messages(0.1) if "/STATE/" not in m.topic] == []
+        client.publish(host.opened())
+        sessions.publish(sparkplug.Encoder(META, root).data(readings))
+        found = until(client, lambda got: len(of("DDATA", got)) >= 6)
+        assert len(of("NBIRTH", found)) == 3
+        client.publish(host.closing(now_ms()))
+        until(client, lambda got: len(of("NDEATH", got)) == 3, sessions.serve)
+
+
+def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Broker) -> None:
+    with listener(broker.url) as client, EdgeSessions(broker.url) as sessions:
+        sessions.publish([description.message(META, ROOT)])
+        device = MILLING.devices[0]
+        body = fields.metric(Metric(SPEED, Type.DOUBLE, 0.5), now_ms())
+        topic = MILLING.topic("DCMD", device)
+        damaged = Message(topic, b"\xff\xff", qos=0)
+        client.publish([damaged, Message(topic, fields.payload(body, now_ms()), qos=0)])
+        orders = []
+        end = time.monotonic() + 5
+        while not orders and time.monotonic() < end:
+            orders = sessions.orders()
+        assert [(o.unit, o.name, o.value) for o in orders] == [(1, SPEED, 0.5)]
+        assert sessions.skipped == 1
+        sessions.applied(orders[0])
+        (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
+        (metric,) = parse.payload(told.payload).metrics
+        assert metric.double_value == 0.5
