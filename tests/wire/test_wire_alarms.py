@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,8 +69,6 @@ def test_alarms_of_an_earlier_run_are_deleted(name: str) -> None:
 
 
 def test_the_page_shows_the_alarm_that_is_sent() -> None:
-    from pathlib import Path
-
     page = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
     sent = alarms(FORMATS["machine"].encoder(META, ROOT).data(rows(0, 3)))[0]
     assert f"{sent.topic}\n{sent.payload.decode()}" in page

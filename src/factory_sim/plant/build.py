@@ -338,6 +338,7 @@ class _Numbered:
                 c.period_us,
                 c.bits,
                 c.params,
+                c.faults,
             )
             for n, c in enumerate(channels)
         ]
@@ -357,6 +358,7 @@ class _Numbered:
             self._channels(unit, fit.channels),
             machine.shift,
             machine.place,
+            fit.faults,
         )
 
     def _robot(self, name: str, shape: shapes.Robot) -> spec.Robot:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from factory_sim.plant import sensors, shapes, spec
+from factory_sim.plant import faults, sensors, shapes, spec
 from factory_sim.plant.states import N_STATES, State
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Outfit:
     failures: tuple[spec.FailureMode, ...]
     maintenance: tuple[spec.Maintenance, ...]
     channels: tuple[Channel, ...]
+    faults: tuple[spec.SensorFault, ...]
 
 
 def outfit(levels: Sequence[Level], context: Context) -> Outfit:
@@ -53,6 +54,7 @@ def outfit(levels: Sequence[Level], context: Context) -> Outfit:
         tuple(mode for mode in failures if mode is not None),
         tuple(plan for plan in plans if plan is not None),
         channels(merged, "machine", context),
+        faults.of_unit(_entries(levels, "faults", shapes.Fault), context.report),
     )
 
 

@@ -49,6 +49,23 @@ def shown(value: Any) -> str:
     return "a list" if isinstance(value, list) else repr(value)[:60]
 
 
+def in_unit(value: Any, unit_text: str) -> float:
+    """`value` as a number of `unit_text`: 20000 or "20 kW" in W. ValueError says what was expected."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, str):
+        for dimension, known in units.UNITS.items():
+            if unit_text in known and dimension not in {"number", "count"}:
+                try:
+                    return units.parse(value, dimension) / known[unit_text]
+                except ValueError:
+                    continue
+        if value.endswith(unit_text):
+            return units.parse(value.removesuffix(unit_text), "number")
+    msg = f"expected a number in {unit_text}, got {shown(value)}"
+    raise ValueError(msg)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
         msg = f"expected a text, got {shown(value)}"

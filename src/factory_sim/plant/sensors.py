@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from factory_sim import units
 from factory_sim.errors import did_you_mean
-from factory_sim.plant import shapes
-from factory_sim.plant.quantities import shown
+from factory_sim.plant import faults, shapes
+from factory_sim.plant.quantities import in_unit, shown
 
 if TYPE_CHECKING:
     from factory_sim.plant.catalogue import Catalogue, SensorKindInfo
     from factory_sim.plant.report import Report
+    from factory_sim.plant.spec import SensorFault
     from factory_sim.plant.tree import Path
 
 _OWN_KEYS = tuple(shapes.Sensor.model_fields)
@@ -34,6 +35,7 @@ class Channel:
     period_us: int
     bits: int
     params: tuple[tuple[str, float], ...]
+    faults: tuple[SensorFault, ...]
 
 
 def resolve(
@@ -54,6 +56,7 @@ def resolve(
     )
     bits = shape.bits or info.bits
     params = _params(shape, path, info, report)
+    wrong = faults.of_sensor(shape.faults.items(), path, info.unit_text, report)
     if not low < high:
         report.add(path, f"the range from {low:g} to {high:g} {info.unit_text} is empty", "Give low below high.")
     scale = number["scale"] or (info.scale if info.scale and number["low"] is number["high"] is None else 0.0)
@@ -69,7 +72,7 @@ def resolve(
     if len(report.problems) > told:
         return None
     period_us = round(1e6 / (shape.rate or info.rate_hz))
-    return Channel(name, str(shape.kind), info.unit_text, scale, offset, low, high, period_us, bits, params)
+    return Channel(name, str(shape.kind), info.unit_text, scale, offset, low, high, period_us, bits, params, wrong)
 
 
 def finest_scale(reach: float, counts: int) -> float:
@@ -107,23 +110,6 @@ def _number(value: Any, path: Path, unit_text: str, report: Report) -> float | N
     except ValueError as error:
         report.add(path, str(error))
         return None
-
-
-def in_unit(value: Any, unit_text: str) -> float:
-    """`value` as a number of `unit_text`: 20000 or "20 kW" in W. ValueError says what was expected."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    if isinstance(value, str):
-        for dimension, known in units.UNITS.items():
-            if unit_text in known and dimension not in {"number", "count"}:
-                try:
-                    return units.parse(value, dimension) / known[unit_text]
-                except ValueError:
-                    continue
-        if value.endswith(unit_text):
-            return units.parse(value.removesuffix(unit_text), "number")
-    msg = f"expected a number in {unit_text}, got {shown(value)}"
-    raise ValueError(msg)
 
 
 def _params(shape: shapes.Sensor, path: Path, info: SensorKindInfo, report: Report) -> tuple[tuple[str, float], ...]:

@@ -96,6 +96,24 @@ class RobotPower(Shape):
     busy: q.Watts | None = None
 
 
+class Fault(Shape):
+    """A fault of a sensor or of a machine's clock: once at `start`, or at random `after`."""
+
+    kind: Text | None = Field(
+        default=None, description="Sensor: stuck, drift, spike, drop_out. Machine: clock_skew, drop_out."
+    )
+    start: q.Seconds = Field(default=0.0, description="Since the run's start.")
+    after: q.Duration | None = Field(
+        default=None, description="At random, again and again: from `start` or the end of the last one to the next."
+    )
+    duration: q.Duration | None = Field(
+        default=None, description="How long; without it to the end of the run, a spike one reading."
+    )
+    size: Any = Field(
+        default=None, description="Drift: at its end; spike: added; in the sensor's unit. clock_skew: how far ahead."
+    )
+
+
 class Sensor(Shape):
     """A periodic channel. Other keys are parameters of its kind: `factory-sim list` shows them."""
 
@@ -110,6 +128,7 @@ class Sensor(Shape):
     )
     offset: Any = Field(default=None, description="Value of count 0, in the kind's unit.")
     bits: Annotated[int, *_BITS] | None = Field(default=None, description="Of the raw count, signed.")
+    faults: dict[str, Fault | None] = Field(default={}, description="What goes wrong with it, by name.")
 
 
 class Equipment(Shape):
@@ -123,6 +142,7 @@ class Equipment(Shape):
     sensors: dict[str, Sensor | None] = Field(
         default={}, description="Sensors by name; empty: the kind's sensor is not fitted here."
     )
+    faults: dict[str, Fault | None] = Field(default={}, description="What goes wrong with its clock or gateway.")
     shift: Text | None = Field(default=None, description="Shift in which the machine works; none: always.")
 
 

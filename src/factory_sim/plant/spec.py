@@ -41,6 +41,18 @@ class FailureMode:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorFault:
+    """How a sensor, or the clock or gateway of a whole unit, is wrong for a while."""
+
+    name: str
+    kind: str  # of a sensor "stuck", "drift", "spike", "drop_out"; of a unit "clock_skew", "drop_out"
+    start_s: float = 0.0  # since the run's start; at random: from which on
+    after: Distribution | None = None  # at random, again and again: from the end of the last to the next; None: once
+    duration: Distribution | None = None  # None: to the end of the run; of a spike: one reading
+    size: float = 0.0  # drift: at its end, spike: added, in the sensor's unit; clock_skew: how far it is ahead [s]
+
+
+@dataclass(frozen=True, slots=True)
 class Maintenance:
     """Planned work on a machine: by calendar (every), by count (parts) or by condition (wear above a limit)."""
 
@@ -121,6 +133,7 @@ class Machine:
     sensors: tuple[int, ...] = ()  # sensor ids
     shift: int = -1  # index in Plant.shifts; -1: always on
     place: Place | None = field(default=None, compare=False)
+    faults: tuple[SensorFault, ...] = ()  # of its clock and gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +227,7 @@ class Sensor:
     period_us: int
     bits: int = 16  # of the raw count: 16 or 32, signed
     params: tuple[tuple[str, float], ...] = ()  # of the kind, sorted by name
+    faults: tuple[SensorFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def channels(plant: Plant, seed: int, replication: int, t0_us: int) -> Channels:
     made = [_channel(s, carriers[s.unit]) for s in sensors]
     period_us = np.array([s.period_us for s in sensors], np.int64)
     tau_s = np.array([c.time_constant_s for c in made], np.float64)
-    bounds = [_counts(s) for s in sensors]
+    bounds = [count_range(s) for s in sensors]
     names = [streams.key(seed, replication, plant.units[s.unit], f"noise:{s.name}") for s in sensors]
     return Channels(
         sensor=np.array(order, np.int32),
@@ -119,7 +119,7 @@ def _start(channel: Channel) -> float:
     return math.nan if channel.response == Response.LAG else channel.start
 
 
-def _counts(sensor: Sensor) -> tuple[int, int]:
+def count_range(sensor: Sensor) -> tuple[int, int]:
     """The least and the greatest count: within the measuring range and the converter's width."""
     widest = 2 ** (sensor.bits - 1)
     low, high = ((bound - sensor.offset) / sensor.scale for bound in (sensor.low, sensor.high))

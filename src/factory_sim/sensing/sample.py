@@ -17,7 +17,9 @@ from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.records import Readings, Rows, Samples
 from factory_sim.sensing import channels as arrays
 from factory_sim.sensing.bearer import MAX_STEPS
+from factory_sim.sensing.faults import Faults
 from factory_sim.sensing.kinds.kind import Response
+from factory_sim.sensing.position import Positions
 from factory_sim.streams import bits
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ _QUARTERS_MEAN, _QUARTERS_SD = 2 * 65535.0, math.sqrt(4 * (65536.0**2 - 1) / 12)
 class Sensing:
     """The sensors of one run, from `t0_us` on; one call a slice, in order of time.
 
-    Opening rows (before t0) set the states that units begin with. Counters begin at 0, temperatures in balance.
+    Opening rows (before t0) set the states that units begin with. With `remember`, counters, batteries and temperatures
+    are as the run so far has left them; without it counters begin at 0, batteries full, temperatures in balance.
     """
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, epoch_ns: int, t0_us: int) -> None:
@@ -46,7 +49,23 @@ class Sensing:
         self._tracks = arrays.tracks(plant, t0_us)
         self._next_seq = np.zeros(len(plant.units), np.int64)
         self._blocks = _blocks(plant, self._channels)
-        self._began = False
+        self._faults = Faults(plant, seed=seed, replication=replication, epoch_ns=epoch_ns)
+        self._positions = Positions(plant)
+        self._began = self._remembers = False
+
+    def remember(self, history: EventLog) -> None:
+        """Live through the run before t0, all of its rows, without reading anything. Before the first `sample`."""
+        if self._began or (len(history) and history.t_us[-1] >= self._t0_us):
+            msg = "only rows before the first reading can be remembered, before it is taken"
+            raise ValueError(msg)
+        self._channels.mark_us[:], self._tracks.since_us[:] = 0, 0
+        self._positions.follow(history)
+        rows, pieces = _prepared(history, len(self._next_seq))
+        spots, _ = self._empty_blocks(self._t0_us, self._t0_us)
+        _walk(rows, self._t0_us, self._channels, self._tracks, pieces, spots)
+        means = self._channels.response == Response.MEAN
+        self._channels.value[means], self._channels.mark_us[means] = 0.0, self._t0_us
+        self._remembers = True
 
     def sample(self, log: EventLog, t1_us: int) -> Readings:
         """Readings of [end of the last call, t1_us). `log`: the rows of that stretch, at first the opening rows too.
@@ -54,10 +73,8 @@ class Sensing:
         Raises ValueError when rows or `t1_us` lie outside of the stretch.
         """
         self._check(log, t1_us)
-        order = np.argsort(log.unit, kind="stable")
-        first_row = np.searchsorted(log.unit[order], np.arange(len(self._next_seq) + 1))
-        rows = self._rows(log, order, first_row)
-        samples = self._samples(log, order, first_row, t1_us)
+        rows = self._faults.rows(self._rows(log), log.t_us)
+        samples = self._samples(log.take(log.t_us >= self._t0_us) if self._remembers else log, t1_us)
         self._began, self._end_us = True, t1_us
         return Readings(rows, samples)
 
@@ -78,8 +95,9 @@ class Sensing:
             msg = f"rows of [{log.t_us[0]}, {log.t_us[-1]}] µs do not lie within the slice [{self._end_us}, {t1_us}) µs"
             raise ValueError(msg)
 
-    def _rows(self, log: EventLog, order: I8, first_row: I8) -> Rows:
+    def _rows(self, log: EventLog) -> Rows:
         """Every log row with its unit's sequence number; wear is taken out, since no plant reports it."""
+        order, first_row = _by_unit(log, len(self._next_seq))
         counts = np.diff(first_row)
         seq = np.empty(len(log), np.int64)
         seq[order] = np.arange(len(log)) + np.repeat(self._next_seq - first_row[:-1], counts)
@@ -88,19 +106,21 @@ class Sensing:
         return Rows(ns_from_us(log.t_us, self._epoch_ns), log.unit, seq, log.state, log.part, log.outcome,
                     np.where(secret, 0, log.detail).astype(np.int32))
 
-    def _samples(self, log: EventLog, order: I8, first_row: I8, t1_us: int) -> tuple[Samples, ...]:
+    def _samples(self, log: EventLog, t1_us: int) -> tuple[Samples, ...]:
         if not self._blocks:
             return ()
-        room = (int(np.diff(first_row).max()) + 1) * (MAX_STEPS + 1) + 1
-        pieces = _Pieces(np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.float64))
-        rows = _Events(log.t_us, log.state, log.outcome, log.detail, order, first_row[:-1].copy(), first_row[1:].copy())
+        rows, pieces = _prepared(log, len(self._next_seq))
+        self._positions.follow(log)
         found = list[Samples]()
         chunk_us = CHUNK_TICKS * self._blocks[0].period_us
         for begin_us in range(self._end_us, t1_us, chunk_us):
             end_us = min(begin_us + chunk_us, t1_us)
             spots, samples = self._empty_blocks(begin_us, end_us)
             _walk(rows, end_us, self._channels, self._tracks, pieces, spots)
-            found += [block for block in samples if len(block.raw)]
+            for block in samples:
+                if len(block.raw):
+                    self._positions.add(block)
+                    found += self._faults.samples(block)
         return tuple(found)
 
     def _empty_blocks(self, begin_us: int, end_us: int) -> tuple[_Spots, list[Samples]]:
@@ -154,6 +174,21 @@ class _Pieces(NamedTuple):
     begin_us: I8
     slot: U1
     wear: F8
+
+
+def _by_unit(log: EventLog, n_units: int) -> tuple[I8, I8]:
+    """The rows in order of unit, and where each unit's begin; the latter has shape (n_units + 1,)."""
+    order = np.argsort(log.unit, kind="stable")
+    return order, np.searchsorted(log.unit[order], np.arange(n_units + 1))
+
+
+def _prepared(log: EventLog, n_units: int) -> tuple[_Events, _Pieces]:
+    """The log as the walk takes it, and room for the pieces of the busiest unit."""
+    order, first_row = _by_unit(log, n_units)
+    room = (int(np.diff(first_row).max(initial=0)) + 1) * (MAX_STEPS + 1) + 1
+    pieces = _Pieces(np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.float64))
+    columns = (log.t_us, log.state, log.outcome, log.detail)
+    return _Events(*columns, order, first_row[:-1].copy(), first_row[1:].copy()), pieces
 
 
 def _blocks(plant: Plant, channels: Channels) -> list[_Block]:

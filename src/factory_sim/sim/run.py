@@ -51,6 +51,7 @@ class Simulation:
             raise ModelError(msg)
         self.plant, self.window = plant, Window(warm_up_us, until_us)
         self._line = Builder(plant, seed, replication, self.window).build()
+        self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
@@ -60,7 +61,8 @@ class Simulation:
     def slices(self, slice_us: int) -> Iterator[Slice]:
         """The window in stretches of `slice_us`, the warm-up behind it."""
         t0, end = self.window.t0_us, self.window.t1_us
-        opening = opening_rows(self.advance(t0), len(self.plant.units))
+        self.before = self.advance(t0)
+        opening = opening_rows(self.before, len(self.plant.units))
         while t0 < end:
             t1 = min(t0 + slice_us, end)
             log = self.advance(t1)

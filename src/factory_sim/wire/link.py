@@ -1,9 +1,9 @@
 """The network between plant and broker: what a link profile delays, loses or cuts off.
 
-A message's delay and loss belong to (seed, replication, its topic and content): neither other messages nor slices change
-them. Delays are lognormal with the profile's latency as mean and its jitter as standard deviation. Outages begin after
-exponential times and take what is sent meanwhile: nothing behind this link stores and forwards. Messages of one topic
-keep their order, as one connection does; those of different topics overtake each other. A Sparkplug node is one
+A message's delay and loss belong to (seed, replication, its topic and content): neither other messages nor slices
+change them. Delays are lognormal with the profile's latency as mean and its jitter as standard deviation. Outages begin
+after exponential times and take what is sent meanwhile: nothing behind this link stores and forwards. Messages of one
+topic keep their order, as one connection does; those of different topics overtake each other. A Sparkplug node is one
 connection with one sequence, whatever its topics.
 """
 
@@ -63,7 +63,8 @@ def _cut_off(profile: LinkProfile, name: np.uint64, sent_us: I8) -> np.ndarray:
     length_us = us_from_s(profile.outage_s)
     if profile.outage_every_s <= 0 or length_us <= 0 or not len(sent_us):
         return np.zeros(len(sent_us), np.bool_)
-    between, begins, last = Distribution("exponential", profile.outage_every_s), np.empty(0, np.int64), int(sent_us.max())
+    between = Distribution("exponential", profile.outage_every_s)
+    begins, last = np.empty(0, np.int64), int(sent_us.max())
     while not len(begins) or begins[-1] <= last:
         n = 2 * len(begins) + 64
         begins = np.cumsum(streams.draw_us(name, 0, n, between) + length_us) - length_us

@@ -12,6 +12,7 @@ from factory_sim.sensing.kinds import (
     force,
     joint_current,
     load,
+    position,
     power,
     pressure,
     speed,
@@ -35,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "joint_current": joint_current.KIND,
     "speed": speed.KIND,
     "distance": distance.KIND,
+    "position": position.KIND,
     "load": load.KIND,
     "battery": battery.KIND,
 }
