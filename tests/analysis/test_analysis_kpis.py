@@ -285,3 +285,10 @@ assert not {{"pandas", "scipy.stats", "simpy.core"}} & set(sys.modules)
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert int(done.stdout) > 100
+
+
+def test_the_documentation_lists_every_kpi_as_the_code_has_it() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "kpis.md").read_text(encoding="utf-8")
+    for name, kind in kpis.KPIS.items():
+        assert f"| `{name}` | {', '.join(kind.levels)} | {kind.unit} |" in text, name
+        assert f"| {kind.source} |" in text, name

@@ -12,11 +12,12 @@ from factory_sim.analysis.kernels import readings as kernels
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from factory_sim.records import F8, I4, I8, Samples, SensorInfo, Window
+    from factory_sim.records import B1, F8, I2, I4, I8, Samples, SensorInfo, Window
 
 BLOCK_US = 60_000_000
 _PAGE_BLOCKS = 60  # memory is taken by the hour
 _PAGE_US = _PAGE_BLOCKS * BLOCK_US
+_GROUPS_KEPT = 4096
 _NO_MASK = np.zeros((0, 0), np.bool_)
 
 
@@ -83,21 +84,33 @@ class BlockStore:
         self.duplicates = 0
         self.foreign = 0  # readings of unknown sensors or from outside the window
         self._pages: dict[int, _Page] = {}
+        self._known: dict[bytes, tuple[I8, B1 | None]] = {}
 
     def add(self, samples: Samples) -> None:
         """Count readings that have not been counted before."""
-        column = np.searchsorted(self.sensor, samples.sensor)
-        known = (column < len(self.sensor)) & (self.sensor[np.minimum(column, len(self.sensor) - 1)] == samples.sensor)
+        column, known = self._columns_of(samples.sensor)
         raw, present = samples.raw, samples.present
         offered = raw.size if present is None else int(present.sum())
-        if not known.all():
-            column, raw = column[known], raw[:, known]
-            present = None if present is None else present[:, known]
+        if known is not None:
+            raw, present = raw[:, known], None if present is None else present[:, known]
         skip = min(max(self.first_tick - samples.first_tick, 0), len(raw))
         keep = max(min(len(raw), self.stop_tick - samples.first_tick), skip)
         raw, mask = raw[skip:keep], _NO_MASK if present is None else present[skip:keep]
         self.foreign += offered - (raw.size if present is None else int(mask.sum()))
-        self._count(samples.first_tick + skip, np.ascontiguousarray(raw, np.int32), mask, column.astype(np.int64))
+        self._count(samples.first_tick + skip, np.ascontiguousarray(raw, np.int32), mask, column)
+
+    def _columns_of(self, sensor: I2) -> tuple[I8, B1 | None]:
+        """Our column of each known sensor, and which are known if not all are. Feeds repeat few groups of sensors."""
+        key = sensor.tobytes()
+        found = self._known.get(key)
+        if found is None:
+            column = np.searchsorted(self.sensor, sensor).astype(np.int64)
+            known = self.sensor[np.minimum(column, len(self.sensor) - 1)] == sensor
+            found = (column, None) if known.all() else (column[known], known)
+            if len(self._known) >= _GROUPS_KEPT:
+                self._known.clear()
+            self._known[key] = found
+        return found
 
     def _count(self, tick: int, raw: I4, mask: np.ndarray, column: I8) -> None:
         while len(raw):

@@ -27,8 +27,10 @@ def warm() -> None:
     """Compile every kernel, or load it from the cache, by analysing one row and one reading."""
     feed = Feed(_smallest())
     samples = Samples(_SECOND_US, 0, np.zeros(1, np.int16), np.zeros((1, 1), np.int32))
-    row = Rows(*(np.zeros(1, kind) for kind in (np.int64, np.int16, np.int64)), np.full(1, State.STARVED, np.uint8),
-               np.full(1, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int32))  # fmt: skip
+    row = Rows(
+        np.zeros(1, np.int64), np.zeros(1, np.int16), np.zeros(1, np.int64), np.full(1, State.STARVED, np.uint8),
+        np.full(1, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int32),
+    )  # fmt: skip
     feed.add(Readings(row, (samples,)))
     found = facts.collect(feed.log(), feed.meta, feed.blocks())
     losses.pareto(found)

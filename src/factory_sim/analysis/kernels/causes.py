@@ -1,6 +1,6 @@
 """Which row enabled which, and the walk back over them."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: types are inferred, one branch a rule
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0911, PLR0913 - compiled: types are inferred, one branch a rule
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _ARRIVED, _ORIGIN = range(2)  # of a part: the row that brought it, its source
 def infer(rows, units, direct, now, room, parts, before, cause):
     """Fill `cause` (n,) by the rules of docs/design.md for rows (n, 7), parts counted from 0 without gaps, -1 for none.
 
-    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine. Memory that comes
-    as -1: now (n_units, 5); room (n_operations,), the first row of the last take, which made room; parts (n_parts, 2);
-    before (n,), the same unit's row before this one.
+    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine. Memory that
+    comes as -1: now (n_units, 5); room (n_operations,), the first row of the last take, which made room; parts
+    (n_parts, 2); before (n,), the same unit's row before this one.
     """
     for i in range(len(rows)):
         u, o, p = rows[i, UNIT], rows[i, OUTCOME], rows[i, PART]

@@ -1,6 +1,6 @@
 """The order of rows within one instant."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913 - compiled: types are inferred, loops are one pass
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0911, PLR0913 - compiled: types are inferred, loops are one pass
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def start(n_rows: int, n_units: int, n_parts: int, capacity: I8) -> tuple[I8, I8
 
 @njit(cache=True)
 def arrange(rows, units, way, buffers, now, links, lies, order):
-    """Put rows (n, 7) of one instant into the order in which the line makes its moves; they come sorted by (t, unit, seq).
+    """Put rows (n, 7) of one instant into the order in which the line makes its moves; they come by (t, unit, seq).
 
     way (n_operations, n_units): the buffer a unit's part goes to, -1 where its room is not known. Memory that comes
     from `start`: buffers (n_buffers, 2), now (n_units, 5), links (n, 4), lies (n_parts,). `order` (n,) receives row
@@ -119,7 +119,7 @@ def _target(h, rows, units):
     # where a move happens: parts given count at their destination, the exit is above all operations
     if rows[h, OUTCOME] == ENTERED:
         return units[rows[h, UNIT], FED]
-    if rows[h, OUTCOME] == PASSED or rows[h, OUTCOME] == REWORK:  # noqa: PLR1714 - compiles faster
+    if rows[h, OUTCOME] == PASSED or rows[h, OUTCOME] == REWORK:
         return rows[h, DETAIL]
     return np.int64(_EXIT) if SCRAPPED <= rows[h, OUTCOME] <= LEFT else units[rows[h, UNIT], OPERATION]
 
@@ -307,8 +307,9 @@ def _level(h, rows, links, units, level):
 def _follower(h, j, rows, links, units):
     # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
     after, k = links[h, _AFTER], h + 1
-    if after >= 0 and not links[after, _DONE] and (rows[after - 1, UNIT] != rows[after, UNIT] or links[after - 1, _DONE]):
-        return after
+    if after >= 0 and not links[after, _DONE]:
+        if rows[after - 1, UNIT] != rows[after, UNIT] or links[after - 1, _DONE]:
+            return after
     same = k < j and rows[k, UNIT] == rows[h, UNIT] and units[rows[h, UNIT], ROLE] == MACHINE
     if same and not links[k, _DONE] and TOOK <= rows[h, OUTCOME] <= MERGED and TOOK <= rows[k, OUTCOME] <= MERGED:
         return np.int64(k)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.analysis.kernels.stretches import UNKNOWN
-from factory_sim.analysis.kpis.kind import ALL, KpiKind, ratio
-from factory_sim.plant.states import STANDARDS, State
+from factory_sim.analysis.kpis.kind import ALL, LINE, KpiKind, ratio
+from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,21 @@ def _share(column: int, words: str) -> Callable[[Facts, str], F8]:
     return share
 
 
+def _at_work(role: str) -> Callable[[Facts, str], F8]:
+    def work(f: Facts, _level: str) -> F8:
+        times = f.state_us[[u for u, info in enumerate(f.meta.units) if info.role == role]]
+        return ratio([times[:, WORKING_STATES].sum()], [times.sum()])
+
+    work.__doc__ = f"Share of time the {role}s of the plant are at work, all together."
+    return work
+
+
 KINDS = {
     f"share_{state.name.lower()}": KpiKind(
         "1", 1 if state == State.BUSY else -1 if state in _LOSSES else 0, ALL,
         _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
     )
     for state in MACHINE_STATES
-} | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))}  # fmt: skip
+} | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))} | {
+    f"{role}_utilisation": KpiKind("1", 0, LINE, _at_work(role)) for role in ("vehicle", "conveyor", "robot", "crew")
+}  # fmt: skip
