@@ -23,8 +23,8 @@ ROOT = "works/hall"
 
 def with_meters(meta: Meta) -> Meta:
     machines = [u for u, info in enumerate(meta.units) if info.role == "machine"]
-    meters = (SensorInfo(i, u, "energy", "energy", "Wh", 0.5, 0.0, 0.0, 1e9, 10 * S, 32) for i, u in enumerate(machines))
-    return replace(meta, sensors=tuple(meters))
+    rest = ("energy", "energy", "Wh", 0.5, 0.0, 0.0, 1e9, 10 * S, 32)
+    return replace(meta, sensors=tuple(SensorInfo(i, u, *rest) for i, u in enumerate(machines)))
 
 
 def sent(log: EventLog, meta: Meta) -> list[Readings]:

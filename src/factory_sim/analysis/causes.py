@@ -21,7 +21,7 @@ def infer(log: EventLog, meta: Meta) -> EventLog:
     """
     where = topology.of(meta)
     rows, n_parts = topology.packed(log, log.t_us)
-    cause = np.full(len(log), -1, np.int64)
-    shapes = ((len(where.units), 5), len(where.direct), (n_parts, 2), len(log))
-    kernels.infer(rows, where.units, where.direct, *(np.full(shape, -1) for shape in shapes), cause)
+    now, room = np.full((len(where.units), 5), -1), np.full(len(where.direct), -1)
+    parts, before, cause = np.full((n_parts, 2), -1), np.full(len(log), -1), np.full(len(log), -1)
+    kernels.infer(rows, where.units, where.direct, now, room, parts, before, cause)
     return replace(log, cause=cause.astype(np.int32))

@@ -307,9 +307,9 @@ def _level(h, rows, links, units, level):
 def _follower(h, j, rows, links, units):
     # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
     after, k = links[h, _AFTER], h + 1
-    if after >= 0 and not links[after, _DONE]:
-        if rows[after - 1, UNIT] != rows[after, UNIT] or links[after - 1, _DONE]:
-            return after
+    first = after >= 0 and (rows[after - 1, UNIT] != rows[after, UNIT] or links[after - 1, _DONE])
+    if first and not links[after, _DONE]:
+        return after
     same = k < j and rows[k, UNIT] == rows[h, UNIT] and units[rows[h, UNIT], ROLE] == MACHINE
     if same and not links[k, _DONE] and TOOK <= rows[h, OUTCOME] <= MERGED and TOOK <= rows[k, OUTCOME] <= MERGED:
         return np.int64(k)
