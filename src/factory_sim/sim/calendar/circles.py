@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from factory_sim.compiled import inner_njit
 
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.places import room
@@ -11,28 +11,30 @@ from factory_sim.sim.calendar.places import room
 # ruff: noqa: ANN001, ANN201 - compiled: types are inferred
 
 
-@njit(cache=True)
-def blocked_in_circle(f, s):
+@inner_njit
+def blocked_in_circle(w):
     """Whether some operations can never move again."""
-    n = len(f.station)
-    stuck = np.ones(n, np.bool_)
-    changed = True
+    first, end = w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]
+    for station in range(first, end):
+        w.s[station, c.STUCK] = 1
+    n_stuck, changed = end - first, True
     while changed:
         changed = False
-        for station in range(n):
-            if stuck[station] and not _all_wait_for_stuck(f, s, station, stuck):
-                stuck[station] = False
+        for station in range(first, end):
+            if w.s[station, c.STUCK] and not _all_wait_for_stuck(w, station):
+                w.s[station, c.STUCK] = 0
+                n_stuck -= 1
                 changed = True
-    return stuck.any()
+    return n_stuck > 0
 
 
-@njit(cache=True)
-def _all_wait_for_stuck(f, s, station, stuck):
-    first = f.station[station, c.MACHINE0]
-    for unit in range(first, first + f.station[station, c.N_MACHINES]):
-        place = s.unit[unit, c.PLACE]
-        if s.unit[unit, c.PHASE] != c.DONE or f.place[place, c.KIND] != c.BUFFER_KIND or room(f, s, place) > 0:
+@inner_njit
+def _all_wait_for_stuck(w, station):
+    first = w.f[station, c.MACHINE0]
+    for unit in range(first, first + w.f[station, c.N_MACHINES]):
+        place = w.s[unit, c.PLACE]
+        if w.s[unit, c.PHASE] != c.DONE or w.f[place, c.KIND] != c.BUFFER_KIND or room(w, place) > 0:
             return False
-        if not stuck[f.place[place, c.INDEX]]:
+        if not w.s[w.f[place, c.AT], c.STUCK]:
             return False
     return True

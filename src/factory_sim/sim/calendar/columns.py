@@ -1,76 +1,88 @@
-"""Names of the columns of the compiled engine's arrays. All arrays are int64 unless they say otherwise."""
+"""Names of the columns of the compiled engine's tables.
+
+Everything that exists has one row in two tables, what it is (`w.f`) and how it stands (`w.s`), and its row number is its
+id: first the units, with the ids that logs use, then places, stations, failure modes, plans, pools, shifts, fleets.
+Columns of different kinds share numbers.
+"""
 
 from __future__ import annotations
 
-# ---- what the plant is (Flat)
+# ---- what it is: w.f
 
-# unit: one row per unit
+# unit: machine; then what only sources have; then what only vehicles have
 (
-    STATION, SHIFT, N_MODES, MODE0, N_PLANS, PLAN0, SETUP_POOL, N_NEEDS, NEED0, NEED1, CYCLE_LAW,
-    SLOT_REPAIR, SLOT_UPKEEP, SLOT_END, SLOT_WEAR, SLOT_STRIKE, SLOT_TRANSPORT, SLOT_ARRIVAL,
-    WEARS, ROLE, SOURCE, VEHICLE, BELT, POOL_OF,
-    N_UNIT,
-) = range(25)  # fmt: skip
+    ROLE, STATION, SHIFT, N_MODES, MODE0, N_PLANS, PLAN0, SETUP_POOL, N_NEEDS, NEED0, NEED1, CYCLE_LAW, WEARS,
+    SLOT_REPAIR, SLOT_UPKEEP, SLOT_END, SLOT_WEAR, SLOT_STRIKE, SLOT_TRANSPORT, SLOT_ARRIVAL, BELT, POOL_OF,
+    SATURATED, LOSES, CARDS, GIVES_TO, ARRIVAL_LAW, GAP0, N_GAPS, SEQUENCE0, N_SEQUENCE, MIX0, N_MIX,
+    OF_FLEET, LOAD_LAW, UNLOAD_LAW, TRIP_LAW, FULL_US, LOW_US, CHARGE_US,
+    F_WIDTH,
+) = range(41)  # fmt: skip
 ROLE_SOURCE, ROLE_MACHINE, ROLE_VEHICLE, ROLE_CONVEYOR, ROLE_MEMBER = range(5)
 
-# station: one row per operation
+# station: one per operation, and one for the exit behind them
 (
-    TAKES, IN0, N_IN, MACHINE0, N_MACHINES, DESTINATION, PASSES, REWORK_TO, INSPECTS, MAX_LOOPS, BATCH_SIZE, BATCH_MIN,
+    TAKES, IN0, N_IN, MACHINE0, N_MACHINES, DESTINATION, PASSES, REWORK_TO, VERDICT0, MAX_LOOPS, BATCH_SIZE, BATCH_MIN,
     BATCH_US, HAS_UPKEEP, FACTOR0, SETUP0, SLOT_TIMEOUT,
-    N_STATION,
-) = range(18)  # fmt: skip
+) = range(17)  # fmt: skip
 TAKES_ONE, TAKES_SET, TAKES_BATCH = range(3)
 
-# place: buffers, then the exit, then conveyors, then calls for vehicles
-(KIND, INDEX, CAPACITY, QUANTITY, BELT_IN, FLEET_IN, BELT_UNIT, DELAY_US, FLEET, BUFFER, ORIGIN, STOP, N_PLACE) = range(13)
+# place: buffers, the exit, conveyors, calls for vehicles; INDEX: the operation's number, AT: its station
+(KIND, INDEX, AT, CAPACITY, QUANTITY, PACE, BELT_IN, FLEET_IN, BELT_UNIT, DELAY_US, FLEET, BUFFER, ORIGIN, STOP) = range(14)
 BUFFER_KIND, EXIT_KIND, CONVEYOR_KIND, CALLS_KIND = range(4)
 
-# failure mode; planned maintenance; source; vehicle; fleet; pool; shift
-(CLOCK, WEARING, CREW, PRIORITY, LIFE_LAW, REPAIR_LAW, N_MODE) = range(7)
-(EVERY_US, EVERY_PARTS, PLAN_CREW, PLAN_LAW, PLAN_SLOT, N_PLAN) = range(6)
-(SOURCE_UNIT, SATURATED, LOSES, CARDS, GIVES_TO, ARRIVAL_LAW, GAP0, N_GAPS, SEQUENCE0, N_SEQUENCE, MIX0, N_MIX, N_SOURCE) = range(13)
-(OF_FLEET, LOAD_LAW, UNLOAD_LAW, TRIP_LAW, FULL_US, LOW_US, CHARGE_US, N_VEHICLE) = range(8)
-(POLICY, VEHICLE0, N_VEHICLES, TRAVEL0, N_STOPS, N_FLEET) = range(6)
+# failure mode; planned maintenance; pool; shift; fleet
+(CLOCK, WEARING, CREW, PRIORITY, LIFE_LAW, REPAIR_LAW) = range(6)
+(EVERY_US, EVERY_PARTS, PLAN_CREW, PLAN_LAW, WEAR_AT, PLAN_SLOT, PLAN_UNIT) = range(7)
+(WAIT_KIND, POOL_SHIFT) = range(2)
+(EDGE0, N_EDGES, CYCLE_US, FINISH, SHIFT_SLOT) = range(5)
+(POLICY, TRAVEL0, N_STOPS) = range(3)
 FIRST_COME, NEAREST, MOST_URGENT = range(3)
-(MEMBER0, N_MEMBERS, WAIT_KIND, POOL_SHIFT, N_POOL) = range(5)
-(EDGE0, N_EDGES, CYCLE_US, FINISH, SHIFT_SLOT, N_SHIFT) = range(6)
 
-# ---- what changes (State)
+# random streams: w.k
+(CYCLES, VERDICTS, ARRIVALS, VARIANTS, LOADS, UNLOADS, TRIPS, K_WIDTH) = range(8)
+(LIVES, REPAIRS) = range(2)
+(UPKEEPS,) = range(1)
+
+# ---- how it stands: w.s
 
 # unit
 (
-    PHASE, STEP, HALTED, OFF, CLOSING, HELD, HELD_LAST, N_HELD, OUTCOME, PLACE, OFFERED, VARIANT, CALLS_ON, NOW_STATE,
+    PHASE, STEP, HALTED, OFF, CLOSING, HELD, N_HELD, OUTCOME, PLACE, OFFERED, VARIANT, CALLS_ON, NOW_STATE,
     LAST_ROW, LEFT_US, DRAWN_US, BUSY_US, CLOCK_ON, STARTED, FAILED, REPAIRING, BUSY_DUE, RAN_US, SINCE, UPKEEP, PARTS_DONE,
-    SENDING, SEND_NEXT, SEND_SINCE, SEND_ORIGIN, IDLING, IDLE_NEXT, IDLE_SINCE,
-    CALLING, CALL_NEXT, CALL_PRIORITY, CALL_SINCE, CALL_AS, ASSIGNED, UNSETTLED, STATE_SINCE, SETUP_US, DUE_COUNT,
+    SEND_NEXT, SEND_SINCE, SEND_ORIGIN, IDLING, IDLE_NEXT, IDLE_SINCE,
+    CALL_NEXT, CALL_PRIORITY, CALL_SINCE, CALL_AS, ASSIGNED, UNSETTLED, STATE_SINCE, SETUP_US, DUE_COUNT,
     K_CYCLE, K_QUALITY,
     OUTSIDE, INSIDE, CARD_ROW, K_ARRIVAL, K_VARIANT,
     FREE, FREE_SINCE, FREE_NEXT, AT_STOP, GOES_TO, PART, BATTERY, TASK, CALLER, CALLED_FROM, K_LOAD, K_UNLOAD, K_TRIP,
     ARRIVED,
-    N_UNIT_STATE,
-) = range(66)  # fmt: skip
+    NEED_AS, SERVED0, SERVED1, SERVED2, SERVED3, SERVED4,
+    T_PARTS, T_BUSY, T_SCRAPPED,
+    SPENT0,
+) = range(72)  # fmt: skip
+S_WIDTH = SPENT0 + 14  # time in each state follows
 EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # PHASE, as in sim/machine.py
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)
-AS_MACHINE, AS_BREAKDOWN, AS_UPKEEP = range(3)  # CALL_AS: who of the machine calls on a pool
+AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # CALL_AS: what a member is needed for; SERVED0 + it: who
 TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # TASK of a vehicle
 
-# place
-(HEAD, TAIL, COUNT, RESERVED, SENDERS, ROOM_ROW, TRAVELS, N_PLACE_STATE) = range(8)
-# part
-(PART_NEXT, PART_ROW, PART_AT, PART_VARIANT, PART_ORIGIN, PART_LOOPS, N_PART) = range(7)
-# failure mode; planned maintenance; pool; shift; fleet
-(DUE, LIFE_US, K_LIFE, K_REPAIR, N_MODE_STATE) = range(5)
-(DUE_SEQ, DONE_AT, K_PLAN, N_PLAN_STATE) = range(4)
-(OPEN, FREE_HEAD, CALL_HEAD, N_POOL_STATE) = range(4)
-(CYCLE, EDGE, N_SHIFT_STATE) = range(3)
-(FLEET_DIRTY, REQUESTS, N_FLEET_STATE) = range(3)
-# the line
+# place; station; failure mode; planned maintenance; pool; shift; fleet
+(HEAD, TAIL, COUNT, RESERVED, SENDERS, ROOM_ROW, TRAVELS) = range(7)
+(IDLE_HEAD, N_IDLE, ALARM, WANTED, STUCK) = range(5)
+(DUE, LIFE_US, K_LIFE, K_REPAIR) = range(4)
+(DUE_SEQ, DONE_AT, K_PLAN) = range(3)
+(OPEN, FREE_HEAD, CALL_HEAD) = range(3)
+(CYCLE, EDGE) = range(2)
+(FLEET_DIRTY, REQUESTS) = range(2)
+
+# part: w.p
+(PART_NEXT, PART_ROW, PART_AT, PART_VARIANT, PART_ORIGIN, PART_LOOPS, P_WIDTH) = range(7)
+
+# the line: w.g; the bits of stations where a move may be possible follow
 (
-    NOW, ROWS, FIRST_ROW, STORING, N_PARTS, STAGE, POOLS_CALLED, FLEETS_DIRTY, ANY_UNSETTLED, CHECK_CIRCLES, BLOCKED_NEW,
-    T0, T1, ENTERED_N, LEFT_N, SCRAPPED_N, MERGED_N, LOST_N, GOOD_N,
-    N_LINE,
-) = range(20)  # fmt: skip
+    N_UNITS, PLACE0, STATION0, N_STATIONS, POOL0, N_POOLS, SHIFT0, N_SHIFTS, FLEET0, N_FLEETS, N_VARIANTS, N_SLOTS,
+    NOW, ROWS, FIRST_ROW, STORING, N_PARTS, STAGE, POOLS_CALLED, ANY_UNSETTLED, CHECK_CIRCLES, BLOCKED_NEW,
+    T0, T1, ENTERED_N, LEFT_N, SCRAPPED_N, MERGED_N, LOST_N, GOOD_N, NEXT_DUE,
+    DIRTY0,
+) = range(32)  # fmt: skip
+WORD_BITS, IN_WORD = 5, 31  # 32 bits a word
 BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(5)  # STAGE within an instant
-# tally by unit
-(T_PARTS, T_BUSY, T_SCRAPPED, N_TALLY) = range(4)
-NONE = -1

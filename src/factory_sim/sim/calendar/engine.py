@@ -13,7 +13,8 @@ from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin
 from factory_sim.sim.calendar.flat import Flat, flatten
-from factory_sim.sim.calendar.state import Keys, RunState, copied, empty_state, keys
+from factory_sim.sim.calendar.state import World, copied, new_world, stream_names
+from factory_sim.sim.calendar.world import header
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -28,88 +29,87 @@ def _flat(plant: Plant) -> Flat:
 
 
 class CalendarRun:
-    """Like sim.run.Simulation, a hundred times faster; the same log to the last bit."""
+    """Like sim.run.Simulation, compiled; the same log to the last bit."""
 
-    def __init__(  # noqa: PLR0913 - a run's name
-        self, plant: Plant, *, seed: int, replication: int, window: Window, store: bool = True
-    ) -> None:
+    def __init__(self, plant: Plant, *, seed: int, replication: int, window: Window, store: bool = True) -> None:
         """`store`: keep rows for `advance` to hand out; without, only counters are kept."""
         self.plant, self.window = plant, window
-        self._flat, self._keys = _flat(plant), keys(plant, seed, replication)
-        self._state = empty_state(self._flat, window, store=store)
+        self._flat = _flat(plant)
+        self._world = new_world(self._flat, seed, replication, window, store=store)
         self._margin = _margin(plant)
-        self._ensure_room()
-        begin(self._flat, self._state, self._keys)
+        self._make_room(parts=True)
+        begin(self._header.ctypes.data)
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call. Raises ModelError on a circle."""
         pieces = []
-        while (why := advance(self._flat, self._state, self._keys, until_us, self._margin)) != FINISHED:
+        while (why := advance(self._header.ctypes.data, until_us, self._margin)) != FINISHED:
             if why == FULL_ROWS:
                 pieces.append(self._take_rows())
-                self._ensure_room()
-            elif why == FULL_PARTS:
-                self._ensure_room(parts=True)
-            elif why == CIRCLE:
+            if why == CIRCLE:
                 raise ModelError(self._circle())
+            self._make_room(parts=why == FULL_PARTS)
         pieces.append(self._take_rows())
         return EventLog.join(pieces)
 
     def truth(self) -> Truth:
         """What has been counted so far in the window."""
-        parts, busy, scrapped = (self._state.tally[:, i].copy() for i in (c.T_PARTS, c.T_BUSY, c.T_SCRAPPED))
-        return Truth(self.window, parts, busy, scrapped, good_parts=int(self._state.line[c.GOOD_N]))
+        units = self._world.s[: len(self.plant.units)]
+        parts, busy, scrapped = (units[:, column].copy() for column in (c.T_PARTS, c.T_BUSY, c.T_SCRAPPED))
+        return Truth(self.window, parts, busy, scrapped, good_parts=int(self._world.g[c.GOOD_N]))
 
     def state_times(self) -> I8:
         """µs in each state within the window so far, shape (n_units, N_STATES)."""
-        spent: I8 = self._state.spent.copy()
-        units = self._state.unit
-        end = min(int(self._state.line[c.NOW]), self.window.t1_us)
+        units = self._world.s[: len(self.plant.units)]
+        spent: I8 = units[:, c.SPENT0 :].copy()
+        end = min(int(self._world.g[c.NOW]), self.window.t1_us)
         open_us = np.maximum(end - np.maximum(units[:, c.STATE_SINCE], self.window.t0_us), 0)
         spent[np.arange(len(units)), units[:, c.NOW_STATE]] += open_us
         return spent
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""
-        line = self._state.line
-        inside = int(self._state.unit[:, c.INSIDE].sum())
-        counts = (int(line[i]) for i in (c.ENTERED_N, c.LEFT_N, c.SCRAPPED_N, c.MERGED_N))
-        return *counts, inside  # type: ignore[return-value]
+        entered, left, scrapped, merged = (int(self._world.g[i]) for i in (c.ENTERED_N, c.LEFT_N, c.SCRAPPED_N, c.MERGED_N))
+        return entered, left, scrapped, merged, int(self._world.s[: len(self.plant.units), c.INSIDE].sum())
 
-    def snapshot(self) -> RunState:
+    def snapshot(self) -> World:
         """The run's present state; `restore` goes back to it."""
-        return copied(self._state)
+        return copied(self._world)
 
-    def restore(self, state: RunState) -> None:
+    def restore(self, snapshot: World) -> None:
         """Go on from a snapshot of a run of the same plant."""
-        self._state = copied(state)
+        self._use(copied(snapshot))
 
     def fork(self, *, seed: int, replication: int) -> CalendarRun:
         """An independent run from this moment on; its draws are those of another seed or replication."""
         other = object.__new__(CalendarRun)
-        other.plant, other.window, other._flat, other._margin = self.plant, self.window, self._flat, self._margin  # noqa: SLF001
-        other._keys, other._state = keys(self.plant, seed, replication), copied(self._state)  # noqa: SLF001
+        other.__dict__.update(self.__dict__)
+        names = stream_names(self._flat, seed, replication)
+        other._use(copied(self._world)._replace(k=names))  # noqa: SLF001 - our own
         return other
 
     def _take_rows(self) -> EventLog:
-        line = self._state.line
+        line = self._world.g
         n = int(line[c.ROWS] - line[c.FIRST_ROW]) if line[c.STORING] else 0
         line[c.FIRST_ROW] = line[c.ROWS]
-        table = self._state.rows[:n]
+        table = self._world.r[:n]
         return EventLog(*(table[:, i].astype(kind) for i, kind in enumerate(_ROW_KINDS)))
 
-    def _ensure_room(self, *, parts: bool = False) -> None:
-        state = self._state
-        if state.line[c.STORING] and len(state.rows) < 4 * self._margin:
-            state = state._replace(rows=np.zeros((max(4 * self._margin, 1 << 16), 7), np.int64))
-        if parts or len(state.part) < 2 * self._margin:
-            wider = np.zeros((max(2 * len(state.part), 2 * self._margin), c.N_PART), np.int64)
-            wider[: len(state.part)] = state.part
-            state = state._replace(part=wider)
-        self._state = state
+    def _make_room(self, *, parts: bool) -> None:
+        world = self._world
+        if world.g[c.STORING] and len(world.r) < 4 * self._margin:
+            world = world._replace(r=np.zeros((max(4 * self._margin, 1 << 16), 7), np.int64))
+        if parts:
+            wider = np.zeros((2 * len(world.p) + 2 * self._margin, c.P_WIDTH), np.int64)
+            wider[: len(world.p)] = world.p
+            world = world._replace(p=wider)
+        self._use(world)
+
+    def _use(self, world: World) -> None:
+        self._world, self._header = world, header(world)
 
     def _circle(self) -> str:
-        return f"blocked in a circle at {self._state.line[c.NOW] / 1e6:.1f} s"
+        return f"blocked in a circle at {self._world.g[c.NOW] / 1e6:.1f} s"
 
 
 def _margin(plant: Plant) -> int:

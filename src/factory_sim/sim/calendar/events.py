@@ -6,63 +6,74 @@ next event, because slots stand in the order in which simultaneous events run.
 
 from __future__ import annotations
 
-from numba import njit
+from factory_sim.compiled import inner_njit
 
 from factory_sim.clock import NEVER_US
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.state import BLOCK
+from factory_sim.sim.calendar.state import BLOCK_BITS
 
 # ruff: noqa: ANN001, ANN201 - compiled: types are inferred
 NEVER = NEVER_US
 
 
-@njit(cache=True)
-def schedule(s, slot, delay_us):
+@inner_njit
+def schedule(w, slot, delay_us):
     """Let `slot` fall due after `delay_us`."""
-    due = s.line[c.NOW] + delay_us
-    block = slot // BLOCK
-    was = s.slot_us[slot]
-    s.slot_us[slot] = due
-    if due <= s.block_us[block]:
-        s.block_us[block] = due
-    elif was == s.block_us[block]:
-        _refresh(s, block)
+    due = w.g[c.NOW] + delay_us
+    block = w.g[c.N_SLOTS] + (slot >> BLOCK_BITS)
+    was = w.e[slot]
+    w.e[slot] = due
+    if due <= w.e[block]:
+        w.e[block] = due
+    elif was == w.e[block]:
+        _refresh(w, slot >> BLOCK_BITS)
+    if due <= w.g[c.NEXT_DUE]:
+        w.g[c.NEXT_DUE] = due
+    elif was == w.g[c.NEXT_DUE]:
+        _find_next(w)
 
 
-@njit(cache=True)
-def cancel(s, slot):
+@inner_njit
+def cancel(w, slot):
     """`slot` does not fall due."""
-    was = s.slot_us[slot]
-    s.slot_us[slot] = NEVER
-    if was == s.block_us[slot // BLOCK]:
-        _refresh(s, slot // BLOCK)
+    was = w.e[slot]
+    w.e[slot] = NEVER
+    if was == w.e[w.g[c.N_SLOTS] + (slot >> BLOCK_BITS)]:
+        _refresh(w, slot >> BLOCK_BITS)
+    if was == w.g[c.NEXT_DUE]:
+        _find_next(w)
 
 
-@njit(cache=True)
-def _refresh(s, block):
-    least = NEVER
-    for slot in range(block * BLOCK, min((block + 1) * BLOCK, len(s.slot_us))):
-        least = min(least, s.slot_us[slot])
-    s.block_us[block] = least
+@inner_njit
+def _refresh(w, block):
+    least, e = NEVER, w.e
+    for slot in range(block << BLOCK_BITS, min((block + 1) << BLOCK_BITS, w.g[c.N_SLOTS])):
+        least = min(least, e[slot])
+    e[w.g[c.N_SLOTS] + block] = least
 
 
-@njit(cache=True)
-def earliest(s):
-    """When the next event is due."""
-    least = NEVER
-    for block in range(len(s.block_us)):
-        least = min(least, s.block_us[block])
-    return least
+@inner_njit
+def _find_next(w):
+    least, e = NEVER, w.e
+    for block in range(w.g[c.N_SLOTS], len(e)):
+        least = min(least, e[block])
+    w.g[c.NEXT_DUE] = least
 
 
-@njit(cache=True)
-def pop(s, due_us):
-    """The first slot due at `due_us`; it is empty afterwards."""
-    for block in range(len(s.block_us)):
-        if s.block_us[block] == due_us:
-            for slot in range(block * BLOCK, min((block + 1) * BLOCK, len(s.slot_us))):
-                if s.slot_us[slot] == due_us:
-                    s.slot_us[slot] = NEVER
-                    _refresh(s, block)
-                    return slot
-    return -1
+@inner_njit
+def pop(w, due_us):
+    """The first slot due at `due_us`, -1 if there is none; it is empty afterwards."""
+    if w.g[c.NEXT_DUE] != due_us:
+        return -1
+    e, first = w.e, w.g[c.N_SLOTS]
+    block = 0
+    while e[first + block] != due_us:
+        block += 1
+    slot = block << BLOCK_BITS
+    while e[slot] != due_us:
+        slot += 1
+    e[slot] = NEVER
+    _refresh(w, block)
+    if e[first + block] != due_us:
+        _find_next(w)
+    return slot

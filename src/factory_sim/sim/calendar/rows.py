@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from factory_sim.compiled import inner_njit
 
 from factory_sim.sim.calendar import columns as c
 from factory_sim.streams import duration_us, uniform
@@ -11,84 +10,94 @@ from factory_sim.streams import duration_us, uniform
 # ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
 
 
-@njit(cache=True)
-def row(s, unit, state, part, outcome, detail, cause):
+@inner_njit
+def row(w, unit, state, part, outcome, detail, cause):
     """Write one row; its index. The unit's time in its former state is counted."""
-    now, n = s.line[c.NOW], s.line[c.ROWS]
-    u = s.unit[unit]
+    now, n = w.g[c.NOW], w.g[c.ROWS]
+    u = w.s[unit]
     if u[c.NOW_STATE] >= 0:
-        begin, end = max(u[c.STATE_SINCE], s.line[c.T0]), min(now, s.line[c.T1])
+        begin, end = max(u[c.STATE_SINCE], w.g[c.T0]), min(now, w.g[c.T1])
         if end > begin:
-            s.spent[unit, u[c.NOW_STATE]] += end - begin
+            w.s[unit, c.SPENT0 + u[c.NOW_STATE]] += end - begin
     u[c.NOW_STATE], u[c.STATE_SINCE], u[c.LAST_ROW] = state, now, n
-    if s.line[c.STORING]:
-        r = s.rows[n - s.line[c.FIRST_ROW]]
+    if w.g[c.STORING]:
+        r = w.r[n - w.g[c.FIRST_ROW]]
         r[0], r[1], r[2], r[3], r[4], r[5], r[6] = now, unit, state, part, outcome, detail, cause
-    s.line[c.ROWS] = n + 1
+    w.g[c.ROWS] = n + 1
     return n
 
 
-@njit(cache=True)
-def draw(f, law, name, k):
-    """Draw k of stream `name` under a law [µs]."""
-    code, first, n = f.law[law, 0], f.law[law, 1], f.law[law, 2]
-    return duration_us(name, k, code, f.law_f[law, 0], f.law_f[law, 1], f.law_f[law, 2], f.values_f[first : first + n])
+@inner_njit
+def draw(w, law, stream, purpose, k):
+    """Draw k of a row's stream under a law [µs]. A law is four numbers in w.a: code, where its floats begin, values."""
+    x, first, n = w.a[law + 1], w.a[law + 2], w.a[law + 3]
+    values = w.x[first : first + n]
+    return duration_us(w.k[stream, purpose], k, w.a[law], w.x[x], w.x[x + 1], w.x[x + 2], values)
 
 
-@njit(cache=True)
-def chance(name, k):
-    """Uniform k of stream `name`."""
-    return uniform(name, k)
+@inner_njit
+def chance(w, stream, purpose, k):
+    """Uniform k of a row's stream."""
+    return uniform(w.k[stream, purpose], k)
 
 
-@njit(cache=True)
-def mark(s, station):
+@inner_njit
+def mark(w, station):
     """A move may be possible at `station`."""
-    s.dirty[station >> 6] |= np.uint64(1) << np.uint64(station & 63)
+    at = station - w.g[c.STATION0]
+    w.g[c.DIRTY0 + (at >> c.WORD_BITS)] |= 1 << (at & c.IN_WORD)
 
 
-@njit(cache=True)
-def highest(s):
+@inner_njit
+def highest(w):
     """The most downstream marked station, its mark removed; -1: none."""
-    for word in range(len(s.dirty) - 1, -1, -1):
-        bits = s.dirty[word]
+    for word in range(len(w.g) - 1, c.DIRTY0 - 1, -1):
+        bits = w.g[word]
         if bits:
-            at, rest = 0, bits
-            for width in (32, 16, 8, 4, 2, 1):
-                if rest >> np.uint64(width):
-                    rest >>= np.uint64(width)
+            at = 0
+            for width in (16, 8, 4, 2, 1):
+                if bits >> (at + width):
                     at += width
-            s.dirty[word] = bits & ~(np.uint64(1) << np.uint64(at))
-            return word * 64 + at
+            w.g[word] = bits & ~(1 << at)
+            return w.g[c.STATION0] + ((word - c.DIRTY0) << c.WORD_BITS) + at
     return -1
 
 
-@njit(cache=True)
-def unsettle(s, unit):
+@inner_njit
+def any_marked(w):
+    """Whether a move may be possible anywhere."""
+    for word in range(c.DIRTY0, len(w.g)):
+        if w.g[word]:
+            return True
+    return False
+
+
+@inner_njit
+def unsettle(w, unit):
     """Look at the unit's state again at the end of the instant."""
-    s.unit[unit, c.UNSETTLED] = 1
-    s.line[c.ANY_UNSETTLED] = 1
+    w.s[unit, c.UNSETTLED] = 1
+    w.g[c.ANY_UNSETTLED] = 1
 
 
-@njit(cache=True)
-def append(s, place, part):
+@inner_njit
+def append(w, place, part):
     """Put a part at the end of a place's queue."""
-    p = s.place[place]
-    s.part[part, c.PART_NEXT] = -1
+    p = w.s[place]
+    w.p[part, c.PART_NEXT] = -1
     if p[c.TAIL] >= 0:
-        s.part[p[c.TAIL], c.PART_NEXT] = part
+        w.p[p[c.TAIL], c.PART_NEXT] = part
     else:
         p[c.HEAD] = part
     p[c.TAIL] = part
     p[c.COUNT] += 1
 
 
-@njit(cache=True)
-def pop_front(s, place):
+@inner_njit
+def pop_front(w, place):
     """Take the first part of a place's queue."""
-    p = s.place[place]
+    p = w.s[place]
     part = p[c.HEAD]
-    p[c.HEAD] = s.part[part, c.PART_NEXT]
+    p[c.HEAD] = w.p[part, c.PART_NEXT]
     if p[c.HEAD] < 0:
         p[c.TAIL] = -1
     p[c.COUNT] -= 1
