@@ -50,7 +50,7 @@ class Client:
         self._filters: dict[str, int] = dict.fromkeys(self.options.filters, 1)
         self._inbox: deque[Message] = deque()
         self._unacknowledged: dict[int, tuple[int, int]] = {}  # message id -> its number, bytes; oldest first
-        self._sent = 0  # messages
+        self.sent = 0  # messages handed over
         self._next_attempt_at = 0.0
         self.connections = 0  # so far
         self._bytes = 0
@@ -108,12 +108,17 @@ class Client:
             self._hand_over(message)
         return self._online
 
+    def arrived(self) -> Iterator[Message]:
+        """What has arrived already; `ready` moves the socket."""
+        while self._inbox:
+            yield self._inbox.popleft()
+
     @property
     def settled(self) -> int:
         """Of the messages sent so far, counted in order, how many lie before the first that is not acknowledged."""
         for number, _ in self._unacknowledged.values():
             return number
-        return self._sent
+        return self.sent
 
     def leave(self) -> None:
         """Says goodbye when all is acknowledged, else it would be sent once more; the next call connects again."""
@@ -182,9 +187,9 @@ class Client:
     def _hand_over(self, message: Message) -> None:
         info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
         if message.qos:
-            self._unacknowledged[info.mid] = (self._sent, len(message.payload))
+            self._unacknowledged[info.mid] = (self.sent, len(message.payload))
             self._bytes += len(message.payload)
-        self._sent += 1
+        self.sent += 1
 
     def _new(self) -> paho.Client:
         o = self.options

@@ -184,7 +184,7 @@ class EdgeSessions:
         client, edge = session.client, session.edge
         if not client.ready():
             return False
-        for message in client.messages(0.0):
+        for message in client.arrived():
             self._heard(session, message)
         for birth in edge.due(self._clock()):
             session.behind = client.send(birth)

@@ -1,0 +1,221 @@
+"""Nothing is lost: journal, broker, consumer, and whoever is killed between them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim.errors import PayloadError
+from factory_sim.records import Message
+from factory_sim.wire import receipts, topics
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+from factory_sim.wire.forwarder import Forwarder
+from factory_sim.wire.journal import Journal
+from factory_sim.wire.receipts import MAX_MARKS, Receipts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = "works/line"
+
+
+def call(k: int, n: int = 20) -> list[Message]:
+    return [Message(f"{ROOT}/d/{k % 7}", f"{k}.{i}".encode()) for i in range(n)]
+
+
+class Consumer:
+    """Receives, acknowledges, remembers what came."""
+
+    def __init__(self, url: str, name: str = "test") -> None:
+        self.client, self.receipts = Client(url), Receipts(ROOT, name)
+        self.client.subscribe([f"{ROOT}/#"])
+        self.payloads: list[bytes] = []
+
+    def turn(self) -> None:
+        if not self.client.ready():
+            return
+        for message in list(self.client.arrived()):
+            if message.topic.startswith(f"{ROOT}/d/"):
+                self.payloads.append(message.payload)
+            if "/ack/" not in message.topic:
+                answer = self.receipts.take(message)
+                if answer is not None:
+                    self.client.send(answer)
+
+
+def run_out(forwarder: Forwarder, consumer: Consumer | None = None, timeout_s: float = 15.0) -> None:
+    end = time.monotonic() + timeout_s
+    while forwarder.pending and time.monotonic() < end:
+        forwarder.pump()
+        if consumer:
+            consumer.turn()
+    assert not forwarder.pending
+
+
+def test_everything_arrives_and_the_broker_s_acknowledgements_empty_the_journal(broker: Broker, tmp_path: Path) -> None:
+    consumer = Consumer(broker.url)
+    with Client(broker.url) as client, Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r") as forwarder:
+        for k in range(50):
+            forwarder.publish(call(k))
+        assert forwarder.finish()
+        assert forwarder.journal.acknowledged == 50
+    end = time.monotonic() + 5
+    while len(consumer.payloads) < 1_000 and time.monotonic() < end:
+        consumer.turn()
+    assert consumer.payloads == [m.payload for k in range(50) for m in call(k)]
+    consumer.client.close()
+
+
+def test_a_consumer_s_acknowledgements_empty_the_journal(broker: Broker, tmp_path: Path) -> None:
+    consumer = Consumer(broker.url)
+    with (
+        Client(broker.url) as client,
+        Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test") as forwarder,
+    ):
+        for k in range(30):
+            forwarder.publish(call(k))
+        assert forwarder.pending
+        run_out(forwarder, consumer)
+    assert sorted(set(consumer.payloads)) == sorted(m.payload for k in range(30) for m in call(k))
+    consumer.client.close()
+
+
+def test_ten_killed_brokers_lose_nothing_that_a_consumer_must_acknowledge(tmp_path: Path) -> None:
+    with Broker() as first:
+        port = first.port
+        client, consumer = Client(first.url), Consumer(first.url)
+        forwarder = Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test", stall_s=0.5)
+        forwarder.publish([Message(topics.meta_topic(ROOT), b"{}", retain=True)])
+        rng = random.Random(1)
+        brokers = [first]
+        for k in range(100):
+            forwarder.publish(call(k))
+            if k % 10 == 5:
+                os.kill(brokers[-1].pid, signal.SIGKILL)
+                time.sleep(0.02)
+                brokers.append(Broker(port=port).__enter__())
+            if rng.random() < 0.7:
+                consumer.turn()
+        run_out(forwarder, consumer, 30)
+        with Client(brokers[-1].url) as late:
+            late.subscribe([topics.meta_topic(ROOT)])
+            assert [m.payload for m in late.messages(0.5)] == [b"{}"]  # said again after the last broker's death
+        for each in (client, consumer.client):
+            each.close()
+        forwarder.journal.close()
+        for one in brokers[1:]:
+            one.__exit__()
+    assert set(consumer.payloads) == {m.payload for k in range(100) for m in call(k)}
+
+
+def test_a_publisher_that_is_killed_and_started_again_repeats_no_call_and_loses_none(
+    broker: Broker, tmp_path: Path
+) -> None:
+    consumer = Consumer(broker.url, "again")
+    for stop_at in (13, 29, 40):  # the third one ends its run
+        client = Client(broker.url)
+        forwarder = Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="again")
+        for k in range(stop_at):  # the same run makes the same calls
+            forwarder.publish(call(k))
+            consumer.turn()
+        if stop_at == 40:
+            run_out(forwarder, consumer)
+        client._mqtt.socket().close()
+        forwarder.journal.close()
+    assert forwarder.journal.calls == 40
+    assert set(consumer.payloads) == {m.payload for k in range(40) for m in call(k)}
+    consumer.client.close()
+
+
+class Slow:
+    """A client whose broker acknowledges all of a sudden, once in a while."""
+
+    connections, sent, settled, turns = 1, 0, 0, 0
+    address = None
+
+    def ready(self) -> bool:
+        self.turns += 1
+        if self.turns % 100 == 0:
+            self.settled = self.sent
+        return True
+
+    def send(self, _: Message) -> bool:
+        self.sent += 1
+        return True
+
+
+def test_a_full_journal_waits_counts_and_says_so(tmp_path: Path) -> None:
+    said: list[int] = []
+    journal, slow = Journal(tmp_path, segment_bytes=2_000), Slow()
+    with Forwarder(journal, slow, root=ROOT, run_id="r", limit_bytes=10_000) as forwarder:  # type: ignore[arg-type]
+        forwarder.on_full = lambda: said.append(journal.bytes)
+        for k in range(200):
+            forwarder.publish(call(k))
+            assert journal.bytes < 13_000
+        assert forwarder.finish()
+    assert slow.sent == 200 * 20
+    assert forwarder.counts.full == len(said) > 0
+    assert forwarder.counts.waited_s > 0
+
+
+def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> None:
+    sent = [m for k in range(30) for m in (*call(k), receipts.mark(ROOT, "r", k, 0, call(k)))]
+    rng = random.Random(4)
+    for _ in range(20):
+        order = [*sent, *rng.sample(sent, 200)]
+        rng.shuffle(order)
+        account = Receipts(ROOT, "x")
+        for message in order:
+            account.take(message)
+        assert (account.run_id, account.blocks) == ("r", 30)
+
+
+def test_one_missing_message_holds_back_its_block_and_all_later_ones() -> None:
+    account = Receipts(ROOT, "x")
+    for k in range(10):
+        for i, message in enumerate((*call(k), receipts.mark(ROOT, "r", k, 0, call(k)))):
+            if (k, i) != (4, 3):
+                account.take(message)
+    assert account.blocks == 4
+    account.take(call(4)[3])
+    assert account.blocks == 10
+
+
+def test_a_late_consumer_is_not_asked_for_what_was_forgotten() -> None:
+    account = Receipts(ROOT, "x")
+    for message in (*call(7), receipts.mark(ROOT, "r", 7, 7, call(7))):
+        account.take(message)
+    assert account.blocks == 8
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{}",
+        b'{"v":2}',
+        b'{"v":1,"run_id":"","block":0,"first":0,"messages":""}',
+        b'{"v":1,"run_id":"r","block":1,"first":2,"messages":""}',
+        b'{"v":1,"run_id":"r","block":1,"first":0,"messages":"!"}',
+        b'{"v":1,"run_id":"r","block":1,"first":0,"messages":"AAAA"}',
+        b'{"v":1,"run_id":"r","block":-1,"first":0,"messages":""}',
+    ],
+)
+def test_a_damaged_mark_is_refused_and_changes_nothing(payload: bytes) -> None:
+    account = Receipts(ROOT, "x")
+    with pytest.raises(PayloadError):
+        account.take(Message(receipts.mark_topic(ROOT), payload))
+    assert (account.run_id, account.blocks) == ("", 0)
+
+
+def test_marks_that_never_end_take_bounded_memory() -> None:
+    account = Receipts(ROOT, "x")
+    for k in range(MAX_MARKS + 500):
+        account.take(receipts.mark(ROOT, "r", k + 1, 0, call(0, 1)))
+    assert len(account._marks) <= MAX_MARKS
