@@ -21,7 +21,7 @@ from factory_sim.sim.run import simulate
 HOUR = 3600 * S
 
 
-LINES = [(flavour, seed) for flavour, n in zip(FLAVOURS, (40, 25, 40), strict=True) for seed in range(n)]
+LINES = [(flavour, seed) for flavour, n in zip(FLAVOURS, (25, 20, 30), strict=True) for seed in range(n)]
 
 
 @pytest.mark.parametrize(("flavour", "seed"), LINES)

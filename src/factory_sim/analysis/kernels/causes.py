@@ -74,7 +74,7 @@ def _enabler(i, rows, units, direct, now, room, parts, cause):
     u, o, t, role = row[UNIT], row[OUTCOME], row[T], units[row[UNIT], ROLE]
     own = now[u, _LAST]
     if role == POOL:
-        return _of_pool(i, rows, now)
+        return _of_pool(i, rows, units, now)
     if o == ENTERED:
         return _entry(row, rows, units, direct, now, room)
     again = own >= 0 and rows[own, OUTCOME] == o
@@ -96,9 +96,9 @@ def _enabler(i, rows, units, direct, now, room, parts, cause):
 
 
 @njit(cache=True)
-def _of_pool(i, rows, now):
+def _of_pool(i, rows, units, now):
     u, served = rows[i, UNIT], rows[i, DETAIL]
-    if rows[i, STATE] == BUSY and 0 <= served < len(now):
+    if rows[i, STATE] == BUSY and 0 <= served < len(now) and units[served, ROLE] == MACHINE:
         now[u, _CLIENT] = served
         now[served, _SENT] = i
     client = now[u, _CLIENT]
