@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels.columns import CARRIER, MACHINE, POOL, SOURCE
+from factory_sim.analysis.kernels.columns import (
+    CARRIER,
+    DETAIL,
+    MACHINE,
+    OPERATION,
+    OUTCOME,
+    PART,
+    PASSED,
+    POOL,
+    SOURCE,
+    TOOK,
+    UNIT,
+    T,
+)
 
 if TYPE_CHECKING:
     from factory_sim.records import B1, I4, I8, EventLog, Meta, Rows
@@ -31,7 +44,6 @@ def of(meta: Meta) -> Topology:
     role = np.array([_ROLES.get(u.role, POOL) for u in meta.units], np.int64)
     operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units], np.int64)
     fed, buffer = np.full(n, -1), np.full((len(meta.operations), n), -1, np.int32)
-    belts = [u for u, info in enumerate(meta.units) if info.role == "conveyor"]
     capacity: list[int] = []
     for index, each in enumerate(meta.operations):
         for way in each.inputs:
@@ -40,8 +52,6 @@ def of(meta: Meta) -> Topology:
                 fed[way.source] = index
             if not way.transport:
                 buffer[index, senders] = len(capacity)
-            elif way.transport == "conveyor":  # which of them ends here is not said: those that end elsewhere never ask
-                buffer[index, belts] = len(capacity)
             capacity.append(way.capacity)
     for each in meta.operations:  # rework queues in the first buffer of its operation
         if each.rework_to >= 0 and not meta.operations[each.rework_to].inputs[0].transport:
@@ -49,6 +59,24 @@ def of(meta: Meta) -> Topology:
             buffer[each.rework_to, list(each.machines)] = first
     places = np.array([*capacity, 1], np.int64)  # -1 takes the last
     return Topology(np.stack((role, operation, fed), axis=1), places[buffer] == 0, buffer, places)
+
+
+def belts(meta: Meta, where: Topology, rows: I8) -> I4:
+    """`where.way` with the buffers that conveyors end at: the description does not say which, the parts on them do.
+
+    rows (n, 7), sorted by time.
+    """
+    way, first = where.way.copy(), np.cumsum([0, *(len(each.inputs) for each in meta.operations)])
+    for unit in (u for u, info in enumerate(meta.units) if info.role == "conveyor"):
+        taken = rows[(rows[:, UNIT] == unit) & (rows[:, OUTCOME] == TOOK)][:1]
+        given = rows[np.isin(rows[:, PART], taken[:, PART]) & np.isin(rows[:, T], taken[:, T])]
+        for row in given[(given[:, OUTCOME] == PASSED) & (given[:, UNIT] != unit)]:
+            sender, to = int(where.units[row[UNIT], OPERATION]), int(row[DETAIL])
+            ways = meta.operations[to].inputs if 0 <= to < len(meta.operations) else ()
+            for k, each in enumerate(ways):
+                if each.operation == sender and each.transport == "conveyor":
+                    way[to, unit] = first[to] + k
+    return way
 
 
 def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[I8, int]:
