@@ -29,9 +29,10 @@ def dispatch(w, fleet):
     w.s[fleet, c.FLEET_DIRTY] = 0
     while True:
         unit, vehicle = _choose(w, fleet)
-        if unit < 0:
+        if unit < 0 or vehicle < 0:
             break
         w.s[fleet, c.REQUESTS] = leave_queue(w, w.s[fleet, c.REQUESTS], unit)
+        unsettle(w, unit)
         calls = w.s[unit, c.SEND_ORIGIN]
         w.s[w.f[calls, c.BUFFER], c.RESERVED] += 1
         w.s[unit, c.ASSIGNED] = 1

@@ -209,6 +209,8 @@ def visit(w, station):
     """Make every move that is possible at a station: fill the buffers, start a machine, until none can start."""
     row_of = w.f[station]
     while True:
+        if row_of[c.HAS_UPKEEP]:
+            _maintain(w, station)
         for buffer in range(row_of[c.IN0], row_of[c.IN0] + row_of[c.N_IN]):
             if w.s[buffer, c.SENDERS] >= 0:
                 _fill(w, buffer)
@@ -217,8 +219,6 @@ def visit(w, station):
                 _let_in(w, belt)
             if w.f[buffer, c.FLEET_IN] >= 0:
                 w.s[w.f[buffer, c.FLEET_IN], c.FLEET_DIRTY] = 1
-        if row_of[c.HAS_UPKEEP]:
-            _maintain(w, station)
         machine = w.s[station, c.IDLE_HEAD]
         if machine < 0:
             return
