@@ -59,7 +59,7 @@ def _progress(console: Console) -> Iterator[Watcher]:
         def stage(self, name: str, total: float) -> None:
             if not console.is_terminal:
                 console.print(f"{name} ...")
-            progress.add_task(name, total=total, note="warming up")
+            progress.add_task(name, total=total, note="")
 
         def reached(self, done: float, note: str = "") -> None:
             progress.update(progress.task_ids[-1], completed=done, note=note)
