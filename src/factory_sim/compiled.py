@@ -1,8 +1,8 @@
-"""The only door to Numba: functions compiled once per machine, and again whenever any compiled source changes.
+"""The only door to Numba: functions compiled once per machine, and again whenever a source that they use changes.
 
-Numba's own cache looks only at the file of the function it stores. Ours call each other across files, so a change in one
-would leave stale machine code behind in the callers of another. All compiled functions therefore share a cache
-directory that is named after the contents of all compiled sources.
+Numba's own cache looks only at the file of the function it stores. Ours call each other across files and take constants
+from others, so a change in one would leave stale machine code behind in its callers. Every room therefore keeps its
+compiled functions in a directory named after the contents of all its sources and of the floor below.
 """
 
 from __future__ import annotations
@@ -11,55 +11,70 @@ import os
 import shutil
 import tempfile
 import time
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numba
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PACKAGE = Path(__file__).parent
+_GROUND = ("compiled.py", "streams.py", "clock.py", "plant/states.py", "sim/simpy_engine.py")  # what compiled rooms use
 _A_DAY_S = 86_400
 
 
-def _digest() -> str:
-    digest = blake2b(numba.__version__.encode(), digest_size=8)
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        text = path.read_bytes()
-        if b"njit" in text:
-            digest.update(text)
-    return digest.hexdigest()
+def njit(function: Callable[..., Any]) -> Any:
+    """Compile `function` when it is first called, or load what an earlier process compiled.
 
+    Division follows NumPy (by zero: inf or 0, never an exception), which is what lets the compiler vectorise.
+    """
+    if not os.environ.get("NUMBA_CACHE_DIR"):
+        numba.config.CACHE_DIR = str(cache_directory(function.__module__))
+    return numba.njit(cache=True, error_model="numpy")(function)
 
-def _directory() -> str:
-    """Beside the package's own caches where that can be written, else in the user's cache, else in a temporary place."""
-    homes = [_PACKAGE / "__pycache__", Path.home() / ".cache" / "factory_sim", Path(tempfile.gettempdir()) / "factory_sim"]
-    name = f"numba-{_digest()}"
-    for home in homes:
-        try:
-            (home / name).mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(home / name, os.W_OK):
-            _remove_others(home, name)
-            return str(home / name)
-    return ""
-
-
-def _remove_others(home: Path, name: str) -> None:
-    """Forget what other versions compiled, unless a process of theirs may still be running."""
-    for other in home.glob("numba-*"):
-        if other.name != name and other.stat().st_mtime < time.time() - _A_DAY_S:
-            shutil.rmtree(other, ignore_errors=True)
-
-
-if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = _directory()
-
-# error_model="numpy": dividing by zero gives inf, not an exception, which is what lets the compiler vectorise
-njit = partial(numba.njit, cache=True, error_model="numpy")
 
 # For functions that only other compiled functions call, and that make no arrays: no way in from Python, no reference
 # counts, no file of their own. Compiling takes a third of the time.
-inner_njit = partial(
-    numba.njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
-)
+inner_njit = partial(numba.njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+
+
+def cache_directory(module: str) -> Path:
+    """Where the room of `module` keeps what was compiled; made if need be."""
+    return _directory_of(module.removeprefix("factory_sim.").rpartition(".")[0].replace(".", "/"))
+
+
+@cache
+def _directory_of(room: str) -> Path:
+    """Beside the package's own caches where that can be written, else in the user's cache, else in a temporary place."""
+    homes = [_PACKAGE / "__pycache__", Path.home() / ".cache" / "factory_sim", Path(tempfile.gettempdir()) / "factory_sim"]
+    stem = f"numba-{room.replace('/', '-') or 'ground'}-"
+    for home in homes:
+        directory = home / (stem + _digest(room))
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(directory, os.W_OK):
+            _forget_others(home, stem, directory)
+            return directory
+    return Path(tempfile.mkdtemp(prefix="factory_sim-"))
+
+
+def _digest(room: str) -> str:
+    digest = blake2b(numba.__version__.encode(), digest_size=8)
+    sources = {_PACKAGE / name for name in _GROUND}
+    if room:
+        sources |= set((_PACKAGE / room).rglob("*.py"))
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _forget_others(home: Path, stem: str, mine: Path) -> None:
+    """Remove what other versions compiled, unless a process of theirs may still be running."""
+    for other in home.glob(stem + "*"):
+        if other != mine and other.stat().st_mtime < time.time() - _A_DAY_S:
+            shutil.rmtree(other, ignore_errors=True)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from factory_sim.analysis.kernels.columns import (
     BLOCKED,
@@ -34,6 +33,7 @@ from factory_sim.analysis.kernels.columns import (
     UNIT,
     T,
 )
+from factory_sim.compiled import njit
 
 # what is known of a unit so far: its last row, since when its part could go on, whom it serves, the row of the pool
 # member sent to it, the last row by which a part of this source left the line
@@ -41,7 +41,7 @@ _LAST, _OFFERED, _CLIENT, _SENT, _GONE = range(5)
 _ARRIVED, _ORIGIN = range(2)  # of a part: the row that brought it, its source
 
 
-@njit(cache=True)
+@njit
 def infer(rows, units, direct, now, room, parts, before, cause):
     """Fill `cause` (n,) by the rules of docs/design.md for rows (n, 7), parts counted from 0 without gaps, -1 for none.
 
@@ -68,7 +68,7 @@ def infer(rows, units, direct, now, room, parts, before, cause):
             now[parts[p, _ORIGIN], _GONE] = i
 
 
-@njit(cache=True)
+@njit
 def _enabler(i, rows, units, direct, now, room, parts, cause):
     row = rows[i]
     u, o, t, role = row[UNIT], row[OUTCOME], row[T], units[row[UNIT], ROLE]
@@ -95,7 +95,7 @@ def _enabler(i, rows, units, direct, now, room, parts, cause):
     return own
 
 
-@njit(cache=True)
+@njit
 def _of_pool(i, rows, units, now):
     u, served = rows[i, UNIT], rows[i, DETAIL]
     if rows[i, STATE] == BUSY and 0 <= served < len(now) and units[served, ROLE] == MACHINE:
@@ -107,7 +107,7 @@ def _of_pool(i, rows, units, now):
     return max(now[u, _LAST], now[client, _LAST]) if client >= 0 else now[u, _LAST]
 
 
-@njit(cache=True)
+@njit
 def _entry(row, rows, units, direct, now, room):
     u, t = row[UNIT], row[T]
     own, d, gone = now[u, _LAST], units[u, FED], now[u, _GONE]
@@ -119,7 +119,7 @@ def _entry(row, rows, units, direct, now, room):
     return best
 
 
-@njit(cache=True)
+@njit
 def _room(d, u, rows, units, direct, now, room):
     # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
     best = np.int64(-1)
@@ -130,7 +130,7 @@ def _room(d, u, rows, units, direct, now, room):
     return best if best >= 0 else room[d]
 
 
-@njit(cache=True)
+@njit
 def _latest_arrival(i, rows, parts, own):
     # of all parts taken together
     best, k = own, i
@@ -143,7 +143,7 @@ def _latest_arrival(i, rows, parts, own):
     return best
 
 
-@njit(cache=True)
+@njit
 def _call(row, given, rows, before, cause):
     # a carrier set out when it was free and the part's holder had called: find its first row of this trip
     while row >= 0 and _sets_out(before[row], rows):
@@ -155,12 +155,12 @@ def _call(row, given, rows, before, cause):
         cause[row] = max(cause[row], caller)
 
 
-@njit(cache=True)
+@njit
 def _sets_out(row, rows):
     return row >= 0 and rows[row, OUTCOME] == NONE and MOVING_EMPTY <= rows[row, STATE] <= LOADING
 
 
-@njit(cache=True)
+@njit
 def walk(t_us, unit, cause, last, t0_us, out_us):
     """Walk back over `cause` from row `last` to t0; a step's time goes to the earlier row's unit, out_us (n_units,)."""
     i = last
@@ -172,7 +172,7 @@ def walk(t_us, unit, cause, last, t0_us, out_us):
         i = j
 
 
-@njit(cache=True)
+@njit
 def blame(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out_us):
     """Whose work each waiting stretch within [t0, t1) waited for; out_us (n_operations, n_kinds, n_units + 1).
 

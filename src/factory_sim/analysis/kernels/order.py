@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from factory_sim.analysis.kernels.columns import (
     BLOCKED,
@@ -45,6 +44,7 @@ from factory_sim.analysis.kernels.columns import (
     WAITING,
     T,
 )
+from factory_sim.compiled import njit
 
 if TYPE_CHECKING:
     from factory_sim.records import I8
@@ -69,7 +69,7 @@ def start(n_rows: int, n_units: int, n_parts: int, capacity: I8) -> tuple[I8, I8
     return buffers, now, links, np.full(n_parts, -1)  # the last: the buffer a part lies in
 
 
-@njit(cache=True)
+@njit
 def arrange(rows, units, way, buffers, now, links, lies, order):
     """Put rows (n, 7) of one instant into the order in which the line makes its moves; they come by (t, unit, seq).
 
@@ -102,7 +102,7 @@ def arrange(rows, units, way, buffers, now, links, lies, order):
         i = j
 
 
-@njit(cache=True)
+@njit
 def _count_fullest(rows, now):
     # the most parts each carrier held between instants: a full belt's capacity, which nobody tells us
     for i in range(len(rows)):
@@ -114,7 +114,7 @@ def _count_fullest(rows, now):
         now[u, _LOAD] = 0
 
 
-@njit(cache=True)
+@njit
 def _target(h, rows, units):
     # where a move happens: parts given count at their destination, the exit is above all operations
     if rows[h, OUTCOME] == ENTERED:
@@ -124,7 +124,7 @@ def _target(h, rows, units):
     return np.int64(_EXIT) if SCRAPPED <= rows[h, OUTCOME] <= LEFT else units[rows[h, UNIT], OPERATION]
 
 
-@njit(cache=True)
+@njit
 def _note(h, rows, units, way, now, buffers, lies):
     # carry the state of units and buffers past row h
     u, p, o, last = rows[h, UNIT], rows[h, PART], rows[h, OUTCOME], now[rows[h, UNIT], _LAST]
@@ -145,7 +145,7 @@ def _note(h, rows, units, way, now, buffers, lies):
         buffers[lies[p], _HELD] += 1
 
 
-@njit(cache=True)
+@njit
 def _link(i, j, rows, units, links):
     for h in range(i, j):
         u, o, state = rows[h, UNIT], rows[h, OUTCOME], rows[h, STATE]
@@ -167,7 +167,7 @@ def _link(i, j, rows, units, links):
                 links[h, _NEEDS] = k
 
 
-@njit(cache=True)
+@njit
 def _choose(i, j, rows, links, units, now, way, buffers, level):
     best, key = np.int64(-1), (np.int64(0), np.int64(0), np.int64(0), np.int64(0))
     for strict in (True, False):  # with lost rows no move may look possible: then take the first anyway
@@ -192,7 +192,7 @@ def _choose(i, j, rows, links, units, now, way, buffers, level):
     return best
 
 
-@njit(cache=True)
+@njit
 def _place(h, rows, links, units, way):
     # the buffer a given part goes to, by itself or on a conveyor
     o, after = rows[h, OUTCOME], links[h, _AFTER]
@@ -202,14 +202,14 @@ def _place(h, rows, links, units, way):
     return np.int64(way[at, rows[h, UNIT] if after < 0 else rows[after, UNIT]])
 
 
-@njit(cache=True)
+@njit
 def _taker(h, rows, links):
     # the conveyor that takes a given part at once, else -1; vehicles take theirs when loading ends
     after = links[h, _AFTER]
     return rows[after, UNIT] if after >= 0 and rows[after, STATE] != MOVING_LOADED else np.int64(-1)
 
 
-@njit(cache=True)
+@njit
 def _ready(h, j, rows, links):
     # what must stand before h, and before what is taken together with h, stands
     k = h
@@ -223,7 +223,7 @@ def _ready(h, j, rows, links):
     return True
 
 
-@njit(cache=True)
+@njit
 def _room(h, b, taker, rows, units, now, buffers):
     if taker >= 0:
         return now[taker, _LOAD] < now[taker, _MOST]
@@ -238,7 +238,7 @@ def _room(h, b, taker, rows, units, now, buffers):
     return free > 0
 
 
-@njit(cache=True)
+@njit
 def _key(h, b, taker, rows, links, units, now, level):
     # phase and place, buffer, since when, unit: the smallest goes first
     u, o, last = rows[h, UNIT], rows[h, OUTCOME], now[rows[h, UNIT], _LAST]
@@ -264,7 +264,7 @@ def _key(h, b, taker, rows, links, units, now, level):
     return phase, np.int64(2 * b + int(taker >= 0)), since, rank
 
 
-@njit(cache=True)
+@njit
 def _phase(h, rows, was, units, granted, level):
     # of the moves those at the place under way first, then at the most downstream one; there buffers are filled before
     # machines take from them
@@ -293,7 +293,7 @@ def _phase(h, rows, was, units, granted, level):
     return np.int64(_EARLY + (2 if ends_setup else 3 if state == REPAIR else 0))
 
 
-@njit(cache=True)
+@njit
 def _level(h, rows, links, units, level):
     # the place where moves go on after row h
     o, state, after = rows[h, OUTCOME], rows[h, STATE], links[h, _AFTER]
@@ -303,7 +303,7 @@ def _level(h, rows, links, units, level):
     return level
 
 
-@njit(cache=True)
+@njit
 def _follower(h, j, rows, links, units):
     # a join's and a furnace's parts are taken together, a carrier takes what it is given at once
     after, k = links[h, _AFTER], h + 1

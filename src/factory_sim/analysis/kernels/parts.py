@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from factory_sim.compiled import njit
 from factory_sim.plant.states import Outcome, State
 
 _BUSY, _TOOK, _MERGED = int(State.BUSY), int(Outcome.TOOK), int(Outcome.MERGED)
@@ -15,7 +15,7 @@ _LEFT, _ENTERED, _LOST = int(Outcome.LEFT), int(Outcome.ENTERED), int(Outcome.LO
 NEVER = -(2**62)
 
 
-@njit(cache=True)
+@njit
 def cycles(t_us, unit, state, outcome, t0_us, t1_us, parts, timed, busy_us, good, scrap, rework):
     """Parts given away by each unit within [t0, t1), and the busy time of their cycles. All outputs (n_units,).
 
@@ -51,7 +51,7 @@ def cycles(t_us, unit, state, outcome, t0_us, t1_us, parts, timed, busy_us, good
                     busy_us[u] += cycle_us[u]
 
 
-@njit(cache=True)
+@njit
 def first_passes(t_us, unit, part, outcome, operation, n_parts, t0_us, t1_us, tried, passed):
     """Parts given by each unit the first time they came to its operation, and those that passed. Outputs (n_units,).
 
@@ -70,7 +70,7 @@ def first_passes(t_us, unit, part, outcome, operation, n_parts, t0_us, t1_us, tr
             passed[u] += o in (_PASSED, _LEFT)
 
 
-@njit(cache=True)
+@njit
 def flow(t_us, unit, part, outcome, n_parts, t0_us, t1_us, enter_us, reworked, entered, out):
     """Parts through the line. `part` counts from 0, numbers may be missing, -1 for none; enter_us comes as NEVER.
 

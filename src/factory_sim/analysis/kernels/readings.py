@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from factory_sim.compiled import njit
 
 
-@njit(cache=True)
+@njit
 def scatter(raw, present, first, column, block, seen, count, total, square, low, high, tick0, raw0, tick1, raw1):
     """Add readings raw[k, j] of ticks first + k and sensors column[j] to the statistics of their blocks, once each.
 
@@ -54,7 +55,7 @@ def scatter(raw, present, first, column, block, seen, count, total, square, low,
     return duplicates
 
 
-@njit(cache=True)
+@njit
 def _scatter_row(raw, tick, count, total, square, low, high, tick0, raw0, tick1, raw1):
     # no branch but two selects: LLVM vectorises it (measured 8 times faster than the general loop)
     for c in range(len(raw)):
@@ -71,7 +72,7 @@ def _scatter_row(raw, tick, count, total, square, low, high, tick0, raw0, tick1,
         raw1[c] = raw[c] if later else raw1[c]
 
 
-@njit(cache=True)
+@njit
 def _set_all(bits, n):
     for i in range(n >> 3):
         bits[i] = 255

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from factory_sim.compiled import njit
 from factory_sim.plant.states import N_STATES, Outcome, State
 
 _DOWN, _REPAIR, _NONE = int(State.DOWN), int(State.REPAIR), int(Outcome.NONE)
@@ -14,7 +14,7 @@ UNKNOWN = N_STATES  # column of time before a unit's first row
 NEVER = -(2**62)
 
 
-@njit(cache=True)
+@njit
 def state_times(t_us, unit, state, t0_us, t1_us, out_us):
     """Time of each unit in each state within [t0, t1); out_us (n_units, N_STATES + 1), its last column: not known."""
     since = np.full(len(out_us), t0_us)
@@ -29,7 +29,7 @@ def state_times(t_us, unit, state, t0_us, t1_us, out_us):
         out_us[u, now[u]] += t1_us - since[u]
 
 
-@njit(cache=True)
+@njit
 def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, repair_us):
     """Failures that began in [t0, t1), time waiting for a crew and in repair, by unit and mode (n_units, n_modes).
 
@@ -58,7 +58,7 @@ def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, r
             mode[u] = new
 
 
-@njit(cache=True)
+@njit
 def active_periods(t_us, unit, state, active, t0_us, t1_us, n_units, who, start_us, end_us):
     """Uninterrupted stretches within [t0, t1) in which a unit's state is `active` (N_STATES,).
 

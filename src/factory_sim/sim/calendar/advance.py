@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit, njit
-
 from factory_sim.clock import NEVER_US
+from factory_sim.compiled import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.circles import blocked_in_circle

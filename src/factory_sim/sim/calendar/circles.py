@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from factory_sim.compiled import inner_njit
 
+from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.places import room
 

@@ -6,9 +6,8 @@ next event, because slots stand in the order in which simultaneous events run.
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit
-
 from factory_sim.clock import NEVER_US
+from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.state import BLOCK_BITS
 

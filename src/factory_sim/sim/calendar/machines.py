@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from factory_sim.compiled import inner_njit
-
 from factory_sim.clock import NEVER_US
+from factory_sim.compiled import inner_njit
 from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.events import cancel, schedule

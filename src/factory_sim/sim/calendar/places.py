@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from factory_sim.compiled import inner_njit
-
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.rows import append, mark, unsettle
 
