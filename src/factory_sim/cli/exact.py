@@ -23,7 +23,7 @@ def exact(
     *,
     out: options.JsonFile = None,
     workers: Annotated[int, typer.Option(help="Processes that share the rows.", min=1)] = 2,
-    minutes: Annotated[float, typer.Option(help="Rows that are not narrow enough by then count as missed.", min=0)] = 9.5,
+    minutes: Annotated[float, typer.Option(help="Rows that are not narrow by then count as missed.", min=0)] = 9.5,
     seed: options.Seed = 1,
 ) -> None:
     """Simulate every row of a table of exact values until its interval is within 0.5 %, and say whether it holds.

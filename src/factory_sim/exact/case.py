@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from factory_sim.exact.meters import Meter
     from factory_sim.exact.rows import Row
     from factory_sim.plant.spec import Plant
+    from factory_sim.records import EventLog
+
+    Measure = tuple[Meter, Meter, float]  # top, bottom, factor of a Case
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +35,15 @@ class Case:
     pilot_parts: int = 100_000  # the shortest run, also where less would do
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Once:
+    """A plant without chance: one run of `until_s`, in which `read` finds the row's value."""
+
+    plant: Plant
+    until_s: float
+    read: Callable[[EventLog], float]
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A kind of row: what it is, what can be measured, which keys it reads."""
@@ -39,4 +51,4 @@ class Model:
     title: str
     metrics: tuple[str, ...]
     keys: str
-    case: Callable[[Row, str], Case]  # (row, metric as `metrics` spells it)
+    case: Callable[[Row, str], Case | Once]  # (row, metric as `metrics` spells it)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from factory_sim.exact.watch import Sight
+    from factory_sim.exact.watch import Customers, Sight
+    from factory_sim.records import I8
+
+    Services = Callable[[Customers], I8]  # service times [µs], shape (n,)
 
 
 def number(sight: Sight) -> float:
@@ -29,18 +32,28 @@ def wait(sight: Sight) -> float:
     return float((customers.took - came).sum()) / 1e6
 
 
+def wait_for_vehicle(sight: Sight) -> float:
+    """Their time [s] from entry to the end of loading at the first operation."""
+    return float((sight.customers.gave[:, 0] - sight.customers.entered).sum()) / 1e6
+
+
+def service(operation: int) -> Services:
+    """Their times in the machines of an operation [µs]; nothing must keep finished parts there."""
+    return lambda customers: customers.gave[:, operation] - customers.took[:, operation]
+
+
 class Twin:
     """A line with the same arrivals and scaled service times, its time in system known by theory: a control.
 
-    Every station has one server, `factors[i]` times as slow as a server of the real one: the maxima of sums
+    Every station has one server, `factors[i]` times as slow as a server of the real one:
     D(n) = max(D(n-1), A(n)) + S(n) [Lindley 1952]. The twin reads what the real line was given, arrivals and service
     times, and nothing of what the line made of them; so it tells how much of a deviation is chance in the input, and
     an engine that queues wrongly still shows [external control variates: Law 2015, section 11.4].
     """
 
-    def __init__(self, factors: Sequence[float], mean_sojourn_s: float) -> None:
-        self._factors, self._mean_s = tuple(factors), mean_sojourn_s
-        self._last_us = np.full(len(self._factors), -np.inf)  # departures of the last part
+    def __init__(self, services: Sequence[Services], factors: Sequence[float], mean_sojourn_s: float) -> None:
+        self._stations, self._mean_s = tuple(zip(services, factors, strict=True)), mean_sojourn_s
+        self._last_us = np.full(len(self._stations), -np.inf)  # departures of the last part
 
     def __call__(self, sight: Sight) -> float:
         """Seconds in the twin's system above the mean."""
@@ -48,13 +61,12 @@ class Twin:
         if not len(customers.entered):
             return 0.0
         base = int(customers.entered[0])  # keeps the digits of long runs
-        times = (customers.entered - base).astype(np.float64)
-        came = times
+        came = times = (customers.entered - base).astype(np.float64)
         self._last_us -= base
-        for i, factor in enumerate(self._factors):
-            service = (customers.gave[:, i] - customers.took[:, i]) * factor
-            served = np.cumsum(service)
-            latest = np.maximum.accumulate(times - (served - service))
+        for i, (services, factor) in enumerate(self._stations):
+            took = services(customers) * factor
+            served = np.cumsum(took)
+            latest = np.maximum.accumulate(times - (served - took))
             times = served + np.maximum(latest, self._last_us[i])
             self._last_us[i] = times[-1]
         self._last_us += base
@@ -62,16 +74,15 @@ class Twin:
 
 
 class ServiceTimes:
-    """Service times of one operation above their mean: a control."""
+    """Service times above their mean: a control."""
 
-    def __init__(self, operation: int, mean_s: float) -> None:
-        self._operation, self._mean_s = operation, mean_s
+    def __init__(self, services: Services, mean_s: float) -> None:
+        self._services, self._mean_s = services, mean_s
 
     def __call__(self, sight: Sight) -> float:
         """Seconds of service above the mean."""
-        customers, i = sight.customers, self._operation
-        served = float((customers.gave[:, i] - customers.took[:, i]).sum()) / 1e6
-        return served - self._mean_s * len(customers.entered)
+        customers = sight.customers
+        return float(self._services(customers).sum()) / 1e6 - self._mean_s * len(customers.entered)
 
 
 class Gaps:

@@ -30,6 +30,7 @@ class Stop:
     fleet: int = -1  # brings the parts
     section: int = 0
     variant_factor: tuple[float, ...] = ()
+    setup_s: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Extras:
 def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Plant:
     """Stations in series behind one source. Unit 0 is the source, machines follow in order."""
     extras = extras or Extras()
-    operations, machines = [], []
+    operations: list[Operation] = []
+    machines: list[Machine] = []
     for i, stop in enumerate(stops):
         units = tuple(range(1 + len(machines), 1 + len(machines) + stop.machines))
         machines += [
@@ -56,10 +58,11 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
         feed = Input(source=0, capacity=stop.capacity) if i == 0 else Input(operation=i - 1, capacity=stop.capacity)
         operations.append(
             Operation(
-                name=f"OP{i + 1}", title="", section=stop.section, kind="machine", behaviour="machining", machines=units,
+                name=f"OP{i + 1}", title="", section=stop.section, kind="machine", behaviour="machining",
+                machines=units,
                 cycle_time=stop.service, unit_time_s=stop.service.mean_s, inputs=(replace(feed, fleet=stop.fleet),),
                 destination=i + 1 if i + 1 < len(stops) else -1, inspection=stop.inspection, batch=stop.batch,
-                variant_factor=stop.variant_factor,
+                variant_factor=stop.variant_factor, setup_s=stop.setup_s,
             )
         )  # fmt: skip
     n_sections = 1 + max(stop.section for stop in stops)

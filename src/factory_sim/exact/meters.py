@@ -97,6 +97,17 @@ class Stay:
         return float(sight.stays[0][np.ix_(self.units, self.states)].sum()) / 1e6
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Failures of some machines."""
+
+    units: tuple[int, ...]
+
+    def __call__(self, sight: Sight) -> float:
+        """Number of failures."""
+        return float(sight.stays[1][list(self.units)].sum())
+
+
 # ---- controls
 
 
@@ -111,6 +122,20 @@ class Services:
         """Seconds above the mean."""
         units = list(self.units)
         return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(sight.parts[units].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Drawn times of furnaces' cycles, less their mean."""
+
+    units: tuple[int, ...]
+    mean_s: float
+
+    def __call__(self, sight: Sight) -> float:
+        """Seconds above the mean."""
+        units, log = list(self.units), sight.log
+        ended = chosen(log, (Outcome.PASSED, Outcome.LEFT), self.units) & (log.state != State.BLOCKED)
+        return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(np.count_nonzero(ended))
 
 
 @dataclass(frozen=True, slots=True)

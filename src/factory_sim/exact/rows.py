@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 
@@ -39,10 +39,9 @@ class Row:
     value: float
     fields: Mapping[str, Any]
 
-    def problem(self, key: str, message: str, hint: str = "") -> ConfigError:
-        """What is wrong with this row's `key`."""
-        place = f"{self.key} {self.name!r}" if self.name else self.key
-        return ConfigError([Problem(self.file, 0, 0, f"{place}: {key}" if key else place, message, hint)])
+    def refuse(self, key: str, message: str, hint: str = "") -> NoReturn:
+        """Raise what is wrong with this row's `key`."""
+        raise ConfigError([Problem(self.file, 0, 0, f"{self.key} {self.name!r}: {key}", message, hint)])
 
     def has(self, key: str) -> bool:
         """Whether the row gives `key`."""
@@ -50,11 +49,10 @@ class Row:
 
     def raw(self, key: str) -> Any:
         """The value of `key` as it stands in the file."""
-        names = (key, *ALIASES.get(key, ()))
-        for name in names:
-            if name in self.fields:
-                return self.fields[name]
-        raise self.problem(key, f"is missing; {self.model!r} needs it", did_you_mean(key, self.fields))
+        names = [name for name in (key, *ALIASES.get(key, ())) if name in self.fields]
+        if not names:
+            self.refuse(key, f"is missing; {self.model!r} needs it", did_you_mean(key, self.fields))
+        return self.fields[names[0]]
 
     def number(self, key: str, default: float | None = None, *, low: float = 0.0, open_low: bool = True) -> float:
         """A number above `low`, or at least `low` if `open_low` is not set."""
@@ -66,10 +64,12 @@ class Row:
         """A whole number, at least `low`."""
         value = self.number(key, default, low=low, open_low=False)
         if value != int(value):
-            raise self.problem(key, f"expected a whole number, at least {low}, got {value:g}")
+            self.refuse(key, f"expected a whole number, at least {low}, got {value:g}")
         return int(value)
 
-    def numbers(self, key: str, n: int, default: float | None = None, *, low: float = 0.0, open_low: bool = True) -> list[float]:
+    def numbers(
+        self, key: str, n: int, default: float | None = None, *, low: float = 0.0, open_low: bool = True
+    ) -> list[float]:
         """`n` numbers: a list of that length, or one number for all."""
         if default is not None and not self.has(key):
             return [default] * n
@@ -77,72 +77,83 @@ class Row:
         if not isinstance(value, list):
             value = [value] * n
         if len(value) != n:
-            raise self.problem(key, f"expected {n} values, one a station, or a single number; got {len(value)}")
+            self.refuse(key, f"expected {n} values, one a station, or a single number; got {len(value)}")
         return [self._checked(f"{key}[{i}]", each, low, open_low) for i, each in enumerate(value)]
 
     def wholes(self, key: str, n: int, default: int | None = None, *, low: int = 1) -> list[int]:
         """`n` whole numbers, at least `low`."""
         values = self.numbers(key, n, default, low=low, open_low=False)
         if any(value != int(value) for value in values):
-            raise self.problem(key, f"expected whole numbers, at least {low}, got {values}")
+            self.refuse(key, f"expected whole numbers, at least {low}, got {values}")
         return [int(value) for value in values]
 
     def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
         """One of the `known` words."""
         word = str(self.raw(key)).lower() if self.has(key) else default
         if word not in known:
-            raise self.problem(key, f"{word!r} is not known here; known: {', '.join(known)}", did_you_mean(word, known))
+            self.refuse(key, f"{word!r} is not known here; known: {', '.join(known)}", did_you_mean(word, known))
         return word
 
     def _checked(self, key: str, value: Any, low: float, open_low: bool) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.problem(key, f"expected a number, got {value!r}")
+            self.refuse(key, f"expected a number, got {value!r}")
         if value < low or (open_low and value == low):
-            raise self.problem(key, f"expected a number {'above' if open_low else 'of at least'} {low:g}, got {value:g}")
+            least = "above" if open_low else "of at least"
+            self.refuse(key, f"expected a number {least} {low:g}, got {value:g}")
         return float(value)
 
 
 def read(path: str | Path) -> list[Row]:
     """Every row of every top-level list. Raises ConfigError with all that is wrong with the file's shape."""
     file = str(path)
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([Problem(file, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([Problem(file, 0, 0, "", "is not text in UTF-8; expected a JSON table of exact values")]) from None
-    except json.JSONDecodeError as error:
-        raise ConfigError([Problem(file, error.lineno, error.colno, "", f"is not JSON: {error.msg}")]) from None
-    except RecursionError:
-        raise ConfigError([Problem(file, 0, 0, "", "is nested too deeply for a table of exact values")]) from None
+    content = _content(file)
     tables = {"rows": content} if isinstance(content, list) else content
     if not isinstance(tables, dict):
-        raise ConfigError([Problem(file, 0, 0, "", "expected an object with lists of rows, such as {'ctmc': [...]}")])
-    rows, problems = [], []
+        raise _unusable(file, "expected an object with lists of rows, such as {'ctmc': [...]}")
+    rows: list[Row] = []
+    problems: list[Problem] = []
     for name, table in tables.items():
         for i, fields in enumerate(table if isinstance(table, list) else ()):
             try:
                 rows.append(_row(file, f"{name}[{i}]", fields))
             except ConfigError as error:
                 problems += error.problems
-    if not rows and not problems:
-        problems = [Problem(file, 0, 0, "", "holds no rows; expected top-level lists of objects with model, metric, value")]
     if problems:
         raise ConfigError(problems)
+    if not rows:
+        raise _unusable(file, "holds no rows; expected top-level lists of objects with model, metric and value")
     return rows
+
+
+def _content(file: str) -> Any:
+    try:
+        return json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unusable(file, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise _unusable(file, "is not text in UTF-8; expected a JSON table of exact values") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError([Problem(file, error.lineno, error.colno, "", f"is not JSON: {error.msg}")]) from None
+    except RecursionError:
+        raise _unusable(file, "is nested too deeply for a table of exact values") from None
+
+
+def _unusable(file: str, message: str) -> ConfigError:
+    return ConfigError([Problem(file, 0, 0, "", message)])
 
 
 def _row(file: str, key: str, fields: Any) -> Row:
     if not isinstance(fields, dict):
-        raise ConfigError([Problem(file, 0, 0, key, f"expected an object with model, metric and value, got {fields!r:.60}")])
+        message = f"expected an object with model, metric and value, got {fields!r:.60}"
+        raise ConfigError([Problem(file, 0, 0, key, message)])
     name = str(fields.get("name", key))
     blank = Row(file, key, name, "", "", math.nan, fields)
     model = fields.get("model", DEFAULT_MODEL if {"mu", "b"} <= fields.keys() else None)
     if not isinstance(model, str):
-        raise blank.problem("model", "is missing; it names the model that the value belongs to")
+        blank.refuse("model", "is missing; it names the model that the value belongs to")
     metric = fields.get("metric", "throughput" if "throughput" in fields else None)
     if not isinstance(metric, str):
-        raise blank.problem("metric", "is missing; it names what the value measures")
+        blank.refuse("metric", "is missing; it names what the value measures")
     blank = Row(file, key, name, model, metric, math.nan, fields)
     value_key = metric if metric in fields else "value"
     value = blank.number(value_key, low=-math.inf)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.exact.estimate import BATCHES, estimate, quantile
+from factory_sim.exact.case import Once
+from factory_sim.exact.estimate import BATCHES, Estimate, estimate, quantile
 from factory_sim.exact.models import case_of
 from factory_sim.exact.watch import Watch
-from factory_sim.sim.run import LONGEST_RUN_US, Simulation
+from factory_sim.sim.run import LONGEST_RUN_US, Simulation, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from factory_sim.exact.case import Case
-    from factory_sim.exact.estimate import Estimate
     from factory_sim.exact.meters import Meter
     from factory_sim.exact.rows import Row
     from factory_sim.records import F8
@@ -56,10 +56,28 @@ class Result:
         return self.inside and self.precise and self.sound
 
 
-def answer(row: Row, order: Order, stopped: Callable[[], bool]) -> Result:
-    """Run `row` until it is precise or `stopped` says that time is up; at least one look is taken."""
+def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 0) -> Result:
+    """Run `row` until it is precise or `stopped` says that time is up; at least one look is taken.
+
+    pilot : parts in that first look; 0: as many as the model asks for.
+    """
     began = time.perf_counter()
     case = case_of(row)
+    if isinstance(case, Once):
+        found, parts = _once(case, order), 1
+    else:
+        case = replace(case, pilot_parts=pilot or case.pilot_parts)
+        found, parts = _long_run(case, row, order, stopped)
+    return _judged(row, order, found, parts, time.perf_counter() - began)
+
+
+def _once(case: Once, order: Order) -> Estimate:
+    end_us = math.ceil(case.until_s * 1e6) + 1
+    value = case.read(simulate(case.plant, seed=order.seed, replication=order.replication, until_us=end_us).log)
+    return Estimate(value, 0.0, value, 0.0, 0.0, ())
+
+
+def _long_run(case: Case, row: Row, order: Order, stopped: Callable[[], bool]) -> tuple[Estimate, int]:
     slices = _Slices(case, order)
     target = order.precision * abs(row.value) / case.factor
     n = BATCHES
@@ -67,10 +85,9 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool]) -> Result:
         complete = slices.extend(n, stopped)
         found = estimate(slices.table(), order.confidence)
         if not complete or found.half_width <= target:
-            break
+            return found.scaled(case.factor), slices.parts
         ratio = (found.half_width / target) ** 2 * 1.1 if target else math.inf
         n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
-    return _judged(row, order, found.scaled(case.factor), slices.parts, time.perf_counter() - began)
 
 
 def _judged(row: Row, order: Order, found: Estimate, parts: int, seconds: float) -> Result:

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import ConfigError
+from factory_sim.exact.case import Once
 from factory_sim.exact.models import case_of
 from factory_sim.exact.run import Order, Result, answer
 from factory_sim.sim.run import Simulation
@@ -16,6 +17,7 @@ from factory_sim.sim.run import Simulation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from factory_sim.errors import Problem
     from factory_sim.exact.rows import Row
 
 ERROR = 0.01  # that any row of a correct engine misses its interval (Bonferroni: each row gets its share)
@@ -25,7 +27,7 @@ _POLL_S = 0.2
 
 def check(rows: Sequence[Row]) -> None:
     """Raise one ConfigError with everything that is wrong in any row."""
-    problems = []
+    problems: list[Problem] = []
     for row in rows:
         try:
             case_of(row)
@@ -70,7 +72,7 @@ def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Ord
 
     def weight(job: tuple[Row, Order]) -> float:
         case = case_of(job[0])
-        return float(case.pilot_parts * len(case.plant.operations))
+        return 0.0 if isinstance(case, Once) else float(case.pilot_parts * len(case.plant.operations))
 
     return sorted(zip(rows, how, strict=True), key=weight, reverse=True)
 

@@ -6,7 +6,7 @@ import math
 
 
 def erlang_c(load: float, c: int) -> float:
-    """Probability that an arrival waits in M/M/c; `load` = arrival rate / service rate. [1]
+    """Probability that an arrival waits in M/M/c; `load` = arrival rate / service rate.
 
     By the recursion of Erlang's loss formula, stable for any c. Reference: Cooper 1981, section 3.4.
     """

@@ -107,8 +107,9 @@ class Watch:
     def customers(self, log: EventLog) -> Customers:
         """Parts that are through, after the rows of `log`."""
         outcome, operation = log.outcome, self._operation[log.unit]
+        machine = operation >= 0  # vehicles and conveyors take and give too
         column = np.select(
-            [outcome == Outcome.ENTERED, outcome == Outcome.TOOK, np.isin(outcome, _GAVE)],
+            [outcome == Outcome.ENTERED, machine & (outcome == Outcome.TOOK), machine & np.isin(outcome, _GAVE)],
             [0, 1 + 2 * operation, 2 + 2 * operation], -1,
         )  # fmt: skip
         moved = column >= 0

@@ -11,7 +11,7 @@ from factory_sim.plant.spec import Source
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
-    from factory_sim.exact.meters import Meter
+    from factory_sim.exact.case import Measure
     from factory_sim.exact.rows import Row
     from factory_sim.plant.spec import Plant
 
@@ -20,7 +20,7 @@ def loss(row: Row, metric: str) -> Case:
     """M/M/c/K: at most K in the system, servers included; an arrival that finds it full goes away."""
     lam, mu, c, k = row.number("lam"), row.number("mu"), row.whole("c", 1), row.whole("K")
     if k < c:
-        raise row.problem("K", f"counts those in service too: expected at least c = {c}, got {k}")
+        row.refuse("K", f"counts those in service too: expected at least c = {c}, got {k}")
     unit_s = FASTEST_S * max(mu, lam / c)
     stop = Stop(exponential(unit_s / mu), c, k - c)
     plant = line([stop], Source("source", 0, exponential(unit_s / lam), when_full="lose"))
@@ -29,9 +29,9 @@ def loss(row: Row, metric: str) -> Case:
     return Case(plant, top, lam / unit_s, 20 * k * k * unit_s / lam, controls, bottom, factor, pilot_parts=200_000)
 
 
-def _loss_measure(plant: Plant, metric: str, c: int, unit_s: float) -> tuple[Meter, Meter, float]:
+def _loss_measure(plant: Plant, metric: str, c: int, unit_s: float) -> Measure:
     entered, machines = Count((Outcome.ENTERED,)), units_of(plant, 0)
-    return {
+    measures: dict[str, Measure] = {
         "throughput": (Count((Outcome.LEFT,)), elapsed, unit_s),
         "blocking_probability": (Count((Outcome.LOST,)), Count((Outcome.ENTERED, Outcome.LOST)), 1.0),
         "mean_number_in_system": (inside(), elapsed, 1.0),
@@ -39,7 +39,8 @@ def _loss_measure(plant: Plant, metric: str, c: int, unit_s: float) -> tuple[Met
         "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
         "mean_waiting_time": (queued(0, machines), entered, 1.0 / unit_s),
         "utilisation": (Stay(machines, (State.BUSY,)), elapsed, 1.0 / c),
-    }[metric]
+    }
+    return measures[metric]
 
 
 def conwip(row: Row, metric: str) -> Case:
@@ -47,7 +48,7 @@ def conwip(row: Row, metric: str) -> Case:
     w, mu = row.whole("W"), row.raw("mu")
     n = row.whole("N") if row.has("N") else len(mu) if isinstance(mu, list) else 0
     if n < 1:
-        raise row.problem("N", "is missing; it gives the number of stations when mu is a single number")
+        row.refuse("N", "is missing; it gives the number of stations when mu is a single number")
     rates, c = row.numbers("mu", n), row.wholes("c", n, 1)
     unit_s = FASTEST_S * max(rates)
     stops = [Stop(exponential(unit_s / m), servers) for m, servers in zip(rates, c, strict=True)]
@@ -58,13 +59,14 @@ def conwip(row: Row, metric: str) -> Case:
     return Case(plant, top, 1.0 / slowest, 20 * n * (n + w) * slowest, controls, bottom, factor, pilot_parts=60_000)
 
 
-def _conwip_measure(plant: Plant, metric: str, unit_s: float) -> tuple[Meter, Meter, float]:
+def _conwip_measure(plant: Plant, metric: str, unit_s: float) -> Measure:
     left, last = Count((Outcome.LEFT,)), units_of(plant, len(plant.operations) - 1)
-    return {
+    measures: dict[str, Measure] = {
         "throughput": (left, elapsed, unit_s),
         "mean_sojourn_time": (inside(), left, 1.0 / unit_s),
         "utilisation": (Stay(last, (State.BUSY,)), elapsed, 1.0 / len(last)),
-    }[metric]
+    }
+    return measures[metric]
 
 
 _LOSS = (
@@ -73,6 +75,6 @@ _LOSS = (
 )  # fmt: skip
 LOSS = Model("Poisson arrivals, exponential service, at most K in the system", _LOSS, "lam, mu, c, K", loss)
 CONWIP = Model(
-    "Exponential stations in series, W cards, buffers of at least W", ("throughput", "mean_sojourn_time", "utilisation"),
-    "W (cards), N (stations), mu, c", conwip,
+    "Exponential stations in series, W cards, buffers of at least W",
+    ("throughput", "mean_sojourn_time", "utilisation"), "W (cards), N (stations), mu, c", conwip,
 )  # fmt: skip

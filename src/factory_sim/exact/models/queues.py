@@ -16,6 +16,8 @@ from factory_sim.plant.spec import Source
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from factory_sim.exact.meters import Meter
     from factory_sim.exact.rows import Row
     from factory_sim.plant.spec import Plant
@@ -50,15 +52,15 @@ class _Open:
         plant, rate = self.plant(), self.lam / self.unit_s
         top, bottom, factor = self._measure(plant, metric)
         controls: list[Meter] = [customers.Gaps(1.0 / rate)]
-        controls += [customers.ServiceTimes(i, self._mean_s(i)) for i in range(len(self.stops))]
+        controls += [customers.ServiceTimes(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
         slack = min(1.0 - load for load in self.loads())
         return Case(
             plant, top, rate, warm_up_s=100 / (rate * slack * slack), controls=(*controls, *self._twins()),
             bottom=bottom, factor=factor, pilot_parts=_PILOT,
         )  # fmt: skip
 
-    def _mean_s(self, station: int) -> float:
-        return self.stops[station].service.mean_s
+    def _stations(self) -> Iterator[tuple[int, Stop]]:
+        return enumerate(self.stops)
 
     def _measure(self, plant: Plant, metric: str) -> tuple[Meter, Meter, float]:
         if metric == "mean_waiting_time":
@@ -85,7 +87,7 @@ class _Open:
             factors.append(twin_load / load / stop.machines)
             mean = twin_load / rate
             total += mean + theory.mg1_wait(rate, mean, self.cv2 if i == len(self.stops) - 1 else 1.0)
-        return customers.Twin(factors, total)
+        return customers.Twin([customers.service(i) for i, _ in self._stations()], factors, total)
 
 
 def _unit_s(mu: list[float]) -> float:
@@ -95,7 +97,7 @@ def _unit_s(mu: list[float]) -> float:
 def _checked(row: Row, queue: _Open) -> _Open:
     for i, load in enumerate(queue.loads()):
         if load >= 1.0:
-            raise row.problem("lam", f"station {i + 1} would be loaded to {load:.3g}; below 1 a long-run value exists")
+            row.refuse("lam", f"station {i + 1} would be loaded to {load:.3g}; below 1 a long-run value exists")
     return queue
 
 
@@ -110,7 +112,7 @@ def jackson(row: Row, metric: str) -> Case:
     """Exponential stations in series."""
     mu = row.raw("mu")
     n = len(mu) if isinstance(mu, list) else row.whole("N")
-    rates, c, unit_s = row.numbers("mu", max(1, n)), row.wholes("c", max(1, n), 1), 1.0
+    rates, c = row.numbers("mu", max(1, n)), row.wholes("c", max(1, n), 1)
     unit_s = _unit_s(rates)
     stops = tuple(Stop(exponential(unit_s / m), servers) for m, servers in zip(rates, c, strict=True))
     return _checked(row, _Open(row.number("lam"), stops, 1.0, unit_s)).case(metric)
@@ -121,18 +123,19 @@ def mg1(row: Row, metric: str) -> Case:
     lam = row.number("lam")
     mean = row.number("mean_service") if row.has("mean_service") else 1.0 / row.number("mu")
     unit_s = _unit_s([1.0 / mean])
-    word = row.choice("service", tuple(_SERVICES), "gamma" if row.has("cv2") else "exponential")
-    cv2 = row.number("cv2", _FIXED_CV2.get(word), low=0.0, open_low=False)
+    word = row.choice("service", (*_SERVICES, "hyperexponential"), "gamma" if row.has("cv2") else "exponential")
+    phases = 1.0 / row.whole("phases" if row.has("phases") else "k", 1) if word == "erlang" else None
+    cv2 = row.number("cv2", _FIXED_CV2.get(word, phases), low=0.0, open_low=False)
     if cv2 == 0.0:
         word = "deterministic"
     if word in _FIXED_CV2 and abs(cv2 - _FIXED_CV2[word]) > 1e-9:
-        raise row.problem("cv2", f"{word} service has cv2 {_FIXED_CV2[word]:g}, got {cv2:g}")
+        row.refuse("cv2", f"{word} service has cv2 {_FIXED_CV2[word]:g}, got {cv2:g}")
     if word == "hyperexponential":
         return _checked(row, _hyperexponential(row, lam, mean * unit_s, cv2, unit_s)).case(metric)
     try:
         service = _SERVICES[word](mean * unit_s, cv2)
     except ValueError as error:
-        raise row.problem("cv2", str(error)) from None
+        row.refuse("cv2", str(error))
     return _checked(row, _Open(lam, (Stop(service),), cv2, unit_s)).case(metric)
 
 
@@ -166,7 +169,7 @@ def _weibull(mean_s: float, cv2: float) -> Distribution:
     return distributions.checked(Distribution("weibull", mean_s, low))
 
 
-_SERVICES = {
+_SERVICES: dict[str, Callable[[float, float], Distribution]] = {
     "exponential": lambda mean_s, _: exponential(mean_s),
     "deterministic": lambda mean_s, _: distributions.constant(mean_s),
     "constant": lambda mean_s, _: distributions.constant(mean_s),
@@ -176,7 +179,6 @@ _SERVICES = {
     "lognormal": lambda mean_s, cv2: _spread("lognormal", mean_s, cv2),
     "weibull": _weibull,
     "uniform": _uniform,
-    "hyperexponential": None,
 }
 _FIXED_CV2 = {"exponential": 1.0, "deterministic": 0.0, "constant": 0.0}
 
@@ -184,7 +186,7 @@ _FIXED_CV2 = {"exponential": 1.0, "deterministic": 0.0, "constant": 0.0}
 def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: float) -> _Open:
     """Two phases with balanced means: a mix of two variants, each exponential, one fast, one slow."""
     if cv2 <= 1.0:
-        raise row.problem("cv2", f"hyperexponential service has cv2 above 1, got {cv2:g}")
+        row.refuse("cv2", f"hyperexponential service has cv2 above 1, got {cv2:g}")
     fast = 0.5 * (1.0 + math.sqrt((cv2 - 1.0) / (cv2 + 1.0)))
     factors = (0.5 / fast, 0.5 / (1.0 - fast))
     stop = Stop(exponential(mean_s), variant_factor=factors)
@@ -194,6 +196,10 @@ def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: f
 MMC = Model("Poisson arrivals, exponential service, c servers, no limit", METRICS, "lam, mu (per server), c", mmc)
 MG1 = Model(
     "Poisson arrivals, general service, one server [Pollaczek-Khinchine]", METRICS,
-    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)})", mg1,
+    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)}, hyperexponential)", mg1,
 )  # fmt: skip
-JACKSON = Model("Exponential stations in series behind Poisson arrivals [Jackson]", METRICS, "lam, mu (list), c", jackson)
+JACKSON = Model(
+    "Exponential stations in series behind Poisson arrivals [Jackson]",
+    ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time", "throughput"),
+    "lam, mu (by station), c, N", jackson,
+)  # fmt: skip

@@ -26,7 +26,7 @@ def case(row: Row, metric: str) -> Case:
     unit_s = FASTEST_S * max(mu)
     failures = _failures(row, n, unit_s)
     if failures and max(c) > 1:
-        raise row.problem("failures", "the exact values with failures are for single machines, c = 1")
+        row.refuse("failures", "the exact values with failures are for single machines, c = 1")
     stops = [
         Stop(erlang(unit_s / mu[i], k[i]), c[i], b[i - 1] if i else 0, failures=(failures[i],) if failures else ())
         for i in range(n)
@@ -43,7 +43,7 @@ def case(row: Row, metric: str) -> Case:
     elif metric == "utilisation":
         station = row.whole("station", 1) - 1
         if station >= n:
-            raise row.problem("station", f"expected a station from 1 to {n}")
+            row.refuse("station", f"expected a station from 1 to {n}")
         top, factor = Stay(units_of(plant, station), (State.BUSY,)), 1.0 / c[station]
     return Case(plant, top, rate, warm_up_s, _controls(plant, failures), factor=factor)
 
@@ -74,7 +74,8 @@ def _controls(plant: Plant, failures: list[FailureMode]) -> tuple[Meter, ...]:
     controls: list[Meter] = [Services(o.machines, o.cycle_time.mean_s) for o in plant.operations]
     for operation, mode in zip(plant.operations, failures, strict=False):
         clock = (State.BUSY,) if mode.clock == "busy" else _RUNNING
-        controls += [Lives(operation.machines, mode.after.mean_s, clock), Repairs(operation.machines, mode.repair.mean_s)]
+        units = operation.machines
+        controls += [Lives(units, mode.after.mean_s, clock), Repairs(units, mode.repair.mean_s)]
     return tuple(controls)
 
 
