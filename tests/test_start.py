@@ -6,9 +6,12 @@ import ast
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 FILE = Path(__file__).parents[1] / "run.py"
 
@@ -36,7 +39,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         module.installed.append("venv")
 
     monkeypatch.setattr(module, "make_venv", make_venv)
-    monkeypatch.setattr(module, "install", lambda extras: module.installed.append(extras))
+    monkeypatch.setattr(module, "install", module.installed.append)
     monkeypatch.setattr(module, "healthy", lambda: module.PYTHON.exists() or not any(venv.iterdir()))
     return module
 
@@ -74,9 +77,10 @@ def test_a_killed_installation_begins_again_from_nothing(start: ModuleType, monk
     def die(_: list[str]) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(start, "install", die)
-        start.prepare(testing=False)
+        with pytest.raises(KeyboardInterrupt):
+            start.prepare(testing=False)
     (start.VENV / "half").mkdir()
     start.prepare(testing=False)
     assert start.installed == ["venv", "venv", []]
