@@ -51,7 +51,8 @@ class Builder:
             pools = [pool for pool, crew in zip(self.crews, self.plant.crews, strict=True) if crew.shift == index]
             ShiftClock(self.line, shift, index, machines, pools).begin()
         sources = [self.sources[i] for i in sorted(self.sources)]
-        for unit in (*sources, *self.machines, *self.robots, *self.line.fleets, *self.conveyors, *self.crews):
+        conveyors = sorted(self.conveyors, key=lambda conveyor: conveyor.unit)
+        for unit in (*sources, *self.machines, *self.robots, *self.line.fleets, *conveyors, *self.crews):
             unit.begin()
         self.line.begin()
         if any(o.inspection is not None and o.inspection.rework for o in self.plant.operations):

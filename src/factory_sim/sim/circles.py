@@ -8,6 +8,8 @@ from factory_sim.errors import ModelError
 from factory_sim.sim.station import Buffer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from factory_sim.sim.station import Station
 
 
@@ -27,14 +29,20 @@ def find_circle(stations: list[Station]) -> None:
         for i in free:
             del stuck[i]
     if stuck:
-        circle = _walk(stuck)
-        names = " -> ".join(stations[i].spec.name for i in circle)
-        msg = (
-            f"blocked in a circle at {stations[0].line.now / 1e6:.1f} s: {names}.\n"
-            "  Every machine in it holds a finished part for a full buffer. Give the rework's buffer more places, "
-            "or let fewer parts into the loop (cards)."
-        )
-        raise ModelError(msg)
+        raise ModelError(circle_text(stations[0].line.now, stuck, [station.spec.name for station in stations]))
+
+
+def circle_text(now_us: int, stuck: dict[int, set[int]], names: Sequence[str]) -> str:
+    """What to say of a circle among stuck operations, each with those it waits for."""
+    path = [min(stuck)]
+    while (following := min(stuck[path[-1]])) not in path:
+        path.append(following)
+    circle = " -> ".join(names[i] for i in [*path[path.index(following) :], following])
+    return (
+        f"blocked in a circle at {now_us / 1e6:.1f} s: {circle}.\n"
+        "  Every machine in it holds a finished part for a full buffer. Give the rework's buffer more places, "
+        "or let fewer parts into the loop (cards)."
+    )
 
 
 def _waits_for(station: Station) -> set[int]:
@@ -45,10 +53,3 @@ def _waits_for(station: Station) -> set[int]:
             return set()
         targets.add(place.index)
     return targets
-
-
-def _walk(stuck: dict[int, set[int]]) -> list[int]:
-    path = [min(stuck)]
-    while (following := min(stuck[path[-1]])) not in path:
-        path.append(following)
-    return [*path[path.index(following) :], following]

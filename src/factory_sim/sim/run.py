@@ -10,7 +10,7 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim.build import Builder
+from factory_sim.sim.engines import choose, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from factory_sim.records import B1, I8
 
 LONGEST_RUN_US = 2**61
+MOST_UNITS = 2**15 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,23 +41,26 @@ class Slice:
 
 
 class Simulation:
-    """One run of the reference engine, advanced by whoever holds it."""
+    """One run, advanced by whoever holds it."""
 
     def __init__(  # noqa: PLR0913 - a run's name
-        self, plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int
+        self, plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int, engine: str = "auto"
     ) -> None:
         """The window is [warm_up_us, until_us). Raises ModelError when that is no window or overflows the clock."""
         if not 0 <= warm_up_us < until_us < LONGEST_RUN_US:
             msg = f"the window must lie within 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {warm_up_us} and {until_us}"
             raise ModelError(msg)
+        if len(plant.units) > MOST_UNITS:
+            msg = f"{len(plant.units)} units are more than a log can tell apart ({MOST_UNITS})"
+            raise ModelError(msg)
         self.plant, self.window = plant, Window(warm_up_us, until_us)
-        self._line = Builder(plant, seed, replication, self.window).build()
+        self.choice = choose(plant, engine)
+        self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=self.window)
         self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
-        self._line.advance(until_us)
-        return self._line.writer.take()
+        return self._run.advance(until_us)
 
     def slices(self, slice_us: int) -> Iterator[Slice]:
         """The window in stretches of `slice_us`, the warm-up behind it."""
@@ -71,20 +75,20 @@ class Simulation:
 
     def truth(self) -> Truth:
         """What the simulator has counted so far in the window."""
-        return self._line.tally.truth()
+        return self._run.truth()
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""
-        tally = self._line.tally
-        inside = sum(source.inside for source in {id(s): s for s in self._line.parts.origin}.values())
-        return tally.entered, tally.left, tally.scrapped_ever, tally.merged, inside
+        return self._run.balance()
 
 
 def simulate(  # noqa: PLR0913 - a run's name
-    plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int
+    plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int, engine: str = "auto"
 ) -> Run:
     """One run, all rows from t = 0."""
-    simulation = Simulation(plant, seed=seed, replication=replication, warm_up_us=warm_up_us, until_us=until_us)
+    simulation = Simulation(
+        plant, seed=seed, replication=replication, warm_up_us=warm_up_us, until_us=until_us, engine=engine
+    )
     log = simulation.advance(until_us)
     return Run(log, simulation.truth(), simulation.window)
 

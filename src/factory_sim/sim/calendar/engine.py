@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
-from factory_sim.plant.spec import UNLIMITED
+from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin
 from factory_sim.sim.calendar.flat import Flat, flatten
 from factory_sim.sim.calendar.state import World, copied, new_world, stream_names
 from factory_sim.sim.calendar.world import header
+from factory_sim.sim.circles import circle_text
 
 if TYPE_CHECKING:
-    from factory_sim.plant.spec import Plant
     from factory_sim.records import I8
 
 _ROW_KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
@@ -109,7 +110,22 @@ class CalendarRun:
         self._world, self._header = world, header(world)
 
     def _circle(self) -> str:
-        return f"blocked in a circle at {self._world.g[c.NOW] / 1e6:.1f} s"
+        world, station0 = self._world, int(self._world.g[c.STATION0])
+        stuck = {
+            i: {int(world.f[world.s[unit, c.PLACE], c.INDEX]) for unit in operation.machines}
+            for i, operation in enumerate(self.plant.operations)
+            if world.s[station0 + i, c.STUCK]
+        }
+        return circle_text(int(world.g[c.NOW]), stuck, [operation.name for operation in self.plant.operations])
+
+
+def compile_all() -> None:
+    """Compile every function of the engine, or load what was compiled before."""
+    names = ("source", "machine")
+    machine = Machine("machine", 1, 0, "machine")
+    operation = Operation("operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),))
+    plant = Plant("", "", "", "UTC", "", ("",), (operation,), (machine,), (Source("source", 0),), (), names)
+    CalendarRun(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
 
 
 def _margin(plant: Plant) -> int:
