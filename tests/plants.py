@@ -27,6 +27,7 @@ from factory_sim.plant.spec import (
     Shift,
     Source,
 )
+from factory_sim.streams import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -41,7 +42,7 @@ T = TypeVar("T")
 @st.composite
 def durations(draw: st.DrawFn, low_s: float = 5.0, high_s: float = 60.0) -> Distribution:
     """Any kind of distribution with a mean between the two."""
-    kind = draw(st.sampled_from(("constant", "exponential", "lognormal", "gamma", "weibull", "triangular", "uniform", "empirical")))
+    kind = draw(st.sampled_from(sorted(CODES)))
     mean = float(draw(st.integers(int(low_s), int(high_s))))
     if kind in {"lognormal", "gamma"}:
         return Distribution(kind, mean, draw(st.sampled_from((0.1, 0.5, 1.5))))
@@ -80,6 +81,10 @@ class _Draft:
         """Whether this plant has the feature here: one time in `odds`."""
         return feature in self.features and self.draw(st.integers(1, odds)) == odds
 
+    def often(self, of: int = 4) -> bool:
+        """All but one time in `of`."""
+        return self.draw(st.integers(1, of)) < of
+
     def one_of(self, things: list[Any], feature: str, odds: int = 2) -> int:
         """Index of one of the things, or -1."""
         return self.draw(st.integers(0, len(things) - 1)) if things and self.some(feature, odds) else -1
@@ -104,7 +109,8 @@ def _surroundings(draft: _Draft) -> None:
         draft.shifts = [_shift(draft, i) for i in range(draft.pick(1, 2))]
     if "crews" in draft.features or "operators" in draft.features:
         draft.crews = [
-            {"count": draft.pick(1, 2), "shift": draft.one_of(draft.shifts, "shifts")} for _ in range(draft.pick(0, 1, 2))
+            {"count": draft.pick(1, 2), "shift": draft.one_of(draft.shifts, "shifts")}
+            for _ in range(draft.pick(0, 1, 2))
         ]
     draft.n_robots = draft.pick(1, 2) if draft.some("robots", 2) else 0
     if draft.some("fleets", 2):
@@ -150,7 +156,7 @@ def _operations(draft: _Draft, n: int, joint: int) -> None:
 
 def _source(draft: _Draft) -> int:
     variants: dict[str, Any] = {"mix": (1.0 / draft.n_variants,) * draft.n_variants}
-    if draft.n_variants > 1 and draft.pick(True, False):
+    if draft.n_variants > 1 and draft.often(2):
         variants = {"sequence": draft.pick((0, 1), (0, 0, 1), (1,))}
     arrivals: dict[str, Any] = {}
     if draft.some("arrivals", 2):
@@ -177,10 +183,12 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
         least = batch.size if batch is not None else quantity if joins else 0
         inputs.append(_input(draft, feed, quantity, least))
     many = draft.n_variants > 1
+    factors = tuple(draft.pick(0.5, 1.0, 1.7) for _ in range(draft.n_variants))
     draft.operations.append({
-        "section": section, "inputs": tuple(inputs), "batch": batch, "count": draft.pick(1, 2, 3) if draft.some("parallel", 2) else 1,
+        "section": section, "inputs": tuple(inputs), "batch": batch,
+        "count": draft.pick(1, 2, 3) if draft.some("parallel", 2) else 1,
         "cycle_time": draft.draw(durations()), "inspection": _inspection(draft, first, index),
-        "variant_factor": tuple(draft.pick(0.5, 1.0, 1.7) for _ in range(draft.n_variants)) if many and draft.some("variants") else (),
+        "variant_factor": factors if many and draft.some("variants") else (),
         "setup_s": _matrix(draft) if many and draft.some("setups", 2) else (),
         "setup_operator": draft.one_of(draft.crews, "operators"), "operator": draft.one_of(draft.crews, "operators"),
         "robot": draft.one_of([None] * draft.n_robots, "robots"),
@@ -188,7 +196,7 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
         "shift": draft.one_of(draft.shifts, "shifts"),
     })  # fmt: skip
     last = draft.operations[-1]
-    if last["inspection"] is not None and last["inspection"].rework and draft.pick(True, True, True, False):
+    if last["inspection"] is not None and last["inspection"].rework and draft.often():
         _loosen(draft, last["inspection"].rework_to)
     wears = any(mode.wear for mode in last["failures"])
     last["maintenance"] = (_maintenance(draft, wears=wears),) if draft.some("maintenance") else ()
@@ -233,7 +241,8 @@ def _failure(draft: _Draft, index: int) -> FailureMode:
     clock = draft.pick("busy", "calendar")
     return FailureMode(
         f"mode{index}", draft.draw(durations(60, 600)), draft.draw(durations(5, 120)), clock=clock,
-        wear=clock == "busy" and draft.pick(True, False), crew=draft.one_of(draft.crews, "crews"), priority=draft.pick(0, 1),
+        wear=clock == "busy" and draft.often(2), crew=draft.one_of(draft.crews, "crews"),
+        priority=draft.pick(0, 1),
     )  # fmt: skip
 
 
@@ -258,16 +267,26 @@ def _number(draft: _Draft) -> Plant:
         ids = units(count, lambda k, i=i: f"M{i}-{k}")
         machines += [Machine(names[u], u, i, "machine", failures, maintenance, shift=shift) for u in ids]
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
-        operations.append(Operation(f"OP{i}", "", kind="machine", behaviour="machining", machines=ids, unit_time_s=parts["cycle_time"].mean_s, destination=destination, **parts))  # noqa: E501
+        operations.append(
+            Operation(
+                f"OP{i}", "", kind="machine", behaviour="machining", machines=ids, destination=destination,
+                unit_time_s=parts["cycle_time"].mean_s, **parts,
+            )
+        )  # fmt: skip
     robots = tuple(Robot(f"R{i}", units(1, lambda _, i=i: f"R{i}")[0]) for i in range(draft.n_robots))
     fleets = tuple(
         Fleet(f"F{i}", units(f.pop("count"), lambda k, i=i: f"F{i}-{k}"), **f) for i, f in enumerate(draft.fleets)
     )
-    conveyors = tuple(Conveyor(f"B{i}", units(1, lambda _, i=i: f"B{i}")[0], **c) for i, c in enumerate(draft.conveyors))
-    crews = tuple(Crew(f"C{i}", units(c.pop("count"), lambda k, i=i: f"C{i}-{k}"), **c) for i, c in enumerate(draft.crews))
+    conveyors = tuple(
+        Conveyor(f"B{i}", units(1, lambda _, i=i: f"B{i}")[0], **c) for i, c in enumerate(draft.conveyors)
+    )
+    crews = tuple(
+        Crew(f"C{i}", units(c.pop("count"), lambda k, i=i: f"C{i}-{k}"), **c) for i, c in enumerate(draft.crews)
+    )
     return Plant(
         name="random", title="", start="2026-01-05 00:00", timezone="UTC", topic_root="x",
-        sections=tuple(f"S{i}" for i in range(draft.n_sections)), operations=tuple(operations), machines=tuple(machines),
+        sections=tuple(f"S{i}" for i in range(draft.n_sections)),
+        operations=tuple(operations), machines=tuple(machines),
         sources=sources, sensors=(), units=tuple(names), robots=robots, fleets=fleets, conveyors=conveyors, crews=crews,
         shifts=tuple(draft.shifts), variants=tuple(f"v{i}" for i in range(draft.n_variants)),
     )  # fmt: skip

@@ -5,7 +5,7 @@ Everything is in one time unit; rates are per that unit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csc_matrix
@@ -45,73 +45,78 @@ def stationary(start: Hashable, moves: Moves) -> dict[Hashable, float]:
 Station = tuple[int, tuple[int, ...], int, bool]  # waiting, in service by phase, finished and blocked, down
 
 
-def tandem_throughput(
-    mu: list[float], b: list[int], *, k: list[int] | None = None, c: list[int] | None = None,
-    failures: str = "none", p: list[float] | None = None, r: list[float] | None = None,
-) -> float:  # fmt: skip
-    """Parts per time unit; the keys are those of the tables."""
-    n = len(mu)
-    k, c = k or [1] * n, c or [1] * n
-    p, r = (p or [0.0] * n), (r or [0.0] * n)
+class Tandem:
+    """The chain of a saturated line, blocking after service; the keys are those of the tables."""
 
-    def settled(line: list[Station]) -> tuple[Station, ...]:
-        moved = True
-        while moved:
-            moved = False
-            for i in reversed(range(n)):
-                moved |= leaves(line, i) or begins(line, i)
+    def __init__(self, mu: list[float], b: list[int], **keys: Any) -> None:
+        n = len(mu)
+        self.mu, self.b, self.n = mu, b, n
+        self.k, self.c = keys.get("k", [1] * n), keys.get("c", [1] * n)
+        self.failures = keys.get("failures", "none")
+        self.p, self.r = keys.get("p", [0.0] * n), keys.get("r", [0.0] * n)
+
+    def throughput(self) -> float:
+        """Parts per time unit: rate of last phases ending at the last station."""
+        empty: list[Station] = [(0, (0,) * self.k[i], 0, False) for i in range(self.n)]
+        share = stationary(self.settled(empty), self.moves)
+        ending = self.k[-1] * self.mu[-1]
+        return sum(
+            probability * state[-1][1][-1] * ending * (not state[-1][3]) for state, probability in share.items()
+        )
+
+    def settled(self, line: list[Station]) -> tuple[Station, ...]:
+        """After every move that is possible."""
+        while any(self.leaves(line, i) or self.begins(line, i) for i in reversed(range(self.n))):
+            pass
         return tuple(line)
 
-    def free(station: Station, i: int) -> bool:
+    def free(self, station: Station, i: int) -> bool:
         _, serving, blocked, down = station
-        return not down and sum(serving) + blocked < c[i]
+        return not down and sum(serving) + blocked < self.c[i]
 
-    def leaves(line: list[Station], i: int) -> bool:
+    def leaves(self, line: list[Station], i: int) -> bool:
         waiting, serving, blocked, down = line[i]
         if not blocked:
             return False
-        if i < n - 1:
+        if i < self.n - 1:
             after = line[i + 1]
-            if after[0] >= b[i] and not (after[0] == 0 and free(after, i + 1)):
+            if after[0] >= self.b[i] and not (after[0] == 0 and self.free(after, i + 1)):
                 return False
             line[i + 1] = (after[0] + 1, *after[1:])
-            begins(line, i + 1)
+            self.begins(line, i + 1)
         line[i] = (waiting, serving, blocked - 1, down)
         return True
 
-    def begins(line: list[Station], i: int) -> bool:
+    def begins(self, line: list[Station], i: int) -> bool:
         waiting, serving, blocked, down = line[i]
-        if not free(line[i], i) or (i and not waiting):
+        if not self.free(line[i], i) or (i and not waiting):
             return False
         line[i] = (waiting - 1 if i else 0, (serving[0] + 1, *serving[1:]), blocked, down)
         return True
 
-    def moves(state: Hashable) -> Iterator[tuple[float, Hashable]]:
+    def moves(self, state: Hashable) -> Iterator[tuple[float, Hashable]]:
+        """Rates and states that follow."""
         for i, (waiting, serving, blocked, down) in enumerate(state):
-            line = list(state)
             if down:
-                line[i] = (waiting, serving, blocked, False)
-                yield r[i], settled(line)
+                yield self.r[i], self.changed(state, i, (waiting, serving, blocked, False))
                 continue
-            for phase, m in enumerate(serving):
-                if m:
-                    left = [*serving]
-                    left[phase] -= 1
-                    last = phase == k[i] - 1
-                    if not last:
-                        left[phase + 1] += 1
-                    changed = list(state)
-                    changed[i] = (waiting, tuple(left), blocked + last, down)
-                    yield m * k[i] * mu[i], settled(changed)
-            if failures == "tdf" or (failures == "odf" and sum(serving)):
-                line[i] = (waiting, serving, blocked, True)
-                yield p[i], settled(line)
+            for phase in range(self.k[i]):
+                if serving[phase]:
+                    yield serving[phase] * self.k[i] * self.mu[i], self.phase_ends(state, i, phase)
+            if self.failures == "tdf" or (self.failures == "odf" and sum(serving)):
+                yield self.p[i], self.changed(state, i, (waiting, serving, blocked, True))
 
-    empty: list[Station] = [(0, (0,) * k[i], 0, False) for i in range(n)]
-    share = stationary(settled(empty), moves)
-    return sum(
-        probability * state[-1][1][-1] * k[-1] * mu[-1] * (not state[-1][3]) for state, probability in share.items()
-    )
+    def phase_ends(self, state: Hashable, i: int, phase: int) -> tuple[Station, ...]:
+        waiting, serving, blocked, down = state[i]
+        left = [*serving]
+        left[phase] -= 1
+        last = phase == self.k[i] - 1
+        if not last:
+            left[phase + 1] += 1
+        return self.changed(state, i, (waiting, tuple(left), blocked + last, down))
+
+    def changed(self, state: Hashable, i: int, station: Station) -> tuple[Station, ...]:
+        return self.settled([*state[:i], station, *state[i + 1 :]])
 
 
 # ---- queues
@@ -150,7 +155,10 @@ def mg1(lam: float, mean: float, cv2: float) -> dict[str, float]:
 def jackson(lam: float, mu: list[float], c: list[int]) -> dict[str, float]:
     """Stations in series: each is its own M/M/c [Jackson 1957, Burke 1956]."""
     stations = [mmc(lam, m, servers) for m, servers in zip(mu, c, strict=True)]
-    return {key: sum(s[key] for s in stations) for key in ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time")}
+    return {
+        key: sum(s[key] for s in stations)
+        for key in ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time")
+    }
 
 
 def conwip(w: int, mu: list[float]) -> dict[str, float]:
@@ -222,7 +230,9 @@ def shift(mu: float, open_: float, cycle: float, at_end: str) -> dict[str, float
 def maintenance(mu: float, every_parts: int, duration: float) -> dict[str, float]:
     """Renewal reward: every_parts in every_parts / mu + duration."""
     cycle = every_parts / mu + duration
-    return dict.fromkeys(("utilisation", "availability"), every_parts / mu / cycle) | {"throughput": every_parts / cycle}
+    return dict.fromkeys(("utilisation", "availability"), every_parts / mu / cycle) | {
+        "throughput": every_parts / cycle
+    }
 
 
 def changeover(mu: float, mix: list[float], setup: float) -> dict[str, float]:
@@ -234,5 +244,3 @@ def changeover(mu: float, mix: list[float], setup: float) -> dict[str, float]:
 def deterministic(s: list[float], nth: int) -> float:
     """Departure of the nth part from a line of constant times."""
     return sum(s) + (nth - 1) * max(s)
-
-

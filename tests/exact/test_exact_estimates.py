@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from factory_sim.exact.estimate import BATCHES, estimate, quantile
-from factory_sim.records import F8
+
+if TYPE_CHECKING:
+    from factory_sim.records import F8
 
 
 def slices(rng: np.random.Generator, n: int, *, ratio: float, control: float) -> F8:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.distributions import Distribution
-    from factory_sim.plant.spec import Input, Machine, Plant
+    from factory_sim.plant.spec import Machine, Plant
     from factory_sim.records import EventLog
 
 EMPTY_HANDED = (State.MOVING_EMPTY, State.LOADING)
@@ -115,7 +115,10 @@ class Referee:
         self.gone: dict[int, int] = {}  # part -> outcome
         self.loops: dict[int, int] = defaultdict(int)
         self.spent: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # by machine: of this cycle
-        self.cycles = {m.unit: durations_us(key(seed, replication, m.name, "cycle"), plant.operations[m.operation].cycle_time) for m in plant.machines}  # noqa: E501
+        self.cycles = {
+            m.unit: durations_us(key(seed, replication, m.name, "cycle"), plant.operations[m.operation].cycle_time)
+            for m in plant.machines
+        }
         self.set_up = dict.fromkeys(self.machines, -1)
         self.clocks = {m.unit: Clockwork(m, seed, replication) for m in plant.machines}
         self.plan = dict.fromkeys(self.machines, 0)  # of the maintenance that runs
@@ -135,7 +138,8 @@ class Referee:
                     now = t_us
                 self.row(i, t_us, *rest)
             except AssertionError as error:
-                raise AssertionError(f"row {i} at {t_us} µs, {rest}: {error}") from error
+                where = f"row {i} at {t_us} µs, {rest}: {error}"
+                raise AssertionError(where) from error
         assert now < until_us
         self.settled(now)
 
@@ -178,7 +182,9 @@ class Referee:
         self.variant.append(variant)
         self.origin.append(unit)
         source = self.plant.sources.index(self.sources[unit])
-        o, n = next((o, n) for o, op in enumerate(self.plant.operations) for n, i in enumerate(op.inputs) if i.source == source)
+        o, n = next(
+            (o, n) for o, op in enumerate(self.plant.operations) for n, i in enumerate(op.inputs) if i.source == source
+        )
         self.buffers[o][n].append((part, t_us))
         mine = sum(1 for p, origin in enumerate(self.origin) if origin == unit and p not in self.gone)
         assert not self.sources[unit].cards or mine <= self.sources[unit].cards, "more parts than cards"
@@ -189,7 +195,7 @@ class Referee:
             self.takes(unit, o, part, outcome)
             return
         held = self.held[unit]
-        assert held and held[0] == part, "it gives what it does not hold, or out of turn"
+        assert held[:1] == [part], "it gives what it does not hold, or out of turn"
         if not self.spent[unit].pop("given", 0):
             self.cycle_is_as_drawn(unit, o, part)
         held.pop(0)
@@ -207,9 +213,10 @@ class Referee:
             else:
                 self.buffers[detail][n].append((part, t_us))
         elif outcome == Outcome.REWORK:
-            assert operation.inspection and detail == operation.inspection.rework_to
+            assert operation.inspection is not None
+            assert detail == operation.inspection.rework_to
             self.loops[part] += 1
-            assert self.loops[part] <= operation.inspection.max_loops or len({op.inspection for op in self.plant.operations}) > 2
+            assert self.loops[part] <= operation.inspection.max_loops, "more loops than the inspection allows"
             self.buffers[detail][0].append((part, t_us))
         else:
             assert outcome == Outcome.SCRAPPED or operation.destination == -1
@@ -227,7 +234,7 @@ class Referee:
             self.spent[unit]["merged"] += 1
         else:
             limit = operation.batch.size if operation.batch else 1
-            assert n == 0 and len(self.held[unit]) < limit, "it takes too much"
+            assert (n, len(self.held[unit]) < limit) == (0, True), "it takes too much"
             if not self.held[unit]:
                 self.spent[unit].clear()
             self.held[unit].append(part)
@@ -252,8 +259,11 @@ class Referee:
             assert len(belt) <= spec.capacity, "more on the belt than fit"
             return
         first, since = belt.popleft()
-        assert first == part and t_us - since >= us_from_s(spec.delay_s), "it left the belt early or out of turn"
-        o, n = next((o, n) for o, op in enumerate(self.plant.operations) for n, i in enumerate(op.inputs) if i.conveyor == c)
+        assert first == part, "it left the belt out of turn"
+        assert t_us - since >= us_from_s(spec.delay_s), "it left the belt early"
+        o, n = next(
+            (o, n) for o, op in enumerate(self.plant.operations) for n, i in enumerate(op.inputs) if i.conveyor == c
+        )
         self.buffers[o][n].append((part, t_us))
 
     def on_vehicle(self, unit: int, t_us: int, part: int, outcome: int, detail: int) -> None:
@@ -338,7 +348,9 @@ class Referee:
     def pools_serve_who_waits(self) -> None:
         for crew in self.plant.crews:
             idle = any(self.state[u] == State.IDLE for u in crew.units)
-            assert not idle or not any(self.calls(u, crew.units) for u in self.machines), f"{crew.name} idles beside work"
+            assert not idle or not any(self.calls(u, crew.units) for u in self.machines), (
+                f"{crew.name} idles beside work"
+            )
         for robot in self.plant.robots:
             if self.state[robot.unit] == State.IDLE:
                 waiting = [
@@ -371,5 +383,3 @@ class Referee:
         )  # fmt: skip
         coming = sum(1 for u in units if self.state[u] in EMPTY_HANDED and not self.held.get(u))
         assert waiting <= coming, "a vehicle idles beside a call"
-
-

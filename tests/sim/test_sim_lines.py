@@ -19,7 +19,7 @@ from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import simulate
 
 if TYPE_CHECKING:
-    from factory_sim.records import EventLog, I8
+    from factory_sim.records import I8, EventLog
 
 S = 1_000_000
 
@@ -34,9 +34,16 @@ def saturated(*stops: Stop) -> Plant:
     return line(list(stops), Source("in", 0))
 
 
-@given(times=st.lists(st.integers(1, 50), min_size=1, max_size=6), places=st.lists(st.integers(0, 3), min_size=6, max_size=6))
-def test_a_deterministic_line_gives_its_nth_part_at_the_sum_and_n_less_one_times_the_slowest(times: list[int], places: list[int]) -> None:
-    plant = saturated(*(Stop(constant(t), 1, b if i else 0) for i, (t, b) in enumerate(zip(times, places, strict=False))))
+@given(
+    times=st.lists(st.integers(1, 50), min_size=1, max_size=6),
+    places=st.lists(st.integers(0, 3), min_size=6, max_size=6),
+)
+def test_a_deterministic_line_gives_its_nth_part_at_the_sum_and_n_less_one_times_the_slowest(
+    times: list[int], places: list[int]
+) -> None:
+    plant = saturated(
+        *(Stop(constant(t), 1, b if i else 0) for i, (t, b) in enumerate(zip(times, places, strict=False)))
+    )
     left = departures(plant, 600)
     n = np.arange(len(left))
     assert len(left)
@@ -58,7 +65,9 @@ TANDEM = [
 ]
 
 
-@pytest.mark.parametrize(("stations", "places", "failure", "rate"), [row[1:] for row in TANDEM], ids=[row[0] for row in TANDEM])
+@pytest.mark.parametrize(
+    ("stations", "places", "failure", "rate"), [row[1:] for row in TANDEM], ids=[row[0] for row in TANDEM]
+)
 def test_a_tandem_line_gives_what_the_exact_table_says(
     stations: list[tuple[float, int, int]], places: list[int], failure: tuple[str, float, float] | None, rate: float
 ) -> None:
@@ -91,7 +100,7 @@ def busy(log: EventLog, unit: int, end_us: int) -> int:
 
 @st.composite
 def tandems(draw: st.DrawFn) -> Plant:
-    """Single machines, any service times, failures of operation-dependent clocks: monotone by Muth 1979, Shanthikumar."""
+    """Single machines, any service times, failures on a busy clock."""
     n = draw(st.integers(2, 5))
     means = draw(st.lists(st.integers(5, 40), min_size=n, max_size=n))
     kinds = draw(st.lists(st.sampled_from(("constant", "exponential", "uniform")), min_size=n, max_size=n))
@@ -169,11 +178,13 @@ def test_one_crew_repairs_one_machine_at_a_time_most_urgent_first() -> None:
     plant = line(stops[:1], Source("in", 0), Extras(crews=(Crew("crew", (4,)),), names=("crew-1",)))
     machines = [replace(plant.machines[0], name=f"M{u}", unit=u, failures=(modes[u - 1],)) for u in (1, 2, 3)]
     operation = replace(plant.operations[0], machines=(1, 2, 3))
-    plant = replace(
-        plant, operations=(operation,), machines=tuple(machines), units=("in", "M1", "M2", "M3", "crew-1")
-    )
+    plant = replace(plant, operations=(operation,), machines=tuple(machines), units=("in", "M1", "M2", "M3", "crew-1"))
     log = simulate(plant, until_us=40 * S).log
-    repairs = [(int(t) // S, int(u)) for t, u, s, o in zip(log.t_us, log.unit, log.state, log.outcome, strict=True) if s == State.REPAIR]
+    repairs = [
+        (int(t) // S, int(u))
+        for t, u, s, o in zip(log.t_us, log.unit, log.state, log.outcome, strict=True)
+        if s == State.REPAIR
+    ]
     assert repairs[:3] == [(10, 3), (15, 1), (20, 2)]  # all three fail at 10 s
 
 

@@ -108,9 +108,7 @@ class _Slices:
     def __init__(self, case: Case, order: Order) -> None:
         self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
         slice_us = round(case.pilot_parts / BATCHES / case.parts_per_s * 1e6)
-        simulation = Simulation(
-            case.plant, seed=order.seed, replication=order.replication, until_us=LONGEST_RUN_US - 1
-        )
+        simulation = Simulation(case.plant, seed=order.seed, replication=order.replication, until_us=LONGEST_RUN_US - 1)
         self._sights = Watch(case.plant).slices(simulation, slice_us)
         self._warm_up = math.ceil(case.warm_up_s * 1e6 / slice_us)
         self._rows: list[list[float]] = []
