@@ -15,7 +15,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+from factory_sim.compiled import njit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def uniforms_at(name: np.uint64, at: I8) -> F8:
     return drawn
 
 
-@njit(cache=True)
+@njit
 def bits(name, k):  # noqa: ANN001, ANN201 - compiled: types are inferred
     """Draw k of stream `name` as 64 random bits: splitmix64 of the counter."""
     z = name + np.uint64(k + 1) * np.uint64(0x9E3779B97F4A7C15)
@@ -111,13 +111,13 @@ def bits(name, k):  # noqa: ANN001, ANN201 - compiled: types are inferred
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit
 def uniform(name, k):  # noqa: ANN001, ANN201
     """Draw k of stream `name` as a number: the top 53 bits, never 0 or 1."""
     return (np.float64(bits(name, k) >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-@njit(cache=True)
+@njit
 def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f), Tang-style, error below 1 ulp
     m, e = math.frexp(x)
     if m < 0.7071067811865476:
@@ -131,7 +131,7 @@ def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f),
     return e * 6.93147180369123816490e-01 - ((h - (s * (h + r) + e * 1.90821492927058770002e-10)) - f)
 
 
-@njit(cache=True)
+@njit
 def _exp(x):  # noqa: ANN001, ANN202
     if x < -700.0:
         return 0.0
@@ -146,7 +146,7 @@ def _exp(x):  # noqa: ANN001, ANN202
     return math.ldexp(1.0 - ((lo - (r * c) / (2.0 - c)) - hi), int(k))
 
 
-@njit(cache=True)
+@njit
 def _log_gamma(x):  # noqa: ANN001, ANN202 - Stirling's series after shifting x above 12
     shift = 0.0
     while x < 12.0:
@@ -157,7 +157,7 @@ def _log_gamma(x):  # noqa: ANN001, ANN202 - Stirling's series after shifting x 
     return (x - 0.5) * _log(x) - x + 0.9189385332046727 + series - shift
 
 
-@njit(cache=True)
+@njit
 def _normal(u):  # noqa: ANN001, ANN202 - inverse normal CDF, Wichura 1988, AS 241 PPND16
     q = u - 0.5
     if abs(q) <= 0.425:
@@ -185,7 +185,7 @@ def _normal(u):  # noqa: ANN001, ANN202 - inverse normal CDF, Wichura 1988, AS 2
     return -x if q < 0.0 else x
 
 
-@njit(cache=True)
+@njit
 def _gamma_cdf(shape, x, log_gamma_shape):  # noqa: ANN001, ANN202 - series below shape + 1, continued fraction above
     if x <= 0.0:
         return 0.0
@@ -212,7 +212,7 @@ def _gamma_cdf(shape, x, log_gamma_shape):  # noqa: ANN001, ANN202 - series belo
     return 1.0 - front * h
 
 
-@njit(cache=True)
+@njit
 def _gamma(u, shape, log_gamma_shape):  # noqa: ANN001, ANN202 - inverse CDF, unit scale: Newton kept inside a bracket
     z = _normal(u)
     w = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape))  # Wilson and Hilferty 1931
@@ -236,7 +236,7 @@ def _gamma(u, shape, log_gamma_shape):  # noqa: ANN001, ANN202 - inverse CDF, un
     return x
 
 
-@njit(cache=True)
+@njit
 def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911, PLR0913 - one branch a distribution
     """The duration [s] below which a share `u` of all draws falls."""
     if code == 1:
@@ -261,14 +261,14 @@ def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911, PLR0
     return p0
 
 
-@njit(cache=True)
+@njit
 def duration_us(name, k, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0913
     """Draw k as whole microseconds, at least 0, at most 100 years."""
     seconds = inverse(uniform(name, k), code, p0, p1, p2, values)
     return np.int64(min(math.floor(seconds * 1e6 + 0.5), 3.2e15))
 
 
-@njit(cache=True)
+@njit
 def _fill_us(name, first, n, code, p0, p1, p2, values):  # noqa: ANN001, ANN202, PLR0913
     out = np.empty(n, np.int64)
     for i in range(n):
@@ -276,7 +276,7 @@ def _fill_us(name, first, n, code, p0, p1, p2, values):  # noqa: ANN001, ANN202,
     return out
 
 
-@njit(cache=True)
+@njit
 def _fill_uniform(name, first, n):  # noqa: ANN001, ANN202
     out = np.empty(n, np.float64)
     for i in range(n):
@@ -284,7 +284,7 @@ def _fill_uniform(name, first, n):  # noqa: ANN001, ANN202
     return out
 
 
-@njit(cache=True)
+@njit
 def _at_us(name, at, code, p0, p1, p2, values):  # noqa: ANN001, ANN202, PLR0913
     out = np.empty(len(at), np.int64)
     for i in range(len(at)):
@@ -292,7 +292,7 @@ def _at_us(name, at, code, p0, p1, p2, values):  # noqa: ANN001, ANN202, PLR0913
     return out
 
 
-@njit(cache=True)
+@njit
 def _at_uniform(name, at):  # noqa: ANN001, ANN202
     out = np.empty(len(at), np.float64)
     for i in range(len(at)):
