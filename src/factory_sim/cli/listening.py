@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from factory_sim.live.listen import Listener
     from factory_sim.records import KpiTable, Meta
 
+DOUBTS_SHOWN = 20
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write every KPI there.", dir_okay=False)]
 Every = Annotated[
     float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
@@ -143,8 +144,26 @@ def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
             "duplicates": losses.duplicates, "damaged": losses.damaged, "foreign": losses.foreign,
             "skipped": counts.skipped,
         },
+        "distrusted": _distrusted(listener),
+        "energy_by_states": [listener.meta.units[u].name for u in listener.trust.by_states(listener.meta)],
         "kpis": kpi_dict(table),
     }  # fmt: skip
+
+
+def _distrusted(listener: Listener) -> list[dict[str, Any]]:
+    """What the analyzer does not believe, and why."""
+    assert listener.meta is not None
+    sensors = {sensor.id: sensor for sensor in listener.meta.sensors}
+    sizes = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
+    return [
+        {
+            "unit": listener.meta.units[d.unit].name, "sensor": sensors[d.sensor].name if d.sensor >= 0 else None,
+            "what": d.kind, "from_us": d.t0_us, "to_us": d.t1_us, "size": d.size,
+            "size_unit": sizes.get(d.kind) or sensors[d.sensor].unit_text,
+            "reason": d.reason, "excluded": d.excluded,
+        }
+        for d in listener.trust.doubts
+    ]  # fmt: skip
 
 
 def _show(listener: Listener, table: KpiTable) -> None:
@@ -157,6 +176,22 @@ def _show(listener: Listener, table: KpiTable) -> None:
     console.print()
     console.print(text.station_table(table))
     _reporter(quiet=False)(listener)
+    _show_doubts(listener)
+
+
+def _show_doubts(listener: Listener) -> None:
+    """On standard error, as all that is not a result; the JSON file has all of them."""
+    console, doubts = options.console(), _distrusted(listener)
+    for each in doubts[:DOUBTS_SHOWN]:
+        where = f"{each['unit']} {each['sensor']}" if each["sensor"] else each["unit"]
+        what = each["what"].replace("_", " ")
+        console.print(f"  ! {where}: {what}: {each['reason']}", style="yellow", highlight=False)
+    if len(doubts) > DOUBTS_SHOWN:
+        console.print(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", style="yellow")
+    assert listener.meta is not None
+    for unit in listener.trust.by_states(listener.meta):
+        name = listener.meta.units[unit].name
+        console.print(f"  ! The energy of {name} is state × power: its meter is not used.", style="yellow")
 
 
 COMMANDS = (listen,)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.analysis import kpis
+from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.errors import FactoryError, PayloadError
 from factory_sim.records import Window
@@ -18,10 +18,12 @@ from factory_sim.wire.formats import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from factory_sim.records import KpiTable, Message, Meta, Readings
+    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.records import EventLog, KpiTable, Message, Meta, Readings
     from factory_sim.wire.formats import Decoder
 
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
+JUDGE_US = 600_000_000  # of a feed that goes on, between two judgements of its sensors
 TURN_S = 0.2  # how long one wait for messages lasts: between two, Ctrl-C and the clock are looked at
 GRACE_S = 2.0  # silence after which nothing late is expected any more, when the run has ended but something is missing
 
@@ -70,6 +72,8 @@ class Listener:
         self._meta_topic = topics.meta_topic(root)
         self._has_own_meta = meta is not None
         self._decoders: dict[str, Decoder] = {}
+        self.trust = trust.Trust(())  # as of the last table
+        self._judged = (-1, False)
 
     def take(self, message: Message) -> None:
         """Use a message, or count it as skipped."""
@@ -99,7 +103,15 @@ class Listener:
         log = self.feed.log()
         until_us = int(log.t_us[-1]) + 1 if len(log) else 0
         meta = self.meta if self.ended else clipped(self.meta, until_us)
-        return kpis.table(log, meta, self.feed.blocks())
+        return kpis.table(log, meta, self._usable(log, meta, until_us))
+
+    def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
+        """The samples without those that cannot be right: judged anew every ten minutes of the feed, and at its end."""
+        assert self.feed is not None
+        blocks, stage = self.feed.blocks(), (until_us // JUDGE_US, self.ended)
+        if stage != self._judged:
+            self.trust, self._judged = trust.judge(log, meta, blocks, self.feed.losses()), stage
+        return self.trust.usable(blocks)
 
     def _describe(self, message: Message) -> None:
         if self._has_own_meta:
@@ -111,6 +123,7 @@ class Listener:
                 self.feed.finish(found)
         elif not (message.retain and found.sent_rows):  # else a run that was over before we came
             self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
+            self._judged = (-1, False)
 
     def _decode(self, message: Message) -> Readings:
         """By the format in use; the first message decides which that is, if it was not ordered."""

@@ -1,0 +1,121 @@
+"""Clocks: a part cannot be taken before it was given, and a starved machine takes it in the same instant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.trust.doubt import Doubt
+from factory_sim.plant.states import Outcome, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.records import B1, F8, I8, EventLog, Meta
+
+_TOLERANCE_S = 0.0021  # formats that round times to the millisecond move both ends by half of one
+_GIVES = (Outcome.PASSED, Outcome.REWORK, Outcome.ENTERED)
+_FEWEST = 3  # handovers that must contradict each other
+_MOST = 1000  # clocks that are set right one by one, at most
+
+
+def skews(log: EventLog, meta: Meta) -> Iterator[Doubt]:
+    """Units whose clocks are off, those that explain the most impossible handovers first.
+
+    A handover is a part that one unit gives and another takes. With sound clocks (taken - given) is 0 if the taker was
+    starved, and never negative. What is left over after one clock is set right is put down to the next.
+    """
+    giver, taker, t_us, lag_s, at_once = _handovers(log, meta)
+    for _ in range(_MOST):
+        wrong = (lag_s < -_TOLERANCE_S) | (at_once & (np.abs(lag_s) > _TOLERANCE_S))
+        found = _worst(giver, taker, lag_s, wrong, at_once, len(meta.units))
+        if found is None:
+            return
+        unit, ahead_s, mine = found
+        reason = (
+            f"{int(mine.sum())} handovers of parts are impossible by its clock: "
+            "taken before they were given, or not at the instant a starved machine takes them"
+        )
+        t0, t1 = int(t_us[mine].min()), int(t_us[mine].max()) + 1
+        yield Doubt("clock_skew", unit, -1, t0, t1, ahead_s, reason)
+        keep = (giver != unit) & (taker != unit)
+        giver, taker, t_us, lag_s, at_once = (each[keep] for each in (giver, taker, t_us, lag_s, at_once))
+
+
+def _worst(giver: I8, taker: I8, lag_s: F8, wrong: B1, at_once: B1, n: int) -> tuple[int, float, B1] | None:
+    """The unit with the largest share of impossible handovers among those with enough of them; its skew; which."""
+    if not wrong.any():
+        return None
+    bad, exact = (np.bincount(np.concatenate((giver[m], taker[m])), minlength=n) for m in (wrong, at_once | wrong))
+    partners = np.zeros(n, np.int64)
+    pairs = np.unique(np.stack((giver[wrong], taker[wrong])), axis=1)
+    np.add.at(partners, pairs.ravel(), 1)
+    score = np.where(bad >= _FEWEST, bad * (bad / np.maximum(exact, 1)) * partners, 0.0)
+    unit = int(np.argmax(score))
+    if score[unit] <= 0:
+        return None
+    mine = wrong & ((giver == unit) | (taker == unit))
+    ahead = np.where(taker == unit, lag_s, -lag_s)[mine]
+    sure = at_once[mine]
+    return unit, float(np.median(ahead[sure] if sure.any() else ahead)), mine
+
+
+def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
+    """Giver, taker, time of the taking [µs], lag [s], and whether it must be 0. Shapes (n,)."""
+    role = np.array([unit.role for unit in meta.units])
+    carrier, is_vehicle = np.isin(role, ("vehicle", "conveyor"))[log.unit], (role == "vehicle")[log.unit]
+    operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units])
+    carried = np.array([any(way.transport for way in o.inputs) for o in meta.operations] or [False])
+    gives = np.isin(log.outcome, _GIVES)
+    to = np.where(log.outcome == Outcome.ENTERED, _fed(meta)[log.unit], log.detail)
+    gives &= (to >= 0) & (to < len(meta.operations))
+    place = operation[log.unit]
+    takes = ((log.outcome == Outcome.TOOK) | (log.outcome == Outcome.MERGED)) & ((place >= 0) | is_vehicle)
+    for_op = np.where(is_vehicle, log.detail, place)
+    # A carried part is handed over twice: to the vehicle, and by it.
+    layer_g = carrier
+    layer_t = ~is_vehicle & carried[np.clip(for_op, 0, len(carried) - 1)] & (place >= 0)
+    g, t = np.flatnonzero(gives), np.flatnonzero(takes)
+    n_ops = len(meta.operations)
+    key_g = (log.part[g].astype(np.int64) * n_ops + to[g]) * 2 + layer_g[g]
+    key_t = (log.part[t].astype(np.int64) * n_ops + for_op[t]) * 2 + layer_t[t]
+    i, j = _once_each(key_g, key_t)
+    g, t = g[i], t[j]
+    single = np.array([len(o.inputs) == 1 and o.inputs[0].quantity == 1 and o.batch == 1 for o in meta.operations])
+    starved = _was_starved(log)[t] & (log.outcome[t] == Outcome.TOOK)
+    at_once = starved & (place[t] >= 0) & single[np.maximum(place[t], 0)]
+    at_once |= is_vehicle[t]  # the part leaves its machine when loading ends
+    lag_s = (log.t_us[t] - log.t_us[g]) / 1e6
+    return log.unit[g].astype(np.int64), log.unit[t].astype(np.int64), log.t_us[t], lag_s, at_once
+
+
+def _fed(meta: Meta) -> I8:
+    """The operation that each source feeds, -1 for other units. Shape (n_units,)."""
+    fed = np.full(len(meta.units), -1)
+    for index, operation in enumerate(meta.operations):
+        for way in operation.inputs:
+            if way.source >= 0:
+                fed[way.source] = index
+    return fed
+
+
+def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
+    """Positions of the keys that stand exactly once in both."""
+    singles = []
+    for keys in (one, other):
+        values, index, count = np.unique(keys, return_index=True, return_counts=True)
+        singles.append((values[count == 1], index[count == 1]))
+    _, i, j = np.intersect1d(singles[0][0], singles[1][0], assume_unique=True, return_indices=True)
+    return singles[0][1][i], singles[1][1][j]
+
+
+def _was_starved(log: EventLog) -> B1:
+    """Whether the unit's row before this one says starved, earlier. Shape (n,)."""
+    order = np.argsort(log.unit, kind="stable")
+    unit, state, t_us = log.unit[order], log.state[order], log.t_us[order]
+    before = np.zeros(len(log), np.bool_)
+    before[1:] = (unit[1:] == unit[:-1]) & (state[:-1] == State.STARVED) & (t_us[1:] > t_us[:-1])
+    out = np.empty(len(log), np.bool_)
+    out[order] = before
+    return out
