@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json as json_text
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory_sim.cli import options
+from factory_sim.cli import connections, options
 from factory_sim.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ def listen(
     duration: options.Duration = 8 * 3600.0,
     every: Every = 10.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
+    ack_as: Annotated[str, typer.Option(help="Acknowledge journals under this name (run --ack consumer:NAME).")] = "",
+    host_id: Annotated[str, typer.Option(help="Be this Sparkplug host: STATE, and rebirth requests.")] = "",
+    publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False,
+    user: connections.User = "",
+    password_file: connections.PasswordFile = None,
+    ca: connections.CaFile = None,
+    cert: connections.CertFile = None,
+    key: connections.KeyFile = None,
 ) -> None:
     """Subscribe to a feed and analyse it, until the run ends or Ctrl-C: then the KPIs of what was heard.
 
@@ -45,6 +54,7 @@ def listen(
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
+    from factory_sim.live.answers import Answers
     from factory_sim.live.listen import Listener
     from factory_sim.live.listen import listen as hear
     from factory_sim.wire.client import Client
@@ -52,14 +62,19 @@ def listen(
 
     if payload_format:
         options.one_of("format", payload_format, FORMATS)
+    secure = connections.options(broker, user, password_file, ca, cert, key)
     own_root, meta = _described(plant, start, duration) if plant else ("", None)
     with options.graceful() as stop:
-        where = root or own_root or _find(broker, stop)
+        where = root or own_root or _find(broker, secure, stop)
+        answers = Answers(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
+        if ack_as:
+            secure["patience_s"] = float("inf")  # its publisher waits as well
         listener = Listener(where, payload_format=payload_format, meta=meta)
         try:
-            with Client(broker) as client:
+            with Client(broker, **secure, **answers.connection()) as client:
                 report = _reporter(quiet=quiet)
-                hear(listener, client, ready=lambda: _ready(where), watch=report, every_s=every, stop=stop)
+                ready = functools.partial(_ready, where)
+                hear(listener, client, ready=ready, watch=report, every_s=every, stop=stop, answers=answers)
         except BrokerError:
             if listener.counts.readings:  # what was heard is kept
                 _conclude(listener, json, csv, quiet=quiet)
@@ -69,11 +84,11 @@ def listen(
             raise typer.Exit(130)
 
 
-def _find(broker: str, stop: Event) -> str:
+def _find(broker: str, secure: dict[str, Any], stop: Event) -> str:
     from factory_sim.live.listen import find_root
     from factory_sim.wire.client import Client
 
-    with Client(broker) as client:
+    with Client(broker, **secure) as client:
         return find_root(client, stop, lambda: _ready("every root"))
 
 

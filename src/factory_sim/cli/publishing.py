@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory_sim.cli import options
+from factory_sim.cli import connections, options
+from factory_sim.cli.senders import Delivery, opened
 
 if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.live.publish import Order, Sent
     from factory_sim.plant.spec import Plant
-    from factory_sim.wire.client import Client
 
 LINGER_S = 3.0  # how long a broker of our own outlives the feed, so that listeners get its end
 BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
@@ -27,6 +25,14 @@ Speed = Annotated[
 LinkName = Annotated[
     str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="as the plant file says")
 ]
+JournalFolder = Annotated[
+    Path | None,
+    typer.Option(help="Keep messages there until they are acknowledged; a run that was killed goes on from it."),
+]
+JournalLimit = Annotated[float, typer.Option(metavar="MB", help="Size at which the run waits.", min=1)]
+Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")]
+PrimaryHost = Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")]
+Bind = Annotated[str, typer.Option(help="Address of our own broker; any but 127.0.0.1 needs --user and a password.")]
 LogFile = Annotated[
     Path | None, typer.Option(help="Write every event there (.parquet or .csv); without --broker, only that.")
 ]
@@ -46,6 +52,16 @@ def run(
     root: options.Root = "",
     log: LogFile = None,
     link: LinkName = "",
+    journal: JournalFolder = None,
+    journal_limit: JournalLimit = 1024.0,
+    ack: Ack = "broker",
+    primary_host: PrimaryHost = "",
+    bind: Bind = "127.0.0.1",
+    user: connections.User = "",
+    password_file: connections.PasswordFile = None,
+    ca: connections.CaFile = None,
+    cert: connections.CertFile = None,
+    key: connections.KeyFile = None,
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write down all that happened.
 
@@ -70,48 +86,48 @@ def run(
     if log is not None and not broker:
         _write_log(log, loaded, order, None)
         return
+    client = connections.options(broker, user, password_file, ca, cert, key)
+    delivery = Delivery(
+        url=broker, journal=journal, journal_limit_mb=journal_limit, ack=ack, primary_host=primary_host, bind=bind,
+        client=client,
+    )  # fmt: skip
+    delivery.check(payload_format)
     with options.graceful() as stop:
-        sent = _publish(loaded, order, broker, stop)
+        sent = _publish(loaded, order, delivery, stop)
         if log is not None:
             _write_log(log, loaded, order, sent.t_us)
         if stop.is_set():
             raise typer.Exit(130)
 
 
-def _publish(plant: Plant, order: Order, url: str, stop: Event) -> Sent:
+def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from factory_sim.live.publish import publish, window_of
+    from factory_sim.wire.forwarder import Forwarder
 
     window = window_of(order)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
-    with _sender(url) as client, Progress(*columns, console=options.console()) as progress:
-        root, where = order.root or plant.topic_root, client.address.shown
-        progress.console.print(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
-        progress.console.print(f"  factory-sim listen --broker {where} --root {root}")
-        task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
+    with Progress(*columns, console=options.console()) as progress:
+        say = progress.console.print
+        with opened(plant, order, delivery, say) as (sender, known, where):
+            root = order.root or plant.topic_root
+            say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
+            say(f"  factory-sim listen --broker {where} --root {root}")
+            task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
 
-        def watch(sent: Sent) -> None:
-            counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
-            progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
+            def watch(sent: Sent) -> None:
+                counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
+                progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
 
-        sent = publish(plant, order, client, watch, stop)
-        if not url:
-            stop.wait(LINGER_S)
+            sent = publish(plant, known, sender, watch, stop)
+            if isinstance(sender, Forwarder) and not sender.finish(stop.is_set):
+                say(f"{sender.pending:,} blocks wait in {delivery.journal} for the same command.")
+            if not delivery.url:
+                stop.wait(LINGER_S)
     dropped = f" The link lost {sent.dropped:,} messages more." if sent.dropped else ""
     typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages came through.{dropped}")
     return sent
-
-
-@contextlib.contextmanager
-def _sender(url: str) -> Iterator[Client]:
-    """A client of the broker at `url`, or of an embedded one that ends with this command."""
-    from factory_sim.wire.broker import Broker
-    from factory_sim.wire.client import Client
-
-    with contextlib.ExitStack() as stack:
-        where = url or stack.enter_context(Broker(port=options.PORT)).url
-        yield stack.enter_context(Client(where))
 
 
 def _write_log(path: Path, plant: Plant, order: Order, until_us: int | None) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.errors import FactoryError, PayloadError
+from factory_sim.live.answers import Answers
 from factory_sim.records import Window
 from factory_sim.wire import meta as description
 from factory_sim.wire import topics
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.kpis import kpi_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,6 +38,9 @@ class Receiver(Protocol):
 
     def messages(self, timeout_s: float) -> Iterable[Message]:
         """What arrives, until nothing has for `timeout_s`."""
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Send in this order."""
 
 
 class NothingHeardError(FactoryError):
@@ -70,6 +75,7 @@ class Listener:
         self.meta, self.feed = meta, Feed(meta) if meta else None
         self.payload_format = payload_format
         self._meta_topic = topics.meta_topic(root)
+        self._talk = (f"{kpi_root(root)}/", f"{self.root}/journal/")  # of listeners and publishers, no readings
         self._has_own_meta = meta is not None
         self._decoders: dict[str, Decoder] = {}
         self.trust = trust.Trust(())  # as of the last table
@@ -80,6 +86,8 @@ class Listener:
         try:
             if message.topic == self._meta_topic:
                 self._describe(message)
+            elif message.topic.startswith(self._talk):
+                return
             elif self.meta is None or self.feed is None:
                 return  # an earlier run's retained states: the description will say what belongs to this one
             else:
@@ -169,7 +177,7 @@ def find_root(receiver: Receiver, stop: Event, ready: Callable[[], None] = lambd
     raise NothingHeardError
 
 
-def listen(
+def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
     listener: Listener,
     receiver: Receiver,
     *,
@@ -177,6 +185,7 @@ def listen(
     watch: Callable[[Listener], None] = lambda _: None,
     every_s: float = 10.0,
     stop: Event | None = None,
+    answers: Answers | None = None,
 ) -> None:
     """Take messages until the run has ended and all is there, or `stop` is set.
 
@@ -184,19 +193,30 @@ def listen(
     are missing, it listens on until nothing has come for GRACE_S.
     """
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
+    answers = answers or Answers(listener.root)
     receiver.subscribe([f"{listener.root}/#"])  # all below, so that what is foreign there is seen and counted
+    receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
     ready()
     while not stop.is_set() and time.monotonic() < deadline_s and not _complete(listener):
         for message in receiver.messages(TURN_S):
             listener.take(message)
+            _say(receiver, answers.to(message))
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)
+                _say(receiver, answers.report(listener))
                 next_s = time.monotonic() + every_s
             if stop.is_set() or listener.ended:
                 break
+        _say(receiver, answers.due())
         if listener.ended and deadline_s == float("inf"):
             deadline_s = time.monotonic() + GRACE_S
+    _say(receiver, [*answers.report(listener), *answers.closing()])
+
+
+def _say(receiver: Receiver, messages: list[Message]) -> None:
+    if messages:
+        receiver.publish(messages)
 
 
 def _complete(listener: Listener) -> bool:

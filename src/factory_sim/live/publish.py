@@ -52,6 +52,8 @@ class Order:
     settle_s: float = 0.0  # between description and data, for listeners that subscribe when they see it
     link: LinkProfile | None = None  # how telemetry travels; None: as the plant file says
     start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts when the plant file says
+    run_id: str = ""  # of a run that goes on; "": a new one
+    begun_ns: int = 0  # when publishing began, ns since 1970 UTC: a run that goes on catches up; 0: now
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ def publish(
     """
     stop, root = stop or Event(), order.root or plant.topic_root
     window = window_of(order)
-    meta = describe(plant, f"{plant.name}-{uuid4().hex[:12]}", epoch_ns(plant, order), window)
+    meta = describe(plant, order.run_id or new_run_id(plant), epoch_ns(plant, order), window)
     name = {"seed": order.seed, "replication": order.replication}
     simulation = Simulation(plant, **name, warm_up_us=window.t0_us, until_us=window.t1_us)
     sensing = Sensing(plant, **name, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
@@ -89,7 +91,7 @@ def publish(
     sender.publish([description.message(meta, root), *encoder.clear()])
     sender.flush()
     stop.wait(order.settle_s)
-    sent, begun_s = Sent(meta, window.t0_us), time.monotonic()
+    sent, begun_s = Sent(meta, window.t0_us), time.monotonic() - _since_s(order.begun_ns)
     for piece in simulation.slices(_slice_us(order)):
         due_s = begun_s + clock.s_from_us(piece.t1_us - window.t0_us) / order.speed
         if stop.wait(max(0.0, due_s - time.monotonic())):
@@ -103,6 +105,8 @@ def publish(
         sent.readings += readings.count()
         sent.messages, sent.dropped = sent.messages + len(messages), link.lost
         watch(sent)
+    if stop.is_set() and order.run_id:  # the same run will go on: its end is not to be said yet
+        return sent
     late = link.rest().messages
     sender.publish(late)
     sent.messages += len(late)
@@ -117,6 +121,15 @@ def _closed(plant: Plant, sent: Sent, sensing: Sensing) -> Meta:
     """The closing description: the window that was really sent, and how much of everything."""
     closed = describe(plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
     return replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
+
+
+def new_run_id(plant: Plant) -> str:
+    """A name that no other run has."""
+    return f"{plant.name}-{uuid4().hex[:12]}"
+
+
+def _since_s(begun_ns: int) -> float:
+    return max(0.0, (time.time_ns() - begun_ns) / 1e9) if begun_ns else 0.0
 
 
 def window_of(order: Order) -> Window:

@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 MAX_PAYLOAD = 1024 * 1024
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
@@ -48,12 +49,25 @@ class Broker:
     """A broker that runs while the context is open; `url` says where.
 
     port : 0 for a free one. user, password : every client must give them; empty: none asked.
+    host : the address to listen on; any but a loopback one needs user and password.
     server : "nats" or "mosquitto"; empty: the first that is installed.
     """
 
     def __init__(
-        self, *, port: int = 0, max_payload: int = MAX_PAYLOAD, user: str = "", password: str = "", server: str = ""
+        self,
+        *,
+        port: int = 0,
+        max_payload: int = MAX_PAYLOAD,
+        user: str = "",
+        password: str = "",
+        server: str = "",
+        host: str = HOST,
     ) -> None:
+        if not _is_loopback(host) and not (user and password):
+            endpoint = f"mqtt://{host}:{port}"
+            reason = "everybody in reach could publish there without authentication. Give --user and a password"
+            raise BrokerError(endpoint, reason)
+        self._host = host
         self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
         self._server = server
         self._folder: Path | None = None
@@ -63,8 +77,8 @@ class Broker:
 
     @property
     def url(self) -> str:
-        """`mqtt://127.0.0.1:<port>`."""
-        return f"mqtt://{HOST}:{self.port}"
+        """How it is reached from this machine: `mqtt://127.0.0.1:<port>`, or with the address that it was told."""
+        return f"mqtt://{HOST if self._host in _EVERYWHERE else self._host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -107,7 +121,7 @@ class Broker:
                 _fail(self.port, f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
 
     def _spawn(self, program: str, folder: Path) -> _Child:
-        settings = servers.Settings(folder, HOST, self.port, self._max_payload, *self._login)
+        settings = servers.Settings(folder, self._host, self.port, self._max_payload, *self._login)
         command = servers.SERVERS[self.name].command(program, settings)
         log = folder / "log"
         with log.open("wb") as out:
@@ -120,6 +134,10 @@ class Broker:
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
             )
         return _Child(process, log)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -9,7 +9,6 @@ disconnected, which the next call heals; with `clean_session` the broker then fo
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import ssl
@@ -28,7 +27,7 @@ from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire import topics
 from factory_sim.wire.address import parse
-from factory_sim.wire.options import PASSWORD_VARIABLE, Options
+from factory_sim.wire.options import PASSWORD_VARIABLE, Options, password_of
 from factory_sim.wire.tls import context, unreachable, untrusted
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ class Client:
     def __init__(self, url: str, options: Options | None = None, **changes: Any) -> None:
         self.options = replace(options or Options(), **changes)
         self.address = parse(url)
+        self._user = self.options.user or self.address.user
         self._filters: dict[str, int] = dict.fromkeys(self.options.filters, 1)
         self._inbox: deque[Message] = deque()
         self._unacknowledged: dict[int, tuple[int, int]] = {}  # message id -> its number, bytes; oldest first
@@ -203,9 +203,8 @@ class Client:
         mqtt.connect_timeout = o.connect_timeout_s
         mqtt.on_connect, mqtt.on_disconnect = self._on_connect, self._on_disconnect
         mqtt.on_publish, mqtt.on_message, mqtt.on_subscribe = self._on_publish, self._on_message, self._on_subscribe
-        if self.address.user:
-            password = o.password or self.address.password or os.environ.get(PASSWORD_VARIABLE, "")
-            mqtt.username_pw_set(self.address.user, password or None)
+        if self._user:
+            mqtt.username_pw_set(self._user, password_of(o.password, self.address.password) or None)
         if self.address.tls:
             mqtt.tls_set_context(self._trust())
         return mqtt
@@ -345,7 +344,7 @@ class Client:
 
     def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
-            who = f"user {self.address.user!r}" if self.address.user else "a client without user and password"
+            who = f"user {self._user!r}" if self._user else "a client without user and password"
             self._refused = f"the broker refused {who}: {str(reason).lower()}. Check the name and {PASSWORD_VARIABLE}"
             return
         self._online, self._online_at = True, time.monotonic()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from factory_sim.wire.journal import Block, Journal
 
 LIMIT_BYTES = 1024 * 1024 * 1024
+MAX_STALL_S = 60.0
 STALL_S = 2.0  # without an acknowledgement from a consumer until everything is sent again
 _LOOK_EVERY = 16  # messages between two looks at the socket
 _PAUSE_S = 0.002
@@ -59,6 +60,7 @@ class Forwarder:
         self.on_full: Callable[[], None] = lambda: None  # called each time that the limit is reached
         self._root, self._run_id, self._consumer = root, run_id, consumer
         self._limit, self._stall_s = limit_bytes, stall_s
+        self._patience_s = stall_s  # doubles while a consumer keeps silent: it may be busy
         self._calls = 0  # of `publish` in this process; the first ones are in the journal already
         self._connections = client.connections
         self._meta_topic = topics.meta_topic(root)
@@ -126,8 +128,9 @@ class Forwarder:
             self._reconnected()
         self._take()
         waited = time.monotonic() - self._moved_at
-        if self._consumer and self.pending and waited > self._stall_s and self._next == self.journal.blocks:
+        if self._consumer and self.pending and waited > self._patience_s and self._next == self.journal.blocks:
             self._rewind()
+            self._patience_s = min(2 * self._patience_s, MAX_STALL_S)
         return ready
 
     def _reconnected(self) -> None:
@@ -166,7 +169,7 @@ class Forwarder:
             for message in self.client.arrived():
                 self._acknowledged(message)
         if self.journal.acknowledged > before:
-            self._moved_at = time.monotonic()
+            self._moved_at, self._patience_s = time.monotonic(), self._stall_s
         if self._next < self.journal.acknowledged:  # an earlier process's feed was acknowledged further than it knew
             self._next, self._source = self.journal.acknowledged, iter(())
         return self.journal.acknowledged > before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ class Options:
     """How a client behaves; secrets do not show in its repr."""
 
     client_id: str = ""  # empty: made up; no spaces, the embedded broker refuses them
+    user: str = ""  # before the URL's
     password: str = field(default="", repr=False)  # before the URL's, before the environment's
     keepalive_s: int = 300  # the broker disconnects a caller that stays away one and a half times as long
     window: int = 1_000  # unacknowledged messages (MQTT numbers 65,535), and
@@ -33,3 +35,8 @@ class Options:
     ca_file: str = ""  # mqtts: PEM of the authorities; empty: the system's
     cert_file: str = ""  # mqtts: PEM of this client's certificate
     key_file: str = field(default="", repr=False)
+
+
+def password_of(*given: str) -> str:
+    """The first password that is not empty, else the environment's."""
+    return next(filter(None, given), os.environ.get(PASSWORD_VARIABLE, ""))

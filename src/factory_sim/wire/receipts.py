@@ -40,7 +40,8 @@ def ack_topic(root: str, name: str) -> str:
 
 def mark(root: str, run_id: str, number: int, first: int, messages: Iterable[Message]) -> Message:
     """The mark of block `number`; `first` is the oldest block that the publisher still holds."""
-    sums = b64encode(b"".join(checksum(m) for m in messages)).decode()
+    arriving = (m for m in messages if m.payload)  # an empty one deletes what is retained and is passed on to nobody
+    sums = b64encode(b"".join(map(checksum, arriving))).decode()
     payload = {"v": VERSION, "run_id": run_id, "block": number, "first": first, "messages": sums}
     return Message(mark_topic(root), orjson.dumps(payload))
 

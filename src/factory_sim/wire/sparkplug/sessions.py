@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from factory_sim.errors import BrokerError, PayloadError
 from factory_sim.wire import meta as description
@@ -61,10 +61,8 @@ class _Session:
 class EdgeSessions:
     """All edge nodes of a plant. Raises BrokerError as `Client` does, and when a host or broker stays away too long."""
 
-    def __init__(
-        self, url: str, options: Options | None = None, *, primary_host: str = "", clock: Callable[[], int] = now_ms
-    ) -> None:
-        self._url, self._options, self._clock = url, options or Options(), clock
+    def __init__(self, url: str, *, primary_host: str = "", clock: Callable[[], int] = now_ms, **options: Any) -> None:
+        self._url, self._options, self._clock = url, Options(**options), clock
         self._primary_host = primary_host
         self._client = Client(url, self._options)  # for the description, and to find out early what is wrong
         self.address = self._client.address

@@ -1,0 +1,113 @@
+"""What carries a run's messages: a client, a journal in front of it, or the sessions of Sparkplug edge nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from factory_sim.live.publish import Order, Sender
+    from factory_sim.plant.spec import Plant
+    from factory_sim.wire.forwarder import Forwarder
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Where a run's messages go and how."""
+
+    url: str = ""  # empty: a broker of our own
+    journal: Path | None = None
+    journal_limit_mb: float = 1024.0
+    ack: str = "broker"
+    primary_host: str = ""
+    bind: str = "127.0.0.1"
+    client: dict[str, Any] = field(default_factory=dict, repr=False)  # options; they hold secrets
+
+    def check(self, payload_format: str) -> None:
+        """Refuse what does not go together."""
+        if self.ack != "broker" and not self.consumer:
+            message = f"expected broker or consumer:NAME, got {self.ack!r}"
+            raise typer.BadParameter(message)
+        if self.consumer and self.journal is None:
+            message = "--ack consumer:NAME needs --journal DIR: what is not acknowledged has to be kept somewhere"
+            raise typer.BadParameter(message)
+        if payload_format == "sparkplug" and self.journal is not None:
+            message = "sparkplug is QoS 0 by its specification; a journal needs --format machine, uns or bulk"
+            raise typer.BadParameter(message)
+        if payload_format != "sparkplug" and self.primary_host:
+            message = "--primary-host belongs to --format sparkplug"
+            raise typer.BadParameter(message)
+
+    @property
+    def consumer(self) -> str:
+        """Who acknowledges end to end; empty: the broker does."""
+        kind, _, name = self.ack.partition(":")
+        return name if kind == "consumer" else ""
+
+
+@contextlib.contextmanager
+def opened(
+    plant: Plant, order: Order, delivery: Delivery, say: Callable[[str], None]
+) -> Iterator[tuple[Sender, Order, str]]:
+    """The sender, the order (a run that goes on keeps its name and start) and the broker's address."""
+    from factory_sim.wire.client import Client
+    from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+    with contextlib.ExitStack() as stack:
+        url = delivery.url or _own_broker(stack, delivery)
+        if order.payload_format == "sparkplug":
+            sessions = stack.enter_context(EdgeSessions(url, primary_host=delivery.primary_host, **delivery.client))
+            yield sessions, order, sessions.address.shown
+            return
+        if delivery.journal is None:
+            client = stack.enter_context(Client(url, **delivery.client))
+            yield client, order, client.address.shown
+            return
+        journal, order = _journal(plant, order, delivery.journal, say)
+        client = stack.enter_context(Client(url, **delivery.client))
+        root = order.root or plant.topic_root
+        forwarder = _forwarder(journal, client, root, order.run_id, delivery)
+        forwarder.on_full = lambda: say(f"The journal is full ({delivery.journal_limit_mb:g} MB): the run waits.")
+        yield stack.enter_context(forwarder), order, client.address.shown
+
+
+def _own_broker(stack: contextlib.ExitStack, delivery: Delivery) -> str:
+    from factory_sim.wire.broker import Broker
+    from factory_sim.wire.options import password_of
+
+    login = {"user": delivery.client.get("user", ""), "password": password_of(delivery.client.get("password", ""))}
+    return stack.enter_context(Broker(port=options.PORT, host=delivery.bind, **login)).url
+
+
+def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None]) -> tuple[Any, Order]:
+    """The journal in `folder` and the order of the run that it belongs to."""
+    from factory_sim.live.publish import new_run_id
+    from factory_sim.wire.journal import Journal
+
+    journal = Journal(folder)
+    fixed = {k: v for k, v in asdict(order).items() if k not in ("start_ns", "run_id", "begun_ns", "settle_s")}
+    fixed = {k: (v if isinstance(v, str | int | bool | None) else repr(v)) for k, v in fixed.items()}
+    mine = {"_run_id": new_run_id(plant), "_start_ns": order.start_ns, "_begun_ns": time.time_ns()}
+    known = journal.identity({"plant": plant.name, **fixed, **mine})
+    if known["_run_id"] != mine["_run_id"]:
+        say(f"Going on with run {known['_run_id']}: {journal.blocks - journal.acknowledged:,} blocks to deliver.")
+    order = replace(order, run_id=known["_run_id"], start_ns=known["_start_ns"], begun_ns=known["_begun_ns"])
+    return journal, order
+
+
+def _forwarder(journal: Any, client: Any, root: str, run_id: str, delivery: Delivery) -> Forwarder:
+    from factory_sim.wire.forwarder import Forwarder
+
+    limit = int(delivery.journal_limit_mb * MEGABYTE)
+    return Forwarder(journal, client, root=root, run_id=run_id, consumer=delivery.consumer, limit_bytes=limit)

@@ -1,0 +1,82 @@
+"""What a listener says back: acknowledgements, a Sparkplug host's state and requests, KPIs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from factory_sim.errors import PayloadError
+from factory_sim.wire import kpis
+from factory_sim.wire.receipts import Receipts
+from factory_sim.wire.sparkplug.host import Host
+from factory_sim.wire.sparkplug.namespace import VERSION, group_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.live.listen import Listener
+    from factory_sim.records import Message
+
+
+class Publisher(Protocol):
+    """What carries answers: the client, or its in-memory twin."""
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Send in this order."""
+
+
+class Answers:
+    """Everything that one listener says.
+
+    ack_as : the name under which to acknowledge journals; empty: it does not.
+    host_id : of the Sparkplug host that it is; empty: it is none.
+    """
+
+    def __init__(self, root: str, *, ack_as: str = "", host_id: str = "", with_kpis: bool = False) -> None:
+        self.root, self.with_kpis = root, with_kpis
+        self.receipts = Receipts(root, ack_as) if ack_as else None
+        self.host = Host(host_id, group_id(root)) if host_id else None
+
+    def connection(self) -> dict[str, Any]:
+        """Options of the client that carries the answers: a host's will and first words belong to its connection."""
+        host = self.host
+        if host is None:
+            return {}
+        return {
+            "will": lambda: host.will(_now_ms()),
+            "opening": host.opened,
+            "filters": tuple(host.filters()),
+        }
+
+    def to(self, message: Message) -> list[Message]:
+        """What to answer at once."""
+        try:
+            if self.host is not None and message.topic.startswith(f"{VERSION}/"):
+                return self.host.heard(message, _now_ms())
+            if self.receipts is not None and not message.topic.startswith(self._own()):
+                answer = self.receipts.take(message)
+                return [answer] if answer is not None else []
+        except PayloadError:
+            pass  # the listener counts it
+        return []
+
+    def due(self) -> list[Message]:
+        """What has become due by the clock."""
+        return self.host.due(_now_ms()) if self.host is not None else []
+
+    def report(self, listener: Listener) -> list[Message]:
+        """The KPIs so far."""
+        if not self.with_kpis or listener.meta is None:
+            return []
+        return kpis.messages(listener.table(), listener.meta, self.root)
+
+    def closing(self) -> list[Message]:
+        """What to say before leaving."""
+        return self.host.closing(_now_ms()) if self.host is not None else []
+
+    def _own(self) -> tuple[str, ...]:
+        return (f"{kpis.kpi_root(self.root)}/", f"{self.root}/journal/ack/")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

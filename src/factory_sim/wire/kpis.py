@@ -1,0 +1,56 @@
+"""KPIs as messages: one retained JSON object for the line and for every section, operation and machine.
+
+<root>/kpi/line, <root>/kpi/sections/<name>, <root>/kpi/operations/<name>, <root>/kpi/machines/<name>:
+{"v":1,"run_id":"...","timestamp_ms":0,"window_us":[0,1],"kpis":{"oee":{"value":0.81,"unit":"1"}}}
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import orjson
+
+from factory_sim.clock import ns_from_us
+from factory_sim.records import Message
+from factory_sim.wire import topics
+
+if TYPE_CHECKING:
+    from factory_sim.records import KpiTable, Meta
+
+VERSION = 1
+_NS_PER_MS = 1_000_000
+
+
+def kpi_root(root: str) -> str:
+    """What all KPIs stand below."""
+    return f"{topics.clean_root(root)}/kpi"
+
+
+def messages(table: KpiTable, meta: Meta, root: str) -> list[Message]:
+    """All KPIs of a table, by what they are of; a value that is not known is null."""
+    head = {
+        "v": VERSION,
+        "run_id": meta.run_id,
+        "timestamp_ms": int(ns_from_us(table.window.t1_us, meta.epoch_ns)) // _NS_PER_MS,
+        "window_us": [table.window.t0_us, table.window.t1_us],
+    }
+    places = {"section": table.sections, "operation": table.operations, "machine": table.machines}
+    found = [_message(f"{kpi_root(root)}/line", head, table, "line", 0)]
+    for per, names in places.items():
+        for i, name in enumerate(names):
+            found.append(_message(f"{kpi_root(root)}/{per}s/{topics.level(name)}", head, table, per, i))
+    return [message for message in found if message is not None]
+
+
+def _message(topic: str, head: dict[str, object], table: KpiTable, per: str, i: int) -> Message | None:
+    kpis = {
+        name: {"value": _finite(float(kpi.values.flat[i])), "unit": kpi.unit}
+        for name, kpi in table.kpis.items()
+        if kpi.per == per and kpi.values.size > i
+    }
+    return Message(topic, orjson.dumps(head | {"kpis": kpis}), retain=True) if kpis else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,113 @@
+"""A run whose broker is killed ten times and that is itself killed twice tells the analyzer the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim import doors
+from factory_sim.live.answers import Answers
+from factory_sim.live.listen import Listener
+from factory_sim.live.publish import Order, Sent, publish
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+from factory_sim.wire.forwarder import Forwarder
+from factory_sim.wire.journal import Journal
+from factory_sim.wire.loopback import Loopback
+
+if TYPE_CHECKING:
+    from factory_sim.records import KpiTable, Message
+
+PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+ROOT = "t/journal"
+ORDER = Order(
+    warm_up_s=60.0, duration_s=1_800.0, slice_s=30.0, payload_format="machine", root=ROOT, run_id="three-1",
+    start_ns=1_767_225_600_000_000_000,
+)  # fmt: skip
+
+
+class KilledError(Exception):
+    """The publisher is gone between two slices."""
+
+
+class Stage:
+    """The consumer, and the accidents."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.folder, self.brokers = tmp_path, [Broker().__enter__()]
+        self.listener, self.answers = Listener(ROOT), Answers(ROOT, ack_as="analyzer")
+        self.client = Client(self.brokers[0].url)
+        self.client.subscribe([f"{ROOT}/#"])
+        self.slices = self.kills = 0
+
+    def listen(self) -> None:
+        if not self.client.ready():
+            return
+        for message in self.client.arrived():
+            self.listener.take(message)
+            for answer in self.answers.to(message):
+                self.client.send(answer)
+
+    def watch(self, _: Sent) -> None:
+        self.listen()
+        self.slices += 1
+        if self.slices % 6 == 3 and len(self.brokers) <= 10:
+            os.kill(self.brokers[-1].pid, signal.SIGKILL)
+            self.brokers[-1]._child.process.wait()
+            self.brokers.append(Broker(port=self.brokers[0].port).__enter__())
+        if self.slices in (25, 70):
+            self.kills += 1
+            raise KilledError
+
+    def perform(self) -> Forwarder:
+        """One life of the publisher."""
+        client = Client(self.brokers[0].url)
+        journal = Journal(self.folder, segment_bytes=100_000)
+        forwarder = Forwarder(journal, client, root=ROOT, run_id=ORDER.run_id, consumer="analyzer", stall_s=0.5)
+        try:
+            publish(PLANT, ORDER, forwarder, self.watch)
+            while forwarder.pending:
+                forwarder.pump()
+                self.listen()
+        finally:
+            client._mqtt.socket().close() if client._mqtt.socket() else None
+            journal.close()
+        return forwarder
+
+
+def values(table: KpiTable) -> dict[str, list[float]]:
+    return {name: np.asarray(kpi.values).ravel().tolist() for name, kpi in table.kpis.items()}
+
+
+def undisturbed() -> dict[str, list[float]]:
+    sender = Loopback()
+    sender.subscribe(["#"])
+    publish(PLANT, ORDER, sender)
+    listener = Listener(ROOT)
+    messages: list[Message] = list(sender.messages())
+    for message in messages:
+        listener.take(message)
+    return values(listener.table())
+
+
+def test_ten_killed_brokers_and_a_publisher_killed_twice_change_no_kpi(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    while stage.kills < 2:
+        try:
+            stage.perform()
+        except KilledError:
+            continue
+    forwarder = stage.perform()
+    assert len(stage.brokers) == 11
+    assert forwarder.counts.rewinds > 0
+    assert stage.listener.ended
+    assert stage.listener.feed is not None
+    assert stage.listener.feed.losses().lost == 0
+    np.testing.assert_equal(values(stage.listener.table()), undisturbed())
+    stage.client.close()
+    for broker in stage.brokers:
+        broker.__exit__()
