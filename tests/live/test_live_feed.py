@@ -58,6 +58,13 @@ def same(found: KpiTable, wanted: KpiTable, tolerance: float = 0.0, *, energy: b
             np.testing.assert_allclose(found.kpis[name].values, kpi.values, tolerance, tolerance, err_msg=name)
 
 
+def test_a_feed_may_begin_with_the_run_itself(plant: Plant) -> None:
+    order = Order(duration_s=300.0, payload_format="bulk")
+    _, listener = feed(plant, order)
+    run = simulate(plant, until_us=300_000_000)
+    same(listener.table(), kpis.table(run.log, describe(plant, "offline", epoch_ns(plant, order), window_of(order))))
+
+
 @pytest.mark.parametrize("payload_format", ["bulk", "machine"])
 def test_mqtt_is_invisible(plant: Plant, payload_format: str) -> None:
     sent, listener = feed(plant, replace(ORDER, payload_format=payload_format))

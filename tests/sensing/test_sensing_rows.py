@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sensing_line import EPOCH_NS, S, between, log_of, plant, read, sensing, shift
+from sensing_line import EPOCH_NS, S, between, log_of, plant, read, sensing, shift, with_vehicle
 
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
@@ -37,6 +37,15 @@ def test_wear_is_not_reported_but_every_other_detail_is() -> None:
         (9.0, 1, State.BUSY, 4, Outcome.PASSED, 3),
     ])
     assert read(plant(), log, [10 * S]).rows.detail.tolist() == [0, 0, 0, 1, 0, 3, 3]
+
+
+def test_a_robot_tells_which_unit_it_serves() -> None:
+    robot, served = 2, 1
+    log = log_of([
+        (0.0, robot, State.IDLE, -1, Outcome.NONE, 0),
+        (1.0, robot, State.BUSY, -1, Outcome.NONE, served),
+    ])
+    assert read(with_vehicle(plant()), log, [10 * S]).rows.detail.tolist() == [0, served]
 
 
 def test_opening_rows_come_first_with_their_true_times_and_count_from_0() -> None:

@@ -96,7 +96,7 @@ def publish(
         due_s = begun_s + clock.s_from_us(piece.t1_us - window.t0_us) / order.speed
         if stop.wait(max(0.0, due_s - time.monotonic())):
             break
-        if piece.t0_us == window.t0_us:
+        if piece.t0_us == window.t0_us > 0:
             sensing.remember(simulation.before)
         readings = sensing.sample(piece.log, piece.t1_us)
         messages = link.carry(encoder.data(readings), piece.t1_us).messages

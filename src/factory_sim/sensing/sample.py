@@ -96,13 +96,13 @@ class Sensing:
             raise ValueError(msg)
 
     def _rows(self, log: EventLog) -> Rows:
-        """Every log row with its unit's sequence number; wear is taken out, since no plant reports it."""
+        """Every log row with its unit's sequence number; machines' wear is taken out, since no plant reports it."""
         order, first_row = _by_unit(log, len(self._next_seq))
         counts = np.diff(first_row)
         seq = np.empty(len(log), np.int64)
         seq[order] = np.arange(len(log)) + np.repeat(self._next_seq - first_row[:-1], counts)
         self._next_seq += counts
-        secret = (log.state == State.BUSY) & (log.outcome <= Outcome.MERGED)
+        secret = self._tracks.wears[log.unit] & (log.state == State.BUSY) & (log.outcome <= Outcome.MERGED)
         return Rows(ns_from_us(log.t_us, self._epoch_ns), log.unit, seq, log.state, log.part, log.outcome,
                     np.where(secret, 0, log.detail).astype(np.int32))
 
@@ -218,7 +218,7 @@ def _walk(rows: _Events, end_us: int, channels: Channels, tracks: Tracks, pieces
 
 
 @njit
-def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces) -> int:
+def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces) -> Any:
     """Write the pieces of `unit` up to `end_us`, the one that is open at first included; return how many."""
     pieces.slot[0], pieces.wear[0] = tracks.slot[unit], tracks.wear[unit]
     n, at = 1, rows.cursor[unit]
