@@ -1,0 +1,239 @@
+"use strict";
+// The charts: each function draws one kind into an element, in the colours of the moment.
+{
+  const { data } = report;
+  const FONT = 12;
+
+  const chart = (element, option, theme) => {
+    const instance = echarts.init(element, null, { renderer: "svg" });
+    instance.setOption({
+      animation: false,
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: theme.soft, fontSize: FONT },
+      ...option,
+    });
+    report.instances.push(instance);
+  };
+  const tooltip = (theme, more) => ({
+    confine: true, backgroundColor: theme.card, borderColor: theme.line,
+    textStyle: { color: theme.ink, fontSize: FONT }, ...more,
+  });
+  const axis = (theme, more) => ({
+    axisLine: { lineStyle: { color: theme.line } }, axisTick: { show: false },
+    axisLabel: { color: theme.soft, fontSize: FONT, hideOverlap: true },
+    splitLine: { lineStyle: { color: theme.line, opacity: 0.6 } },
+    nameTextStyle: { color: theme.soft, fontSize: FONT }, ...more,
+  });
+  const legend = (theme, names, more) => ({
+    data: names, top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4,
+    textStyle: { color: theme.soft, fontSize: FONT }, ...more,
+  });
+
+  // ---- gain: a waterfall lying on its side, so that names have room
+  report.draw.gain = (element) => {
+    const theme = report.theme();
+    const { shares, total } = data.attribution;
+    const steps = [];
+    let sum = 0;
+    for (const { name, earned } of shares) {
+      steps.push({ name: report.words(name), from: sum, to: sum + earned.mean, earned });
+      sum += earned.mean;
+    }
+    steps.push({ name: "all together", from: 0, to: total.mean, earned: total, whole: true });
+    element.style.height = `${steps.length * 38 + 44}px`;
+    const colour = (step) => (step.whole ? theme.side(data.attribution.side) : step.earned.mean < 0 ? theme.bad : theme.good);
+    const renderItem = (_, api) => {
+      const step = steps[api.value(0)];
+      const [left, y] = api.coord([Math.min(step.from, step.to), api.value(0)]);
+      const [right] = api.coord([Math.max(step.from, step.to), api.value(0)]);
+      const high = api.size([0, 1])[1] * 0.56;
+      const children = [{ type: "rect", shape: { x: left, y: y - high / 2, width: Math.max(right - left, 1.5), height: high, r: 2 }, style: { fill: colour(step) } }];
+      if (!step.whole) {
+        const [end] = api.coord([step.to, api.value(0)]);
+        children.push({ type: "line", shape: { x1: end, x2: end, y1: y + high / 2, y2: y + high }, style: { stroke: theme.soft, lineWidth: 1, opacity: 0.5 } });
+      }
+      let far = right;
+      if (step.earned.low !== null && step.earned.high !== null) {
+        const [low] = api.coord([step.to + step.earned.low - step.earned.mean, api.value(0)]);
+        const [until] = api.coord([step.to + step.earned.high - step.earned.mean, api.value(0)]);
+        far = Math.max(right, until);
+        children.push({ type: "line", shape: { x1: low, x2: until, y1: y, y2: y }, style: { stroke: theme.ink, lineWidth: 1.4 } });
+      }
+      children.push({ type: "text", x: far + 7, y, style: { text: report.signed(step.earned.mean), fill: theme.ink, fontSize: FONT + 1, fontWeight: step.whole ? 700 : 500, verticalAlign: "middle" } });
+      return { type: "group", children };
+    };
+    const ends = steps.flatMap((s) => [s.from, s.to, s.to + (s.earned.high ?? s.earned.mean) - s.earned.mean, s.to + (s.earned.low ?? s.earned.mean) - s.earned.mean]);
+    const reach = Math.max(...ends, 0) - Math.min(...ends, 0) || 1;
+    chart(element, {
+      grid: { left: 4, right: 12, top: 4, bottom: 24, containLabel: true },
+      xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} pt`.replace("-", "−"), hideOverlap: true } }),
+      yAxis: axis(theme, { type: "category", inverse: true, data: steps.map((s) => s.name), axisLabel: { color: theme.ink, fontSize: FONT, width: element.offsetWidth < 500 ? 110 : 190, overflow: "break" }, splitLine: { show: false } }),
+      tooltip: tooltip(theme, { formatter: ({ dataIndex: i }) => `<b>${report.escape(steps[i].name)}</b><br>${report.signed(steps[i].earned.mean)} points [${report.signed(steps[i].earned.low ?? NaN)}, ${report.signed(steps[i].earned.high ?? NaN)}]` }),
+      series: [{ type: "custom", renderItem, data: steps.map((s, i) => [i, s.to]), encode: { x: 1, y: 0 } }],
+    }, theme);
+  };
+
+  // ---- state shares: one column a machine, sections wrap like words
+  report.draw.states = (element, side) => {
+    const shares = data.sides[side].states;
+    const readout = document.getElementById("states-readout");
+    const w = report.printing ? 4.4 : innerWidth < 640 ? 6 : 7;
+    const groups = new Map();
+    data.machines.forEach((machine, i) => {
+      if (!groups.has(machine.section)) groups.set(machine.section, []);
+      groups.get(machine.section).push(i);
+    });
+    const pieces = [];
+    for (const [section, machines] of groups) {
+      const bars = machines.map((i, k) => {
+        let top = 100;
+        return data.states.map(({ code }, s) => {
+          const high = 100 * (shares[i]?.[s] ?? 0);
+          top -= high;
+          return high < 0.05 ? "" : `<rect data-machine="${i}" x="${(k * (w + 1)).toFixed(1)}" y="${top.toFixed(2)}" width="${w}" height="${high.toFixed(2)}" fill="var(--s${code})"/>`;
+        }).join("");
+      });
+      const wide = machines.length * (w + 1) - 1;
+      pieces.push(`<figure><svg width="${wide}" viewBox="0 0 ${wide} 100" preserveAspectRatio="none" role="img" aria-label="State shares of ${machines.length} machines: ${report.escape(report.words(section))}">${bars.join("")}</svg><figcaption style="max-width:${Math.max(wide, 64)}px">${report.escape(report.words(section))}</figcaption></figure>`);
+    }
+    element.innerHTML = pieces.join("");
+    element.onpointerover = ({ target }) => {
+      if (target.dataset.machine === undefined) return;
+      const i = +target.dataset.machine;
+      const said = data.states.map(({ name }, s) => [shares[i][s], name.split(":")[0]]).filter(([v]) => v >= 0.0005)
+        .sort((a, b) => b[0] - a[0]).map(([v, name]) => `${name} ${(100 * v).toFixed(1)} %`);
+      readout.textContent = `${data.machines[i].name} (${data.machines[i].operation}): ${said.join(", ")}`;
+    };
+  };
+
+  // ---- over time: one line a scenario, with its band
+  const hoursAxis = (theme, more) => axis(theme, {
+    type: "value", name: "h", nameGap: 6, min: 0, splitLine: { show: false },
+    axisLabel: { color: theme.soft, hideOverlap: true, formatter: (v) => report.number(v) }, ...more,
+  });
+  const lines = (element, key, unit, from) => {
+    const theme = report.theme();
+    const step = data.series_step_s / 3600;
+    const series = [];
+    data.sides.forEach((side, i) => {
+      const band = side[key];
+      if (!band) return;
+      const at = (values) => values.map((v, k) => [(k + 1) * step, v]);
+      const colour = theme.side(i);
+      if (band.low.length) {
+        series.push({ name: side.title, type: "custom", silent: true, z: 1, data: [[0, 0]], tooltip: { show: false }, renderItem: (_, api) => ({ type: "group", children: ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
+      }
+      series.push({ name: side.title, type: "line", showSymbol: false, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: at(band.mean), z: 3 });
+    });
+    const last = Math.max(...data.sides.map((s) => (s[key] ? s[key].mean.length : 0))) * step;
+    const values = data.sides.flatMap((s) => (s[key] ? [...s[key].mean, ...s[key].low, ...s[key].high] : [])).filter((v) => v !== null);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    chart(element, {
+      grid: { left: 4, right: 22, top: 34, bottom: 4, containLabel: true },
+      legend: legend(theme, data.sides.map((s) => s.title)),
+      xAxis: hoursAxis(theme, { max: last }),
+      yAxis: axis(theme, { type: "value", min: from ?? Math.max(0, Math.floor((low - 0.15 * (high - low)) / 5) * 5), axisLine: { show: false } }),
+      tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} ${unit}` }),
+      series,
+    }, theme);
+  };
+  const ribbons = (band, step, api) => {
+    const found = [];
+    let upper = [];
+    let lower = [];
+    const close = () => { if (upper.length > 1) found.push([...upper, ...lower.reverse()]); upper = []; lower = []; };
+    band.mean.forEach((v, k) => {
+      if (v === null || band.low[k] === null || band.high[k] === null) { close(); return; }
+      upper.push(api.coord([(k + 1) * step, band.high[k]]));
+      lower.push(api.coord([(k + 1) * step, band.low[k]]));
+    });
+    close();
+    return found;
+  };
+  report.draw.output = (element) => lines(element, "output", "s");
+  report.draw.wip = (element) => lines(element, "wip", "parts", 0);
+
+  report.draw.welch = (element) => {
+    const theme = report.theme();
+    const step = data.welch_step_s / 3600;
+    const series = [];
+    data.sides.forEach((side, i) => {
+      if (!side.welch) return;
+      const colour = theme.side(i);
+      const [raw, smooth] = side.welch.map((band) => band.mean.map((v, k) => [(k + 0.5) * step, v]));
+      series.push({ name: side.title, type: "line", data: smooth, showSymbol: false, lineStyle: { width: 2.4, color: colour }, itemStyle: { color: colour }, z: 3 });
+      series.push({ name: side.title, type: "line", data: raw, showSymbol: false, silent: true, lineStyle: { width: 1, color: colour, opacity: 0.35 }, itemStyle: { color: colour }, tooltip: { show: false } });
+    });
+    if (!series.length) return;
+    series[0].markLine = {
+      symbol: "none", silent: true, data: [{ xAxis: data.warm_up_s / 3600 }], lineStyle: { color: theme.ink, type: "dashed", width: 1.4 },
+      label: { formatter: "end of warm-up", color: theme.ink, position: "insideEndBottom", rotate: 0, padding: [0, 0, 0, 4], align: "left", fontSize: FONT },
+    };
+    series[0].markArea = { silent: true, itemStyle: { color: theme.soft, opacity: 0.1 }, data: [[{ xAxis: 0 }, { xAxis: data.warm_up_s / 3600 }]] };
+    const last = Math.max(...data.sides.map((s) => (s.welch ? s.welch[0].mean.length : 0))) * step;
+    chart(element, {
+      grid: { left: 4, right: 22, top: 34, bottom: 4, containLabel: true },
+      legend: legend(theme, data.sides.map((s) => s.title)),
+      xAxis: hoursAxis(theme, { max: last }),
+      yAxis: axis(theme, { type: "value", min: 0, axisLine: { show: false } }),
+      tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} parts/h` }),
+      series,
+    }, theme);
+  };
+
+  // ---- lost time: section -> reason -> whom; on a narrow screen the sections are left out
+  const MOST = 9;
+  report.draw.losses = (element, side) => {
+    const theme = report.theme();
+    const narrow = element.offsetWidth < 560;
+    const losses = data.sides[side].losses.filter((loss) => loss.reason !== "off");
+    const total = losses.reduce((sum, loss) => sum + loss.hours, 0);
+    const weight = new Map();
+    for (const { by, hours } of losses) if (by) weight.set(by, (weight.get(by) ?? 0) + hours);
+    const named = new Set([...weight].sort((a, b) => b[1] - a[1]).slice(0, MOST).map(([name]) => name));
+    const links = new Map();
+    const add = (from, to, hours) => links.set(`${from}\n${to}`, (links.get(`${from}\n${to}`) ?? 0) + hours);
+    for (const { section, reason, by, hours } of losses) {
+      if (!narrow) add(`s:${report.words(section)}`, `r:${reason}`, hours);
+      add(`r:${reason}`, `b:${named.has(by) ? by : by ? "others" : "unknown"}`, hours);
+    }
+    const kept = [...links].map(([key, value]) => [...key.split("\n"), value]).filter(([, , value]) => value > total * 0.002);
+    const colour = (name) => (name.startsWith("r:") ? theme.state(data.loss_states[name.slice(2)]) : name.startsWith("b:") ? theme.soft : theme.side(side));
+    const names = [...new Set(kept.flatMap(([from, to]) => [from, to]))];
+    const sum = (name) => kept.reduce((s, [from, to, v]) => s + ((name.startsWith("b:") ? to : from) === name ? v : 0), 0);
+    const label = (name) => report.words(name.slice(2));
+    chart(element, {
+      tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(label(d.source))} → ${report.escape(label(d.target))}: ${report.number(d.value)} h` : `${report.escape(label(name))}: ${report.number(value)} h` }),
+      series: [{
+        type: "sankey", left: 2, right: narrow ? 118 : 150, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 12 : 10, layoutIterations: 48, draggable: false,
+        data: names.map((name) => ({ name, itemStyle: { color: colour(name), borderWidth: 0 } })),
+        links: kept.map(([source, target, value]) => ({ source, target, value, lineStyle: { color: colour(source.startsWith("r:") ? source : target), opacity: theme.night ? 0.4 : 0.45 } })),
+        label: { color: theme.ink, fontSize: FONT, textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => `${label(name)}  ${report.number(sum(name))} h` },
+        emphasis: { focus: "adjacency" },
+      }],
+    }, theme);
+  };
+
+  // ---- energy and cost: one bar a scenario, stacked by cause
+  const COST = [["#3f5f8a", "#7d9dca"], ["#5d8fb8", "#6fa8d6"], ["#9cc0d9", "#4f7d9c"], ["#c98b4f", "#d9a066"], ["#8a7a68", "#a99a88"], ["#b23b2a", "#e2705a"], ["#6f7d4f", "#a3b37f"]];
+  const stacked = (element, key, unit, colour) => {
+    const theme = report.theme();
+    const items = Object.keys(data.sides[0][key]);
+    const sums = data.sides.map((side) => items.reduce((s, item) => s + (side[key][item]?.mean ?? 0), 0));
+    const rows = Math.ceil(items.length / (element.offsetWidth < 500 ? 3 : 8));
+    element.style.height = `${data.sides.length * 46 + 44 + rows * 22}px`;
+    chart(element, {
+      grid: { left: 4, right: 58, top: 8 + rows * 22, bottom: 4, containLabel: true },
+      legend: legend(theme, items.map(report.words), { itemWidth: 10, itemHeight: 10, itemGap: 12 }),
+      xAxis: axis(theme, { type: "value", axisLine: { show: false } }),
+      yAxis: axis(theme, { type: "category", inverse: true, data: data.sides.map((s) => s.title), axisLabel: { color: theme.ink, fontSize: FONT, width: element.offsetWidth < 500 ? 92 : 190, overflow: "break" }, splitLine: { show: false } }),
+      tooltip: tooltip(theme, { trigger: "item", formatter: ({ seriesName, name, value }) => `${report.escape(name)}<br>${report.escape(seriesName)}: <b>${report.number(value, 4)}</b> ${unit}` }),
+      series: items.map((item, i) => ({
+        name: report.words(item), type: "bar", stack: "all", barWidth: 24, itemStyle: { color: colour(theme, item, i) },
+        data: data.sides.map((side) => side[key][item]?.mean ?? 0),
+        label: { show: i === items.length - 1, position: "right", color: theme.ink, fontWeight: 600, formatter: ({ dataIndex }) => report.number(sums[dataIndex], 4) },
+      })),
+    }, theme);
+  };
+  report.draw.energy = (element) => stacked(element, "energy", "kWh", (theme, cause) => (cause in data.energy_states ? theme.state(data.energy_states[cause]) : theme.night ? "#8d7f6b" : "#b9ab95"));
+  report.draw.cost = (element) => stacked(element, "cost", data.currency, (theme, _, i) => COST[i % COST.length][theme.night ? 1 : 0]);
+}

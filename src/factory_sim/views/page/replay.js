@@ -1,0 +1,105 @@
+"use strict";
+// The replay: tiles for the moment, a carpet for the whole window. States were stored with the study; nothing is simulated.
+{
+  const { data } = report;
+  const tiles = document.getElementById("tiles");
+  const slider = document.getElementById("moment");
+  const clock = document.getElementById("clock");
+  const play = document.getElementById("play");
+  const machines = data.machines.length;
+
+  const unpack = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
+
+  const colourBytes = (theme) => {
+    const table = new Uint32Array(16);
+    for (const { code } of data.states) {
+      const [r, g, b] = theme.state(code).slice(1).match(/../g).map((h) => parseInt(h, 16));
+      table[code] = (255 << 24) | (b << 16) | (g << 8) | r; // little-endian, as every browser's machine is
+    }
+    return table;
+  };
+
+  const start = async () => {
+    const strips = await Promise.all(data.sides.map((side) => (side.strip ? unpack(side.strip) : null)));
+    const steps = Math.max(...strips.map((strip) => (strip ? strip.length / machines : 0)));
+    const begin = report.startSeconds();
+    slider.max = steps - 1;
+    slider.value = Math.floor(steps / 2);
+
+    const groups = Map.groupBy ? Map.groupBy(data.machines.keys(), (i) => data.machines[i].section)
+      : data.machines.reduce((map, m, i) => map.set(m.section, [...(map.get(m.section) ?? []), i]), new Map());
+    tiles.innerHTML = [...groups].map(([section, members]) => `<figure><div class="row">${[...members].map((i) => `<i data-machine="${i}"></i>`).join("")}</div><figcaption>${report.escape(report.words(section))}</figcaption></figure>`).join("");
+    const cells = [...tiles.querySelectorAll("i")];
+
+    const now = () => {
+      const step = +slider.value;
+      const strip = strips[report.side] ?? strips.find(Boolean);
+      cells.forEach((cell) => { cell.style.background = `var(--s${strip[+cell.dataset.machine * steps + step] - 48})`; });
+      clock.textContent = report.clock((begin + step * data.strip_step_s) % 86400);
+      slider.setAttribute("aria-valuetext", clock.textContent);
+      document.querySelectorAll(".cursor").forEach((each) => { each.style.left = `${(100 * (step + 0.5)) / steps}%`; });
+    };
+    const carpets = () => {
+      const colours = colourBytes(report.theme());
+      document.querySelectorAll(".carpets .panel").forEach((panel) => {
+        const strip = strips[+panel.dataset.side];
+        if (!strip) return;
+        const canvas = panel.querySelector("canvas");
+        canvas.width = steps;
+        canvas.height = machines;
+        const context = canvas.getContext("2d");
+        const image = context.createImageData(steps, machines);
+        const pixels = new Uint32Array(image.data.buffer);
+        for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[strip[i] - 48];
+        context.putImageData(image, 0, 0);
+        const marks = innerWidth < 640 ? 5 : 9;
+        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((begin + (k * steps * data.strip_step_s) / (marks - 1)) % 86400).slice(0, 5)}</span>`).join("");
+      });
+    };
+    report.replay = { redraw: () => { carpets(); now(); } };
+
+    let timer = 0;
+    const FRAME_MS = 100;
+    let rest = 0;
+    const stop = () => { clearInterval(timer); timer = 0; play.textContent = "▶"; play.setAttribute("aria-label", "Play"); };
+    play.onclick = () => {
+      if (timer) { stop(); return; }
+      if (+slider.value >= steps - 1) slider.value = 0;
+      play.textContent = "❚❚";
+      play.setAttribute("aria-label", "Pause");
+      timer = setInterval(() => {
+        rest += (FRAME_MS / 1000) * +document.getElementById("speed").value / data.strip_step_s;
+        const ahead = Math.floor(rest);
+        rest -= ahead;
+        slider.value = +slider.value + ahead;
+        now();
+        if (+slider.value >= steps - 1) stop();
+      }, FRAME_MS);
+    };
+    slider.oninput = now;
+    tiles.onpointerover = ({ target }) => {
+      if (target.dataset.machine === undefined) return;
+      const i = +target.dataset.machine;
+      const code = (strips[report.side] ?? strips[0])[i * steps + +slider.value] - 48;
+      const state = data.states.find((each) => each.code === code);
+      document.getElementById("tile-readout").textContent = `${data.machines[i].name} (${data.machines[i].operation}): ${state ? state.name : "not known"}`;
+    };
+    document.querySelectorAll(".carpet").forEach((carpet) => {
+      carpet.onpointerdown = (event) => {
+        const box = carpet.getBoundingClientRect();
+        slider.value = Math.floor(((event.clientX - box.left) / box.width) * steps);
+        now();
+      };
+    });
+    report.replay.redraw();
+  };
+
+  if (slider) {
+    if (typeof DecompressionStream === "undefined") tiles.textContent = "This browser is too old to unpack the replay.";
+    else report.replayReady = start();
+  }
+}

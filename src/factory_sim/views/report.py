@@ -1,0 +1,210 @@
+"""A study as one offline HTML file: words, tables and charts, with everything they need inside.
+
+`ReportData` is all that the page knows; the hallway `study` fills it from a saved study. Nothing is simulated here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from factory_sim.views import palette, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1  # of the data inside the page
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its confidence interval; infinite ends where it cannot be told, NaN where there is no value."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One quantity of the line, compared."""
+
+    key: str  # "good_parts_per_h"
+    label: str
+    unit: str
+    better: int  # +1: more is better, -1: less, 0: neither
+    values: tuple[Estimate, ...]  # by side, the baseline first
+    changes_pct: tuple[Estimate, ...]  # by side, of the baseline: empty interval at 0
+    p_values: tuple[float, ...] = ()  # by side, adjusted for the number of rows; empty: not tested
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An operation as a limit of the line."""
+
+    operation: str
+    title: str
+    section: str
+    path_share: Estimate  # of the critical path [1]
+    worth: Estimate | None = None  # good parts a shift, for one second less per cycle
+    ranks: Mapping[str, int] = field(default_factory=dict)  # by detector; 1: it names this operation
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Machine time lost, mean over replications [h in the window]."""
+
+    section: str
+    reason: str  # a key of palette.LOSS_REASONS
+    by: str  # whom or what it waited for; "" unknown
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A quantity over time, mean over replications with its interval; None where there is no value."""
+
+    mean: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One scenario."""
+
+    name: str
+    title: str
+    digest: str
+    constraint: str  # the operation that limits the line: "OP410 Flank grinding"
+    question: str = ""
+    changes: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()  # largest share first
+    states: tuple[tuple[float, ...], ...] = ()  # by machine: share of the window in each state of palette.MACHINE_STATES
+    losses: tuple[Lost, ...] = ()
+    energy: Mapping[str, Estimate] = field(default_factory=dict)  # cause -> kWh per good part
+    cost: Mapping[str, Estimate] = field(default_factory=dict)  # item -> currency per good part
+    output: Band | None = None  # output interval [s], of planned time
+    wip: Band | None = None  # parts inside
+    welch: tuple[Band, Band] | None = None  # output [good parts/h] from the start: as it is, and smoothed
+    strip: str = ""  # one digit (a State) a machine and step, machine after machine
+    payback_years: Estimate | None = None
+    investment: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one group of changes earned [points of the line rate]."""
+
+    name: str
+    earned: Estimate
+    order_low: float = math.nan  # over all orders in which the changes could be made
+    order_high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What earned how much of the change of the line rate; the means of the shares sum to the total's."""
+
+    side: int
+    total: Estimate
+    shares: tuple[Share, ...]
+    how: str  # "exact over all 32 combinations"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine of the line."""
+
+    name: str
+    operation: str
+    section: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Everything the page shows. Times in seconds; the first side is the baseline."""
+
+    plant: str
+    created: str
+    command: str
+    replications: int
+    seed: int
+    confidence: float
+    warm_up_s: float
+    duration_s: float
+    start: str  # local time at which the window begins, ISO 8601
+    currency: str
+    machines: tuple[Machine, ...]
+    sensors: int
+    sides: tuple[Side, ...]
+    rows: tuple[Row, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warm_up_how: str = ""
+    series_step_s: float = 0.0
+    welch_step_s: float = 0.0
+    strip_step_s: float = 10.0
+    attribution: Attribution | None = None
+    pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
+    assumptions: tuple[str, ...] = ()
+
+
+def html(data: ReportData) -> str:
+    """The whole page as text."""
+    page = files("factory_sim.views") / "page"
+
+    def part(name: str) -> Markup:
+        return Markup(page.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own files
+
+    environment = Environment(
+        loader=PackageLoader("factory_sim.views", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )  # fmt: skip
+    environment.filters |= wording.FILTERS
+    return environment.get_template("report.html").render(
+        data=data,
+        rows={row.key: row for row in data.rows},
+        embedded=Markup(_embedded(data)),  # noqa: S704 - escaped below
+        groups=wording.grouped(data.assumptions),
+        scale=wording.scale(data.rows),
+        palette=palette,
+        part=part,
+    )
+
+
+def _embedded(data: ReportData) -> str:
+    """The numbers of the charts as JSON that cannot end its script element."""
+    content = asdict(data)
+    for name in ("assumptions", "rows", "command", "versions"):
+        del content[name]
+    for side in content["sides"]:
+        side["strip"] = base64.b64encode(zlib.compress(side["strip"].encode("ascii"), 9)).decode("ascii")
+    content |= {
+        "format": FORMAT,
+        "states": [
+            {"code": int(state), "light": light, "dark": dark, "name": name}
+            for state, (light, dark, name) in palette.MACHINE_STATES.items()
+        ],
+        "energy_states": {cause: int(state) for cause, state in palette.ENERGY_CAUSES.items()},
+        "loss_states": {reason: int(state) for reason, state in palette.LOSS_REASONS.items()},
+        "colours": palette.SCENARIOS,
+    }
+    text = json.dumps(_finite(content), ensure_ascii=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity and no NaN: both become null. Six digits are enough for a picture."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
