@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from functools import cache, partial
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ import numba
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_numba: Any = numba  # its own types know neither config nor the options below
 _PACKAGE = Path(__file__).parent
 _GROUND = ("compiled.py", "streams.py", "clock.py", "plant/states.py", "sim/simpy_engine.py")  # what compiled rooms use
 _A_DAY_S = 86_400
@@ -32,13 +33,16 @@ def njit(function: Callable[..., Any]) -> Any:
     Division follows NumPy (by zero: inf or 0, never an exception), which is what lets the compiler vectorise.
     """
     if not os.environ.get("NUMBA_CACHE_DIR"):
-        numba.config.CACHE_DIR = str(cache_directory(function.__module__))
-    return numba.njit(cache=True, error_model="numpy")(function)
+        _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
+    return _numba.njit(cache=True, error_model="numpy")(function)
 
 
-# For functions that only other compiled functions call, and that make no arrays: no way in from Python, no reference
-# counts, no file of their own. Compiling takes a third of the time.
-inner_njit = partial(numba.njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+def inner_njit(function: Callable[..., Any]) -> Any:
+    """Compile a function that only other compiled functions call, and that makes no arrays.
+
+    No way in from Python, no reference counts, no file of its own: compiling takes a third of the time.
+    """
+    return _numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
 
 
 def cache_directory(module: str) -> Path:
@@ -48,8 +52,12 @@ def cache_directory(module: str) -> Path:
 
 @cache
 def _directory_of(room: str) -> Path:
-    """Beside the package's own caches where that can be written, else in the user's cache, else in a temporary place."""
-    homes = [_PACKAGE / "__pycache__", Path.home() / ".cache" / "factory_sim", Path(tempfile.gettempdir()) / "factory_sim"]
+    """Beside the package's own caches where that can be written, else in the user's cache, else somewhere temporary."""
+    homes = [
+        _PACKAGE / "__pycache__",
+        Path.home() / ".cache" / "factory_sim",
+        Path(tempfile.gettempdir()) / "factory_sim",
+    ]
     stem = f"numba-{room.replace('/', '-') or 'ground'}-"
     for home in homes:
         directory = home / (stem + _digest(room))

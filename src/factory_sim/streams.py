@@ -15,6 +15,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from factory_sim.compiled import njit
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def uniform(name, k):  # noqa: ANN001, ANN201
 
 
 @njit
-def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f), Tang-style, error below 1 ulp
+def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f), error below 1 ulp
     m, e = math.frexp(x)
     if m < 0.7071067811865476:
         m, e = m * 2.0, e - 1
@@ -126,7 +127,8 @@ def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f),
     s = f / (2.0 + f)
     z = s * s
     r = z * (0.6666666666666735130 + z * (0.3999999999940941908 + z * (0.2857142874366239149 + z * (
-        0.2222219843214978396 + z * (0.1818357216161805012 + z * (0.1531383769920937332 + z * 0.1479819860511658591))))))
+        0.2222219843214978396 + z * (0.1818357216161805012 + z * (
+            0.1531383769920937332 + z * 0.1479819860511658591))))))
     h = 0.5 * f * f
     return e * 6.93147180369123816490e-01 - ((h - (s * (h + r) + e * 1.90821492927058770002e-10)) - f)
 
@@ -135,8 +137,7 @@ def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f),
 def _exp(x):  # noqa: ANN001, ANN202
     if x < -700.0:
         return 0.0
-    if x > 700.0:
-        x = 700.0
+    x = min(x, 700.0)
     k = math.floor(x * 1.4426950408889634 + 0.5)
     hi, lo = x - k * 6.93147180369123816490e-01, k * 1.90821492927058770002e-10
     r = hi - lo
@@ -237,7 +238,7 @@ def _gamma(u, shape, log_gamma_shape):  # noqa: ANN001, ANN202 - inverse CDF, un
 
 
 @njit
-def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911, PLR0913 - one branch a distribution
+def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911 - one branch a distribution
     """The duration [s] below which a share `u` of all draws falls."""
     if code == 1:
         return -p0 * _log(1.0 - u)

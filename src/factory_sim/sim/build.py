@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from factory_sim.plant.states import Outcome, Wait
 from factory_sim.sim.behaviours import behaviour_of
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Input, Plant
     from factory_sim.records import Window
     from factory_sim.sim.station import Buffer, Place
+
+
+class Starter(Protocol):
+    """Whatever writes first rows."""
+
+    def begin(self) -> None:
+        """Write them."""
 
 
 class Builder:
@@ -52,7 +59,8 @@ class Builder:
             ShiftClock(self.line, shift, index, machines, pools).begin()
         sources = [self.sources[i] for i in sorted(self.sources)]
         conveyors = sorted(self.conveyors, key=lambda conveyor: conveyor.unit)
-        for unit in (*sources, *self.machines, *self.robots, *self.line.fleets, *conveyors, *self.crews):
+        units: list[Starter] = [*sources, *self.machines, *self.robots, *self.line.fleets, *conveyors, *self.crews]
+        for unit in units:
             unit.begin()
         self.line.begin()
         if any(o.inspection is not None and o.inspection.rework for o in self.plant.operations):

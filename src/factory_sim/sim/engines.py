@@ -55,7 +55,9 @@ def choose(plant: Plant, asked: str = "auto") -> Choice:
     why_not = obstacle(plant)
     if asked == "calendar":
         if why_not:
-            raise ConfigError([Problem("", 0, 0, "engine", f"calendar cannot run this plant: {why_not}.", "Use --engine simpy.")])
+            raise ConfigError(
+                [Problem("", 0, 0, "engine", f"calendar cannot run this plant: {why_not}.", "Use --engine simpy.")]
+            )
         return Choice("calendar", "asked for")
     if why_not:
         return Choice("simpy", why_not)

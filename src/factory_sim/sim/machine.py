@@ -147,10 +147,10 @@ class Machine:
         self.held = held
         for part, row, _ in kept:
             held.append(part)
-            if row > cause:
+            if row > cause:  # noqa: PLR1730 - a call of max() costs more than all the rest here
                 cause = row
         for _, row, _ in merged:
-            if row > cause:
+            if row > cause:  # noqa: PLR1730
                 cause = row
         self.changed.fire()  # the behaviour goes on, which settles the state
         now, unit, state, first = line.now, self.unit, _STATE_OF[self.phase], line.writer.n
@@ -312,7 +312,7 @@ class Machine:
         part = self.held[0] if self.held else -1
         return self._row(state, part, _NONE, self._detail(state), max(cause, self.last_row))
 
-    def _row(self, state: int, part: int, outcome: int, detail: int, cause: int) -> int:  # noqa: PLR0913 - the columns
+    def _row(self, state: int, part: int, outcome: int, detail: int, cause: int) -> int:
         self.state = state
         row = self.last_row = self.line.row(self.line.now, self.unit, state, part, outcome, detail, cause)
         return row

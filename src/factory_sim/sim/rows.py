@@ -13,8 +13,8 @@ _KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
 class RowWriter:
     """Collects rows; `take` hands over what has been written since the last call.
 
-    A flat list of numbers is the fastest thing to append to (measured against tuples and array.array: 1.5 to 2.5 times);
-    it is turned into columns before it grows large.
+    A flat list of numbers is the fastest thing to append to (against tuples and array.array, measured: 1.5 to 2.5
+    times); it is turned into columns before it grows large.
     """
 
     __slots__ = (

@@ -43,12 +43,21 @@ class Slice:
 class Simulation:
     """One run, advanced by whoever holds it."""
 
-    def __init__(  # noqa: PLR0913 - a run's name
-        self, plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int, engine: str = "auto"
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        seed: int = 1,
+        replication: int = 0,
+        warm_up_us: int = 0,
+        until_us: int,
+        engine: str = "auto",
     ) -> None:
         """The window is [warm_up_us, until_us). Raises ModelError when that is no window or overflows the clock."""
         if not 0 <= warm_up_us < until_us < LONGEST_RUN_US:
-            msg = f"the window must lie within 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {warm_up_us} and {until_us}"
+            msg = (
+                f"a window needs 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {warm_up_us} and {until_us}"
+            )
             raise ModelError(msg)
         if len(plant.units) > MOST_UNITS:
             msg = f"{len(plant.units)} units are more than a log can tell apart ({MOST_UNITS})"
@@ -82,7 +91,7 @@ class Simulation:
         return self._run.balance()
 
 
-def simulate(  # noqa: PLR0913 - a run's name
+def simulate(
     plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int, engine: str = "auto"
 ) -> Run:
     """One run, all rows from t = 0."""

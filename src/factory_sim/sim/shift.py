@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ShiftClock:
     """Opens and closes those who keep one shift, in unit order."""
 
-    def __init__(self, line: Line, spec: Shift, index: int, machines: list[Machine], pools: list[Pool]) -> None:  # noqa: PLR0913 - who keeps it
+    def __init__(self, line: Line, spec: Shift, index: int, machines: list[Machine], pools: list[Pool]) -> None:
         self.line, self.spec, self.index, self.machines, self.pools = line, spec, index, machines, pools
         cycle_us = us_from_s(spec.cycle_s)
         spans = sorted((us_from_s(start), us_from_s(end)) for start, end in spec.open_s)

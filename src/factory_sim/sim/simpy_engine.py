@@ -94,8 +94,22 @@ class Line:
     """One run: the clock, the event list, the places where parts can move, the log."""
 
     __slots__ = (
-        "called", "blocked", "circle_check", "dirty", "env", "exit", "fleets", "now", "parts", "passed", "pools", "row",
-        "stations", "tally", "unsettled", "writer",
+        "blocked",
+        "called",
+        "circle_check",
+        "dirty",
+        "env",
+        "exit",
+        "fleets",
+        "now",
+        "parts",
+        "passed",
+        "pools",
+        "row",
+        "stations",
+        "tally",
+        "unsettled",
+        "writer",
     )
 
     def __init__(self, window: Window, n_units: int) -> None:
@@ -115,7 +129,7 @@ class Line:
         self.blocked = False  # at this instant a machine found no room
         self.circle_check: Callable[[], None] | None = None
         self.passed = simpy.Event(self.env)  # an event that has already happened: "go on at once"
-        self.passed.callbacks = None
+        self.passed.callbacks = None  # type: ignore[assignment]  # what SimPy itself does
         self.passed._ok, self.passed._value = True, None  # noqa: SLF001 - how SimPy marks a processed event
 
     def timer(
@@ -138,7 +152,8 @@ class Line:
 
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`."""
-        peek, step = self.env.peek, self.env.step
+        peek: Callable[[], Any] = self.env.peek
+        step = self.env.step
         due = peek()
         while due < until_us:
             now = self.now = due
@@ -153,7 +168,7 @@ class Line:
         self.now = until_us
 
     def _settle(self) -> None:
-        """Make every move that is possible now: people and robots first, then parts from sink to source, then vehicles."""
+        """Make every move that is possible now: people and robots, then parts from sink to source, then vehicles."""
         stations = self.stations
         while True:
             if self.called:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
@@ -105,7 +105,7 @@ class Source:
         if self.spec.interarrival is not None:
             return durations_us(key(seed, replication, self.spec.name, "arrival"), self.spec.interarrival)
         moments = [0, *(us_from_s(s) for s in self.spec.arrivals_s)]
-        return (later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return (later - earlier for earlier, later in pairwise(moments))
 
     def _choose_variants(self, seed: int, replication: int) -> Iterator[int]:
         if self.spec.sequence:

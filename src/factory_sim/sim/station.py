@@ -10,14 +10,14 @@ from factory_sim.plant.states import Outcome
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Input, Operation
-    from factory_sim.sim.behaviours import Behaviour
+    from factory_sim.sim.behaviours.behaviour import Behaviour
     from factory_sim.sim.machine import Machine
     from factory_sim.sim.simpy_engine import Line
     from factory_sim.sim.transport import Conveyor, Fleet
 
 
 Waiting = tuple[int, int, int]  # (part, row that brought it, arrival in µs)
-Taken = tuple[list[Waiting], list[Waiting]]  # what a machine takes: parts it keeps, components that merge into the first
+Taken = tuple[list[Waiting], list[Waiting]]  # parts a machine keeps, components that merge into the first
 
 
 class Sender(Protocol):
@@ -27,6 +27,9 @@ class Sender(Protocol):
 
     def give_front(self, place: Place) -> None:
         """Hand the first part over."""
+
+    def settle_state(self) -> None:
+        """Write a row if the state changed without a part movement."""
 
 
 class Place(Protocol):
@@ -53,7 +56,17 @@ class Buffer:
     """Waiting places in front of an operation. Freed space goes to the sender blocked longest, then lowest unit."""
 
     __slots__ = (
-        "capacity", "pace_s", "conveyor", "fleet", "index", "line", "parts", "quantity", "reserved", "room_row", "senders",
+        "capacity",
+        "conveyor",
+        "fleet",
+        "index",
+        "line",
+        "pace_s",
+        "parts",
+        "quantity",
+        "reserved",
+        "room_row",
+        "senders",
         "station",
     )
 
@@ -127,7 +140,7 @@ class Station:
         self.alarm_us = -1  # of the batch timeout that was set last
 
     def visit(self) -> None:
-        """Make every move that is possible here: fill the buffers, start a machine, fill again, until none can start."""
+        """Make every move that is possible here: fill the buffers, start a machine, again, until none can start."""
         while True:
             if self.has_upkeep:
                 self._maintain()  # first: a buffer without places lets in only what a machine will take

@@ -51,5 +51,5 @@ class Tally:
 
     def truth(self) -> Truth:
         """The counters as arrays."""
-        columns = (np.array(counts, np.int64) for counts in (self.parts, self.busy_us, self.scrapped))
-        return Truth(self.window, *columns, good_parts=self.good)
+        parts, busy, scrapped = (np.array(counts, np.int64) for counts in (self.parts, self.busy_us, self.scrapped))
+        return Truth(self.window, parts, busy, scrapped, good_parts=self.good)

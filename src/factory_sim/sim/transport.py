@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from factory_sim.distributions import Distribution
     from factory_sim.plant.spec import Conveyor as ConveyorSpec
-    from factory_sim.plant.spec import Distribution
     from factory_sim.plant.spec import Fleet as FleetSpec
     from factory_sim.sim.policies import Policy
     from factory_sim.sim.simpy_engine import Line
@@ -131,7 +131,7 @@ class Calls:
         """Take the call back."""
         self.fleet.requests = [r for r in self.fleet.requests if r.sender is not sender]
 
-    def put(self, part: int, row: int) -> None:
+    def put(self, part: int, row: int) -> None:  # noqa: ARG002 - a Place
         """Parts arrive on vehicles only."""
         raise AssertionError
 
@@ -156,7 +156,7 @@ class Calls:
 class Fleet:
     """Vehicles and the calls they serve. The policy pairs them; a call is eligible when a place can be reserved."""
 
-    def __init__(  # noqa: PLR0913 - what a fleet is made of
+    def __init__(
         self, line: Line, spec: FleetSpec, names: list[str], policy: Policy, seed: int, replication: int
     ) -> None:
         self.line, self.spec, self.policy = line, spec, policy
@@ -219,7 +219,7 @@ class Vehicle:
         self.free = False
         self._done.fire(request)
 
-    def offer(self, sender: Sender) -> None:
+    def offer(self, sender: Sender) -> None:  # noqa: ARG002 - a Place
         """Parts come by request only."""
         raise AssertionError
 
@@ -227,7 +227,7 @@ class Vehicle:
         """The row of its loading."""
         return self.last_row
 
-    def withdraw(self, sender: Sender) -> None:
+    def withdraw(self, sender: Sender) -> None:  # noqa: ARG002 - a Place
         """Parts come by request only."""
         raise AssertionError
 
@@ -285,8 +285,8 @@ class Vehicle:
             return 0
         return (full_us - left_us) * us_from_s(self.fleet.spec.charge_s) // full_us
 
-    def _write(self, state: int, cause: int, outcome: int = Outcome.NONE, detail: int = 0, part: int | None = None) -> None:
+    def _write(
+        self, state: int, cause: int, outcome: int = Outcome.NONE, detail: int = 0, part: int | None = None
+    ) -> None:
         part = self._part if part is None else part
-        self.last_row = self.line.row(
-            self.line.now, self.unit, state, part, outcome, detail, max(cause, self.last_row)
-        )
+        self.last_row = self.line.row(self.line.now, self.unit, state, part, outcome, detail, max(cause, self.last_row))

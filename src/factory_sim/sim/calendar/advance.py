@@ -6,24 +6,18 @@ from factory_sim.clock import NEVER_US
 from factory_sim.compiled import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar.breakdowns import alarm_rings, fails, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.circles import blocked_in_circle
 from factory_sim.sim.calendar.events import pop, schedule
 from factory_sim.sim.calendar.fleets import dispatch, vehicle_goes_on
+from factory_sim.sim.calendar.lives import find_due, new_life, sync
 from factory_sim.sim.calendar.machines import (
-    alarm_rings,
     clock_ends,
-    fails,
-    find_due,
     granted,
-    new_life,
     proceed,
-    repair,
-    repaired,
     shift_begins,
     shift_ends,
     state_now,
-    sync,
-    upkeep_ends,
     write_state,
 )
 from factory_sim.sim.calendar.moves import belt_arrives, leave, next_arrival, visit
@@ -33,7 +27,7 @@ from factory_sim.sim.calendar.rows import any_marked, highest, mark, row, unsett
 from factory_sim.sim.calendar.world import world_at
 from factory_sim.sim.simpy_engine import Class
 
-# ruff: noqa: ANN001, ANN201, C901, PLR0911, PLR0912, PLR0913 - compiled: types are inferred; a switch is a switch
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)
 _CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
     2 * int(kind) for kind in (Class.CALENDAR, Class.ALARM, Class.REPAIR_END, Class.UPKEEP_END, Class.PROCESSING_END,
@@ -250,9 +244,8 @@ def advance(address, until_us, margin):
                 leave(w, exit_place(w))
             else:
                 visit(w, station)
-        else:
-            if _dispatch_and_settle(w):
-                return CIRCLE
+        elif _dispatch_and_settle(w):
+            return CIRCLE
 
 
 @inner_njit

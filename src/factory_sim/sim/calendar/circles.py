@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.places import room
 
-# ruff: noqa: ANN001, ANN201 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 
 
 @inner_njit

@@ -1,7 +1,7 @@
 """Names of the columns of the compiled engine's tables.
 
-Everything that exists has one row in two tables, what it is (`w.f`) and how it stands (`w.s`), and its row number is its
-id: first the units, with the ids that logs use, then places, stations, failure modes, plans, pools, shifts, fleets.
+Everything that exists has one row in two tables, what it is (`w.f`) and how it stands (`w.s`), and its row number is
+its id: first the units, with the ids that logs use, then places, stations, failure modes, plans, pools, shifts, fleets.
 Columns of different kinds share numbers.
 """
 
@@ -27,7 +27,8 @@ ROLE_SOURCE, ROLE_MACHINE, ROLE_VEHICLE, ROLE_CONVEYOR, ROLE_MEMBER = range(5)
 TAKES_ONE, TAKES_SET, TAKES_BATCH = range(3)
 
 # place: buffers, the exit, conveyors, calls for vehicles; INDEX: the operation's number, AT: its station
-(KIND, INDEX, AT, CAPACITY, QUANTITY, PACE, BELT_IN, FLEET_IN, BELT_UNIT, DELAY_US, FLEET, BUFFER, ORIGIN, STOP) = range(14)
+(KIND, INDEX, AT, CAPACITY, QUANTITY, PACE, BELT_IN, FLEET_IN, BELT_UNIT, DELAY_US, FLEET, BUFFER, ORIGIN, STOP) = (
+    range(14))  # fmt: skip
 BUFFER_KIND, EXIT_KIND, CONVEYOR_KIND, CALLS_KIND = range(4)
 
 # failure mode; planned maintenance; pool; shift; fleet
@@ -48,8 +49,8 @@ FIRST_COME, NEAREST, MOST_URGENT = range(3)
 # unit
 (
     PHASE, STEP, HALTED, OFF, CLOSING, HELD, N_HELD, OUTCOME, PLACE, OFFERED, VARIANT, CALLS_ON, NOW_STATE,
-    LAST_ROW, LEFT_US, DRAWN_US, BUSY_US, CLOCK_ON, STARTED, FAILED, REPAIRING, BUSY_DUE, RAN_US, SINCE, UPKEEP, PARTS_DONE,
-    SEND_NEXT, SEND_SINCE, SEND_ORIGIN, IDLING, IDLE_NEXT, IDLE_SINCE,
+    LAST_ROW, LEFT_US, DRAWN_US, BUSY_US, CLOCK_ON, STARTED, FAILED, REPAIRING, BUSY_DUE, RAN_US, SINCE, UPKEEP,
+    PARTS_DONE, SEND_NEXT, SEND_SINCE, SEND_ORIGIN, IDLING, IDLE_NEXT, IDLE_SINCE,
     CALL_NEXT, CALL_PRIORITY, CALL_SINCE, CALL_AS, ASSIGNED, UNSETTLED, STATE_SINCE, SETUP_US, DUE_COUNT,
     K_CYCLE, K_QUALITY,
     OUTSIDE, INSIDE, CARD_ROW, K_ARRIVAL, K_VARIANT,
@@ -62,7 +63,7 @@ FIRST_COME, NEAREST, MOST_URGENT = range(3)
 S_WIDTH = SPENT0 + 14  # time in each state follows
 EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # PHASE, as in sim/machine.py
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)
-AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # CALL_AS: what a member is needed for; SERVED0 + it: who
+AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # CALL_AS: why; SERVED0 + it: who
 TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # TASK of a vehicle
 
 # place; station; failure mode; planned maintenance; pool; shift; fleet
@@ -74,7 +75,7 @@ TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # TASK of a ve
 (CYCLE, EDGE) = range(2)
 (FLEET_DIRTY, REQUESTS) = range(2)
 
-# part: w.p
+# a part, in w.p
 (PART_NEXT, PART_ROW, PART_AT, PART_VARIANT, PART_ORIGIN, PART_LOOPS, P_WIDTH) = range(7)
 
 # the line: w.g; the bits of stations where a move may be possible follow

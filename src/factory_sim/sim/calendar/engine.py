@@ -70,7 +70,9 @@ class CalendarRun:
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""
-        entered, left, scrapped, merged = (int(self._world.g[i]) for i in (c.ENTERED_N, c.LEFT_N, c.SCRAPPED_N, c.MERGED_N))
+        entered, left, scrapped, merged = (
+            int(self._world.g[i]) for i in (c.ENTERED_N, c.LEFT_N, c.SCRAPPED_N, c.MERGED_N)
+        )
         return entered, left, scrapped, merged, int(self._world.s[: len(self.plant.units), c.INSIDE].sum())
 
     def snapshot(self) -> World:
@@ -86,7 +88,7 @@ class CalendarRun:
         other = object.__new__(CalendarRun)
         other.__dict__.update(self.__dict__)
         names = stream_names(self._flat, seed, replication)
-        other._use(copied(self._world)._replace(k=names))  # noqa: SLF001 - our own
+        other._use(copied(self._world)._replace(k=names))
         return other
 
     def _take_rows(self) -> EventLog:
@@ -123,7 +125,9 @@ def compile_all() -> None:
     """Compile every function of the engine, or load what was compiled before."""
     names = ("source", "machine")
     machine = Machine("machine", 1, 0, "machine")
-    operation = Operation("operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),))
+    operation = Operation(
+        "operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),)
+    )
     plant = Plant("", "", "", "UTC", "", ("",), (operation,), (machine,), (Source("source", 0),), (), names)
     CalendarRun(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
 

@@ -11,7 +11,7 @@ from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.state import BLOCK_BITS
 
-# ruff: noqa: ANN001, ANN201 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 NEVER = NEVER_US
 
 

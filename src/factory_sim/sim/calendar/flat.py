@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from factory_sim.streams import law
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory_sim.plant.spec import Distribution, Fleet, Machine, Operation, Plant, Source
+    from factory_sim.distributions import Distribution
+    from factory_sim.plant.spec import Fleet, Machine, Operation, Plant, Source
 
 POLICY_CODES = {"first_come": c.FIRST_COME, "nearest": c.NEAREST, "most_urgent": c.MOST_URGENT}
 BEHAVIOUR_CODES = {"machining": c.TAKES_ONE, "joining": c.TAKES_SET, "batching": c.TAKES_BATCH}
@@ -45,10 +47,20 @@ class _Flattener:
         extra = sum(i.conveyor >= 0 or i.fleet >= 0 for o in plant.operations for i in o.inputs)
         n_modes = sum(len(m.failures) for m in plant.machines)
         n_plans = sum(len(m.maintenance) for m in plant.machines)
-        counts = (len(plant.units), sum(len(o.inputs) for o in plant.operations) + 1 + extra, len(plant.operations) + 1,
-                  n_modes, n_plans, len(plant.robots) + len(plant.crews), len(plant.shifts), len(plant.fleets))
+        counts = (
+            len(plant.units),
+            sum(len(o.inputs) for o in plant.operations) + 1 + extra,
+            len(plant.operations) + 1,
+            n_modes,
+            n_plans,
+            len(plant.robots) + len(plant.crews),
+            len(plant.shifts),
+            len(plant.fleets),
+        )
         starts = np.cumsum([0, *counts])
-        _, self.place0, self.station0, self.mode0, self.plan0, self.pool0, self.shift0, self.fleet0, total = starts.tolist()
+        _, self.place0, self.station0, self.mode0, self.plan0, self.pool0, self.shift0, self.fleet0, total = (
+            starts.tolist()
+        )
         self.f = np.full((total, c.F_WIDTH), -1, np.int64)
         self.whole: list[int] = []
         self.floats: list[float] = []
@@ -78,7 +90,8 @@ class _Flattener:
         line = np.zeros(c.NOW, np.int64)
         for column, value in (
             (c.N_UNITS, len(plant.units)), (c.PLACE0, self.place0), (c.STATION0, self.station0),
-            (c.N_STATIONS, len(plant.operations)), (c.POOL0, self.pool0), (c.N_POOLS, len(plant.robots) + len(plant.crews)),
+            (c.N_STATIONS, len(plant.operations)), (c.POOL0, self.pool0),
+            (c.N_POOLS, len(plant.robots) + len(plant.crews)),
             (c.SHIFT0, self.shift0), (c.N_SHIFTS, len(plant.shifts)), (c.FLEET0, self.fleet0),
             (c.N_FLEETS, len(plant.fleets)), (c.N_VARIANTS, len(plant.variants)), (c.N_SLOTS, n_used),
         ):  # fmt: skip
@@ -201,8 +214,13 @@ class _Flattener:
         self._stream(unit, c.CYCLES, machine.name, "cycle")
         if operation.inspection is not None:
             self._stream(unit, c.VERDICTS, machine.name, "quality")
-        for kind, number in ((Class.PROCESSING_END, 0), (Class.REPAIR_END, 0), (Class.UPKEEP_END, 0), (Class.FAILURE, 0),
-                             (Class.FAILURE, 1)):
+        for kind, number in (
+            (Class.PROCESSING_END, 0),
+            (Class.REPAIR_END, 0),
+            (Class.UPKEEP_END, 0),
+            (Class.FAILURE, 0),
+            (Class.FAILURE, 1),
+        ):
             self._slot(kind, unit, unit, number)
         self._modes_and_plans(machine, row)
 
@@ -211,14 +229,22 @@ class _Flattener:
         for mode in machine.failures:
             own = self.f[self._next_mode]
             own[c.CLOCK], own[c.WEARING], own[c.CREW] = mode.clock != "busy", mode.wear, self._crew(mode.crew)
-            own[c.PRIORITY], own[c.LIFE_LAW], own[c.REPAIR_LAW] = mode.priority, self._law(mode.after), self._law(mode.repair)
+            own[c.PRIORITY], own[c.LIFE_LAW], own[c.REPAIR_LAW] = (
+                mode.priority,
+                self._law(mode.after),
+                self._law(mode.repair),
+            )
             self._stream(self._next_mode, c.LIVES, machine.name, f"failure:{mode.name}")
             self._stream(self._next_mode, c.REPAIRS, machine.name, f"repair:{mode.name}")
             self._next_mode += 1
         row[c.N_PLANS], row[c.PLAN0] = len(machine.maintenance), self._next_plan
         for number, plan in enumerate(machine.maintenance):
             own = self.f[self._next_plan]
-            own[c.EVERY_US], own[c.EVERY_PARTS], own[c.PLAN_UNIT] = us_from_s(plan.every_s), plan.every_parts, machine.unit
+            own[c.EVERY_US], own[c.EVERY_PARTS], own[c.PLAN_UNIT] = (
+                us_from_s(plan.every_s),
+                plan.every_parts,
+                machine.unit,
+            )
             own[c.PLAN_CREW], own[c.PLAN_LAW] = self._crew(plan.crew), self._law(plan.duration)
             own[c.WEAR_AT] = self._float_list([plan.at_wear * 1_000_000])
             self._slot(Class.ALARM, machine.unit, self._next_plan, number)
@@ -232,7 +258,7 @@ class _Flattener:
     def _source(self, index: int, source: Source) -> None:
         row = self.f[source.unit]
         moments = [0, *(us_from_s(s) for s in source.arrivals_s)]
-        gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
         n_mix = len(source.mix) if not source.sequence and len(source.mix) > 1 else 0
         row[c.ROLE], row[c.CARDS], row[c.LOSES] = c.ROLE_SOURCE, source.cards, source.when_full == "lose"
         row[c.SATURATED] = source.interarrival is None and not source.arrivals_s
@@ -247,7 +273,11 @@ class _Flattener:
     def _fleet(self, fleet_row: int, fleet: Fleet) -> None:
         row = self.f[fleet_row]
         travel = [us_from_s(d / fleet.speed_mps) for line in fleet.distance_m for d in line]
-        row[c.POLICY], row[c.N_STOPS], row[c.TRAVEL0] = POLICY_CODES[fleet.policy], len(fleet.distance_m), self._list(travel)
+        row[c.POLICY], row[c.N_STOPS], row[c.TRAVEL0] = (
+            POLICY_CODES[fleet.policy],
+            len(fleet.distance_m),
+            self._list(travel),
+        )
         for unit in fleet.units:
             own, name = self.f[unit], self.plant.units[unit]
             own[c.ROLE], own[c.OF_FLEET] = c.ROLE_VEHICLE, fleet_row
@@ -259,7 +289,7 @@ class _Flattener:
             self._slot(Class.TRANSPORT_END, unit, unit)
 
     def _pools(self) -> None:
-        pools = [((robot.unit,), Wait.ROBOT, -1) for robot in self.plant.robots]
+        pools: list[tuple[Sequence[int], Wait, int]] = [((robot.unit,), Wait.ROBOT, -1) for robot in self.plant.robots]
         pools += [(crew.units, Wait.OPERATOR, crew.shift) for crew in self.plant.crews]
         for index, (units, kind, shift) in enumerate(pools):
             row = self.f[self.pool0 + index]
@@ -278,9 +308,17 @@ class _Flattener:
     # ---- slots of the event list
 
     def _place_slots(self) -> int:
-        column = {Class.CALENDAR: c.SHIFT_SLOT, Class.ALARM: c.PLAN_SLOT, Class.REPAIR_END: c.SLOT_REPAIR,
-                  Class.UPKEEP_END: c.SLOT_UPKEEP, Class.PROCESSING_END: c.SLOT_END, Class.FAILURE: c.SLOT_WEAR,
-                  Class.TRANSPORT_END: c.SLOT_TRANSPORT, Class.ARRIVAL: c.SLOT_ARRIVAL, Class.TIMEOUT: c.SLOT_TIMEOUT}
+        column = {
+            Class.CALENDAR: c.SHIFT_SLOT,
+            Class.ALARM: c.PLAN_SLOT,
+            Class.REPAIR_END: c.SLOT_REPAIR,
+            Class.UPKEEP_END: c.SLOT_UPKEEP,
+            Class.PROCESSING_END: c.SLOT_END,
+            Class.FAILURE: c.SLOT_WEAR,
+            Class.TRANSPORT_END: c.SLOT_TRANSPORT,
+            Class.ARRIVAL: c.SLOT_ARRIVAL,
+            Class.TIMEOUT: c.SLOT_TIMEOUT,
+        }
         for slot, (kind, _, number, thing) in enumerate(sorted(self.slots)):
             second = kind == Class.FAILURE and number == 1
             self.f[thing, c.SLOT_STRIKE if second else column[Class(kind)]] = slot

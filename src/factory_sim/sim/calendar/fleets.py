@@ -10,7 +10,7 @@ from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
 from factory_sim.sim.calendar.rows import draw, mark, row, unsettle
 
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (
     int(State.IDLE), int(State.MOVING_EMPTY), int(State.LOADING), int(State.CHARGING))  # fmt: skip
 _NO_MOVE, _PASSED = int(Outcome.NONE), int(Outcome.PASSED)
@@ -75,9 +75,9 @@ def _choose(w, fleet):
 def _longest_free(w, fleet):
     best = -1
     for unit in range(w.g[c.N_UNITS]):
-        if w.f[unit, c.ROLE] == c.ROLE_VEHICLE and w.f[unit, c.OF_FLEET] == fleet:
-            if w.s[unit, c.FREE] and (best < 0 or w.s[unit, c.FREE_SINCE] < w.s[best, c.FREE_SINCE]):
-                best = unit
+        own = w.f[unit, c.ROLE] == c.ROLE_VEHICLE and w.f[unit, c.OF_FLEET] == fleet
+        if own and w.s[unit, c.FREE] and (best < 0 or w.s[unit, c.FREE_SINCE] < w.s[best, c.FREE_SINCE]):
+            best = unit
     return best
 
 

@@ -1,33 +1,32 @@
-"""A machine's work, breakdowns and maintenance. Twin of sim/machine.py, breakdowns.py and upkeep.py."""
+"""What a machine does, in which order, and what keeps it from going on. Twin of sim/machine.py."""
 
 from __future__ import annotations
 
 import math
 
-from factory_sim.clock import NEVER_US
 from factory_sim.compiled import inner_njit
 from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.events import cancel, schedule
+from factory_sim.sim.calendar.lives import count_for_upkeep, sync, wear
 from factory_sim.sim.calendar.places import exit_place, no_longer_waits, offer, room, waits_for_part
 from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
-from factory_sim.sim.calendar.rows import chance, draw, mark, row, unsettle
+from factory_sim.sim.calendar.rows import chance, draw, mark, row
 
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _OFF, _SETUP, _STARVED, _BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)
 _BLOCKED, _WAITING, _UPKEEP = int(State.BLOCKED), int(State.WAITING), int(State.MAINTENANCE)
 _DOWN, _REPAIR = int(State.DOWN), int(State.REPAIR)
 _VEHICLE = int(Wait.VEHICLE)
 _NO_MOVE, _REWORK, _SCRAPPED = int(Outcome.NONE), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 STEP_TAKEN, STEP_SETUP, STEP_NEEDS, STEP_WORKED, STEP_GAVE = 0, 1, 2, 10, 20
-NEVER = NEVER_US
 
 
 # ---- state and rows
 
 
 @inner_njit
-def state_now(w, unit):
+def state_now(w, unit):  # noqa: PLR0911 - a table of states
     """The one state the machine is in; what keeps it from going on comes first."""
     u = w.s[unit]
     if u[c.HALTED]:
@@ -79,27 +78,12 @@ def write_state(w, unit, cause):
     return row(w, unit, state, part, _NO_MOVE, detail_of(w, unit, state), max(cause, u[c.LAST_ROW]))
 
 
-@inner_njit
-def wear(w, unit):
-    """Millionths of the way to the nearest failure that wear causes."""
-    worst = 0
-    if w.f[unit, c.WEARS]:
-        for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-            if w.f[i, c.WEARING] and not w.f[i, c.CLOCK]:
-                life = w.s[i, c.LIFE_US]
-                share = 1_000_000
-                if life:
-                    share -= int((w.s[i, c.DUE] - w.s[unit, c.BUSY_US]) * 1e6 / life)
-                worst = max(worst, share)
-    return worst
-
-
 # ---- the words of behaviours
 
 
 @inner_njit
 def proceed(w, unit):
-    """Go on with the work instruction: change over, get robot and operator, work, give, take (behaviours/machining.py)."""
+    """Go on with the work instruction (behaviours/machining.py): change over, get robot and operator, work, give."""
     u, kind = w.s[unit], w.f[unit]
     station = w.f[kind[c.STATION]]
     step = u[c.STEP]
@@ -152,7 +136,7 @@ def _work(w, unit, station):
     drawn = draw(w, w.f[unit, c.CYCLE_LAW], unit, c.CYCLES, u[c.K_CYCLE])
     u[c.K_CYCLE] += 1
     if station[c.FACTOR0] >= 0:
-        drawn = int(math.floor(drawn * w.x[station[c.FACTOR0] + w.p[u[c.HELD], c.PART_VARIANT]] + 0.5))
+        drawn = math.floor(drawn * w.x[station[c.FACTOR0] + w.p[u[c.HELD], c.PART_VARIANT]] + 0.5)
     u[c.PHASE], u[c.LEFT_US], u[c.DRAWN_US], u[c.STEP] = c.WORK, drawn, drawn, STEP_WORKED
     run_clock(w, unit)
 
@@ -164,7 +148,7 @@ def _give(w, unit):
     for i in range(kind[c.N_NEEDS]):
         release(w, kind[c.NEED0 + i], unit, c.AS_NEED0 + i)
     if kind[c.N_PLANS]:
-        _count_for_upkeep(w, unit)
+        count_for_upkeep(w, unit)
     if u[c.CLOSING]:
         switch_off(w, unit)
     offer_front(w, unit)
@@ -306,161 +290,3 @@ def shift_begins(w, unit):
     if w.s[unit, c.OFF]:
         w.s[unit, c.OFF] = 0
         go_on(w, unit, -1)
-
-
-# ---- breakdowns
-
-
-@inner_njit
-def find_due(w, unit):
-    """The earliest operation-dependent failure, in busy time."""
-    due = NEVER
-    for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-        if not w.f[i, c.CLOCK]:
-            due = min(due, w.s[i, c.DUE])
-    w.s[unit, c.BUSY_DUE] = due
-
-
-@inner_njit
-def _first_due(w, unit, clock):
-    best = -1
-    for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-        if w.f[i, c.CLOCK] == clock and (best < 0 or w.s[i, c.DUE] < w.s[best, c.DUE]):
-            best = i
-    return best
-
-
-@inner_njit
-def new_life(w, unit, mode):
-    """Mode `mode` (an index of all modes) draws a new life."""
-    life = draw(w, w.f[mode, c.LIFE_LAW], mode, c.LIVES, w.s[mode, c.K_LIFE])
-    w.s[mode, c.K_LIFE] += 1
-    w.s[mode, c.LIFE_US] = life
-    w.s[mode, c.DUE] = life + (w.s[unit, c.RAN_US] if w.f[mode, c.CLOCK] else w.s[unit, c.BUSY_US])
-    find_due(w, unit)
-
-
-@inner_njit
-def sync(w, unit):
-    """Let the time-dependent clocks run or stand, as the machine's state says."""
-    first = _first_due(w, unit, 1)
-    if first < 0:
-        return
-    u, now = w.s[unit], w.g[c.NOW]
-    running = not u[c.OFF] and u[c.FAILED] < 0
-    if running and u[c.SINCE] < 0:
-        u[c.SINCE] = now
-        schedule(w, w.f[unit, c.SLOT_STRIKE], w.s[first, c.DUE] - u[c.RAN_US])
-    elif not running and u[c.SINCE] >= 0:
-        u[c.RAN_US] += now - u[c.SINCE]
-        u[c.SINCE] = -1
-        cancel(w, w.f[unit, c.SLOT_STRIKE])
-
-
-@inner_njit
-def fails(w, unit, clock):
-    """The earliest mode of a clock (0: operation-dependent, 1: time-dependent) strikes."""
-    mode = _first_due(w, unit, clock)
-    if not w.s[unit, c.HALTED]:
-        pause(w, unit)
-    w.s[unit, c.FAILED], w.s[unit, c.REPAIRING] = mode - w.f[unit, c.MODE0], 0
-    sync(w, unit)
-    if w.f[mode, c.CREW] < 0:
-        repair(w, unit, -1)
-    else:
-        unsettle(w, unit)
-        call(w, w.f[mode, c.CREW], unit, c.AS_BREAKDOWN, w.f[mode, c.PRIORITY])
-
-
-@inner_njit
-def repair(w, unit, cause):
-    """The repair begins."""
-    w.s[unit, c.REPAIRING] = 1
-    mode = w.f[unit, c.MODE0] + w.s[unit, c.FAILED]
-    duration = draw(w, w.f[mode, c.REPAIR_LAW], mode, c.REPAIRS, w.s[mode, c.K_REPAIR])
-    w.s[mode, c.K_REPAIR] += 1
-    schedule(w, w.f[unit, c.SLOT_REPAIR], duration)
-    write_state(w, unit, cause)
-
-
-@inner_njit
-def repaired(w, unit):
-    """The repair is over."""
-    mode = w.f[unit, c.MODE0] + w.s[unit, c.FAILED]
-    w.s[unit, c.FAILED], w.s[unit, c.REPAIRING] = -1, 0
-    new_life(w, unit, mode)
-    go_on(w, unit, -1)
-    if w.f[mode, c.CREW] >= 0:
-        release(w, w.f[mode, c.CREW], unit, c.AS_BREAKDOWN)
-
-
-# ---- planned maintenance
-
-
-@inner_njit
-def _count_for_upkeep(w, unit):
-    u = w.s[unit]
-    u[c.PARTS_DONE] += u[c.N_HELD]
-    worn = wear(w, unit)
-    for i in range(w.f[unit, c.PLAN0], w.f[unit, c.PLAN0] + w.f[unit, c.N_PLANS]):
-        every = w.f[i, c.EVERY_PARTS]
-        counted = every > 0 and u[c.PARTS_DONE] - w.s[i, c.DONE_AT] >= every
-        limit = w.x[w.f[i, c.WEAR_AT]]
-        if (counted or (limit > 0.0 and worn >= limit)) and not w.s[i, c.DUE_SEQ]:
-            falls_due(w, unit, i)
-
-
-@inner_njit
-def falls_due(w, unit, plan):
-    """Maintenance is asked for."""
-    w.s[unit, c.DUE_COUNT] += 1
-    w.s[plan, c.DUE_SEQ] = w.s[unit, c.DUE_COUNT]
-    mark(w, w.f[unit, c.STATION])
-
-
-@inner_njit
-def alarm_rings(w, unit, plan):
-    """Maintenance by calendar."""
-    schedule(w, w.f[plan, c.PLAN_SLOT], w.f[plan, c.EVERY_US])
-    if not w.s[plan, c.DUE_SEQ] and plan - w.f[unit, c.PLAN0] != w.s[unit, c.UPKEEP]:
-        falls_due(w, unit, plan)
-
-
-@inner_njit
-def start_due(w, unit):
-    """Begin what is due, if its crew is free. The machine is empty and available."""
-    first, n = w.f[unit, c.PLAN0], w.f[unit, c.N_PLANS]
-    after = 0
-    while True:
-        plan = -1  # the one that fell due next after `after`
-        for i in range(first, first + n):
-            if w.s[i, c.DUE_SEQ] > after and (plan < 0 or w.s[i, c.DUE_SEQ] < w.s[plan, c.DUE_SEQ]):
-                plan = i
-        if plan < 0:
-            return
-        crew = w.f[plan, c.PLAN_CREW]
-        if crew < 0 or try_take(w, crew, unit, c.AS_UPKEEP):
-            w.s[plan, c.DUE_SEQ] = 0
-            pause(w, unit)
-            w.s[unit, c.UPKEEP] = plan - first
-            duration = draw(w, w.f[plan, c.PLAN_LAW], plan, c.UPKEEPS, w.s[plan, c.K_PLAN])
-            w.s[plan, c.K_PLAN] += 1
-            schedule(w, w.f[unit, c.SLOT_UPKEEP], duration)
-            write_state(w, unit, -1 if crew < 0 else w.g[c.ROWS] - 1)
-            return
-        w.s[w.f[unit, c.STATION], c.WANTED] = 1
-        after = w.s[plan, c.DUE_SEQ]
-
-
-@inner_njit
-def upkeep_ends(w, unit):
-    """Maintenance is over: every wearing mode starts a new life."""
-    plan = w.f[unit, c.PLAN0] + w.s[unit, c.UPKEEP]
-    w.s[unit, c.UPKEEP] = -1
-    w.s[plan, c.DONE_AT] = w.s[unit, c.PARTS_DONE]
-    for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-        if w.f[i, c.WEARING] and not w.f[i, c.CLOCK]:
-            new_life(w, unit, i)
-    go_on(w, unit, -1)
-    if w.f[plan, c.PLAN_CREW] >= 0:
-        release(w, w.f[plan, c.PLAN_CREW], unit, c.AS_UPKEEP)

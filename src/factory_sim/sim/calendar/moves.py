@@ -5,8 +5,9 @@ from __future__ import annotations
 from factory_sim.compiled import inner_njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar.breakdowns import start_due
 from factory_sim.sim.calendar.events import schedule
-from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, start_due, state_now
+from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.places import (
     enqueue,
     freed_by,
@@ -20,7 +21,7 @@ from factory_sim.sim.calendar.places import (
 )
 from factory_sim.sim.calendar.rows import append, chance, draw, mark, pop_front, row, unsettle
 
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _STARVED, _BUSY, _BLOCKED, _MOVING = int(State.STARVED), int(State.BUSY), int(State.BLOCKED), int(State.MOVING_LOADED)
 _TOOK, _MERGED, _PASSED = int(Outcome.TOOK), int(Outcome.MERGED), int(Outcome.PASSED)
 _SCRAPPED, _LEFT, _ENTERED = int(Outcome.SCRAPPED), int(Outcome.LEFT), int(Outcome.ENTERED)

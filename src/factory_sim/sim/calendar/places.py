@@ -6,7 +6,7 @@ from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.rows import append, mark, unsettle
 
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
+# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 
 
 @inner_njit

@@ -65,10 +65,10 @@ def highest(w):
 @inner_njit
 def any_marked(w):
     """Whether a move may be possible anywhere."""
+    marked = 0
     for word in range(c.DIRTY0, len(w.g)):
-        if w.g[word]:
-            return True
-    return False
+        marked |= w.g[word]
+    return marked != 0
 
 
 @inner_njit

@@ -32,7 +32,7 @@ FIELDS = {
 }  # fmt: skip
 
 
-class OpenWorld(types.Type):
+class OpenWorld(types.Type):  # type: ignore[misc]
     """Numba's type of an address of a header: for each array its address and its length."""
 
     def __init__(self) -> None:
@@ -49,9 +49,12 @@ class _OpenWorldModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 @intrinsic
-def world_at(_context, address):
+def _world_at(_context, address):  # noqa: ARG001 - Numba passes it to the code that this generates
     """The open world whose header stands at `address`."""
     return open_world(types.int64), lambda _context, _builder, _signature, arguments: arguments[0]
+
+
+world_at: Any = _world_at  # called with the address alone
 
 
 def _array(name: str) -> Any:
