@@ -5,22 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.sim.build import Builder
+from factory_sim.sim.commands import Commands
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth, Window
+    from factory_sim.sim.commands import Command
 
 
 class ReferenceRun:
     """The SimPy model of one plant, at some moment."""
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, window: Window) -> None:
-        self._line = Builder(plant, seed, replication, window).build()
+        builder = Builder(plant, seed, replication, window)
+        self._line = builder.build()
+        self._commands = Commands(self._line, builder.machines, self._line.fleets)
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
         self._line.advance(until_us)
         return self._line.writer.take()
+
+    def command(self, command: Command) -> None:
+        """Let a command happen at the start of the next slice. Raises ModelError if nobody can carry it out."""
+        self._commands.give(command)
 
     def truth(self) -> Truth:
         """What has been counted so far in the window."""

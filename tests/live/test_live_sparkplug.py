@@ -1,0 +1,63 @@
+"""A run as Sparkplug edge nodes, heard by a Sparkplug host: the KPIs are those of the other formats."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from factory_sim import doors
+from factory_sim.live.answers import Answers
+from factory_sim.live.listen import Listener, listen
+from factory_sim.live.publish import Order, publish
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+from factory_sim.wire.loopback import Loopback
+from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+ROOT = "t/sparkplug"
+START_NS = 1_767_225_600_000_000_000
+ORDER = Order(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug", root=ROOT, start_ns=START_NS)
+
+
+def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> None:
+    with Broker() as broker:
+        answers = Answers(ROOT, host_id="scada", with_kpis=True)
+        listener, ready = Listener(ROOT), threading.Event()
+
+        def hear() -> None:
+            with Client(broker.url, **answers.connection()) as client:
+                listen(listener, client, ready=ready.set, answers=answers)
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        ready.wait(10)
+        with EdgeSessions(broker.url, primary_host="scada") as sessions:
+            publish(PLANT, ORDER, sessions)
+        thread.join(60)
+        with Client(broker.url) as late:
+            late.subscribe([f"{ROOT}/kpi/#", "spBv1.0/STATE/scada"])
+            retained = {m.topic: m for m in late.messages(0.5)}
+    assert answers.host is not None
+    assert answers.host.rebirths == 0
+    assert listener.feed is not None
+    assert listener.feed.losses().lost == 0
+    assert listener.payload_format == "sparkplug"
+    assert {f"{ROOT}/kpi/line", f"{ROOT}/kpi/machines/M001", f"{ROOT}/kpi/operations/WASH"} <= set(retained)
+    assert orjson.loads(retained["spBv1.0/STATE/scada"].payload)["online"] is False
+    agrees_with_bulk(listener)
+
+
+def agrees_with_bulk(listener: Listener) -> None:
+    wire, exact = Loopback(), Listener(ROOT)
+    wire.subscribe(["#"])
+    publish(PLANT, replace(ORDER, payload_format="bulk"), wire)
+    for message in wire.messages():
+        exact.take(message)
+    wanted = exact.table()
+    for name, kpi in listener.table().kpis.items():
+        np.testing.assert_allclose(kpi.values, wanted.kpis[name].values, rtol=1e-3, atol=1e-3, err_msg=name)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from factory_sim import doors
+from factory_sim.errors import ModelError
+from factory_sim.plant.states import Outcome, State
+from factory_sim.records import EventLog, Window
+from factory_sim.sim.commands import Command
+from factory_sim.sim.reference import ReferenceRun
+
+PLANT = doors.load(Path(__file__).parents[1] / "live" / "three.yaml")
+MINUTE = 60_000_000
+WASH = next(m.unit for m in PLANT.machines if PLANT.operations[m.operation].name == "WASH")
+UNTIL = 120 * MINUTE
+
+
+def run(*commands: Command, slice_us: int = MINUTE) -> EventLog:
+    reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
+    pieces = []
+    for t1 in range(slice_us, UNTIL + 1, slice_us):
+        for command in commands:
+            if command.t_us == t1 - slice_us:
+                reference.command(command)
+        pieces.append(reference.advance(t1))
+    return EventLog.join(pieces)
+
+
+def same(a: EventLog, b: EventLog) -> bool:
+    names = ("t_us", "unit", "state", "part", "outcome", "cause")
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+
+
+def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices() -> None:
+    commands = [
+        Command(10 * MINUTE, WASH, "speed", 0.5), Command(20 * MINUTE, WASH, "stop"),
+        Command(30 * MINUTE, WASH, "start"), Command(40 * MINUTE, WASH, "speed", 1.0),
+    ]  # fmt: skip
+    assert same(run(*commands), run(*commands))
+    assert same(run(*commands), run(*commands, slice_us=10 * MINUTE))
+    assert not same(run(*commands), run())
+
+
+def test_a_command_changes_nothing_before_its_moment() -> None:
+    plain, told = run(), run(Command(50 * MINUTE, WASH, "stop"))
+    n = int((plain.t_us < 50 * MINUTE).sum())
+    assert same(plain.take(slice(n)), told.take(slice(n)))
+
+
+def test_a_machine_at_half_speed_takes_twice_as_long() -> None:
+    log = run(Command(0, WASH, "speed", 0.5))
+    took = log.t_us[(log.unit == WASH) & (log.outcome == Outcome.TOOK)]
+    plain = run()
+    usual = plain.t_us[(plain.unit == WASH) & (plain.outcome == Outcome.TOOK)]
+    assert np.median(np.diff(took)) / np.median(np.diff(usual)) == pytest.approx(2.0, rel=0.1)
+
+
+def test_a_stopped_machine_is_off_until_it_is_started() -> None:
+    told = [(20, "stop"), (30, "stop"), (45, "start")]
+    log = run(*(Command(minute * MINUTE, WASH, name) for minute, name in told))
+    rows = log.take(log.unit == WASH)
+    inside = (rows.t_us >= 20 * MINUTE) & (rows.t_us < 45 * MINUTE)
+    assert rows.state[inside].tolist() == [State.OFF]
+    assert rows.t_us[inside].tolist() == [20 * MINUTE]
+    assert rows.state[rows.t_us >= 45 * MINUTE][0] != State.OFF
+
+
+def test_a_speed_of_one_is_the_plant_s_own() -> None:
+    assert same(run(Command(0, WASH, "speed", 1.0)), run())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command(0, WASH, "speed", 0.0), Command(0, WASH, "speed", float("nan")), Command(0, WASH, "speed", "fast"),
+        Command(0, WASH, "sped", 1.0), Command(0, 0, "stop"), Command(0, WASH, "policy", "nearest"),
+        Command(5, WASH, "stop"), Command(0, 999, "start"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_do_is_refused(command: Command) -> None:
+    reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
+    with pytest.raises(ModelError):
+        reference.command(command)
