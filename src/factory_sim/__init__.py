@@ -1,1 +1,20 @@
 """A plant is simulated, sensed, put on the wire, analysed and viewed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from factory_sim.study.notebook import compare, load, simulate
+
+__all__ = ["compare", "load", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public calls, imported when they are first asked for: `import factory_sim` itself stays quick."""
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from factory_sim.study import notebook  # noqa: PLC0415 - late on purpose
+
+    return getattr(notebook, name)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 I1 = NDArray[np.int8]
 U1 = NDArray[np.uint8]
@@ -261,3 +261,53 @@ class Truth:
     busy_us: I8  # busy time of those cycles, also what lies before the window
     scrapped: I8
     good_parts: int  # that reached the sink in the window
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One plant of a study: how to load it again, and what a report says about it."""
+
+    name: str
+    role: str  # "base", "scenario", or "probe": a variant that answers a further question
+    file: str
+    changes: tuple[str, ...] | None  # groups of a scenario's changes that apply; None: all
+    overrides: tuple[str, ...]
+    digest: str  # of the resolved plant
+    plant: str
+    title: str
+    question: str
+    currency: str
+    operations: tuple[str, ...]
+    operation_titles: tuple[str, ...]
+    operation_sections: tuple[str, ...]
+    machines: tuple[str, ...]
+    machine_operations: tuple[int, ...]
+    pacing: int  # operation index; -1: none named
+    planned_us: tuple[tuple[int, int], ...]
+    investment: Mapping[str, float] | None = None
+    assumptions: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # names of its changes, for the attribution
+    probe: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One replication of one arm, in a few kilobytes. NaN: not defined. docs/studies.md says what each field holds."""
+
+    arm: str
+    replication: int
+    seconds: float  # wall time
+    line: Mapping[str, float]
+    operation: Mapping[str, F8]
+    state_share: Mapping[str, F8]
+    out: I8
+    wip: I8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """Trials, decided before the first one ran, and what they are trials of."""
+
+    header: Mapping[str, Any]
+    arms: Mapping[str, Arm]
+    trials: Mapping[tuple[str, int], Trial]

@@ -12,7 +12,7 @@ from factory_sim.views.plain import things
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory_sim.records import EventLog, KpiTable
+    from factory_sim.records import EventLog, KpiTable, Study
 
 
 def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
@@ -36,6 +36,16 @@ def kpi_frame(table: KpiTable) -> pd.DataFrame:
         for thing, value in zip(things(table, kpi.per), kpi.values.reshape(-1).tolist(), strict=True)
     ]
     return pd.DataFrame(rows, columns=["kpi", "per", "name", "value", "unit"])
+
+
+def trial_frame(study: Study) -> pd.DataFrame:
+    """One line a trial of a study: columns arm, role, replication, then the line's KPIs; probes last."""
+    names = list(study.arms)
+    trials = sorted(study.trials.values(), key=lambda trial: (names.index(trial.arm), trial.replication))
+    return pd.DataFrame([
+        {"arm": trial.arm, "role": study.arms[trial.arm].role, "replication": trial.replication, **trial.line}
+        for trial in trials
+    ])
 
 
 def _named(codes: Any, names: Sequence[str]) -> Any:

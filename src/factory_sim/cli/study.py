@@ -1,0 +1,267 @@
+"""`compare`, `whatif`, `why`, `replay`: studies, the answer first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from factory_sim.study.run import Request, Session, Watcher
+
+PLANT = "gearbox_line"
+TYPED_UNTIL_PCT = 0.5
+
+
+def _percent(text: str) -> float:
+    """Half-width such as 0.5% [points]."""
+    from factory_sim import units
+
+    try:
+        value = 100 * units.parse(text, "share") if text.strip().endswith("%") else float(text)
+    except ValueError:
+        value = 0.0
+    if value > 0:
+        return value
+    message = f"expected a half-width above 0 such as 0.5%, got {text!r}"
+    raise typer.BadParameter(message)
+
+
+def _warm_up(text: str) -> float | None:
+    return None if text == "auto" else options.seconds(text)
+
+
+Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the most there may be.", min=2)]
+Until = Annotated[
+    str, typer.Option(metavar="PERCENT", help="Go on until the line rate's interval is ± this many points.", show_default="never")
+]
+WarmUp = Annotated[
+    str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
+]
+Workers = Annotated[int, typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor")]
+StudyFile = Annotated[
+    Path | None,
+    typer.Option("--study", help="Where trials are kept, and found again.", dir_okay=False, show_default="named after what is compared"),
+]
+Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
+Budget = Annotated[
+    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 min", help="The longest an attribution may take.")
+]
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The plant before: a file or a built-in name.")],
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each against BASE.")],
+    *,
+    replications: Replications = 30,
+    until: Until = "",
+    duration: options.Duration = 8 * 3600.0,
+    warm_up: WarmUp = "auto",
+    seed: options.Seed = 1,
+    workers: Workers = 0,
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    attribution: Attribution = True,
+    budget: Budget = 600.0,
+) -> None:
+    """Say what a scenario buys: paired runs on common random numbers, changes with 95 % intervals, who earned them.
+
+    Every finished trial is kept at once: after Ctrl-C the same command goes on where it was.
+
+    Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
+    """
+    from factory_sim.study.design import Variant
+    from factory_sim.study.run import Request
+
+    request = Request(
+        base=Variant(base), scenarios=tuple(Variant(each) for each in scenarios), replications=replications,
+        until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
+        workers=workers or os.cpu_count() or 1, file=study,
+    )  # fmt: skip
+    _compare(request, out, budget if attribution else None)
+
+
+def whatif(
+    plant: options.PlantFile,
+    changes: Annotated[list[str], typer.Argument(metavar="CHANGE...", help="As typed: OP410.cycle_time=34s, agv.count+2.")],
+    *,
+    replications: Replications = 64,
+    until: Until = f"{TYPED_UNTIL_PCT}%",
+    duration: options.Duration = 8 * 3600.0,
+    warm_up: WarmUp = "auto",
+    seed: options.Seed = 1,
+    workers: Workers = 0,
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    attribution: Attribution = False,
+    budget: Budget = 600.0,
+) -> None:
+    """Say what a change typed here would buy: a first interval after two pairs, refined while you watch.
+
+    Trials are kept only with --study.
+
+    Example: factory-sim whatif gearbox_line 'OP410.cycle_time=34s' 'agv.count+2'
+    """
+    from factory_sim.study.design import Variant
+    from factory_sim.study.run import FIRST_TYPED, Request
+
+    with TemporaryDirectory() as folder:
+        request = Request(
+            base=Variant(plant), scenarios=(Variant(plant, None, tuple(changes)),), replications=replications,
+            until_pct=_percent(until), first=FIRST_TYPED, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
+            workers=workers or os.cpu_count() or 1, file=study or Path(folder) / "whatif.study.jsonl",
+        )  # fmt: skip
+        _compare(request, out, budget if attribution else None, kept=study is not None)
+
+
+def why(
+    what: Annotated[str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study's file.")] = PLANT,
+    *,
+    arm: Annotated[str, typer.Option(help="Of a study: which plant.", show_default="the base")] = "",
+    top: Annotated[int, typer.Option(help="Operations to try.", min=1)] = 10,
+    replications: Replications = 10,
+    duration: options.Duration = 8 * 3600.0,
+    warm_up: WarmUp = "auto",
+    seed: options.Seed = 1,
+    workers: Workers = 0,
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+) -> None:
+    """Say which operation limits the line, and prove it: the critical path, what one second less is worth where, what comes next.
+
+    Example: factory-sim why retrofit
+    """
+    from factory_sim.study import why as answers
+    from factory_sim.study.compare import pairs
+    from factory_sim.study.design import BASE, Variant
+    from factory_sim.study.pool import Pool
+    from factory_sim.study.run import Request, begin, opened, run
+    from factory_sim.study.store import StudyError
+
+    processes = workers or os.cpu_count() or 1
+    with TemporaryDirectory() as folder, _watched() as watcher, Pool(processes) as pool:
+        if what.endswith(".jsonl"):
+            session = opened(Path(what), pool, watcher)
+        else:
+            request = Request(
+                base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
+                workers=processes, file=study or Path(folder) / "why.study.jsonl",
+            )  # fmt: skip
+            session = begin(request, pool, watcher)
+            run(session, request)
+        with session.kept:
+            name = arm or session.names(BASE)[0]
+            if name not in session.study.arms:
+                message = f"{session.kept.path} has no arm {name!r}. It has: {', '.join(session.names(BASE, 'scenario'))}."
+                raise StudyError(message)
+            answers.prepare(session, name, len(pairs(session.study, name)), top)
+            found = answers.why(session.study, name, top)
+    _write(out, found)
+    from factory_sim.views.study_text import why_lines
+
+    _print(why_lines(found))
+
+
+def replay(
+    study: Annotated[Path, typer.Argument(help="A study's file.", dir_okay=False)],
+    *,
+    workers: Workers = 0,
+    out: options.JsonFile = None,
+) -> None:
+    """Make every trial of a study again, from its plants and seed, and say whether the digits are the same.
+
+    Exit code 1 when they are not.
+
+    Example: factory-sim replay retrofit-vs-gearbox_line-1a2b3c4d.study.jsonl
+    """
+    from factory_sim.study.api import differing, replayed
+    from factory_sim.study.store import digest
+
+    with _watched() as watcher:
+        was, now = replayed(study, workers or os.cpu_count() or 1, watcher)
+    differ = differing(was, now)
+    _write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
+    typer.echo(f"same: {'no' if differ else 'yes'}")
+    typer.echo(f"{len(was.trials)} trials, digest {digest(was)[:16]}")
+    for arm, replication in differ[:10]:
+        typer.echo(f"  differs: {arm}, replication {replication}")
+    if differ:
+        raise typer.Exit(1)
+
+
+def _compare(request: Request, out: Path | None, budget_s: float | None, *, kept: bool = True) -> None:
+    from factory_sim.study.api import made
+    from factory_sim.views.study_text import answer_lines
+
+    with _watched(request.file if kept else None) as watcher:
+        found = made(request, watcher, budget_s)
+    answer = found.answer
+    _write(out, answer)
+    _print(answer_lines(answer))
+    if kept:
+        typer.echo(f"Study   {found.file}: `factory-sim why` and `replay` read it.")
+
+
+def _write(out: Path | None, content: dict[str, Any]) -> None:
+    if out is not None:
+        out.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _print(lines: list[Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
+
+
+@contextlib.contextmanager
+def _watched(file: Path | None = None) -> Iterator[Watcher]:
+    """Progress with the time left, on standard error; Ctrl-C ends with what is kept."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from factory_sim.study.compare import line_rate, scenarios_of
+    from factory_sim.study.run import Watcher
+
+    console = options.console()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    progress = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+
+    class Lines(Watcher):
+        """Shows stages as bars, and sentences as they are."""
+
+        def stage(self, name: str, total: int) -> None:
+            for task in progress.task_ids:
+                progress.remove_task(task)
+            progress.add_task(name, total=total)
+
+        def reached(self, done: int) -> None:
+            progress.update(progress.task_ids[-1], completed=done)
+
+        def say(self, text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        def interim(self, study: Any) -> None:
+            for arm in scenarios_of(study):
+                found = line_rate(study, arm.name)
+                self.say(f"{found.n:4} pairs  {arm.name}: line rate {found.mean:+.2f} % [{found.low:+.2f}, {found.high:+.2f}]")
+
+    try:
+        with progress:
+            yield Lines()
+    except KeyboardInterrupt:
+        where = f" in {file}" if file else ""
+        console.print(f"Stopped. Finished trials are kept{where}; the same command goes on from there.")
+        raise typer.Exit(130) from None
+
+
+COMMANDS = (compare, whatif, why, replay)

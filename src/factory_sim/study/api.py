@@ -1,0 +1,85 @@
+"""Studies for people who write Python: one call, one object that answers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.study import attribute, compare, store, why
+from factory_sim.study.design import BASE, Bench
+from factory_sim.study.pool import Pool
+from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
+from factory_sim.study.store import Store
+from factory_sim.views.frames import trial_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from factory_sim.records import Study
+
+BUDGET_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A finished study and its file."""
+
+    study: Study
+    file: Path
+    workers: int
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What `--json` writes (docs/studies.md)."""
+        return compare.answer(self.study)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a trial: arm, role, replication, then every KPI of the line."""
+        return trial_frame(self.study)
+
+    def why(self, arm: str = "", top: int = why.TOP) -> dict[str, Any]:
+        """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
+        with Pool(self.workers) as pool, session_in(self.file, pool, Watcher()) as session:
+            name = arm or session.names(BASE)[0]
+            why.prepare(session, name, len(compare.pairs(session.study, name)), top)
+            return why.why(session.study, name, top)
+
+
+@contextmanager
+def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
+    """The study in a file, open to be added to, closed at the end."""
+    session = opened(path, pool, watcher)
+    with session.kept:
+        yield session
+
+
+def made(request: Request, watcher: Watcher, budget_s: float | None = BUDGET_S) -> Comparison:
+    """Make the study of a request; budget_s: for the attributions, None: none. Raises FactoryErrors."""
+    with Pool(request.workers) as pool:
+        session = begin(request, pool, watcher)
+        with session.kept:
+            run(session, request)
+            for arm in compare.scenarios_of(session.study) if budget_s is not None else []:
+                attribute.prepare(session, arm, budget_s or 0.0)
+            return Comparison(session.study, session.kept.path, request.workers)
+
+
+def replayed(path: Path, workers: int, watcher: Watcher) -> tuple[Study, Study]:
+    """A study and the same trials made again, from the files that it names. Raises StudyError when those have changed."""
+    was = store.load(path)
+    with TemporaryDirectory() as folder, Pool(workers) as pool, Store(Path(folder) / "again", was.header) as again:
+        session = Session(again, Bench(), pool, watcher)
+        for arm in was.arms.values():
+            again.add_arm(arm)
+        session.ensure("replay", sorted(was.trials))
+        return was, session.study
+
+
+def differing(was: Study, now: Study) -> list[tuple[str, int]]:
+    """(arm, replication) of the trials whose digits differ."""
+    return [key for key in sorted(was.trials) if store.trial_digest(was.trials[key]) != store.trial_digest(now.trials[key])]

@@ -1,0 +1,187 @@
+"""What a study says: changes over pairs of trials on common random numbers, with intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis.paired import Interval, difference, holm, interval, p_value, percent
+from factory_sim.study import attribute, store
+from factory_sim.study.design import BASE, SCENARIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.records import F8, Arm, Study, Trial
+
+CONFIDENCE = 0.95
+RATE = "good_parts_per_h"
+# name in the answer -> KPI of the line; every other KPI of the line has its own name
+_RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}
+_NO_QUANTITY = {"constraint", "constraint_by_active_period"}  # numbers of operations
+# What a table shows, in this order, and what p-values are adjusted over: name -> (label, unit, shown as)
+SHOWN = {
+    "line_rate_pct": ("line: good parts per planned hour", "", ".2f"),
+    "station_time_pct": ("station {station}: cycle time", "s", ".2f"),
+    "station_rate_pct": ("station {station}: rate", "parts/h", ".2f"),
+    "station_oee_pct": ("station {station}: OEE", "%", ".1f"),
+    "oee_pct": ("all machines: OEE", "%", ".1f"),
+    "wip_pct": ("work in progress", "parts", ".0f"),
+    "lead_time_pct": ("lead time", "s", ".0f"),
+    "kwh_per_part_pct": ("energy per part", "kWh", ".2f"),
+    "cost_per_part_pct": ("cost per part", "{currency}", ".2f"),
+}
+
+
+def base_of(study: Study) -> Arm:
+    """The arm that the others are compared with."""
+    return next(arm for arm in study.arms.values() if arm.role == BASE)
+
+
+def scenarios_of(study: Study) -> list[Arm]:
+    """The compared arms."""
+    return [arm for arm in study.arms.values() if arm.role == SCENARIO]
+
+
+def pairs(study: Study, *arms: str) -> list[int]:
+    """Replications that all these arms have finished."""
+    return sorted(
+        r for name, r in study.trials if name == arms[0] and all((other, r) in study.trials for other in arms[1:])
+    )
+
+
+def line_rate(study: Study, scenario: str) -> Interval:
+    """Change of good parts per planned hour against the base [%]."""
+    base = base_of(study).name
+    found = pairs(study, base, scenario)
+    return percent(*(line_values(study, name, RATE, found) for name in (base, scenario)))
+
+
+def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -> F8:
+    """A KPI of the line by replication, shape (n,)."""
+    return np.array([study.trials[arm, r].line[kpi] for r in replications], np.float64)
+
+
+def path_shares(study: Study, arm: str) -> F8:
+    """Critical-path shares by replication and operation, shape (n, n_operations)."""
+    return np.array([study.trials[arm, r].operation["critical_path_share"] for r in pairs(study, arm)])
+
+
+def constraint(study: Study, arm: str) -> str:
+    """The operation with the largest mean share of the critical path; "" when no part came out."""
+    shares = np.nan_to_num(path_shares(study, arm)).mean(axis=0)
+    return study.arms[arm].operations[int(shares.argmax())] if len(shares) and shares.max() > 0 else ""
+
+
+def answer(study: Study) -> dict[str, Any]:
+    """Everything that `--json` writes (docs/studies.md): the first scenario's answer at the top, all below `scenarios`."""
+    each = {arm.name: scenario_answer(study, arm) for arm in scenarios_of(study)}
+    _adjust(each)
+    setting = store.setting_of(study)
+    about = {
+        "seed": setting.seed, "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
+        "warm_up": study.header["warm_up"], "digest": store.digest(study),
+    }  # fmt: skip
+    first: dict[str, Any] = next(iter(each.values()), {})
+    return {"base": base_of(study).name, **first, "scenarios": each, "study": about}
+
+
+def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
+    """One scenario against the base. `p` of the changes is not adjusted yet."""
+    base = base_of(study)
+    found = pairs(study, base.name, arm.name)
+    before, after = ([study.trials[name, r] for r in found] for name in (base.name, arm.name))
+    station = pacing_station(study)
+    quantities = {name: (_series(before, base, name, station), _series(after, arm, name, station)) for name in _names(before)}
+    shapley = attribute.attribution(study, arm)
+    return {
+        "scenario": arm.name,
+        "title": arm.title,
+        "replications": len(found),
+        "confidence": CONFIDENCE,
+        "station": station,
+        "currency": base.currency,
+        "change": {name: _change(*values) for name, values in quantities.items()},
+        "before": {name: as_dict(interval(values[0])) for name, values in quantities.items()},
+        "after": {name: as_dict(interval(values[1])) for name, values in quantities.items()},
+        "constraint": {"before": constraint(study, base.name), "after": constraint(study, arm.name)},
+        "attribution": shapley.parts if shapley else None,
+        "attribution_method": shapley.method if shapley else "not made",
+        "payback_years": payback(before, after, arm),
+    }
+
+
+def _names(trials: Sequence[Trial]) -> list[str]:
+    renamed = {kpi: name for name, kpi in _RENAMED.items()}
+    line = [renamed.get(kpi, f"{kpi}_pct") for kpi in trials[0].line if kpi not in _NO_QUANTITY] if trials else []
+    return [*line, "station_time_pct", "station_rate_pct", "station_oee_pct"]
+
+
+def pacing_station(study: Study) -> str:
+    """The operation that station numbers are read at: the one the plant names, else the base's constraint."""
+    base = base_of(study)
+    return base.operations[base.pacing] if base.pacing >= 0 else constraint(study, base.name)
+
+
+def _series(trials: Sequence[Trial], arm: Arm, name: str, station: str) -> F8:
+    """A quantity by replication, shape (n,)."""
+    if not name.startswith("station_"):
+        kpi = _RENAMED.get(name, name.removesuffix("_pct"))
+        return np.array([trial.line[kpi] for trial in trials], np.float64)
+    place = arm.operations.index(station) if station in arm.operations else -1
+    if place < 0:
+        return np.full(len(trials), np.nan)
+    kpi = "oee" if name == "station_oee_pct" else "cycle_time_s"
+    values = np.array([trial.operation[kpi][place] for trial in trials], np.float64)
+    return 3600 / values if name == "station_rate_pct" else values
+
+
+def _change(before: F8, after: F8) -> dict[str, float | None] | None:
+    """Mean, interval and p-value of a change [%]; None where one side is not defined or nothing to begin with."""
+    if not len(before) or not (np.isfinite(before).all() and np.isfinite(after).all()) or before.sum() == 0:
+        return None
+    return as_dict(percent(before, after)) | {"p": p_value(after - before)}
+
+
+def as_dict(found: Interval) -> dict[str, float | None]:
+    """An interval as JSON has it: None for what is infinite or not defined."""
+    return {name: finite(getattr(found, name)) for name in ("mean", "low", "high")}
+
+
+def finite(value: float) -> float | None:
+    """The value, None when it is infinite or not a number."""
+    return value if math.isfinite(value) else None
+
+
+def _adjust(answers: dict[str, dict[str, Any]]) -> None:
+    """Holm's p-values over everything that is shown together, in place of the single ones."""
+    shown = [
+        change for each in answers.values() for name in SHOWN if (change := each["change"].get(name)) is not None
+    ]
+    for change, p in zip(shown, holm([each["p"] for each in shown]).tolist(), strict=True):
+        change["p_holm"] = p
+    for each in answers.values():
+        for change in each["change"].values():
+            if change is not None:
+                change.pop("p")
+
+
+def payback(before: Sequence[Trial], after: Sequence[Trial], arm: Arm) -> dict[str, float | None] | None:
+    """Years until the investment is earned back; None without one.
+
+    Yearly gain = hours per year x change of (good parts per hour x (value per part - cost per part)). `high` is None
+    when the gain may be nothing, `mean` when it is.
+    """
+    money = arm.investment
+    if money is None:
+        return None
+
+    def earned(trials: Sequence[Trial]) -> F8:
+        return np.array([t.line[RATE] * (money["value_per_part"] - t.line["cost_per_part"]) for t in trials], np.float64)
+
+    gain = difference(earned(before), earned(after))
+    yearly = {name: getattr(gain, name) * money["hours_per_year"] for name in ("mean", "low", "high")}
+    years = {name: finite(money["amount"] / value) if value > 0 else None for name, value in yearly.items()}
+    return {"mean": years["mean"], "low": years["high"], "high": years["low"]}

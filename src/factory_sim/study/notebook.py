@@ -1,0 +1,73 @@
+"""`import factory_sim as fs`: plants, runs and studies with values as one types them, "8 h" or seconds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factory_sim import clock, units
+from factory_sim.sim import run as engine
+from factory_sim.study.api import BUDGET_S, Comparison, made
+from factory_sim.study.design import Variant
+from factory_sim.study.run import Request, Watcher
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.sim.run import Run
+
+
+def load(plant: str | Path, *changes: str) -> Plant:
+    """The plant that a file or a packaged name means, with changes as typed: `load("gearbox_line", "agv.count+2")`.
+
+    Raises ConfigError with every problem.
+    """
+    return Variant(str(plant), None, changes).load()
+
+
+def simulate(
+    plant: Plant | str | Path, *, duration: str | float = "8 h", warm_up: str | float = 0.0, seed: int = 1, replication: int = 0
+) -> Run:
+    """One run: its log from the start, and the window of `duration` after `warm_up`."""
+    spec = load(plant) if isinstance(plant, str | Path) else plant
+    t0 = clock.us_from_s(_seconds(warm_up))
+    until = t0 + clock.us_from_s(_seconds(duration))
+    return engine.simulate(spec, seed=seed, replication=replication, warm_up_us=t0, until_us=until)
+
+
+def compare(  # noqa: PLR0913 - as many as the command has options
+    base: str | Path,
+    *scenarios: str | Path,
+    changes: tuple[str, ...] = (),
+    replications: int = 30,
+    until_pct: float | None = None,
+    duration: str | float = "8 h",
+    warm_up: str | float | None = None,
+    seed: int = 1,
+    workers: int | None = None,
+    attribution: bool = True,
+    study: str | Path | None = None,
+) -> Comparison:
+    """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
+
+    until_pct: stop once every line rate is known to that half-width [points]. warm_up None: found by pilots. workers
+    None: one a processor; a script that uses more than one needs `if __name__ == "__main__":`. study: the file that
+    keeps the trials; named after what is compared when None. Raises ConfigError, StudyError, TrialError.
+    """
+    typed = (Variant(str(base), None, changes),) if changes else ()
+    request = Request(
+        base=Variant(str(base)),
+        scenarios=(*(Variant(str(each)) for each in scenarios), *typed),
+        replications=replications,
+        until_pct=until_pct,
+        duration_s=_seconds(duration),
+        warm_up_s=None if warm_up is None else _seconds(warm_up),
+        seed=seed,
+        workers=workers or os.cpu_count() or 1,
+        file=None if study is None else Path(study),
+    )
+    return made(request, Watcher(), BUDGET_S if attribution else None)
+
+
+def _seconds(value: str | float) -> float:
+    return units.parse(value, "time") if isinstance(value, str) else float(value)

@@ -1,0 +1,142 @@
+"""Trials on N processes of this machine: the same digits for every N."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.errors import FactoryError, TrialError
+from factory_sim.study.store import StudyError
+from factory_sim.study.trials import Detail, Setting, trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.process import BaseProcess
+    from typing import Self
+
+    from factory_sim.plant.spec import Plant
+
+_AHEAD = 2  # trials a worker has waiting, so that it never waits itself
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One trial to run."""
+
+    arm: str
+    file: str  # of the arm, for the command that reproduces a failure
+    plant: Plant
+    replication: int
+    detail: Detail
+
+
+class Pool:
+    """A pool of processes that is started when it is first needed and lives as long as the `with` block."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._pickled: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        """The pool, no process of it started."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the workers; what they still do is dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
+        """Every task with its trial, as they finish. Raises TrialError, StudyError when a worker was killed."""
+        if self.workers == 1 or len(tasks) < 2:
+            for task in tasks:
+                yield task, _answer(task, lambda task=task: trial(task.plant, setting, task.replication, task.detail), setting)
+            return
+        pool = self._started(tasks[0].plant, setting)
+        running: dict[Future[dict[str, Any]], Task] = {}
+        waiting = iter(tasks)
+        while True:
+            for task in waiting:
+                plant = self._bytes(task.plant)
+                future = pool.submit(_work, task.plant.digest, plant, setting, task.replication, task.detail)
+                running[future] = task
+                if len(running) >= _AHEAD * self.workers:
+                    break
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                yield task, _answer(task, future.result, setting)
+
+    def _bytes(self, plant: Plant) -> bytes:
+        if plant.digest not in self._pickled:
+            self._pickled[plant.digest] = pickle.dumps(plant)
+        return self._pickled[plant.digest]
+
+    def _started(self, plant: Plant, setting: Setting) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Compiled here first: processes that compile one cached kernel at once can crash (numba 4807, 10128).
+            trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL)
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, context, _begin)
+        return self._pool
+
+
+def _answer(task: Task, result: Any, setting: Setting) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = result()
+    except BrokenProcessPool:
+        msg = "A worker process was killed (no memory left?). Finished trials are kept; the same command goes on."
+        raise StudyError(msg) from None
+    except FactoryError as error:
+        raise TrialError(task.file, task.replication, setting.seed, f"{task.arm}: {error}") from error
+    return found
+
+
+# ---- in the workers
+
+
+def _begin() -> None:
+    """A worker leaves Ctrl-C to its parent, and dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _work(digest: str, plant: bytes, setting: Setting, replication: int, detail: Detail) -> dict[str, Any]:
+    return trial(_unpickled(digest, _Bytes(plant)), setting, replication, detail)
+
+
+class _Bytes:
+    """Bytes that a cache does not compare: the digest beside them says it all."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bytes)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=8)
+def _unpickled(digest: str, content: _Bytes) -> Plant:  # noqa: ARG001 - the cache's key
+    plant: Plant = pickle.loads(content.content)  # noqa: S301 - our own, from the parent
+    return plant

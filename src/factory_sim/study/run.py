@@ -1,0 +1,204 @@
+"""Making a study: load, find the warm-up, run what is missing, keep it, go on until it is precise enough."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.study import design, store, warmup
+from factory_sim.study.compare import line_rate
+from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
+from factory_sim.study.pool import Pool, Task
+from factory_sim.study.store import Store, StudyError
+from factory_sim.study.trials import BINS, Detail, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from factory_sim.records import Study
+
+FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision
+
+
+class Watcher:
+    """Hears how a study goes; this one keeps it to itself."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A new stage begins, of that many trials."""
+
+    def reached(self, done: int) -> None:
+        """So many trials of the stage are done."""
+
+    def say(self, text: str) -> None:
+        """Something worth knowing before it goes on."""
+
+    def interim(self, study: Study) -> None:
+        """A sequential study has looked at its precision and goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asks for."""
+
+    base: Variant
+    scenarios: tuple[Variant, ...] = ()
+    replications: int = 30
+    until_pct: float | None = None  # half-width of the line rate's change at which it is enough
+    first: int = FIRST  # pairs before the first look, with `until_pct`
+    duration_s: float = 8 * 3600.0
+    warm_up_s: float | None = None  # None: found by a pilot
+    seed: int = 1
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    file: Path | None = None  # None: named after what is compared, in the working folder
+
+
+@dataclass(slots=True)
+class Session:
+    """A study under way: its file, its plants, its workers."""
+
+    kept: Store
+    bench: Bench
+    pool: Pool
+    watcher: Watcher
+
+    @property
+    def study(self) -> Study:
+        """All that is finished."""
+        return self.kept.study
+
+    @property
+    def setting(self) -> Setting:
+        """What all trials have in common."""
+        return store.setting_of(self.study)
+
+    def ensure(self, stage: str, wanted: Sequence[tuple[str, int]]) -> None:
+        """Run those of the (arm, replication) that are missing, keeping each. Raises TrialError, StudyError."""
+        tasks = [self._task(arm, r) for arm, r in dict.fromkeys(wanted) if (arm, r) not in self.study.trials]
+        self.watcher.stage(stage, len(wanted))
+        done = len(wanted) - len(tasks)
+        self.watcher.reached(done)
+        for task, content in self.pool.run(tasks, self.setting):
+            self.kept.add_trial(task.arm, task.replication, content)
+            done += 1
+            self.watcher.reached(done)
+
+    def _task(self, name: str, replication: int) -> Task:
+        arm = self.study.arms[name]
+        detail = Detail.PROBE if arm.role == PROBE else Detail.FULL
+        return Task(name, arm.file, self.bench.of(arm), replication, detail)
+
+    def probe(self, variant: Variant, name: str, about: dict[str, Any]) -> str:
+        """Keep a variant as a probe; its name."""
+        if name not in self.study.arms:
+            plant = self.bench.load(variant)
+            self.kept.add_arm(design.arm(variant, plant, name, PROBE, self.setting.window, about))
+        return name
+
+    def names(self, *roles: str) -> list[str]:
+        """The arms of these roles, in the order of the study."""
+        return [arm.name for arm in self.study.arms.values() if arm.role in roles]
+
+    def seconds(self, detail: Detail = Detail.FULL) -> float:
+        """What a trial took so far, on average [s of one worker]."""
+        roles = (PROBE,) if detail is Detail.PROBE else (BASE, SCENARIO)
+        spent = [t.seconds for t in self.study.trials.values() if self.study.arms[t.arm].role in roles]
+        return sum(spent) / len(spent) if spent else (0.0 if detail is Detail.FULL else self.seconds())
+
+
+def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
+    """The study of a request: the one in its file, else a new one, its warm-up found. Raises ConfigError, StudyError."""
+    _check(request)
+    bench = Bench()
+    rows = design.compared(bench, request.base, request.scenarios)
+    path = request.file or Path(default_name(request, [(name, bench.load(v).digest) for v, name, _ in rows]))
+    head = None
+    if not path.exists():
+        setting, about = _setting(request, [bench.load(v) for v, _, _ in rows], pool, watcher)
+        head = store.header(setting, about)
+    kept = Store(path, head)
+    session = Session(kept, bench, pool, watcher)
+    _same(kept, request, {name for _, name, _ in rows})
+    window = session.setting.window
+    for variant, name, role in rows:
+        kept.add_arm(design.arm(variant, bench.load(variant), name, role, window))
+    return session
+
+
+def _check(request: Request) -> None:
+    least = request.first if request.until_pct is not None else 2
+    if request.replications < least:
+        msg = f"an interval needs at least {least} replications, got {request.replications}"
+        raise StudyError(msg)
+    if request.duration_s <= 0:
+        msg = f"the window must be longer than nothing, got {request.duration_s:g} s"
+        raise StudyError(msg)
+
+
+def _setting(request: Request, plants: list[Any], pool: Pool, watcher: Watcher) -> tuple[Setting, dict[str, Any]]:
+    bin_s = request.duration_s / BINS
+    if request.warm_up_s is not None:
+        return Setting(request.seed, request.warm_up_s, request.duration_s, bin_s), {"by": "given"}
+    watcher.stage("warm-up", warmup.PILOTS * len(plants))
+    found = warmup.find(plants, Setting(request.seed, 0.0, request.duration_s, bin_s), pool, watcher.reached)
+    if not found.settled:
+        watcher.say(
+            f"! The pilot of {1.5 * request.duration_s / 3600:g} h is too short to see where the warm-up ends: "
+            f"{found.warm_up_s / 3600:.2g} h are dropped. Try a longer --duration, or decide with --warm-up."
+        )
+    about = {"by": "pilot", "mser5_s": found.mser5_s, "fill_s": found.fill_s, "settled": found.settled}
+    return Setting(request.seed, found.warm_up_s, request.duration_s, bin_s), about
+
+
+def _same(kept: Store, request: Request, names: set[str]) -> None:
+    """Refuse to add to a study of something else."""
+    head = kept.study.header
+    wanted: dict[str, Any] = {"seed": request.seed, "duration_s": request.duration_s}
+    if request.warm_up_s is not None:
+        wanted["warm_up_s"] = request.warm_up_s
+    made_by = store.versions()["program"]
+    wanted["program"] = made_by
+    differs = [f"{key} is {head[key]}, not {value}" for key, value in wanted.items() if head[key] != value]
+    others = {arm.name for arm in kept.study.arms.values() if arm.role != PROBE}
+    if others and others != names:
+        differs.append(f"it compares {', '.join(sorted(others))}, not {', '.join(sorted(names))}")
+    if differs:
+        msg = f"{kept.path} is another study: {'; '.join(differs)}.\n  It is left as it is. Name another file with --study."
+        raise StudyError(msg)
+
+
+def default_name(request: Request, arms: Sequence[tuple[str, str]]) -> str:
+    """A file name that the same request finds again, and another one does not."""
+    identity = repr((arms, request.seed, request.duration_s, request.warm_up_s, store.versions()["program"]))
+    words = "-vs-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name)[:40] for name, _ in arms[::-1][:3])
+    return f"{words}-{sha256(identity.encode()).hexdigest()[:8]}.study.jsonl"
+
+
+def run(session: Session, request: Request) -> None:
+    """Run the compared arms: all replications, or until the line rates are precise enough."""
+    names = session.names(BASE, SCENARIO)
+    for n in _looks(session, request):
+        session.ensure("trials", [(name, r) for r in range(n) for name in names])
+
+
+def _looks(session: Session, request: Request) -> Iterator[int]:
+    """Numbers of replications at which to stop, decided by results alone: as many workers, the same numbers."""
+    if request.until_pct is None:
+        yield request.replications
+        return
+    n = min(request.first, request.replications)
+    while True:
+        yield n
+        session.watcher.interim(session.study)
+        widest = max(line_rate(session.study, name).half_width for name in session.names(SCENARIO))
+        if widest <= request.until_pct or n >= request.replications:
+            return
+        needed = n * (widest / request.until_pct) ** 2
+        n = min(request.replications, max(n + 1, min(2 * n, round(needed))))
+
+
+def opened(path: Path, pool: Pool, watcher: Watcher) -> Session:
+    """The study in a file, to be added to. Raises StudyError."""
+    return Session(Store(path), Bench(), pool, watcher)

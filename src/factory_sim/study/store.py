@@ -1,0 +1,212 @@
+"""The study file: JSON lines, a header, then arms and trials as they come. docs/studies.md is its description."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.errors import FactoryError
+from factory_sim.records import Arm, Study, Trial
+from factory_sim.study.trials import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+VERSION = 1
+_MADE_BY = ("program", "python", "numpy")
+
+
+class StudyError(FactoryError):
+    """A study that cannot be made, or a file that cannot be used as one."""
+
+    exit_code = 2
+
+
+def versions() -> dict[str, str]:
+    """What makes the digits of a study."""
+    try:
+        program = installed("smart-factory-sim")
+    except PackageNotFoundError:  # run from a checkout that nobody installed
+        program = "source"
+    return {"program": program, "python": platform.python_version(), "numpy": np.__version__}
+
+
+def header(setting: Setting, warm_up: Mapping[str, Any]) -> dict[str, Any]:
+    """The first line of a new study."""
+    return {"study": VERSION, **versions(), **asdict(setting), "warm_up": dict(warm_up)}
+
+
+def setting_of(study: Study) -> Setting:
+    """What all its trials have in common."""
+    return Setting(**{name: study.header[name] for name in Setting.__slots__})
+
+
+def load(path: Path) -> Study:
+    """The study in a file, a torn last line left out. Raises StudyError."""
+    return _read(path)[0]
+
+
+def digest(study: Study) -> str:
+    """sha256 of what was simulated and what came out, whoever simulated it, in whatever order."""
+    head = {key: value for key, value in study.header.items() if key not in _MADE_BY}
+    arms = [_plain(study.arms[name]) for name in sorted(study.arms)]
+    trials = [trial_digest(study.trials[key]) for key in sorted(study.trials)]
+    return sha256(json.dumps([head, arms, trials], sort_keys=True).encode()).hexdigest()
+
+
+def trial_digest(trial: Trial) -> str:
+    """sha256 of what one trial found."""
+    return sha256(json.dumps(_plain(replace(trial, seconds=0.0)), sort_keys=True).encode()).hexdigest()
+
+
+class Store:
+    """A study file that grows: what is appended is on disk before the call returns."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any] | None = None) -> None:
+        """Opens the study in `path`; with `head`, begins one where no file is yet. Raises StudyError."""
+        self.path = path
+        if not path.exists() and head is not None:
+            self._append_to(dict(head))
+        study, size = _read(path)
+        self.study = study
+        self._trials, self._arms = dict(study.trials), dict(study.arms)
+        self.study = Study(study.header, self._arms, self._trials)
+        try:
+            with path.open("r+b") as file:
+                file.truncate(size)  # a line that a killed program left unfinished
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def __enter__(self) -> Self:
+        """The open store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def add_arm(self, arm: Arm) -> None:
+        """Keep an arm; one that is there already must be the same plant. Raises StudyError."""
+        known = self._arms.get(arm.name)
+        if known is None:
+            self._write({"arm": _plain(arm)})
+            self._arms[arm.name] = arm
+        elif known.digest != arm.digest:
+            msg = (
+                f"{self.path} holds trials of another plant under the name {arm.name}: its file has changed since, or this "
+                "is another study.\n  Name another file with --study, or delete this one."
+            )
+            raise StudyError(msg)
+
+    def add_trial(self, arm: str, replication: int, content: Mapping[str, Any]) -> None:
+        """Keep a finished trial. Raises StudyError when the disk is full."""
+        line = {"arm": arm, "replication": replication, **content}
+        self._write({"trial": line})
+        self._trials[arm, replication] = _trial(json.loads(json.dumps(line)))
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(_dumped(line))
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _append_to(self, line: Mapping[str, Any]) -> None:
+        try:
+            with self.path.open("x", encoding="utf-8") as file:
+                file.write(_dumped(line))
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StudyError:
+        return StudyError(
+            f"{self.path}: cannot be written: {error.strerror or error}. Finished trials are kept.\n"
+            "  Make room, or name another place with --study; the same command goes on where this one stopped."
+        )
+
+
+def _dumped(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read(path: Path) -> tuple[Study, int]:
+    """The study, and the length in bytes of its whole lines."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror or error}"
+        raise StudyError(msg) from None
+    size = content.rfind(b"\n") + 1
+    first, *lines = content[:size].split(b"\n") if size else [content]
+    head = _head(path, first)
+    arms: dict[str, Arm] = {}
+    trials: dict[tuple[str, int], Trial] = {}
+    for number, line in enumerate(lines[:-1], 2):
+        try:
+            entry = json.loads(line)
+            if "arm" in entry:
+                arm = Arm(**{key: _frozen(value) for key, value in entry["arm"].items()})
+                arms[arm.name] = arm
+            else:
+                trial = _trial(entry["trial"])
+                trials[arms[trial.arm].name, trial.replication] = trial
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{path}:{number}: not a line of a study ({type(error).__name__}: {error}); the file is damaged"
+            raise StudyError(msg) from None
+    return Study(head, arms, trials), size
+
+
+def _head(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(line)
+        number = head["study"]
+    except (ValueError, KeyError, TypeError):
+        msg = f"{path} is not a study file, and is left as it is. Name another file with --study."
+        raise StudyError(msg) from None
+    if number != VERSION:
+        made = head.get("program", "?")
+        msg = (
+            f"{path} is a study of format {number}, made by version {made}; this is version "
+            f"{versions()['program']}, which reads format {VERSION}.\n  Read it with its own version, or make it again."
+        )
+        raise StudyError(msg)
+    if missing := {*Setting.__slots__, *_MADE_BY, "warm_up"} - head.keys():
+        msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}; the file is damaged"
+        raise StudyError(msg)
+    return dict(head)
+
+
+def _trial(entry: Mapping[str, Any]) -> Trial:
+    return Trial(
+        entry["arm"], entry["replication"], entry["seconds"],
+        {name: np.nan if value is None else float(value) for name, value in entry["line"].items()},
+        {name: np.array(values, np.float64) for name, values in entry["operation"].items()},
+        {name: np.array(values, np.float64) for name, values in entry["state_share"].items()},
+        np.array(entry["out"], np.int64), np.array(entry["wip"], np.int64),
+    )  # fmt: skip
+
+
+def _plain(record: Arm | Trial) -> dict[str, Any]:
+    return {name: _jsonable(value) for name, value in asdict(record).items()}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(child) for key, child in value.items()}
+    if isinstance(value, np.ndarray):
+        return [_jsonable(child) for child in value.tolist()]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(child) for child in value) if isinstance(value, list) else value

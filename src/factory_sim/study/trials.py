@@ -1,0 +1,110 @@
+"""One trial: a plant simulated once, and the few kilobytes that a study keeps of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis import kpis
+from factory_sim.clock import us_from_s
+from factory_sim.plant.describe import describe, epoch_ns
+from factory_sim.plant.states import Outcome
+from factory_sim.records import Window
+from factory_sim.sim.run import simulate
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.records import I8, EventLog, KpiTable
+
+BINS = 96  # of a window: five minutes of eight hours
+OPERATION_KPIS = (
+    "cycle_time_s", "oee", "availability", "effectiveness", "quality", "throughput_per_h", "good_parts",
+    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point", "arrow",
+    "kwh_per_good_part",
+)  # fmt: skip
+_GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
+_SHARE = "machine.share_"
+
+
+class Detail(StrEnum):
+    """How much of a trial is kept."""
+
+    FULL = "full"
+    PROBE = "probe"  # the line's KPIs and the critical path
+    PILOT = "pilot"  # the course over time, to find the warm-up
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every trial of a study has in common."""
+
+    seed: int
+    warm_up_s: float
+    duration_s: float
+    bin_s: float
+
+    @property
+    def window(self) -> Window:
+        """What is analysed of each run."""
+        t0 = us_from_s(self.warm_up_s)
+        return Window(t0, t0 + us_from_s(self.duration_s))
+
+
+def trial(plant: Plant, setting: Setting, replication: int, detail: Detail) -> dict[str, Any]:
+    """One replication as plain data, None where a number is not defined. Raises ModelError when it cannot run."""
+    begun, window = time.perf_counter(), setting.window
+    run = simulate(
+        plant, seed=setting.seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us
+    )
+    kept: dict[str, Any] = {"line": {}, "operation": {}, "state_share": {}, "out": [], "wip": []}
+    if detail is not Detail.PILOT:
+        found = kpis.table(run.log, describe(plant, "", epoch_ns(plant), window))
+        kept |= _figures(found, detail)
+    if detail is not Detail.PROBE:
+        out, wip = course(run.log, us_from_s(setting.bin_s), window.t1_us)
+        kept |= {"out": out.tolist(), "wip": wip.tolist()}
+    return kept | {"seconds": round(time.perf_counter() - begun, 4)}
+
+
+def _figures(table: KpiTable, detail: Detail) -> dict[str, Any]:
+    level = {name.removeprefix("line."): kpi for name, kpi in table.kpis.items() if kpi.per == "line"}
+    full = detail is Detail.FULL
+    return {
+        "line": {name: _number(float(kpi.values)) for name, kpi in level.items()},
+        "operation": {
+            name: _numbers(table.kpis[f"operation.{name}"].values)
+            for name in (OPERATION_KPIS if full else ("critical_path_share",))
+        },
+        "state_share": {
+            name.removeprefix(_SHARE): _numbers(kpi.values)
+            for name, kpi in table.kpis.items()
+            if full and name.startswith(_SHARE)
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [_number(value) for value in values.tolist()]
+
+
+def course(log: EventLog, bin_us: int, until_us: int) -> tuple[I8, I8]:
+    """Good parts out, and parts inside at the end, by bins from the run's start, shapes (n_bins,)."""
+    n = -(-until_us // bin_us)
+    out = _counted(log.t_us[log.outcome == Outcome.LEFT], bin_us, n)
+    entered = _counted(log.t_us[log.outcome == Outcome.ENTERED], bin_us, n)
+    gone = _counted(log.t_us[np.isin(log.outcome, _GONE)], bin_us, n)
+    return out, np.cumsum(entered - gone)
+
+
+def _counted(t_us: I8, bin_us: int, n: int) -> I8:
+    counts: I8 = np.bincount(t_us // bin_us, minlength=n).astype(np.int64)
+    return counts

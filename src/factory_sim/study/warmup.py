@@ -1,0 +1,82 @@
+"""Where the warm-up ends: pilot runs from empty, MSER-5 over replications, and the time in which the buffers fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.paired import mser5
+from factory_sim.clock import us_from_s
+from factory_sim.plant.describe import planned
+from factory_sim.records import Window
+from factory_sim.study.pool import Pool, Task
+from factory_sim.study.trials import Detail, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from factory_sim.plant.spec import Plant
+    from factory_sim.records import B1, F8
+
+PILOTS = 4  # replications of each plant
+LENGTH = 1.5  # windows
+FULL = 0.98  # of the mean work in progress: full
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """What the pilots say."""
+
+    warm_up_s: float
+    mser5_s: float  # the latest of all plants; the whole pilot's half where it did not settle
+    fill_s: float
+    settled: bool
+
+
+def find(plants: Sequence[Plant], setting: Setting, pool: Pool, told: Callable[[int], None]) -> WarmUp:
+    """The longest warm-up that one of the plants needs."""
+    pilot = replace(setting, duration_s=LENGTH * setting.duration_s)
+    tasks = [Task(p.title, p.name, p, r, Detail.PILOT) for p in plants for r in range(PILOTS)]
+    out: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
+    wip: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
+    for done, (task, found) in enumerate(pool.run(tasks, pilot), 1):
+        out[task.plant.digest][task.replication] = np.array(found["out"], np.float64)
+        wip[task.plant.digest][task.replication] = np.array(found["wip"], np.float64)
+        told(done)
+    cuts, fills = [], []
+    for plant in plants:
+        open_ = _open_bins(plant, pilot)
+        cuts.append(settling_bin(np.array([out[plant.digest][r] for r in range(PILOTS)]), open_))
+        fills.append(filling_bin(np.mean([wip[plant.digest][r] for r in range(PILOTS)], axis=0)))
+    half = round(LENGTH * setting.duration_s / setting.bin_s / 2)
+    mser = max(half if cut < 0 else cut for cut in cuts)
+    most = max(mser, *fills) if fills else mser
+    return WarmUp(most * setting.bin_s, mser * setting.bin_s, max(fills) * setting.bin_s, settled=min(cuts) >= 0)
+
+
+def _open_bins(plant: Plant, pilot: Setting) -> B1:
+    """Bins that are mostly planned production: a break is no settling."""
+    bin_us, end = us_from_s(pilot.bin_s), pilot.window.t1_us
+    stretches = planned(plant, Window(0, end))
+    edges = np.arange(0, end + 1, bin_us)
+    inside = [sum(max(0, min(b, t1) - max(a, t0)) for a, b in stretches) for t0, t1 in zip(edges, edges[1:], strict=False)]
+    return np.array(inside) > bin_us / 2
+
+
+def settling_bin(out: F8, open_: B1) -> int:
+    """The bin at which output is settled, by MSER-5 over replications of the open bins; -1: not within the half.
+
+    out (n_replications, n_bins) parts, open_ (n_bins,).
+    """
+    n = min(out.shape[1], len(open_))
+    kept = np.flatnonzero(open_[:n])
+    cut = mser5(out[:, kept]) if len(kept) else -1
+    return cut if cut <= 0 else int(kept[cut])
+
+
+def filling_bin(wip: F8) -> int:
+    """Bins until the work in progress (n_bins,) first reaches 98 % of its mean over the second half."""
+    full = FULL * wip[len(wip) // 2 :].mean()
+    return int(np.argmax(wip >= full)) + 1
