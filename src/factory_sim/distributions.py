@@ -12,11 +12,11 @@ from factory_sim.errors import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A random duration [s]. What `a`, `b`, `c` mean, by kind:
+    """A random duration [s]. Below: what `a`, `b`, `c` mean, by kind.
 
     constant(a) · exponential(a = mean) · lognormal(a = mean, b = cv) · gamma(a = mean, b = cv) ·
     weibull(a = mean, b = shape) · triangular(a = low, b = mode, c = high) · uniform(a = low, b = high) ·
-    empirical(values, rising: each equally likely)
+    empirical(values, rising: each equally likely).
     """
 
     kind: str
@@ -64,8 +64,9 @@ FORMS: dict[str, tuple[str, ...]] = {
     "uniform": ("", ""),
 }
 EXAMPLES = (
-    "37 s, exponential(37 s), lognormal(37 s, cv 0.1), gamma(37 s, cv 0.3), erlang(37 s, k 4), weibull(15 min, shape 1.4), "
-    "triangular(30 s, 37 s, 50 s), uniform(30 s, 40 s), empirical(30 s, 35 s, 41 s), empirical(times.csv)"
+    "37 s, exponential(37 s), lognormal(37 s, cv 0.1), gamma(37 s, cv 0.3), erlang(37 s, k 4), "
+    "weibull(15 min, shape 1.4), triangular(30 s, 37 s, 50 s), uniform(30 s, 40 s), empirical(30 s, 35 s, 41 s), "
+    "empirical(times.csv)"
 )
 _CALL = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
 
@@ -91,7 +92,8 @@ def parse(text: str) -> Distribution:
         msg = f"{kind} takes {len(labels)} values, got {len(arguments)}; for example: {EXAMPLES}"
         raise ValueError(msg)
     values = [_argument(part, label) for part, label in zip(arguments, labels, strict=True)]
-    return checked(Distribution(kind, *values))
+    a, b, c = (*values, 0.0, 0.0)[:3]
+    return checked(Distribution(kind, a, b, c))
 
 
 def _argument(part: str, label: str) -> float:

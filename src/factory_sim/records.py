@@ -59,7 +59,8 @@ class EventLog(_Columns):
     def empty(cls) -> EventLog:
         """A log without rows."""
         kinds = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
-        return cls(*(np.empty(0, kind) for kind in kinds))
+        columns: list[Any] = [np.empty(0, kind) for kind in kinds]
+        return cls(*columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,8 @@ class Rows(_Columns):
     def empty(cls) -> Rows:
         """No rows."""
         kinds = (np.int64, np.int16, np.int64, np.uint8, np.int32, np.uint8, np.int32)
-        return cls(*(np.empty(0, kind) for kind in kinds))
+        columns: list[Any] = [np.empty(0, kind) for kind in kinds]
+        return cls(*columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -83,11 +83,12 @@ def publish(
     stop, root = stop or Event(), order.root or plant.topic_root
     window = window_of(order)
     meta = describe(plant, order.run_id or new_run_id(plant), epoch_ns(plant, order), window)
-    name = {"seed": order.seed, "replication": order.replication}
-    simulation = Simulation(plant, **name, warm_up_us=window.t0_us, until_us=window.t1_us)
-    sensing = Sensing(plant, **name, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
+    seed, replication = order.seed, order.replication
+    simulation = Simulation(plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us)
+    sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
     encoder = FORMATS[order.payload_format].encoder(meta, root)
-    link = Link(order.link or plant.link, **name, epoch_ns=meta.epoch_ns, begin_us=window.t0_us)
+    profile = order.link or plant.link
+    link = Link(profile, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, begin_us=window.t0_us)
     sender.publish([description.message(meta, root), *encoder.clear()])
     sender.flush()
     stop.wait(order.settle_s)
