@@ -21,11 +21,14 @@ def main(program: str, folder: str) -> None:
     with Broker() as broker:
         listen = [program, "listen", "--broker", broker.url, "--json", str(out), "--quiet"]
         with subprocess.Popen(listen, cwd=folder, stdout=subprocess.PIPE, text=True) as listener:
-            assert listener.stdout is not None
-            assert listener.stdout.readline().startswith("listening")
-            publish = [sys.executable, "-m", "factory_sim", "run", *FEED, "--broker", broker.url]
-            subprocess.run(publish, check=True)
-            assert listener.wait(60) == 0
+            try:
+                assert listener.stdout is not None
+                assert listener.stdout.readline().startswith("listening")
+                publish = [sys.executable, "-m", "factory_sim", "run", *FEED, "--broker", broker.url]
+                subprocess.run(publish, check=True, timeout=300)
+                assert listener.wait(120) == 0
+            finally:
+                listener.kill()  # whatever fails must not wait for it
     found = json.loads(out.read_text(encoding="utf-8"))
     assert found["feed"]["lost"] == 0, found["feed"]
     parts = found["kpis"]["machine.parts"]["values"]
