@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},
     {"doors"},
-    {"study", "live", "demo", "calibration", "exact"},
+    {"study", "live", "demo", "calibration", "exact", "selftest"},
     {"cli"},
 ]
 # Names of one floor that know each other. The demo is the live hallway walked twice.
@@ -24,8 +24,9 @@ GROUND = FLOORS[0]
 # Foreign package -> the only modules that may import it.
 DOORS: dict[str, set[str]] = {
     "simpy": {"sim"},
-    "numba": {"compiled", "streams", "sim.calendar", "sensing.sample", "analysis.kernels"},
-    "llvmlite": {"sim.calendar"},
+    "numba": {"compiled", "sim.calendar.world"},
+    "hypothesis": {"selftest"},
+    "llvmlite": {"sim.calendar.world"},
     "paho": {"wire.client"},
     "google": {"wire.sparkplug"},
     "pandas": {"plant.tables", "views"},

@@ -11,6 +11,7 @@ from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog, Window
 from factory_sim.sim.commands import Command
 from factory_sim.sim.reference import ReferenceRun
+from factory_sim.sim.run import simulate
 
 PLANT = doors.load(Path(__file__).parents[1] / "live" / "three.yaml")
 MINUTE = 60_000_000
@@ -41,6 +42,7 @@ def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices()
     ]  # fmt: skip
     assert same(run(*commands), run(*commands))
     assert same(run(*commands), run(*commands, slice_us=10 * MINUTE))
+    assert same(run(*commands), simulate(PLANT, until_us=UNTIL, commands=commands).log)
     assert not same(run(*commands), run())
 
 

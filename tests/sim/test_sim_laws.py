@@ -18,7 +18,7 @@ from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog
 from factory_sim.sim.run import Simulation, simulate
-from plants import plants
+from factory_sim.selftest.plants import plants
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

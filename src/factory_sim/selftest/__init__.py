@@ -1,0 +1,1 @@
+"""The product testing itself at length, on whoever's machine."""
