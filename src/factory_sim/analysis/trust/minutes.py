@@ -10,6 +10,7 @@ import numpy as np
 
 from factory_sim.analysis.blocks import BLOCK_US
 from factory_sim.analysis.energy import J_PER_KWH, power_w
+from factory_sim.analysis.kernels import lags
 from factory_sim.plant.states import DOWN_STATES, N_STATES, WORKING_STATES, State
 
 if TYPE_CHECKING:
@@ -46,11 +47,8 @@ class Minutes:
     @cached_property
     def warmth(self) -> F8:
         """First-order lags of state x power, begun in balance with the first minute. Shape (n_minutes, n_lags)."""
-        keep, values = np.exp(-1 / LAGS_MIN), np.nan_to_num(self.kwh)
-        out = np.empty((len(values), len(keep)))
-        level = np.full(len(keep), values[0] if len(values) else 0.0)
-        for i, value in enumerate(values.tolist()):
-            level = out[i] = keep * level + (1 - keep) * value
+        out = np.empty((len(self.kwh), len(LAGS_MIN)))
+        lags.lagged(np.nan_to_num(self.kwh), np.exp(-1 / LAGS_MIN), out)
         return out
 
 
