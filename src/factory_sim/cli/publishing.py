@@ -11,10 +11,12 @@ from factory_sim.cli import connections, options
 from factory_sim.cli.senders import Delivery, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from threading import Event
 
     from factory_sim.live.publish import Order, Sent
     from factory_sim.plant.spec import Plant
+    from factory_sim.sim.commands import Command
 
 LINGER_S = 3.0  # how long a broker of our own outlives the feed, so that listeners get its end
 BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
@@ -33,6 +35,9 @@ JournalLimit = Annotated[float, typer.Option(metavar="MB", help="Size at which t
 Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")]
 PrimaryHost = Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")]
 Bind = Annotated[str, typer.Option(help="Address of our own broker; any but 127.0.0.1 needs --user and a password.")]
+CommandsFile = Annotated[
+    Path | None, typer.Option(help="Add what hosts command to this file; give again what it holds already.")
+]
 LogFile = Annotated[
     Path | None, typer.Option(help="Write every event there (.parquet or .csv); without --broker, only that.")
 ]
@@ -57,6 +62,7 @@ def run(
     ack: Ack = "broker",
     primary_host: PrimaryHost = "",
     bind: Bind = "127.0.0.1",
+    commands: CommandsFile = None,
     user: connections.User = "",
     password_file: connections.PasswordFile = None,
     ca: connections.CaFile = None,
@@ -89,13 +95,13 @@ def run(
     client = connections.options(broker, user, password_file, ca, cert, key)
     delivery = Delivery(
         url=broker, journal=journal, journal_limit_mb=journal_limit, ack=ack, primary_host=primary_host, bind=bind,
-        client=client,
+        commands=commands, client=client,
     )  # fmt: skip
     delivery.check(payload_format)
     with options.graceful() as stop:
         sent = _publish(loaded, order, delivery, stop)
         if log is not None:
-            _write_log(log, loaded, order, sent.t_us)
+            _write_log(log, loaded, order, sent.t_us, sent.commands)
         if stop.is_set():
             raise typer.Exit(130)
 
@@ -103,8 +109,10 @@ def run(
 def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from factory_sim.live.desk import Desk
     from factory_sim.live.publish import publish, window_of
     from factory_sim.wire.forwarder import Forwarder
+    from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
     window = window_of(order)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
@@ -120,7 +128,10 @@ def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sen
                 counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
                 progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
 
-            sent = publish(plant, known, sender, watch, stop)
+            desk = None
+            if isinstance(sender, EdgeSessions) or delivery.commands is not None:
+                desk = Desk(plant.units, sender if isinstance(sender, EdgeSessions) else None, delivery.commands)
+            sent = publish(plant, known, sender, watch, stop, desk)
             if isinstance(sender, Forwarder) and not sender.finish(stop.is_set):
                 say(f"{sender.pending:,} blocks wait in {delivery.journal} for the same command.")
             if not delivery.url:
@@ -130,7 +141,9 @@ def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sen
     return sent
 
 
-def _write_log(path: Path, plant: Plant, order: Order, until_us: int | None) -> None:
+def _write_log(
+    path: Path, plant: Plant, order: Order, until_us: int | None, commands: Sequence[Command] = ()
+) -> None:
     """The run's events as far as they were published; the same seed gives the same digits again."""
     from factory_sim.live.publish import window_of
     from factory_sim.sim.run import simulate
@@ -140,8 +153,9 @@ def _write_log(path: Path, plant: Plant, order: Order, until_us: int | None) -> 
     end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
     with options.console().status(f"Simulating {plant.name} for {path} ..."):
         done = simulate(
-            plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us, until_us=end_us
-        )
+            plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us, until_us=end_us,
+            commands=commands,
+        )  # fmt: skip
     frame = log_frame(done.log, plant.units)
     frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
     typer.echo(f"Wrote {len(frame):,} events to {path}; {done.truth.good_parts:,} good parts in the window.")

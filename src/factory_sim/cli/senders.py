@@ -32,6 +32,7 @@ class Delivery:
     ack: str = "broker"
     primary_host: str = ""
     bind: str = "127.0.0.1"
+    commands: Path | None = None  # record of what hosts command
     client: dict[str, Any] = field(default_factory=dict, repr=False)  # options; they hold secrets
 
     def check(self, payload_format: str) -> None:

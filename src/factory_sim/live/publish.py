@@ -19,10 +19,12 @@ from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from factory_sim.live.desk import Desk
     from factory_sim.plant.spec import LinkProfile, Plant
     from factory_sim.records import Message, Meta, Truth
+    from factory_sim.sim.commands import Command
 
 MAX = float("inf")
 
@@ -66,6 +68,7 @@ class Sent:
     messages: int = 0  # that came through the link
     dropped: int = 0  # messages that the link lost
     truth: Truth | None = None  # what the simulator counted; known at the end
+    commands: Sequence[Command] = ()  # that were given
 
 
 def publish(
@@ -74,17 +77,22 @@ def publish(
     sender: Sender,
     watch: Callable[[Sent], None] = lambda _: None,
     stop: Event | None = None,
+    desk: Desk | None = None,
 ) -> Sent:
     """Simulate and publish the window of `order`; ends between two slices once `stop` is set.
 
     Retained under `<root>/meta` before the data: what a subscriber must know; after them: the same with what was sent.
+    `desk` brings what hosts ask of the plant; it happens at the start of the next slice.
     Only data travel by the link: descriptions are the publisher's own and always come through.
     """
     stop, root = stop or Event(), order.root or plant.topic_root
     window = window_of(order)
     meta = describe(plant, order.run_id or new_run_id(plant), epoch_ns(plant, order), window)
     seed, replication = order.seed, order.replication
-    simulation = Simulation(plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us)
+    simulation = Simulation(
+        plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us,
+        engine="auto" if desk is None else "simpy",  # the one that takes commands
+    )  # fmt: skip
     sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
     encoder = FORMATS[order.payload_format].encoder(meta, root)
     profile = order.link or plant.link
@@ -106,6 +114,9 @@ def publish(
         sent.readings += readings.count()
         sent.messages, sent.dropped = sent.messages + len(messages), link.lost
         watch(sent)
+        if desk is not None:
+            desk.serve(piece.t1_us, simulation.command)
+            sent.commands = desk.given
     if stop.is_set() and order.run_id:  # the same run will go on: its end is not to be said yet
         return sent
     late = link.rest().messages

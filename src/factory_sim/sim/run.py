@@ -11,12 +11,14 @@ from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.engines import choose, open_run
+from factory_sim.sim.reference import ReferenceRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from factory_sim.plant.spec import Plant
     from factory_sim.records import B1, I8
+    from factory_sim.sim.commands import Command
 
 LONGEST_RUN_US = 2**61
 MOST_UNITS = 2**15 - 1
@@ -82,6 +84,16 @@ class Simulation:
             yield Slice(EventLog.join([opening, log]) if len(opening) else log, t0, t1)
             opening, t0 = EventLog.empty(), t1
 
+    def command(self, command: Command) -> None:
+        """Let a command happen at the start of the next slice; only the engine `simpy` takes any.
+
+        Raises ModelError if nobody can carry it out.
+        """
+        if not isinstance(self._run, ReferenceRun):
+            msg = f"the engine {self.choice.engine} takes no commands; run it with the engine simpy"
+            raise ModelError(msg)
+        self._run.command(command)
+
     def truth(self) -> Truth:
         """What the simulator has counted so far in the window."""
         return self._run.truth()
@@ -91,14 +103,30 @@ class Simulation:
         return self._run.balance()
 
 
-def simulate(
-    plant: Plant, *, seed: int = 1, replication: int = 0, warm_up_us: int = 0, until_us: int, engine: str = "auto"
+def simulate(  # noqa: PLR0913 - a run's name
+    plant: Plant,
+    *,
+    seed: int = 1,
+    replication: int = 0,
+    warm_up_us: int = 0,
+    until_us: int,
+    engine: str = "auto",
+    commands: Sequence[Command] = (),
 ) -> Run:
-    """One run, all rows from t = 0."""
+    """One run, all rows from t = 0. `commands`, ordered by time, are given at their moments, by the engine simpy."""
     simulation = Simulation(
-        plant, seed=seed, replication=replication, warm_up_us=warm_up_us, until_us=until_us, engine=engine
+        plant,
+        seed=seed,
+        replication=replication,
+        warm_up_us=warm_up_us,
+        until_us=until_us,
+        engine="simpy" if commands else engine,
     )
-    log = simulation.advance(until_us)
+    pieces = []
+    for command in (c for c in commands if c.t_us < until_us):
+        pieces.append(simulation.advance(command.t_us))
+        simulation.command(command)
+    log = EventLog.join([*pieces, simulation.advance(until_us)])
     return Run(log, simulation.truth(), simulation.window)
 
 

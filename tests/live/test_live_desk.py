@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from factory_sim import doors
+from factory_sim.errors import ConfigError
+from factory_sim.live.desk import Desk, read
+from factory_sim.live.publish import Order, Sent, publish
+from factory_sim.wire.loopback import Loopback
+from factory_sim.wire.sparkplug.namespace import SPEED, START, STOP
+from factory_sim.wire.sparkplug.node import Order as Asked
+
+PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+ORDER = Order(duration_s=1_200.0, slice_s=60.0, payload_format="bulk", root="t/d", run_id="r", start_ns=10**18)
+WASH = next(m.unit for m in PLANT.machines if PLANT.operations[m.operation].name == "WASH")
+
+
+class Operator:
+    """Asks for something before each slice."""
+
+    def __init__(self, script: dict[int, Asked]) -> None:
+        self.script, self.turn, self.told = script, 0, list[Asked]()
+
+    def orders(self) -> list[Asked]:
+        self.turn += 1
+        return [self.script[self.turn]] if self.turn in self.script else []
+
+    def applied(self, order: Asked) -> None:
+        self.told.append(order)
+
+
+def sent_by(desk: Desk | None) -> tuple[list[bytes], Sent]:
+    wire = Loopback()
+    wire.subscribe(["#"])
+    sent = publish(PLANT, ORDER, wire, desk=desk)
+    return [m.payload for m in wire.messages() if "/bulk/" in m.topic], sent
+
+
+def test_a_run_with_the_record_of_commands_sends_the_same_again(tmp_path: Path) -> None:
+    script = {3: Asked(WASH, SPEED, 0.5), 8: Asked(WASH, STOP, value=True), 12: Asked(WASH, START, value=True)}
+    operator, record = Operator(script), tmp_path / "commands.jsonl"
+    first, sent = sent_by(Desk(PLANT.units, operator, record))
+    again, _ = sent_by(Desk(PLANT.units, None, record))
+    plain, _ = sent_by(None)
+    assert operator.told == list(script.values())
+    assert first == again
+    assert first != plain
+    assert [c.t_us for c in read(record, PLANT.units)] == [180_000_000, 480_000_000, 720_000_000]
+    assert sent.truth is not None
+
+
+def test_what_nobody_can_do_is_counted_and_changes_nothing(tmp_path: Path) -> None:
+    record = tmp_path / "commands.jsonl"
+    desk = Desk(PLANT.units, Operator({2: Asked(WASH, SPEED, -1.0), 3: Asked(WASH, STOP, value=False)}), record)
+    found, _ = sent_by(desk)
+    assert (desk.refused, desk.given) == (1, [])
+    assert "a speed lies from" in desk.reason
+    assert not record.exists()
+    assert found == sent_by(Desk(PLANT.units))[0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"t_us":1}', '{"t_us":1,"unit":"M9","name":"stop","value":""}'])
+def test_a_damaged_record_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+    record = tmp_path / "commands.jsonl"
+    record.write_text('{"t_us":60000000,"unit":"M001","name":"stop","value":""}\n' + text)
+    with pytest.raises(ConfigError, match=r"commands\.jsonl:2"):
+        read(record, PLANT.units)
