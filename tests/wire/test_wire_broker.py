@@ -42,7 +42,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def ends(pid: int, within_s: float = 5.0) -> bool:
+def ends(pid: int, within_s: float = 60.0) -> bool:
     end = time.monotonic() + within_s
     while lives(pid) and time.monotonic() < end:
         time.sleep(0.02)
@@ -88,7 +88,7 @@ def test_it_ends_with_its_parent(server: str, sent: int) -> None:
         pid = int(parent.stdout.readline().split()[0])
         assert lives(pid)
         parent.send_signal(sent)
-        parent.wait(10)
+        parent.wait(60)
     assert ends(pid)
 
 
@@ -150,20 +150,20 @@ def test_an_unknown_server_is_told_the_right_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "timeout_s", "said"),
     [
-        ("#!/bin/sh\necho the disk is full\nexit 3\n", "ended at once"),
-        ("#!/bin/sh\necho hm\nsleep 20\n", "within 0.3 s"),
+        ("#!/bin/sh\necho the disk is full\nexit 3\n", 60.0, "ended at once"),
+        ("#!/bin/sh\necho hm\nsleep 20\n", 1.5, "within 1.5 s"),
     ],
 )
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 def test_a_server_that_does_not_start_shows_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, timeout_s: float, said: str
 ) -> None:
     program = tmp_path / "nats-server"
     program.write_text(script)
     program.chmod(0o700)
     monkeypatch.setattr(servers, "find", lambda _: ("nats", str(program)))
-    monkeypatch.setattr(broker_module, "START_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(broker_module, "START_TIMEOUT_S", timeout_s)
     with pytest.raises(BrokerError, match=f"{said}; its log ends with:\n  (the disk is full|hm)"), Broker():
         pass

@@ -50,7 +50,7 @@ def until(
 ) -> list[Message]:
     """What has arrived when `found` says that it is enough."""
     messages: list[Message] = []
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not found(messages):
         assert time.monotonic() < end, [m.topic for m in messages]
         serve()
@@ -151,7 +151,7 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         damaged = Message(topic, b"\xff\xff", qos=0)
         client.publish([damaged, Message(topic, fields.payload(body, now_ms()), qos=0)])
         orders = []
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while not orders and time.monotonic() < end:
             orders = sessions.orders()
         assert [(o.unit, o.name, o.value) for o in orders] == [(1, SPEED, 0.5)]

@@ -53,7 +53,7 @@ def tls_server(folder: Path, name: str) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"mqtts://127.0.0.1:{server.getsockname()[1]}"
-        thread.join(5)
+        thread.join(30)
 
 
 def test_a_broker_whose_authority_is_trusted_is_accepted(folder: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_port_without_tls_is_named() -> None:
         thread.start()
         with pytest.raises(BrokerError, match="no TLS connection"):
             Client(f"mqtts://127.0.0.1:{server.getsockname()[1]}")
-        thread.join(5)
+        thread.join(30)
 
 
 def test_a_certificate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
