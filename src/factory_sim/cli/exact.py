@@ -24,6 +24,7 @@ def exact(
     out: options.JsonFile = None,
     workers: Annotated[int, typer.Option(help="Processes that share the rows.", min=1)] = 2,
     minutes: Annotated[float, typer.Option(help="Rows that are not narrow by then count as missed.", min=0)] = 9.5,
+    engine: Annotated[str, typer.Option(help="auto, simpy (the reference) or calendar (compiled).")] = "auto",
     seed: options.Seed = 1,
 ) -> None:
     """Simulate every row of a table of exact values until its interval is within 0.5 %, and say whether it holds.
@@ -47,12 +48,15 @@ def exact(
     bar = Progress(*columns, console=options.console(), transient=True, redirect_stdout=sys.stdout.isatty())
     with options.graceful() as stop, bar as progress:
         task = progress.add_task("rows", total=len(rows))
-        for result in table.answers(rows, workers=workers, minutes=minutes, stopped=stop.is_set, seed=seed):
+        pool = table.Pool(workers=workers, minutes=minutes, engine=engine, seed=seed)
+        for result in table.answers(rows, pool, stop.is_set):
             results.append(result)
             progress.advance(task)
             typer.echo(_line(result, width))
             if out is not None:
                 _write(out, rows, results)
+    if out is not None:
+        _write(out, rows, results)  # also when no row was done
     typer.echo(_verdict(rows, results))
     if stop.is_set():
         raise typer.Exit(130)
@@ -98,7 +102,7 @@ def _json(result: Result) -> dict[str, Any]:
         "half_width_share": found.half_width / abs(row.value) if row.value else None, "precise": result.precise,
         "inputs_as_distributed": result.sound, "without_controls": found.plain,
         "without_controls_half_width": found.plain_half_width, "batch_correlation": found.memory,
-        "parts": result.parts, "seconds": round(result.seconds, 2),
+        "engine": result.effort.engine, "parts": result.effort.parts, "seconds": round(result.effort.seconds, 2),
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from factory_sim.exact.case import Once
 from factory_sim.exact.estimate import BATCHES, Estimate, estimate, quantile
 from factory_sim.exact.models import case_of
 from factory_sim.exact.watch import Watch
-from factory_sim.sim.run import LONGEST_RUN_US, Simulation, simulate
+from factory_sim.sim.run import LONGEST_RUN_US, Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,16 @@ class Order:
     precision: float = 0.005  # half-width, as a share of the exact value
     seed: int = 1
     replication: int = 0
+    engine: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What an answer took."""
+
+    parts: int  # that machines gave, the warm-up included
+    seconds: float
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,7 @@ class Result:
     inside: bool  # the interval holds the exact value
     precise: bool  # the interval is as narrow as asked for
     sound: bool  # drawn times and arrivals are as their distributions say
-    parts: int  # that passed through, or the like: how much was measured
-    seconds: float
+    effort: Effort
 
     @property
     def ok(self) -> bool:
@@ -63,34 +72,33 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 
     """
     began = time.perf_counter()
     case = case_of(row)
+    until_us = math.ceil(case.until_s * 1e6) + 1 if isinstance(case, Once) else LONGEST_RUN_US - 1
+    simulation = Simulation(
+        case.plant, seed=order.seed, replication=order.replication, until_us=until_us, engine=order.engine
+    )
     if isinstance(case, Once):
-        found, parts = _once(case, order), 1
+        value = case.read(simulation.advance(until_us))
+        found, parts = Estimate(value, 0.0, value, 0.0, 0.0, ()), int(simulation.truth().parts.sum())
     else:
-        case = replace(case, pilot_parts=pilot or case.pilot_parts)
-        found, parts = _long_run(case, row, order, stopped)
-    return _judged(row, order, found, parts, time.perf_counter() - began)
+        slices = _Slices(replace(case, pilot_parts=pilot or case.pilot_parts), simulation)
+        found, parts = _long_run(slices, order, order.precision * abs(row.value) / case.factor, stopped), slices.parts
+        found = found.scaled(case.factor)
+    return _judged(row, order, found, Effort(parts, time.perf_counter() - began, simulation.choice.engine))
 
 
-def _once(case: Once, order: Order) -> Estimate:
-    end_us = math.ceil(case.until_s * 1e6) + 1
-    value = case.read(simulate(case.plant, seed=order.seed, replication=order.replication, until_us=end_us).log)
-    return Estimate(value, 0.0, value, 0.0, 0.0, ())
-
-
-def _long_run(case: Case, row: Row, order: Order, stopped: Callable[[], bool]) -> tuple[Estimate, int]:
-    slices = _Slices(case, order)
-    target = order.precision * abs(row.value) / case.factor
+def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[], bool]) -> Estimate:
+    """Longer and longer, until the half-width is at most `target`."""
     n = BATCHES
     while True:
         complete = slices.extend(n, stopped)
         found = estimate(slices.table(), order.confidence)
         if not complete or found.half_width <= target:
-            return found.scaled(case.factor), slices.parts
+            return found
         ratio = (found.half_width / target) ** 2 * 1.1 if target else math.inf
         n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
 
 
-def _judged(row: Row, order: Order, found: Estimate, parts: int, seconds: float) -> Result:
+def _judged(row: Row, order: Order, found: Estimate, effort: Effort) -> Result:
     slack = _CLOCK * abs(row.value)
     allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
     return Result(
@@ -98,17 +106,16 @@ def _judged(row: Row, order: Order, found: Estimate, parts: int, seconds: float)
         inside=found.low - slack <= row.value <= found.high + slack,
         precise=found.half_width <= order.precision * abs(row.value) + slack,
         sound=all(abs(off) <= allowed for off in found.inputs),
-        parts=parts, seconds=seconds,
+        effort=effort,
     )  # fmt: skip
 
 
 class _Slices:
     """The sums of a run, slice by slice; the log itself is forgotten."""
 
-    def __init__(self, case: Case, order: Order) -> None:
+    def __init__(self, case: Case, simulation: Simulation) -> None:
         self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
         slice_us = round(case.pilot_parts / BATCHES / case.parts_per_s * 1e6)
-        simulation = Simulation(case.plant, seed=order.seed, replication=order.replication, until_us=LONGEST_RUN_US - 1)
         self._sights = Watch(case.plant).slices(simulation, slice_us)
         self._warm_up = math.ceil(case.warm_up_s * 1e6 / slice_us)
         self._rows: list[list[float]] = []

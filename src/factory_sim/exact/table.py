@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import ConfigError
@@ -37,34 +38,43 @@ def check(rows: Sequence[Row]) -> None:
         raise ConfigError(problems)
 
 
-def orders(rows: Sequence[Row], seed: int) -> list[Order]:
-    """How each row is run: every row its own replication, the error shared out evenly."""
-    n = len(rows)
-    return [Order(1.0 - ERROR / n, 1.0 - INPUT_ERROR / n, seed=seed, replication=i) for i in range(n)]
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Who answers: so many processes, so long, with this engine."""
+
+    workers: int = 2
+    minutes: float = 9.5
+    engine: str = "auto"
+    seed: int = 1
 
 
-def answers(
-    rows: Sequence[Row], *, workers: int, minutes: float, stopped: Callable[[], bool], seed: int = 1
-) -> Iterator[Result]:
+def orders(n: int, pool: Pool) -> list[Order]:
+    """How each of n rows is run: every row its own replication, the error shared out evenly."""
+    share = Order(1.0 - ERROR / n, 1.0 - INPUT_ERROR / n, seed=pool.seed, engine=pool.engine)
+    return [replace(share, replication=i) for i in range(n)]
+
+
+def answers(rows: Sequence[Row], pool: Pool, stopped: Callable[[], bool]) -> Iterator[Result]:
     """Each row's answer, as it comes, until all are there or `stopped` says that nobody wants more.
 
     When the minutes are up, rows that run answer with what they have, and those not begun take only their first look.
     """
-    _compile(rows[0])
+    _compile(rows[0], pool.engine)
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    until = time.monotonic() + 60 * minutes
-    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(stop,)) as pool:
-        running = {pool.submit(_work, row, order) for row, order in _longest_first(rows, orders(rows, seed))}
+    hurry, abandon = context.Event(), context.Event()
+    until = time.monotonic() + 60 * pool.minutes
+    with ProcessPoolExecutor(pool.workers, context, initializer=_begin, initargs=(hurry, abandon)) as executor:
+        jobs = _longest_first(rows, orders(len(rows), pool))
+        running = {executor.submit(_work, row, order) for row, order in jobs}
         try:
             while running and not stopped():
                 done, running = wait(running, _POLL_S, FIRST_COMPLETED)
                 yield from (each.result() for each in done)
                 if time.monotonic() > until:
-                    stop.set()
+                    hurry.set()
         finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            abandon.set()
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Order]]:
@@ -77,19 +87,30 @@ def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Ord
     return sorted(zip(rows, how, strict=True), key=weight, reverse=True)
 
 
-def _compile(row: Row) -> None:
-    """Fill the cache of compiled draws before several processes ask for it at once."""
-    Simulation(case_of(row).plant, until_us=1_000_000).advance(1_000_000)
+def _compile(row: Row, engine: str) -> None:
+    """Fill the cache of compiled functions before several processes ask for it at once."""
+    Simulation(case_of(row).plant, until_us=1_000_000, engine=engine).advance(1_000_000)
 
 
-_stop: Any = None
+class Abandoned(Exception):  # noqa: N818 - not an error: nobody waits for the answer any more
+    """The table was stopped."""
 
 
-def _begin(stop: Any) -> None:
-    global _stop  # noqa: PLW0603 - one a process
-    _stop = stop
+_hurry: Any = None
+_abandon: Any = None
+
+
+def _begin(hurry: Any, abandon: Any) -> None:
+    global _hurry, _abandon
+    _hurry, _abandon = hurry, abandon
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
 def _work(row: Row, order: Order) -> Result:
-    return answer(row, order, _stop.is_set)
+    return answer(row, order, _stopped)
+
+
+def _stopped() -> bool:
+    if _abandon.is_set():
+        raise Abandoned
+    return bool(_hurry.is_set())
