@@ -146,6 +146,8 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
     with listener(broker.url) as client, EdgeSessions(broker.url) as sessions:
         sessions.publish([description.message(META, ROOT)])
         device = MILLING.devices[0]
+        born = MILLING.topic("DBIRTH", device)  # before it nobody may know the device, nor does the node listen
+        until(client, lambda got: born in {m.topic for m in got}, sessions.serve)
         body = fields.metric(Metric(SPEED, Type.DOUBLE, 0.5), now_ms())
         topic = MILLING.topic("DCMD", device)
         damaged = Message(topic, b"\xff\xff", qos=0)
