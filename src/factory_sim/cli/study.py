@@ -16,7 +16,7 @@ import typer
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
-    from factory_sim.study.run import Request, Session, Watcher
+    from factory_sim.study.run import Request, Watcher
 
 PLANT = "gearbox_line"
 TYPED_UNTIL_PCT = 0.5
@@ -42,25 +42,42 @@ def _warm_up(text: str) -> float | None:
 
 Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the most there may be.", min=2)]
 Until = Annotated[
-    str, typer.Option(metavar="PERCENT", help="Go on until the line rate's interval is ± this many points.", show_default="never")
+    str,
+    typer.Option(
+        metavar="PERCENT", help="Go on until the line rate's interval is ± this many points.", show_default="never"
+    ),
 ]
 WarmUp = Annotated[
     str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
 ]
-Workers = Annotated[int, typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor")]
+Workers = Annotated[
+    int,
+    typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor"),
+]
+Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
 StudyFile = Annotated[
     Path | None,
-    typer.Option("--study", help="Where trials are kept, and found again.", dir_okay=False, show_default="named after what is compared"),
+    typer.Option(
+        "--study",
+        help="Where trials are kept, and found again.",
+        dir_okay=False,
+        show_default="named after what is compared",
+    ),
 ]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
-    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 min", help="The longest an attribution may take.")
+    float,
+    typer.Option(
+        parser=options.seconds, metavar="TIME", show_default="10 min", help="The longest an attribution may take."
+    ),
 ]
 
 
 def compare(
     base: Annotated[str, typer.Argument(help="The plant before: a file or a built-in name.")],
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each against BASE.")],
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each against BASE.")
+    ],
     *,
     replications: Replications = 30,
     until: Until = "",
@@ -68,6 +85,7 @@ def compare(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
+    engine: Engine = "auto",
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = True,
@@ -85,14 +103,16 @@ def compare(
     request = Request(
         base=Variant(base), scenarios=tuple(Variant(each) for each in scenarios), replications=replications,
         until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-        workers=workers or os.cpu_count() or 1, file=study,
+        workers=workers or os.cpu_count() or 1, engine=engine, file=study,
     )  # fmt: skip
     _compare(request, out, budget if attribution else None)
 
 
 def whatif(
     plant: options.PlantFile,
-    changes: Annotated[list[str], typer.Argument(metavar="CHANGE...", help="As typed: OP410.cycle_time=34s, agv.count+2.")],
+    changes: Annotated[
+        list[str], typer.Argument(metavar="CHANGE...", help="As typed: OP410.cycle_time=34s, agv.count+2.")
+    ],
     *,
     replications: Replications = 64,
     until: Until = f"{TYPED_UNTIL_PCT}%",
@@ -100,6 +120,7 @@ def whatif(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
+    engine: Engine = "auto",
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = False,
@@ -118,13 +139,15 @@ def whatif(
         request = Request(
             base=Variant(plant), scenarios=(Variant(plant, None, tuple(changes)),), replications=replications,
             until_pct=_percent(until), first=FIRST_TYPED, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-            workers=workers or os.cpu_count() or 1, file=study or Path(folder) / "whatif.study.jsonl",
+            workers=workers or os.cpu_count() or 1, engine=engine, file=study or Path(folder) / "whatif.study.jsonl",
         )  # fmt: skip
         _compare(request, out, budget if attribution else None, kept=study is not None)
 
 
 def why(
-    what: Annotated[str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study's file.")] = PLANT,
+    what: Annotated[
+        str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study's file.")
+    ] = PLANT,
     *,
     arm: Annotated[str, typer.Option(help="Of a study: which plant.", show_default="the base")] = "",
     top: Annotated[int, typer.Option(help="Operations to try.", min=1)] = 10,
@@ -133,35 +156,37 @@ def why(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
+    engine: Engine = "auto",
     study: StudyFile = None,
     out: options.JsonFile = None,
 ) -> None:
-    """Say which operation limits the line, and prove it: the critical path, what one second less is worth where, what comes next.
+    """Say which operation limits the line, and prove it: critical path, worth of one second less, next constraint.
 
     Example: factory-sim why retrofit
     """
     from factory_sim.study import why as answers
     from factory_sim.study.compare import pairs
-    from factory_sim.study.design import BASE, Variant
+    from factory_sim.study.design import BASE, SCENARIO, Variant
     from factory_sim.study.pool import Pool
     from factory_sim.study.run import Request, begin, opened, run
     from factory_sim.study.store import StudyError
 
     processes = workers or os.cpu_count() or 1
-    with TemporaryDirectory() as folder, _watched() as watcher, Pool(processes) as pool:
+    with TemporaryDirectory() as folder, _watched() as watcher, Pool(processes, engine) as pool:
         if what.endswith(".jsonl"):
             session = opened(Path(what), pool, watcher)
         else:
             request = Request(
-                base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-                workers=processes, file=study or Path(folder) / "why.study.jsonl",
+                base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up),
+                seed=seed, workers=processes, engine=engine, file=study or Path(folder) / "why.study.jsonl",
             )  # fmt: skip
             session = begin(request, pool, watcher)
             run(session, request)
         with session.kept:
             name = arm or session.names(BASE)[0]
             if name not in session.study.arms:
-                message = f"{session.kept.path} has no arm {name!r}. It has: {', '.join(session.names(BASE, 'scenario'))}."
+                known = ", ".join(session.names(BASE, SCENARIO))
+                message = f"{session.kept.path} has no arm {name!r}. It has: {known}."
                 raise StudyError(message)
             answers.prepare(session, name, len(pairs(session.study, name)), top)
             found = answers.why(session.study, name, top)
@@ -175,6 +200,7 @@ def replay(
     study: Annotated[Path, typer.Argument(help="A study's file.", dir_okay=False)],
     *,
     workers: Workers = 0,
+    engine: Engine = "auto",
     out: options.JsonFile = None,
 ) -> None:
     """Make every trial of a study again, from its plants and seed, and say whether the digits are the same.
@@ -187,7 +213,7 @@ def replay(
     from factory_sim.study.store import digest
 
     with _watched() as watcher:
-        was, now = replayed(study, workers or os.cpu_count() or 1, watcher)
+        was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine)
     differ = differing(was, now)
     _write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
     typer.echo(f"same: {'no' if differ else 'yes'}")
@@ -208,7 +234,7 @@ def _compare(request: Request, out: Path | None, budget_s: float | None, *, kept
     _write(out, answer)
     _print(answer_lines(answer))
     if kept:
-        typer.echo(f"Study   {found.file}: `factory-sim why` and `replay` read it.")
+        typer.echo(f"Study       {found.file}: `factory-sim why` and `replay` read it.")
 
 
 def _write(out: Path | None, content: dict[str, Any]) -> None:
@@ -253,7 +279,8 @@ def _watched(file: Path | None = None) -> Iterator[Watcher]:
         def interim(self, study: Any) -> None:
             for arm in scenarios_of(study):
                 found = line_rate(study, arm.name)
-                self.say(f"{found.n:4} pairs  {arm.name}: line rate {found.mean:+.2f} % [{found.low:+.2f}, {found.high:+.2f}]")
+                interval = f"[{found.low:+.2f}, {found.high:+.2f}]"
+                self.say(f"{found.n:4} pairs  {arm.name}: line rate {found.mean:+.2f} % {interval}")
 
     try:
         with progress:

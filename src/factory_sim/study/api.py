@@ -32,6 +32,7 @@ class Comparison:
     study: Study
     file: Path
     workers: int
+    engine: str = "auto"
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Comparison:
 
     def why(self, arm: str = "", top: int = why.TOP) -> dict[str, Any]:
         """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
-        with Pool(self.workers) as pool, session_in(self.file, pool, Watcher()) as session:
+        with Pool(self.workers, self.engine) as pool, session_in(self.file, pool, Watcher()) as session:
             name = arm or session.names(BASE)[0]
             why.prepare(session, name, len(compare.pairs(session.study, name)), top)
             return why.why(session.study, name, top)
@@ -60,19 +61,23 @@ def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
 
 def made(request: Request, watcher: Watcher, budget_s: float | None = BUDGET_S) -> Comparison:
     """Make the study of a request; budget_s: for the attributions, None: none. Raises FactoryErrors."""
-    with Pool(request.workers) as pool:
+    with Pool(request.workers, request.engine) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, request)
             for arm in compare.scenarios_of(session.study) if budget_s is not None else []:
                 attribute.prepare(session, arm, budget_s or 0.0)
-            return Comparison(session.study, session.kept.path, request.workers)
+            return Comparison(session.study, session.kept.path, request.workers, request.engine)
 
 
-def replayed(path: Path, workers: int, watcher: Watcher) -> tuple[Study, Study]:
-    """A study and the same trials made again, from the files that it names. Raises StudyError when those have changed."""
+def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto") -> tuple[Study, Study]:
+    """A study and its trials made again from the files that it names. Raises StudyError when those have changed."""
     was = store.load(path)
-    with TemporaryDirectory() as folder, Pool(workers) as pool, Store(Path(folder) / "again", was.header) as again:
+    with (
+        TemporaryDirectory() as folder,
+        Pool(workers, engine) as pool,
+        Store(Path(folder) / "again", was.header) as again,
+    ):
         session = Session(again, Bench(), pool, watcher)
         for arm in was.arms.values():
             again.add_arm(arm)
@@ -82,4 +87,5 @@ def replayed(path: Path, workers: int, watcher: Watcher) -> tuple[Study, Study]:
 
 def differing(was: Study, now: Study) -> list[tuple[str, int]]:
     """(arm, replication) of the trials whose digits differ."""
-    return [key for key in sorted(was.trials) if store.trial_digest(was.trials[key]) != store.trial_digest(now.trials[key])]
+    digest = store.trial_digest
+    return [key for key in sorted(was.trials) if digest(was.trials[key]) != digest(now.trials[key])]

@@ -35,11 +35,11 @@ class Attribution:
 
 
 def prepare(session: Session, arm: Arm, budget_s: float) -> None:
-    """Run what an attribution of `arm` needs: exactly if that fits the budget, else sampled, else not at all; says which."""
+    """Run what an attribution of `arm` needs: exact if that fits the budget, else sampled, else none; says which."""
     if len(arm.groups) < 2:
         return
     if _based_elsewhere(session, arm):
-        session.watcher.say(f"{arm.name}: its changes start from another plant than the base, so they are not told apart.")
+        session.watcher.say(f"{arm.name}: no attribution: its changes start from another plant than the base")
         return
     replications = _replications(session.study, arm)
     n = len(arm.groups)
@@ -49,17 +49,17 @@ def prepare(session: Session, arm: Arm, budget_s: float) -> None:
         missing = len({(s, r) for s, r in plan if 0 < len(s) < n})
         seconds = missing * session.seconds(Detail.PROBE) / session.pool.workers
         if seconds <= budget_s:
-            session.watcher.say(f"{arm.name}: attribution, {method}: {missing:,} more trials, about {_span(seconds)}")
+            cost = f"{missing:,} trials, about {_span(seconds)}"
+            session.watcher.say(f"{arm.name}: attribution, {method}: {cost}")
             names = {s: _probe(session, arm, s) for s in dict.fromkeys(s for s, _ in plan)}
             session.ensure("attribution", [(names[s], r) for s, r in plan])
             return
-    session.watcher.say(
-        f"{arm.name}: no attribution: {missing:,} more trials would take about {_span(seconds)}; --budget allows {_span(budget_s)}"
-    )
+    cost = f"{missing:,} trials would take about {_span(seconds)}"
+    session.watcher.say(f"{arm.name}: no attribution: {cost}; --budget allows {_span(budget_s)}")
 
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
-    """Shapley values from the trials that are there: exact when all subsets are, sampled when all walks are, else None."""
+    """Shapley values from the trials that are there: of all subsets, else of all sampled orders, else None."""
     n = len(arm.groups)
     if n < 2:
         return None

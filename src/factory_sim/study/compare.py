@@ -21,18 +21,11 @@ RATE = "good_parts_per_h"
 # name in the answer -> KPI of the line; every other KPI of the line has its own name
 _RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}
 _NO_QUANTITY = {"constraint", "constraint_by_active_period"}  # numbers of operations
-# What a table shows, in this order, and what p-values are adjusted over: name -> (label, unit, shown as)
-SHOWN = {
-    "line_rate_pct": ("line: good parts per planned hour", "", ".2f"),
-    "station_time_pct": ("station {station}: cycle time", "s", ".2f"),
-    "station_rate_pct": ("station {station}: rate", "parts/h", ".2f"),
-    "station_oee_pct": ("station {station}: OEE", "%", ".1f"),
-    "oee_pct": ("all machines: OEE", "%", ".1f"),
-    "wip_pct": ("work in progress", "parts", ".0f"),
-    "lead_time_pct": ("lead time", "s", ".0f"),
-    "kwh_per_part_pct": ("energy per part", "kWh", ".2f"),
-    "cost_per_part_pct": ("cost per part", "{currency}", ".2f"),
-}
+# What tables show, and so what p-values are adjusted over
+SHOWN = (
+    "line_rate_pct", "station_time_pct", "station_rate_pct", "station_oee_pct", "oee_pct", "wip_pct", "lead_time_pct",
+    "kwh_per_part_pct", "cost_per_part_pct",
+)  # fmt: skip
 
 
 def base_of(study: Study) -> Arm:
@@ -56,7 +49,7 @@ def line_rate(study: Study, scenario: str) -> Interval:
     """Change of good parts per planned hour against the base [%]."""
     base = base_of(study).name
     found = pairs(study, base, scenario)
-    return percent(*(line_values(study, name, RATE, found) for name in (base, scenario)))
+    return percent(line_values(study, base, RATE, found), line_values(study, scenario, RATE, found))
 
 
 def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -> F8:
@@ -76,7 +69,7 @@ def constraint(study: Study, arm: str) -> str:
 
 
 def answer(study: Study) -> dict[str, Any]:
-    """Everything that `--json` writes (docs/studies.md): the first scenario's answer at the top, all below `scenarios`."""
+    """Everything that `--json` writes (docs/studies.md): the first scenario at the top, all of them in `scenarios`."""
     each = {arm.name: scenario_answer(study, arm) for arm in scenarios_of(study)}
     _adjust(each)
     setting = store.setting_of(study)
@@ -94,7 +87,9 @@ def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
     found = pairs(study, base.name, arm.name)
     before, after = ([study.trials[name, r] for r in found] for name in (base.name, arm.name))
     station = pacing_station(study)
-    quantities = {name: (_series(before, base, name, station), _series(after, arm, name, station)) for name in _names(before)}
+    quantities = {
+        name: (_series(before, base, name, station), _series(after, arm, name, station)) for name in _names(before)
+    }
     shapley = attribute.attribution(study, arm)
     return {
         "scenario": arm.name,
@@ -157,9 +152,7 @@ def finite(value: float) -> float | None:
 
 def _adjust(answers: dict[str, dict[str, Any]]) -> None:
     """Holm's p-values over everything that is shown together, in place of the single ones."""
-    shown = [
-        change for each in answers.values() for name in SHOWN if (change := each["change"].get(name)) is not None
-    ]
+    shown = [change for each in answers.values() for name in SHOWN if (change := each["change"].get(name)) is not None]
     for change, p in zip(shown, holm([each["p"] for each in shown]).tolist(), strict=True):
         change["p_holm"] = p
     for each in answers.values():
@@ -179,7 +172,7 @@ def payback(before: Sequence[Trial], after: Sequence[Trial], arm: Arm) -> dict[s
         return None
 
     def earned(trials: Sequence[Trial]) -> F8:
-        return np.array([t.line[RATE] * (money["value_per_part"] - t.line["cost_per_part"]) for t in trials], np.float64)
+        return np.array([t.line[RATE] * (money["value_per_part"] - t.line["cost_per_part"]) for t in trials])
 
     gain = difference(earned(before), earned(after))
     yearly = {name: getattr(gain, name) * money["hours_per_year"] for name in ("mean", "low", "high")}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory_sim import clock, units
-from factory_sim.sim import run as engine
+from factory_sim.sim import run as simulator
 from factory_sim.study.api import BUDGET_S, Comparison, made
 from factory_sim.study.design import Variant
 from factory_sim.study.run import Request, Watcher
@@ -26,13 +26,19 @@ def load(plant: str | Path, *changes: str) -> Plant:
 
 
 def simulate(
-    plant: Plant | str | Path, *, duration: str | float = "8 h", warm_up: str | float = 0.0, seed: int = 1, replication: int = 0
+    plant: Plant | str | Path,
+    *,
+    duration: str | float = "8 h",
+    warm_up: str | float = 0.0,
+    seed: int = 1,
+    replication: int = 0,
+    engine: str = "auto",
 ) -> Run:
     """One run: its log from the start, and the window of `duration` after `warm_up`."""
     spec = load(plant) if isinstance(plant, str | Path) else plant
     t0 = clock.us_from_s(_seconds(warm_up))
     until = t0 + clock.us_from_s(_seconds(duration))
-    return engine.simulate(spec, seed=seed, replication=replication, warm_up_us=t0, until_us=until)
+    return simulator.simulate(spec, seed=seed, replication=replication, warm_up_us=t0, until_us=until, engine=engine)
 
 
 def compare(  # noqa: PLR0913 - as many as the command has options
@@ -47,6 +53,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     workers: int | None = None,
     attribution: bool = True,
     study: str | Path | None = None,
+    engine: str = "auto",
 ) -> Comparison:
     """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
 
@@ -64,6 +71,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         warm_up_s=None if warm_up is None else _seconds(warm_up),
         seed=seed,
         workers=workers or os.cpu_count() or 1,
+        engine=engine,
         file=None if study is None else Path(study),
     )
     return made(request, Watcher(), BUDGET_S if attribution else None)

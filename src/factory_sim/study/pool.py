@@ -9,7 +9,7 @@ import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,8 @@ class Task:
 class Pool:
     """A pool of processes that is started when it is first needed and lives as long as the `with` block."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, engine: str = "auto") -> None:
+        self.workers, self.engine = workers, engine
         self._pool: ProcessPoolExecutor | None = None
         self._pickled: dict[str, bytes] = {}
 
@@ -59,7 +59,8 @@ class Pool:
         """Every task with its trial, as they finish. Raises TrialError, StudyError when a worker was killed."""
         if self.workers == 1 or len(tasks) < 2:
             for task in tasks:
-                yield task, _answer(task, lambda task=task: trial(task.plant, setting, task.replication, task.detail), setting)
+                here = partial(trial, task.plant, setting, task.replication, task.detail, self.engine)
+                yield task, _answer(task, here, setting)
             return
         pool = self._started(tasks[0].plant, setting)
         running: dict[Future[dict[str, Any]], Task] = {}
@@ -67,7 +68,8 @@ class Pool:
         while True:
             for task in waiting:
                 plant = self._bytes(task.plant)
-                future = pool.submit(_work, task.plant.digest, plant, setting, task.replication, task.detail)
+                rest = (setting, task.replication, task.detail, self.engine)
+                future = pool.submit(_work, task.plant.digest, plant, *rest)
                 running[future] = task
                 if len(running) >= _AHEAD * self.workers:
                     break
@@ -85,7 +87,7 @@ class Pool:
     def _started(self, plant: Plant, setting: Setting) -> ProcessPoolExecutor:
         if self._pool is None:
             # Compiled here first: processes that compile one cached kernel at once can crash (numba 4807, 10128).
-            trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL)
+            trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL, self.engine)
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, context, _begin)
@@ -119,8 +121,8 @@ def _follow(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _work(digest: str, plant: bytes, setting: Setting, replication: int, detail: Detail) -> dict[str, Any]:
-    return trial(_unpickled(digest, _Bytes(plant)), setting, replication, detail)
+def _work(digest: str, plant: bytes, *rest: Any) -> dict[str, Any]:
+    return trial(_unpickled(digest, _Bytes(plant)), *rest)
 
 
 class _Bytes:

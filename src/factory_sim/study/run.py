@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +53,7 @@ class Request:
     warm_up_s: float | None = None  # None: found by a pilot
     seed: int = 1
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    engine: str = "auto"
     file: Path | None = None  # None: named after what is compared, in the working folder
 
 
@@ -109,7 +111,7 @@ class Session:
 
 
 def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
-    """The study of a request: the one in its file, else a new one, its warm-up found. Raises ConfigError, StudyError."""
+    """The study of a request: the one in its file, else a new one. Raises ConfigError, StudyError."""
     _check(request)
     bench = Bench()
     rows = design.compared(bench, request.base, request.scenarios)
@@ -118,12 +120,13 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
     if not path.exists():
         setting, about = _setting(request, [bench.load(v) for v, _, _ in rows], pool, watcher)
         head = store.header(setting, about)
-    kept = Store(path, head)
-    session = Session(kept, bench, pool, watcher)
-    _same(kept, request, {name for _, name, _ in rows})
-    window = session.setting.window
-    for variant, name, role in rows:
-        kept.add_arm(design.arm(variant, bench.load(variant), name, role, window))
+    with ExitStack() as on_error:
+        kept = on_error.enter_context(Store(path, head))
+        session = Session(kept, bench, pool, watcher)
+        _same(kept, request, {name for _, name, _ in rows})
+        for variant, name, role in rows:
+            kept.add_arm(design.arm(variant, bench.load(variant), name, role, session.setting.window))
+        on_error.pop_all()
     return session
 
 
@@ -165,14 +168,16 @@ def _same(kept: Store, request: Request, names: set[str]) -> None:
     if others and others != names:
         differs.append(f"it compares {', '.join(sorted(others))}, not {', '.join(sorted(names))}")
     if differs:
-        msg = f"{kept.path} is another study: {'; '.join(differs)}.\n  It is left as it is. Name another file with --study."
+        what = "; ".join(differs)
+        msg = f"{kept.path} is another study: {what}.\n  It is left as it is. Name another file with --study."
         raise StudyError(msg)
 
 
 def default_name(request: Request, arms: Sequence[tuple[str, str]]) -> str:
     """A file name that the same request finds again, and another one does not."""
     identity = repr((arms, request.seed, request.duration_s, request.warm_up_s, store.versions()["program"]))
-    words = "-vs-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name)[:40] for name, _ in arms[::-1][:3])
+    names = ["".join(c if c.isalnum() or c in "_." else "_" for c in name)[:40] for name, _ in arms]
+    words = "-vs-".join([*names[:0:-1][:2], names[0]])
     return f"{words}-{sha256(identity.encode()).hexdigest()[:8]}.study.jsonl"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from factory_sim.errors import FactoryError
 from factory_sim.records import Arm, Study, Trial
+from factory_sim.study import pictures
 from factory_sim.study.trials import Setting
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ class Store:
             self._arms[arm.name] = arm
         elif known.digest != arm.digest:
             msg = (
-                f"{self.path} holds trials of another plant under the name {arm.name}: its file has changed since, or this "
-                "is another study.\n  Name another file with --study, or delete this one."
+                f"{self.path} holds trials of another plant under the name {arm.name}: its file has changed since, or "
+                "this is another study.\n  Name another file with --study, or delete this one."
             )
             raise StudyError(msg)
 
@@ -193,6 +194,8 @@ def _trial(entry: Mapping[str, Any]) -> Trial:
         {name: np.array(values, np.float64) for name, values in entry["operation"].items()},
         {name: np.array(values, np.float64) for name, values in entry["state_share"].items()},
         np.array(entry["out"], np.int64), np.array(entry["wip"], np.int64),
+        tuple((section, reason, by, float(hours)) for section, reason, by, hours in entry.get("losses", ())),
+        pictures.codes(entry["strip"]) if "strip" in entry else "",
     )  # fmt: skip
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis import kpis
+from factory_sim.analysis import facts, kpis
 from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import describe, epoch_ns
 from factory_sim.plant.states import Outcome
 from factory_sim.records import Window
 from factory_sim.sim.run import simulate
+from factory_sim.study import pictures
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 BINS = 96  # of a window: five minutes of eight hours
 OPERATION_KPIS = (
     "cycle_time_s", "oee", "availability", "effectiveness", "quality", "throughput_per_h", "good_parts",
-    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point", "arrow",
+    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point",
+    "arrow",
     "kwh_per_good_part",
 )  # fmt: skip
 _GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
@@ -55,16 +57,21 @@ class Setting:
         return Window(t0, t0 + us_from_s(self.duration_s))
 
 
-def trial(plant: Plant, setting: Setting, replication: int, detail: Detail) -> dict[str, Any]:
-    """One replication as plain data, None where a number is not defined. Raises ModelError when it cannot run."""
+def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engine: str = "auto") -> dict[str, Any]:
+    """One replication as plain data, None where a number is not defined; the same digits by every engine.
+
+    Raises ModelError when it cannot run.
+    """
     begun, window = time.perf_counter(), setting.window
     run = simulate(
-        plant, seed=setting.seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us
+        plant, seed=setting.seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us, engine=engine
     )
     kept: dict[str, Any] = {"line": {}, "operation": {}, "state_share": {}, "out": [], "wip": []}
     if detail is not Detail.PILOT:
-        found = kpis.table(run.log, describe(plant, "", epoch_ns(plant), window))
-        kept |= _figures(found, detail)
+        found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
+        kept |= _figures(kpis.of_facts(found), detail)
+        if detail is Detail.FULL:
+            kept |= pictures.of(found, run.log, plant, replication)
     if detail is not Detail.PROBE:
         out, wip = course(run.log, us_from_s(setting.bin_s), window.t1_us)
         kept |= {"out": out.tolist(), "wip": wip.tolist()}

@@ -61,7 +61,7 @@ def _open_bins(plant: Plant, pilot: Setting) -> B1:
     bin_us, end = us_from_s(pilot.bin_s), pilot.window.t1_us
     stretches = planned(plant, Window(0, end))
     edges = np.arange(0, end + 1, bin_us)
-    inside = [sum(max(0, min(b, t1) - max(a, t0)) for a, b in stretches) for t0, t1 in zip(edges, edges[1:], strict=False)]
+    inside = [sum(max(0, min(b, t0 + bin_us) - max(a, t0)) for a, b in stretches) for t0 in edges[:-1].tolist()]
     return np.array(inside) > bin_us / 2
 
 

@@ -19,19 +19,15 @@ TOP = 10
 LESS_S = 1.0
 RELIEVED = 0.5  # of the cycle time: nothing stays the constraint with it but by its failures
 SHIFT_H = 8.0
-# KPI of operations -> what a person calls the detector; the first is ours
-DETECTORS = {
-    "critical_path_share": "critical path",
-    "average_active_period_s": "average active period",
-    "momentary_active_share": "momentary active period",
-    "active_share": "utilisation",
-    "turning_point": "turning point",
-    "arrow": "arrow",
-}
+# KPIs of operations that rank bottlenecks; the first is ours
+DETECTORS = (
+    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point",
+    "arrow",
+)  # fmt: skip
 
 
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:
-    """Run what `why` needs beside the arm's own trials: a second less at each top operation, and the first one relieved."""
+    """Run what `why` asks for: the arm itself, a second less at each top operation, and the first one relieved."""
     study, arm = session.study, session.study.arms[name]
     session.ensure("trials", [(name, r) for r in range(replications)])
     first = constraint(study, name)
@@ -51,7 +47,7 @@ def why(study: Study, name: str, top: int = TOP) -> dict[str, Any]:
         return {"of": name, "replications": len(pairs(study, name)), "constraint": None, "operations": [], "next": None}
     shares, ranks = path_shares(study, name), ranks_of(study, name)
     probes = _probes(study, name)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "operation": arm.operations[i],
             "title": arm.operation_titles[i],
@@ -67,7 +63,9 @@ def why(study: Study, name: str, top: int = TOP) -> dict[str, Any]:
         "replications": len(pairs(study, name)),
         "constraint": first,
         "operations": rows,
-        "first_by": {detector: arm.operations[ranks[detector].index(1)] for detector in DETECTORS if 1 in ranks[detector]},
+        "first_by": {
+            detector: arm.operations[ranks[detector].index(1)] for detector in DETECTORS if 1 in ranks[detector]
+        },
         "next": _next(study, arm, probes.get(("relieved", first))),
     }
 

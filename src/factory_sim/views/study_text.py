@@ -24,6 +24,14 @@ ROWS: dict[str, tuple[str, str, str, float]] = {
     "kwh_per_part_pct": ("energy per part, kWh", "", ".2f", 1),
     "cost_per_part_pct": ("cost per part, {currency}", "", ",.2f", 1),
 }
+# Detector -> (its name, head of its column of ranks)
+DETECTORS = {
+    "average_active_period_s": ("average active period", "avg"),
+    "momentary_active_share": ("momentary active period", "mom"),
+    "active_share": ("utilisation", "util"),
+    "turning_point": ("turning point", "turn"),
+    "arrow": ("arrow", "arrow"),
+}
 
 
 def answer_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
@@ -33,20 +41,23 @@ def answer_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
         lines += [*([""] if lines else []), *_scenario(each, answer["base"])]
     about = answer["study"]
     hours, warm_up = about["duration_s"] / 3600, about["warm_up_s"] / 3600
-    lines.append(f"Runs    seed {about['seed']}, windows of {hours:g} h after {warm_up:.3g} h of warm-up ({_found(about['warm_up'])}).")
+    dropped = f"{warm_up:.3g} h of warm-up ({_found(about['warm_up'])})"
+    lines.append(f"Runs        seed {about['seed']}, windows of {hours:g} h after {dropped}")
     return lines
 
 
 def _scenario(each: Mapping[str, Any], base: str) -> list[RenderableType]:
     rate, where = each["change"]["line_rate_pct"], each["constraint"]
     head = f"line rate {moved(rate, unit=' %')}" if rate else "line rate not defined: the base makes no good parts"
-    lines: list[RenderableType] = [f"{head}   {each['scenario']} against {base}, {each['replications']} pairs", _table(each)]
+    of = f"{each['scenario']} against {base}, {each['replications']} pairs"
+    lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
     same = "stays" if where["before"] == where["after"] else "moves to"
     lines.append(f"Constraint  {where['before'] or 'none'} {same} {where['after'] or 'none'} (critical path)")
     if each["payback_years"]:
         lines.append(f"Payback     {_years(each['payback_years'])}")
     if each["attribution"]:
-        lines += [f"Who earned it ({each['attribution_method']} Shapley values, points of the line rate)", _shares(each["attribution"])]
+        lines.append(f"Who earned it ({each['attribution_method']} Shapley values, points of the line rate)")
+        lines.append(_shares(each["attribution"]))
     return lines
 
 
@@ -104,15 +115,21 @@ def why_lines(found: Mapping[str, Any]) -> list[RenderableType]:
     share = f"{100 * first['critical_path_share']['mean']:.0f} % of the critical path"
     worth = first["one_second_less"]
     gain = f"; {_less(worth)} there is worth {moved(worth, '+.1f')} parts per shift" if worth else ""
-    lines: list[RenderableType] = [f"{found['constraint']} limits {found['of']}: {share}{gain}", "", _ranking(found), ""]
-    others = ", ".join(f"{detector} {operation}" for detector, operation in list(found["first_by"].items())[1:])
-    lines.append(f"Classic detectors name: {others or 'nobody'}.")
+    lines: list[RenderableType] = [
+        f"{found['constraint']} limits {found['of']}: {share}{gain}",
+        "",
+        _ranking(found),
+        "",
+    ]
+    named = found["first_by"]
+    others = ", ".join(f"{label} {named.get(detector, 'nobody')}" for detector, (label, _) in DETECTORS.items())
+    lines.append(f"Classic detectors name: {others}.")
     if after:
-        same = "It stays the constraint" if after["operation"] == found["constraint"] else f"Next is {after['operation']}"
-        lines.append(
-            f"{same} once {found['constraint']} takes half the time: {100 * after['critical_path_share']['mean']:.0f} % of the "
-            f"critical path, {moved(after['parts_per_shift'], '+.1f')} parts per shift."
-        )
+        stays = after["operation"] == found["constraint"]
+        what = "It stays the constraint" if stays else f"Next is {after['operation']}"
+        share = f"{100 * after['critical_path_share']['mean']:.0f} % of the critical path"
+        gain = f"{moved(after['parts_per_shift'], '+.1f')} parts per shift"
+        lines.append(f"{what} once {found['constraint']} takes half the time: {share}, {gain}.")
     return lines
 
 
@@ -121,11 +138,14 @@ def _less(worth: Mapping[str, Any]) -> str:
 
 
 def _ranking(found: Mapping[str, Any]) -> Table:
-    detectors = list(found["operations"][0]["ranks"])
-    table = Table("operation", "path, %", "one second less, parts/shift", "", *detectors[1:], box=None, pad_edge=False)
+    heads = [head for _, head in DETECTORS.values()]
+    table = Table("operation", "path, %", "1 s less, parts/shift", "", *heads, box=None, pad_edge=False)
+    for column in (table.columns[1], *table.columns[4:]):
+        column.justify = "right"
     for row in found["operations"]:
-        worth, path = row["one_second_less"], {k: 100 * v for k, v in row["critical_path_share"].items() if v is not None}
-        ranks = [str(row["ranks"][detector] or "-") for detector in detectors[1:]]
+        worth, path = row["one_second_less"], 100 * row["critical_path_share"]["mean"]
+        ranks = [str(row["ranks"][detector] or "-") for detector in DETECTORS]
         mark = "" if not worth or worth["p_holm"] <= JOINTLY else "n.s."
-        table.add_row(row["operation"], f"{path['mean']:.1f}", moved(worth, "+.1f") if worth else "-", mark, *ranks)
+        value = moved(worth, "+.1f") + ("" if worth["less_s"] == 1 else f" ({_less(worth)})") if worth else "-"
+        table.add_row(row["operation"], f"{path:.1f}", value, mark, *ranks)
     return table

@@ -1,0 +1,124 @@
+"""`compare`, `whatif`, `why`, `replay` and the Python calls, as a person meets them: the answer stands first."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import factory_sim as fs
+from factory_sim.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.study.api import Comparison
+
+SHORT = ("--replications", "3", "--duration", "30 min", "--warm-up", "10 min", "--workers", "1", "--engine", "simpy")
+
+
+def run(*words: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
+    code = main([str(word) for word in words])
+    said = capsys.readouterr()
+    return code, said.out.splitlines(), said.err
+
+
+@pytest.mark.parametrize("command", ["compare", "whatif", "why", "replay"])
+def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(command, "--help", capsys=capsys)
+    assert code == 0
+    assert f"Example: factory-sim {command}" in "\n".join(out)
+
+
+def test_compare_says_the_answer_first_and_writes_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = folder / "line.yaml", folder / "better.yaml"
+    study, answer = tmp_path / "s.jsonl", tmp_path / "answer.json"
+    code, out, _ = run("compare", *files, *SHORT, "--study", study, "--json", answer, capsys=capsys)
+    assert code == 0
+    written = json.loads(answer.read_text(encoding="utf-8"))
+    assert out[0].startswith(f"line rate {written['change']['line_rate_pct']['mean']:+.2f} % [")
+    assert set(written["attribution"]) == {"washer", "repairs", "room"}
+    assert any(line.startswith("Payback") for line in out)
+    code, out, _ = run("replay", study, "--workers", "1", "--engine", "simpy", capsys=capsys)
+    assert (code, out[0]) == (0, "same: yes")
+
+
+def test_whatif_takes_changes_as_typed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = tmp_path / "answer.json"
+    typed = ("WASH.cycle_time=35 s", "TEST.buffer+2")
+    code, out, err = run("whatif", folder / "line.yaml", *typed, *SHORT, "--json", answer, capsys=capsys)
+    assert code == 0
+    assert re.match(r"line rate \+\d+\.\d\d % \[", out[0])
+    assert "2 pairs" in err
+    assert json.loads(answer.read_text(encoding="utf-8"))["constraint"]["before"] == "WASH"
+
+
+def test_why_names_the_constraint_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run("why", folder / "line.yaml", *SHORT, "--top", "1", capsys=capsys)
+    assert code == 0
+    assert re.match(r"WASH limits line: \d+ % of the critical path; one second less there is worth", out[0])
+
+
+def test_why_reads_a_study(finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tmp_path / "study.jsonl"
+    study.write_bytes(finished.file.read_bytes())
+    words = ("why", study, "--arm", "better", "--top", "1", "--workers", "1", "--engine", "simpy")
+    code, out, _ = run(*words, capsys=capsys)
+    assert code == 0
+    assert " limits better: " in out[0]
+    code, _, err = run("why", study, "--arm", "nobody", capsys=capsys)
+    assert code == 2
+    assert "It has: line, better" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("compare", "gearbox_line", "retrofitt"), "Did you mean retrofit?"),
+        (("compare", "gearbox_line", "retrofit", "--until", "narrow"), "half-width above 0"),
+        (("whatif", "gearbox_line", "OP41.cycle_time=34s"), "OP41"),
+        (("replay", "nowhere.jsonl"), "cannot be read"),
+        (("why", "nowhere.jsonl"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_once(
+    words: tuple[str, ...],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*words, capsys=capsys)
+    assert code == 2
+    assert said in err.replace("\n", " ")
+    assert out == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_compares_in_one_call(folder: Path, tmp_path: Path) -> None:
+    study = fs.compare(
+        folder / "line.yaml", changes=("WASH.cycle_time=35 s",), replications=2, duration="20 min", warm_up="10 min",
+        workers=1, engine="simpy", attribution=False, study=tmp_path / "s.jsonl",
+    )  # fmt: skip
+    assert study.answer["change"]["station_time_pct"]["mean"] < -15
+    assert len(study.to_pandas()) == 4
+    assert study.why(top=1)["constraint"] == "WASH"
+
+
+def test_python_loads_and_simulates(folder: Path) -> None:
+    plant = fs.load(folder / "line.yaml", "WASH.buffer+2")
+    done = fs.simulate(plant, duration="10 min", engine="simpy")
+    assert done.truth.good_parts > 0
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, factory_sim\nsys.exit(', '.join({'numpy', 'numba', 'simpy', 'pandas'} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

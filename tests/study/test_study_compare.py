@@ -1,0 +1,119 @@
+"""What a study says: the documented keys, changes over pairs, joint significance, payback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from study_lines import N, arm, request_of, study, trial
+
+from factory_sim.errors import ConfigError
+from factory_sim.study import compare
+from factory_sim.study.api import made
+from factory_sim.study.design import Variant
+from factory_sim.study.run import Request, Watcher
+from factory_sim.study.store import StudyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.study.api import Comparison
+
+
+def test_the_answer_has_the_keys_that_are_promised(finished: Comparison) -> None:
+    answer = finished.answer
+    assert answer["replications"] == N
+    assert set(answer["change"]["line_rate_pct"]) >= {"mean", "low", "high", "p_holm"}
+    assert answer["constraint"]["before"] == "WASH"
+    for name in ("station_time_pct", "station_rate_pct", "kwh_per_part_pct", "cost_per_part_pct", "oee_pct", "wip_pct"):
+        change = answer["change"][name]
+        assert change["low"] <= change["mean"] <= change["high"]
+    assert answer["change"]["station_time_pct"]["mean"] == pytest.approx(100 * (33 / 45 - 1), abs=2)
+    assert answer["scenarios"]["better"]["change"] == answer["change"]
+
+
+def test_a_change_is_that_of_the_totals() -> None:
+    rates = {"base": [100.0, 110.0, 90.0], "after": [130.0, 140.0, 120.0]}
+    found = compare.answer(study(
+        [arm("base", "base"), arm("after")],
+        [trial(name, r, rate) for name, all_rates in rates.items() for r, rate in enumerate(all_rates)],
+    ))  # fmt: skip
+    rate = found["change"]["line_rate_pct"]
+    assert rate["mean"] == pytest.approx(30)
+    assert rate["low"] < 30 < rate["high"]
+    assert found["before"]["line_rate_pct"]["mean"] == pytest.approx(100)
+    assert found["change"]["station_time_pct"]["mean"] == 0
+    assert found["change"]["station_time_pct"]["p_holm"] == 1
+
+
+def test_many_rows_need_stronger_evidence_than_one(finished: Comparison) -> None:
+    changes = [c for name in compare.SHOWN if (c := finished.answer["change"].get(name))]
+    line = finished.study
+    base, after = ([line.trials[name, r].line["wip"] for r in range(N)] for name in ("line", "better"))
+    single = compare.p_value([b - a for a, b in zip(base, after, strict=True)])
+    assert finished.answer["change"]["wip_pct"]["p_holm"] >= single
+    assert len(changes) > 5
+
+
+@pytest.mark.parametrize(
+    ("after", "mean", "bounded"),
+    [([120, 121, 122], True, True), ([100, 140, 90], True, False), ([90, 91, 92], False, False)],
+)
+def test_payback_has_an_upper_end_only_when_the_gain_is_sure(after: list[float], *, mean: bool, bounded: bool) -> None:
+    money = {"amount": 1e6, "hours_per_year": 4000, "value_per_part": 60}
+    trials = [
+        [trial(name, r, rate) for r, rate in enumerate(rates)] for name, rates in (("b", [100, 100, 101]), ("a", after))
+    ]
+    found = compare.payback(*trials, arm("a", investment=money))
+    assert found is not None
+    assert (found["mean"] is not None, found["high"] is not None) == (mean, bounded)
+    if bounded:
+        assert found["low"] < found["mean"] < found["high"]  # type: ignore[operator]
+        gain = sum(after) / 3 - 301 / 3
+        assert found["mean"] == pytest.approx(1e6 / (gain * 50 * 4000))
+
+
+def test_without_investment_there_is_no_payback() -> None:
+    assert compare.payback([trial("b", 0, 1)], [trial("a", 0, 2)], arm("a")) is None
+
+
+def test_a_quantity_that_one_side_lacks_has_no_change() -> None:
+    trials = [
+        trial(name, r, 100.0, cost=float("nan") if name == "base" else 1.0)
+        for name in ("base", "after")
+        for r in (0, 1)
+    ]
+    found = compare.answer(study([arm("base", "base"), arm("after")], trials))
+    assert found["change"]["cost_per_part_pct"] is None
+    assert found["before"]["cost_per_part_pct"]["mean"] is None
+
+
+def test_a_scenario_that_is_the_base_is_refused(folder: Path, tmp_path: Path) -> None:
+    same = Variant(str(folder / "line.yaml"))
+    with pytest.raises(StudyError, match="changes nothing"):
+        made(request_of(folder, scenarios=(same,), file=tmp_path / "s.jsonl"), Watcher())
+    assert not (tmp_path / "s.jsonl").exists()
+
+
+@pytest.mark.parametrize("typed", ["WASSH.cycle_time=3s", "WASH.cycle_time=45"])
+def test_a_change_that_addresses_nothing_or_breaks_the_plant_is_refused_before_anything_runs(
+    folder: Path, tmp_path: Path, typed: str
+) -> None:
+    variant = Variant(str(folder / "line.yaml"), None, (typed,))
+    with pytest.raises(ConfigError):
+        made(request_of(folder, scenarios=(variant,), file=tmp_path / "s.jsonl"), Watcher())
+    assert not (tmp_path / "s.jsonl").exists()
+
+
+def test_one_replication_is_refused(folder: Path) -> None:
+    with pytest.raises(StudyError, match="at least 2"):
+        made(request_of(folder, replications=1), Watcher())
+
+
+def test_a_request_names_its_file_by_what_it_compares() -> None:
+    from factory_sim.study.run import default_name  # noqa: PLC0415
+
+    request = Request(base=Variant("a"))
+    names = {default_name(request, [("base", "1"), ("better", digest)]) for digest in ("2", "3")}
+    assert len(names) == 2
+    assert all(name.startswith("better-vs-base-") and name.endswith(".study.jsonl") for name in names)

@@ -1,0 +1,125 @@
+"""Making trials: as many workers, the same digits; the warm-up that pilots find; precision on request; why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from study_lines import N, arm, request_of, study, trial
+
+from factory_sim import doors
+from factory_sim.study import store, warmup, why
+from factory_sim.study.api import Comparison, made
+from factory_sim.study.run import Watcher
+from factory_sim.study.trials import Detail, Setting
+from factory_sim.study.trials import trial as simulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTING = Setting(seed=1, warm_up_s=900.0, duration_s=3600.0, bin_s=60.0)
+
+
+@pytest.mark.slow
+def test_two_workers_find_the_digits_of_one(folder: Path, finished: Comparison, tmp_path: Path) -> None:
+    request = request_of(folder, workers=2, file=tmp_path / "two.jsonl")
+    assert store.digest(made(request, Watcher(), 3600.0).study) == store.digest(finished.study)
+
+
+def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:
+    found = simulated(doors.load(folder / "line.yaml"), SETTING, 0, Detail.FULL, "simpy")
+    assert len(found["out"]) == len(found["wip"]) == 75
+    assert sum(found["out"][15:]) == found["line"]["good_parts"]
+    assert np.mean(found["wip"][15:]) == pytest.approx(found["line"]["wip"], rel=0.1)
+    assert sum(found["state_share"][name][0] for name in found["state_share"]) == pytest.approx(1)
+
+
+def test_a_trial_without_parts_has_no_numbers_instead_of_wrong_ones(folder: Path) -> None:
+    short = replace(SETTING, warm_up_s=0.0, duration_s=30.0)
+    found = simulated(doors.load(folder / "line.yaml"), short, 0, Detail.PROBE, "simpy")
+    assert found["line"]["good_parts"] == 0
+    assert found["line"]["cost_per_part"] is None
+    assert found["operation"].keys() == {"critical_path_share"}
+
+
+def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    class Looking(Watcher):
+        def interim(self, study: object) -> None:
+            looks.append(len(study.trials) // 2)  # type: ignore[attr-defined]
+
+    request = request_of(folder, until_pct=3.0, first=2, replications=12, file=tmp_path / "until.jsonl")
+    answer = made(request, Looking(), None).answer
+    rate = answer["change"]["line_rate_pct"]
+    assert looks[0] == 2
+    assert looks == sorted(set(looks))
+    assert (rate["high"] - rate["low"]) / 2 <= 3.0 or looks[-1] == 12
+    assert answer["replications"] == looks[-1]
+
+
+def test_the_pilots_drop_at_least_the_filling(folder: Path, tmp_path: Path) -> None:
+    request = request_of(folder, warm_up_s=None, replications=2, file=tmp_path / "auto.jsonl")
+    head = made(request, Watcher(), None).study.header
+    assert head["warm_up"]["by"] == "pilot"
+    assert head["warm_up_s"] == max(head["warm_up"]["mser5_s"], head["warm_up"]["fill_s"]) > 0
+
+
+def test_output_that_settles_is_cut_where_it_does_and_a_break_is_no_settling() -> None:
+    rng = np.random.default_rng(3)
+    out = rng.poisson(60.0, (4, 144)).astype(np.float64)
+    out[:, :30] *= np.linspace(0.0, 0.7, 30)
+    assert 20 <= warmup.settling_bin(out, np.ones(144, bool)) <= 40
+    open_ = np.ones(144, bool)
+    open_[60:66] = False
+    out[:, 60:66] = 0
+    assert 20 <= warmup.settling_bin(out, open_) <= 40
+
+
+def test_output_that_never_settles_is_said_so() -> None:
+    assert warmup.settling_bin(np.tile(np.arange(144.0), (4, 1)), np.ones(144, bool)) == -1
+
+
+def test_the_filling_ends_when_the_work_in_progress_has_come_up() -> None:
+    assert warmup.filling_bin(np.minimum(np.arange(1.0, 101.0), 40.0)) == 40
+
+
+def test_why_names_the_constraint_its_worth_and_the_next_one(finished: Comparison, tmp_path: Path) -> None:
+    file = tmp_path / "study.jsonl"  # why adds to it
+    file.write_bytes(finished.file.read_bytes())
+    found = replace(finished, file=file).why(top=2)
+    first = found["operations"][0]
+    assert found["constraint"] == first["operation"] == "WASH"
+    assert first["one_second_less"]["mean"] > 2
+    assert first["ranks"]["critical_path_share"] == 1
+    assert first["critical_path_share"]["mean"] > 0.5
+    assert found["next"]["operation"] == "CUT"
+    assert found["next"]["parts_per_shift"]["mean"] > first["one_second_less"]["mean"]
+    assert found["replications"] == N
+
+
+def test_a_detector_that_points_at_nobody_ranks_nobody() -> None:
+    shares = [(0.2, 0.8), (0.4, 0.6)]
+    names = [d for d in why.DETECTORS if d != "critical_path_share"]
+    trials = [trial("base", r, 100.0, share) for r, share in enumerate(shares)]
+    for each in trials:
+        each.operation.update({name: np.zeros(2) for name in names})  # type: ignore[attr-defined]
+    found = why.why(study([arm("base", "base")], trials), "base")
+    assert found["constraint"] == "B"
+    assert found["first_by"] == {"critical_path_share": "B"}
+    assert found["operations"][0]["ranks"]["arrow"] is None
+    assert found["next"] is None
+
+
+def test_a_line_without_output_has_no_constraint() -> None:
+    none = trial("base", 0, 0.0, (float("nan"), float("nan")))
+    assert why.why(study([arm("base", "base")], [none]), "base")["constraint"] is None
+
+
+def test_a_frame_has_a_row_a_trial(finished: Comparison) -> None:
+    frame = finished.to_pandas()
+    assert len(frame) == len(finished.study.trials)
+    assert list(frame.columns[:3]) == ["arm", "role", "replication"]
+    assert (frame[frame.role == "base"].good_parts > 0).all()

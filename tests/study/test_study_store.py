@@ -1,0 +1,179 @@
+"""The study file: read back as written, cut anywhere and resumed, never written over, clear about what it is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from study_lines import N, request_of
+
+from factory_sim.errors import TrialError
+from factory_sim.study import store
+from factory_sim.study.api import Comparison, differing, made, replayed
+from factory_sim.study.run import Watcher
+from factory_sim.study.store import Store, StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Counting(Watcher):
+    """Counts the trials that really ran."""
+
+    def __init__(self) -> None:
+        self.before, self.ran = 0, 0
+
+    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a watcher's shape
+        self.before = -1
+
+    def reached(self, done: int) -> None:
+        self.ran += max(0, done - self.before) if self.before >= 0 else 0
+        self.before = done
+
+
+def test_what_is_read_is_what_was_written(finished: Comparison) -> None:
+    again = store.load(finished.file)
+    assert store.digest(again) == store.digest(finished.study)
+    assert again.arms == finished.study.arms
+    assert set(again.trials) == set(finished.study.trials)
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.55, 0.97])
+def test_a_study_cut_anywhere_goes_on_and_ends_with_the_same_digest(
+    cut: float, folder: Path, finished: Comparison, tmp_path: Path
+) -> None:
+    content = finished.file.read_bytes()
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(content[: int(len(content) * cut)])
+    watcher = Counting()
+    again = made(request_of(folder, file=torn), watcher, budget_s=3600.0)
+    assert store.digest(again.study) == store.digest(finished.study)
+    assert 0 < watcher.ran < len(finished.study.trials)
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_finished_study_is_not_simulated_again(folder: Path) -> None:
+    watcher = Counting()
+    made(request_of(folder), watcher, budget_s=3600.0)
+    assert watcher.ran == 0
+
+
+def test_more_replications_are_added_to_those_that_are_there(
+    folder: Path, finished: Comparison, tmp_path: Path
+) -> None:
+    file = tmp_path / "more.jsonl"
+    file.write_bytes(finished.file.read_bytes())
+    watcher = Counting()
+    more = made(request_of(folder, file=file, replications=N + 1), watcher, budget_s=None)
+    assert watcher.ran == 2
+    assert more.answer["replications"] == N + 1
+
+
+def test_replay_makes_the_same_digits(finished: Comparison) -> None:
+    was, now = replayed(finished.file, 1, Watcher())
+    assert differing(was, now) == []
+    assert store.digest(was) == store.digest(now)
+
+
+def test_replay_names_what_differs(finished: Comparison, tmp_path: Path) -> None:
+    lines = finished.file.read_text(encoding="utf-8").splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith('{"trial"'))
+    entry = json.loads(lines[at])
+    entry["trial"]["line"]["good_parts"] += 1
+    forged = tmp_path / "forged.jsonl"
+    forged.write_text("\n".join([*lines[:at], json.dumps(entry), *lines[at + 1 :], ""]), encoding="utf-8")
+    was, now = replayed(forged, 1, Watcher())
+    assert differing(was, now) == [(entry["trial"]["arm"], entry["trial"]["replication"])]
+
+
+def _other_seed(head: dict[str, object]) -> None:
+    head["seed"] = 2
+
+
+def _other_program(head: dict[str, object]) -> None:
+    head["program"] = "0.0.1"
+
+
+def _other_format(head: dict[str, object]) -> None:
+    head["study"] = 99
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_other_seed, "seed is 2, not 1"),
+        (_other_program, "program is 0.0.1"),
+        (_other_format, "format 99, made by version"),
+    ],
+)
+def test_a_study_of_something_else_is_refused_and_left_as_it_is(
+    change: Callable[[dict[str, object]], None], said: str, folder: Path, finished: Comparison, tmp_path: Path
+) -> None:
+    first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
+    head = json.loads(first)
+    change(head)
+    file = tmp_path / "other.jsonl"
+    file.write_text(json.dumps(head) + "\n" + rest, encoding="utf-8")
+    before = file.read_bytes()
+    with pytest.raises(StudyError, match=said):
+        made(request_of(folder, file=file), Watcher())
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
+def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match="not a study file"):
+        made(request_of(folder, file=file), Watcher())
+    assert file.read_bytes() == content
+
+
+def test_a_damaged_line_is_named(finished: Comparison, tmp_path: Path) -> None:
+    lines = finished.file.read_bytes().split(b"\n")
+    lines[3] = lines[3][:50]
+    file = tmp_path / "damaged.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    with pytest.raises(StudyError, match=r"damaged\.jsonl:4: not a line of a study"):
+        store.load(file)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk that Linux provides")
+def test_a_full_disk_says_so_and_keeps_what_is_there(finished: Comparison, tmp_path: Path) -> None:
+    file = tmp_path / "study.jsonl"
+    file.write_bytes(finished.file.read_bytes())
+    with Store(file) as kept:
+        real, kept._file = kept._file, Path("/dev/full").open("a", encoding="utf-8")  # noqa: SIM115
+        with pytest.raises(StudyError, match="No space left on device"):
+            kept.add_trial("line", 99, {"seconds": 0.0})
+        real.close()
+        with pytest.raises(OSError, match="No space"):
+            kept._file.close()
+        kept._file = file.open("a", encoding="utf-8")
+    assert file.read_bytes() == finished.file.read_bytes()
+
+
+def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "plants"
+    moved.mkdir()
+    for name in ("line.yaml", "better.yaml"):
+        (moved / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
+    file = tmp_path / "study.jsonl"
+    made(request_of(moved, file=file, replications=2), Watcher(), budget_s=None)
+    (moved / "line.yaml").write_text(
+        (moved / "line.yaml").read_text(encoding="utf-8").replace("45 s", "44 s"), encoding="utf-8"
+    )
+    before = file.read_bytes()
+    with pytest.raises(StudyError, match="another plant under the name line"):
+        made(request_of(moved, file=file), Watcher())
+    with pytest.raises(StudyError, match="has changed since"):
+        replayed(file, 1, Watcher())
+    assert file.read_bytes() == before
+
+
+def test_a_trial_that_fails_says_how_to_make_it_again(folder: Path, tmp_path: Path) -> None:
+    too_long = request_of(folder, duration_s=1e13, file=tmp_path / "s.jsonl")  # overflows the run's clock
+    with pytest.raises(TrialError, match=r"line\.yaml --seed 1 --replication 0"):
+        made(too_long, Watcher())
