@@ -304,6 +304,8 @@ class Trial:
     state_share: Mapping[str, F8]
     out: I8
     wip: I8
+    losses: tuple[tuple[str, str, str, float], ...] = ()  # section, reason, by, hours
+    strip: str = ""  # a digit (a State) a machine and step
 
 
 @dataclass(frozen=True, slots=True, eq=False)

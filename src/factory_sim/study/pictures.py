@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 STEP_S = 10
 LEAST_H = 0.005  # a smaller loss is told without whom it waited for
+WITH_LOSSES, WITH_STRIP = 8, 1  # replications that keep them: enough for a picture, and quick
+
+
+def of(facts: Facts, log: EventLog, plant: Plant, replication: int) -> dict[str, Any]:
+    """What a trial keeps beside its figures, as its line in a study has it."""
+    kept: dict[str, Any] = {}
+    if replication < WITH_LOSSES:
+        kept["losses"] = losses(facts, plant)
+    if replication < WITH_STRIP:
+        kept["strip"] = strip(log, plant, facts.window)
+    return kept
 
 
 def losses(facts: Facts, plant: Plant) -> list[tuple[str, str, str, float]]:

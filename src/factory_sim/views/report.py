@@ -78,26 +78,12 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One scenario."""
+class Machine:
+    """One machine of the line."""
 
     name: str
-    title: str
-    digest: str
-    constraint: str  # the operation that limits the line: "OP410 Flank grinding"
-    question: str = ""
-    changes: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()  # largest share first
-    states: tuple[tuple[float, ...], ...] = ()  # by machine: share of the window in each state of palette.MACHINE_STATES
-    losses: tuple[Lost, ...] = ()
-    energy: Mapping[str, Estimate] = field(default_factory=dict)  # cause -> kWh per good part
-    cost: Mapping[str, Estimate] = field(default_factory=dict)  # item -> currency per good part
-    output: Band | None = None  # output interval [s], of planned time
-    wip: Band | None = None  # parts inside
-    welch: tuple[Band, Band] | None = None  # output [good parts/h] from the start: as it is, and smoothed
-    strip: str = ""  # one digit (a State) a machine and step, machine after machine
-    payback_years: Estimate | None = None
-    investment: float = 0.0
+    operation: str
+    section: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +100,35 @@ class Share:
 class Attribution:
     """What earned how much of the change of the line rate; the means of the shares sum to the total's."""
 
-    side: int
     total: Estimate
     shares: tuple[Share, ...]
-    how: str  # "exact over all 32 combinations"
+    how: str  # "exact": every combination was simulated, or "sampled"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """One machine of the line."""
+class Side:
+    """One scenario."""
 
     name: str
-    operation: str
-    section: str
+    title: str
+    digest: str
+    constraint: str  # the operation that limits the line: "OP410 Flank grinding"
+    question: str = ""
+    changes: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()  # largest share first
+    next_limit: str = ""  # what would limit the line if the first did not
+    attribution: Attribution | None = None
+    machines: tuple[Machine, ...] = ()
+    states: tuple[tuple[float, ...], ...] = ()  # by machine: share of the window in each state of palette.MACHINE_STATES
+    losses: tuple[Lost, ...] = ()
+    energy: Mapping[str, Estimate] = field(default_factory=dict)  # cause -> kWh per good part
+    cost: Mapping[str, Estimate] = field(default_factory=dict)  # item -> currency per good part
+    output: Band | None = None  # output interval [s], of planned time
+    wip: Band | None = None  # parts inside
+    welch: tuple[Band, Band] | None = None  # output [good parts/h] from the start: as it is, and smoothed
+    strip: str = ""  # one digit (a State) a machine and step, machine after machine
+    payback_years: Estimate | None = None
+    investment: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,17 +136,14 @@ class ReportData:
     """Everything the page shows. Times in seconds; the first side is the baseline."""
 
     plant: str
-    created: str
-    command: str
+    study: str  # name of its file
+    digest: str
     replications: int
     seed: int
     confidence: float
     warm_up_s: float
     duration_s: float
-    start: str  # local time at which the window begins, ISO 8601
     currency: str
-    machines: tuple[Machine, ...]
-    sensors: int
     sides: tuple[Side, ...]
     rows: tuple[Row, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -152,7 +151,7 @@ class ReportData:
     series_step_s: float = 0.0
     welch_step_s: float = 0.0
     strip_step_s: float = 10.0
-    attribution: Attribution | None = None
+    operations: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> title, section
     pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
     assumptions: tuple[str, ...] = ()
 
@@ -183,7 +182,7 @@ def html(data: ReportData) -> str:
 def _embedded(data: ReportData) -> str:
     """The numbers of the charts as JSON that cannot end its script element."""
     content = asdict(data)
-    for name in ("assumptions", "rows", "command", "versions"):
+    for name in ("assumptions", "rows", "versions"):
         del content[name]
     for side in content["sides"]:
         side["strip"] = base64.b64encode(zlib.compress(side["strip"].encode("ascii"), 9)).decode("ascii")

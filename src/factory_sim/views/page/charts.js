@@ -23,6 +23,8 @@
     splitLine: { lineStyle: { color: theme.line, opacity: 0.6 } },
     nameTextStyle: { color: theme.soft, fontSize: FONT }, ...more,
   });
+  const above = (element) => (element.offsetWidth < 500 ? 22 * data.sides.length + 14 : 42); // room for the legend
+  const wrapped = (theme, element) => ({ color: theme.ink, fontSize: FONT, lineHeight: 15, width: element.offsetWidth < 500 ? 96 : 190, overflow: "break" });
   const legend = (theme, names, more) => ({
     data: names, top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4,
     textStyle: { color: theme.soft, fontSize: FONT }, ...more,
@@ -31,7 +33,8 @@
   // ---- gain: a waterfall lying on its side, so that names have room
   report.draw.gain = (element) => {
     const theme = report.theme();
-    const { shares, total } = data.attribution;
+    const side = +element.dataset.index;
+    const { shares, total } = data.sides[side].attribution;
     const steps = [];
     let sum = 0;
     for (const { name, earned } of shares) {
@@ -40,7 +43,7 @@
     }
     steps.push({ name: "all together", from: 0, to: total.mean, earned: total, whole: true });
     element.style.height = `${steps.length * 38 + 44}px`;
-    const colour = (step) => (step.whole ? theme.side(data.attribution.side) : step.earned.mean < 0 ? theme.bad : theme.good);
+    const colour = (step) => (step.whole ? theme.side(side) : step.earned.mean < 0 ? theme.bad : theme.good);
     const renderItem = (_, api) => {
       const step = steps[api.value(0)];
       const [left, y] = api.coord([Math.min(step.from, step.to), api.value(0)]);
@@ -65,8 +68,8 @@
     const reach = Math.max(...ends, 0) - Math.min(...ends, 0) || 1;
     chart(element, {
       grid: { left: 4, right: 12, top: 4, bottom: 24, containLabel: true },
-      xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} pt`.replace("-", "−"), hideOverlap: true } }),
-      yAxis: axis(theme, { type: "category", inverse: true, data: steps.map((s) => s.name), axisLabel: { color: theme.ink, fontSize: FONT, width: element.offsetWidth < 500 ? 110 : 190, overflow: "break" }, splitLine: { show: false } }),
+      xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} pt`.replace("-", "−"), hideOverlap: true, showMaxLabel: false } }),
+      yAxis: axis(theme, { type: "category", inverse: true, data: steps.map((s) => s.name), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { formatter: ({ dataIndex: i }) => `<b>${report.escape(steps[i].name)}</b><br>${report.signed(steps[i].earned.mean)} points [${report.signed(steps[i].earned.low ?? NaN)}, ${report.signed(steps[i].earned.high ?? NaN)}]` }),
       series: [{ type: "custom", renderItem, data: steps.map((s, i) => [i, s.to]), encode: { x: 1, y: 0 } }],
     }, theme);
@@ -74,11 +77,11 @@
 
   // ---- state shares: one column a machine, sections wrap like words
   report.draw.states = (element, side) => {
-    const shares = data.sides[side].states;
+    const { states: shares, machines: known } = data.sides[side];
     const readout = document.getElementById("states-readout");
     const w = report.printing ? 4.4 : innerWidth < 640 ? 6 : 7;
     const groups = new Map();
-    data.machines.forEach((machine, i) => {
+    known.forEach((machine, i) => {
       if (!groups.has(machine.section)) groups.set(machine.section, []);
       groups.get(machine.section).push(i);
     });
@@ -101,7 +104,7 @@
       const i = +target.dataset.machine;
       const said = data.states.map(({ name }, s) => [shares[i][s], name.split(":")[0]]).filter(([v]) => v >= 0.0005)
         .sort((a, b) => b[0] - a[0]).map(([v, name]) => `${name} ${(100 * v).toFixed(1)} %`);
-      readout.textContent = `${data.machines[i].name} (${data.machines[i].operation}): ${said.join(", ")}`;
+      readout.textContent = `${known[i].name} (${known[i].operation}): ${said.join(", ")}`;
     };
   };
 
@@ -120,7 +123,7 @@
       const at = (values) => values.map((v, k) => [(k + 1) * step, v]);
       const colour = theme.side(i);
       if (band.low.length) {
-        series.push({ name: side.title, type: "custom", silent: true, z: 1, data: [[0, 0]], tooltip: { show: false }, renderItem: (_, api) => ({ type: "group", children: ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
+        series.push({ name: side.title, type: "custom", silent: true, z: 1, itemStyle: { color: colour }, data: [[0, 0]], tooltip: { show: false }, renderItem: (_, api) => ({ type: "group", children: ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
       }
       series.push({ name: side.title, type: "line", showSymbol: false, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: at(band.mean), z: 3 });
     });
@@ -128,7 +131,7 @@
     const values = data.sides.flatMap((s) => (s[key] ? [...s[key].mean, ...s[key].low, ...s[key].high] : [])).filter((v) => v !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     chart(element, {
-      grid: { left: 4, right: 22, top: 34, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title)),
       xAxis: hoursAxis(theme, { max: last }),
       yAxis: axis(theme, { type: "value", min: from ?? Math.max(0, Math.floor((low - 0.15 * (high - low)) / 5) * 5), axisLine: { show: false } }),
@@ -150,7 +153,7 @@
     return found;
   };
   report.draw.output = (element) => lines(element, "output", "s");
-  report.draw.wip = (element) => lines(element, "wip", "parts", 0);
+  report.draw.wip = (element) => lines(element, "wip", "parts");
 
   report.draw.welch = (element) => {
     const theme = report.theme();
@@ -166,12 +169,12 @@
     if (!series.length) return;
     series[0].markLine = {
       symbol: "none", silent: true, data: [{ xAxis: data.warm_up_s / 3600 }], lineStyle: { color: theme.ink, type: "dashed", width: 1.4 },
-      label: { formatter: "end of warm-up", color: theme.ink, position: "insideEndBottom", rotate: 0, padding: [0, 0, 0, 4], align: "left", fontSize: FONT },
+      label: { formatter: "end of warm-up", color: theme.ink, position: "end", distance: 5, fontSize: FONT },
     };
     series[0].markArea = { silent: true, itemStyle: { color: theme.soft, opacity: 0.1 }, data: [[{ xAxis: 0 }, { xAxis: data.warm_up_s / 3600 }]] };
     const last = Math.max(...data.sides.map((s) => (s.welch ? s.welch[0].mean.length : 0))) * step;
     chart(element, {
-      grid: { left: 4, right: 22, top: 34, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title)),
       xAxis: hoursAxis(theme, { max: last }),
       yAxis: axis(theme, { type: "value", min: 0, axisLine: { show: false } }),
@@ -182,32 +185,44 @@
 
   // ---- lost time: section -> reason -> whom; on a narrow screen the sections are left out
   const MOST = 9;
+  const whom = (reason, by, named) => {
+    if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "not told apart";
+    if (named.has(by)) return by;
+    return by in data.operations ? `elsewhere in ${report.words(data.operations[by][1])}` : reason === "failure" ? "other failures" : "other transport";
+  };
   report.draw.losses = (element, side) => {
     const theme = report.theme();
     const narrow = element.offsetWidth < 560;
-    const losses = data.sides[side].losses.filter((loss) => loss.reason !== "off");
-    const total = losses.reduce((sum, loss) => sum + loss.hours, 0);
-    const weight = new Map();
-    for (const { by, hours } of losses) if (by) weight.set(by, (weight.get(by) ?? 0) + hours);
-    const named = new Set([...weight].sort((a, b) => b[1] - a[1]).slice(0, MOST).map(([name]) => name));
+    const all = data.sides[side].losses.filter((loss) => loss.reason !== "off");
+    const total = all.reduce((sum, loss) => sum + loss.hours, 0);
+    const tally = (key) => all.reduce((map, loss) => map.set(loss[key], (map.get(loss[key]) ?? 0) + loss.hours), new Map());
+    const [reasons, causes] = [tally("reason"), tally("by")];
+    causes.delete("");
+    const named = new Set([...causes].sort((a, b) => b[1] - a[1]).slice(0, MOST).map(([name]) => name));
     const links = new Map();
     const add = (from, to, hours) => links.set(`${from}\n${to}`, (links.get(`${from}\n${to}`) ?? 0) + hours);
-    for (const { section, reason, by, hours } of losses) {
+    for (const { section, reason, by, hours } of all) {
+      if (reasons.get(reason) < total * 0.005) continue;
       if (!narrow) add(`s:${report.words(section)}`, `r:${reason}`, hours);
-      add(`r:${reason}`, `b:${named.has(by) ? by : by ? "others" : "unknown"}`, hours);
+      add(`r:${reason}`, `b:${whom(reason, by, named)}`, hours);
     }
-    const kept = [...links].map(([key, value]) => [...key.split("\n"), value]).filter(([, , value]) => value > total * 0.002);
+    const kept = [...links].map(([key, value]) => [...key.split("\n"), value]).filter(([, , value]) => value > total * 0.0008);
     const colour = (name) => (name.startsWith("r:") ? theme.state(data.loss_states[name.slice(2)]) : name.startsWith("b:") ? theme.soft : theme.side(side));
     const names = [...new Set(kept.flatMap(([from, to]) => [from, to]))];
     const sum = (name) => kept.reduce((s, [from, to, v]) => s + ((name.startsWith("b:") ? to : from) === name ? v : 0), 0);
-    const label = (name) => report.words(name.slice(2));
+    const title = (name) => {
+      const word = name.slice(2);
+      return word in data.operations && !narrow ? `${word} ${data.operations[word][0]}` : report.words(word);
+    };
+    const margin = narrow ? 148 : 236;
+    element.setAttribute("aria-label", `Lost machine time, ${report.number(total)} hours: ${[...reasons].map(([reason, hours]) => `${reason} ${report.number(hours)} h`).join(", ")}`);
     chart(element, {
-      tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(label(d.source))} → ${report.escape(label(d.target))}: ${report.number(d.value)} h` : `${report.escape(label(name))}: ${report.number(value)} h` }),
+      tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(title(d.source))} → ${report.escape(title(d.target))}: ${report.number(d.value)} h` : `${report.escape(title(name))}: ${report.number(value)} h` }),
       series: [{
-        type: "sankey", left: 2, right: narrow ? 118 : 150, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 12 : 10, layoutIterations: 48, draggable: false,
+        type: "sankey", left: 2, right: margin, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 14 : 11, layoutIterations: 48, draggable: false,
         data: names.map((name) => ({ name, itemStyle: { color: colour(name), borderWidth: 0 } })),
         links: kept.map(([source, target, value]) => ({ source, target, value, lineStyle: { color: colour(source.startsWith("r:") ? source : target), opacity: theme.night ? 0.4 : 0.45 } })),
-        label: { color: theme.ink, fontSize: FONT, textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => `${label(name)}  ${report.number(sum(name))} h` },
+        label: { color: theme.ink, fontSize: FONT, width: margin - 12, overflow: "truncate", textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => `${report.number(sum(name))} h  ${title(name)}` },
         emphasis: { focus: "adjacency" },
       }],
     }, theme);
@@ -225,7 +240,7 @@
       grid: { left: 4, right: 58, top: 8 + rows * 22, bottom: 4, containLabel: true },
       legend: legend(theme, items.map(report.words), { itemWidth: 10, itemHeight: 10, itemGap: 12 }),
       xAxis: axis(theme, { type: "value", axisLine: { show: false } }),
-      yAxis: axis(theme, { type: "category", inverse: true, data: data.sides.map((s) => s.title), axisLabel: { color: theme.ink, fontSize: FONT, width: element.offsetWidth < 500 ? 92 : 190, overflow: "break" }, splitLine: { show: false } }),
+      yAxis: axis(theme, { type: "category", inverse: true, data: data.sides.map((s) => s.title), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "item", formatter: ({ seriesName, name, value }) => `${report.escape(name)}<br>${report.escape(seriesName)}: <b>${report.number(value, 4)}</b> ${unit}` }),
       series: items.map((item, i) => ({
         name: report.words(item), type: "bar", stack: "all", barWidth: 24, itemStyle: { color: colour(theme, item, i) },

@@ -6,7 +6,6 @@
   const slider = document.getElementById("moment");
   const clock = document.getElementById("clock");
   const play = document.getElementById("play");
-  const machines = data.machines.length;
 
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -25,42 +24,47 @@
 
   const start = async () => {
     const strips = await Promise.all(data.sides.map((side) => (side.strip ? unpack(side.strip) : null)));
-    const steps = Math.max(...strips.map((strip) => (strip ? strip.length / machines : 0)));
-    const begin = report.startSeconds();
+    const count = (side) => data.sides[side].machines.length;
+    const steps = Math.max(...strips.map((strip, side) => (strip ? strip.length / count(side) : 0)));
+    let cells = [];
     slider.max = steps - 1;
     slider.value = Math.floor(steps / 2);
 
-    const groups = Map.groupBy ? Map.groupBy(data.machines.keys(), (i) => data.machines[i].section)
-      : data.machines.reduce((map, m, i) => map.set(m.section, [...(map.get(m.section) ?? []), i]), new Map());
-    tiles.innerHTML = [...groups].map(([section, members]) => `<figure><div class="row">${[...members].map((i) => `<i data-machine="${i}"></i>`).join("")}</div><figcaption>${report.escape(report.words(section))}</figcaption></figure>`).join("");
-    const cells = [...tiles.querySelectorAll("i")];
-
+    const build = () => {
+      const groups = new Map();
+      data.sides[report.side].machines.forEach(({ section }, i) => groups.set(section, [...(groups.get(section) ?? []), i]));
+      tiles.innerHTML = [...groups].map(([section, members]) => `<figure><div class="row">${members.map((i) => `<i data-machine="${i}"></i>`).join("")}</div><figcaption>${report.escape(report.words(section))}</figcaption></figure>`).join("");
+      cells = strips[report.side] ? [...tiles.querySelectorAll("i")] : [];
+    };
+    const code = (i) => strips[report.side][i * steps + +slider.value] - 48;
     const now = () => {
-      const step = +slider.value;
-      const strip = strips[report.side] ?? strips.find(Boolean);
-      cells.forEach((cell) => { cell.style.background = `var(--s${strip[+cell.dataset.machine * steps + step] - 48})`; });
-      clock.textContent = report.clock((begin + step * data.strip_step_s) % 86400);
+      cells.forEach((cell) => { cell.style.background = `var(--s${code(+cell.dataset.machine)})`; });
+      clock.textContent = report.clock(+slider.value * data.strip_step_s);
       slider.setAttribute("aria-valuetext", clock.textContent);
-      document.querySelectorAll(".cursor").forEach((each) => { each.style.left = `${(100 * (step + 0.5)) / steps}%`; });
+      document.querySelectorAll(".cursor").forEach((each) => { each.style.left = `${(100 * (+slider.value + 0.5)) / steps}%`; });
     };
     const carpets = () => {
       const colours = colourBytes(report.theme());
       document.querySelectorAll(".carpets .panel").forEach((panel) => {
-        const strip = strips[+panel.dataset.side];
+        const side = +panel.dataset.side;
+        const strip = strips[side];
         if (!strip) return;
         const canvas = panel.querySelector("canvas");
         canvas.width = steps;
-        canvas.height = machines;
+        canvas.height = count(side);
         const context = canvas.getContext("2d");
-        const image = context.createImageData(steps, machines);
+        const image = context.createImageData(canvas.width, canvas.height);
         const pixels = new Uint32Array(image.data.buffer);
         for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[strip[i] - 48];
         context.putImageData(image, 0, 0);
         const marks = innerWidth < 640 ? 5 : 9;
-        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((begin + (k * steps * data.strip_step_s) / (marks - 1)) % 86400).slice(0, 5)}</span>`).join("");
+        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((k * steps * data.strip_step_s) / (marks - 1)).slice(0, 5)}</span>`).join("");
+        const { machines } = data.sides[side];
+        const first = machines.map(({ section }, i) => (i && machines[i - 1].section === section ? null : [section, i])).filter(Boolean);
+        panel.querySelector(".rows").innerHTML = first.map(([section, i]) => `<span style="top:${(100 * i) / machines.length}%">${report.escape(report.words(section))}</span>`).join("");
       });
     };
-    report.replay = { redraw: () => { carpets(); now(); } };
+    report.replay = { redraw: () => { build(); carpets(); now(); } };
 
     let timer = 0;
     const FRAME_MS = 100;
@@ -82,13 +86,12 @@
     };
     slider.oninput = now;
     tiles.onpointerover = ({ target }) => {
-      if (target.dataset.machine === undefined) return;
-      const i = +target.dataset.machine;
-      const code = (strips[report.side] ?? strips[0])[i * steps + +slider.value] - 48;
-      const state = data.states.find((each) => each.code === code);
-      document.getElementById("tile-readout").textContent = `${data.machines[i].name} (${data.machines[i].operation}): ${state ? state.name : "not known"}`;
+      if (target.dataset.machine === undefined || !cells.length) return;
+      const machine = data.sides[report.side].machines[+target.dataset.machine];
+      const state = data.states.find((each) => each.code === code(+target.dataset.machine));
+      document.getElementById("tile-readout").textContent = `${machine.name} (${machine.operation}): ${state ? state.name : "not known"}`;
     };
-    document.querySelectorAll(".carpet").forEach((carpet) => {
+    document.querySelectorAll(".carpet > div").forEach((carpet) => {
       carpet.onpointerdown = (event) => {
         const box = carpet.getBoundingClientRect();
         slider.value = Math.floor(((event.clientX - box.left) / box.width) * steps);

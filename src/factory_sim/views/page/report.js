@@ -38,11 +38,6 @@ report.clock = (seconds) => {
   const two = (n) => String(Math.floor(n)).padStart(2, "0");
   return `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
 };
-report.startSeconds = () => {
-  const [, h, m, s] = /T(\d+):(\d+):?(\d*)/.exec(report.data.start) || [0, 0, 0, 0];
-  return +h * 3600 + +m * 60 + (+s || 0);
-};
-
 report.redraw = () => {
   report.instances.splice(0).forEach((chart) => chart.dispose());
   for (const element of document.querySelectorAll("[data-chart]")) {

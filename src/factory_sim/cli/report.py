@@ -1,0 +1,42 @@
+"""`report`: a saved study as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from factory_sim.errors import ConfigError, Problem
+
+
+def report(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study's file, as `compare` keeps it.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The HTML file.", dir_okay=False, show_default="beside the study")
+    ] = None,
+) -> None:
+    """Draw a saved study as one HTML file that works without a network, on a phone and on paper.
+
+    Nothing is simulated again: all of it, the replay of a shift too, comes from the study.
+
+    Example: factory-sim report retrofit-vs-gearbox_line.study.jsonl --out retrofit.html
+    """
+    from factory_sim.study import store
+    from factory_sim.study.reporting import report_data
+    from factory_sim.views.report import html
+
+    page = html(report_data(store.load(study), study))
+    path = out or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
+    if path.resolve() == study.resolve():
+        message = f"{path} is the study itself; name another file with --out"
+        raise typer.BadParameter(message)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
+    typer.echo(f"Wrote {path} ({len(page.encode()) / 1e6:.1f} MB)")
+
+
+COMMANDS = (report,)

@@ -1,0 +1,234 @@
+"""From a saved study to what its report shows; nothing is simulated."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis.paired import interval
+from factory_sim.clock import us_from_s
+from factory_sim.study import compare, store, why
+from factory_sim.study.pictures import STEP_S
+from factory_sim.study.store import StudyError
+from factory_sim.views import palette
+from factory_sim.views.report import (
+    Attribution, Band, Estimate, Limit, Lost, Machine, ReportData, Row, Share, Side,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from factory_sim.records import F8, Arm, Study, Trial
+
+# change in the answer -> (key on the page, label, unit, better, factor to that unit)
+ROWS = {
+    "line_rate_pct": ("good_parts_per_h", "good parts per planned hour", "parts/h", 1, 1.0),
+    "station_time_pct": ("station_cycle_time_s", "cycle time of {station}", "s", -1, 1.0),
+    "station_rate_pct": ("station_rate_per_h", "rate of {station}", "parts/h", 1, 1.0),
+    "station_oee_pct": ("station_oee", "OEE of {station}", "%", 1, 100.0),
+    "oee_pct": ("oee", "OEE of all machines", "%", 1, 100.0),
+    "wip_pct": ("wip", "work in progress", "parts", -1, 1.0),
+    "lead_time_pct": ("lead_time_s", "lead time", "min", -1, 1 / 60),
+    "kwh_per_part_pct": ("kwh_per_part", "energy per good part", "kWh", -1, 1.0),
+    "cost_per_part_pct": ("cost_per_part", "cost per good part", "{currency}", -1, 1.0),
+}
+DETECTORS = {
+    "average_active_period_s": "average active period", "momentary_active_share": "momentary active period",
+    "active_share": "utilisation", "turning_point": "turning point", "arrow": "arrow",
+}  # fmt: skip
+COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
+REST = "vehicles, robots, building"
+GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
+SMOOTH = 6  # bins on either side, in Welch's moving average
+NO_CHANGE = Estimate(0.0, 0.0, 0.0)
+
+
+def report_data(study: Study, path: Path) -> ReportData:
+    """All that the page shows. Raises StudyError when a compared plant has no finished trial."""
+    arms = [compare.base_of(study), *compare.scenarios_of(study)]
+    found = {arm.name: compare.pairs(study, arm.name) for arm in arms}
+    if empty := [name for name, replications in found.items() if not replications]:
+        msg = f"{path}: no trial of {', '.join(empty)} has finished; run the command that made the study again"
+        raise StudyError(msg)
+    answer = compare.answer(study)
+    answers = [answer["scenarios"][arm.name] for arm in arms[1:]]
+    base, setting = arms[0], store.setting_of(study)
+    operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
+    return ReportData(
+        plant=base.title, study=path.name, digest=answer["study"]["digest"],
+        replications=min(map(len, found.values())), seed=setting.seed, confidence=compare.CONFIDENCE,
+        warm_up_s=setting.warm_up_s, duration_s=setting.duration_s, currency=base.currency,
+        sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
+        rows=tuple(_rows(study, base, answers)),
+        versions={"factory-sim": study.header["program"], "Python": study.header["python"], "NumPy": study.header["numpy"]},
+        warm_up_how=_how(study.header["warm_up"]),
+        series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
+        operations={name: (title, section) for name, title, section in operations},
+        pacing=_titled(base, compare.pacing_station(study)),
+        assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
+    )  # fmt: skip
+
+
+def _how(about: Mapping[str, Any]) -> str:
+    if about.get("by") != "pilot":
+        return "as it was given"
+    told = f"pilot runs settle after {about['mser5_s'] / 3600:.2g} h by MSER-5, buffers are full after {about['fill_s'] / 3600:.2g} h"
+    return told if about["settled"] else f"{told}; the pilots were too short to be sure"
+
+
+def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The compared quantities; of a study without scenarios, the base's line rate."""
+    if not answers:
+        rate = interval(compare.line_values(study, base.name, compare.RATE, compare.pairs(study, base.name)))
+        return [Row("good_parts_per_h", "good parts per planned hour", "parts/h", 1, (_estimate(rate),), (NO_CHANGE,))]
+    words = {"station": answers[0]["station"], "currency": base.currency}
+    rows = []
+    for name, (key, label, unit, better, factor) in ROWS.items():
+        if any(each["change"].get(name) is None for each in answers):
+            continue
+        values = (answers[0]["before"][name], *(each["after"][name] for each in answers))
+        changes = [each["change"][name] for each in answers]
+        rows.append(
+            Row(
+                key,
+                label.format(**words),
+                unit.format(**words),
+                better,
+                tuple(_estimate(each, factor) for each in values),
+                (NO_CHANGE, *map(_estimate, changes)),
+                (1.0, *(change["p_holm"] for change in changes)),
+            )  # fmt: skip
+        )
+    return rows
+
+
+def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> Side:
+    trials = [study.trials[arm.name, r] for r in compare.pairs(study, arm.name)]
+    limits = why.why(study, arm.name)
+    output, wip = _courses(study, arm, trials)
+    payback = answer["payback_years"] if answer else None
+    return Side(
+        name=arm.name, title=arm.title if arm.title and not arm.overrides else arm.name, digest=arm.digest,
+        constraint=_titled(arm, limits["constraint"] or ""), question=arm.question, changes=arm.groups,
+        limits=tuple(_limit(arm, row) for row in limits["operations"]), next_limit=_next(arm, limits),
+        attribution=_attribution(answer),
+        machines=tuple(
+            Machine(name, f"{arm.operations[i]} {arm.operation_titles[i]}".strip(), arm.operation_sections[i])
+            for name, i in zip(arm.machines, arm.machine_operations, strict=True)
+        ),
+        states=_states(trials), losses=_losses(trials), energy=_energy(trials),
+        cost={item: _mean([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
+        output=output, wip=wip, welch=_welch(study, trials),
+        strip=next((t.strip for t in trials if t.strip), ""),
+        payback_years=_estimate(payback) if payback and payback["mean"] is not None else None,
+        investment=arm.investment["amount"] if arm.investment else 0.0,
+    )  # fmt: skip
+
+
+def _titled(arm: Arm, operation: str) -> str:
+    if operation not in arm.operations:
+        return operation or "Nothing that can be named"
+    return f"{operation} {arm.operation_titles[arm.operations.index(operation)]}".strip()
+
+
+def _limit(arm: Arm, row: Mapping[str, Any]) -> Limit:
+    worth = row["one_second_less"]
+    return Limit(
+        row["operation"], row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
+        _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
+        {label: row["ranks"][name] for name, label in DETECTORS.items() if row["ranks"].get(name) is not None},
+    )  # fmt: skip
+
+
+def _next(arm: Arm, limits: Mapping[str, Any]) -> str:
+    found = limits["next"]
+    if not found:
+        return ""
+    return (
+        f"With twice the speed at {limits['constraint']}, {_titled(arm, found['operation'])} would limit the line next."
+    )
+
+
+def _attribution(answer: Mapping[str, Any] | None) -> Attribution | None:
+    if not answer or not answer["attribution"]:
+        return None
+    shares = [Share(name, _estimate(each), each["least"], each["most"]) for name, each in answer["attribution"].items()]
+    shares.sort(key=lambda share: -share.earned.mean)
+    return Attribution(_estimate(answer["change"]["line_rate_pct"]), tuple(shares), answer["attribution_method"])
+
+
+def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
+    """By machine, in the order of the palette."""
+    n = len(next(iter(trials[0].state_share.values()), ()))
+    columns = [
+        np.nan_to_num([t.state_share.get(state.name.lower(), np.zeros(n)) for t in trials]).mean(axis=0)
+        for state in palette.MACHINE_STATES
+    ]
+    return tuple(map(tuple, np.array(columns).T.tolist()))
+
+
+def _losses(trials: Sequence[Trial]) -> tuple[Lost, ...]:
+    kept = [t.losses for t in trials if t.losses]
+    total: dict[tuple[str, str, str], float] = {}
+    for losses in kept:
+        for section, reason, by, hours in losses:
+            total[section, reason, by] = total.get((section, reason, by), 0.0) + hours / len(kept)
+    return tuple(Lost(*key, hours) for key, hours in sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
+    """kWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
+    good = np.array([t.line["good_parts"] for t in trials])
+    good[good == 0] = math.nan
+    by = {cause: np.array([t.line[f"kwh_{cause}"] for t in trials]) / good for cause in palette.ENERGY_CAUSES}
+    rest = np.array([t.line["kwh_per_part"] for t in trials]) - sum(by.values())
+    return {cause: _mean(values) for cause, values in by.items()} | {REST: _mean(rest)}
+
+
+def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]:
+    """Output interval of planned time and parts inside, over the window, in groups of bins."""
+    setting = store.setting_of(study)
+    first = round(setting.warm_up_s / setting.bin_s)
+    out = np.array([t.out[first:] for t in trials], np.float64)
+    wip = np.array([t.wip[first:] for t in trials], np.float64)
+    n = out.shape[1] // GROUPED * GROUPED
+    parts = out[:, :n].reshape(len(trials), -1, GROUPED).sum(axis=2)
+    inside = wip[:, :n].reshape(len(trials), -1, GROUPED).mean(axis=2)
+    length_s = GROUPED * setting.bin_s
+    edges = us_from_s(setting.warm_up_s) + np.arange(parts.shape[1] + 1) * us_from_s(length_s)
+    open_s = sum(
+        (np.clip(edges[1:], t0, t1) - np.clip(edges[:-1], t0, t1) for t0, t1 in arm.planned_us), np.zeros(len(edges) - 1)
+    ) / 1e6  # fmt: skip
+    interval_s = np.divide(open_s, parts, out=np.full(parts.shape, np.nan), where=(parts > 0) & (open_s > length_s / 3))
+    return _band(interval_s), _band(inside)
+
+
+def _welch(study: Study, trials: Sequence[Trial]) -> tuple[Band, Band]:
+    """Good parts per hour from the empty line on, and its moving average, narrower near the ends."""
+    per_h = np.mean([t.out for t in trials], axis=0) * 3600 / study.header["bin_s"]
+    reach = [min(i, len(per_h) - 1 - i, SMOOTH) for i in range(len(per_h))]
+    smooth = [float(per_h[i - r : i + r + 1].mean()) for i, r in enumerate(reach)]
+    return Band(tuple(per_h.tolist())), Band(tuple(smooth))
+
+
+def _band(values: F8) -> Band:
+    """values (n_replications, n_points); NaN in any replication is no value."""
+    found = [interval(column) for column in values.T]
+    return Band(*(tuple(compare.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
+
+
+def _mean(values: Sequence[float] | F8) -> Estimate:
+    return _estimate(interval(values))
+
+
+def _estimate(found: Any, factor: float = 1.0) -> Estimate:
+    """Of an interval, or of one as JSON has it."""
+    mean, low, high = (found[k] if isinstance(found, dict) else getattr(found, k) for k in ("mean", "low", "high"))
+    return Estimate(
+        factor * mean if mean is not None else math.nan,
+        factor * low if low is not None else -math.inf,
+        factor * high if high is not None else math.inf,
+    )
