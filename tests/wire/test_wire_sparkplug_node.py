@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import orjson
 import pytest
 from wire_feeds import ROOT, SECOND_US, cells, random_rows, random_samples, row_set, small_meta
 
 from factory_sim.errors import PayloadError
-from factory_sim.records import Message, Readings
+from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import fields, parse
@@ -65,7 +68,7 @@ def test_sections_are_edge_nodes_and_units_are_devices_with_valid_names() -> Non
     for node in NODES.values():
         ids = [node.group, node.id, *(d.id for d in node.devices)]
         assert not any(sign in one for one in ids for sign in "/+#")
-        assert len({d.id for d in node.devices}) == len(node.devices)
+        assert len({d.id.lower() for d in node.devices}) == len(node.devices)
         assert not any(topics.problem_of(node.topic("DDATA", d)) for d in node.devices)
 
 
@@ -94,6 +97,9 @@ def test_births_come_first_the_node_before_its_devices_at_qos_0_not_retained_wit
     node.will(NOW)
     births = node.opened(NOW)
     assert kinds(births) == ["NBIRTH"] + ["DBIRTH"] * len(MILLING.devices)
+    start = "spBv1.0/Works_Ltd:Chongqing:gearbox"
+    topics_of = [f"{start}/DBIRTH/housing_machining/{d.id}" for d in MILLING.devices]
+    assert [m.topic for m in births] == [f"{start}/NBIRTH/housing_machining", *topics_of]
     assert all((m.qos, m.retain) == (0, False) for m in births)
     payloads = [parse.payload(m.payload) for m in births]
     assert [p.seq for p in payloads] == list(range(len(births)))
@@ -282,3 +288,25 @@ def test_a_float_carries_every_count_of_16_bits() -> None:
     raw = np.arange(-(2**15), 2**15, dtype=np.int64)
     value = (raw * 0.05 - 40.0).astype(np.float32).astype(np.float64)
     assert (np.rint((value + 40.0) / 0.05) == raw).all()
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "sparkplug.md"
+
+
+def test_the_page_in_docs_shows_a_message_as_it_is_sent() -> None:
+    block = Samples(SECOND_US, 3_600, np.array([0, 1, 2], np.int16), np.array([[742, 1500, 123_456]], np.int32))
+    (made,) = sparkplug.Encoder(META, ROOT).data(Readings(Rows.empty(), (block,)))
+    node = edge()
+    node.will(NOW)
+    sent = [node.opened(NOW)[-1]]
+    while parse.payload(sent[-1].payload).seq != 4:
+        sent.append(node.data(made, NOW))
+    shown = PAGE.read_text(encoding="utf-8").partition(f"{sent[-1].topic}\n")[2].partition("\n")[0]
+    assert shown == sent[-1].payload.hex(" ", -4)
+
+
+def test_every_test_that_the_page_in_docs_names_exists() -> None:
+    here = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_wire_sparkplug_*.py"))
+    named = re.findall(r"`(test_\w+)` \|", PAGE.read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert all(f"def {name}(" in here for name in named)

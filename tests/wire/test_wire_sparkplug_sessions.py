@@ -67,6 +67,7 @@ def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deat
     with listener(any_broker.url) as client:
         with EdgeSessions(any_broker.url) as sessions:
             sessions.publish([description.message(META, ROOT)])
+            assert all(s.client._mqtt._clean_session for s in sessions._sessions.values())
             sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
             sessions.flush()
         messages = until(client, lambda found: len(of("NDEATH", found)) == 3)

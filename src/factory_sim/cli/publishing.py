@@ -161,4 +161,32 @@ def _write_log(
     typer.echo(f"Wrote {len(frame):,} events to {path}; {done.truth.good_parts:,} good parts in the window.")
 
 
-COMMANDS = (run,)
+def asyncapi(
+    plant: options.PlantFile = "gearbox_line",
+    *,
+    root: options.Root = "",
+    out: Annotated[Path | None, typer.Option(help="Write it there instead of to the terminal.", dir_okay=False)] = None,
+) -> None:
+    """Print the AsyncAPI 3 document of a plant's topics and messages, for programs that subscribe to it.
+
+    Example: factory-sim asyncapi gearbox_line --out asyncapi.json
+    """
+    import json
+    from importlib.metadata import version
+
+    from factory_sim import doors
+    from factory_sim.live.publish import Order, epoch_ns, window_of
+    from factory_sim.plant.describe import describe
+    from factory_sim.wire.asyncapi import document
+
+    loaded = doors.load(plant)
+    meta = describe(loaded, loaded.name, epoch_ns(loaded, Order()), window_of(Order()))
+    found = document(meta, root or loaded.topic_root, version("smart-factory-sim"))
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+COMMANDS = (run, asyncapi)

@@ -137,8 +137,8 @@ def _metrics(meta: Meta, unit: int, sensors: tuple[int, ...], tags: tuple[str, .
 
 def _distinct(name: str, used: set[str]) -> str:
     found, count = name, 1
-    while found in used:
+    while found.lower() in used:  # ids that differ in case only are not to be used
         count += 1
         found = f"{name}_{count}"
-    used.add(found)
+    used.add(found.lower())
     return found
