@@ -17,8 +17,8 @@ from factory_sim.exact.lines import Stop, exponential, line
 from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog
-from factory_sim.sim.run import Simulation, simulate
 from factory_sim.selftest.plants import plants
+from factory_sim.sim.run import Simulation, simulate
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

@@ -30,7 +30,7 @@ from factory_sim.plant.spec import (
 from factory_sim.streams import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
 FEATURES = (
     "parallel", "joins", "batches", "failures", "maintenance", "crews", "robots", "operators", "fleets", "conveyors",
@@ -247,7 +247,7 @@ def _failure(draft: _Draft, index: int) -> FailureMode:
 
 
 def _maintenance(draft: _Draft, *, wears: bool) -> Maintenance:
-    when = draft.pick({"every_s": 400.0}, {"every_parts": 7}, *([{"at_wear": 0.7}] if wears else []))
+    when: dict[str, Any] = draft.pick({"every_s": 400.0}, {"every_parts": 7}, *([{"at_wear": 0.7}] if wears else []))
     return Maintenance("service", draft.draw(durations(10, 60)), crew=draft.one_of(draft.crews, "crews"), **when)
 
 
@@ -255,16 +255,16 @@ def _number(draft: _Draft) -> Plant:
     """Unit ids in the order of the spec, and everything put together."""
     names: list[str] = []
 
-    def units(count: int, name: Callable[[int], str]) -> tuple[int, ...]:
-        names.extend(name(i) for i in range(count))
-        return tuple(range(len(names) - count, len(names)))
+    def units(*new: str) -> tuple[int, ...]:
+        names.extend(new)
+        return tuple(range(len(names) - len(new), len(names)))
 
-    sources = tuple(Source(f"in{i}", units(1, lambda _, i=i: f"in{i}")[0], **s) for i, s in enumerate(draft.sources))
+    sources = tuple(Source(f"in{i}", units(f"in{i}")[0], **s) for i, s in enumerate(draft.sources))
     machines: list[Machine] = []
     operations = []
     for i, parts in enumerate(draft.operations):
         count, failures, maintenance, shift = (parts.pop(k) for k in ("count", "failures", "maintenance", "shift"))
-        ids = units(count, lambda k, i=i: f"M{i}-{k}")
+        ids = units(*(f"M{i}-{k}" for k in range(count)))
         machines += [Machine(names[u], u, i, "machine", failures, maintenance, shift=shift) for u in ids]
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
         operations.append(
@@ -273,15 +273,13 @@ def _number(draft: _Draft) -> Plant:
                 unit_time_s=parts["cycle_time"].mean_s, **parts,
             )
         )  # fmt: skip
-    robots = tuple(Robot(f"R{i}", units(1, lambda _, i=i: f"R{i}")[0]) for i in range(draft.n_robots))
+    robots = tuple(Robot(f"R{i}", units(f"R{i}")[0]) for i in range(draft.n_robots))
     fleets = tuple(
-        Fleet(f"F{i}", units(f.pop("count"), lambda k, i=i: f"F{i}-{k}"), **f) for i, f in enumerate(draft.fleets)
+        Fleet(f"F{i}", units(*(f"F{i}-{k}" for k in range(f.pop("count")))), **f) for i, f in enumerate(draft.fleets)
     )
-    conveyors = tuple(
-        Conveyor(f"B{i}", units(1, lambda _, i=i: f"B{i}")[0], **c) for i, c in enumerate(draft.conveyors)
-    )
+    conveyors = tuple(Conveyor(f"B{i}", units(f"B{i}")[0], **c) for i, c in enumerate(draft.conveyors))
     crews = tuple(
-        Crew(f"C{i}", units(c.pop("count"), lambda k, i=i: f"C{i}-{k}"), **c) for i, c in enumerate(draft.crews)
+        Crew(f"C{i}", units(*(f"C{i}-{k}" for k in range(c.pop("count")))), **c) for i, c in enumerate(draft.crews)
     )
     return Plant(
         name="random", title="", start="2026-01-05 00:00", timezone="UTC", topic_root="x",
