@@ -55,6 +55,10 @@ Workers = Annotated[
     typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor"),
 ]
 Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
+Dask = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no"),
+]
 StudyFile = Annotated[
     Path | None,
     typer.Option(
@@ -86,6 +90,7 @@ def compare(
     seed: options.Seed = 1,
     workers: Workers = 0,
     engine: Engine = "auto",
+    dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = True,
@@ -103,7 +108,7 @@ def compare(
     request = Request(
         base=Variant(base), scenarios=tuple(Variant(each) for each in scenarios), replications=replications,
         until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-        workers=workers or os.cpu_count() or 1, engine=engine, file=study,
+        workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=study,
     )  # fmt: skip
     _compare(request, out, budget if attribution else None)
 
@@ -121,6 +126,7 @@ def whatif(
     seed: options.Seed = 1,
     workers: Workers = 0,
     engine: Engine = "auto",
+    dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = False,
@@ -139,7 +145,8 @@ def whatif(
         request = Request(
             base=Variant(plant), scenarios=(Variant(plant, None, tuple(changes)),), replications=replications,
             until_pct=_percent(until), first=FIRST_TYPED, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-            workers=workers or os.cpu_count() or 1, engine=engine, file=study or Path(folder) / "whatif.study.jsonl",
+            workers=workers or os.cpu_count() or 1, engine=engine, dask=dask,
+            file=study or Path(folder) / "whatif.study.jsonl",
         )  # fmt: skip
         _compare(request, out, budget if attribution else None, kept=study is not None)
 
@@ -157,6 +164,7 @@ def why(
     seed: options.Seed = 1,
     workers: Workers = 0,
     engine: Engine = "auto",
+    dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
 ) -> None:
@@ -165,20 +173,20 @@ def why(
     Example: factory-sim why retrofit
     """
     from factory_sim.study import why as answers
+    from factory_sim.study.cluster import hired
     from factory_sim.study.compare import pairs
     from factory_sim.study.design import BASE, SCENARIO, Variant
-    from factory_sim.study.pool import Pool
     from factory_sim.study.run import Request, begin, opened, run
     from factory_sim.study.store import StudyError
 
     processes = workers or os.cpu_count() or 1
-    with TemporaryDirectory() as folder, _watched() as watcher, Pool(processes, engine) as pool:
+    with TemporaryDirectory() as folder, _watched() as watcher, hired(processes, engine, dask) as pool:
         if what.endswith(".jsonl"):
             session = opened(Path(what), pool, watcher)
         else:
             request = Request(
                 base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up),
-                seed=seed, workers=processes, engine=engine, file=study or Path(folder) / "why.study.jsonl",
+                seed=seed, workers=processes, engine=engine, dask=dask, file=study or Path(folder) / "why.study.jsonl",
             )  # fmt: skip
             session = begin(request, pool, watcher)
             run(session, request)
@@ -201,6 +209,7 @@ def replay(
     *,
     workers: Workers = 0,
     engine: Engine = "auto",
+    dask: Dask = "",
     out: options.JsonFile = None,
 ) -> None:
     """Make every trial of a study again, from its plants and seed, and say whether the digits are the same.
@@ -213,7 +222,7 @@ def replay(
     from factory_sim.study.store import digest
 
     with _watched() as watcher:
-        was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine)
+        was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine, dask)
     differ = differing(was, now)
     _write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
     typer.echo(f"same: {'no' if differ else 'yes'}")

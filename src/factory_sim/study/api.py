@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study import attribute, compare, store, why
+from factory_sim.study.cluster import hired
 from factory_sim.study.design import BASE, Bench
-from factory_sim.study.pool import Pool
 from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
 from factory_sim.study.store import Store
 from factory_sim.views.frames import trial_frame
@@ -18,9 +18,8 @@ from factory_sim.views.frames import trial_frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
     from factory_sim.records import Study
+    from factory_sim.study.pool import Pool
 
 BUDGET_S = 600.0
 
@@ -31,24 +30,27 @@ class Comparison:
 
     study: Study
     file: Path
-    workers: int
-    engine: str = "auto"
+    request: Request
 
     @property
     def answer(self) -> dict[str, Any]:
         """What `--json` writes (docs/studies.md)."""
         return compare.answer(self.study)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row a trial: arm, role, replication, then every KPI of the line."""
+    def to_pandas(self) -> Any:
+        """A pandas table, one row a trial: arm, role, replication, then every KPI of the line."""
         return trial_frame(self.study)
 
     def why(self, arm: str = "", top: int = why.TOP) -> dict[str, Any]:
         """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
-        with Pool(self.workers, self.engine) as pool, session_in(self.file, pool, Watcher()) as session:
+        with _hired(self.request) as pool, session_in(self.file, pool, Watcher()) as session:
             name = arm or session.names(BASE)[0]
             why.prepare(session, name, len(compare.pairs(session.study, name)), top)
             return why.why(session.study, name, top)
+
+
+def _hired(request: Request) -> Pool:
+    return hired(request.workers, request.engine, request.dask)
 
 
 @contextmanager
@@ -61,21 +63,21 @@ def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
 
 def made(request: Request, watcher: Watcher, budget_s: float | None = BUDGET_S) -> Comparison:
     """Make the study of a request; budget_s: for the attributions, None: none. Raises FactoryErrors."""
-    with Pool(request.workers, request.engine) as pool:
+    with _hired(request) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, request)
             for arm in compare.scenarios_of(session.study) if budget_s is not None else []:
                 attribute.prepare(session, arm, budget_s or 0.0)
-            return Comparison(session.study, session.kept.path, request.workers, request.engine)
+            return Comparison(session.study, session.kept.path, request)
 
 
-def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto") -> tuple[Study, Study]:
+def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto", dask: str = "") -> tuple[Study, Study]:
     """A study and its trials made again from the files that it names. Raises StudyError when those have changed."""
     was = store.load(path)
     with (
         TemporaryDirectory() as folder,
-        Pool(workers, engine) as pool,
+        hired(workers, engine, dask) as pool,
         Store(Path(folder) / "again", was.header) as again,
     ):
         session = Session(again, Bench(), pool, watcher)

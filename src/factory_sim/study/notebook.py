@@ -54,6 +54,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     attribution: bool = True,
     study: str | Path | None = None,
     engine: str = "auto",
+    dask: str = "",
 ) -> Comparison:
     """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
 
@@ -72,6 +73,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         seed=seed,
         workers=workers or os.cpu_count() or 1,
         engine=engine,
+        dask=dask,
         file=None if study is None else Path(study),
     )
     return made(request, Watcher(), BUDGET_S if attribution else None)

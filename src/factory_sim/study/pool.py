@@ -18,7 +18,7 @@ from factory_sim.study.store import StudyError
 from factory_sim.study.trials import Detail, Setting, trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.process import BaseProcess
     from typing import Self
 
@@ -60,7 +60,7 @@ class Pool:
         if self.workers == 1 or len(tasks) < 2:
             for task in tasks:
                 here = partial(trial, task.plant, setting, task.replication, task.detail, self.engine)
-                yield task, _answer(task, here, setting)
+                yield task, answered(task, here, setting)
             return
         pool = self._started(tasks[0].plant, setting)
         running: dict[Future[dict[str, Any]], Task] = {}
@@ -69,7 +69,7 @@ class Pool:
             for task in waiting:
                 plant = self._bytes(task.plant)
                 rest = (setting, task.replication, task.detail, self.engine)
-                future = pool.submit(_work, task.plant.digest, plant, *rest)
+                future = pool.submit(work, task.plant.digest, plant, *rest)
                 running[future] = task
                 if len(running) >= _AHEAD * self.workers:
                     break
@@ -77,7 +77,7 @@ class Pool:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 task = running.pop(future)
-                yield task, _answer(task, future.result, setting)
+                yield task, answered(task, future.result, setting)
 
     def _bytes(self, plant: Plant) -> bytes:
         if plant.digest not in self._pickled:
@@ -86,23 +86,30 @@ class Pool:
 
     def _started(self, plant: Plant, setting: Setting) -> ProcessPoolExecutor:
         if self._pool is None:
-            # Compiled here first: processes that compile one cached kernel at once can crash (numba 4807, 10128).
-            trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL, self.engine)
+            warmed(plant, setting, self.engine)
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, context, _begin)
         return self._pool
 
 
-def _answer(task: Task, result: Any, setting: Setting) -> dict[str, Any]:
+def warmed(plant: Plant, setting: Setting, engine: str) -> None:
+    """Compile here what the workers will need: several that compile one cached kernel at once can crash.
+
+    Numba issues 4807 and 10128.
+    """
+    trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL, engine)
+
+
+def answered(task: Task, result: Callable[[], dict[str, Any]], setting: Setting) -> dict[str, Any]:
+    """What a task's trial found. Raises TrialError when it failed, StudyError when its worker was killed."""
     try:
-        found: dict[str, Any] = result()
+        return result()
     except BrokenProcessPool:
         msg = "A worker process was killed (no memory left?). Finished trials are kept; the same command goes on."
         raise StudyError(msg) from None
     except FactoryError as error:
         raise TrialError(task.file, task.replication, setting.seed, f"{task.arm}: {error}") from error
-    return found
 
 
 # ---- in the workers
@@ -121,7 +128,8 @@ def _follow(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _work(digest: str, plant: bytes, *rest: Any) -> dict[str, Any]:
+def work(digest: str, plant: bytes, *rest: Any) -> dict[str, Any]:
+    """`trial` of a pickled plant, which is unpickled once."""
     return trial(_unpickled(digest, _Bytes(plant)), *rest)
 
 

@@ -54,6 +54,7 @@ class Request:
     seed: int = 1
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     engine: str = "auto"
+    dask: str = ""  # a Dask scheduler instead of processes of this machine: `local`, or tcp://host:port
     file: Path | None = None  # None: named after what is compared, in the working folder
 
 

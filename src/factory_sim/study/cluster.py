@@ -1,0 +1,76 @@
+"""Trials on a Dask cluster, of this machine or of many: the digits of the local pool. Needs the extra `[cluster]`."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.study.pool import Pool, Task, answered, warmed, work
+from factory_sim.study.store import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Self
+
+    from factory_sim.study.trials import Setting
+
+LOCAL = "local"
+_PATIENCE_S = 10.0  # for a scheduler to answer
+_RETRIES = 2  # of a trial whose worker died
+
+
+def hired(workers: int, engine: str = "auto", dask: str = "") -> Pool:
+    """Processes of this machine, or the workers of a Dask scheduler: `local`, or tcp://host:port. Raises StudyError."""
+    return Cluster(dask, workers, engine) if dask else Pool(workers, engine)
+
+
+class Cluster(Pool):
+    """What `Pool` is, on the workers of a Dask scheduler. A killed worker loses nothing: its trials run elsewhere."""
+
+    def __init__(self, address: str, workers: int, engine: str = "auto") -> None:
+        """Connects at once. address: `local`, or tcp://host:port. Raises StudyError where nobody answers."""
+        super().__init__(workers, engine)
+        self._open = ExitStack()
+        try:
+            import distributed  # noqa: PLC0415 - an extra
+        except ImportError:
+            msg = "--dask needs Dask: pip install 'smart-factory-sim[cluster]'"
+            raise StudyError(msg) from None
+        self._dask: Any = distributed  # half of it has no types
+        if address == LOCAL:
+            own = self._dask.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            address = self._open.enter_context(own).scheduler_address
+        try:
+            self._client = self._open.enter_context(self._dask.Client(address, timeout=_PATIENCE_S))
+        except (OSError, ValueError) as error:
+            msg = f"{address}: no Dask scheduler answers ({error}). Start one: dask scheduler; dask worker {address}"
+            raise StudyError(msg) from None
+        self.workers = max(1, sum(self._client.nthreads().values()))
+
+    def __enter__(self) -> Self:
+        """The cluster."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the cluster; one that was started here ends."""
+        self._open.close()
+
+    def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
+        """Every task with its trial, as they finish. Raises TrialError, and StudyError when workers keep dying."""
+        if not tasks:
+            return
+        warmed(tasks[0].plant, setting, self.engine)
+        plants = {task.plant.digest: task.plant for task in tasks}
+        # A task, not scattered data: what a dead worker held is made again.
+        sent = {digest: self._submit(bytes, pickle.dumps(plant), name=digest) for digest, plant in plants.items()}
+        running = {}
+        for task in tasks:
+            digest, rest = task.plant.digest, (setting, task.replication, task.detail, self.engine)
+            name = f"{digest} {rest}"
+            running[self._submit(work, digest, sent[digest], *rest, name=name)] = task
+        for future in self._dask.as_completed(list(running)):
+            yield running[future], answered(running[future], future.result, setting)
+
+    def _submit(self, function: Any, *arguments: Any, name: str) -> Any:
+        return self._client.submit(function, *arguments, key=f"factory-sim {name}", retries=_RETRIES, pure=True)
