@@ -207,9 +207,12 @@ def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Ban
 
 
 def _welch(study: Study, trials: Sequence[Trial]) -> tuple[Band, Band]:
-    """Good parts per hour from the empty line on, and its moving average, narrower near the ends."""
+    """Good parts per hour from the empty line on, and its moving average, narrower at the beginning, none at the end.
+
+    Welch 1983, "The statistical analysis of simulation results".
+    """
     per_h = np.mean([t.out for t in trials], axis=0) * 3600 / study.header["bin_s"]
-    reach = [min(i, len(per_h) - 1 - i, SMOOTH) for i in range(len(per_h))]
+    reach = [min(i, SMOOTH) for i in range(max(len(per_h) - SMOOTH, 0))]
     smooth = [float(per_h[i - r : i + r + 1].mean()) for i, r in enumerate(reach)]
     return Band(tuple(per_h.tolist())), Band(tuple(smooth))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from factory_sim.views.report import Estimate, Row
 
@@ -47,8 +47,8 @@ def hours(seconds: float) -> str:
     """A duration: 8 h, 30 min, 45 s."""
     for size, word in ((3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {word}"
-    return f"{seconds:.3g} s"
+            return f"{seconds / size:.3g}\N{NO-BREAK SPACE}{word}"
+    return f"{seconds:.3g}\N{NO-BREAK SPACE}s"
 
 
 def words(name: str) -> str:
@@ -104,16 +104,27 @@ def scale(rows: Sequence[Row]) -> Scale:
     return Scale(low - margin, high + margin)
 
 
-def grouped(assumptions: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
-    """Assumptions by the first words of their address: group -> (address, what is assumed)."""
-    found: dict[str, list[tuple[str, str]]] = {}
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Assumptions about one part of the plant: what is told of each, and those of which only the address is."""
+
+    name: str
+    told: list[tuple[str, str]]
+    bare: list[str]
+
+
+def grouped(assumptions: Sequence[str]) -> list[Group]:
+    """Assumptions by the first word of their address, in their order."""
+    groups: dict[str, Group] = {}
     for each in assumptions:
-        address, _, said = each.partition(" = ")
-        if not said:
-            address, _, said = each.partition(" (")
-            said = f"({said}" if said else ""
-        found.setdefault(words(address.split(".")[0]), []).append((address, said))
-    return found
+        address, _, said = each.partition(" ")
+        first, _, rest = address.partition(".")
+        group = groups.setdefault(first, Group(words(first), [], []))
+        if said in {"(assumed)", ""}:
+            group.bare.append(rest or address)
+        else:
+            group.told.append((rest or address, said.removeprefix("= ")))
+    return list(groups.values())
 
 
 FILTERS: dict[str, Callable[..., str]] = {

@@ -79,12 +79,15 @@
   report.draw.states = (element, side) => {
     const { states: shares, machines: known } = data.sides[side];
     const readout = document.getElementById("states-readout");
-    const w = report.printing ? 4.4 : innerWidth < 640 ? 6 : 7;
-    const groups = new Map();
+        const groups = new Map();
     known.forEach((machine, i) => {
       if (!groups.has(machine.section)) groups.set(machine.section, []);
       groups.get(machine.section).push(i);
     });
+    // as wide as fills whole rows, and not so thin that a machine cannot be pointed at
+    const room = element.offsetWidth;
+    let w = 0;
+    for (let rows = 1; w < (report.printing ? 4 : 6); rows += 1) w = Math.min(16, Math.floor((room * rows * 0.93 - groups.size * 16) / known.length) - 1);
     const pieces = [];
     for (const [section, machines] of groups) {
       const bars = machines.map((i, k) => {
@@ -113,9 +116,10 @@
     type: "value", name: "h", nameGap: 6, min: 0, splitLine: { show: false },
     axisLabel: { color: theme.soft, hideOverlap: true, formatter: (v) => report.number(v) }, ...more,
   });
-  const lines = (element, key, unit, from) => {
+  const lines = (element, key, unit) => {
     const theme = report.theme();
     const step = data.series_step_s / 3600;
+    const values = data.sides.flatMap((s) => (s[key] ? [...s[key].mean, ...s[key].low, ...s[key].high] : [])).filter((v) => v !== null);
     const series = [];
     data.sides.forEach((side, i) => {
       const band = side[key];
@@ -123,18 +127,16 @@
       const at = (values) => values.map((v, k) => [(k + 1) * step, v]);
       const colour = theme.side(i);
       if (band.low.length) {
-        series.push({ name: side.title, type: "custom", silent: true, z: 1, itemStyle: { color: colour }, data: [[0, 0]], tooltip: { show: false }, renderItem: (_, api) => ({ type: "group", children: ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
+        series.push({ name: side.title, type: "custom", silent: true, z: 1, itemStyle: { color: colour }, data: [[0, Math.min(...values)], [0, Math.max(...values)]], tooltip: { show: false }, renderItem: ({ dataIndex }, api) => ({ type: "group", children: dataIndex ? [] : ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
       }
       series.push({ name: side.title, type: "line", showSymbol: false, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: at(band.mean), z: 3 });
     });
     const last = Math.max(...data.sides.map((s) => (s[key] ? s[key].mean.length : 0))) * step;
-    const values = data.sides.flatMap((s) => (s[key] ? [...s[key].mean, ...s[key].low, ...s[key].high] : [])).filter((v) => v !== null);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
     chart(element, {
       grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title)),
       xAxis: hoursAxis(theme, { max: last }),
-      yAxis: axis(theme, { type: "value", min: from ?? Math.max(0, Math.floor((low - 0.15 * (high - low)) / 5) * 5), axisLine: { show: false } }),
+      yAxis: axis(theme, { type: "value", scale: true, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} ${unit}` }),
       series,
     }, theme);
@@ -184,11 +186,11 @@
   };
 
   // ---- lost time: section -> reason -> whom; on a narrow screen the sections are left out
-  const MOST = 9;
+  const MOST = 7;
   const whom = (reason, by, named) => {
     if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "not told apart";
     if (named.has(by)) return by;
-    return by in data.operations ? `elsewhere in ${report.words(data.operations[by][1])}` : reason === "failure" ? "other failures" : "other transport";
+    return by in data.operations ? `rest of ${report.words(data.operations[by][1])}` : reason === "failure" ? "other failures" : "other transport";
   };
   report.draw.losses = (element, side) => {
     const theme = report.theme();
@@ -206,6 +208,15 @@
       if (!narrow) add(`s:${report.words(section)}`, `r:${reason}`, hours);
       add(`r:${reason}`, `b:${whom(reason, by, named)}`, hours);
     }
+    // whoever is blamed for little is told together, so that the rest can be read
+    const blamed = new Map();
+    for (const [key, hours] of links) { const to = key.split("\n")[1]; if (to.startsWith("b:")) blamed.set(to, (blamed.get(to) ?? 0) + hours); }
+    for (const [key, hours] of [...links]) {
+      const [from, to] = key.split("\n");
+      if (!to.startsWith("b:") || blamed.get(to) >= total * 0.025) continue;
+      links.delete(key);
+      add(from, "b:many small ones", hours);
+    }
     const kept = [...links].map(([key, value]) => [...key.split("\n"), value]).filter(([, , value]) => value > total * 0.0008);
     const colour = (name) => (name.startsWith("r:") ? theme.state(data.loss_states[name.slice(2)]) : name.startsWith("b:") ? theme.soft : theme.side(side));
     const names = [...new Set(kept.flatMap(([from, to]) => [from, to]))];
@@ -214,12 +225,12 @@
       const word = name.slice(2);
       return word in data.operations && !narrow ? `${word} ${data.operations[word][0]}` : report.words(word);
     };
-    const margin = narrow ? 148 : 236;
+    const margin = narrow ? 190 : report.printing ? 220 : 270;
     element.setAttribute("aria-label", `Lost machine time, ${report.number(total)} hours: ${[...reasons].map(([reason, hours]) => `${reason} ${report.number(hours)} h`).join(", ")}`);
     chart(element, {
       tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(title(d.source))} → ${report.escape(title(d.target))}: ${report.number(d.value)} h` : `${report.escape(title(name))}: ${report.number(value)} h` }),
       series: [{
-        type: "sankey", left: 2, right: margin, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 14 : 11, layoutIterations: 48, draggable: false,
+        type: "sankey", left: 2, right: margin, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 14 : 9, layoutIterations: 48, draggable: false,
         data: names.map((name) => ({ name, itemStyle: { color: colour(name), borderWidth: 0 } })),
         links: kept.map(([source, target, value]) => ({ source, target, value, lineStyle: { color: colour(source.startsWith("r:") ? source : target), opacity: theme.night ? 0.4 : 0.45 } })),
         label: { color: theme.ink, fontSize: FONT, width: margin - 12, overflow: "truncate", textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => `${report.number(sum(name))} h  ${title(name)}` },
@@ -238,7 +249,7 @@
     element.style.height = `${data.sides.length * 46 + 44 + rows * 22}px`;
     chart(element, {
       grid: { left: 4, right: 58, top: 8 + rows * 22, bottom: 4, containLabel: true },
-      legend: legend(theme, items.map(report.words), { itemWidth: 10, itemHeight: 10, itemGap: 12 }),
+      legend: legend(theme, items.map(report.words), { itemWidth: 10, itemHeight: 10, itemGap: 12, itemStyle: { borderColor: theme.line, borderWidth: 1 } }),
       xAxis: axis(theme, { type: "value", axisLine: { show: false } }),
       yAxis: axis(theme, { type: "category", inverse: true, data: data.sides.map((s) => s.title), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "item", formatter: ({ seriesName, name, value }) => `${report.escape(name)}<br>${report.escape(seriesName)}: <b>${report.number(value, 4)}</b> ${unit}` }),

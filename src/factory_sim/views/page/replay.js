@@ -7,6 +7,8 @@
   const clock = document.getElementById("clock");
   const play = document.getElementById("play");
 
+  const PAPER_PX = 280; // height of a carpet in print, as in the style sheet
+
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -60,8 +62,14 @@
         const marks = innerWidth < 640 ? 5 : 9;
         panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((k * steps * data.strip_step_s) / (marks - 1)).slice(0, 5)}</span>`).join("");
         const { machines } = data.sides[side];
-        const first = machines.map(({ section }, i) => (i && machines[i - 1].section === section ? null : [section, i])).filter(Boolean);
-        panel.querySelector(".rows").innerHTML = first.map(([section, i]) => `<span style="top:${(100 * i) / machines.length}%">${report.escape(report.words(section))}</span>`).join("");
+        const high = report.printing ? PAPER_PX : canvas.offsetHeight;
+        let free = 0; // below the last name: names never overlap
+        panel.querySelector(".rows").innerHTML = machines.map(({ section }, i) => {
+          if (i && machines[i - 1].section === section) return "";
+          const top = Math.max((high * i) / machines.length, free);
+          free = top + (report.printing ? 10 : 13);
+          return `<span style="top:${top.toFixed(1)}px">${report.escape(report.words(section))}</span>`;
+        }).join("");
       });
     };
     report.replay = { redraw: () => { build(); carpets(); now(); } };

@@ -66,6 +66,8 @@ report.toPaper = () => {
   opened.forEach((each) => { each.open = true; });
   document.querySelectorAll(".panel").forEach((panel) => { panel.hidden = false; });
   document.body.style.width = `${SHEET_PX}px`;
+  // heights in pixels: the sheet's type is smaller than the screen's
+  document.querySelectorAll(".chart").forEach((each) => { each.style.height = each.classList.contains("tall") ? "400px" : "190px"; });
   report.redraw();
 };
 report.toScreen = () => {
@@ -73,6 +75,7 @@ report.toScreen = () => {
   report.printing = false;
   document.body.style.width = "";
   opened.forEach((each) => { each.open = false; });
+  document.querySelectorAll(".chart").forEach((each) => { each.style.height = ""; });
   report.show(report.side);
 };
 addEventListener("beforeprint", report.toPaper);
