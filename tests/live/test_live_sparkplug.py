@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pytest
 
 from factory_sim import doors
 from factory_sim.live.answers import Answers
@@ -24,6 +25,7 @@ START_NS = 1_767_225_600_000_000_000
 ORDER = Order(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug", root=ROOT, start_ns=START_NS)
 
 
+@pytest.mark.slow
 def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> None:
     with Broker() as broker:
         answers = Answers(ROOT, host_id="scada", with_kpis=True)

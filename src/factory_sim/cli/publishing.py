@@ -98,10 +98,14 @@ def run(
         commands=commands, client=client,
     )  # fmt: skip
     delivery.check(payload_format)
+    _deliver(loaded, order, delivery, log)
+
+
+def _deliver(plant: Plant, order: Order, delivery: Delivery, log: Path | None) -> None:
     with options.graceful() as stop:
-        sent = _publish(loaded, order, delivery, stop)
+        sent = _publish(plant, order, delivery, stop)
         if log is not None:
-            _write_log(log, loaded, order, sent.t_us, sent.commands)
+            _write_log(log, plant, order, sent.t_us, sent.commands)
         if stop.is_set():
             raise typer.Exit(130)
 
