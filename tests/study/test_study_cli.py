@@ -66,7 +66,7 @@ def test_why_names_the_constraint_first(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_why_reads_a_study(finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study = tmp_path / "study.jsonl"
+    study = tmp_path / "study.of.last.week"
     study.write_bytes(finished.file.read_bytes())
     words = ("why", study, "--arm", "better", "--top", "1", "--workers", "1", "--engine", "simpy")
     code, out, _ = run(*words, capsys=capsys)

@@ -60,6 +60,13 @@ def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) 
     assert answer["replications"] == looks[-1]
 
 
+def test_a_line_that_makes_nothing_is_not_refined_for_ever(folder: Path, tmp_path: Path) -> None:
+    request = request_of(folder, until_pct=1.0, first=2, replications=5, duration_s=20.0, warm_up_s=0.0)
+    answer = made(replace(request, file=tmp_path / "nothing.jsonl"), Watcher(), None).answer
+    assert answer["replications"] == 5
+    assert answer["change"]["line_rate_pct"] is None
+
+
 def test_the_pilots_drop_at_least_the_filling(folder: Path, tmp_path: Path) -> None:
     request = request_of(folder, warm_up_s=None, replications=2, file=tmp_path / "auto.jsonl")
     head = made(request, Watcher(), None).study.header

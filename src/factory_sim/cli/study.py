@@ -177,11 +177,11 @@ def why(
     from factory_sim.study.compare import pairs
     from factory_sim.study.design import BASE, SCENARIO, Variant
     from factory_sim.study.run import Request, begin, opened, run
-    from factory_sim.study.store import StudyError
+    from factory_sim.study.store import StudyError, is_study
 
     processes = workers or os.cpu_count() or 1
     with TemporaryDirectory() as folder, _watched() as watcher, hired(processes, engine, dask) as pool:
-        if what.endswith(".jsonl"):
+        if what.endswith(".jsonl") or is_study(Path(what)):
             session = opened(Path(what), pool, watcher)
         else:
             request = Request(

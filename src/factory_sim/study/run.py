@@ -201,8 +201,8 @@ def _looks(session: Session, request: Request) -> Iterator[int]:
         widest = max(line_rate(session.study, name).half_width for name in session.names(SCENARIO))
         if widest <= request.until_pct or n >= request.replications:
             return
-        needed = n * (widest / request.until_pct) ** 2
-        n = min(request.replications, max(n + 1, min(2 * n, round(needed))))
+        growth = min(2.0, (widest / request.until_pct) ** 2)  # an interval shrinks with the root of n
+        n = min(request.replications, max(n + 1, round(growth * n)))
 
 
 def opened(path: Path, pool: Pool, watcher: Watcher) -> Session:

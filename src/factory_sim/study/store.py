@@ -56,6 +56,15 @@ def load(path: Path) -> Study:
     return _read(path)[0]
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file looks like a study; a plant's does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8) == b'{"study"'
+    except OSError:
+        return False
+
+
 def digest(study: Study) -> str:
     """sha256 of what was simulated and what came out, whoever simulated it, in whatever order."""
     head = {key: value for key, value in study.header.items() if key not in _MADE_BY}
