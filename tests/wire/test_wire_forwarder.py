@@ -219,3 +219,13 @@ def test_marks_that_never_end_take_bounded_memory() -> None:
     for k in range(MAX_MARKS + 500):
         account.take(receipts.mark(ROOT, "r", k + 1, 0, call(0, 1)))
     assert len(account._marks) <= MAX_MARKS
+
+
+def test_a_consumer_owes_until_the_mark_of_the_last_block_has_come() -> None:
+    account = Receipts(ROOT, "x")
+    assert not account.owing
+    for message in call(0):
+        account.take(message)
+    assert account.owing
+    account.take(receipts.mark(ROOT, "r", 0, 0, call(0)))
+    assert not account.owing

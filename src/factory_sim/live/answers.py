@@ -60,6 +60,11 @@ class Answers:
             pass  # the listener counts it
         return []
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that came has been acknowledged, if it is to be: the last block's mark follows the run's end."""
+        return self.receipts is None or not self.receipts.owing
+
     def due(self) -> list[Message]:
         """What has become due by the clock."""
         return self.host.due(_now_ms()) if self.host is not None else []

@@ -197,7 +197,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
     receiver.subscribe([f"{listener.root}/#"])  # all below, so that what is foreign there is seen and counted
     receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
     ready()
-    while not stop.is_set() and time.monotonic() < deadline_s and not _complete(listener):
+    while not stop.is_set() and time.monotonic() < deadline_s and not (_complete(listener) and answers.settled):
         for message in receiver.messages(TURN_S):
             listener.take(message)
             _say(receiver, answers.to(message))

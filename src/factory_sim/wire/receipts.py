@@ -87,6 +87,11 @@ class Receipts:
         self._progress()
         return self.acknowledgement()
 
+    @property
+    def owing(self) -> bool:
+        """Whether messages have come whose block is not acknowledged; what came again counts as well."""
+        return bool(self._seen)
+
     def acknowledgement(self) -> Message:
         """What this consumer has, retained."""
         payload = {"v": VERSION, "run_id": self.run_id, "blocks": self.blocks}
