@@ -1,7 +1,8 @@
-"""The product tests itself: `selftest engines`."""
+"""The product tests itself: `selftest engines`, `selftest coverage`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +50,41 @@ def engines(plants: Plants = 500, seed: Seed = 1) -> None:
                    f"--plants {plants} --seed {seed}")  # fmt: skip
         raise typer.Exit(1)
     typer.echo(_told(findings))
+
+
+@app.command()
+def coverage(
+    studies: Annotated[int, typer.Option(help="How many small studies.", min=1)] = 1000,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the result there as JSON.", dir_okay=False)] = None,
+) -> None:
+    """Count how often 95 % intervals of small studies cover a true change that is known exactly: tandem theory.
+
+    Exit code 1 unless 93 to 97 % do; with few studies chance alone can leave that range.
+
+    Example: factory-sim selftest coverage --studies 1000 --json coverage.json
+    """
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from factory_sim.study.coverage import HIGH, LOW
+    from factory_sim.study.coverage import coverage as measure
+    from factory_sim.study.pool import Pool
+
+    with Pool(workers) as pool, Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("studies", total=studies)
+        covered, half_width = measure(studies, pool, lambda done: progress.update(task, completed=done))
+    share = covered / studies
+    inside = LOW <= share <= HIGH
+    if out is not None:
+        found = {"studies": studies, "covered": covered, "coverage": share, "half_width_pct": half_width, "ok": inside}
+        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    typer.echo(f"{100 * share:.1f} % of {studies} intervals cover the truth (promised: 95 %; accepted: 93 to 97 %)")
+    typer.echo(f"  mean half-width {half_width:.2f} points of the line rate")
+    if not inside:
+        raise typer.Exit(1)
 
 
 def _told(findings: Findings) -> str:

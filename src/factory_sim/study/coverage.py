@@ -1,0 +1,111 @@
+"""Do the intervals hold what they promise? Many small studies whose true change is known exactly.
+
+The line: two exponential stations, never short of parts, b places between, blocking after service. The parts that the
+first has finished and the second has not are a birth-death chain on 0 ... b + 2 with rates 1/a and 1/s for mean times a
+and s, so the output rate is (1 - p0) / s with p0 = 1 / (1 + r + ... + r^(b+2)), r = s / a [Hunt 1956, two stages].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.paired import Interval, percent
+from factory_sim.study.design import Variant
+from factory_sim.study.pool import Pool, Task
+from factory_sim.study.trials import Detail, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from factory_sim.plant.spec import Plant
+
+REPLICATIONS = 10
+WARM_UP_S, DURATION_S = 3600.0, 2 * 3600.0  # the chain has five states at most: it forgets within minutes
+LOW, HIGH = 0.93, 0.97  # what 95 % may be found as
+_LINE = """
+plant: two
+kinds: {{machine: {{}}}}
+sources: {{parts: {{interarrival: saturated}}}}
+sections:
+  line:
+    operations:
+      A: {{kind: machine, from: parts, cycle_time: "exponential({a} s)", buffer: 0}}
+      B: {{kind: machine, cycle_time: "exponential({s} s)", buffer: {b}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """A two-station line: mean times [s] and the places between."""
+
+    a_s: int
+    s_s: int
+    places: int
+
+    @property
+    def rate_per_h(self) -> float:
+        """Its exact long-run output."""
+        ratio = self.s_s / self.a_s
+        empty = 1 / sum(ratio**n for n in range(self.places + 3))
+        return 3600 * (1 - empty) / self.s_s
+
+    def plant(self, folder: Path) -> Plant:
+        """The line as the program has it."""
+        file = folder / "two.yaml"
+        file.write_text(_LINE.format(a=self.a_s, s=self.s_s, b=self.places), encoding="utf-8")
+        return Variant(str(file)).load()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One study: its interval for the change of the line rate [%], and the truth."""
+
+    found: Interval
+    true_pct: float
+
+    @property
+    def covers(self) -> bool:
+        """Whether the truth lies in the interval."""
+        return self.found.low <= self.true_pct <= self.found.high
+
+
+def pairs(n: int) -> Iterator[tuple[Two, Two]]:
+    """What the n studies compare: fixed before the first run, and never the same line twice in one study."""
+    rng = np.random.default_rng(20_260_104)
+    for _ in range(n):
+        a, s = rng.integers(20, 61, 2).tolist()
+        places = int(rng.integers(0, 3))
+        yield Two(a, s, places), Two(a, round(s * rng.uniform(0.6, 0.95)), places + int(rng.integers(0, 2)))
+
+
+def studies(n: int, pool: Pool) -> Iterator[Verdict]:
+    """Every study, simulated: study k has seed k."""
+    with TemporaryDirectory() as folder:
+        for seed, (before, after) in enumerate(pairs(n), 1):
+            setting = Setting(seed, WARM_UP_S, DURATION_S, DURATION_S)
+            plants = [each.plant(Path(folder)) for each in (before, after)]
+            tasks = [
+                Task(name, name, plant, r, Detail.PROBE)
+                for name, plant in zip(("before", "after"), plants, strict=True)
+                for r in range(REPLICATIONS)
+            ]
+            rates = {"before": np.empty(REPLICATIONS), "after": np.empty(REPLICATIONS)}
+            for task, content in pool.run(tasks, setting):
+                rates[task.arm][task.replication] = content["line"]["good_parts_per_h"]
+            true_pct = 100 * (after.rate_per_h / before.rate_per_h - 1)
+            yield Verdict(percent(rates["before"], rates["after"]), true_pct)
+
+
+def coverage(n: int, pool: Pool, told: Callable[[int], None]) -> tuple[int, float]:
+    """How many of n studies cover the truth, and the mean half-width of their intervals [points]."""
+    covered, widths = 0, 0.0
+    for done, verdict in enumerate(studies(n, pool), 1):
+        covered += verdict.covers
+        widths += verdict.found.half_width
+        told(done)
+    return covered, widths / n
