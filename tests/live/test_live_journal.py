@@ -75,7 +75,7 @@ class Stage:
                 forwarder.pump()
                 self.listen()
         finally:
-            client._mqtt.socket().close() if client._mqtt.socket() else None
+            client._mqtt._reset_sockets()  # gone without a goodbye
             journal.close()
 
 

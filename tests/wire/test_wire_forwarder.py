@@ -126,7 +126,7 @@ def test_a_publisher_that_is_killed_and_started_again_repeats_no_call_and_loses_
             consumer.turn()
         if stop_at == 40:
             run_out(forwarder, consumer)
-        client._mqtt.socket().close()
+        client._mqtt._reset_sockets()  # gone without a goodbye
         forwarder.journal.close()
     assert forwarder.journal.calls == 40
     assert set(consumer.payloads) == {m.payload for k in range(40) for m in call(k)}
