@@ -14,7 +14,8 @@ from study_lines import request_of
 
 from factory_sim.study import cluster, store
 from factory_sim.study.api import made
-from factory_sim.study.run import Watcher
+from factory_sim.study.pool import Pool
+from factory_sim.study.run import Watcher, begin, run
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
@@ -49,6 +50,23 @@ def test_a_study_that_was_killed_again_and_again_ends_with_the_digest_of_an_undi
         process.wait()
     found = made(request_of(folder, file=file), Watcher(), budget_s=3600.0)
     assert store.digest(found.study) == store.digest(finished.study)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, tmp_path: Path) -> None:
+    request = request_of(folder, workers=2, replications=200, file=tmp_path / "killed.jsonl")
+    with Pool(2, "simpy") as pool:
+
+        class Killing(Watcher):
+            def reached(self, done: int) -> None:
+                if done == 3:
+                    assert pool._pool is not None
+                    next(iter(pool._pool._processes.values())).kill()
+
+        session = begin(request, pool, Killing())
+        with session.kept, pytest.raises(StudyError, match="was killed"):
+            run(session, request)
+    assert len(store.load(tmp_path / "killed.jsonl").trials) >= 3
 
 
 @pytest.mark.slow
