@@ -98,7 +98,7 @@ def test_ten_killed_brokers_lose_nothing_that_a_consumer_must_acknowledge(tmp_pa
             forwarder.publish(call(k))
             if k % 10 == 5:
                 os.kill(brokers[-1].pid, signal.SIGKILL)
-                time.sleep(0.02)
+                brokers[-1]._child.process.wait()
                 brokers.append(Broker(port=port).__enter__())
             if rng.random() < 0.7:
                 consumer.turn()

@@ -111,7 +111,7 @@ def test_a_killed_broker_loses_nothing_that_a_host_can_hear_again() -> None:
             rest = Readings(rows, tuple(Samples(s.period_us, s.first_tick + 20, s.sensor, s.raw[20:]) for s in block))
             sessions.publish(encoder.data(half))
             os.kill(first.pid, signal.SIGKILL)
-            time.sleep(0.1)
+            first._child.process.wait()
             with Broker(port=port) as second, listener(second.url) as client:
                 sessions.publish(encoder.data(rest))
                 whole = len(cells(pieces))
