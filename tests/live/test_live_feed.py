@@ -76,6 +76,19 @@ def test_mqtt_is_invisible(plant: Plant, payload_format: str) -> None:
     assert listener.feed.losses().received == sent.readings
 
 
+@pytest.mark.parametrize("payload_format", ["machine", "uns"])
+def test_an_alarm_that_comes_first_hides_no_format(plant: Plant, payload_format: str) -> None:
+    sender, listener = Loopback(), Listener(ROOT)
+    sender.subscribe(["#"])
+    publish(plant, replace(ORDER, payload_format=payload_format), sender)
+    messages = [message for message in sender.messages() if message.payload]
+    alarm = next(message for message in messages if message.topic.endswith("/alarm"))
+    for message in (messages[0], alarm, *messages):  # retained, it meets whoever comes late
+        listener.take(message)
+    assert listener.payload_format == payload_format
+    assert listener.counts.skipped == 0
+
+
 def test_the_analyzer_finds_exactly_what_the_simulator_counted(plant: Plant) -> None:
     sent, listener = feed(plant)
     table = listener.table()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
@@ -134,19 +135,19 @@ class Listener:
             self._judged = (-1, False)
 
     def _decode(self, message: Message) -> Readings:
-        """By the format in use; the first message decides which that is, if it was not ordered."""
+        """By the format in use; if none was ordered, the first message that only one format understands decides."""
         if self.payload_format:
             return self._decoder(self.payload_format).feed(message)
+        understood: dict[str, Readings] = {}
         for name, entry in FORMATS.items():
-            if not topics.matches(entry.topic_filter(self.root), message.topic):
-                continue
-            try:
-                readings = self._decoder(name).feed(message)
-            except PayloadError:
-                continue
-            self.payload_format = name
-            return readings
-        raise PayloadError(message.topic, "known", f"none of {', '.join(FORMATS)} understands it")
+            if topics.matches(entry.topic_filter(self.root), message.topic):
+                with suppress(PayloadError):
+                    understood[name] = self._decoder(name).feed(message)
+        if not understood:
+            raise PayloadError(message.topic, "known", f"none of {', '.join(FORMATS)} understands it")
+        if len(understood) == 1:  # alarms are the same in several
+            (self.payload_format,) = understood
+        return next(iter(understood.values()))
 
     def _decoder(self, name: str) -> Decoder:
         assert self.meta is not None
