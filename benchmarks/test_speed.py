@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import textbook_simpy
-from stretch import H_US, QUICK, Stretch, sensed
+from stretch import Stretch, sensed
 
 from factory_sim.analysis import kpis
 from factory_sim.analysis.blocks import BlockStore
 from factory_sim.analysis.rebuild import Feed
-from factory_sim.sim.run import simulate
 from factory_sim.wire import meta as description
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
@@ -25,24 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = "bench"
 RECEIVER = Path(__file__).with_name("receiver.py")
-
-
-def textbook_visits_per_s(until_s: float) -> float:
-    """Completed part visits a second of the textbook model of 153 stations."""
-    begun = time.perf_counter()
-    visits = textbook_simpy.simulate(153, until_s)
-    return visits / (time.perf_counter() - begun)
-
-
-def test_simulate_visits_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
-    """Failures, joins and the full log, against a textbook model that has none of them."""
-    until_us = H_US if QUICK else 8 * H_US
-    visits = int(simulate(stretch.plant, until_us=until_us).truth.parts.sum())
-    reference = max(textbook_visits_per_s(until_us / 1e6) for _ in range(2))
-    row(
-        lambda: simulate(stretch.plant, until_us=until_us), visits, "part visits/s",
-        "textbook SimPy", reference,
-    )  # fmt: skip
 
 
 def test_sense_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
