@@ -36,7 +36,8 @@ def losses(facts: Facts, plant: Plant) -> list[tuple[str, str, str, float]]:
 
     Operations are summed over their section; vehicles, robots and crews stand under the name of their pool.
     """
-    pools = {plant.units[unit]: pool.name for pool in (*plant.fleets, *plant.crews) for unit in pool.units}
+    pools = {plant.units[unit]: fleet.name for fleet in plant.fleets for unit in fleet.units}
+    pools |= {plant.units[unit]: crew.name for crew in plant.crews for unit in crew.units}
     total: dict[tuple[str, str, str], float] = {}
     for loss in pareto(facts):
         hours = loss.seconds / 3600

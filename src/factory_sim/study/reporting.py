@@ -14,7 +14,16 @@ from factory_sim.study.pictures import STEP_S
 from factory_sim.study.store import StudyError
 from factory_sim.views import palette
 from factory_sim.views.report import (
-    Attribution, Band, Estimate, Limit, Lost, Machine, ReportData, Row, Share, Side,
+    Attribution,
+    Band,
+    Estimate,
+    Limit,
+    Lost,
+    Machine,
+    ReportData,
+    Row,
+    Share,
+    Side,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -39,6 +48,7 @@ DETECTORS = {
     "average_active_period_s": "average active period", "momentary_active_share": "momentary active period",
     "active_share": "utilisation", "turning_point": "turning point", "arrow": "arrow",
 }  # fmt: skip
+VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
 COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
 REST = "vehicles, robots, building"
 GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
@@ -63,7 +73,7 @@ def report_data(study: Study, path: Path) -> ReportData:
         warm_up_s=setting.warm_up_s, duration_s=setting.duration_s, currency=base.currency,
         sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
         rows=tuple(_rows(study, base, answers)),
-        versions={"factory-sim": study.header["program"], "Python": study.header["python"], "NumPy": study.header["numpy"]},
+        versions={word: study.header[key] for key, word in VERSIONS.items()},
         warm_up_how=_how(study.header["warm_up"]),
         series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
         operations={name: (title, section) for name, title, section in operations},
@@ -75,7 +85,8 @@ def report_data(study: Study, path: Path) -> ReportData:
 def _how(about: Mapping[str, Any]) -> str:
     if about.get("by") != "pilot":
         return "as it was given"
-    told = f"pilot runs settle after {about['mser5_s'] / 3600:.2g} h by MSER-5, buffers are full after {about['fill_s'] / 3600:.2g} h"
+    settled, full = about["mser5_s"] / 3600, about["fill_s"] / 3600
+    told = f"pilot runs settle after {settled:.2g} h by MSER-5, buffers are full after {full:.2g} h"
     return told if about["settled"] else f"{told}; the pilots were too short to be sure"
 
 
@@ -100,7 +111,7 @@ def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list
                 tuple(_estimate(each, factor) for each in values),
                 (NO_CHANGE, *map(_estimate, changes)),
                 (1.0, *(change["p_holm"] for change in changes)),
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -180,7 +191,7 @@ def _losses(trials: Sequence[Trial]) -> tuple[Lost, ...]:
 
 
 def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
-    """kWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
+    """KWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
     good = np.array([t.line["good_parts"] for t in trials])
     good[good == 0] = math.nan
     by = {cause: np.array([t.line[f"kwh_{cause}"] for t in trials]) / good for cause in palette.ENERGY_CAUSES}
@@ -199,9 +210,9 @@ def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Ban
     inside = wip[:, :n].reshape(len(trials), -1, GROUPED).mean(axis=2)
     length_s = GROUPED * setting.bin_s
     edges = us_from_s(setting.warm_up_s) + np.arange(parts.shape[1] + 1) * us_from_s(length_s)
-    open_s = sum(
-        (np.clip(edges[1:], t0, t1) - np.clip(edges[:-1], t0, t1) for t0, t1 in arm.planned_us), np.zeros(len(edges) - 1)
-    ) / 1e6  # fmt: skip
+    open_s = np.zeros(len(edges) - 1)
+    for t0, t1 in arm.planned_us:
+        open_s += np.diff(np.clip(edges, t0, t1)) / 1e6
     interval_s = np.divide(open_s, parts, out=np.full(parts.shape, np.nan), where=(parts > 0) & (open_s > length_s / 3))
     return _band(interval_s), _band(inside)
 
@@ -218,7 +229,7 @@ def _welch(study: Study, trials: Sequence[Trial]) -> tuple[Band, Band]:
 
 
 def _band(values: F8) -> Band:
-    """values (n_replications, n_points); NaN in any replication is no value."""
+    """By point of values (n_replications, n_points); NaN in any replication is no value."""
     found = [interval(column) for column in values.T]
     return Band(*(tuple(compare.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
 

@@ -119,7 +119,7 @@ class Side:
     next_limit: str = ""  # what would limit the line if the first did not
     attribution: Attribution | None = None
     machines: tuple[Machine, ...] = ()
-    states: tuple[tuple[float, ...], ...] = ()  # by machine: share of the window in each state of palette.MACHINE_STATES
+    states: tuple[tuple[float, ...], ...] = ()  # by machine: shares of the window, as palette.MACHINE_STATES has them
     losses: tuple[Lost, ...] = ()
     energy: Mapping[str, Estimate] = field(default_factory=dict)  # cause -> kWh per good part
     cost: Mapping[str, Estimate] = field(default_factory=dict)  # item -> currency per good part

@@ -25,9 +25,9 @@
   });
   const above = (element) => (element.offsetWidth < 500 ? 22 * data.sides.length + 14 : 42); // room for the legend
   const wrapped = (theme, element) => ({ color: theme.ink, fontSize: FONT, lineHeight: 15, width: element.offsetWidth < 500 ? 96 : 190, overflow: "break" });
-  const legend = (theme, names, more) => ({
+  const legend = (theme, names, element, more) => ({
     data: names, top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4,
-    textStyle: { color: theme.soft, fontSize: FONT }, ...more,
+    textStyle: { color: theme.soft, fontSize: FONT, width: element.offsetWidth - 40, overflow: "truncate" }, ...more,
   });
 
   // ---- gain: a waterfall lying on its side, so that names have room
@@ -134,7 +134,7 @@
     const last = Math.max(...data.sides.map((s) => (s[key] ? s[key].mean.length : 0))) * step;
     chart(element, {
       grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
-      legend: legend(theme, data.sides.map((s) => s.title)),
+      legend: legend(theme, data.sides.map((s) => s.title), element),
       xAxis: hoursAxis(theme, { max: last }),
       yAxis: axis(theme, { type: "value", scale: true, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} ${unit}` }),
@@ -177,7 +177,7 @@
     const last = Math.max(...data.sides.map((s) => (s.welch ? s.welch[0].mean.length : 0))) * step;
     chart(element, {
       grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
-      legend: legend(theme, data.sides.map((s) => s.title)),
+      legend: legend(theme, data.sides.map((s) => s.title), element),
       xAxis: hoursAxis(theme, { max: last }),
       yAxis: axis(theme, { type: "value", min: 0, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} parts/h` }),
@@ -249,7 +249,7 @@
     element.style.height = `${data.sides.length * 46 + 44 + rows * 22}px`;
     chart(element, {
       grid: { left: 4, right: 58, top: 8 + rows * 22, bottom: 4, containLabel: true },
-      legend: legend(theme, items.map(report.words), { itemWidth: 10, itemHeight: 10, itemGap: 12, itemStyle: { borderColor: theme.line, borderWidth: 1 } }),
+      legend: legend(theme, items.map(report.words), element, { itemWidth: 10, itemHeight: 10, itemGap: 12, itemStyle: { borderColor: theme.line, borderWidth: 1 } }),
       xAxis: axis(theme, { type: "value", axisLine: { show: false } }),
       yAxis: axis(theme, { type: "category", inverse: true, data: data.sides.map((s) => s.title), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "item", formatter: ({ seriesName, name, value }) => `${report.escape(name)}<br>${report.escape(seriesName)}: <b>${report.number(value, 4)}</b> ${unit}` }),

@@ -1,0 +1,120 @@
+"""From a saved study to its report: what the page shows is what the study holds, and nothing is simulated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from factory_sim.cli import main
+from factory_sim.plant.states import State
+from factory_sim.study import compare, pictures, store
+from factory_sim.study.reporting import report_data
+from factory_sim.views import palette
+from factory_sim.views.report import html
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.study.api import Comparison
+    from factory_sim.views.report import ReportData
+
+
+@pytest.fixture(scope="module")
+def data(finished: Comparison) -> ReportData:
+    return report_data(store.load(finished.file), finished.file)
+
+
+def test_the_headline_is_the_answer_of_compare(data: ReportData, finished: Comparison) -> None:
+    change = finished.answer["change"]["line_rate_pct"]
+    shown = data.rows[0].changes_pct[1]
+    assert (shown.mean, shown.low, shown.high) == (change["mean"], change["low"], change["high"])
+
+
+def test_the_waterfall_sums_to_the_headline(data: ReportData) -> None:
+    found = data.sides[1].attribution
+    assert found is not None
+    assert sum(share.earned.mean for share in found.shares) == pytest.approx(data.rows[0].changes_pct[1].mean, abs=1e-9)
+
+
+def test_state_shares_of_each_machine_add_up_to_one(data: ReportData) -> None:
+    for side in data.sides:
+        assert np.sum(side.states, axis=1) == pytest.approx(np.ones(len(side.machines)))
+
+
+def test_energy_and_cost_by_cause_add_up_to_those_of_a_part(data: ReportData) -> None:
+    rows = {row.key: row for row in data.rows}
+    for i, side in enumerate(data.sides):
+        assert sum(each.mean for each in side.energy.values()) == pytest.approx(rows["kwh_per_part"].values[i].mean)
+        assert sum(each.mean for each in side.cost.values()) == pytest.approx(rows["cost_per_part"].values[i].mean)
+
+
+def test_lost_hours_are_the_hours_of_the_states_they_are_lost_in(data: ReportData) -> None:
+    hours = data.duration_s / 3600
+    states = list(palette.MACHINE_STATES)
+    for side in data.sides:
+        for state, reason in ((State.STARVED, "starved"), (State.BLOCKED, "blocked"), (State.SETUP, "setup")):
+            spent = hours * sum(shares[states.index(state)] for shares in side.states)
+            assert sum(lost.hours for lost in side.losses if lost.reason == reason) == pytest.approx(spent, abs=0.01)
+
+
+def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, finished: Comparison) -> None:
+    for side in data.sides:
+        kept = finished.study.trials[side.name, 0]
+        codes = np.frombuffer(side.strip.encode(), np.uint8).reshape(len(side.machines), -1) - ord("0")
+        assert (codes == State.BUSY).mean(axis=1) == pytest.approx(kept.state_share["busy"], abs=0.05)
+
+
+def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: Comparison) -> None:
+    base = compare.base_of(finished.study)
+    output = data.sides[0].output
+    assert output is not None
+    known = [value for value in output.mean if value is not None]
+    rate = np.mean([finished.study.trials[base.name, r].line["good_parts_per_h"] for r in range(data.replications)])
+    assert np.mean(known) == pytest.approx(3600 / rate, rel=0.15)
+
+
+def test_a_strip_that_is_damaged_is_refused() -> None:
+    for kept in ({}, {"codes": "no base64!"}, {"codes": "AAAA"}, {"codes": None}):
+        with pytest.raises(ValueError, match=r"."):
+            pictures.codes(kept)
+
+
+def test_report_draws_the_file_without_the_plants(
+    finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "kept.study.jsonl"
+    study.write_bytes(finished.file.read_bytes())
+    assert main(["report", str(study)]) == 0
+    page = (tmp_path / "kept.html").read_text(encoding="utf-8")
+    assert page == html(report_data(store.load(study), study))
+    assert "kept.html" in capsys.readouterr().out
+
+
+def test_a_study_without_finished_trials_is_said(
+    finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = finished.file.read_text(encoding="utf-8").splitlines(keepends=True)
+    study = tmp_path / "empty.study.jsonl"
+    study.write_text("".join(line for line in lines if not line.startswith('{"trial"')), encoding="utf-8")
+    assert main(["report", str(study)]) == 2
+    assert "has finished" in capsys.readouterr().err
+    assert not (tmp_path / "empty.html").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "not a study"])
+def test_a_file_that_is_no_study_is_said(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.jsonl").write_text(content, encoding="utf-8")
+    assert main(["report", str(tmp_path / "x.jsonl")]) == 2
+    assert "is not a study file" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "none.jsonl")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_said(
+    finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
