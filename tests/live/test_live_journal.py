@@ -14,6 +14,7 @@ from factory_sim import doors
 from factory_sim.live.answers import Answers
 from factory_sim.live.listen import Listener
 from factory_sim.live.publish import Order, Sent, publish
+from factory_sim.wire import receipts
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 from factory_sim.wire.forwarder import Forwarder
@@ -49,8 +50,7 @@ class Stage:
         if not self.client.ready():
             return
         for message in self.client.arrived():
-            self.listener.take(message)
-            for answer in self.answers.to(message):
+            for answer in self.answers.to(message, was_used=self.listener.take(message)):
                 self.client.send(answer)
 
     def watch(self, _: Sent) -> None:
@@ -111,3 +111,19 @@ def test_ten_killed_brokers_and_a_publisher_killed_twice_change_no_kpi(tmp_path:
     stage.client.close()
     for broker in stage.brokers:
         broker.__exit__()
+
+
+def test_what_came_before_its_description_is_not_acknowledged() -> None:
+    wire, listener, answers = Loopback(), Listener(ROOT), Answers(ROOT, ack_as="analyzer")
+    wire.subscribe(["#"])
+    publish(PLANT, ORDER, wire)
+    described, *data = wire.messages()
+    block = [m for m in data[:50] if m.payload]
+    for message in (*block, receipts.mark(ROOT, "r", 0, 0, block)):
+        answers.to(message, was_used=listener.take(message))
+    assert answers.receipts is not None
+    assert answers.receipts.blocks == 0
+    listener.take(described)
+    for message in (*block, receipts.mark(ROOT, "r", 0, 0, block)):
+        answers.to(message, was_used=listener.take(message))
+    assert answers.receipts.blocks == 1

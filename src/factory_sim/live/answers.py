@@ -48,12 +48,12 @@ class Answers:
             "filters": tuple(host.filters()),
         }
 
-    def to(self, message: Message) -> list[Message]:
-        """What to answer at once."""
+    def to(self, message: Message, *, was_used: bool) -> list[Message]:
+        """What to answer at once. What was not used, as nothing had described it yet, is not acknowledged."""
         try:
             if self.host is not None and message.topic.startswith(f"{VERSION}/"):
                 return self.host.heard(message, _now_ms())
-            if self.receipts is not None and not message.topic.startswith(self._own()):
+            if was_used and self.receipts is not None and not message.topic.startswith(self._own()):
                 answer = self.receipts.take(message)
                 return [answer] if answer is not None else []
         except PayloadError:

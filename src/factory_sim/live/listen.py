@@ -82,15 +82,15 @@ class Listener:
         self.trust = trust.Trust(())  # as of the last table
         self._judged = (-1, False)
 
-    def take(self, message: Message) -> None:
-        """Use a message, or count it as skipped."""
+    def take(self, message: Message) -> bool:
+        """Use a message, or count it as skipped; False if it came before the description: it will be needed again."""
         try:
             if message.topic == self._meta_topic:
                 self._describe(message)
             elif message.topic.startswith(self._talk):
-                return
+                return True
             elif self.meta is None or self.feed is None:
-                return  # an earlier run's retained states: the description will say what belongs to this one
+                return False  # an earlier run's retained states: the description will say what belongs to this one
             else:
                 readings = self._decode(message)
                 self.feed.add(readings)
@@ -99,6 +99,7 @@ class Listener:
         except PayloadError as error:
             self.counts.skipped += 1
             self.counts.reason = str(error)
+        return True
 
     @property
     def ended(self) -> bool:
@@ -200,8 +201,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
     ready()
     while not stop.is_set() and time.monotonic() < deadline_s and not (_complete(listener) and answers.settled):
         for message in receiver.messages(TURN_S):
-            listener.take(message)
-            _say(receiver, answers.to(message))
+            _say(receiver, answers.to(message, was_used=listener.take(message)))
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)
