@@ -71,7 +71,7 @@ def test_nothing_is_wider_than_the_screen(opened: Any) -> None:
 
 def test_the_replay_shows_the_stored_state_of_the_chosen_moment(opened: Any) -> None:
     def tiles_at(step: int) -> list[str]:
-        opened.evaluate(f"{{ const slider = document.getElementById('moment'); slider.value = {step}; slider.oninput(); }}")
+        opened.locator("#moment").evaluate("(slider, step) => { slider.value = step; slider.oninput(); }", step)
         found: list[str] = opened.evaluate(MARKED)
         return found
 
