@@ -134,7 +134,11 @@ class Machine:
             self.upkeep.after_work(len(self.held))
         if self.closing:
             self._switch_off()
-        self._offer()
+        if self.verdicts is None:
+            self.offered_us = self.line.now
+            self.place.offer(self)
+        else:
+            self._offer()
         return self.changed
 
     # ---- moves
@@ -143,20 +147,15 @@ class Machine:
         """Take parts."""
         line, cause = self.line, self.last_row
         kept, merged = taken
-        held: list[int] = []
-        self.held = held
-        for part, row, _ in kept:
-            held.append(part)
+        self.held = [part for part, _, _ in kept]
+        for _, row, _ in (*kept, *merged) if merged else kept:
             if row > cause:  # noqa: PLR1730 - a call of max() costs more than all the rest here
-                cause = row
-        for _, row, _ in merged:
-            if row > cause:  # noqa: PLR1730
                 cause = row
         self.changed.fire()  # the behaviour goes on, which settles the state
         now, unit, state, first = line.now, self.unit, _STATE_OF[self.phase], line.writer.n
         detail = self._detail(state) if self.wears or state != _BUSY else 0
         row = first
-        for part in held:
+        for part in self.held:
             row = line.row(now, unit, state, part, _TOOK, detail, cause)
         for part, _, _ in merged:
             row = line.row(now, unit, state, part, _MERGED, detail, first)

@@ -105,7 +105,7 @@ class Line:
         "parts",
         "passed",
         "pools",
-        "row",
+        "row", "schedule",
         "stations",
         "tally",
         "unsettled",
@@ -114,6 +114,7 @@ class Line:
 
     def __init__(self, window: Window, n_units: int) -> None:
         self.env = simpy.Environment(initial_time=0)
+        self.schedule: Callable[[simpy.Event, int, int], None] = self.env.schedule  # type: ignore[assignment]
         self.now = 0
         self.writer = RowWriter()
         self.row = self.writer.row
@@ -137,7 +138,7 @@ class Line:
     ) -> simpy.Event:
         """Call `callback` after `delay_us`, in its canonical place within that instant."""
         event = Timer(self.env, callback)
-        self.env.schedule(event, kind * _CLASS + unit * _UNIT_AT + number, delay_us)  # type: ignore[arg-type]
+        self.schedule(event, kind * _CLASS + unit * _UNIT_AT + number, delay_us)
         return event
 
     def signal(self) -> Signal:

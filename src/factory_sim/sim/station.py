@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 from factory_sim.plant.states import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from factory_sim.plant.spec import Input, Operation
     from factory_sim.sim.behaviours.behaviour import Behaviour
     from factory_sim.sim.machine import Machine
     from factory_sim.sim.simpy_engine import Line
     from factory_sim.sim.transport import Conveyor, Fleet
 
-
-Waiting = tuple[int, int, int]  # (part, row that brought it, arrival in µs)
-Taken = tuple[list[Waiting], list[Waiting]]  # parts a machine keeps, components that merge into the first
+    Waiting = tuple[int, int, int]  # (part, row that brought it, arrival in µs)
+    Taken = tuple[Sequence[Waiting], Sequence[Waiting]]  # parts a machine keeps, components that merge into the first
 
 
 class Sender(Protocol):
@@ -56,6 +57,7 @@ class Buffer:
     """Waiting places in front of an operation. Freed space goes to the sender blocked longest, then lowest unit."""
 
     __slots__ = (
+        "brought",
         "capacity",
         "conveyor",
         "fleet",
@@ -79,8 +81,9 @@ class Buffer:
         self.reserved = 0  # places held for parts on vehicles
         self.senders: list[tuple[int, int, Sender]] = []  # (blocked since, unit, who)
         self.room_row = -1  # the row that last made room
-        self.fleet: Fleet | None = None  # brings the parts
-        self.conveyor: Conveyor | None = None  # brings the parts
+        self.brought = spec.conveyor >= 0 or spec.fleet >= 0  # the parts are, by one of these:
+        self.fleet: Fleet | None = None
+        self.conveyor: Conveyor | None = None
 
     def room(self) -> int:
         """Free places. A buffer without places passes parts straight to machines that wait."""
@@ -111,6 +114,13 @@ class Buffer:
             free -= 1
         if senders[-1][0] == self.line.now:  # came at this instant and must wait
             self.line.unsettled.update(sender for since, _, sender in senders if since == self.line.now)
+
+    def look_for_more(self) -> None:
+        """There may be room for what conveyor or vehicles bring."""
+        if self.conveyor is not None:
+            self.conveyor.fill()
+        if self.fleet is not None:
+            self.fleet.dirty = True
 
     def freed_by(self) -> int:
         """The row that made room for a sender that had to wait."""
@@ -147,10 +157,8 @@ class Station:
             for buffer in self.inputs:
                 if buffer.senders:
                     buffer.fill()
-                if buffer.conveyor is not None:
-                    buffer.conveyor.fill()
-                if buffer.fleet is not None:
-                    buffer.fleet.dirty = True
+                if buffer.brought:
+                    buffer.look_for_more()
             taken = self.ready(self) if self.idle else None
             if taken is None:
                 return

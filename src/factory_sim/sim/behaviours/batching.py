@@ -17,7 +17,7 @@ def ready(station: Station) -> Taken | None:
     if batch is None or not parts:
         return None
     if len(parts) >= batch.minimum or (batch.timeout_s and _due_us(station) <= station.line.now):
-        return [parts.popleft() for _ in range(min(batch.size, len(parts)))], []
+        return [parts.popleft() for _ in range(min(batch.size, len(parts)))], ()
     if batch.timeout_s and station.alarm_us < _due_us(station):
         station.alarm_us = _due_us(station)
         delay_us = station.alarm_us - station.line.now

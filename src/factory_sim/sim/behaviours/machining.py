@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def ready(station: Station) -> Taken | None:
     """The part that waits longest."""
     parts = station.inputs[0].parts
-    return ([parts.popleft()], []) if parts else None
+    return ([parts.popleft()], ()) if parts else None
 
 
 def process(m: Machine) -> Generator[simpy.Event, Any, None]:
