@@ -102,6 +102,7 @@ def compare(
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
+    _compiled(engine)
     from factory_sim.study.design import Variant
     from factory_sim.study.run import Request
 
@@ -172,6 +173,7 @@ def why(
 
     Example: factory-sim why retrofit
     """
+    _compiled(engine)
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
     from factory_sim.study.compare import pairs
@@ -231,6 +233,15 @@ def replay(
         typer.echo(f"  differs: {arm}, replication {replication}")
     if differ:
         raise typer.Exit(1)
+
+
+def _compiled(engine: str) -> None:
+    """Hundreds of runs are worth a minute of compiling, once per machine."""
+    from factory_sim.sim import engines
+
+    if engine == "auto" and not engines.is_compiled():
+        with options.console().status("compiling the fast engine, once on this machine: about a minute"):
+            engines.compile_now()
 
 
 def _compare(request: Request, out: Path | None, budget_s: float | None, *, kept: bool = True) -> None:
