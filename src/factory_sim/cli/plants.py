@@ -13,14 +13,26 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
 
 
-def check(plant: options.PlantFile) -> None:
+def check(
+    plant: options.PlantFile,
+    *,
+    engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
+) -> None:
     """Read a plant or scenario file and report everything that is wrong with it, each with its line.
 
-    Example: factory-sim check my_line.yaml
+    Example: factory-sim check my_line.yaml --engines
     """
     from factory_sim import doors
 
-    typer.echo(_summary(doors.load(plant)))
+    loaded = doors.load(plant)
+    typer.echo(_summary(loaded))
+    if engines:
+        from factory_sim.sim.engines import choose, obstacle
+
+        choice, why_not = choose(loaded), obstacle(loaded)
+        typer.echo(f"  engine auto: {choice.engine} ({choice.reason})")
+        typer.echo(f"  engine calendar: {f'no: {why_not}' if why_not else 'exact for everything in this plant'}")
+        typer.echo("  engine simpy: the reference, exact for every plant")
 
 
 def _summary(plant: Plant) -> str:

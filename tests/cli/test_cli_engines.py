@@ -1,0 +1,26 @@
+"""What the command line says of engines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.cli import main
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_check_says_which_engine_runs_a_plant_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "gearbox_line", "--engines"]) == 0
+    told = capsys.readouterr().out
+    assert "engine auto: " in told
+    assert "engine calendar: exact for everything in this plant" in told
+    assert "engine simpy: the reference" in told
+
+
+def test_selftest_engines_prints_how_many_plants_exercised_each_feature(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selftest", "engines", "--plants", "8"]) == 0
+    told = capsys.readouterr().out
+    assert "engines equal on 8 plants" in told
+    assert "failures" in told
+    assert "the rarest pair" in told
