@@ -54,8 +54,7 @@ class Commands:
         if command.t_us != line.now:
             msg = f"a command for {command.t_us} µs was given at {line.now} µs"
             raise ModelError(msg)
-        delay_us = int(line.now - line.env.now)  # the clock of events stands at the last one
-        line.timer(delay_us, Class.CALENDAR, command.unit, act, number=255)
+        line.timer(0, Class.CALENDAR, command.unit, act, number=255)
 
     def _action(self, command: Command) -> Callable[[simpy.Event], None]:
         if command.name == "policy":

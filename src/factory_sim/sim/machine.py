@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
 from factory_sim.sim.breakdowns import Breakdowns
-from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.simpy_engine import Class, Timer, priority
 from factory_sim.sim.transport import Calls
 from factory_sim.sim.upkeep import Upkeep
 from factory_sim.streams import durations_us, key, uniforms
@@ -39,16 +39,45 @@ _STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, St
 _STARVED, _BUSY, _BLOCKED, _WAITING = (int(s) for s in (State.STARVED, State.BUSY, State.BLOCKED, State.WAITING))
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
 _SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
-_PROCESSING_END, _FAILURE = int(Class.PROCESSING_END), int(Class.FAILURE)
+_FAILURE = int(Class.FAILURE)
 
 
 class Machine:
     """One machine in a run. `take`, `setup`, `hold`, `work` and `give` are the words behaviours are written in."""
 
     __slots__ = (  # over thirty attributes: without slots Python 3.11 looks each up in a dict
-        "breakdowns", "busy_us", "changed", "changes_over", "clock", "closing", "cycles", "drawn_us", "halted",
-        "held", "last_row", "left_us", "line", "off", "offered_us", "outcome", "phase", "place", "pool", "pools",
-        "setup_pool", "spec", "started_us", "state", "station", "unit", "upkeep", "variant", "verdicts", "wears",
+        "at_end",
+        "breakdowns",
+        "busy_us",
+        "changed",
+        "changes_over",
+        "clock",
+        "closing",
+        "cycles",
+        "drawn_us",
+        "end_priority",
+        "halted",
+        "held",
+        "last_row",
+        "left_us",
+        "line",
+        "off",
+        "offered_us",
+        "outcome",
+        "phase",
+        "place",
+        "pool",
+        "pools",
+        "setup_pool",
+        "spec",
+        "started_us",
+        "state",
+        "station",
+        "unit",
+        "upkeep",
+        "variant",
+        "verdicts",
+        "wears",
     )
 
     def __init__(self, line: Line, station: Station, spec: MachineSpec, seed: int, replication: int) -> None:
@@ -73,6 +102,8 @@ class Machine:
         self.busy_us = 0  # ever
         self.clock: simpy.Event | None = None  # ends the running setup or work
         self.started_us = 0  # the clock
+        self.at_end = (self._ends,)
+        self.end_priority = priority(Class.PROCESSING_END, self.unit)
         self.changed = line.signal()
         self.cycles = durations_us(key(seed, replication, spec.name, "cycle"), operation.cycle_time)
         self.verdicts = uniforms(key(seed, replication, spec.name, "quality")) if operation.inspection else None
@@ -147,8 +178,12 @@ class Machine:
         """Take parts."""
         line, cause = self.line, self.last_row
         kept, merged = taken
-        self.held = [part for part, _, _ in kept]
-        for _, row, _ in (*kept, *merged) if merged else kept:
+        if merged or len(kept) > 1:
+            cause = max(cause, *[row for _, row, _ in (*kept, *merged)])
+            self.held = [part for part, _, _ in kept]
+        else:  # the usual way, without lists
+            part, row, _ = kept[0]
+            self.held = [part]
             if row > cause:  # noqa: PLR1730 - a call of max() costs more than all the rest here
                 cause = row
         self.changed.fire()  # the behaviour goes on, which settles the state
@@ -171,15 +206,18 @@ class Machine:
         part, cause = held.pop(0), self.last_row
         if self.offered_us < line.now:
             cause = max(cause, place.freed_by())
-        line.tally.gave(line.now, self.unit, 0 if held else self.drawn_us)
+        tally = line.tally
+        if tally.t0_us <= line.now < tally.t1_us:
+            tally.parts[self.unit] += 1
+            tally.busy_us[self.unit] += 0 if held else self.drawn_us
         if not held:
             self.phase = EMPTY
         state = self.state = self.state_now() if held or self.halted else _STARVED
         row = self.last_row = line.row(line.now, self.unit, state, part, self.outcome, place.index, cause)
         if self.outcome is _SCRAPPED:
-            line.tally.scrap(line.now, self.unit)
+            tally.scrap(line.now, self.unit)
         elif self.outcome is _LEFT:
-            line.tally.good_part(line.now)
+            tally.good_part(line.now)
         place.put(part, row)
         if held:
             self._offer()
@@ -260,7 +298,8 @@ class Machine:
             if life_us < self.left_us:
                 self.clock = line.timer(life_us, _FAILURE, self.unit, self._breaks)
                 return
-        self.clock = line.timer(self.left_us, _PROCESSING_END, self.unit, self._ends)
+        event = self.clock = Timer(self.at_end)
+        line.env.put(event, self.end_priority, line.now + self.left_us)
 
     def _stop_clock(self) -> None:
         elapsed = self.line.now - self.started_us

@@ -106,7 +106,8 @@ class Buffer:
 
     def fill(self) -> None:
         """Let senders in while there is room."""
-        senders, free = self.senders, self.room()
+        senders = self.senders
+        free = self.capacity - len(self.parts) - self.reserved if self.capacity else self.room()
         while free > 0:
             senders.pop(0)[2].give_front(self)
             if not senders:

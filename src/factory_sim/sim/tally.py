@@ -16,13 +16,23 @@ class Tally:
     """Counters of one run, for the parts that units give away inside the window."""
 
     __slots__ = (
-        "_t0_us", "_t1_us", "busy_us", "entered", "good", "left", "lost", "merged", "parts", "scrapped",
-        "scrapped_ever", "window",
+        "busy_us",
+        "entered",
+        "good",
+        "left",
+        "lost",
+        "merged",
+        "parts",
+        "scrapped",
+        "scrapped_ever",
+        "t0_us",
+        "t1_us",
+        "window",
     )
 
     def __init__(self, window: Window, n_units: int) -> None:
         self.window = window
-        self._t0_us, self._t1_us = window.t0_us, window.t1_us
+        self.t0_us, self.t1_us = window.t0_us, window.t1_us
         self.parts = [0] * n_units
         self.busy_us = [0] * n_units
         self.scrapped = [0] * n_units
@@ -32,12 +42,6 @@ class Tally:
         self.lost = 0
         self.merged = 0
         self.scrapped_ever = 0
-
-    def gave(self, now_us: int, unit: int, drawn_us: int) -> None:
-        """`unit` gave a part away; `drawn_us` is the drawn time of its cycle with the cycle's last part, else 0."""
-        if self._t0_us <= now_us < self._t1_us:
-            self.parts[unit] += 1
-            self.busy_us[unit] += drawn_us
 
     def good_part(self, now_us: int) -> None:
         """A part reached the sink."""
