@@ -76,6 +76,15 @@ def test_mqtt_is_invisible(plant: Plant, payload_format: str) -> None:
     assert listener.feed.losses().received == sent.readings
 
 
+def test_an_opening_description_that_comes_again_does_not_begin_an_ended_run_anew(plant: Plant) -> None:
+    _, listener = feed(plant)
+    ended, table = listener.meta, listener.table()
+    assert ended is not None
+    listener.take(description.message(describe(plant, ended.run_id, ended.epoch_ns, ended.window), ROOT))
+    assert listener.ended
+    same(listener.table(), table, energy=True)
+
+
 @pytest.mark.parametrize("payload_format", ["machine", "uns"])
 def test_an_alarm_that_comes_first_hides_no_format(plant: Plant, payload_format: str) -> None:
     sender, listener = Loopback(), Listener(ROOT)

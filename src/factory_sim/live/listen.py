@@ -128,6 +128,8 @@ class Listener:
             return
         found = description.decode(message.payload, message.topic)
         if self.meta is not None and found.run_id == self.meta.run_id:
+            if self.ended and not found.sent_rows:  # the opening description, sent again from a journal
+                return
             self.meta = found
             if self.feed is not None:
                 self.feed.finish(found)
