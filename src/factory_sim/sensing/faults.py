@@ -7,6 +7,7 @@ run's start: neither slices nor a warm-up nor other faults change it, and all ot
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,9 +147,23 @@ class Faults:
         for column, number in enumerate(block.sensor.tolist()):
             if number in self._sensors:
                 block.raw[:, column], present[:, column] = self._sensors[number].spoil(t_us, block.raw[:, column])
-        moved = self._by_units(block, t_us, present)
-        rest = replace(block, present=None if present.all() else present)
-        return [rest, *moved] if present.any() else moved
+        found = []
+        for a, b in pairwise(self._turns(t_us)):
+            piece = replace(block, first_tick=block.first_tick + a, raw=block.raw[a:b])
+            there = present[a:b]
+            moved = self._by_units(piece, t_us[a:b], there)
+            if there.any():
+                found.append(replace(piece, present=None if there.all() else there))
+            found += moved
+        return found
+
+    def _turns(self, t_us: I8) -> list[int]:
+        """Where a clock is set: of two readings that then bear one tick, the older one is in an earlier piece."""
+        turns = {0, len(t_us)}
+        for _, fault, spans in self._units:
+            if fault.kind == "clock_skew":
+                turns.update((np.flatnonzero(np.diff(spans.mask(t_us))) + 1).tolist())
+        return sorted(turns)
 
     def _by_units(self, block: Samples, t_us: I8, present: B1) -> list[Samples]:
         """Take out, in `present`, what silent units do not say and what wrong clocks move; the latter is returned."""
