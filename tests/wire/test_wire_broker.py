@@ -26,8 +26,9 @@ for one in servers.SERVERS:
         continue
 
 PARENT = """
-import sys, time
+import signal, sys, time
 from factory_sim.wire.broker import Broker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background of a shell inherits "ignore"
 with Broker(server=sys.argv[1]) as broker:
     print(broker.pid, broker.port, flush=True)
     time.sleep(60)
