@@ -154,7 +154,8 @@ class Forwarder:
     def _messages(self, block: Block) -> Iterator[Message]:
         yield from block.messages
         if self._consumer:
-            yield receipts.mark(self._root, self._run_id, block.number, self.journal.acknowledged, block.messages)
+            first = min(self.journal.acknowledged, block.number)  # an acknowledgement may come while its block is sent again
+            yield receipts.mark(self._root, self._run_id, block.number, first, block.messages)
         else:
             self._sent_until.append((self.client.sent, block.number))
 
