@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from factory_sim.cli import bench, demo, exact, listening, plants, publishing, report, selftest, study
+from factory_sim.cli import bench, demo, exact, listening, plants, publishing, report, selftest, study, sweep
 from factory_sim.errors import FactoryError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for rooms in (demo, study, report, plants, publishing, listening, exact, bench):
+for rooms in (demo, study, sweep, report, plants, publishing, listening, exact, bench):
     for command in rooms.COMMANDS:
         app.command()(command)
 app.command(name="list")(plants.list_)

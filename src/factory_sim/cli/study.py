@@ -102,7 +102,7 @@ def compare(
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
-    _compiled(engine)
+    compiled(engine)
     from factory_sim.study.design import Variant
     from factory_sim.study.run import Request
 
@@ -173,7 +173,7 @@ def why(
 
     Example: factory-sim why retrofit
     """
-    _compiled(engine)
+    compiled(engine)
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
     from factory_sim.study.compare import pairs
@@ -182,7 +182,7 @@ def why(
     from factory_sim.study.store import StudyError, is_study
 
     processes = workers or os.cpu_count() or 1
-    with TemporaryDirectory() as folder, _watched() as watcher, hired(processes, engine, dask) as pool:
+    with TemporaryDirectory() as folder, watched() as watcher, hired(processes, engine, dask) as pool:
         if what.endswith(".jsonl") or is_study(Path(what)):
             session = opened(Path(what), pool, watcher)
         else:
@@ -200,10 +200,10 @@ def why(
                 raise StudyError(message)
             answers.prepare(session, name, len(pairs(session.study, name)), top)
             found = answers.why(session.study, name, top)
-    _write(out, found)
+    write(out, found)
     from factory_sim.views.study_text import why_lines
 
-    _print(why_lines(found))
+    show(why_lines(found))
 
 
 def replay(
@@ -223,10 +223,10 @@ def replay(
     from factory_sim.study.api import differing, replayed
     from factory_sim.study.store import digest
 
-    with _watched() as watcher:
+    with watched() as watcher:
         was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine, dask)
     differ = differing(was, now)
-    _write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
+    write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
     typer.echo(f"same: {'no' if differ else 'yes'}")
     typer.echo(f"{len(was.trials)} trials, digest {digest(was)[:16]}")
     for arm, replication in differ[:10]:
@@ -235,7 +235,7 @@ def replay(
         raise typer.Exit(1)
 
 
-def _compiled(engine: str) -> None:
+def compiled(engine: str) -> None:
     """Hundreds of runs are worth a minute of compiling, once per machine."""
     from factory_sim.sim import engines
 
@@ -248,21 +248,23 @@ def _compare(request: Request, out: Path | None, budget_s: float | None, *, kept
     from factory_sim.study.api import made
     from factory_sim.views.study_text import answer_lines
 
-    with _watched(request.file if kept else None) as watcher:
+    with watched(request.file if kept else None) as watcher:
         found = made(request, watcher, budget_s)
     answer = found.answer
-    _write(out, answer)
-    _print(answer_lines(answer))
+    write(out, answer)
+    show(answer_lines(answer))
     if kept:
         typer.echo(f"Study       {found.file}: `factory-sim why` and `replay` read it.")
 
 
-def _write(out: Path | None, content: dict[str, Any]) -> None:
+def write(out: Path | None, content: dict[str, Any]) -> None:
+    """Write an answer as JSON, if somewhere."""
     if out is not None:
         out.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _print(lines: list[Any]) -> None:
+def show(lines: list[Any]) -> None:
+    """Print texts and tables."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -271,7 +273,7 @@ def _print(lines: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _watched(file: Path | None = None) -> Iterator[Watcher]:
+def watched(file: Path | None = None) -> Iterator[Watcher]:
     """Progress with the time left, on standard error; Ctrl-C ends with what is kept."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OTHER = "other"  # the group of the changes that stand outside any named group
 COMMAND_LINE = Place("command line", 0, 0)
-_ORDER = (("remove",), ("add",), ("set",), ("scale", "+", "-"))  # in which all groups' changes are made
+_ORDER = (("remove",), ("add",), ("set", "let"), ("scale", "+", "-"))  # in which all groups' changes are made
 _REMOVABLE = {"failures", "maintenance", "sensors"}  # what a kind gives and a machine can be without
 _ASSIGN = re.compile(r"\s*([^=]+?)\s*=\s*(.*?)\s*", re.DOTALL)
 _CALCULATE = re.compile(r"\s*((?:.*\.)?[A-Za-z_]\w*)\s*([+*-])\s*((?:\d|\.\d).*?)\s*")
@@ -33,7 +33,7 @@ _CALCULATE = re.compile(r"\s*((?:.*\.)?[A-Za-z_]\w*)\s*([+*-])\s*((?:\d|\.\d).*?
 class Change:
     """One line of a scenario."""
 
-    kind: str  # remove, add, set, scale, or "+" and "-" from the command line
+    kind: str  # remove, add, set, scale; typed also "+", "-" and let: a set that may find the value there already
     address: str
     value: Node  # what it says, standing where it says it
     group: str = OTHER
@@ -80,7 +80,7 @@ class Editor:
                 self._remove(change)
             case "add":
                 self._merge(Addresses(self.root, self.names).find_new(change.address), change.value, change)
-            case "set":
+            case "set" | "let":
                 self._set(change)
             case "scale":
                 self._scale(change)
@@ -128,7 +128,7 @@ class Editor:
             differs = differs or old is None or _words(old.plain()) != _words(new)
             self._conflict(path, change, new)
             put(self.root, path, change.value.copy(), change.place)
-        if not differs:
+        if not differs and change.kind == "set":
             msg = f"changes nothing: it already is {shown(new)}"
             raise ValueError(msg)
 
@@ -190,11 +190,14 @@ def _of_group(name: str, group: shapes.Changes, node: Node) -> Iterator[Change]:
 
 
 def read_override(text: str) -> Change:
-    """One change as typed: `OP410.cycle_time=34s`, `agv.count+2`. ValueError says what is wrong."""
+    """One change as typed: `OP410.cycle_time=34s`, `agv.count+2`. ValueError says what is wrong.
+
+    `agv.count:=8` sets what may be 8 already, as one point of a sweep does; with `=` that is a mistake.
+    """
     assign = _ASSIGN.fullmatch(text)
     if assign is not None:
-        content = scalar(assign[2])
-        return Change("set", assign[1], Node(content, COMMAND_LINE, COMMAND_LINE), text)
+        kind, where = ("let", assign[1][:-1].rstrip()) if assign[1].endswith(":") else ("set", assign[1])
+        return Change(kind, where, Node(scalar(assign[2]), COMMAND_LINE, COMMAND_LINE), text)
     calculate = _CALCULATE.fullmatch(text)
     if calculate is None:
         msg = f"{text!r} is not a change; write an address, = + - or * and a value: OP410.cycle_time=34s, agv.count+2"

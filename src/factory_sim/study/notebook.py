@@ -11,6 +11,8 @@ from factory_sim.sim import run as simulator
 from factory_sim.study.api import BUDGET_S, Comparison, made
 from factory_sim.study.design import Variant
 from factory_sim.study.run import Request, Watcher
+from factory_sim.study.sweep import Running, Swept
+from factory_sim.study.sweep import made as swept
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -77,6 +79,25 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         file=None if study is None else Path(study),
     )
     return made(request, Watcher(), BUDGET_S if attribution else None)
+
+
+def sweep(
+    file: str | Path,
+    *,
+    workers: int | None = None,
+    study: str | Path | None = None,
+    engine: str = "auto",
+    dask: str = "",
+) -> Swept:
+    """Every point of the design that a sweep's file describes (docs/sweeps.md), and which factor matters how much.
+
+    The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
+    """
+    return swept(file, _running(workers, study, engine, dask), Watcher())
+
+
+def _running(workers: int | None, study: str | Path | None, engine: str, dask: str) -> Running:
+    return Running(workers or os.cpu_count() or 1, engine, dask, None if study is None else Path(study))
 
 
 def _seconds(value: str | float) -> float:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Plant
 
+_KEPT = 256  # pickled plants: a sweep has thousands, each is used for a while
 _AHEAD = 2  # trials a worker has waiting, so that it never waits itself
 
 
@@ -81,6 +82,8 @@ class Pool:
 
     def _bytes(self, plant: Plant) -> bytes:
         if plant.digest not in self._pickled:
+            if len(self._pickled) >= _KEPT:
+                self._pickled.clear()
             self._pickled[plant.digest] = pickle.dumps(plant)
         return self._pickled[plant.digest]
 

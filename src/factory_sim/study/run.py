@@ -17,7 +17,7 @@ from factory_sim.study.store import Store, StudyError
 from factory_sim.study.trials import BINS, Detail, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from factory_sim.records import Study
 
@@ -56,6 +56,9 @@ class Request:
     engine: str = "auto"
     dask: str = ""  # a Dask scheduler instead of processes of this machine: `local`, or tcp://host:port
     file: Path | None = None  # None: named after what is compared, in the working folder
+    pilots: tuple[Variant, ...] = ()  # further plants that the warm-up must suffice for
+    design: Mapping[str, Any] = field(default_factory=dict)  # more of the header, which makes it this study
+    words: Mapping[str, Any] = field(default_factory=dict)  # more of the header, for people
 
 
 @dataclass(slots=True)
@@ -119,8 +122,9 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
     path = request.file or Path(default_name(request, [(name, bench.load(v).digest) for v, name, _ in rows]))
     head = None
     if not path.exists():
-        setting, about = _setting(request, [bench.load(v) for v, _, _ in rows], pool, watcher)
-        head = store.header(setting, about)
+        plants = {bench.load(v).digest: bench.load(v) for v in (*(row[0] for row in rows), *request.pilots)}
+        setting, about = _setting(request, list(plants.values()), pool, watcher)
+        head = store.header(setting, about) | dict(request.design) | dict(request.words)
     with ExitStack() as on_error:
         kept = on_error.enter_context(Store(path, head))
         session = Session(kept, bench, pool, watcher)
@@ -165,6 +169,7 @@ def _same(kept: Store, request: Request, names: set[str]) -> None:
     made_by = store.versions()["program"]
     wanted["program"] = made_by
     differs = [f"{key} is {head[key]}, not {value}" for key, value in wanted.items() if head[key] != value]
+    differs += [f"its {key} is another one" for key, value in request.design.items() if head.get(key) != value]
     others = {arm.name for arm in kept.study.arms.values() if arm.role != PROBE}
     if others and others != names:
         differs.append(f"it compares {', '.join(sorted(others))}, not {', '.join(sorted(names))}")

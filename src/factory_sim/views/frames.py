@@ -10,7 +10,7 @@ from factory_sim.plant.states import Outcome, State
 from factory_sim.views.plain import things
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from factory_sim.records import EventLog, KpiTable, Study
 
@@ -46,6 +46,18 @@ def trial_frame(study: Study) -> pd.DataFrame:
         {"arm": trial.arm, "role": study.arms[trial.arm].role, "replication": trial.replication, **trial.line}
         for trial in trials
     ])
+
+
+def point_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
+    """One line a point of a sweep's answer: the factors' values as typed, then each response with low and high."""
+    return pd.DataFrame([{**point["values"], **_spread(point["responses"])} for point in answer["points"]])
+
+
+def _spread(responses: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
+    ends = ("mean", "low", "high")
+    return {
+        name if end == "mean" else f"{name}_{end}": found[end] for name, found in responses.items() for end in ends
+    }
 
 
 def _named(codes: Any, names: Sequence[str]) -> Any:

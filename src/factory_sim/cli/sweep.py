@@ -1,0 +1,65 @@
+"""`sweep` and `optimise`: studies that a file describes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import options
+from factory_sim.cli.study import Dask, Engine, StudyFile, Workers, compiled, show, watched, write
+from factory_sim.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from factory_sim.study.sweep import Running
+
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", help="Write one line a point there, for spreadsheets.", dir_okay=False)
+]
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to change: docs/sweeps.md.", dir_okay=False)],
+    *,
+    workers: Workers = 0,
+    engine: Engine = "auto",
+    dask: Dask = "",
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Run a plant at every point of a design (grid, Latin hypercube or Sobol'), and say which factor matters how much.
+
+    All points share their random numbers. Every finished trial is kept at once: after Ctrl-C the same command goes on.
+
+    Example: factory-sim sweep vehicles.yaml --csv points.csv
+    """
+    compiled(engine)
+    from factory_sim.study.sweep import made
+    from factory_sim.views.sweep_text import sweep_lines
+
+    with watched(study) as watcher:
+        found = made(file, _running(workers, engine, dask, study), watcher)
+    _written(found, out, csv)
+    show(sweep_lines(found.answer))
+    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
+
+
+def _running(workers: int, engine: str, dask: str, study: Path | None) -> Running:
+    from factory_sim.study.sweep import Running
+
+    return Running(workers or os.cpu_count() or 1, engine, dask, study)
+
+
+def _written(found: Any, out: Path | None, csv: Path | None) -> None:
+    try:
+        write(out, found.answer)
+        if csv is not None:
+            found.to_pandas().to_csv(csv, index=False)
+    except OSError as error:
+        raise ConfigError([Problem(str(error.filename), 0, 0, "", f"cannot be written: {error.strerror}")]) from None
+
+
+COMMANDS = (sweep,)

@@ -1,0 +1,162 @@
+"""Designs: which values the factors of a sweep take at which point.
+
+Random numbers are the named streams', so a design has the same digits everywhere and belongs to its seed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim import streams, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from factory_sim.records import F8
+
+GRID, LATIN, SOBOL = "grid", "latin_hypercube", "sobol"
+MOST_POINTS = 100_000
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+_DIGITS = 6  # of a value between low and high: what is typed is what is simulated and analysed
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One value of a factor: as it is typed, and as a number in the factor's unit; NaN where it is no number."""
+
+    text: str
+    number: float
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A value of the plant that changes: either levels, or a range."""
+
+    address: str
+    title: str
+    levels: tuple[Level, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+    whole: bool = False  # of a range: whole numbers only
+    scale: bool = False  # values are factors of what the plant has
+    form: str = "{}"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number."""
+        return not any(math.isnan(level.number) for level in self.levels)
+
+    def at(self, u: float) -> Level:
+        """The value below which a share u of all lie, 0 <= u < 1: the inverse CDF."""
+        if self.levels:
+            return self.levels[int(u * len(self.levels))]
+        if self.whole:
+            return self._typed(self.low + math.floor(u * (self.high - self.low + 1)))
+        return self._typed(self.low + u * (self.high - self.low))
+
+    def spread(self, steps: int) -> tuple[Level, ...]:
+        """The levels, else `steps` evenly spaced values from low to high."""
+        if self.levels:
+            return self.levels
+        values = np.linspace(self.low, self.high, steps).tolist()
+        return tuple(dict.fromkeys(self._typed(round(v) if self.whole else v) for v in values))
+
+    @property
+    def ends(self) -> tuple[Level, Level]:
+        """First and last value."""
+        return (self.levels[0], self.levels[-1]) if self.levels else (self._typed(self.low), self._typed(self.high))
+
+    def _typed(self, value: float) -> Level:
+        if self.whole:
+            return Level(str(int(value)), float(value))
+        number = float(f"{value:.{_DIGITS}g}")
+        return Level(f"{number!r} {self.unit}".strip(), number)
+
+    def change(self, level: Level) -> str:
+        """The change as typed on a command line; "" where there is none."""
+        if self.scale:
+            return "" if level.number == 1 else f"{self.address}*{level.text}"
+        return f"{self.address}:={self.form.replace('{}', level.text)}"
+
+
+Point = tuple["Level", ...]  # by factor
+
+
+def split(value: str | float) -> tuple[float, str]:
+    """Number and unit of a value as typed; NaN and the text itself where it is no number."""
+    if not isinstance(value, str):
+        return float(value), ""
+    match = _NUMBER.fullmatch(value)
+    return (float(match[1]), match[2]) if match and (not match[2] or dimension_of(match[2])) else (math.nan, value)
+
+
+def dimension_of(unit: str) -> str:
+    """The dimension that a unit is of; "" when there is none."""
+    return next((name for name, known in units.UNITS.items() if unit and unit in known), "")
+
+
+def in_unit(number: float, unit: str, wanted: str) -> float:
+    """A number of one unit in another. Raises ValueError when they are not of one dimension."""
+    if unit == wanted:
+        return number
+    for known in units.UNITS.values():
+        if unit in known and wanted in known and unit and wanted:
+            return number * known[unit] / known[wanted]
+    msg = f"has unit {unit or 'none'}, where the first value has {wanted or 'none'}"
+    raise ValueError(msg)
+
+
+def grid(factors: Sequence[Factor], steps: Sequence[int]) -> list[Point]:
+    """Every combination of levels, the last factor changing quickest."""
+    return list(product(*(factor.spread(n) for factor, n in zip(factors, steps, strict=True))))
+
+
+def latin_hypercube(factors: Sequence[Factor], n: int, seed: int) -> list[Point]:
+    """Points of which every factor has one in each of n equally likely strata [McKay, Beckman and Conover 1979]."""
+    columns = []
+    for factor in factors:
+        order = np.argsort(_uniforms(seed, factor.address, "order", n), kind="stable")
+        columns.append((order + _uniforms(seed, factor.address, "place", n)) / n)
+    return points(factors, np.column_stack(columns))
+
+
+def sobol(factors: Sequence[Factor], n: int, seed: int) -> list[Point]:
+    """The n (k + 2) points of Saltelli's design: matrices A, B, and for each factor A with that column of B.
+
+    A and B are the halves of a Sobol' sequence in 2k dimensions, shifted at random modulo 1 [Cranley and Patterson
+    1976; Saltelli et al. 2010]. n: a power of two.
+    """
+    from scipy.stats import qmc  # noqa: PLC0415 - heavy
+
+    k = len(factors)
+    raw = qmc.Sobol(2 * k, scramble=False).random_base2(round(math.log2(n)))
+    shift = [u for half in ("A", "B") for f in factors for u in _uniforms(seed, f.address, f"shift {half}", 1)]
+    both = np.mod(raw + shift, 1.0)
+    a, b = both[:, :k], both[:, k:]
+    mixed = []
+    for i in range(k):
+        mixed.append(a.copy())
+        mixed[-1][:, i] = b[:, i]
+    return points(factors, np.vstack([a, b, *mixed]))
+
+
+def points(factors: Sequence[Factor], u: F8) -> list[Point]:
+    """Points of a design in the unit cube, shape (n, k)."""
+    return [tuple(factor.at(value) for factor, value in zip(factors, row, strict=True)) for row in u.tolist()]
+
+
+def typed(factors: Sequence[Factor], point: Iterable[Level]) -> tuple[str, ...]:
+    """The changes that make a point of the plant."""
+    changes = (factor.change(level) for factor, level in zip(factors, point, strict=True))
+    return tuple(change for change in changes if change)
+
+
+def _uniforms(seed: int, owner: str, purpose: str, n: int) -> F8:
+    return streams.uniforms_at(streams.key(seed, 0, f"design {owner}", purpose), np.arange(n, dtype=np.int64))

@@ -1,0 +1,190 @@
+"""Which factor matters: main effects, variance shares (Sobol' indices) and regression coefficients, with intervals.
+
+Runs are noisy. Every quantity here that is a square is therefore estimated from products of *different* replications,
+whose noise is independent: y_r y_s with r != s has the mean of the squared true response, without the noise's variance
+[a U-statistic]. Intervals are percentiles of a bootstrap that draws points and replications anew, each product of
+two equal replications left out [pigeonhole bootstrap, Owen 2007].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim import streams
+from factory_sim.analysis.paired import Interval, interval
+
+if TYPE_CHECKING:
+    from factory_sim.records import F8, I8
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """Shares of the response's variance over the design, by factor: alone (first order), and with all interactions."""
+
+    first: tuple[Interval, ...]
+    total: tuple[Interval, ...]
+
+
+def main_effects(levels: I8, y: F8) -> list[list[Interval]]:
+    """Of a full grid, by factor and level: mean of all points with that level less the mean of all points.
+
+    levels (n_points, k) numbers of levels, y (n_points, n_replications). Paired: every replication has its own effect.
+    """
+    centred = y - y.mean(axis=0)
+    return [
+        [interval(centred[levels[:, i] == level].mean(axis=0), CONFIDENCE) for level in range(levels[:, i].max() + 1)]
+        for i in range(levels.shape[1])
+    ]
+
+
+def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
+    """First-order and total indices of a full grid, whose levels count alike: exact but for the runs' noise.
+
+    First: Var E(Y | X_i) / Var Y. Total: 1 - Var E(Y | all but X_i) / Var Y. The design is given, so only replications
+    are drawn anew. levels (n_points, k), y (n_points, n_replications).
+    """
+    if _is_flat(y):
+        return _undefined(levels.shape[1], len(y))
+    total = _products(y - y.mean(axis=0)).mean(axis=0)
+    alone, rest = [], []
+    for i in range(levels.shape[1]):
+        others = np.where(np.arange(levels.shape[1]) == i, 0, levels)
+        alone.append(_between(levels[:, [i]], y))
+        rest.append(total - _between(others, y))
+    weights = _replication_weights(seed, y.shape[1])
+    return Indices(*(tuple(_ratio(each[None], total[None], weights) for each in some) for some in (alone, rest)))
+
+
+def _between(keys: I8, y: F8) -> F8:
+    """Products over replications of the means of groups of points, shape (n_replications, n_replications)."""
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    counts = np.bincount(group)
+    sums = np.zeros((len(counts), y.shape[1]))
+    np.add.at(sums, group, y - y.mean(axis=0))
+    means = sums / counts[:, None]
+    between: F8 = np.einsum("g,gr,gs->rs", counts / counts.sum(), means, means)
+    return between
+
+
+def sobol_indices(y: F8, k: int, seed: int) -> Indices:
+    """First-order and total indices from Saltelli's design, y (n (k + 2), n_replications) in the design's order.
+
+    V - E[(f(B) - f(AB_i))²] / 2 and E[(f(A) - f(AB_i))²] / 2, over V [Jansen 1999; Saltelli et al. 2010, table 2].
+    """
+    n = len(y) // (k + 2)
+    if _is_flat(y):
+        return _undefined(k, n)
+    a, b, mixed = y[:n], y[n : 2 * n], [y[(2 + i) * n : (3 + i) * n] for i in range(k)]
+    centre = y[: 2 * n].mean(axis=0)
+    variance = (_products(a - centre) + _products(b - centre)) / 2
+    weights = _replication_weights(seed, y.shape[1]), _row_weights(seed, n)
+    first = [_ratio(variance - _products(b - each) / 2, variance, *weights) for each in mixed]
+    total = [_ratio(_products(a - each) / 2, variance, *weights) for each in mixed]
+    return Indices(tuple(first), tuple(total))
+
+
+def _is_flat(y: F8) -> bool:
+    """Whether the response is the same at all points but for rounding, or not defined at some."""
+    means = y.mean(axis=1)
+    return not bool(np.isfinite(y).all() and np.ptp(means) > 1e-12 * np.abs(means).max())
+
+
+def _undefined(k: int, n: int) -> Indices:
+    none = (Interval(np.nan, -np.inf, np.inf, n),) * k
+    return Indices(none, none)
+
+
+def _products(y: F8) -> F8:
+    """y_r y_s of every point, shape (n, n_replications, n_replications)."""
+    return y[:, :, None] * y[:, None, :]
+
+
+def _ratio(top: F8, bottom: F8, replications: F8, rows: F8 | None = None) -> Interval:
+    """Σ top / Σ bottom over points and pairs of different replications, with its bootstrap interval.
+
+    top, bottom (n, n_replications, n_replications); replications, rows (1 + resamples, n_replications or n) weights,
+    the first of them all 1.
+    """
+    n, r = top.shape[:2]
+    points = np.ones((len(replications), n)) if rows is None else rows
+    apart = 1.0 - np.eye(r) if r > 1 else np.ones((1, 1))
+    pairs = (replications[:, :, None] * replications[:, None, :] * apart).reshape(len(replications), -1)
+    above = ((points @ top.reshape(n, -1)) * pairs).sum(axis=1)
+    below = ((points @ bottom.reshape(n, -1)) * pairs).sum(axis=1)
+    found = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return _percentiles(found, n)
+
+
+def _percentiles(found: F8, n: int) -> Interval:
+    """The first value, with the percentiles of the others."""
+    others = found[1:][np.isfinite(found[1:])]
+    if not len(others) or not np.isfinite(found[0]):
+        return Interval(float(found[0]), -np.inf, np.inf, n)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(others, [tail, 100 - tail]).tolist()
+    return Interval(float(found[0]), low, high, n)
+
+
+def _row_weights(seed: int, n: int) -> F8:
+    return _weights(seed, "rows", n)
+
+
+def _replication_weights(seed: int, r: int) -> F8:
+    return _weights(seed, "replications", r)
+
+
+def _weights(seed: int, what: str, n: int) -> F8:
+    """How often each of n is drawn: once, then in every resample, shape (1 + RESAMPLES, n)."""
+    draws = streams.uniforms_at(streams.key(seed, 0, "bootstrap", what), np.arange(RESAMPLES * n, dtype=np.int64))
+    chosen = (draws * n).astype(np.int64).reshape(RESAMPLES, n)
+    flat = np.bincount((chosen + n * np.arange(RESAMPLES)[:, None]).reshape(-1), minlength=RESAMPLES * n)
+    return np.vstack([np.ones(n), flat.reshape(RESAMPLES, n)])
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Standardised coefficients by factor, and the share of the response's variance that the fit explains."""
+
+    coefficients: tuple[Interval, ...]
+    explained: float
+
+
+def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
+    """Standardised regression coefficients of the mean response; with `ranks`, of ranks [Saltelli et al. 2008, 1.2.5].
+
+    x (n, k), y (n, n_replications). Coefficient i: by how many standard deviations the response moves when factor i
+    moves by one; in ranks it holds for any monotone dependence.
+    """
+    if _is_flat(y):
+        return Regression(_undefined(x.shape[1], len(x)).first, float("nan"))
+    replications, rows = _replication_weights(seed, y.shape[1]), _row_weights(seed, len(x))
+    target = replications @ y.T / replications.sum(axis=1, keepdims=True)  # (1 + resamples, n)
+    if ranks:
+        from scipy.stats import rankdata  # noqa: PLC0415 - heavy
+
+        x, target = rankdata(x, axis=0), rankdata(target, axis=1)
+    found, explained = _standardised(x, target, rows / len(x))
+    return Regression(tuple(_percentiles(found[:, i], len(x)) for i in range(x.shape[1])), float(explained[0]))
+
+
+def _standardised(x: F8, target: F8, weights: F8) -> tuple[F8, F8]:
+    """Coefficients (m, k) and R² (m,) of m weighted fits of the rows of target (m, n) to x (n, k); NaN: singular."""
+    n, k = x.shape
+    z, y = x - x.mean(axis=0), target - target.mean(axis=1, keepdims=True)
+    zm, ym = weights @ z, (weights * y).sum(axis=1)
+    zz = (weights @ (z[:, :, None] * z[:, None, :]).reshape(n, k * k)).reshape(-1, k, k) - zm[:, :, None] * zm[:, None]
+    zy, yy = (weights * y) @ z - zm * ym[:, None], (weights * y * y).sum(axis=1) - ym * ym
+    spread = np.sqrt(np.maximum(np.einsum("mii->mi", zz), 0.0))
+    alike = np.divide(zz, spread[:, :, None] * spread[:, None], out=np.zeros_like(zz), where=zz != 0)
+    whole = (np.linalg.det(alike) > 1e-9) & (yy > 0)
+    slopes = np.full((len(zz), k), np.nan)
+    slopes[whole] = np.linalg.solve(zz[whole], zy[whole][:, :, None])[:, :, 0]
+    high = np.sqrt(np.where(whole, yy, np.nan))
+    return slopes * spread / high[:, None], (slopes * zy).sum(axis=1) / high**2

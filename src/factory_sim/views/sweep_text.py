@@ -1,0 +1,174 @@
+"""A sweep's answer for the terminal: the best point and the strongest factor first, then the tables behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from factory_sim.views.study_text import moved
+from factory_sim.views.text import LINE_ROWS, number, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+POINTS_SHOWN = 20
+_METHODS = {
+    "grid": "share of the variance over the grid",
+    "sobol": "share of the variance over the ranges (Sobol' indices)",
+    "src": "standardised regression coefficients",
+    "srrc": "standardised rank regression coefficients",
+}
+_HEADS = {"good_parts_per_h": "good parts/h", "wip": "WIP, parts", "kwh_per_part": "{}", "cost_per_part": "{}"}
+_POOR = 0.7  # of the variance explained: below, coefficients mislead
+
+
+def sweep_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """What a sweep says."""
+    first = next(iter(answer["responses"]))
+    lines: list[RenderableType] = [_head(answer, first)]
+    strongest = _strongest(answer["sensitivity"][first])
+    if strongest:
+        lines.append(strongest.format(label(first)))
+    lines += ["", _points(answer, first)]
+    hidden = len(answer["points"]) - POINTS_SHOWN
+    if hidden > 0:
+        lines.append(f"... and {hidden:,} more points: --csv and --json write all of them.")
+    for kpi, found in answer["sensitivity"].items():
+        lines += ["", f"{label(kpi)}: {_METHODS[found['method']]}", _sensitivity(found)]
+        lines += _warnings(found)
+    lines += ["", _runs(answer)]
+    return lines
+
+
+def label(kpi: str) -> str:
+    """What a person calls a KPI of the line."""
+    return LINE_ROWS.get(kpi, kpi.replace("_", " "))
+
+
+def estimate(found: Mapping[str, float | None], unit_text: str) -> str:
+    """A mean with its interval, in the reader's unit."""
+    mean, low, high = (found[end] for end in ("mean", "low", "high"))
+    if mean is None:
+        return "-"
+    if low is None or high is None:
+        return number(mean, unit_text)
+    return f"{number(mean, unit_text)} [{number(low, unit_text)}, {number(high, unit_text)}]"
+
+
+def give_or_take(found: Mapping[str, float | None], unit_text: str) -> str:
+    """A mean with half the width of its interval: 63.1 ± 0.8."""
+    mean, high = found["mean"], found["high"]
+    if mean is None:
+        return "-"
+    half = "" if high is None else f" ± {100 * (high - mean) if unit_text == '1' else high - mean:.2g}"
+    return f"{number(mean, unit_text)}{half}"
+
+
+def head(kpi: str, unit_text: str) -> str:
+    """The head of a column of a KPI: short."""
+    return _HEADS.get(kpi, f"{label(kpi)}, {{}}").format(unit(unit_text))
+
+
+def named(values: Mapping[str, str]) -> str:
+    """The values of a point: agv.count 8, OP750.cycle_time 37 s."""
+    return ", ".join(f"{address} {text}" for address, text in values.items())
+
+
+def _head(answer: Mapping[str, Any], kpi: str) -> str:
+    if answer["best"] is None:
+        return f"{label(kpi)}: no point is best"
+    best, about = answer["points"][answer["best"]], answer["responses"][kpi]
+    against = best["change_pct"][kpi]
+    versus = f"   {moved(against, unit=' %')} against {answer['base']} as it is" if against else ""
+    value = f"{estimate(best['responses'][kpi], about['unit'])} {unit(about['unit'])}"
+    return f"best {label(kpi)}: {value} at {named(best['values'])}{versus}"
+
+
+def _strongest(found: Mapping[str, Any]) -> str:
+    shares = found["method"] in {"grid", "sobol"}
+    by = {address: each["total" if shares else found["method"]] for address, each in found["factors"].items()}
+    known = {address: each for address, each in by.items() if each["mean"] is not None}
+    if not known:
+        return ""
+    top = max(known, key=lambda address: abs(known[address]["mean"]))
+    if not shares:
+        return f"{top} moves {{}} most: coefficient {moved(known[top])}"
+    return f"{top} moves {{}} most: {_percent(known[top])} of its variance, interactions included"
+
+
+def _points(answer: Mapping[str, Any], first: str) -> Table:
+    better = answer["responses"][first]["better"] or 1
+    titles = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
+    heads = [head(kpi, about["unit"]) for kpi, about in answer["responses"].items()]
+    table = Table(*titles.values(), *heads, "change, %", box=None, pad_edge=False)
+    for column in table.columns:
+        column.justify = "right"
+    ranked = sorted(answer["points"], key=lambda point: -better * _mean(point, first, better))
+    for point in ranked[:POINTS_SHOWN]:
+        shown = [give_or_take(point["responses"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
+        change = point["change_pct"][first]
+        table.add_row(*(point["values"][address] for address in titles), *shown, moved(change) if change else "-")
+    table.add_row("as it is", *[""] * (len(titles) - 1), *_before(answer), "")
+    return table
+
+
+def _mean(point: Mapping[str, Any], kpi: str, better: int) -> float:
+    mean = point["responses"][kpi]["mean"]
+    return float("-inf") * better if mean is None else float(mean)
+
+
+def _before(answer: Mapping[str, Any]) -> list[str]:
+    return [give_or_take(answer["before"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
+
+
+def _sensitivity(found: Mapping[str, Any]) -> Table:
+    if found["method"] in {"src", "srrc"}:
+        table = Table("", "coefficient", box=None, pad_edge=False)
+        for address, each in _by_size(found, found["method"]):
+            table.add_row(f"  {address}", moved(each[found["method"]]))
+        return table
+    with_effects = any("effects" in each for each in found["factors"].values())
+    heads = ["", "alone, %", "with interactions, %", *(["mean effect by level"] if with_effects else [])]
+    table = Table(*heads, box=None, pad_edge=False)
+    for address, each in _by_size(found, "total"):
+        effects = ", ".join(f"{e['level']}: {_signed(e['mean'])}" for e in each.get("effects", ()))
+        table.add_row(f"  {address}", _percent(each["first"], ""), _percent(each["total"], ""), effects)
+    return table
+
+
+def _by_size(found: Mapping[str, Any], key: str) -> Sequence[tuple[str, Any]]:
+    return sorted(found["factors"].items(), key=lambda item: -abs(item[1][key]["mean"] or 0.0))
+
+
+def _percent(share: Mapping[str, float | None], sign: str = " %") -> str:
+    if share["mean"] is None:
+        return "not defined"
+    text = f"{100 * share['mean']:.0f}{sign}"
+    if share["low"] is None or share["high"] is None:
+        return text
+    return f"{text} [{100 * share['low']:.0f}, {100 * share['high']:.0f}]"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3g}"
+
+
+def _warnings(found: Mapping[str, Any]) -> list[str]:
+    if found["method"] not in {"src", "srrc"}:
+        undefined = any(each["total"]["mean"] is None for each in found["factors"].values())
+        return ["  ! The factors move it less than the noise of the runs: take more replications."] * undefined
+    explained = found["explained"][found["method"]]
+    if explained is None or explained >= _POOR:
+        return []
+    return [f"  ! The coefficients explain {100 * explained:.0f} % of the variance only: take design: sobol instead."]
+
+
+def _runs(answer: Mapping[str, Any]) -> str:
+    about = answer["study"]
+    design = answer["design"].replace("_", " ")
+    how = f"{design}, {len(answer['points']):,} points × {answer['replications']} replications"
+    window = f"{about['duration_s'] / 3600:g} h after {about['warm_up_s'] / 3600:.3g} h of warm-up"
+    return f"Runs        {how}, seed {about['seed']}, windows of {window}; every interval 95 % by itself"

@@ -1,0 +1,191 @@
+"""A sweep: known outputs, the same digits for any worker and after a stop, and mistakes told with their line."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from sweep_lines import ONE, SWEEP, swept
+
+import factory_sim as fs
+from factory_sim.cli import main
+from factory_sim.errors import ConfigError
+from factory_sim.study import store
+from factory_sim.study.run import Watcher
+from factory_sim.study.store import StudyError
+from factory_sim.study.sweep import answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLED = """
+sweep: line.yaml
+design: {design}
+points: 8
+factors:
+  WASH.cycle_time: {{low: 36 s, high: 50 s, form: "lognormal({{}}, cv 0.1)"}}
+  TEST.buffer: {{low: 1, high: 4}}
+  kinds.lathe.failures.jam.repair: {{low: 0.5, high: 1.5, scale: yes}}
+replications: 2
+duration: 20 min
+warm_up: 10 min
+"""
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    (tmp_path / "one.yaml").write_text(ONE, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: Path) -> None:
+    found = swept(one).answer
+    rates = {point["values"]["PRESS.cycle_time"]: point["responses"]["good_parts_per_h"] for point in found["points"]}
+    for text, rate in rates.items():
+        assert rate["mean"] == pytest.approx(3600 / int(text.split()[0]), abs=1)
+    assert found["best"] == 0
+    assert found["points"][1]["change_pct"]["good_parts_per_h"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    energy = [point["responses"]["kwh_per_part"]["mean"] for point in found["points"]]
+    assert energy == pytest.approx([2 * t / 3600 for t in (20, 30, 40)], rel=0.01)
+    share = found["sensitivity"]["good_parts_per_h"]["factors"]["PRESS.cycle_time"]
+    assert share["first"]["mean"] == pytest.approx(1.0)
+    assert share["effects"][0]["mean"] == pytest.approx(180 - (180 + 120 + 90) / 3, abs=1)
+
+
+def test_a_point_has_the_digits_of_the_same_change_compared(one: Path) -> None:
+    found = swept(one)
+    other = fs.compare(
+        one / "one.yaml", changes=("PRESS.cycle_time=20 s",), replications=2, duration="1 h", warm_up="10 min",
+        workers=1, engine="simpy", attribution=False, study=one / "c.jsonl",
+    )  # fmt: skip
+    assert other.study.trials["PRESS.cycle_time=20 s", 1].line == found.study.trials["PRESS.cycle_time:=20 s", 1].line
+
+
+def test_a_level_is_a_factor_where_it_scales(one: Path) -> None:
+    text = SWEEP.replace("[20 s, 30 s, 40 s]", "{levels: [1, 50 %, 2], scale: yes}")
+    found = swept(one, text).answer
+    rates = [point["responses"]["good_parts_per_h"]["mean"] for point in found["points"]]
+    assert rates == pytest.approx([120, 240, 60], abs=1)
+
+
+def test_a_range_of_a_grid_is_divided_evenly(one: Path) -> None:
+    text = SWEEP.replace("[20 s, 30 s, 40 s]", "{low: 0.5 min, high: 1 min, steps: 3}")
+    values = [point["values"]["PRESS.cycle_time"] for point in swept(one, text).answer["points"]]
+    assert values == ["0.5 min", "0.75 min", "1.0 min"]
+
+
+@pytest.mark.parametrize("design", ["latin_hypercube", "sobol"])
+def test_sampled_designs_say_which_factor_matters(folder: Path, tmp_path: Path, design: str) -> None:
+    (tmp_path / "line.yaml").write_bytes((folder / "line.yaml").read_bytes())
+    found = swept(tmp_path, SAMPLED.format(design=design)).answer
+    assert len(found["points"]) == (8 if design == "latin_hypercube" else 8 * 5)
+    rate = found["sensitivity"]["good_parts_per_h"]
+    if design == "sobol":
+        total = {name: each["total"]["mean"] for name, each in rate["factors"].items()}
+        assert max(total, key=total.__getitem__) == "WASH.cycle_time"
+    else:
+        assert rate["factors"]["WASH.cycle_time"][rate["method"]]["mean"] < -0.5
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.slow
+def test_two_workers_and_a_stopped_sweep_end_with_the_digest_of_one(one: Path) -> None:
+    alone = store.digest(swept(one).study)
+
+    class Stopping(Watcher):
+        def reached(self, done: int) -> None:
+            if done == 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swept(one, watcher=Stopping(), file=one / "stopped.jsonl")
+    assert 0 < len(store.load(one / "stopped.jsonl").trials) < 8
+    assert store.digest(swept(one, workers=2, file=one / "stopped.jsonl").study) == alone
+
+
+def test_more_replications_go_on_and_other_points_are_another_study(one: Path) -> None:
+    swept(one)
+    assert swept(one, SWEEP.replace("replications: 2", "replications: 3")).answer["replications"] == 3
+    with pytest.raises(StudyError, match="its sweep is another one"):
+        swept(one, SWEEP.replace("40 s", "50 s"))
+
+
+def test_the_answer_is_in_the_study_file_alone(one: Path) -> None:
+    found = swept(one)
+    assert answer(store.load(found.file)) == found.answer
+
+
+def test_a_frame_has_a_row_a_point(one: Path) -> None:
+    frame = swept(one).to_pandas()
+    assert list(frame["PRESS.cycle_time"]) == ["20 s", "30 s", "40 s"]
+    assert (frame["good_parts_per_h_low"] <= frame["good_parts_per_h"]).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("PRESS.cycle_time", "PRES.cycle_time", r"sweep.yaml:4:\d+: factors.PRES.cycle_time.0: .*Did you mean PRESS"),
+        ("PRESS.cycle_time", "PRESS.cycle_tme", r":4:.*is not a known key.*Did you mean cycle_time"),
+        ("30 s,", "30 x,", r"sweep.yaml:4:28: factors.PRESS.cycle_time.1: .*30 x"),
+        ("[20 s, 30 s, 40 s]", "[20 s, 20 s]", "none of them twice"),
+        ("[20 s, 30 s, 40 s]", "[20 s, 3 kW]", "has unit kW, where the first value has s"),
+        ("[20 s, 30 s, 40 s]", "{low: 20 s}", "either levels, or low and high"),
+        ("[20 s, 30 s, 40 s]", "{low: 20 s, high: 40 s}", "Write steps: 5"),
+        ("[20 s, 30 s, 40 s]", "{low: 40 s, high: 20 s, steps: 2}", "low must be less than high"),
+        ("[20 s, 30 s, 40 s]", "{low: fast, high: slow, steps: 2}", "expected a number, got 'fast'"),
+        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], scale: yes}", "a factor of the plant's value"),
+        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], form: exponential}", "has no {} where the value belongs"),
+        ("replications: 2", "replications: 1", "whole number from 2 to 10,000, got 1"),
+        ("replications: 2", "replicatoins: 2", "Did you mean replications"),
+        ("replications: 2", "design: sobol", r"sobol needs to know how many"),
+        ("replications: 2", "{design: sobol, points: 8}", "cannot be read as YAML"),
+        ("replications: 2", "design: lhs", "expected grid or latin_hypercube or sobol, got 'lhs'"),
+        ("replications: 2", "points: 8", "belongs to latin_hypercube and sobol"),
+        ("replications: 2\n", "design: sobol\npoints: 12\n", "expected a power of two, got 12\n  Write points: 16"),
+        ("replications: 2\n", "design: latin_hypercube\npoints: 2\n", "1 factors need at least 3 points, got 2"),
+        ("kwh_per_part", "kwh_per_prt", "'kwh_per_prt' is no KPI of the line\n  Did you mean kwh_per_part"),
+        ("sweep: one.yaml", "sweep: won.yaml", "'won.yaml': no such file beside this one"),
+        ("sweep: one.yaml", "optimise: one.yaml", "is a file for `factory-sim optimise`"),
+        ("sweep: one.yaml", "plant: one.yaml", "is a plant or a scenario"),
+        ("sweep: one.yaml", "title: one.yaml", "the key sweep is missing"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(one: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        swept(one, SWEEP.replace(old, new))
+    assert re.search(said, str(error.value), re.DOTALL), str(error.value)
+    assert not (one / "sweep.jsonl").exists()
+
+
+def test_text_levels_have_no_slope(one: Path) -> None:
+    text = SWEEP.replace("[20 s, 30 s, 40 s]", '["exponential(20 s)", 30 s]').replace(
+        "replications", "design: latin_hypercube\npoints: 8\nreplications"
+    )
+    with pytest.raises(ConfigError, match="a Latin hypercube needs numbers"):
+        swept(one, text)
+
+
+def test_the_command_says_the_best_point_first_and_writes_files(
+    one: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(one)
+    (one / "s.yaml").write_text(SWEEP, encoding="utf-8")
+    words = ("sweep", "s.yaml", "--workers", "1", "--engine", "simpy", "--json", "a.json", "--csv", "a.csv")
+    assert main(list(words)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("best good parts per planned hour: 180")
+    assert "PRESS.cycle_time moves good parts per planned hour most: 100 %" in out
+    assert json.loads((one / "a.json").read_text(encoding="utf-8"))["best"] == 0
+    assert (one / "a.csv").read_text(encoding="utf-8").startswith("PRESS.cycle_time,good_parts_per_h,")
+    assert len(list(one.glob("s-*.study.jsonl"))) == 1
+    assert main(["replay", *map(str, one.glob("*.jsonl")), "--workers", "1", "--engine", "simpy"]) == 0
+    assert main(["sweep", "nowhere.yaml"]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_python_sweeps_in_one_call(one: Path) -> None:
+    (one / "s.yaml").write_text(SWEEP, encoding="utf-8")
+    found = fs.sweep(one / "s.yaml", workers=1, engine="simpy", study=one / "s.jsonl")
+    assert found.answer["points"][found.answer["best"]]["values"] == {"PRESS.cycle_time": "20 s"}
