@@ -27,7 +27,7 @@ DOORS: dict[str, set[str]] = {
     "numba": {"compiled", "sim.calendar.world"},
     "hypothesis": {"selftest"},
     "llvmlite": {"sim.calendar.world"},
-    "paho": {"wire.client"},
+    "paho": {"wire.connection"},
     "google": {"wire.sparkplug"},
     "pandas": {"plant.tables", "views"},
     "openpyxl": {"plant"},
@@ -143,7 +143,7 @@ def test_a_violation_is_caught(module: str, text: str) -> None:
     [
         ("sim.behaviours.joining", "import simpy\nfrom factory_sim.sim import run\nfrom factory_sim import records"),
         ("sim.behaviours.joining", "from ..run import simulate\nfrom ...plant import spec"),
-        ("wire.client", "import paho.mqtt.client"),
+        ("wire.connection", "import paho.mqtt.client"),
         ("doors", "from factory_sim.sensing.kinds import KINDS\nfrom factory_sim.plant import load"),
         ("cli", "import typer\nfrom factory_sim import live, doors"),
         ("streams", "from factory_sim.distributions import Distribution"),

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from factory_sim.cli import connections
 from factory_sim.errors import ConfigError
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 BROKER = "mqtt://127.0.0.1:1883"
 
 
-def options(broker: str = BROKER, password_file: Path | None = None, ca: Path | None = None) -> dict[str, object]:
-    return connections.options(broker, "user", password_file, ca, None, None)
+def options(
+    broker: str = BROKER, password_file: Path | None = None, ca: Path | None = None, mqtt: str = "auto"
+) -> dict[str, object]:
+    return connections.options(broker, "user", password_file, ca, None, None, mqtt)
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
@@ -53,3 +56,9 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
     file.touch(mode=0o600)
     with pytest.raises(ConfigError, match="empty"):
         options(password_file=file)
+
+
+def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
+    assert options(mqtt="3.1.1")["mqtt"] == "3.1.1"
+    with pytest.raises(typer.BadParameter, match=r"'6' is no version of MQTT. Known: 3\.1\.1, 5, auto"):
+        options(mqtt="6")

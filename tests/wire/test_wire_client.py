@@ -129,7 +129,7 @@ def test_a_full_window_blocks_until_the_broker_acknowledges(broker: Broker) -> N
         high = 0
         for k in range(300):
             sender.publish([Message("window", bytes(500) + b"%d" % k)])
-            high = max(high, len(sender._unacknowledged))
+            high = max(high, len(sender._window))
         sender.flush()
         assert [int(m.payload[500:]) for m in taken(listener, 300)] == list(range(300))
     assert high <= 8  # 4,000 bytes are less than ten messages
@@ -229,17 +229,17 @@ def test_the_will_is_published_when_a_client_dies_and_not_when_it_leaves(broker:
         Client(broker.url, will=will).close()
         assert list(listener.messages(0.3)) == []
         dying = Client(broker.url, will=will)
-        connection = dying._mqtt.socket()
-        assert connection is not None
-        connection.close()
+        stream = dying._mqtt.stream
+        assert stream is not None
+        stream.close()
         assert [m.payload for m in taken(listener, 1)] == [b"gone"]
 
 
 def cut(client: Client) -> None:
     """What a cable pulled out does, at once."""
-    connection = client._mqtt.socket()
-    assert isinstance(connection, socket.socket)
-    connection.shutdown(socket.SHUT_RDWR)
+    stream = client._mqtt.stream
+    assert stream is not None
+    stream.connection.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_publisher_s_lost_connection_heals_and_it_resends(broker: Broker) -> None:

@@ -149,6 +149,8 @@ class Slow:
         self.sent += 1
         return True
 
+    def push(self) -> None: ...
+
 
 def test_a_full_journal_waits_counts_and_says_so(tmp_path: Path) -> None:
     said: list[int] = []

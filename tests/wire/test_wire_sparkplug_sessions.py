@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from wire_feeds import ROOT, SECOND_US, cells, random_readings, row_set, small_meta
 
-from factory_sim.records import Message, Readings, Samples
+from factory_sim.errors import BrokerError
+from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import meta as description
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug import sessions as edge_sessions
 from factory_sim.wire.sparkplug.fields import Metric, Type
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, group_id, nodes
@@ -67,7 +69,7 @@ def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deat
     with listener(any_broker.url) as client:
         with EdgeSessions(any_broker.url) as sessions:
             sessions.publish([description.message(META, ROOT)])
-            assert all(s.client._mqtt._clean_session for s in sessions._sessions.values())
+            assert all(s.client.options.clean_session for s in sessions._sessions.values())
             sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
             sessions.flush()
         messages = until(client, lambda found: len(of("NDEATH", found)) == 3)
@@ -137,7 +139,7 @@ def test_nothing_is_published_before_the_primary_host_is_there_and_nothing_is_lo
         assert [m for m in client.messages(0.1) if "/STATE/" not in m.topic] == []
         client.publish(host.opened())
         sessions.publish(sparkplug.Encoder(META, root).data(readings))
-        found = until(client, lambda got: len(of("DDATA", got)) >= 6)
+        found = until(client, lambda got: len(of("DDATA", got)) >= 6, sessions.serve)
         assert len(of("NBIRTH", found)) == 3
         client.publish(host.closing(now_ms()))
         until(client, lambda got: len(of("NDEATH", got)) == 3, sessions.serve)
@@ -163,3 +165,44 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
         (metric,) = parse.payload(told.payload).metrics
         assert metric.double_value == 0.5
+
+
+def half(readings: Readings, first: int, stop: int) -> Readings:
+    """Some ticks, no rows."""
+    cut = (Samples(s.period_us, s.first_tick + first, s.sensor, s.raw[first:stop]) for s in readings.samples)
+    return Readings(Rows.empty(), tuple(cut))
+
+
+def test_what_happens_while_the_broker_is_away_is_held_without_waiting_and_told_as_history() -> None:
+    encoder, decoder = sparkplug.Encoder(META, ROOT), sparkplug.Decoder(META, ROOT)
+    readings = random_readings(META, 6, ticks=60, rows=0)
+    with Broker() as first:
+        port = first.port
+        sessions = EdgeSessions(first.url, patience_s=1.0)
+        sessions.publish([description.message(META, ROOT)])
+    for k in range(0, 60, 10):  # the broker is away: no call waits for it
+        sessions.publish(encoder.data(half(readings, k, k + 10)))
+    with Broker(port=port) as second, listener(second.url) as client, sessions:
+        whole = cells([readings])
+        found = until(
+            client, lambda got: cells([decoder.feed(m) for m in of("DDATA", got)]) == whole, sessions.serve
+        )
+    host = Host("h", GROUP)
+    assert [host.heard(m, now_ms()) for m in found] == [[]] * len(found)
+    assert all(m.is_historical for d in of("DDATA", found) for m in parse.payload(d.payload).metrics)
+
+
+def test_what_is_held_has_a_limit_at_which_the_feed_ends_instead_of_losing_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(edge_sessions, "_KEPT_BYTES", 2_000)
+    encoder = sparkplug.Encoder(META, ROOT)
+    with Broker() as first:
+        sessions = EdgeSessions(first.url, patience_s=0.3)
+        sessions.publish([description.message(META, ROOT)])
+    readings = random_readings(META, 7, ticks=60, rows=0)
+    messages = [m for k in range(60) for m in encoder.data(half(readings, k, k + 1))]
+    with pytest.raises(BrokerError, match=r"away for 0\.3 s, and what can be held is full"):
+        sessions.publish(messages)
+    assert all(s.kept <= 2_000 for s in sessions._sessions.values())
+    sessions.close()

@@ -57,7 +57,7 @@ def tls_server(folder: Path, name: str) -> Iterator[str]:
 
 
 def test_a_broker_whose_authority_is_trusted_is_accepted(folder: Path) -> None:
-    with tls_server(folder, "here") as url, Client(url, ca_file=str(folder / "here.pem")) as client:
+    with tls_server(folder, "here") as url, Client(url, ca_file=str(folder / "here.pem"), mqtt="3.1.1") as client:
         assert client.address.tls
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from factory_sim.cli import options as shared
 from factory_sim.errors import ConfigError, Problem
 from factory_sim.wire.options import PASSWORD_VARIABLE
 
@@ -25,18 +26,44 @@ CaFile = Annotated[
 CertFile = Annotated[
     Path | None, typer.Option("--cert", help="mqtts: PEM of our certificate.", envvar="FACTORY_SIM_MQTT_CERT")
 ]
+MqttVersion = Annotated[
+    str,
+    typer.Option(
+        "--mqtt",
+        metavar="auto|5|3.1.1",
+        help="Version of MQTT; auto: 5 if the broker speaks it.",
+        envvar="FACTORY_SIM_MQTT_VERSION",
+    ),
+]
+Expiry = Annotated[
+    float,
+    typer.Option(
+        parser=shared.seconds,
+        metavar="TIME",
+        show_default="24 h",
+        help="MQTT 5: how long a broker keeps readings for who is away; 0 s: for ever.",
+    ),
+]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our key.", envvar="FACTORY_SIM_MQTT_KEY")]
 
 
 def options(
-    broker: str, user: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None
+    broker: str,
+    user: str,
+    password_file: Path | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    mqtt: str,
 ) -> dict[str, Any]:
     """Options of a client of `broker`.
 
     Raises ConfigError on a password in the URL, and on a file that cannot be read or that others may read.
     """
     from factory_sim.wire.address import parse
+    from factory_sim.wire.options import VERSIONS
 
+    shared.one_of("version of MQTT", mqtt, VERSIONS)
     if broker and parse(broker).password:
         hint = (
             f"Every user of this machine can read it there. Put it into {PASSWORD_VARIABLE} or a file: --password-file"
@@ -48,6 +75,7 @@ def options(
         "ca_file": _readable("--ca", ca),
         "cert_file": _readable("--cert", cert),
         "key_file": _readable("--key", key),
+        "mqtt": mqtt,
     }
 
 

@@ -46,6 +46,7 @@ def listen(
     ca: connections.CaFile = None,
     cert: connections.CertFile = None,
     key: connections.KeyFile = None,
+    mqtt: connections.MqttVersion = "auto",
 ) -> None:
     """Subscribe to a feed and analyse it, until the run ends or Ctrl-C: then the KPIs of what was heard.
 
@@ -62,7 +63,7 @@ def listen(
 
     if payload_format:
         options.one_of("format", payload_format, FORMATS)
-    secure = connections.options(broker, user, password_file, ca, cert, key)
+    secure = connections.options(broker, user, password_file, ca, cert, key, mqtt)
     own_root, meta = _described(plant, start, duration) if plant else ("", None)
     with options.graceful() as stop:
         where = root or own_root or _find(broker, secure, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,6 +69,8 @@ def run(
     ca: connections.CaFile = None,
     cert: connections.CertFile = None,
     key: connections.KeyFile = None,
+    mqtt: connections.MqttVersion = "auto",
+    expiry: connections.Expiry = 24 * 3600.0,
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write down all that happened.
 
@@ -92,7 +95,8 @@ def run(
     if log is not None and not broker:
         _write_log(log, loaded, order, None)
         return
-    client = connections.options(broker, user, password_file, ca, cert, key)
+    client = connections.options(broker, user, password_file, ca, cert, key, mqtt)
+    client["expiry_s"] = min(math.ceil(expiry), 2**32 - 1)  # seconds, of 32 bits
     delivery = Delivery(
         url=broker, journal=journal, journal_limit_mb=journal_limit, ack=ack, primary_host=primary_host, bind=bind,
         commands=commands, client=client,

@@ -1,8 +1,9 @@
 """The only file with an MQTT socket: one connection, one thread, no surprises.
 
-The caller's thread drives paho's socket (measured faster than its background thread), with a window of unacknowledged
-messages of its own: `publish` blocks while the window is full, and `messages` reads the socket only while the caller
-takes messages, so both directions are back-pressure. A lost connection heals by itself: reconnect after 0.2 to 0.5 s,
+The caller's thread drives the socket (measured faster than paho's background thread), with a window of unacknowledged
+messages: `publish` blocks while it is full, and `messages` reads only while the caller takes messages, so both
+directions are back-pressure. paho connects, subscribes and keeps alive; published messages and their acknowledgements
+pass it by (`packets`), many in one piece (`stream`). A lost connection heals by itself: reconnect after 0.2 to 0.5 s,
 subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays away too long is
 disconnected, which the next call heals; with `clean_session` the broker then forgets what it held for a subscriber.
 """
@@ -18,26 +19,27 @@ from collections import deque
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, Self
-from uuid import uuid4
-
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from factory_sim.errors import BrokerError
-from factory_sim.records import Message
-from factory_sim.wire import topics
+from factory_sim.wire import packets, topics
 from factory_sim.wire.address import parse
-from factory_sim.wire.options import PASSWORD_VARIABLE, Options, password_of
-from factory_sim.wire.tls import context, unreachable, untrusted
+from factory_sim.wire.connection import Connection
+from factory_sim.wire.options import PASSWORD_VARIABLE, VERSIONS, Options
+from factory_sim.wire.tls import unreachable, untrusted
+from factory_sim.wire.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from factory_sim.records import Message
+    from factory_sim.wire.stream import Stream
+
 _SUBACK_FAILURE = 0x80
-_SEND_AT_ONCE = 64  # messages between two looks at the socket
-_READ_AT_ONCE = 32
-_HAS_CORK = hasattr(socket, "TCP_CORK")  # Linux
-_BROKEN = (OSError, ValueError, IndexError, struct.error)  # what paho raises on a peer that does not speak MQTT
+_OTHER_VERSION = (0x01, 0x84)  # reasons of a broker that does not speak this version of MQTT, in 3.1.1 and in 5
+_LOOK_EVERY = 64  # messages between two looks at the socket
+_WRITE_AT = 32 * 1024  # bytes
+_MAX_WAITING = 1024 * 1024  # bytes that the socket has not taken yet; QoS 0 has no other limit
+_BROKEN = (OSError, ValueError, IndexError, struct.error)  # what a peer that does not speak MQTT makes of us
 
 
 class Client:
@@ -46,20 +48,19 @@ class Client:
     def __init__(self, url: str, options: Options | None = None, **changes: Any) -> None:
         self.options = replace(options or Options(), **changes)
         self.address = parse(url)
-        self._user = self.options.user or self.address.user
         self._filters: dict[str, int] = dict.fromkeys(self.options.filters, 1)
         self._inbox: deque[Message] = deque()
-        self._unacknowledged: dict[int, tuple[int, int]] = {}  # message id -> its number, bytes; oldest first
+        self._window = Window(self.options.window, self.options.window_bytes)
         self.sent = 0  # messages handed over
         self._next_attempt_at = 0.0
         self.connections = 0  # so far
-        self._bytes = 0
         self._pending: set[int] = set()  # message ids of subscriptions not granted yet
         self._refused: str = ""  # why the broker refused us: final
         self._online = False
-        self._is_corked = False
         self._online_at = 0.0
         self._lost_at: float | None = None  # when the trouble began; None: acknowledged or heard something since
+        self._idle_at = 0.0  # when paho is to look after its pings again
+        self.version = VERSIONS[self.options.mqtt][0]  # of MQTT, that the broker speaks
         self._mqtt = self._new()
         try:
             self._first_connect()
@@ -80,29 +81,42 @@ class Client:
 
         Raises BrokerError, before it sends, on a payload or topic that a broker disconnects on.
         """
-        for some in _batches(messages, _SEND_AT_ONCE):
+        for some in _batches(messages, _LOOK_EVERY):
             self._drive(0.0)
-            self._cork()
             for message in some:
                 self._send(message)
-        self._uncork()
+        self.push()
+
+    def push(self) -> None:
+        """What was handed over goes out now, as far as the socket takes it."""
+        stream = self._mqtt.stream
+        if stream is not None:
+            try:
+                stream.write()
+            except _BROKEN:
+                self._online = False
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return self._online
 
     def ready(self, size: int = 0) -> bool:
         """Whether a message of `size` bytes can go out at once.
 
         Moves what can be moved and heals a lost connection, but never waits: at most one attempt to connect.
         """
-        if self._online and self._mqtt.socket() is not None:
-            try:
-                self._turn(0.0)
-            except _BROKEN:
-                self._online = False
+        self._move(0.0)
+        self._raise_if_refused()
         if not self._online and time.monotonic() >= self._next_attempt_at:
             self._attempt()
-        return self._online and not self._mqtt.want_write() and not self._window_is_full(size)
+        return self._online and not self._is_full(size)
 
     def send(self, message: Message) -> bool:
-        """Hand over a message after `ready`; False if the connection is lost and it did not go out."""
+        """Hand over a message after `ready`; it leaves with others, by the next `ready`, `push` or `flush`.
+
+        False if the connection is lost and it did not go out.
+        """
         self._check(message)
         if self._online:
             self._hand_over(message)
@@ -116,15 +130,13 @@ class Client:
     @property
     def settled(self) -> int:
         """Of the messages sent so far, counted in order, how many lie before the first that is not acknowledged."""
-        for number, _ in self._unacknowledged.values():
-            return number
-        return self.sent
+        return self._window.first(otherwise=self.sent)
 
     def leave(self) -> None:
         """Says goodbye when all is acknowledged, else it would be sent once more; the next call connects again."""
         end = time.monotonic() + 1.0
-        while self._online and self._unacknowledged and time.monotonic() < end:
-            self._turn(0.05)
+        while self._online and self._window and time.monotonic() < end:
+            self._move(0.05)
         self.close()
         self._online = False
         self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
@@ -132,9 +144,9 @@ class Client:
     def flush(self, timeout_s: float = 30.0) -> None:
         """Waits until the broker has acknowledged everything. Raises BrokerError after `timeout_s`."""
         end = time.monotonic() + timeout_s
-        while self._unacknowledged or self._mqtt.want_write():
+        while self._window or self._has_waiting():
             if time.monotonic() > end:
-                self._fail(f"{len(self._unacknowledged):,} messages not acknowledged within {timeout_s:g} s")
+                self._fail(f"{len(self._window):,} messages not acknowledged within {timeout_s:g} s")
             self._drive(0.05)
 
     def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
@@ -168,81 +180,69 @@ class Client:
 
     def close(self) -> None:
         """Says goodbye, so that the broker does not publish the will."""
-        self._mqtt.disconnect()
         end = time.monotonic() + 1.0
-        while self._mqtt.socket() is not None and self._mqtt.want_write() and time.monotonic() < end:
-            self._mqtt.loop_write()
-        connection = self._mqtt.socket()
-        if connection is not None:
-            connection.close()
+        while self._has_waiting() and time.monotonic() < end:
+            self._move(0.05)
+        self._mqtt.disconnect()
+        stream = self._mqtt.stream
+        if stream is not None:
+            stream.close()
+
+    def _has_waiting(self) -> bool:
+        stream = self._mqtt.stream
+        return stream is not None and bool(stream.waiting)
 
     def _send(self, message: Message) -> None:
         self._check(message)
-        while not self._online or self._window_is_full(len(message.payload)):
-            self._drive(0.1)
-        while not message.qos and self._online and self._mqtt.want_write():  # nothing else holds QoS 0 back
+        while not self._online or self._is_full(len(message.payload)):
             self._drive(0.1)
         self._hand_over(message)
 
     def _hand_over(self, message: Message) -> None:
-        info = self._mqtt.publish(message.topic, message.payload, message.qos, message.retain)
-        if message.qos:
-            self._unacknowledged[info.mid] = (self.sent, len(message.payload))
-            self._bytes += len(message.payload)
+        stream = self._mqtt.stream
+        assert stream is not None
+        number = self._window.add(message, self.sent, self._mqtt.next_number) if message.qos else 0
+        stream.send(self._packets.publish(message, number))
         self.sent += 1
+        if len(stream.waiting) >= _WRITE_AT:
+            self.push()
 
-    def _new(self) -> paho.Client:
-        o = self.options
-        client_id = o.client_id or f"factory-sim-{uuid4().hex[:12]}"
-        if any(sign.isspace() for sign in client_id):
-            self._fail(f"the client id {client_id!r} holds a space, which brokers refuse")
-        mqtt = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id, clean_session=o.clean_session, reconnect_on_failure=False
-        )
-        mqtt.max_inflight_messages_set(0)  # unlimited: the window is ours
-        mqtt.connect_timeout = o.connect_timeout_s
+    def _new(self) -> Connection:
+        if any(sign.isspace() for sign in self.options.client_id):
+            self._fail(f"the client id {self.options.client_id!r} holds a space, which brokers refuse")
+        mqtt = Connection(self.address, self.options, self.version)
+        self._packets = packets.Writer(is_5=mqtt.is_5, expiry_s=self.options.expiry_s)
         mqtt.on_connect, mqtt.on_disconnect = self._on_connect, self._on_disconnect
-        mqtt.on_publish, mqtt.on_message, mqtt.on_subscribe = self._on_publish, self._on_message, self._on_subscribe
-        if self._user:
-            mqtt.username_pw_set(self._user, password_of(o.password, self.address.password) or None)
-        if self.address.tls:
-            mqtt.tls_set_context(self._trust())
+        mqtt.on_subscribe = self._on_subscribe
         return mqtt
 
-    def _set_will(self) -> None:
-        will = self.options.will() if callable(self.options.will) else self.options.will
-        if will is not None:
-            self._check(will)
-            self._mqtt.will_set(will.topic, will.payload, will.qos, will.retain)
-
-    def _trust(self) -> ssl.SSLContext:
-        o = self.options
-        try:
-            return context(o.ca_file, o.cert_file, o.key_file)
-        except (OSError, ssl.SSLError) as error:
-            self._fail(f"its certificates cannot be read ({o.ca_file} {o.cert_file}): {error}")
-
     def _first_connect(self) -> None:
-        try:
-            self._connect()
-        except ssl.SSLError as error:
-            self._fail(untrusted(error))
-        except socket.gaierror:
-            self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
-        except OSError as error:
-            self._fail(unreachable(error))
-        if not self._online:
-            self._fail("closed the connection or did not answer; is this the port of an MQTT broker?")
+        for version in VERSIONS[self.options.mqtt]:
+            if version != self.version:
+                self.version = version
+                self._mqtt = self._new()
+            try:
+                self._connect()
+            except ssl.SSLError as error:
+                self._fail(untrusted(error))
+            except socket.gaierror:
+                self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
+            except OSError as error:
+                self._fail(unreachable(error))
+            if self._online:
+                return
+        strict = self.options.mqtt == "5"
+        hint = "does it speak MQTT 5? Try --mqtt auto" if strict else "is this the port of an MQTT broker?"
+        self._fail(f"closed the connection or did not answer; {hint}")
 
     def _connect(self) -> None:
         """One attempt; returns online, or offline if the peer does not answer as a broker does."""
-        self._set_will()
-        self._mqtt.connect(self.address.host, self.address.port, self.options.keepalive_s)
-        connection = self._mqtt.socket()
-        if isinstance(connection, socket.socket):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        will = self.options.will() if callable(self.options.will) else self.options.will
+        if will is not None:
+            self._check(will)
+        self._mqtt.open(will)
         end = time.monotonic() + self.options.connect_timeout_s
-        while not self._online and self._mqtt.socket() is not None and time.monotonic() < end:
+        while not self._online and self._mqtt.stream is not None and time.monotonic() < end:
             try:
                 self._turn(0.05)
             except _BROKEN:
@@ -251,50 +251,62 @@ class Client:
 
     def _drive(self, timeout_s: float) -> None:
         """Moves what can be moved, waiting at most `timeout_s` for the socket; heals a lost connection."""
-        if self._online and self._mqtt.socket() is not None:
+        self._move(timeout_s)
+        self._raise_if_refused()
+        if not self._online:
+            self._reconnect()
+
+    def _move(self, timeout_s: float) -> None:
+        """Moves what can be moved, waiting at most `timeout_s` for the socket; notes a lost connection."""
+        if self._online and self._mqtt.stream is not None:
             try:
                 self._turn(timeout_s)
             except _BROKEN:
                 self._online = False
-        if not self._online:
-            self._reconnect()
 
     def _turn(self, timeout_s: float) -> None:
-        self._uncork()
-        connection: Any = self._mqtt.socket()
-        waiting = self.address.tls and connection.pending()  # decrypted already: select does not see it
-        writers = [connection] if self._mqtt.want_write() else []
-        readable, writable, _ = select.select([connection], writers, [], 0.0 if waiting else timeout_s)
-        if readable or waiting:
-            self._read()
-        if writable and self._mqtt.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._online = False
-        self._mqtt.loop_misc()
+        stream = self._mqtt.stream
+        assert stream is not None
+        stream.write()
+        at_once = stream.has_decrypted
+        writers = [stream] if stream.waiting else []
+        readable, _, _ = select.select([stream], writers, [], 0.0 if at_once else timeout_s)
+        if readable or at_once:
+            self._read(stream)
+        stream.write()
+        if time.monotonic() >= self._idle_at:
+            self._idle_at = time.monotonic() + 1.0
+            self._mqtt.loop_misc()
 
-    def _read(self) -> None:
-        """What has arrived, at most some packets: their acknowledgements leave together."""
-        self._cork()
-        for _ in range(_READ_AT_ONCE):
-            before = len(self._inbox)
-            if self._mqtt.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._online = False
-            if len(self._inbox) == before:
-                break
-        self._uncork()
+    def _read(self, stream: Stream) -> None:
+        for head, body in stream.read():
+            kind = head & 0xF0
+            if kind == packets.PUBLISH:
+                self._arrived(stream, head, body)
+            elif kind == packets.PUBACK:
+                self._acknowledged(body)
+            else:
+                was_online = self._online
+                if not self._mqtt.take(stream, head, body):
+                    self._online = False
+                    return
+                if self._online and not was_online:
+                    self._begin(stream)  # not in paho's callback, which holds back what is sent there
 
-    def _cork(self) -> None:
-        """Lets the kernel join small packets until `_uncork`, where it can: half the time of a small message."""
-        self._set_cork(1)
+    def _arrived(self, stream: Stream, head: int, body: bytes) -> None:
+        message, number = packets.read_publish(head, body, is_5=self._mqtt.is_5)
+        self._lost_at = None
+        if number:
+            stream.send(packets.acknowledgement(number))
+        if message.payload:
+            self._inbox.append(message)
 
-    def _uncork(self) -> None:
-        if self._is_corked:
-            self._set_cork(0)
-
-    def _set_cork(self, value: int) -> None:
-        connection: Any = self._mqtt.socket()
-        self._is_corked = bool(value)
-        if _HAS_CORK and connection is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
+    def _acknowledged(self, body: bytes) -> None:
+        number, reason = packets.read_acknowledgement(body)
+        message = self._window.acknowledge(number)
+        self._lost_at = None
+        if reason >= packets.REFUSED and message is not None:
+            self._refused = f"the broker refused a message on {message.topic!r}, reason {reason:#x} of MQTT 5"
 
     def _reconnect(self) -> None:
         now = time.monotonic()
@@ -303,7 +315,6 @@ class Client:
         end, pause = self._lost_at + self.options.patience_s, self.options.back_off_s[0]
         reason = "it closes the connection again"
         while not self._online:
-            self._raise_if_refused()
             if time.monotonic() > end:
                 self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
             time.sleep(pause)
@@ -312,7 +323,6 @@ class Client:
 
     def _attempt(self) -> str:
         """Try once to connect again; what went wrong, if anything. Raises BrokerError on what cannot heal."""
-        self._raise_if_refused()
         self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
         try:
             self._connect()
@@ -328,9 +338,9 @@ class Client:
             if mid is not None:
                 self._pending.add(mid)
 
-    def _window_is_full(self, size: int) -> bool:
-        crowded = self._bytes + size > self.options.window_bytes and bool(self._unacknowledged)
-        return crowded or len(self._unacknowledged) >= self.options.window
+    def _is_full(self, size: int) -> bool:
+        stream = self._mqtt.stream
+        return stream is None or len(stream.waiting) > _MAX_WAITING or self._window.is_full(size)
 
     def _check(self, message: Message) -> None:
         problem = topics.problem_of(message.topic)
@@ -342,39 +352,35 @@ class Client:
         if problem:
             self._fail(f"cannot publish {message.topic[:200]!r}: {problem}")
 
-    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
+    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, said_5: Any) -> None:
         if reason.is_failure:
-            who = f"user {self._user!r}" if self._user else "a client without user and password"
-            self._refused = f"the broker refused {who}: {str(reason).lower()}. Check the name and {PASSWORD_VARIABLE}"
+            if reason.value not in _OTHER_VERSION:
+                who = f"user {self._mqtt.user!r}" if self._mqtt.user else "a client without user and password"
+                said = str(reason).lower()
+                self._refused = f"the broker refused {who}: {said}. Check the name and {PASSWORD_VARIABLE}"
             return
         self._online, self._online_at = True, time.monotonic()
+        self._window.messages = min(self.options.window, getattr(said_5, "ReceiveMaximum", self.options.window))
+
+    def _begin(self, stream: Stream) -> None:
+        """What follows a CONNACK: subscriptions, first words, and once more what was not acknowledged."""
         self.connections += 1
         self._pending.clear()
         self._ask(list(self._filters))
+        unacknowledged = list(self._window)
         for message in self.options.opening() if self.options.opening else ():
             self._hand_over(message)
+        for number, message in unacknowledged:
+            stream.send(self._packets.publish(message, number, again=True))
 
     def _on_disconnect(self, *_: Any) -> None:
         self._online = False
-
-    def _on_publish(self, _c: Any, _u: Any, mid: int, _r: Any, _p: Any) -> None:
-        self._bytes -= self._unacknowledged.pop(mid, (0, 0))[1]
-        self._lost_at = None
 
     def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: Any, _p: Any) -> None:
         self._pending.discard(mid)
         self._lost_at = None
         if any(reason.value >= _SUBACK_FAILURE for reason in reasons):
             self._refused = f"the broker refused to grant {', '.join(self._filters)}"
-
-    def _on_message(self, _c: Any, _u: Any, message: Any) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:  # a foreign client's topic; nobody here listens to it
-            return
-        self._lost_at = None
-        if message.payload:
-            self._inbox.append(Message(topic, bytes(message.payload), message.qos, message.retain))
 
     def _raise_if_refused(self) -> None:
         if self._refused:

@@ -114,6 +114,7 @@ class Forwarder:
             for _ in range(_LOOK_EVERY):
                 message = self._next_message()
                 if message is None:
+                    self.client.push()
                     return self._take() or moved
                 if not self.client.send(message):
                     self._held = message
@@ -154,7 +155,7 @@ class Forwarder:
     def _messages(self, block: Block) -> Iterator[Message]:
         yield from block.messages
         if self._consumer:
-            first = min(self.journal.acknowledged, block.number)  # an acknowledgement may come while its block is sent again
+            first = min(self.journal.acknowledged, block.number)  # it may be acknowledged while it is sent again
             yield receipts.mark(self._root, self._run_id, block.number, first, block.messages)
         else:
             self._sent_until.append((self.client.sent, block.number))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
 
+VERSIONS = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}  # of MQTT, in the order in which to try them
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -32,6 +34,8 @@ class Options:
     will: Message | Callable[[], Message] | None = None  # what the broker publishes when this client dies
     filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent
     opening: Callable[[], Sequence[Message]] | None = None  # what is sent first after every connect
+    mqtt: str = "auto"  # "5", "3.1.1", or "auto": 5, and where the broker does not speak it 3.1.1
+    expiry_s: int = 0  # MQTT 5: how long a broker keeps data that it could not deliver; 0: for ever
     ca_file: str = ""  # mqtts: PEM of the authorities; empty: the system's
     cert_file: str = ""  # mqtts: PEM of this client's certificate
     key_file: str = field(default="", repr=False)

@@ -7,6 +7,7 @@ A unit's path has three levels, whatever the unit is: `<section>/<operation>/<ma
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def matches(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(given)
 
 
+@lru_cache(maxsize=65_536)
 def problem_of(topic: str) -> str:
     """What keeps a topic from being published, in words; empty if nothing does."""
     if not topic:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+
+from factory_sim.wire.varint import varint
 
 
 class Type(IntEnum):
@@ -60,16 +63,7 @@ class Metric:
     time_ms: int = -1  # -1: the payload's
 
 
-def varint(number: int) -> bytes:
-    """A non-negative whole number as base-128 digits, least first."""
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
-
-
+@lru_cache(maxsize=1_024)
 def time_bytes(time_ms: int) -> bytes:
     """A timestamp in TIME_BYTES digits, padded: columns of timestamps then have one width."""
     if not 0 <= time_ms <= MAX_MS:

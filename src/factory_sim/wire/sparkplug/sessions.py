@@ -2,8 +2,8 @@
 
 A sender like the client: it takes the description, which says who the edge nodes are, and then their DDATA. Data go out
 at QoS 0, so what was under way when a connection broke or when a host lost something is unknown: the last messages of
-every node are kept, and after a rebirth they are sent again as history. Receivers remove what they have already.
-While a broker or a primary host is away, `publish` waits.
+every node are held, and after a rebirth they are sent again as history. Receivers remove what they have already.
+While a broker or a primary host is away, messages are only held; `publish` waits when there is no room for more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from factory_sim.wire import topics
 from factory_sim.wire.client import Client
 from factory_sim.wire.options import Options
 from factory_sim.wire.sparkplug import parse
-from factory_sim.wire.sparkplug.namespace import VERSION, nodes
+from factory_sim.wire.sparkplug.namespace import nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, Order, historical
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from factory_sim.wire.sparkplug.namespace import Device, Node
 
 HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section with 100 sensors at 1 Hz
+_KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while nobody takes them; the rest is what was under way before
 _LOOK_EVERY = 32  # messages between two looks at a socket
 _PAUSE_S = 0.01
 _KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which tell its samples and rows apart
@@ -48,7 +49,9 @@ class _Session:
     client: Client = field(init=False)
     history: deque[Message] = field(default_factory=deque)
     held: int = 0  # bytes of the history
-    behind: bool = False  # the history has to be sent
+    kept: int = 0  # bytes of it that nobody could be told yet
+    behind: bool = False  # the history has to be said again
+    again: list[Message] = field(default_factory=list)  # of it, what is left to say, latest first
     since_look: int = 0
 
     def remember(self, message: Message) -> None:
@@ -67,6 +70,7 @@ class EdgeSessions:
         self._client = Client(url, self._options)  # for the description, and to find out early what is wrong
         self.address = self._client.address
         self._sessions: dict[str, _Session] = {}  # by edge node
+        self._senders: dict[str, _Session] = {}  # by topic of its data
         self._latest: dict[str, dict[bytes, Message]] = {}  # topic -> last message of each kind
         self._written: dict[tuple[int, str], Value] = {}
         self._orders: list[Order] = []
@@ -83,9 +87,9 @@ class EdgeSessions:
     def publish(self, messages: Iterable[Message]) -> None:
         """Sends data as their nodes, everything else as a plain client; the description opens the sessions."""
         for message in messages:
-            levels = message.topic.split("/")
-            if levels[0] == VERSION and levels[3] in self._sessions:
-                self._send(self._sessions[levels[3]], message)
+            session = self._senders.get(message.topic)
+            if session is not None:
+                self._send(session, message)
                 continue
             self._client.publish([message])
             if message.topic.endswith("/meta") and not self._sessions:
@@ -96,13 +100,16 @@ class EdgeSessions:
         """Waits until everything is out; data at QoS 0 are not acknowledged."""
         self._client.flush()
         for session in self._sessions.values():
+            while session.kept or session.again:
+                self._wait(session)
             session.client.flush()
 
     def serve(self) -> None:
-        """Looks after every session: commands, rebirths, history."""
+        """Looks after every session: commands, rebirths, history; what was handed over goes out."""
         self._client.ready()
         for session in self._sessions.values():
             self._look(session)
+            session.client.push()
 
     def orders(self) -> list[Order]:
         """What hosts have written to devices since the last call."""
@@ -117,12 +124,14 @@ class EdgeSessions:
             device = next((d for d in session.edge.node.devices if d.unit == order.unit), None)
             if device is not None and session.edge.born:
                 session.client.send(session.edge.changed(device, order.name, order.value, self._clock()))
+                session.client.push()
 
     def statistics(self) -> None:
         """An NDATA of every node: readings sent so far."""
         for session in self._sessions.values():
             if session.edge.born:
                 session.client.send(session.edge.statistics(self._clock()))
+                session.client.push()
 
     def close(self) -> None:
         """Ends every session with a death certificate."""
@@ -133,11 +142,13 @@ class EdgeSessions:
         self._client.close()
 
     def _open(self, message: Message) -> None:
+        self._options = replace(self._options, mqtt=self._client.version)  # a refused CONNECT would use up a bdSeq
         root = message.topic.removesuffix("/meta")
         assert topics.meta_topic(root) == message.topic
         for node in nodes(description.decode(message.payload, message.topic), root):
             session = _Session(EdgeNode(node, self._current, primary_host=self._primary_host))
             self._sessions[node.id] = session
+            self._senders |= dict.fromkeys((node.topic("DDATA", device) for device in node.devices), session)
             session.client = self._connect(node, session)
 
     def _connect(self, node: Node, session: _Session) -> Client:
@@ -158,21 +169,33 @@ class EdgeSessions:
         return session.edge.opened(self._clock())
 
     def _send(self, session: _Session, message: Message) -> None:
-        session.remember(message)
         self._latest.setdefault(message.topic, {})[message.payload[_KEY]] = message
         session.since_look += 1
-        if session.since_look >= _LOOK_EVERY or session.behind or not session.edge.born:
+        if (session.since_look < _LOOK_EVERY and session.edge.born) or self._takes(session):
+            session.remember(message)  # if it does not go out, it follows the next birth
+            session.client.send(session.edge.data(message, self._clock()))
+            return
+        if session.kept + len(message.payload) > _KEPT_BYTES:
             self._wait(session)
-        while not session.client.send(session.edge.data(message, self._clock())):
-            self._wait(session)
+        session.kept += len(message.payload)
+        session.remember(message)
+
+    def _takes(self, session: _Session) -> bool:
+        """Whether the node is born and its connection takes data; waits while it is merely busy."""
+        while not self._look(session):
+            if not (session.edge.born and session.client.is_online):
+                return False
+            time.sleep(_PAUSE_S)
+        return True
 
     def _wait(self, session: _Session) -> None:
-        """Returns when the node is born and its connection takes a message."""
+        """Returns when it takes data. Raises BrokerError if the broker stays away; a primary host may."""
         end = time.monotonic() + self._options.patience_s
-        while not self._look(session):
+        while not self._takes(session):
+            if session.client.is_online:
+                end = time.monotonic() + self._options.patience_s
             if time.monotonic() > end:
-                host = f" or its primary host {self._primary_host}" if self._primary_host else ""
-                reason = f"the broker{host} has been away for {self._options.patience_s:g} s"
+                reason = f"the broker has been away for {self._options.patience_s:g} s, and what can be held is full"
                 raise BrokerError(self.address.shown, reason)
             time.sleep(_PAUSE_S)
 
@@ -186,7 +209,7 @@ class EdgeSessions:
             self._heard(session, message)
         for birth in edge.due(self._clock()):
             session.behind = client.send(birth)
-        if session.behind and edge.born:
+        if edge.born:
             self._say_again(session)
         return edge.born
 
@@ -204,14 +227,13 @@ class EdgeSessions:
             session.client.leave()
 
     def _say_again(self, session: _Session) -> None:
-        session.behind = False
-        if session.edge.births == 1:  # nothing can have been lost: all of it came after
-            return
-        for message in list(session.history)[:-1]:  # the last one is about to be sent
-            if not session.client.ready() or session.behind:
-                session.behind = True
-                return
-            session.client.send(session.edge.data(historical(message), self._clock()))
+        """The history since the last birth, as far as the connection takes it now."""
+        if session.behind:
+            session.again = list(reversed(session.history))
+            session.behind, session.kept = False, 0
+        while session.again and not session.behind and session.client.ready():
+            for _ in range(min(_LOOK_EVERY, len(session.again))):
+                session.client.send(session.edge.data(historical(session.again.pop()), self._clock()))
 
     def _current(self, device: Device) -> list[Value]:
         """A device's present values: of each metric the one with the latest time among its last messages."""
