@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory_sim.study.notebook import compare, load, simulate, sweep
+    from factory_sim.study.notebook import compare, load, optimise, simulate, sweep
 
-__all__ = ["compare", "load", "simulate", "sweep"]
+__all__ = ["compare", "load", "optimise", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -47,6 +47,36 @@ def sweep(
     typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
 
 
+def optimise(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What may be chosen: docs/sweeps.md.", dir_okay=False)
+    ],
+    *,
+    workers: Workers = 0,
+    engine: Engine = "auto",
+    dask: Dask = "",
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Select the best buffers, vehicles and crews within limits and a budget, with a guarantee; show the Pareto front.
+
+    Tries all allowed choices or those that Optuna finds (extra [optimise]), then decides by ranking and selection.
+    Every finished trial is kept at once: after Ctrl-C the same command goes on.
+
+    Example: factory-sim optimise buffers.yaml --json answer.json
+    """
+    compiled(engine)
+    from factory_sim.study.optimise import made
+    from factory_sim.views.optimise_text import optimise_lines
+
+    with watched(study) as watcher:
+        found = made(file, _running(workers, engine, dask, study), watcher)
+    _written(found, out, csv)
+    show(optimise_lines(found.answer))
+    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
+
+
 def _running(workers: int, engine: str, dask: str, study: Path | None) -> Running:
     from factory_sim.study.sweep import Running
 
@@ -62,4 +92,4 @@ def _written(found: Any, out: Path | None, csv: Path | None) -> None:
         raise ConfigError([Problem(str(error.filename), 0, 0, "", f"cannot be written: {error.strerror}")]) from None
 
 
-COMMANDS = (sweep,)
+COMMANDS = (sweep, optimise)

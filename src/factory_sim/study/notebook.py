@@ -10,6 +10,8 @@ from factory_sim import clock, units
 from factory_sim.sim import run as simulator
 from factory_sim.study.api import BUDGET_S, Comparison, made
 from factory_sim.study.design import Variant
+from factory_sim.study.optimise import Optimised
+from factory_sim.study.optimise import made as optimised
 from factory_sim.study.run import Request, Watcher
 from factory_sim.study.sweep import Running, Swept
 from factory_sim.study.sweep import made as swept
@@ -94,6 +96,21 @@ def sweep(
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
     """
     return swept(file, _running(workers, study, engine, dask), Watcher())
+
+
+def optimise(
+    file: str | Path,
+    *,
+    workers: int | None = None,
+    study: str | Path | None = None,
+    engine: str = "auto",
+    dask: str = "",
+) -> Optimised:
+    """The best choice within the limits of an optimisation's file (docs/sweeps.md), and the Pareto front.
+
+    The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
+    """
+    return optimised(file, _running(workers, study, engine, dask), Watcher())
 
 
 def _running(workers: int | None, study: str | Path | None, engine: str, dask: str) -> Running:

@@ -158,5 +158,10 @@ def typed(factors: Sequence[Factor], point: Iterable[Level]) -> tuple[str, ...]:
     return tuple(change for change in changes if change)
 
 
+def arm_name(changes: Sequence[str]) -> str:
+    """The name of the arm of some changes."""
+    return " ".join(changes)
+
+
 def _uniforms(seed: int, owner: str, purpose: str, n: int) -> F8:
     return streams.uniforms_at(streams.key(seed, 0, f"design {owner}", purpose), np.arange(n, dtype=np.int64))

@@ -57,8 +57,8 @@ def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
         others = np.where(np.arange(levels.shape[1]) == i, 0, levels)
         alone.append(_between(levels[:, [i]], y))
         rest.append(total - _between(others, y))
-    weights = _replication_weights(seed, y.shape[1])
-    return Indices(*(tuple(_ratio(each[None], total[None], weights) for each in some) for some in (alone, rest)))
+    drawn = _replication_weights(seed, y.shape[1])
+    return Indices(*(tuple(_ratio(each[None], total[None], drawn) for each in some) for some in (alone, rest)))
 
 
 def _between(keys: I8, y: F8) -> F8:
@@ -84,9 +84,9 @@ def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     a, b, mixed = y[:n], y[n : 2 * n], [y[(2 + i) * n : (3 + i) * n] for i in range(k)]
     centre = y[: 2 * n].mean(axis=0)
     variance = (_products(a - centre) + _products(b - centre)) / 2
-    weights = _replication_weights(seed, y.shape[1]), _row_weights(seed, n)
-    first = [_ratio(variance - _products(b - each) / 2, variance, *weights) for each in mixed]
-    total = [_ratio(_products(a - each) / 2, variance, *weights) for each in mixed]
+    drawn = _replication_weights(seed, y.shape[1]), _row_weights(seed, n)
+    first = [_ratio(variance - _products(b - each) / 2, variance, *drawn) for each in mixed]
+    total = [_ratio(_products(a - each) / 2, variance, *drawn) for each in mixed]
     return Indices(tuple(first), tuple(total))
 
 
@@ -133,19 +133,19 @@ def _percentiles(found: F8, n: int) -> Interval:
 
 
 def _row_weights(seed: int, n: int) -> F8:
-    return _weights(seed, "rows", n)
+    return weights(seed, "rows", n)
 
 
 def _replication_weights(seed: int, r: int) -> F8:
-    return _weights(seed, "replications", r)
+    return weights(seed, "replications", r)
 
 
-def _weights(seed: int, what: str, n: int) -> F8:
-    """How often each of n is drawn: once, then in every resample, shape (1 + RESAMPLES, n)."""
-    draws = streams.uniforms_at(streams.key(seed, 0, "bootstrap", what), np.arange(RESAMPLES * n, dtype=np.int64))
-    chosen = (draws * n).astype(np.int64).reshape(RESAMPLES, n)
-    flat = np.bincount((chosen + n * np.arange(RESAMPLES)[:, None]).reshape(-1), minlength=RESAMPLES * n)
-    return np.vstack([np.ones(n), flat.reshape(RESAMPLES, n)])
+def weights(seed: int, what: str, n: int, resamples: int = RESAMPLES) -> F8:
+    """How often each of n is drawn: once, then in every resample, shape (1 + resamples, n)."""
+    at = np.arange(resamples * n, dtype=np.int64)
+    chosen = (streams.uniforms_at(streams.key(seed, 0, "bootstrap", what), at) * n).astype(np.int64)
+    flat = np.bincount(chosen + at // n * n, minlength=resamples * n)
+    return np.vstack([np.ones(n), flat.reshape(resamples, n)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +174,16 @@ def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
     return Regression(tuple(_percentiles(found[:, i], len(x)) for i in range(x.shape[1])), float(explained[0]))
 
 
-def _standardised(x: F8, target: F8, weights: F8) -> tuple[F8, F8]:
-    """Coefficients (m, k) and R² (m,) of m weighted fits of the rows of target (m, n) to x (n, k); NaN: singular."""
+def _standardised(x: F8, target: F8, shares: F8) -> tuple[F8, F8]:
+    """Coefficients (m, k) and R² (m,) of m fits of the rows of target (m, n) to x (n, k); NaN: singular.
+
+    shares (m, n): how much each point counts, together 1.
+    """
     n, k = x.shape
     z, y = x - x.mean(axis=0), target - target.mean(axis=1, keepdims=True)
-    zm, ym = weights @ z, (weights * y).sum(axis=1)
-    zz = (weights @ (z[:, :, None] * z[:, None, :]).reshape(n, k * k)).reshape(-1, k, k) - zm[:, :, None] * zm[:, None]
-    zy, yy = (weights * y) @ z - zm * ym[:, None], (weights * y * y).sum(axis=1) - ym * ym
+    zm, ym = shares @ z, (shares * y).sum(axis=1)
+    zz = (shares @ (z[:, :, None] * z[:, None, :]).reshape(n, k * k)).reshape(-1, k, k) - zm[:, :, None] * zm[:, None]
+    zy, yy = (shares * y) @ z - zm * ym[:, None], (shares * y * y).sum(axis=1) - ym * ym
     spread = np.sqrt(np.maximum(np.einsum("mii->mi", zz), 0.0))
     alike = np.divide(zz, spread[:, :, None] * spread[:, None], out=np.zeros_like(zz), where=zz != 0)
     whole = (np.linalg.det(alike) > 1e-9) & (yy > 0)

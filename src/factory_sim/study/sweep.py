@@ -102,12 +102,7 @@ def keep(session: Session, variant: Variant) -> str:
     """The arm of a variant, kept if it is new: named by its changes; without any the base itself."""
     if not variant.overrides:
         return session.names(BASE)[0]
-    return session.probe(variant, arm_name(variant.overrides), {"kind": "point", "of": session.names(BASE)[0]})
-
-
-def arm_name(changes: Sequence[str]) -> str:
-    """The name of the arm of some changes."""
-    return " ".join(changes)
+    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": session.names(BASE)[0]})
 
 
 # ---- what it says
@@ -163,7 +158,7 @@ def change(before: F8, after: F8) -> dict[str, float | None] | None:
 
 
 def _arm_of(factors: Sequence[Factor], texts: Sequence[str]) -> str:
-    return arm_name(sampling.typed(factors, _levels(factors, texts)))
+    return sampling.arm_name(sampling.typed(factors, _levels(factors, texts)))
 
 
 def _levels(factors: Sequence[Factor], texts: Sequence[str]) -> list[sampling.Level]:

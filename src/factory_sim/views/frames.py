@@ -53,6 +53,14 @@ def point_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([{**point["values"], **_spread(point["responses"])} for point in answer["points"]])
 
 
+def choice_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
+    """One line a choice of an optimisation's Pareto front: variables, cost, then each objective with low and high."""
+    return pd.DataFrame([
+        {**each["values"], "cost": each["cost"], **_spread(each["responses"]), "selected": each["selected"]}
+        for each in answer["front"]
+    ])
+
+
 def _spread(responses: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
     ends = ("mean", "low", "high")
     return {

@@ -59,11 +59,11 @@ def estimate(found: Mapping[str, float | None], unit_text: str) -> str:
 
 
 def give_or_take(found: Mapping[str, float | None], unit_text: str) -> str:
-    """A mean with half the width of its interval: 63.1 ± 0.8."""
+    """A mean with half the width of its interval: 63.1±0.8."""
     mean, high = found["mean"], found["high"]
     if mean is None:
         return "-"
-    half = "" if high is None else f" ± {100 * (high - mean) if unit_text == '1' else high - mean:.2g}"
+    half = "" if high is None else f"±{100 * (high - mean) if unit_text == '1' else high - mean:.2g}"
     return f"{number(mean, unit_text)}{half}"
 
 

@@ -1,0 +1,154 @@
+"""What may be chosen: whole numbers within limits on their sums and within a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.records import F8
+
+Choice = tuple[int, ...]  # by variable
+_MOST_STEPS = 1_000_000  # of an enumeration, before there are simply too many
+_CENT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A whole number of the plant."""
+
+    address: str
+    title: str
+    low: int
+    high: int
+    price: float = 0.0
+    owned: int = 0
+
+    def cost(self, value: int) -> float:
+        """What is paid for as many."""
+        return self.price * max(0, value - self.owned)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on the sum of some variables."""
+
+    name: str
+    members: tuple[int, ...]  # numbers of variables
+    at_least: int
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All choices that are allowed."""
+
+    variables: tuple[Variable, ...]
+    limits: tuple[Limit, ...] = ()
+    budget: float | None = None
+
+    def cost(self, choice: Sequence[int]) -> float:
+        """Σ price × (number - owned), where that is above 0."""
+        return sum(each.cost(value) for each, value in zip(self.variables, choice, strict=True))
+
+    def allows(self, choice: Sequence[int]) -> bool:
+        """Whether a choice keeps ranges, limits and budget."""
+        inside = all(each.low <= value <= each.high for each, value in zip(self.variables, choice, strict=True))
+        kept = all(one.at_least <= sum(choice[i] for i in one.members) <= one.at_most for one in self.limits)
+        return inside and kept and (self.budget is None or self.cost(choice) <= self.budget + _CENT)
+
+    def nearest(self, choice: Sequence[int]) -> Choice | None:
+        """The allowed choice nearest to any other: first by the largest step of a variable, then by their sum.
+
+        A mixed-integer linear program; None where nothing is allowed.
+        """
+        return _nearest(self, tuple(choice))
+
+    def every(self, most: int) -> list[Choice] | None:
+        """All allowed choices in lexicographic order; None where there are more than `most`."""
+        found = _Enumeration(self, most)
+        found.extend((), 0.0)
+        return None if found.too_many else found.choices
+
+
+@dataclass(slots=True)
+class _Enumeration:
+    """A walk through the tree of partial choices, cut where a limit cannot be kept any more."""
+
+    space: Space
+    most: int
+    choices: list[Choice] = field(default_factory=list)
+    steps: int = 0
+
+    @property
+    def too_many(self) -> bool:
+        return len(self.choices) > self.most or self.steps > _MOST_STEPS
+
+    def extend(self, partial: Choice, cost: float) -> None:
+        """Every choice that begins so."""
+        self.steps += 1
+        if self.too_many or not self._possible(partial, cost):
+            return
+        if len(partial) == len(self.space.variables):
+            self.choices.append(partial)
+            return
+        variable = self.space.variables[len(partial)]
+        for value in range(variable.low, variable.high + 1):
+            self.extend((*partial, value), cost + variable.cost(value))
+
+    def _possible(self, partial: Choice, cost: float) -> bool:
+        rest = self.space.variables[len(partial) :]
+        if self.space.budget is not None and cost + sum(v.cost(v.low) for v in rest) > self.space.budget + _CENT:
+            return False
+        for limit in self.space.limits:
+            low = sum(partial[i] if i < len(partial) else self.space.variables[i].low for i in limit.members)
+            high = sum(partial[i] if i < len(partial) else self.space.variables[i].high for i in limit.members)
+            if low > limit.at_most or high < limit.at_least:
+                return False
+        return True
+
+
+@lru_cache(maxsize=10_000)
+def _nearest(space: Space, wanted: Choice) -> Choice | None:
+    if space.allows(wanted):
+        return wanted
+    from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - heavy
+
+    n = len(space.variables)
+    # columns: values x, what is paid for p >= x - owned, distances d >= |x - wanted|, the largest distance t
+    low = np.array([v.low for v in space.variables] + [0] * (2 * n + 1), np.float64)
+    high = np.array([v.high for v in space.variables] + [np.inf] * (2 * n + 1), np.float64)
+    goal = np.array([0.0] * 2 * n + [1.0] * n + [float(n * sum(v.high - v.low + 1 for v in space.variables))])
+    whole = np.array([1] * n + [0] * (2 * n + 1))
+    kept = LinearConstraint(*_rows(space, wanted))
+    found: Any = milp(goal, integrality=whole, bounds=Bounds(low, high), constraints=kept)
+    if found.x is None:
+        return None
+    choice = tuple(round(value) for value in found.x[:n].tolist())
+    return choice if space.allows(choice) else None
+
+
+def _rows(space: Space, wanted: Choice) -> tuple[F8, F8, F8]:
+    """Matrix, lower and upper ends of the constraints."""
+    n, rows, low, high = len(space.variables), [], [], []
+
+    def add(entries: dict[int, float], at_least: float, at_most: float) -> None:
+        rows.append([entries.get(column, 0.0) for column in range(3 * n + 1)])
+        low.append(at_least)
+        high.append(at_most)
+
+    for i, variable in enumerate(space.variables):
+        add({i: 1, n + i: -1}, -np.inf, variable.owned)
+        add({i: 1, 2 * n + i: -1}, -np.inf, wanted[i])
+        add({i: -1, 2 * n + i: -1}, -np.inf, -wanted[i])
+        add({2 * n + i: 1, 3 * n: -1}, -np.inf, 0)
+    for limit in space.limits:
+        add(dict.fromkeys(limit.members, 1), limit.at_least, limit.at_most)
+    if space.budget is not None:
+        add({n + i: v.price for i, v in enumerate(space.variables)}, -np.inf, space.budget)
+    return np.array(rows), np.array(low), np.array(high)
