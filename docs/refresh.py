@@ -1,6 +1,6 @@
-"""Write what the commands print into docs/generated/ and, between its marks, into README.md: nobody types a number.
+"""Write what the commands print into docs/generated/ and, between its marks, into the pages: nobody types a number.
 
-.venv/bin/python docs/refresh.py          everything
+.venv/bin/python docs/refresh.py          everything but what takes an hour
 .venv/bin/python docs/refresh.py demo     one output
 """
 
@@ -18,22 +18,26 @@ COMMANDS = {
     "demo": ["demo"],
     "check": ["check", "gearbox_line"],
     "bench": ["bench"],
+    "coverage": ["selftest", "coverage"],
+    "why": ["selftest", "why"],
 }
+LONG = {"why"}  # only when it is named
+PAGES = (ROOT / "README.md", ROOT / "docs" / "studies.md")
 
 
 def block(name: str, text: str) -> str:
-    """The README's block of one output."""
+    """A page's block of one output."""
     words = " ".join(COMMANDS[name])
     return f"<!-- generated {name} -->\n```\n$ factory-sim {words}\n{text.rstrip()}\n```\n<!-- end -->"
 
 
-def with_blocks(readme: str, texts: dict[str, str]) -> str:
-    """`readme` with the blocks of `texts` in place of those that stand there."""
+def with_blocks(page: str, texts: dict[str, str]) -> str:
+    """`page` with the blocks of `texts` in place of those that stand there."""
     for name, text in texts.items():
         pattern = re.compile(rf"<!-- generated {name} -->.*?<!-- end -->", re.DOTALL)
         new = block(name, text)
-        readme = pattern.sub(lambda _, new=new: new, readme)
-    return readme
+        page = pattern.sub(lambda _, new=new: new, page)
+    return page
 
 
 def generated() -> dict[str, str]:
@@ -43,15 +47,15 @@ def generated() -> dict[str, str]:
 
 def main(names: list[str]) -> None:
     GENERATED.mkdir(exist_ok=True)
-    for name in names or COMMANDS:
+    for name in names or [each for each in COMMANDS if each not in LONG]:
         print(f"factory-sim {' '.join(COMMANDS[name])} ...", flush=True)
         command = [sys.executable, "-m", "factory_sim", *COMMANDS[name]]
         environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
         (GENERATED / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(with_blocks(readme.read_text(encoding="utf-8"), generated()), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_blocks(page.read_text(encoding="utf-8"), generated()), encoding="utf-8")
 
 
 if __name__ == "__main__":

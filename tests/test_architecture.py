@@ -17,8 +17,8 @@ FLOORS: list[set[str]] = [
     {"study", "live", "demo", "calibration", "exact", "selftest"},
     {"cli"},
 ]
-# Names of one floor that know each other. The demo is the live hallway walked twice.
-NEIGHBOURS = {("demo", "live")}
+# Names of one floor that know each other. The demo is the live hallway walked twice, calibration a study of one figure.
+NEIGHBOURS = {("demo", "live"), ("calibration", "study")}
 GROUND = FLOORS[0]
 
 # Foreign package -> the only modules that may import it.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim import doors
-from factory_sim.calibration import Pair, ResumeError, Setting, calibrate, summary
+from factory_sim.calibration import Pair, Setting, calibrate, summary
 from factory_sim.errors import TrialError
+from factory_sim.study.ledger import LedgerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,10 +62,10 @@ def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_pat
     finished = [Pair(r, (100, 130), (56.0, 37.0)) for r in range(2)]
     assert summary(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
     kept.write_text('{"baseline": "another"}\n', encoding="utf-8")
-    with pytest.raises(ResumeError, match="other plants"):
+    with pytest.raises(LedgerError, match="something else"):
         calibrate(*plants, SETTING, kept)
     kept.write_text("not ours\n", encoding="utf-8")
-    with pytest.raises(ResumeError, match="not a file of finished pairs"):
+    with pytest.raises(LedgerError, match="not a file of finished pieces"):
         calibrate(*plants, SETTING, kept)
 
 

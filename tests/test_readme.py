@@ -1,4 +1,4 @@
-"""The README shows what the commands printed, and nothing that a person typed."""
+"""README and studies.md show what the commands printed, and nothing that a person typed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_block_of_output_is_the_generated_file() -> None:
-    names = re.findall(r"<!-- generated (\w+) -->", README)
-    assert "demo" in names
+@pytest.mark.parametrize(("page", "block"), zip(refresh.PAGES, ("demo", "coverage"), strict=True))
+def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> None:
+    content = page.read_text(encoding="utf-8")
+    names = re.findall(r"<!-- generated (\w+) -->", content)
+    assert block in names
     texts = {name: text for name, text in refresh.generated().items() if name in names}
     assert set(texts) == set(names)
-    assert refresh.with_blocks(README, texts) == README
+    assert refresh.with_blocks(content, texts) == content
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))

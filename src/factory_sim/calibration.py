@@ -6,12 +6,9 @@ Every finished pair is appended to a file at once, so a run that was stopped goe
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import math
 from dataclasses import asdict, dataclass
-from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,23 +17,18 @@ from factory_sim.clock import us_from_s
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.plant.describe import planned
 from factory_sim.records import Window
-from factory_sim.sim.run import simulate
+from factory_sim.sim.run import count
+from factory_sim.study.ledger import Ledger
+from factory_sim.study.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.process import BaseProcess
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from factory_sim.plant.spec import Plant
 
 PUBLISHED_GAIN_PCT = 30.19
 WIDEST_PCT = 0.4  # half-width of the gain's interval that calibration asks for
-
-
-class ResumeError(FactoryError):
-    """A file of finished pairs that belongs to something else, or cannot be read."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,44 +82,23 @@ def calibrate(
 ) -> Result:
     """Simulate the pairs that `kept` does not hold yet, appending each; `told` hears how many are finished.
 
-    Raises ResumeError when `kept` is of other plants or another setting, TrialError when a replication fails.
+    Raises LedgerError when `kept` is of other plants or another setting, TrialError when a replication fails.
     """
-    pairs = {pair.replication: pair for pair in _opened(kept, baseline, retrofit, setting)}
-    missing = [r for r in range(setting.replications) if r not in pairs]
-    told(setting.replications - len(missing))
-    context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(setting.workers, context, _begin, (baseline, retrofit, setting)) as pool,
-        kept.open("a", encoding="utf-8") as file,
-    ):
-        try:
-            for pair in _finished(pool, missing, (baseline, retrofit), setting.seed):
-                pairs[pair.replication] = pair
-                file.write(json.dumps(asdict(pair)) + "\n")
-                file.flush()
-                told(len(pairs))
-        except BaseException:  # a trial failed, or Ctrl-C: what is finished is kept
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    plants = (baseline, retrofit)
+    head = {
+        "baseline": baseline.digest, "retrofit": retrofit.digest, "seed": setting.seed,
+        "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
+    }  # fmt: skip
+    with Ledger(kept, head) as ledger, Pool(setting.workers) as pool:
+        pairs = {pair.replication: pair for pair in map(_pair, ledger.pieces)}
+        missing = [r for r in range(setting.replications) if r not in pairs]
+        told(setting.replications - len(missing))
+        for _, pair in pool.each(simulated, [(plants, setting, r) for r in missing]):
+            pairs[pair.replication] = pair
+            ledger.add(asdict(pair))
+            told(len(pairs))
     planned_us = sum(end - begin for begin, end in planned(baseline, setting.window))
     return summary([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
-
-
-def _finished(pool: ProcessPoolExecutor, missing: list[int], plants: tuple[Plant, Plant], seed: int) -> Iterator[Pair]:
-    """Pairs in the order in which they are complete."""
-    running = {pool.submit(_run, which, r): (which, r) for r in missing for which in (0, 1)}
-    halves: dict[tuple[int, int], tuple[int, float]] = {}
-    for done in as_completed(running):
-        which, replication = running[done]
-        try:
-            halves[which, replication] = done.result()
-        except FactoryError as error:
-            plant = plants[which]
-            name = plant.scenario.name if plant.scenario else plant.name
-            raise TrialError(name, replication, seed, str(error)) from error
-        if (1 - which, replication) in halves:
-            before, after = halves[0, replication], halves[1, replication]
-            yield Pair(replication, (before[0], after[0]), (before[1], after[1]))
 
 
 def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result:
@@ -146,57 +117,24 @@ def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result
     )  # fmt: skip
 
 
-def _opened(kept: Path, baseline: Plant, retrofit: Plant, setting: Setting) -> list[Pair]:
-    """The pairs in `kept`; a file that does not exist gets its first line, which says what it belongs to."""
-    head = {
-        "baseline": baseline.digest, "retrofit": retrofit.digest, "seed": setting.seed,
-        "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
-    }  # fmt: skip
-    if not kept.exists():
-        kept.write_text(json.dumps(head) + "\n", encoding="utf-8")
-        return []
-    *lines, torn = kept.read_text(encoding="utf-8").split("\n")
-    if torn:  # the program was killed while it wrote
-        kept.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    try:
-        if json.loads(lines[0]) != head:
-            msg = f"{kept} holds pairs of other plants, another seed or another window. Delete it, or name another."
-            raise ResumeError(msg)
-        return [_read(line) for line in lines[1:]]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        msg = f"{kept} is not a file of finished pairs ({error}). Name another file, or delete it."
-        raise ResumeError(msg) from None
+def simulated(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:
+    """One replication of both plants. Raises TrialError."""
+    halves = [_counted(plant, setting, replication) for plant in plants]
+    parts, times = zip(*halves, strict=True)
+    return Pair(replication, parts, times)
 
 
-def _read(line: str) -> Pair:
-    content = json.loads(line)
-    return Pair(content["replication"], tuple(content["good_parts"]), tuple(content["station_cycle_time_s"]))
-
-
-# ---- in the workers
-
-_work: tuple[tuple[Plant, Plant], Setting]
-
-
-def _begin(baseline: Plant, retrofit: Plant, setting: Setting) -> None:
-    """What a worker needs for all of its runs; it dies with its parent."""
-    global _work  # noqa: PLW0603 - a worker is told once, not with every run
-    _work = ((baseline, retrofit), setting)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _run(which: int, replication: int) -> tuple[int, float]:
+def _counted(plant: Plant, setting: Setting, replication: int) -> tuple[int, float]:
     """Good parts in the window, and mean busy seconds per part at the pacing station."""
-    plant, setting = _work[0][which], _work[1]
-    t0, t1 = setting.window.t0_us, setting.window.t1_us
-    truth = simulate(plant, seed=setting.seed, replication=replication, warm_up_us=t0, until_us=t1).truth
+    try:
+        truth = count(plant, setting.window, seed=setting.seed, replication=replication)
+    except FactoryError as error:
+        name = plant.scenario.name if plant.scenario else plant.name
+        raise TrialError(name, replication, setting.seed, str(error)) from error
     units = list(plant.operations[plant.pacing].machines)
     parts, busy_us = int(truth.parts[units].sum()), int(truth.busy_us[units].sum())
-    return truth.good_parts, busy_us / 1e6 / parts / len(units) if parts else float("nan")
+    return truth.good_parts, busy_us / 1e6 / parts / len(units) if parts else math.nan
+
+
+def _pair(piece: Mapping[str, Any]) -> Pair:
+    return Pair(piece["replication"], tuple(piece["good_parts"]), tuple(piece["station_cycle_time_s"]))

@@ -79,13 +79,15 @@ def obstacle(plant: Plant) -> str:
     return ""
 
 
-def open_run(choice: Choice, plant: Plant, *, seed: int, replication: int, window: Window) -> Engine:
-    """A run at its first moment."""
+def open_run(
+    choice: Choice, plant: Plant, *, seed: int, replication: int, window: Window, store: bool = True
+) -> Engine:
+    """A run at its first moment. `store` False: counters are enough; the compiled engine then keeps no row."""
     if choice.engine == "simpy":
         return ReferenceRun(plant, seed=seed, replication=replication, window=window)
     from factory_sim.sim.calendar.engine import CalendarRun  # noqa: PLC0415 - numba is slow to import
 
-    return CalendarRun(plant, seed=seed, replication=replication, window=window)
+    return CalendarRun(plant, seed=seed, replication=replication, window=window, store=store)
 
 
 def is_compiled() -> bool:

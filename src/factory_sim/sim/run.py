@@ -56,15 +56,7 @@ class Simulation:
         engine: str = "auto",
     ) -> None:
         """The window is [warm_up_us, until_us). Raises ModelError when that is no window or overflows the clock."""
-        if not 0 <= warm_up_us < until_us < LONGEST_RUN_US:
-            msg = (
-                f"a window needs 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {warm_up_us} and {until_us}"
-            )
-            raise ModelError(msg)
-        if len(plant.units) > MOST_UNITS:
-            msg = f"{len(plant.units)} units are more than a log can tell apart ({MOST_UNITS})"
-            raise ModelError(msg)
-        self.plant, self.window = plant, Window(warm_up_us, until_us)
+        self.plant, self.window = plant, _checked(plant, Window(warm_up_us, until_us))
         self.choice = choose(plant, engine)
         self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=self.window)
         self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
@@ -128,6 +120,24 @@ def simulate(  # noqa: PLR0913 - a run's name
         simulation.command(command)
     log = EventLog.join([*pieces, simulation.advance(until_us)])
     return Run(log, simulation.truth(), simulation.window)
+
+
+def count(plant: Plant, window: Window, *, seed: int = 1, replication: int = 0, engine: str = "auto") -> Truth:
+    """What `simulate` counts in the window, without its rows."""
+    choice, window = choose(plant, engine), _checked(plant, window)
+    run = open_run(choice, plant, seed=seed, replication=replication, window=window, store=False)
+    run.advance(window.t1_us)
+    return run.truth()
+
+
+def _checked(plant: Plant, window: Window) -> Window:
+    if not 0 <= window.t0_us < window.t1_us < LONGEST_RUN_US:
+        msg = f"a window needs 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {window.t0_us} and {window.t1_us}"
+        raise ModelError(msg)
+    if len(plant.units) > MOST_UNITS:
+        msg = f"{len(plant.units)} units are more than a log can tell apart ({MOST_UNITS})"
+        raise ModelError(msg)
+    return window
 
 
 _ENDS = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)

@@ -11,20 +11,21 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.study.store import StudyError
 from factory_sim.study.trials import Detail, Setting, trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.process import BaseProcess
     from typing import Self
 
     from factory_sim.plant.spec import Plant
 
 _KEPT = 256  # pickled plants: a sweep has thousands, each is used for a while
+T = TypeVar("T")
 _AHEAD = 2  # trials a worker has waiting, so that it never waits itself
 
 
@@ -63,22 +64,41 @@ class Pool:
                 here = partial(trial, task.plant, setting, task.replication, task.detail, self.engine)
                 yield task, answered(task, here, setting)
             return
-        pool = self._started(tasks[0].plant, setting)
-        running: dict[Future[dict[str, Any]], Task] = {}
-        waiting = iter(tasks)
+        self._start(partial(warmed, tasks[0].plant, setting, self.engine))
+        rest = ((setting, task.replication, task.detail, self.engine) for task in tasks)
+        jobs = ((t.plant.digest, self._bytes(t.plant), *each) for t, each in zip(tasks, rest, strict=True))
+        for n, result in self._finished(work, jobs):
+            yield tasks[n], answered(tasks[n], result, setting)
+
+    def each(self, function: Callable[..., T], jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, T]]:
+        """Every job's number with `function(*job)`, as they finish. StudyError for a killed worker.
+
+        The first job is done in this process: what it compiles, the workers find compiled.
+        """
+        for n, job in enumerate(jobs if self.workers == 1 else jobs[:1]):
+            yield n, function(*job)
+        if self.workers == 1 or len(jobs) < 2:
+            return
+        self._start()
+        for n, result in self._finished(function, jobs[1:]):
+            yield n + 1, whole(result)
+
+    def _finished(
+        self, function: Callable[..., T], jobs: Iterable[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, Callable[[], T]]]:
+        """Every job's number with what gives its result, as they finish; never more in the queue than is needed."""
+        assert self._pool is not None
+        running: dict[Future[T], int] = {}
+        waiting = enumerate(jobs)
         while True:
-            for task in waiting:
-                plant = self._bytes(task.plant)
-                rest = (setting, task.replication, task.detail, self.engine)
-                future = pool.submit(work, task.plant.digest, plant, *rest)
-                running[future] = task
+            for n, job in waiting:
+                running[self._pool.submit(function, *job)] = n
                 if len(running) >= _AHEAD * self.workers:
                     break
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                task = running.pop(future)
-                yield task, answered(task, future.result, setting)
+                yield running.pop(future), future.result
 
     def _bytes(self, plant: Plant) -> bytes:
         if plant.digest not in self._pickled:
@@ -87,13 +107,16 @@ class Pool:
             self._pickled[plant.digest] = pickle.dumps(plant)
         return self._pickled[plant.digest]
 
-    def _started(self, plant: Plant, setting: Setting) -> ProcessPoolExecutor:
-        if self._pool is None:
-            warmed(plant, setting, self.engine)
-            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, context, _begin)
-        return self._pool
+    def _start(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Start the processes, once; `meanwhile` is done here while they load what they import."""
+        if self._pool is not None:
+            return
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self.workers, context, _begin)
+        for _ in range(self.workers):
+            self._pool.submit(_nothing)  # a process is started with a job
+        meanwhile()
 
 
 def warmed(plant: Plant, setting: Setting, engine: str) -> None:
@@ -107,15 +130,27 @@ def warmed(plant: Plant, setting: Setting, engine: str) -> None:
 def answered(task: Task, result: Callable[[], dict[str, Any]], setting: Setting) -> dict[str, Any]:
     """What a task's trial found. Raises TrialError when it failed, StudyError when its worker was killed."""
     try:
-        return result()
-    except BrokenProcessPool:
-        msg = "A worker process was killed (no memory left?). Finished trials are kept; the same command goes on."
-        raise StudyError(msg) from None
+        return whole(result)
+    except StudyError:
+        raise
     except FactoryError as error:
         raise TrialError(task.file, task.replication, setting.seed, f"{task.arm}: {error}") from error
 
 
+def whole(result: Callable[[], T]) -> T:
+    """What a worker found. Raises StudyError when it was killed."""
+    try:
+        return result()
+    except BrokenProcessPool:
+        msg = "A worker process was killed (no memory left?). What is finished is kept; the same command goes on."
+        raise StudyError(msg) from None
+
+
 # ---- in the workers
+
+
+def _nothing() -> None:
+    """What a worker does first."""
 
 
 def _begin() -> None:
