@@ -24,8 +24,9 @@ class Breakdowns:
     """
 
     __slots__ = (
-        "_busy_modes", "_calendar_modes", "_lives", "_ran_us", "_repairs", "_since_us", "_timer", "_wearing",
-        "busy_due_us", "crews", "due_us", "failed", "life_us", "machine", "modes", "repairing", "unit",
+        "_busy_modes", "_calendar_due_us", "_calendar_modes", "_lives", "_ran_us", "_repairs", "_rings_us", "_since_us",
+        "_timer", "_wearing", "busy_due_us", "crews", "due_us", "failed", "life_us", "machine", "modes", "repairing",
+        "unit",
     )
 
     def __init__(self, machine: Machine, seed: int, replication: int) -> None:
@@ -44,7 +45,8 @@ class Breakdowns:
         self.repairing = False
         self._ran_us = 0  # the time-dependent clocks
         self._since_us = -1  # -1: they stand
-        self._timer: simpy.Event | None = None
+        self._timer: simpy.Event | None = None  # rings when a time-dependent mode may be due,
+        self._rings_us = NEVER_US  # then
         self._find_due()
 
     def wear(self) -> int:
@@ -69,11 +71,18 @@ class Breakdowns:
         now, running = self.machine.line.now, not self.machine.off and self.failed < 0
         if running and self._since_us < 0:
             self._since_us = now
-            first = min(self.due_us[i] for i in self._calendar_modes)
-            self._timer = self.machine.line.timer(first - self._ran_us, Class.FAILURE, self.unit, self._strikes, 1)
+            self._set_timer()
         elif not running and self._since_us >= 0:
             self._ran_us += now - self._since_us
-            self._since_us, self._timer = -1, None
+            self._since_us = -1
+
+    def _set_timer(self) -> None:
+        """A clock that stood is late: a timer that rings too early is set again then, not each time that it stands."""
+        line = self.machine.line
+        delay_us = self._calendar_due_us - self._ran_us
+        if line.now + delay_us < self._rings_us:
+            self._rings_us = line.now + delay_us
+            self._timer = line.timer(delay_us, Class.FAILURE, self.unit, self._strikes, 1)
 
     def wear_out(self) -> None:
         """An operation-dependent mode reached the end of its life."""
@@ -81,7 +90,15 @@ class Breakdowns:
         self._fail(mode)
 
     def _strikes(self, event: simpy.Event) -> None:
-        if event is self._timer:
+        if event is not self._timer:
+            return
+        self._rings_us, now = NEVER_US, self.machine.line.now
+        if self._since_us < 0:
+            return
+        self._ran_us, self._since_us = self._ran_us + now - self._since_us, now
+        if self._ran_us < self._calendar_due_us:
+            self._set_timer()
+        else:
             self._fail(min(self._calendar_modes, key=lambda i: self.due_us[i]))
 
     def _fail(self, mode: int) -> None:
@@ -124,4 +141,6 @@ class Breakdowns:
         self._find_due()
 
     def _find_due(self) -> None:
-        self.busy_due_us = min((self.due_us[i] for i in self._busy_modes), default=NEVER_US)
+        due_us = self.due_us
+        self.busy_due_us = min([due_us[i] for i in self._busy_modes], default=NEVER_US)
+        self._calendar_due_us = min([due_us[i] for i in self._calendar_modes], default=NEVER_US)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
@@ -55,6 +55,7 @@ class Machine:
         "closing",
         "cycles",
         "drawn_us",
+        "end",
         "end_priority",
         "halted",
         "held",
@@ -102,7 +103,9 @@ class Machine:
         self.busy_us = 0  # ever
         self.clock: simpy.Event | None = None  # ends the running setup or work
         self.started_us = 0  # the clock
-        self.at_end = (self._ends,)
+        self.at_end: Any = (self._ends,)
+        self.end = Timer(self.at_end)
+        self.end.callbacks = None  # not pending
         self.end_priority = priority(Class.PROCESSING_END, self.unit)
         self.changed = line.signal()
         self.cycles = durations_us(key(seed, replication, spec.name, "cycle"), operation.cycle_time)
@@ -298,7 +301,12 @@ class Machine:
             if life_us < self.left_us:
                 self.clock = line.timer(life_us, _FAILURE, self.unit, self._breaks)
                 return
-        event = self.clock = Timer(self.at_end)
+        event = self.end
+        if event.callbacks is None:  # it has happened: used again
+            event.callbacks = self.at_end
+        else:
+            event = self.end = Timer(self.at_end)
+        self.clock = event
         line.env.put(event, self.end_priority, line.now + self.left_us)
 
     def _stop_clock(self) -> None:

@@ -60,32 +60,15 @@ def priority(kind: int, unit: int, number: int = 0) -> int:
 
 
 class EventList(simpy.Environment):
-    """SimPy's event list with a short way in and out: what `schedule`, `peek` and `step` do, without their calls.
+    """SimPy's event list with a short way in: what `schedule` does, without its calls."""
 
-    Measured: 0.8 of 9 µs a part visit.
-    """
-
-    @property
-    def queue(self) -> Any:
-        """What will happen, as a heap of (time, priority, number, event)."""
-        return self._queue
+    def __init__(self) -> None:
+        super().__init__(initial_time=0)
+        self.queue: Any = self._queue  # what will happen, as a heap of (time, priority, number, event)
 
     def put(self, event: simpy.Event, priority: int, due_us: int) -> None:
         """Let `event` happen at `due_us`."""
         heappush(self.queue, (due_us, priority, next(self._eid), event))
-
-    def happen(self) -> None:
-        """All events of the next instant happen, also those that they make due at it."""
-        queue = self.queue
-        now = self._now = queue[0][0]
-        while queue and queue[0][0] == now:
-            event = heappop(queue)[3]
-            callbacks, event.callbacks = event.callbacks, None  # what SimPy itself does
-            for callback in callbacks:
-                callback(event)
-            if not event._ok:  # noqa: SLF001 - an event of a user's behaviour that failed
-                raise event._value  # noqa: SLF001
-
 
 class Signal(simpy.Event):
     """What one behaviour waits for, and what drives it.
@@ -148,7 +131,7 @@ class Line:
     )
 
     def __init__(self, window: Window, n_units: int) -> None:
-        self.env = EventList(initial_time=0)
+        self.env = EventList()
         self.now = 0
         self.writer = RowWriter()
         self.row = self.writer.row
@@ -186,13 +169,20 @@ class Line:
             self._settle_states()
 
     def advance(self, until_us: int) -> None:
-        """Run every instant before `until_us`."""
+        """Run every instant before `until_us`; all its events first, as SimPy's `step` does, then the moves."""
         env, queue = self.env, self.env.queue
         while queue and queue[0][0] < until_us:
             now = self.now = queue[0][0]
+            env._now = now  # noqa: SLF001 - what SimPy's own events go by
             while queue and queue[0][0] == now:
-                env.happen()
-                self._settle()
+                event = heappop(queue)[3]
+                callbacks, event.callbacks = event.callbacks, None
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok:  # noqa: SLF001 - an event of a user's behaviour that failed
+                    raise event._value  # noqa: SLF001
+                if not queue or queue[0][0] != now:
+                    self._settle()
             if self.unsettled:
                 self._settle_states()
         self.now = until_us
