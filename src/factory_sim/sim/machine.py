@@ -57,6 +57,7 @@ class Machine:
         "drawn_us",
         "end",
         "end_priority",
+        "factor",
         "halted",
         "held",
         "last_row",
@@ -95,6 +96,7 @@ class Machine:
         self.pools: list[Pool] = []  # robots and operators needed for work
         self.pool: Pool | None = None  # it waits for
         self.changes_over = bool(operation.setup_s)
+        self.factor = operation.variant_factor
         self.setup_pool: Pool | None = None
         self.state: int = State.STARVED  # as last written
         self.last_row = -1
@@ -150,9 +152,9 @@ class Machine:
 
     def work(self) -> simpy.Event:
         """Process the parts in the machine."""
-        drawn, factor = next(self.cycles), self.station.spec.variant_factor
-        if factor:
-            drawn = floor(drawn * factor[self.line.parts.variant[self.held[0]]] + 0.5)
+        drawn = next(self.cycles)
+        if self.factor:
+            drawn = floor(drawn * self.factor[self.line.parts.variant[self.held[0]]] + 0.5)
         self.phase = WORK
         self.left_us = self.drawn_us = drawn
         self._run()

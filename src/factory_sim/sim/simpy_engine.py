@@ -46,12 +46,11 @@ _BY_UNIT = attrgetter("unit")
 
 
 class Timer(simpy.Event):
-    """A triggered event with one callback, as simpy.Timeout makes it; what all timers share stands in the class."""
-
-    _ok, _value = True, None
+    """A triggered event with callbacks, as simpy.Timeout makes it. One that has happened may be set again."""
 
     def __init__(self, callbacks: Sequence[Callable[[simpy.Event], None]]) -> None:
         self.callbacks = callbacks  # type: ignore[assignment]  # never added to, so timers may share them
+        self._ok, self._value = True, None
 
 
 def priority(kind: int, unit: int, number: int = 0) -> int:

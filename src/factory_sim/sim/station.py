@@ -93,7 +93,10 @@ class Buffer:
 
     def offer(self, sender: Sender) -> None:
         """Queue up for a place."""
-        insort(self.senders, (self.line.now, sender.unit, sender))
+        if self.senders:
+            insort(self.senders, (self.line.now, sender.unit, sender))
+        else:
+            self.senders.append((self.line.now, sender.unit, sender))
         self.line.dirty |= self.station.bit
 
     def withdraw(self, sender: Sender) -> None:
@@ -183,7 +186,10 @@ class Station:
 
     def waits(self, machine: Machine) -> None:
         """`machine` is ready for a part."""
-        insort(self.idle, (self.line.now, machine.unit, machine))
+        if self.idle:
+            insort(self.idle, (self.line.now, machine.unit, machine))
+        else:
+            self.idle.append((self.line.now, machine.unit, machine))
         self.line.dirty |= self.bit
 
     def withdraw(self, machine: Machine) -> None:
