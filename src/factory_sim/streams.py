@@ -9,6 +9,7 @@ platforms. All engines call the functions below.
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, count
@@ -70,7 +71,7 @@ def durations_us(name: np.uint64, distribution: Distribution) -> Iterator[int]:
         return _forever(math.floor(prepared.p0 * 1e6 + 0.5))
     blocks = (_fill_us(name, k * _BLOCK, _BLOCK, prepared.code, prepared.p0, prepared.p1, prepared.p2, prepared.values)
               for k in count())
-    return chain.from_iterable(block.tolist() for block in blocks)
+    return chain.from_iterable(array('q', block.tobytes()) for block in blocks)
 
 
 def _forever(value: int) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from heapq import heappush
 from math import floor
 from typing import TYPE_CHECKING, Any
 
@@ -309,7 +310,7 @@ class Machine:
         else:
             event = self.end = Timer(self.at_end)
         self.clock = event
-        line.env.put(event, self.end_priority, line.now + self.left_us)
+        heappush(line.queue, (line.now + self.left_us, self.end_priority, next(line.numbers), event))
 
     def _stop_clock(self) -> None:
         elapsed = self.line.now - self.started_us

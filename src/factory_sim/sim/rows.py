@@ -6,7 +6,7 @@ import numpy as np
 
 from factory_sim.records import EventLog
 
-_FLUSH_ROWS = 1 << 11
+_FLUSH_ROWS = 1 << 10
 _KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
 
 

@@ -64,6 +64,7 @@ class EventList(simpy.Environment):
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.queue: Any = self._queue  # what will happen, as a heap of (time, priority, number, event)
+        self.numbers = self._eid
 
     def put(self, event: simpy.Event, priority: int, due_us: int) -> None:
         """Let `event` happen at `due_us`."""
@@ -119,9 +120,11 @@ class Line:
         "exit",
         "fleets",
         "now",
+        "numbers",
         "parts",
         "passed",
         "pools",
+        "queue",
         "row",
         "stations",
         "tally",
@@ -132,6 +135,7 @@ class Line:
     def __init__(self, window: Window, n_units: int) -> None:
         self.env = EventList()
         self.now = 0
+        self.queue, self.numbers = self.env.queue, self.env.numbers
         self.writer = RowWriter()
         self.row = self.writer.row
         self.tally = Tally(window, n_units)
