@@ -71,7 +71,7 @@ def durations_us(name: np.uint64, distribution: Distribution) -> Iterator[int]:
         return _forever(math.floor(prepared.p0 * 1e6 + 0.5))
     blocks = (_fill_us(name, k * _BLOCK, _BLOCK, prepared.code, prepared.p0, prepared.p1, prepared.p2, prepared.values)
               for k in count())
-    return chain.from_iterable(array('q', block.tobytes()) for block in blocks)
+    return chain.from_iterable(array("q", block.tobytes()) for block in blocks)
 
 
 def _forever(value: int) -> Iterator[int]:

@@ -76,7 +76,7 @@ class Builder:
                     self.sources[spec.source] = Source(self.line, source, place, self.seed, self.replication)
                 else:
                     upstream = self.stations[spec.operation]
-                    upstream.destination, upstream.passes = place, Outcome.PASSED
+                    upstream.destination, upstream.passes = place, int(Outcome.PASSED)
             inspection = station.spec.inspection
             if inspection is not None and inspection.rework:
                 station.rework = self.stations[inspection.rework_to].inputs[0]

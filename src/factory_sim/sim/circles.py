@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError
+from factory_sim.sim.machine import DONE
 from factory_sim.sim.station import Buffer
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _waits_for(station: Station) -> set[int]:
     targets = set()
     for machine in station.machines:
         place = machine.place
-        if machine.phase != machine.phase.DONE or not isinstance(place, Buffer) or place.room() > 0:
+        if machine.phase != DONE or not isinstance(place, Buffer) or place.room() > 0:
             return set()
         targets.add(place.index)
     return targets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from heapq import heappush
 from math import floor
 from typing import TYPE_CHECKING, Any
@@ -16,30 +15,22 @@ from factory_sim.sim.upkeep import Upkeep
 from factory_sim.streams import durations_us, key, uniforms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import simpy
 
     from factory_sim.plant.spec import Machine as MachineSpec
     from factory_sim.sim.pool import Pool
     from factory_sim.sim.simpy_engine import Line
-    from factory_sim.sim.station import Place, Station, Taken
+    from factory_sim.sim.station import Place, Station, Taken, Waiting
 
 
-class Phase(IntEnum):
-    """How far the machine is with its parts, whatever keeps it from going on."""
-
-    EMPTY = 0
-    SETUP = 1
-    NEEDS = 2  # waits for a robot or an operator
-    WORK = 3
-    DONE = 4
-
-
-# Looked up once: an enum member costs as much as a method call in Python 3.11.
-EMPTY, SETUP, NEEDS, WORK, DONE = Phase
-_STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED))  # by Phase
+# How far a machine is with its parts, whatever keeps it from going on; NEEDS: it waits for a robot or an operator.
+EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # plain: a member of an enum costs as much as a method call in Python 3.11
+_STATE_OF = tuple(int(s) for s in (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED))  # by phase
 _STARVED, _BUSY, _BLOCKED, _WAITING = (int(s) for s in (State.STARVED, State.BUSY, State.BLOCKED, State.WAITING))
 _NONE, _TOOK, _MERGED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED)
-_SCRAPPED, _LEFT = Outcome.SCRAPPED, Outcome.LEFT
+_SCRAPPED, _LEFT = int(Outcome.SCRAPPED), int(Outcome.LEFT)
 _FAILURE = int(Class.FAILURE)
 
 
@@ -71,6 +62,7 @@ class Machine:
         "place",
         "pool",
         "pools",
+        "resume",
         "setup_pool",
         "spec",
         "started_us",
@@ -107,10 +99,10 @@ class Machine:
         self.clock: simpy.Event | None = None  # ends the running setup or work
         self.started_us = 0  # the clock
         self.at_end: Any = (self._ends,)
-        self.end = Timer(self.at_end)
-        self.end.callbacks = None  # not pending
+        self.end = Timer(None)  # used again and again
         self.end_priority = priority(Class.PROCESSING_END, self.unit)
-        self.changed = line.signal()
+        self.changed = line.signal()  # the behaviour waits for it; `resume` lets the behaviour go on, without a call of
+        self.resume: Callable[[Any], simpy.Event]  # `changed.fire` in between where every visit of a part passes
         self.cycles = durations_us(key(seed, replication, spec.name, "cycle"), operation.cycle_time)
         self.verdicts = uniforms(key(seed, replication, spec.name, "quality")) if operation.inspection else None
         self.breakdowns = Breakdowns(self, seed, replication)
@@ -121,7 +113,7 @@ class Machine:
         """Write the first row; failure clocks run from here."""
         self.breakdowns.sync()
         self.write_state()
-        self.changed.drive(self.station.process(self))
+        self.resume = self.changed.drive(self.station.process(self))
 
     # ---- the words of behaviours
 
@@ -192,19 +184,26 @@ class Machine:
             self.held = [part]
             if row > cause:  # noqa: PLR1730 - a call of max() costs more than all the rest here
                 cause = row
-        self.changed.fire()  # the behaviour goes on, which settles the state
+        if (event := self.resume(None)) is not self.changed:  # the behaviour goes on, which settles the phase
+            self.changed.follow(event)
         now, unit, state, first = line.now, self.unit, _STATE_OF[self.phase], line.writer.n
         detail = self._detail(state) if self.wears or state != _BUSY else 0
         row = first
         for part in self.held:
             row = line.row(now, unit, state, part, _TOOK, detail, cause)
-        for part, _, _ in merged:
-            row = line.row(now, unit, state, part, _MERGED, detail, first)
-            line.tally.merged += 1
-            line.parts.gone(part)
+        if merged:
+            row = self._merge(merged, state, detail)
         self.state, self.last_row = state, row
         for buffer in self.station.inputs:
             buffer.room_row = first
+
+    def _merge(self, components: Sequence[Waiting], state: int, detail: int) -> int:
+        line, first = self.line, self.line.writer.n - len(self.held)
+        for part, _, _ in components:
+            line.row(line.now, self.unit, state, part, _MERGED, detail, first)
+            line.tally.merged += 1
+            line.parts.gone(part)
+        return line.writer.n - 1
 
     def give_front(self, place: Place) -> None:
         """Hand the front part over to `place`."""
@@ -213,22 +212,21 @@ class Machine:
         if self.offered_us < line.now:
             cause = max(cause, place.freed_by())
         tally = line.tally
-        if tally.t0_us <= line.now < tally.t1_us:
-            tally.parts[self.unit] += 1
-            tally.busy_us[self.unit] += 0 if held else self.drawn_us
+        tally.parts[self.unit] += 1
         if not held:
+            tally.busy_us[self.unit] += self.drawn_us
             self.phase = EMPTY
         state = self.state = self.state_now() if held or self.halted else _STARVED
         row = self.last_row = line.row(line.now, self.unit, state, part, self.outcome, place.index, cause)
-        if self.outcome is _SCRAPPED:
-            tally.scrap(line.now, self.unit)
-        elif self.outcome is _LEFT:
-            tally.good_part(line.now)
+        if self.outcome == _SCRAPPED:
+            tally.scrapped[self.unit] += 1
+        elif self.outcome == _LEFT:
+            tally.good += 1
         place.put(part, row)
         if held:
             self._offer()
-        else:
-            self.changed.fire()
+        elif (event := self.resume(None)) is not self.changed:
+            self.changed.follow(event)
 
     def _offer(self) -> None:
         self.offered_us = self.line.now
@@ -245,9 +243,9 @@ class Machine:
         self.halted = True
         if self.clock is not None:
             self._stop_clock()
-        elif self.phase is EMPTY:
+        elif self.phase == EMPTY:
             self.station.withdraw(self)
-        elif self.phase is NEEDS and self.pool is not None:
+        elif self.phase == NEEDS and self.pool is not None:
             self.pool.withdraw(self)
 
     def go_on(self, cause: int = -1) -> None:
@@ -256,11 +254,11 @@ class Machine:
         in_upkeep = self.upkeep is not None and self.upkeep.active >= 0
         self.halted = self.off or in_upkeep or self.breakdowns.failed >= 0
         needs = self.pool
-        if self.halted or self.phase is DONE:
+        if self.halted or self.phase == DONE:
             pass
-        elif self.phase is EMPTY:
+        elif self.phase == EMPTY:
             self.station.waits(self)
-        elif self.phase is not NEEDS or needs is None:
+        elif self.phase != NEEDS or needs is None:
             self._run()
         elif needs.try_take(self):
             self.granted()
@@ -299,13 +297,13 @@ class Machine:
 
     def _run(self) -> None:
         line, self.started_us = self.line, self.line.now
-        if self.phase is WORK:
+        if self.phase == WORK:
             life_us = self.breakdowns.busy_due_us - self.busy_us
             if life_us < self.left_us:
                 self.clock = line.timer(life_us, _FAILURE, self.unit, self._breaks)
                 return
         event = self.end
-        if event.callbacks is None:  # it has happened: used again
+        if event.callbacks is None:
             event.callbacks = self.at_end
         else:
             event = self.end = Timer(self.at_end)
@@ -315,7 +313,7 @@ class Machine:
     def _stop_clock(self) -> None:
         elapsed = self.line.now - self.started_us
         self.left_us -= elapsed
-        if self.phase is WORK:
+        if self.phase == WORK:
             self.busy_us += elapsed
         self.clock = None
 
@@ -323,9 +321,10 @@ class Machine:
         if event is not self.clock:
             return  # the clock was stopped meanwhile
         self.clock = None
-        if self.phase is WORK:
+        if self.phase == WORK:
             self.busy_us += self.left_us
-            self.changed.fire()
+            if (waits_for := self.resume(None)) is not self.changed:
+                self.changed.follow(waits_for)
             return
         if self.setup_pool is not None:
             self.setup_pool.release(self)
@@ -344,7 +343,7 @@ class Machine:
             if self.breakdowns.failed < 0:
                 return State.MAINTENANCE
             return State.REPAIR if self.breakdowns.repairing else State.DOWN
-        if self.phase is DONE and isinstance(self.place, Calls) and self.place.awaits_vehicle(self):
+        if self.phase == DONE and isinstance(self.place, Calls) and self.place.awaits_vehicle(self):
             return _WAITING
         return _STATE_OF[self.phase]
 

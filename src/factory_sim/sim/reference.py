@@ -19,10 +19,15 @@ class ReferenceRun:
     def __init__(self, plant: Plant, *, seed: int, replication: int, window: Window) -> None:
         builder = Builder(plant, seed, replication, window)
         self._line = builder.build()
+        self._window = window
         self._commands = Commands(self._line, builder.machines, self._line.fleets)
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
+        for edge_us in (self._window.t0_us, self._window.t1_us):
+            if self._line.now <= edge_us <= until_us:
+                self._line.advance(edge_us)
+                self._line.tally.reach(edge_us)
         self._line.advance(until_us)
         return self._line.writer.take()
 
@@ -38,4 +43,4 @@ class ReferenceRun:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""
         tally = self._line.tally
         inside = sum(source.inside for source in {id(s): s for s in self._line.parts.origin}.values())
-        return tally.entered, tally.left, tally.scrapped_ever, tally.merged, inside
+        return tally.entered, tally.good, sum(tally.scrapped), tally.merged, inside

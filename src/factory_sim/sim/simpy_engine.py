@@ -46,9 +46,9 @@ _BY_UNIT = attrgetter("unit")
 
 
 class Timer(simpy.Event):
-    """A triggered event with callbacks, as simpy.Timeout makes it. One that has happened may be set again."""
+    """A triggered event with callbacks, as simpy.Timeout makes it; one without callbacks is not due and may be set."""
 
-    def __init__(self, callbacks: Sequence[Callable[[simpy.Event], None]]) -> None:
+    def __init__(self, callbacks: Sequence[Callable[[simpy.Event], None]] | None) -> None:
         self.callbacks = callbacks  # type: ignore[assignment]  # never added to, so timers may share them
         self._ok, self._value = True, None
 
@@ -81,14 +81,20 @@ class Signal(simpy.Event):
         super().__init__(env)
         self._send: Callable[[Any], simpy.Event]
 
-    def drive(self, behaviour: Generator[simpy.Event, Any, None]) -> None:
-        """Start `behaviour`; it runs to the first event it waits for."""
+    def drive(self, behaviour: Generator[simpy.Event, Any, None]) -> Callable[[Any], simpy.Event]:
+        """Start `behaviour`; it runs to the first event it waits for. What resumes it: `fire` does, and follows."""
         self._send = behaviour.send
         self.fire()
+        return self._send
 
     def fire(self, value: Any = None) -> None:
         """Resume the behaviour."""
         event = self._send(value)
+        if event is not self:
+            self.follow(event)
+
+    def follow(self, event: simpy.Event) -> None:
+        """The behaviour waits for another event than its signal."""
         while event is not self:
             if event.callbacks is not None:
                 event.callbacks.append(self._resume)

@@ -148,7 +148,7 @@ class Station:
         self.idle: list[tuple[int, int, Machine]] = []  # (idle since, unit, machine), longest first
         self.machines: list[Machine] = []
         self.destination: Place = line.exit
-        self.passes = Outcome.LEFT  # what a good part's row says
+        self.passes = int(Outcome.LEFT)  # what a good part's row says
         self.rework: Place | None = None
         self.has_upkeep = False
         self.alarm_us = -1  # of the batch timeout that was set last
@@ -173,7 +173,7 @@ class Station:
             if machine.upkeep is not None:
                 machine.upkeep.start_due()
 
-    def verdict(self, part: int, u: float) -> tuple[Outcome, Place]:
+    def verdict(self, part: int, u: float) -> tuple[int, Place]:
         """What inspection decides about a finished part, from one uniform."""
         inspection, line = self.spec.inspection, self.line
         if inspection is not None and u < inspection.scrap + inspection.rework:
