@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from factory_sim.sim.build import Builder
 from factory_sim.sim.commands import Commands
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth, Window
     from factory_sim.sim.commands import Command
+
+
+@contextmanager
+def _no_cycles_to_collect() -> Iterator[None]:
+    """A run makes no circles of references; looking for them among all its machines took 3 % of its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class ReferenceRun:
@@ -24,11 +40,12 @@ class ReferenceRun:
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
-        for edge_us in (self._window.t0_us, self._window.t1_us):
-            if self._line.now <= edge_us <= until_us:
-                self._line.advance(edge_us)
-                self._line.tally.reach(edge_us)
-        self._line.advance(until_us)
+        with _no_cycles_to_collect():
+            for edge_us in (self._window.t0_us, self._window.t1_us):
+                if self._line.now <= edge_us <= until_us:
+                    self._line.advance(edge_us)
+                    self._line.tally.reach(edge_us)
+            self._line.advance(until_us)
         return self._line.writer.take()
 
     def command(self, command: Command) -> None:
