@@ -227,29 +227,3 @@ def test_a_feed_without_description_is_read_with_a_plant_file(plant: Plant) -> N
             listener.take(message)
     assert sent.truth is not None
     assert listener.table().kpis["line.good_parts"].values == sent.truth.good_parts
-
-
-def test_pacing_waits_for_the_clock(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-
-    class Clock:
-        """A clock that only waiting moves."""
-
-        def __init__(self) -> None:
-            self.now_s = 0.0
-
-        def monotonic(self) -> float:
-            return self.now_s
-
-    clock = Clock()
-
-    class Patient(Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waited.append(timeout or 0.0)
-            clock.now_s += timeout or 0.0
-            return False
-
-    monkeypatch.setattr("factory_sim.live.publish.time", clock)
-    publish(plant, replace(ORDER, duration_s=600.0, speed=20.0), Loopback(), stop=Patient())
-    assert clock.now_s == pytest.approx(30.0)
-    assert max(waited) == pytest.approx(1.0)  # a real second's worth of simulated time in one slice

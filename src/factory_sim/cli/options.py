@@ -50,7 +50,7 @@ def speed(text: str | float) -> float:
 
 def start_ns(text: str, plant: Plant, speed: float) -> int | None:
     """When a window starts [ns since 1970 UTC]; None: when the plant file says. Nothing given: now, at speed 1."""
-    if text == "now" or (not text and speed == 1):
+    if is_now(text, speed):
         return time.time_ns()
     if text in {"", "plant"}:
         return None
@@ -59,6 +59,11 @@ def start_ns(text: str, plant: Plant, speed: float) -> int | None:
     except ValueError:
         message = f"expected now, plant or a date and time such as 2026-05-04T06:00; got {text!r}"
         raise typer.BadParameter(message) from None
+
+
+def is_now(text: str, speed: float) -> bool:
+    """Whether a window starts at the present moment."""
+    return text == "now" or (not text and speed == 1)
 
 
 def one_of(what: str, word: str, known: Collection[str]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
 
+SETTLE_S = 1.0  # between description and data
+LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
 LINGER_S = 3.0  # how long a broker of our own outlives the feed, so that listeners get its end
 BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
 Payload = Annotated[str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")]
@@ -87,10 +89,13 @@ def run(
     if link:
         options.one_of("link profile", link, doors.LINKS)
     loaded = doors.load(plant)
+    begins_ns = options.start_ns(start, loaded, speed)
+    if begins_ns is not None and options.is_now(start, speed):
+        begins_ns += LEAD_NS
     order = Order(
         seed=seed, replication=replication, warm_up_s=warm_up, duration_s=duration, payload_format=payload_format,
-        root=root, speed=speed, settle_s=1.0, link=doors.LINKS.get(link),
-        start_ns=options.start_ns(start, loaded, speed),
+        root=root, speed=speed, settle_s=SETTLE_S, link=doors.LINKS.get(link), start_ns=begins_ns,
+        begun_ns=begins_ns or 0 if options.is_now(start, speed) else 0,
     )  # fmt: skip
     if log is not None and not broker:
         _write_log(log, loaded, order, None)

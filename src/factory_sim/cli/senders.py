@@ -99,7 +99,7 @@ def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None
     journal = Journal(folder)
     fixed = {k: v for k, v in asdict(order).items() if k not in ("start_ns", "run_id", "begun_ns", "settle_s")}
     fixed = {k: (v if isinstance(v, str | int | bool | None) else repr(v)) for k, v in fixed.items()}
-    mine = {"_run_id": new_run_id(plant), "_start_ns": order.start_ns, "_begun_ns": time.time_ns()}
+    mine = {"_run_id": new_run_id(plant), "_start_ns": order.start_ns, "_begun_ns": order.begun_ns or time.time_ns()}
     known = journal.identity({"plant": plant.name, **fixed, **mine})
     if known["_run_id"] != mine["_run_id"]:
         say(f"Going on with run {known['_run_id']}: {journal.blocks - journal.acknowledged:,} blocks to deliver.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from factory_sim import clock
+from factory_sim.live.pacing import AHEAD_S, MAX, Pace
 from factory_sim.plant.describe import describe
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from factory_sim.records import Message, Meta, Truth
     from factory_sim.sim.commands import Command
 
-MAX = float("inf")
-
 
 class Sender(Protocol):
     """What carries messages: the client, or its in-memory twin."""
@@ -36,7 +34,7 @@ class Sender(Protocol):
         """Send in this order; may block while the broker is behind."""
 
     def flush(self) -> None:
-        """Return when all that was published is acknowledged."""
+        """Return when all that was published is acknowledged, or safe in a journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,7 @@ class Order:
     link: LinkProfile | None = None  # how telemetry travels; None: as the plant file says
     start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts when the plant file says
     run_id: str = ""  # of a run that goes on; "": a new one
-    begun_ns: int = 0  # when publishing began, ns since 1970 UTC: a run that goes on catches up; 0: now
+    begun_ns: int = 0  # when the window's start is due, ns since 1970 UTC: what is late catches up; 0: now
 
 
 @dataclass(slots=True)
@@ -100,28 +98,29 @@ def publish(
     sender.publish([description.message(meta, root), *encoder.clear()])
     sender.flush()
     stop.wait(order.settle_s)
-    sent, begun_s = Sent(meta, window.t0_us), time.monotonic() - _since_s(order.begun_ns)
+    sent = Sent(meta, window.t0_us)
+    pace = Pace(order.speed, window.t0_us, order.begun_ns, stop, sender.flush)
     for piece in simulation.slices(_slice_us(order)):
-        due_s = begun_s + clock.s_from_us(piece.t1_us - window.t0_us) / order.speed
-        if stop.wait(max(0.0, due_s - time.monotonic())):
+        if not pace.wait(piece.t0_us, AHEAD_S):
             break
         if piece.t0_us == window.t0_us > 0:
             sensing.remember(simulation.before)
         readings = sensing.sample(piece.log, piece.t1_us)
-        messages = link.carry(encoder.data(readings), piece.t1_us).messages
-        sender.publish(messages)
+        arrived = link.carry(encoder.data(readings), piece.t1_us)
+        pace.send(arrived.messages, arrived.t_us, sender.publish)
         sent.t_us = piece.t1_us
         sent.readings += readings.count()
-        sent.messages, sent.dropped = sent.messages + len(messages), link.lost
+        sent.messages, sent.dropped = sent.messages + len(arrived.messages), link.lost
         watch(sent)
         if desk is not None:
             desk.serve(piece.t1_us, simulation.command)
             sent.commands = desk.given
     if stop.is_set() and order.run_id:  # the same run will go on: its end is not to be said yet
         return sent
-    late = link.rest().messages
-    sender.publish(late)
-    sent.messages += len(late)
+    late = link.rest()
+    pace.send(late.messages, late.t_us, sender.publish)
+    sent.messages += len(late.messages)
+    pace.wait(sent.t_us)
     sent.truth = simulation.truth()
     sent.meta = _closed(plant, sent, sensing)
     sender.publish([description.message(sent.meta, root)])
@@ -138,10 +137,6 @@ def _closed(plant: Plant, sent: Sent, sensing: Sensing) -> Meta:
 def new_run_id(plant: Plant) -> str:
     """A name that no other run has."""
     return f"{plant.name}-{uuid4().hex[:12]}"
-
-
-def _since_s(begun_ns: int) -> float:
-    return max(0.0, (time.time_ns() - begun_ns) / 1e9) if begun_ns else 0.0
 
 
 def window_of(order: Order) -> Window:

@@ -97,12 +97,13 @@ class EdgeSessions:
         self.serve()
 
     def flush(self) -> None:
-        """Waits until everything is out; data at QoS 0 are not acknowledged."""
+        """Waits until everything is out; data at QoS 0 are not acknowledged. Then hears what hosts want."""
         self._client.flush()
         for session in self._sessions.values():
             while session.kept or session.again:
                 self._wait(session)
             session.client.flush()
+        self.serve()
 
     def serve(self) -> None:
         """Looks after every session: commands, rebirths, history; what was handed over goes out."""
