@@ -20,6 +20,7 @@ from factory_sim.wire.journal import Journal
 from factory_sim.wire.receipts import MAX_MARKS, Receipts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROOT = "works/line"
@@ -166,6 +167,56 @@ def test_a_full_journal_waits_counts_and_says_so(tmp_path: Path) -> None:
     assert forwarder.counts.waited_s > 0
 
 
+class Silent(Slow):
+    """A client whose consumer says only what the test says for it."""
+
+    def __init__(self) -> None:
+        self.out: list[Message] = []
+        self.answers: list[Message] = []
+
+    def subscribe(self, _: list[str]) -> None:
+        """Nothing comes by itself."""
+
+    def send(self, message: Message) -> bool:
+        self.out.append(message)
+        return True
+
+    def arrived(self) -> list[Message]:
+        found, self.answers = self.answers, []
+        return found
+
+    def data(self) -> list[bytes]:
+        return [m.payload for m in self.out if "/journal/" not in m.topic]
+
+
+def pump_until(forwarder: Forwarder, happened: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < end
+        forwarder.pump()
+        time.sleep(0.001)
+
+
+def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent_again(tmp_path: Path) -> None:
+    silent, everything = Silent(), [m.payload for k in range(5) for m in call(k)]
+    with Forwarder(
+        Journal(tmp_path), silent, root=ROOT, run_id="r", consumer="test", stall_s=0.005  # type: ignore[arg-type]
+    ) as forwarder:
+        for k in range(5):
+            forwarder.publish(call(k))
+        pump_until(forwarder, lambda: forwarder.counts.questions == 4)
+        assert forwarder.counts.rewinds == 0
+        assert silent.data() == everything
+        account = Receipts(ROOT, "test")  # it wakes up: two blocks came whole, of the third the first message is lost
+        for message in [*call(0), *call(1), *call(2)[1:], *(m for m in silent.out if "/journal/" in m.topic)]:
+            account.take(message)
+        silent.answers = [account.acknowledgement()]
+        silent.out.clear()
+        pump_until(forwarder, lambda: forwarder.counts.rewinds == 1)
+        pump_until(forwarder, lambda: len(silent.data()) == 60)
+        assert silent.data() == [m.payload for k in (2, 3, 4) for m in call(k)]
+
+
 def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> None:
     sent = [m for k in range(30) for m in (*call(k), receipts.mark(ROOT, "r", k, 0, call(k)))]
     rng = random.Random(4)
@@ -202,11 +253,11 @@ def test_a_late_consumer_is_not_asked_for_what_was_forgotten() -> None:
         b"",
         b"{}",
         b'{"v":2}',
-        b'{"v":1,"run_id":"","block":0,"first":0,"messages":""}',
-        b'{"v":1,"run_id":"r","block":1,"first":2,"messages":""}',
-        b'{"v":1,"run_id":"r","block":1,"first":0,"messages":"!"}',
-        b'{"v":1,"run_id":"r","block":1,"first":0,"messages":"AAAA"}',
-        b'{"v":1,"run_id":"r","block":-1,"first":0,"messages":""}',
+        b'{"v":1,"run_id":"","turn":0,"block":0,"first":0,"messages":""}',
+        b'{"v":1,"run_id":"r","turn":0,"block":1,"first":2,"messages":""}',
+        b'{"v":1,"run_id":"r","turn":0,"block":1,"first":0,"messages":"!"}',
+        b'{"v":1,"run_id":"r","turn":0,"block":1,"first":0,"messages":"AAAA"}',
+        b'{"v":1,"run_id":"r","turn":0,"block":-1,"first":0,"messages":""}',
     ],
 )
 def test_a_damaged_mark_is_refused_and_changes_nothing(payload: bytes) -> None:
@@ -221,6 +272,15 @@ def test_marks_that_never_end_take_bounded_memory() -> None:
     for k in range(MAX_MARKS + 500):
         account.take(receipts.mark(ROOT, "r", k + 1, 0, call(0, 1)))
     assert len(account._marks) <= MAX_MARKS
+
+
+def test_an_acknowledgement_names_the_highest_mark_of_the_latest_turn() -> None:
+    account = Receipts(ROOT, "x")
+    for turn, number in ((0, 0), (0, 3), (0, 1), (1, 2)):
+        account.take(receipts.mark(ROOT, "r", number, 0, call(number), turn))
+        ack = receipts.read_ack(account.acknowledgement())
+        assert (ack.run_id, ack.turn) == ("r", turn)
+        assert ack.block == {(0, 0): 0, (0, 3): 3, (0, 1): 3, (1, 2): 2}[turn, number]
 
 
 def test_a_consumer_owes_until_the_mark_of_the_last_block_has_come() -> None:

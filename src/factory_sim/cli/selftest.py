@@ -1,4 +1,4 @@
-"""The product tests itself: `selftest engines`, `selftest coverage`, `selftest why`."""
+"""The product tests itself: `selftest engines`, `selftest coverage`, `selftest why`, `selftest feed`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
+from factory_sim.cli.endurance import feed
 
 if TYPE_CHECKING:
     from factory_sim.selftest.engines import Findings
@@ -24,6 +25,9 @@ Seed = Annotated[int, typer.Option(help="Which random plants; the same seed give
 Workers = Annotated[
     int, typer.Option(help="Processes; the result is the same for every number.", min=0, show_default="one a processor")
 ]
+
+
+app.command()(feed)
 
 
 @app.callback()

@@ -41,12 +41,16 @@ class Answers:
         """Options of the client that carries the answers: a host's will and first words belong to its connection."""
         host = self.host
         if host is None:
-            return {}
+            return {"opening": self._present}
         return {
             "will": lambda: host.will(_now_ms()),
-            "opening": host.opened,
+            "opening": lambda: [*host.opened(), *self._present()],
             "filters": tuple(host.filters()),
         }
+
+    def _present(self) -> list[Message]:
+        """After a reconnect: what this consumer has, so that its publisher knows that it is there again."""
+        return [self.receipts.acknowledgement()] if self.receipts is not None and self.receipts.run_id else []
 
     def to(self, message: Message, *, was_used: bool) -> list[Message]:
         """What to answer at once. What was not used, as nothing had described it yet, is not acknowledged."""

@@ -108,8 +108,8 @@ def _messages() -> dict[str, Any]:
         "alarm": _json(alarm),
         "unsValue": _json(value),
         "kpi": _json(kpi),
-        "mark": _json({**version, "block": _WHOLE, "first": _WHOLE, "messages": _TEXT}),
-        "acknowledgement": _json({**version, "blocks": _WHOLE}),
+        "mark": _json({**version, "turn": _WHOLE, "block": _WHOLE, "first": _WHOLE, "messages": _TEXT}),
+        "acknowledgement": _json({**version, "blocks": _WHOLE, "turn": _WHOLE, "block": _WHOLE}),
         "bulk": {"contentType": "application/octet-stream", "payload": {"type": "string", "format": "binary"}},
         "sparkplug": {"contentType": "application/protobuf", "payload": {"type": "string", "format": "binary"}},
     }

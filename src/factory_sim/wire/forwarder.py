@@ -1,14 +1,16 @@
 """A sender that writes everything into a journal first and sends from there until it is acknowledged.
 
 Publishing never waits for the broker, however long it is away, as long as the journal has room; at its limit it waits
-and counts. After a reconnect, and when acknowledgements have stopped coming, it goes back to the first message that is
-not acknowledged: receivers remove duplicates by sequence number.
+and counts. After a reconnect, and when a consumer has taken a block's mark but not all of its messages, it goes back to
+the first message that is not acknowledged: receivers remove duplicates by sequence number. A consumer that says nothing
+is asked with a mark now and then; what waits for him already is not sent again.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from factory_sim.errors import PayloadError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 1024 * 1024 * 1024
 MAX_STALL_S = 60.0
-STALL_S = 2.0  # without an acknowledgement from a consumer until everything is sent again
+STALL_S = 2.0  # without progress of a consumer until it is asked, or everything is sent again if it lacks something
 _LOOK_EVERY = 16  # messages between two looks at the socket
 _PAUSE_S = 0.002
 
@@ -33,6 +35,7 @@ class Counts:
     """What has happened to a journal on its way."""
 
     rewinds: int = 0
+    questions: int = 0  # to a consumer that had said nothing for a while
     full: int = 0  # times that the disk limit was reached
     waited_s: float = 0.0  # for room, because of that
 
@@ -70,6 +73,8 @@ class Forwarder:
         self._next = journal.acknowledged  # block to send
         self._sent_until: list[tuple[int, int]] = []  # (client's count of messages, block that ended there)
         self._moved_at = time.monotonic()
+        self._turn, self._taken = 0, (0, -1)  # turns so far; turn and block of the mark that the consumer has taken
+        self._asked = False  # the consumer, and it has not answered
         if consumer:
             client.subscribe([receipts.ack_topic(root, consumer)])
 
@@ -130,7 +135,10 @@ class Forwarder:
         self._take()
         waited = time.monotonic() - self._moved_at
         if self._consumer and self.pending and waited > self._patience_s and self._next == self.journal.blocks:
-            self._rewind()
+            if self._taken >= (self._turn, self.journal.acknowledged):
+                self._rewind()
+            else:
+                self._ask()
             self._patience_s = min(2 * self._patience_s, MAX_STALL_S)
         return ready
 
@@ -155,10 +163,13 @@ class Forwarder:
     def _messages(self, block: Block) -> Iterator[Message]:
         yield from block.messages
         if self._consumer:
-            first = min(self.journal.acknowledged, block.number)  # it may be acknowledged while it is sent again
-            yield receipts.mark(self._root, self._run_id, block.number, first, block.messages)
+            yield self._mark(block)
         else:
             self._sent_until.append((self.client.sent, block.number))
+
+    def _mark(self, block: Block) -> Message:
+        first = min(self.journal.acknowledged, block.number)  # it may be acknowledged while it is sent again
+        return receipts.mark(self._root, self._run_id, block.number, first, block.messages, self._turn)
 
     def _take(self) -> bool:
         """Take acknowledgements; whether there were any."""
@@ -178,15 +189,27 @@ class Forwarder:
 
     def _acknowledged(self, message: Message) -> None:
         try:
-            run_id, blocks = receipts.read_ack(message)
+            ack = receipts.read_ack(message)
         except PayloadError:
             return
-        if run_id == self._run_id:
-            self.journal.acknowledge(blocks)
+        if ack.run_id == self._run_id:
+            self.journal.acknowledge(ack.blocks)
+            self._taken = (ack.turn, ack.block)
+            if self._asked:  # somebody is there again
+                self._asked, self._patience_s = False, self._stall_s
+
+    def _ask(self) -> None:
+        """Send the first missing block's mark again, behind all that is under way: the answer says what was lost."""
+        mark = self._mark(self.journal.block(self.journal.acknowledged))
+        self._source = chain(self._source, [mark])
+        self.counts.questions += 1
+        self._asked = True
+        self._moved_at = time.monotonic()
 
     def _rewind(self) -> None:
         if self._next > self.journal.acknowledged:
             self.counts.rewinds += 1
+        self._turn += 1
         self._next, self._source, self._held = self.journal.acknowledged, iter(()), None
         self._sent_until.clear()
         self._moved_at = time.monotonic()

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
 
@@ -43,8 +45,17 @@ class Block:
     call: int
     is_last: bool  # of its call
     messages: tuple[Message, ...]
-    segment: int
     end: int  # offset in its segment's file behind it
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A file: eight bytes of memory a block, however long nobody acknowledges anything."""
+
+    number: int
+    first: int  # number of its first block
+    starts: array[int] = field(default_factory=lambda: array("Q"))  # offsets of its blocks
+    size: int = 0
 
 
 class Journal:
@@ -59,8 +70,7 @@ class Journal:
         self.blocks = 0  # ever written
         self.acknowledged = 0  # blocks before this one are forgotten
         self.bytes = 0  # on disk
-        self._last_of: dict[int, int] = {}  # segment -> its last block's number
-        self._where: dict[int, tuple[int, int, int]] = {}  # block -> segment, offset, length
+        self._segments: list[_Segment] = []
         self._file = -1
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,36 +103,38 @@ class Journal:
         pieces = [messages[start : start + BLOCK_MESSAGES] for start in starts]
         for i, piece in enumerate(pieces):
             data = _block(self.blocks, self.calls, is_last=i == len(pieces) - 1, messages=piece)
-            segment = self._open_segment()
-            at = os.lseek(self._file, 0, os.SEEK_END)
-            os.write(self._file, data)
-            self._where[self.blocks] = (segment, at, len(data))
-            self._last_of[segment] = self.blocks
+            try:
+                segment = self._open_segment()
+                _write(self._file, data)
+            except OSError as error:
+                self._fail(f"cannot be written: {error.strerror}", "Make room on the disk, then repeat the command")
+            segment.starts.append(segment.size)
+            segment.size += len(data)
             self.blocks += 1
             self.bytes += len(data)
         self.calls += 1
 
     def block(self, number: int) -> Block:
         """A block that is not forgotten."""
-        segment, start, length = self._where[number]
-        with self._path(segment).open("rb") as file:
+        if not self.acknowledged <= number < self.blocks:
+            msg = f"block {number} is not held: {self.acknowledged} to {self.blocks - 1} are"
+            raise IndexError(msg)
+        segment = self._segments[bisect_right(self._segments, number, key=lambda s: s.first) - 1]
+        start, *following = segment.starts[number - segment.first : number - segment.first + 2]
+        with self._path(segment.number).open("rb") as file:
             file.seek(start)
-            return next(_blocks(file.read(length), segment))
+            return next(_blocks(file.read((following or [segment.size])[0] - start)))
 
     def acknowledge(self, number: int) -> None:
         """Forget the blocks before `number`; segments go when all of their blocks may."""
         number = min(number, self.blocks)
         if number <= self.acknowledged:
             return
-        for block in range(self.acknowledged, number):
-            del self._where[block]
         self.acknowledged = number
-        done = [s for s, last in self._last_of.items() if last < number and s != max(self._last_of)]
-        for segment in done:
-            path = self._path(segment)
-            self.bytes -= path.stat().st_size
-            path.unlink()
-            del self._last_of[segment]
+        while len(self._segments) > 1 and self._segments[1].first <= number:
+            done = self._segments.pop(0)
+            self._path(done.number).unlink()
+            self.bytes -= done.size
         _replace(self.folder / _ACKED, orjson.dumps({"blocks": number}))
 
     def close(self) -> None:
@@ -133,34 +145,38 @@ class Journal:
 
     def _recover(self) -> None:
         """Read what is there; cut off a torn block and the blocks of an unfinished call."""
-        segments = sorted(int(path.stem) for path in self.folder.glob("*.log"))
-        whole = (-1, 0)  # segment and offset behind the last finished call
-        for block, start in self._in_a_row(segments):
-            self._last_of[block.segment] = block.number
-            self._where[block.number] = (block.segment, start, block.end - start)
+        whole = (0, 0, 0)  # segments, blocks of the last one and its size up to the last finished call
+        for block in self._in_a_row(sorted(int(path.stem) for path in self.folder.glob("*.log"))):
             if block.is_last:
-                whole, self.calls, self.blocks = (block.segment, block.end), block.call + 1, block.number + 1
-        for segment in segments:
-            if segment > whole[0]:
-                self._path(segment).unlink()
-                self._last_of.pop(segment, None)
-            elif segment == whole[0]:
-                os.truncate(self._path(segment), whole[1])
-                self._last_of[segment] = self.blocks - 1
-        self.bytes = sum(self._path(segment).stat().st_size for segment in self._last_of)
+                last = self._segments[-1]
+                whole = (len(self._segments), len(last.starts), block.end)
+                self.calls, self.blocks = block.call + 1, block.number + 1
+        del self._segments[whole[0] :]
+        if self._segments:
+            last = self._segments[-1]
+            del last.starts[whole[1] :]
+            last.size = whole[2]
+            os.truncate(self._path(last.number), last.size)
+        kept = {segment.number for segment in self._segments}
+        for path in self.folder.glob("*.log"):
+            if int(path.stem) not in kept:
+                path.unlink()
+        self.bytes = sum(segment.size for segment in self._segments)
         self.acknowledged = self._read_acknowledged()
-        self._where = {n: place for n, place in self._where.items() if self.acknowledged <= n < self.blocks}
 
-    def _in_a_row(self, segments: list[int]) -> Iterator[tuple[Block, int]]:
-        """Blocks and where they begin, up to the first one that is missing or damaged."""
+    def _in_a_row(self, numbers: list[int]) -> Iterator[Block]:
+        """Blocks, noted in segments as they come, up to the first one that is missing or damaged."""
         expected = -1
-        for segment in segments:
-            start = 0
-            for block in _blocks(self._path(segment).read_bytes(), segment):
+        for number in numbers:
+            for block in _blocks(self._path(number).read_bytes()):
                 if block.number != expected and expected >= 0:
                     return
-                yield block, start
-                start, expected = block.end, block.number + 1
+                if not self._segments or self._segments[-1].number != number:
+                    self._segments.append(_Segment(number, block.number))
+                segment = self._segments[-1]
+                segment.starts.append(segment.size)
+                segment.size, expected = block.end, block.number + 1
+                yield block
 
     def _read_acknowledged(self) -> int:
         """As last written; nothing is lost if that is too small: receivers remove duplicates."""
@@ -169,17 +185,16 @@ class Journal:
             found = int(orjson.loads(path.read_bytes())["blocks"]) if path.exists() else 0
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             found = 0
-        return min(max(found, min(self._where, default=0)), self.blocks)
+        return min(max(found, self._segments[0].first if self._segments else 0), self.blocks)
 
-    def _open_segment(self) -> int:
-        segment = max(self._last_of, default=-1)
-        full = segment >= 0 and self._path(segment).stat().st_size >= self._segment_bytes
-        if segment < 0 or full:
+    def _open_segment(self) -> _Segment:
+        if not self._segments or self._segments[-1].size >= self._segment_bytes:
             self.close()
-            segment += 1
+            self._segments.append(_Segment(self._segments[-1].number + 1 if self._segments else 0, self.blocks))
         if self._file < 0:
-            self._file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return segment
+            path = self._path(self._segments[-1].number)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return self._segments[-1]
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"{segment:010}.log"
@@ -197,7 +212,7 @@ def _block(number: int, call: int, *, is_last: bool, messages: Sequence[Message]
     return _OUTER.pack(_MAGIC, crc32(rest), len(rest)) + rest
 
 
-def _blocks(data: bytes, segment: int) -> Iterator[Block]:
+def _blocks(data: bytes) -> Iterator[Block]:
     """The whole blocks from the front of a segment; what follows a damaged one is not trusted."""
     at = 0
     while at + _OUTER.size <= len(data):
@@ -206,7 +221,7 @@ def _blocks(data: bytes, segment: int) -> Iterator[Block]:
         if magic != _MAGIC or at > len(data) or crc32(memoryview(data)[start:at]) != check:
             return
         number, call, is_last, count = _INNER.unpack_from(data, start)
-        yield Block(number, call, is_last, tuple(_messages(data, start + _INNER.size, count)), segment, at)
+        yield Block(number, call, is_last, tuple(_messages(data, start + _INNER.size, count)), at)
 
 
 def _messages(data: bytes, at: int, count: int) -> Iterator[Message]:
@@ -215,6 +230,12 @@ def _messages(data: bytes, at: int, count: int) -> Iterator[Message]:
         middle = at + _MESSAGE.size + topic_length
         at, topic = middle + payload_length, data[at + _MESSAGE.size : middle].decode()
         yield Message(topic, data[middle:at], flags & _QOS, bool(flags & _RETAIN))
+
+
+def _write(file: int, data: bytes) -> None:
+    """One system call, and another only where a disk that fills up took a part: the torn end is cut off next time."""
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -29,7 +29,7 @@ class Options:
     max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
     connect_timeout_s: float = 5.0
     patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
-    back_off_s: tuple[float, float] = (0.2, 0.5)  # pause before the first and before every further attempt
+    back_off_s: tuple[float, float] = (0.2, 0.25)  # pause before the first and before every further attempt
     clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
     will: Message | Callable[[], Message] | None = None  # what the broker publishes when this client dies
     filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent

@@ -3,11 +3,16 @@
 A publisher with a journal sends, after the messages of block n, a mark on `<root>/journal/mark`: the checksums of these
 messages. A consumer that has all blocks up to n says so, retained, on `<root>/journal/ack/<name>`. A broker's PUBACK is
 no delivery: killed brokers have lost three quarters of what they had acknowledged.
+
+A mark has a turn, one more each time that the publisher goes back; an acknowledgement names the highest mark of the
+latest turn. Who has taken a block's mark but not all of its messages will not get them any more: the publisher goes
+back. Who has not is busy, stopped or gone: sending again would only add to what waits for him.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -38,20 +43,33 @@ def ack_topic(root: str, name: str) -> str:
     return f"{topics.clean_root(root)}/journal/ack/{topics.level(name)}"
 
 
-def mark(root: str, run_id: str, number: int, first: int, messages: Iterable[Message]) -> Message:
+def mark(
+    root: str, run_id: str, number: int, first: int, messages: Iterable[Message], turn: int = 0
+) -> Message:
     """The mark of block `number`; `first` is the oldest block that the publisher still holds."""
     arriving = (m for m in messages if m.payload)  # an empty one deletes what is retained and is passed on to nobody
     sums = b64encode(b"".join(map(checksum, arriving))).decode()
-    payload = {"v": VERSION, "run_id": run_id, "block": number, "first": first, "messages": sums}
+    payload = {"v": VERSION, "run_id": run_id, "turn": turn, "block": number, "first": first, "messages": sums}
     return Message(mark_topic(root), orjson.dumps(payload))
 
 
-def read_ack(message: Message) -> tuple[str, int]:
-    """(run_id, blocks): the consumer has all blocks before that one. Raises PayloadError."""
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What a consumer says: it has all blocks before `blocks`, and has taken the mark of `block` in turn `turn`."""
+
+    run_id: str
+    blocks: int
+    turn: int
+    block: int  # -1: none in this turn
+
+
+def read_ack(message: Message) -> Ack:
+    """What an acknowledgement says. Raises PayloadError."""
     try:
         found = json_object(message.payload)
         whole(found, "v", VERSION, VERSION)
-        return _run_id(found.get("run_id")), whole(found, "blocks", 0, _MAX_NUMBER)
+        numbers = (whole(found, "blocks", 0, _MAX_NUMBER), whole(found, "turn", 0, _MAX_NUMBER))
+        return Ack(_run_id(found.get("run_id")), *numbers, whole(found, "block", -1, _MAX_NUMBER))
     except RefusedError as error:
         raise PayloadError(message.topic, "acknowledgement", str(error)) from None
 
@@ -67,6 +85,7 @@ class Receipts:
     def __init__(self, root: str, name: str) -> None:
         self._mark_topic, self._ack_topic = mark_topic(root), ack_topic(root, name)
         self.run_id, self.blocks = "", 0  # all blocks before this one are here
+        self._turn, self._block = 0, -1  # the latest turn of a mark, and the highest of its marks
         self._seen: dict[bytes, None] = {}  # in order of arrival
         self._marks: dict[int, frozenset[bytes]] = {}
 
@@ -94,7 +113,9 @@ class Receipts:
 
     def acknowledgement(self) -> Message:
         """What this consumer has, retained."""
-        payload = {"v": VERSION, "run_id": self.run_id, "blocks": self.blocks}
+        payload = {
+            "v": VERSION, "run_id": self.run_id, "blocks": self.blocks, "turn": self._turn, "block": self._block,
+        }  # fmt: skip
         return Message(self._ack_topic, orjson.dumps(payload), retain=True)
 
     def _read(self, payload: bytes) -> None:
@@ -102,7 +123,7 @@ class Receipts:
         whole(found, "v", VERSION, VERSION)
         run_id, text = _run_id(found.get("run_id")), found.get("messages")
         number = whole(found, "block", 0, _MAX_NUMBER)
-        first = whole(found, "first", 0, number)
+        first, turn = whole(found, "first", 0, number), whole(found, "turn", 0, _MAX_NUMBER)
         if type(text) is not str:
             refuse("messages: expected checksums in base64")
         try:
@@ -112,8 +133,11 @@ class Receipts:
         if len(data) % _SUM:
             refuse(f"messages: expected {_SUM} bytes each")
         if run_id != self.run_id:
-            self.run_id, self.blocks = run_id, 0
+            self.run_id, self.blocks, self._turn = run_id, 0, -1
             self._marks.clear()
+        if turn != self._turn:
+            self._turn, self._block = turn, -1
+        self._block = max(self._block, number)
         self.blocks = max(self.blocks, first)  # what came before is forgotten, or went to somebody else
         if number >= self.blocks and len(self._marks) < MAX_MARKS:
             self._marks[number] = frozenset(data[k : k + _SUM] for k in range(0, len(data), _SUM))

@@ -142,9 +142,8 @@ class EdgeNode:
         return Reply(self._birth(now_ms) if self._connected and not self.born else [])
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
-        for metric in parse.payload(payload, needs_seq=False).metrics:
-            if metric.name == REBIRTH and parse.scalar(metric, Type.BOOLEAN) is True:
-                self._asked = True
+        asks = [m for m in parse.payload(payload, needs_seq=False).metrics if m.name == REBIRTH]
+        self._asked |= True in [parse.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
         return Reply(self.due(now_ms))
 
     def _device_command(self, device: Device, payload: bytes) -> list[Order]:

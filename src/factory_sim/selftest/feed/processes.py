@@ -1,0 +1,97 @@
+"""Programs as a person starts them, and what the kernel says they use: Linux only, as it reads /proc."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import FactoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+END_S = 120.0  # how long a program may take to end by itself, or to begin
+
+
+@dataclass
+class Usage:
+    """Memory and CPU time of a process, looked at now and then."""
+
+    pid: int
+    rss_mb: list[float] = field(default_factory=list)
+    _times: list[tuple[float, float, float]] = field(default_factory=list)  # clock, CPU, waiting for a core [s]
+
+    def look(self) -> None:
+        """Look once more; a process that has ended keeps what was seen."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+            ran_ns, waited_ns, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        resident = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")), None)
+        if resident is not None:
+            self.rss_mb.append(int(resident) / 1024)
+            self._times.append((time.monotonic(), int(ran_ns) / 1e9, int(waited_ns) / 1e9))
+
+    @property
+    def share(self) -> float:
+        """CPU seconds per second between the first and the last look; of the main thread, which does all the work."""
+        return self._rate(1)
+
+    @property
+    def waiting(self) -> float:
+        """Seconds per second that it was ready to run and others had the cores."""
+        return self._rate(2)
+
+    @property
+    def growth_mb(self) -> float:
+        """How much more memory the last tenth of all looks saw than the first one, on average."""
+        n = max(1, len(self.rss_mb) // 10)
+        return sum(self.rss_mb[-n:]) / n - sum(self.rss_mb[:n]) / n
+
+    def _rate(self, column: int) -> float:
+        first, last = self._times[0], self._times[-1]
+        return (last[column] - first[column]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
+
+
+@contextmanager
+def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`factory-sim WORDS`, its output in `log`; killed at the end if it still runs."""
+    with (
+        log.open("ab") as out,
+        subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "factory_sim", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def need_linux() -> None:
+    """Raises FactoryError elsewhere."""
+    if not Path("/proc/self/status").exists():
+        message = "this self-test looks at processes through /proc: it runs on Linux only"
+        raise FactoryError(message)
+
+
+def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: float = END_S) -> None:
+    """Waits until something has happened. Raises FactoryError that shows the end of `log`."""
+    end = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > end:
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+            message = f"{what} did not happen within {timeout_s:g} s; the log ends with:\n{tail}"
+            raise FactoryError(message)
+        time.sleep(0.005)
+
+
+def says(log: Path, words: str) -> Callable[[], bool]:
+    """Whether a program's log holds `words`."""
+    return lambda: words in log.read_text(encoding="utf-8", errors="replace")
