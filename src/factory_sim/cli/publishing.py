@@ -89,13 +89,11 @@ def run(
     if link:
         options.one_of("link profile", link, doors.LINKS)
     loaded = doors.load(plant)
-    begins_ns = options.start_ns(start, loaded, speed)
-    if begins_ns is not None and options.is_now(start, speed):
-        begins_ns += LEAD_NS
+    start_ns, begun_ns = _beginning(start, loaded, speed)
     order = Order(
         seed=seed, replication=replication, warm_up_s=warm_up, duration_s=duration, payload_format=payload_format,
-        root=root, speed=speed, settle_s=SETTLE_S, link=doors.LINKS.get(link), start_ns=begins_ns,
-        begun_ns=begins_ns or 0 if options.is_now(start, speed) else 0,
+        root=root, speed=speed, settle_s=SETTLE_S, link=doors.LINKS.get(link), start_ns=start_ns,
+        begun_ns=begun_ns,
     )  # fmt: skip
     if log is not None and not broker:
         _write_log(log, loaded, order, None)
@@ -108,6 +106,14 @@ def run(
     )  # fmt: skip
     delivery.check(payload_format)
     _deliver(loaded, order, delivery, log)
+
+
+def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]:
+    """When the window starts, and when that moment is due: at once (0), or where it starts now, together with it."""
+    found = options.start_ns(start, plant, speed)
+    if found is None or not options.is_now(start, speed):
+        return found, 0
+    return found + LEAD_NS, found + LEAD_NS
 
 
 def _deliver(plant: Plant, order: Order, delivery: Delivery, log: Path | None) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from factory_sim.selftest.feed.readers import Reader
 
-SLOWEST_MS, GROWTH_MB = 250.0, 64.0  # promised: at most; payloads have up to a megabyte
+SLOWEST_MS, GROWTH_MB = 1_000.0, 64.0  # promised: at most; payloads have up to a megabyte
 MONSTER_EVERY = 5_000
 GENUINE_EVERY = 500
 BLAME_KEPT = 200  # characters of a payload in a note

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from factory_sim.selftest.feed.processes import END_S, Usage, need_linux, program, says, wait_for
+from factory_sim.selftest.feed.processes import END_S, Usage, has_ended, need_linux, program, says, wait_for
 from factory_sim.wire import receipts
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
@@ -92,7 +92,7 @@ def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plan
                 pids = {"publisher": publisher.pid, "broker": broker.pid, "consumer": listener.pid}
                 stage = _Stage({who: Usage(pid) for who, pid in pids.items()}, watch, journal)
                 stage.run(seconds, listener.pid, log)
-                wait_for("the end of the run", lambda: listener.poll() is not None, heard, 4 * END_S)
+                wait_for("the end of the run", has_ended(listener, heard), heard, 4 * END_S)
             watch.client.close()
     feed = json.loads(out.read_text(encoding="utf-8"))["feed"]
     return Pause(

@@ -8,13 +8,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from factory_sim.errors import FactoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+BUSY = 0.5  # of the time something waits for a core: then nobody's latency says anything about this program
 END_S = 120.0  # how long a program may take to end by itself, or to begin
 
 
@@ -74,6 +75,28 @@ def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@dataclass
+class Crowd:
+    """How busy the whole machine is: the share of time that something waited for a core."""
+
+    _begun: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), _stalled_s()))
+
+    @property
+    def share(self) -> float:
+        """Since this object was made."""
+        clock, stalled = self._begun
+        return (_stalled_s() - stalled) / max(1e-9, time.monotonic() - clock)
+
+
+def _stalled_s() -> float:
+    """Seconds since the start of the machine that something waited for a core; 0 where the kernel does not say."""
+    try:
+        words = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    return next(int(word.removeprefix("total=")) for word in words if word.startswith("total=")) / 1e6
+
+
 def need_linux() -> None:
     """Raises FactoryError elsewhere."""
     if not Path("/proc/self/status").exists():
@@ -86,10 +109,26 @@ def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: floa
     end = time.monotonic() + timeout_s
     while not happened():
         if time.monotonic() > end:
-            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
-            message = f"{what} did not happen within {timeout_s:g} s; the log ends with:\n{tail}"
-            raise FactoryError(message)
+            fail(f"{what} did not come within {timeout_s:g} s", log)
         time.sleep(0.005)
+
+
+def has_ended(process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]:
+    """Whether a program has ended well; raises FactoryError if it ended otherwise."""
+
+    def look() -> bool:
+        if process.poll() not in (None, 0):
+            fail(f"a program ended with exit code {process.returncode}", log)
+        return process.returncode == 0
+
+    return look
+
+
+def fail(what: str, log: Path) -> NoReturn:
+    """Raises FactoryError that shows the end of `log`."""
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+    message = f"{what}; its log ends with:\n{tail}"
+    raise FactoryError(message)
 
 
 def says(log: Path, words: str) -> Callable[[], bool]:

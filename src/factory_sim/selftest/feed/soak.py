@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.selftest.feed.processes import Usage, need_linux, program, wait_for
+from factory_sim.selftest.feed.processes import BUSY, Crowd, Usage, need_linux, program, wait_for
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 
@@ -35,27 +35,27 @@ class Soak:
     p99_ms: float
     max_ms: float
     share: float  # of one core, the publishing process
-    waiting: float  # seconds per second that others kept it from a core: what latency owes to a busy machine
+    crowd: float  # share of the time that something on this machine waited for a core
     rss_mb: float  # of the publishing process, at most
     growth_mb: float  # of the same, from the first tenth of the time to the last
 
     def problems(self) -> list[str]:
         """Promises that were not kept."""
+        late = self.p99_ms > LATENCY_P99_MS and self.crowd < BUSY
         return [
             *[f"{self.lost} samples lost"] * (self.lost > 0),
-            *[f"p99 latency {self.p99_ms:.1f} ms, promised {LATENCY_P99_MS:g}"] * (self.p99_ms > LATENCY_P99_MS),
+            *[f"p99 latency {self.p99_ms:.1f} ms, promised {LATENCY_P99_MS:g}"] * late,
             *[f"the publisher took {self.share:.2f} of a core, promised a third"] * (self.share > SHARE),
             *[f"the publisher grew by {self.growth_mb:.1f} MB"] * (self.growth_mb > GROWTH_MB),
         ]
 
     def told(self) -> list[str]:
         """Lines for a person."""
+        unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         return [
             f"soak: {self.messages:,} messages in {self.seconds:.0f} s, {self.lost} lost",
-            (f"  latency, time stamp to arrival: p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms, "
-            f"worst {self.max_ms:.1f} ms"),
-            (f"  publisher: {self.share:.2f} of a core, {self.rss_mb:.0f} MB, grown by {self.growth_mb:+.1f} MB; "
-            f"other programs kept it waiting for a core {self.waiting:.2f} of the time"),
+            f"  publisher: {self.share:.2f} of a core, {self.rss_mb:.0f} MB, grown by {self.growth_mb:+.1f} MB",
+            f"  time stamp to arrival [ms]: p50 {self.p50_ms:.1f}, p99 {self.p99_ms:.1f}, worst {self.max_ms:.1f}{unjudged}",
         ]
 
 
@@ -97,16 +97,17 @@ def soak(folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float
 
             wait_for("the first reading", has_begun, log)
             ear.listen(WARM_S)
-            usage, begun = Usage(publisher.pid), time.monotonic()
+            usage, crowd, begun = Usage(publisher.pid), Crowd(), time.monotonic()
             del ear.late_ns[:]
             ear.lost = 0
             while time.monotonic() < begun + 60 * minutes:
                 usage.look()
                 ear.listen(min(1.0, begun + 60 * minutes - time.monotonic()))
             usage.look()
+            busy = crowd.share
     late_ms = np.frombuffer(ear.late_ns, np.int64) / 1e6
     p50, p99 = np.percentile(late_ms, (50, 99)).tolist()
     return Soak(
-        60 * minutes, len(late_ms), ear.lost, p50, p99, float(late_ms.max()), usage.share, usage.waiting,
+        60 * minutes, len(late_ms), ear.lost, p50, p99, float(late_ms.max()), usage.share, busy,
         max(usage.rss_mb), usage.growth_mb,
     )  # fmt: skip
