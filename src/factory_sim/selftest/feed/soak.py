@@ -55,7 +55,7 @@ class Soak:
         return [
             f"soak: {self.messages:,} messages in {self.seconds:.0f} s, {self.lost} lost",
             f"  publisher: {self.share:.2f} of a core, {self.rss_mb:.0f} MB, grown by {self.growth_mb:+.1f} MB",
-            f"  time stamp to arrival [ms]: p50 {self.p50_ms:.1f}, p99 {self.p99_ms:.1f}, worst {self.max_ms:.1f}{unjudged}",
+            f"  latency [ms]: p50 {self.p50_ms:.1f}, p99 {self.p99_ms:.1f}, worst {self.max_ms:.1f}{unjudged}",
         ]
 
 
