@@ -212,3 +212,5 @@ def test_the_command_says_the_choice_and_its_guarantee_first(
     found = fs.optimise("o.yaml", workers=1, engine="simpy")  # goes on with the same study: runs stay good
     assert found.answer["guarantee"]["decided"]
     assert len(list(tandem.glob("o-*.study.jsonl"))) == 1
+    assert main(["report", str(found.file), "--out", "p.html"]) == 0
+    assert "Pareto front" in (tandem / "p.html").read_text(encoding="utf-8")

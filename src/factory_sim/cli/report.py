@@ -11,7 +11,9 @@ from factory_sim.errors import ConfigError, Problem
 
 
 def report(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study's file, as `compare` keeps it.")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study's file, as `compare`, `sweep` and `optimise` keep it.")
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option("--out", help="The HTML file.", dir_okay=False, show_default="beside the study")
@@ -24,10 +26,9 @@ def report(
     Example: factory-sim report retrofit-vs-gearbox_line.study.jsonl --out retrofit.html
     """
     from factory_sim.study import store
-    from factory_sim.study.reporting import report_data
-    from factory_sim.views.report import html
+    from factory_sim.study.pages import page_of
 
-    page = html(report_data(store.load(study), study))
+    page = page_of(store.load(study), study)
     path = out or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
     if path.resolve() == study.resolve():
         message = f"{path} is the study itself; name another file with --out"
@@ -36,7 +37,8 @@ def report(
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
-    typer.echo(f"Wrote {path} ({len(page.encode()) / 1e6:.1f} MB)")
+    size = len(page.encode()) / 1e6
+    typer.echo(f"Wrote {path} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
 
 
 COMMANDS = (report,)

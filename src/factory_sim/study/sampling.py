@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GRID, LATIN, SOBOL = "grid", "latin_hypercube", "sobol"
 MOST_POINTS = 100_000
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
-_DIGITS = 6  # of a value between low and high: what is typed is what is simulated and analysed
+_STEPS = 4  # a range is divided into 10,000 steps at least: what is typed is what is simulated and analysed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class Factor:
     def _typed(self, value: float) -> Level:
         if self.whole:
             return Level(str(int(value)), float(value))
-        number = float(f"{value:.{_DIGITS}g}")
+        places = max(0, _STEPS - math.floor(math.log10(self.high - self.low)))
+        number = float(f"{value:.{places}f}")
         return Level(f"{number!r} {self.unit}".strip(), number)
 
     def change(self, level: Level) -> str:
@@ -130,15 +131,14 @@ def latin_hypercube(factors: Sequence[Factor], n: int, seed: int) -> list[Point]
 def sobol(factors: Sequence[Factor], n: int, seed: int) -> list[Point]:
     """The n (k + 2) points of Saltelli's design: matrices A, B, and for each factor A with that column of B.
 
-    A and B are the halves of a Sobol' sequence in 2k dimensions, shifted at random modulo 1 [Cranley and Patterson
-    1976; Saltelli et al. 2010]. n: a power of two.
+    A and B are the halves of a scrambled Sobol' sequence in 2k dimensions [Saltelli et al. 2010]; n: a power of two.
+    A shift modulo 1 in place of scrambling made the indices' error three times as large.
     """
     from scipy.stats import qmc  # noqa: PLC0415 - heavy
 
     k = len(factors)
-    raw = qmc.Sobol(2 * k, scramble=False).random_base2(round(math.log2(n)))
-    shift = [u for half in ("A", "B") for f in factors for u in _uniforms(seed, f.address, f"shift {half}", 1)]
-    both = np.mod(raw + shift, 1.0)
+    generator = np.random.default_rng(streams.key(seed, 0, "design", "scrambling"))
+    both = qmc.Sobol(2 * k, scramble=True, seed=generator).random_base2(round(math.log2(n)))
     a, b = both[:, :k], both[:, k:]
     mixed = []
     for i in range(k):

@@ -51,14 +51,14 @@ def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
     """
     if _is_flat(y):
         return _undefined(levels.shape[1], len(y))
-    total = _products(y - y.mean(axis=0)).mean(axis=0)
+    total = _between(np.arange(len(y))[:, None], y)
     alone, rest = [], []
     for i in range(levels.shape[1]):
         others = np.where(np.arange(levels.shape[1]) == i, 0, levels)
         alone.append(_between(levels[:, [i]], y))
         rest.append(total - _between(others, y))
     drawn = _replication_weights(seed, y.shape[1])
-    return Indices(*(tuple(_ratio(each[None], total[None], drawn) for each in some) for some in (alone, rest)))
+    return Indices(*(tuple(_ratio(each, total, drawn) for each in some) for some in (alone, rest)))
 
 
 def _between(keys: I8, y: F8) -> F8:
@@ -76,18 +76,55 @@ def _between(keys: I8, y: F8) -> F8:
 def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     """First-order and total indices from Saltelli's design, y (n (k + 2), n_replications) in the design's order.
 
-    V - E[(f(B) - f(AB_i))²] / 2 and E[(f(A) - f(AB_i))²] / 2, over V [Jansen 1999; Saltelli et al. 2010, table 2].
+    From correlations, less what A and B correlate by chance: with a = r(A, AB_i), b = r(B, AB_i) and c = r(A, B),
+    S_i = (b - c a) / (1 - c²) and T_i = 1 - (a - c b) / (1 - c²) [Glen and Isaacs 2012, D3]. On 32 to 128 points the
+    error was a half of that of Saltelli's (2010) and Jansen's (1999) estimators, and a fifth on additive functions.
     """
     n = len(y) // (k + 2)
     if _is_flat(y):
         return _undefined(k, n)
-    a, b, mixed = y[:n], y[n : 2 * n], [y[(2 + i) * n : (3 + i) * n] for i in range(k)]
-    centre = y[: 2 * n].mean(axis=0)
-    variance = (_products(a - centre) + _products(b - centre)) / 2
-    drawn = _replication_weights(seed, y.shape[1]), _row_weights(seed, n)
-    first = [_ratio(variance - _products(b - each) / 2, variance, *drawn) for each in mixed]
-    total = [_ratio(_products(a - each) / 2, variance, *drawn) for each in mixed]
+    drawn = _row_weights(seed, n) / n, _replication_weights(seed, y.shape[1])
+    a, b, *mixed = y.reshape(k + 2, n, -1)
+    aa, bb, ab = (_covariance(*pair, *drawn) for pair in ((a, a), (b, b), (a, b)))
+    first, total = [], []
+    for each in mixed:
+        own, with_a, with_b = (_covariance(other, each, *drawn) for other in (each, a, b))
+        ra, rb, chance = _correlation(with_a, aa, own), _correlation(with_b, bb, own), _correlation(ab, aa, bb)
+        first.append(_percentiles((rb - chance * ra) / (1 - chance**2), n))
+        total.append(_percentiles(1 - (ra - chance * rb) / (1 - chance**2), n))
     return Indices(tuple(first), tuple(total))
+
+
+def _correlation(covariance: F8, one: F8, other: F8) -> F8:
+    return _divided(covariance, np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0)))
+
+
+def _divided(above: F8, below: F8) -> F8:
+    """Quotients, NaN where the divisor is not above 0."""
+    quotients: F8 = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return quotients
+
+
+def _covariance(x: F8, y: F8, rows: F8, replications: F8) -> F8:
+    """Covariance over points of x and y (n, n_replications), of different replications, for every resample (m,).
+
+    rows (m, n) shares of the points, replications (m, n_replications) how often each counts.
+    """
+    n, r = x.shape
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    together = (rows @ (x[:, :, None] * y[:, None, :]).reshape(n, r * r)).reshape(-1, r, r)
+    together -= (rows @ x)[:, :, None] * (rows @ y)[:, None, :]
+    counts = _pairs(replications)
+    total = counts.sum(axis=(1, 2))  # 0: the same replication was drawn every time
+    sums: F8 = (together * counts).sum(axis=(1, 2))
+    return _divided(sums, total)
+
+
+def _pairs(replications: F8) -> F8:
+    """How often each pair of different replications counts, shape (m, n_replications, n_replications)."""
+    r = replications.shape[1]
+    apart = 1.0 - np.eye(r) if r > 1 else np.ones((1, 1))
+    return replications[:, :, None] * replications[:, None, :] * apart
 
 
 def _is_flat(y: F8) -> bool:
@@ -101,25 +138,14 @@ def _undefined(k: int, n: int) -> Indices:
     return Indices(none, none)
 
 
-def _products(y: F8) -> F8:
-    """y_r y_s of every point, shape (n, n_replications, n_replications)."""
-    return y[:, :, None] * y[:, None, :]
+def _ratio(top: F8, bottom: F8, replications: F8) -> Interval:
+    """Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
 
-
-def _ratio(top: F8, bottom: F8, replications: F8, rows: F8 | None = None) -> Interval:
-    """Σ top / Σ bottom over points and pairs of different replications, with its bootstrap interval.
-
-    top, bottom (n, n_replications, n_replications); replications, rows (1 + resamples, n_replications or n) weights,
-    the first of them all 1.
+    top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications): how often each counts.
     """
-    n, r = top.shape[:2]
-    points = np.ones((len(replications), n)) if rows is None else rows
-    apart = 1.0 - np.eye(r) if r > 1 else np.ones((1, 1))
-    pairs = (replications[:, :, None] * replications[:, None, :] * apart).reshape(len(replications), -1)
-    above = ((points @ top.reshape(n, -1)) * pairs).sum(axis=1)
-    below = ((points @ bottom.reshape(n, -1)) * pairs).sum(axis=1)
-    found = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
-    return _percentiles(found, n)
+    counts = _pairs(replications)
+    above, below = (top * counts).sum(axis=(1, 2)), (bottom * counts).sum(axis=(1, 2))
+    return _percentiles(_divided(above, below), len(top))
 
 
 def _percentiles(found: F8, n: int) -> Interval:

@@ -16,6 +16,7 @@ from factory_sim.study.compare import as_dict, base_of, finite, line_values, pai
 from factory_sim.study.design import BASE, Bench, Variant
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sampling import GRID, SOBOL
+from factory_sim.study.store import StudyError
 from factory_sim.views.frames import point_frame
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ def answer(study: Study, responses: Sequence[str] = ()) -> dict[str, Any]:
     chosen = tuple(responses or study.header["responses"])
     names = [_arm_of(factors, texts) or base.name for texts in about["points"]]
     found = pairs(study, base.name, *names)
+    if len(found) < 2:
+        msg = "The study is not finished: `factory-sim sweep` with the same file goes on with it."
+        raise StudyError(msg)
     y = {kpi: np.array([line_values(study, name, kpi, found) for name in names]) for kpi in chosen}
     before = {kpi: line_values(study, base.name, kpi, found) for kpi in chosen}
     return {

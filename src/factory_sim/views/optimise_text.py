@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from factory_sim.views.study_text import moved
-from factory_sim.views.sweep_text import estimate, give_or_take, head, label, named
+from factory_sim.views.sweep_text import estimate, figures, give_or_take, head, label, named
 from factory_sim.views.text import number, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import RenderableType
+    from rich.table import Table
 
 FRONT_SHOWN = 20
 
 
 def optimise_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     """What an optimisation says."""
-    first, about = next(iter(answer["objectives"].items()))
-    chosen, sure = answer["selected"], answer["guarantee"]
-    value = f"{estimate(chosen['responses'][first], about['unit'])} {unit(about['unit'])}"
-    verb = "selected" if sure["decided"] else "leading, not decided"
-    lines: list[RenderableType] = [f"{verb}: {named(chosen['values'])}: {label(first)} {value}"]
-    if chosen["change_pct"][first]:
-        lines.append(f"Change      {moved(chosen['change_pct'][first], unit=' %')} against {answer['base']} as it is")
+    lines: list[RenderableType] = [*headline(answer)]
     lines.append(f"Guarantee   {guarantee(answer)}")
     if any(each["price"] for each in answer["variables"]):
         lines.append(f"Cost        {cost(answer)}")
@@ -35,6 +28,17 @@ def optimise_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     if hidden > 0:
         lines.append(f"... and {hidden} more: --csv and --json write all of them.")
     return [*lines, "", _runs(answer)]
+
+
+def headline(answer: Mapping[str, Any]) -> list[str]:
+    """The selected choice, what comes of it, and by how much that differs from the plant as it is."""
+    first, about = next(iter(answer["objectives"].items()))
+    chosen = answer["selected"]
+    value = f"{estimate(chosen['responses'][first], about['unit'])} {unit(about['unit'])}"
+    verb = "selected" if answer["guarantee"]["decided"] else "leading, not decided"
+    change = chosen["change_pct"][first]
+    against = f"   {moved(change, unit=' %')} against {answer['base']} as it is" if change else ""
+    return [f"{verb}: {named(chosen['values'])}: {label(first)} {value}{against}"]
 
 
 def guarantee(answer: Mapping[str, Any]) -> str:
@@ -80,16 +84,15 @@ def _front(answer: Mapping[str, Any]) -> Table:
     priced = any(each["price"] for each in answer["variables"])
     heads = [each["title"] for each in answer["variables"]] + [f"cost, {answer['currency']}"] * priced
     heads += [head(kpi, about["unit"]) for kpi, about in answer["objectives"].items()]
-    table = Table(*heads, "on front, %", "", box=None, pad_edge=False)
-    for column in table.columns[:-1]:
-        column.justify = "right"
+    rows = []
     for each in answer["front"][:FRONT_SHOWN]:
         values = [str(value) for value in each["values"].values()] + [number(each["cost"])] * priced
         shown = [give_or_take(each["responses"][kpi], about["unit"]) for kpi, about in answer["objectives"].items()]
-        table.add_row(*values, *shown, f"{100 * each['share_on_front']:.0f}", "selected" if each["selected"] else "")
+        often = f"{100 * each['share_on_front']:.0f}"
+        rows.append([*values, *shown, often, "selected" if each["selected"] else ""])
     before = [give_or_take(answer["before"][kpi], about["unit"]) for kpi, about in answer["objectives"].items()]
-    table.add_row("as it is", *[""] * (len(answer["variables"]) - 1 + priced), *before, "", "")
-    return table
+    rows.append(["as it is", *[""] * (len(answer["variables"]) - 1 + priced), *before, "", ""])
+    return figures([*heads, "on front, %", ""], rows)
 
 
 def _runs(answer: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 POINTS_SHOWN = 20
-_METHODS = {
+METHODS = {
     "grid": "share of the variance over the grid",
     "sobol": "share of the variance over the ranges (Sobol' indices)",
     "src": "standardised regression coefficients",
@@ -28,19 +29,22 @@ _POOR = 0.7  # of the variance explained: below, coefficients mislead
 def sweep_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     """What a sweep says."""
     first = next(iter(answer["responses"]))
-    lines: list[RenderableType] = [_head(answer, first)]
-    strongest = _strongest(answer["sensitivity"][first])
-    if strongest:
-        lines.append(strongest.format(label(first)))
-    lines += ["", _points(answer, first)]
-    hidden = len(answer["points"]) - POINTS_SHOWN
+    lines: list[RenderableType] = [*headline(answer), "", _points(answer, first)]
+    hidden = len(ranked(answer)) - POINTS_SHOWN
     if hidden > 0:
         lines.append(f"... and {hidden:,} more points: --csv and --json write all of them.")
     for kpi, found in answer["sensitivity"].items():
-        lines += ["", f"{label(kpi)}: {_METHODS[found['method']]}", _sensitivity(found)]
+        lines += ["", f"{label(kpi)}: {METHODS[found['method']]}", _sensitivity(found)]
         lines += _warnings(found)
     lines += ["", _runs(answer)]
     return lines
+
+
+def headline(answer: Mapping[str, Any]) -> list[str]:
+    """The best point, and the factor that moves the first response most."""
+    first = next(iter(answer["responses"]))
+    strongest = _strongest(answer["sensitivity"][first])
+    return [_head(answer, first), *([strongest.format(label(first))] if strongest else [])]
 
 
 def label(kpi: str) -> str:
@@ -61,10 +65,13 @@ def estimate(found: Mapping[str, float | None], unit_text: str) -> str:
 def give_or_take(found: Mapping[str, float | None], unit_text: str) -> str:
     """A mean with half the width of its interval: 63.1±0.8."""
     mean, high = found["mean"], found["high"]
-    if mean is None:
-        return "-"
-    half = "" if high is None else f"±{100 * (high - mean) if unit_text == '1' else high - mean:.2g}"
-    return f"{number(mean, unit_text)}{half}"
+    if mean is None or high is None or high == mean:
+        return "-" if mean is None else number(mean, unit_text)
+    factor = 100 if unit_text == "1" else 1
+    half = factor * (high - mean)
+    digits = 1 if half >= 3 * 10 ** math.floor(math.log10(half)) else 2  # 0.32 and 0.1 say as much
+    places = max(0, digits - 1 - math.floor(math.log10(half)))
+    return f"{factor * mean:,.{places}f}±{half:,.{places}f}"
 
 
 def head(kpi: str, unit_text: str) -> str:
@@ -100,24 +107,42 @@ def _strongest(found: Mapping[str, Any]) -> str:
 
 
 def _points(answer: Mapping[str, Any], first: str) -> Table:
-    better = answer["responses"][first]["better"] or 1
     titles = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
     heads = [head(kpi, about["unit"]) for kpi, about in answer["responses"].items()]
-    table = Table(*titles.values(), *heads, "change, %", box=None, pad_edge=False)
-    for column in table.columns:
-        column.justify = "right"
-    ranked = sorted(answer["points"], key=lambda point: -better * _mean(point, first, better))
-    for point in ranked[:POINTS_SHOWN]:
+    rows = []
+    for point in ranked(answer)[:POINTS_SHOWN]:
         shown = [give_or_take(point["responses"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
         change = point["change_pct"][first]
-        table.add_row(*(point["values"][address] for address in titles), *shown, moved(change) if change else "-")
-    table.add_row("as it is", *[""] * (len(titles) - 1), *_before(answer), "")
+        values = (point["values"][address] for address in titles)
+        rows.append([*values, *shown, give_or_take(change, "") if change else "-"])
+    rows.append(["as it is", *[""] * (len(titles) - 1), *_before(answer), ""])
+    return figures([*titles.values(), *heads, "change, %"], rows)
+
+
+def figures(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of figures, which on a narrow screen breaks its heads and never a figure."""
+    table = Table(box=None, pad_edge=False)
+    for n, name in enumerate(heads):
+        widest = max((len(row[n]) for row in rows), default=0)
+        table.add_column(name, justify="right", min_width=widest, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _mean(point: Mapping[str, Any], kpi: str, better: int) -> float:
-    mean = point["responses"][kpi]["mean"]
-    return float("-inf") * better if mean is None else float(mean)
+def ranked(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every point once, the best first response first."""
+    first, about = next(iter(answer["responses"].items()))
+    sign = about["better"] or 1
+
+    def score(point: Mapping[str, Any]) -> float:
+        mean = point["responses"][first]["mean"]
+        return math.inf if mean is None else -sign * float(mean)
+
+    once: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for point in answer["points"]:
+        once.setdefault(tuple(point["values"].values()), point)
+    return sorted(once.values(), key=score)
 
 
 def _before(answer: Mapping[str, Any]) -> list[str]:

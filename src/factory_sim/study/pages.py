@@ -1,0 +1,24 @@
+"""Which page a study is drawn on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.study import optimise, sweep
+from factory_sim.study.reporting import report_data
+from factory_sim.views.points import optimise_html, sweep_html
+from factory_sim.views.report import html
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.records import Study
+
+
+def page_of(study: Study, path: Path) -> str:
+    """A study as one offline HTML file: of a comparison, a sweep or an optimisation. Raises StudyError."""
+    if "sweep" in study.header:
+        return sweep_html(sweep.answer(study))
+    if "optimise" in study.header:
+        return optimise_html(optimise.saved(study))
+    return html(report_data(study, path))
