@@ -37,10 +37,13 @@ def check(
 
 def _summary(plant: Plant) -> str:
     modes = sum(len(machine.failures) for machine in plant.machines)
-    size = f"{len(plant.sections)} sections, {len(plant.operations)} operations, {len(plant.machines)} machines"
+    counts = {
+        "section": len(plant.sections), "operation": len(plant.operations), "machine": len(plant.machines),
+        "sensor": len(plant.sensors), "failure mode": modes,
+    }  # fmt: skip
     lines = [
         f"{plant.name}: {plant.title}",
-        f"  {size}, {len(plant.sensors)} sensors, {modes} failure modes",
+        "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),
         f"  slowest operation as planned: {_slowest(plant)}",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
