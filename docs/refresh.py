@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ROOT / "docs" / "generated"
@@ -20,9 +21,13 @@ COMMANDS = {
     "bench": ["bench"],
     "coverage": ["selftest", "coverage"],
     "why": ["selftest", "why"],
+    "station_and_vehicles": ["sweep", "docs/examples/station_and_vehicles.yaml"],
+    "places": ["optimise", "docs/examples/places.yaml"],
+    "vehicles_and_crews": ["optimise", "docs/examples/vehicles_and_crews.yaml"],
 }
-LONG = {"why"}  # only when it is named
-PAGES = (ROOT / "README.md", ROOT / "docs" / "studies.md")
+LONG = {"why", "vehicles_and_crews"}  # only when it is named
+PAGES = (ROOT / "README.md", ROOT / "docs" / "studies.md", ROOT / "docs" / "sweeps.md")
+KEEPING = {"sweep", "optimise"}  # commands that keep a study: here in a folder that goes
 
 
 def block(name: str, text: str) -> str:
@@ -45,15 +50,22 @@ def generated() -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(GENERATED.glob("*.txt"))}
 
 
+def printed(words: list[str]) -> str:
+    """What a command prints, but for the line that names its study's file."""
+    environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
+    with TemporaryDirectory() as folder:
+        kept = ["--study", f"{folder}/study.jsonl"] if words[0] in KEEPING else []
+        command = [sys.executable, "-m", "factory_sim", *words, *kept]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines() if folder not in line]
+    return "\n".join(lines) + "\n"
+
+
 def main(names: list[str]) -> None:
     GENERATED.mkdir(exist_ok=True)
     for name in names or [each for each in COMMANDS if each not in LONG]:
         print(f"factory-sim {' '.join(COMMANDS[name])} ...", flush=True)
-        command = [sys.executable, "-m", "factory_sim", *COMMANDS[name]]
-        environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
-        (GENERATED / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (GENERATED / f"{name}.txt").write_text(printed(COMMANDS[name]), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_blocks(page.read_text(encoding="utf-8"), generated()), encoding="utf-8")
 

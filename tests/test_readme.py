@@ -1,4 +1,4 @@
-"""README and studies.md show what the commands printed, and nothing that a person typed."""
+"""README, studies.md and sweeps.md show what the commands printed, and nothing that a person typed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "block"), zip(refresh.PAGES, ("demo", "coverage"), strict=True))
+@pytest.mark.parametrize(("page", "block"), zip(refresh.PAGES, ("demo", "coverage", "places"), strict=True))
 def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> None:
     content = page.read_text(encoding="utf-8")
     names = re.findall(r"<!-- generated (\w+) -->", content)

@@ -311,6 +311,12 @@ def test_typed_counts_stay_whole(read: Read) -> None:
     assert op(plant, "OP40").inspection.scrap == pytest.approx(0.02)  # type: ignore[union-attr]
 
 
+def test_a_value_can_be_set_that_may_be_there_already(read: Read, problems: Problems) -> None:
+    same = read(overrides=("OP30.cycle_time:=56 s", "agv.count:= 4"))
+    assert same.digest == read(overrides=("agv.count=4",)).digest
+    assert "changes nothing" in problems(overrides=("OP30.cycle_time=56 s",))[0].message
+
+
 def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
     assert read(overrides=("HOB1.power.busy=9kW",)).machines[3].power_w[3] == 9000
 

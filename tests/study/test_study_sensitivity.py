@@ -111,6 +111,22 @@ def test_whole_numbers_stay_whole_and_inside(low: int, more: int, u: float) -> N
     assert low <= int(level.text) == level.number <= low + more
 
 
+@pytest.mark.parametrize(
+    ("value", "number", "unit"),
+    [("37 s", 37, "s"), (6, 6, ""), ("2.5 %", 2.5, "%"), ("12 EUR/h", 12, "EUR/h"), ("nearest", None, "nearest"),
+     ("exponential(20 s)", None, "exponential(20 s)"), ("4 x", None, "4 x")],
+)  # fmt: skip
+def test_a_value_is_a_number_with_its_unit_or_a_word(value: str | int, number: float | None, unit: str) -> None:
+    found, of = sampling.split(value)
+    assert (of, None if np.isnan(found) else found) == (unit, number)
+
+
+def test_units_of_one_dimension_convert_and_others_do_not() -> None:
+    assert sampling.in_unit(2, "min", "s") == 120
+    with pytest.raises(ValueError, match="has unit kW, where the first value has s"):
+        sampling.in_unit(2, "kW", "s")
+
+
 def test_a_sobol_design_has_saltellis_order() -> None:
     k, n = 3, 8
     x = numbers(sampling.sobol(factors(k), n, SEED))

@@ -57,23 +57,27 @@ def _slowest(plant: Plant) -> str:
 
 
 def schema(
+    of: Annotated[str, typer.Argument(help="plant (scenarios too), sweep or optimise.")] = "plant",
+    *,
     out: Annotated[Path | None, typer.Option(help="Write it there instead of to the terminal.", dir_okay=False)] = None,
 ) -> None:
-    """Print the JSON Schema of plant files, from which editors complete and check while you type.
+    """Print the JSON Schema of plant, sweep or optimise files, from which editors complete and check while you type.
 
     Example: factory-sim schema --out plant.schema.json
     """
     import json
 
     from factory_sim import doors
-    from factory_sim.plant.schema import json_schema
+    from factory_sim.plant.schema import json_schema, study_schema
 
-    text = json.dumps(json_schema(doors.catalogue()), indent=2, ensure_ascii=False) + "\n"
+    options.one_of("kind of file", of, ("plant", "sweep", "optimise"))
+    found = json_schema(doors.catalogue()) if of == "plant" else study_schema(of)
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
-        typer.echo(f"Wrote {out}. In an editor with YAML support, begin a plant file with:")
+        typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
         typer.echo(f"  # yaml-language-server: $schema={out}")
 
 

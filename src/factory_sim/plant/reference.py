@@ -1,11 +1,11 @@
-"""The tables of docs/plant_file.md, drawn from the shapes, so that the reference cannot be out of date."""
+"""The tables of docs/plant_file.md and docs/sweeps.md, drawn from the shapes: never out of date."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.plant import shapes
+from factory_sim.plant import shapes, study_shapes
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -15,7 +15,12 @@ _MARK = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def filled(text: str) -> str:
     """The document with the table of every `<!-- keys: Shape -->` ... `<!-- end -->` drawn anew."""
-    return _MARK.sub(lambda mark: f"{mark[1]}{table(getattr(shapes, mark[2]))}{mark[3]}", text)
+    return _MARK.sub(lambda mark: f"{mark[1]}{table(_shape(mark[2]))}{mark[3]}", text)
+
+
+def _shape(name: str) -> type[BaseModel]:
+    shape: type[BaseModel] = getattr(study_shapes if hasattr(study_shapes, name) else shapes, name)
+    return shape
 
 
 def table(shape: type[BaseModel]) -> str:

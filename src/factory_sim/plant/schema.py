@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.plant import shapes
+from factory_sim.plant import shapes, study_shapes
 from factory_sim.plant.build import PROFILES
 
 if TYPE_CHECKING:
@@ -40,6 +40,23 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
         "else": {"$ref": "#/$defs/Plant"},
         "$defs": defs,
     }
+
+
+def study_schema(name: str) -> dict[str, Any]:
+    """A schema for the files of `factory-sim sweep` or `optimise`."""
+    model: type[study_shapes.Runs] = study_shapes.Sweep if name == "sweep" else study_shapes.Optimise
+    of = model.model_json_schema(ref_template="#/$defs/{model}")
+    defs = _tidy(of.pop("$defs"))
+    if name == "sweep":
+        factors = of["properties"]["factors"]
+        short = defs["Factor"]["properties"]["levels"]
+        factors["additionalProperties"] = {"anyOf": [short, factors["additionalProperties"]]}
+        _or_text(of["properties"], "responses", "One alone needs no list.")
+    else:
+        _or_text(of["properties"], "objectives", "One alone needs no list.")
+        _or_text(defs["Limit"]["properties"], "of", "One alone needs no list.")
+    title = f"factory_sim {name} file"
+    return {"$schema": DIALECT, **_tidy(of), "title": title, "required": [name], "$defs": defs}
 
 
 def _tidy(schema: Any) -> Any:

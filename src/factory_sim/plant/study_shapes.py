@@ -79,8 +79,14 @@ class Runs(Shape):
 
     title: q.Text | None = Field(default=None, description="For people; the file's name without it.")
     question: q.Text | None = Field(default=None, description="What it answers.")
-    duration: q.Seconds = Field(default=28800.0, description="Length of the analysed window of every run: 8 h.")
-    warm_up: WarmUp = Field(default=None, description="Dropped from every run's start; `auto`: found by pilot runs.")
+    duration: q.Seconds = Field(
+        default=28800.0, json_schema_extra={"default": "8 h"}, description="Length of the analysed window of every run."
+    )
+    warm_up: WarmUp = Field(
+        default=None,
+        json_schema_extra={"default": "auto"},
+        description="Dropped from every run's start; `auto`: found by pilot runs.",
+    )
     seed: q.Count = Field(default=1, description="Of all random streams, of the design and of the search.")
 
 
@@ -163,5 +169,6 @@ class Optimise(Runs):
     confidence: q.Share = Field(default=0.95, description="Probability with which the best is to be selected.")
     indifference: Indifference = Field(
         default=(0.005, True),
+        json_schema_extra={"default": "0.5 %"},
         description="Smallest difference of the first objective that matters: per cent of the plant's, or its unit.",
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GRID, LATIN, SOBOL = "grid", "latin_hypercube", "sobol"
 MOST_POINTS = 100_000
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+_CURRENCY = re.compile(r"[A-Z]{3}(\s*/\s*\w+)?")
 _STEPS = 4  # a range is divided into 10,000 steps at least: what is typed is what is simulated and analysed
 
 
@@ -95,12 +96,11 @@ def split(value: str | float) -> tuple[float, str]:
     if not isinstance(value, str):
         return float(value), ""
     match = _NUMBER.fullmatch(value)
-    return (float(match[1]), match[2]) if match and (not match[2] or dimension_of(match[2])) else (math.nan, value)
+    return (float(match[1]), match[2]) if match and _is_unit(match[2]) else (math.nan, value)
 
 
-def dimension_of(unit: str) -> str:
-    """The dimension that a unit is of; "" when there is none."""
-    return next((name for name, known in units.UNITS.items() if unit and unit in known), "")
+def _is_unit(text: str) -> bool:
+    return any(text in known for known in units.UNITS.values()) or _CURRENCY.fullmatch(text) is not None
 
 
 def in_unit(number: float, unit: str, wanted: str) -> float:

@@ -32,8 +32,8 @@ def searched(space: Space, better: Sequence[int], n: int, seed: int, evaluate: E
     directions = ["maximize" if each > 0 else "minimize" for each in better]
     sampler = optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
     study = optuna.create_study(directions=directions, sampler=sampler)
-    for corner in ("low", "high"):
-        study.enqueue_trial({v.address: getattr(v, corner) for v in space.variables})
+    for start in ("low", "high", "owned"):
+        study.enqueue_trial({v.address: min(max(getattr(v, start), v.low), v.high) for v in space.variables})
     known: dict[Choice, Sequence[float]] = {}
     for _ in range(math.ceil(_PATIENCE * n / size)):
         if len(known) >= n:
