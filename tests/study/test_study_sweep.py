@@ -46,6 +46,7 @@ def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: P
     for text, rate in rates.items():
         assert rate["mean"] == pytest.approx(3600 / int(text.split()[0]), abs=1)
     assert found["best"] == 0
+    assert found["not_told_apart"] == []
     assert found["points"][1]["change_pct"]["good_parts_per_h"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     energy = [point["responses"]["kwh_per_part"]["mean"] for point in found["points"]]
     assert energy == pytest.approx([2 * t / 3600 for t in (20, 30, 40)], rel=0.01)
@@ -115,6 +116,14 @@ def test_more_replications_go_on_and_other_points_are_another_study(one: Path) -
 def test_the_answer_is_in_the_study_file_alone(one: Path) -> None:
     found = swept(one)
     assert answer(store.load(found.file)) == found.answer
+
+
+def test_what_cannot_be_told_apart_from_the_best_is_said(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_bytes((folder / "line.yaml").read_bytes())
+    text = "sweep: line.yaml\nfactors: {TEST.buffer: [3, 4, 0]}\nreplications: 3\nduration: 1 h\nwarm_up: 15 min\n"
+    found = swept(tmp_path, text.replace("0]", "0], WASH.cycle_time: [45 s, 80 s]")).answer
+    near = {found["points"][n]["values"]["WASH.cycle_time"] for n in found["not_told_apart"]}
+    assert near == {"45 s"}  # the buffer hardly matters; eighty seconds do
 
 
 def test_a_frame_has_a_row_a_point(one: Path) -> None:

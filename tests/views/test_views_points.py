@@ -39,7 +39,8 @@ def sweep_answer(method: str = "grid") -> dict[str, Any]:
     both = {"A.buffer": each, "<b>.policy": each}
     found = {"method": method, "factors": both, "explained": {"src": 0.95, "srrc": 0.9}}
     return {
-        "title": "A <sweep>", "question": "Why?", "base": "line", "design": method, "replications": 5, "best": 2,
+        "title": "A <sweep>", "question": "Why?", "base": "line", "design": method, "replications": 5,
+        "best": 2, "not_told_apart": [0],
         "responses": KPIS, "before": {kpi: about(40.0) for kpi in KPIS},
         "factors": [
             {"address": "A.buffer", "title": "places", "unit": "", "scale": False},
@@ -110,6 +111,7 @@ def test_a_page_is_whole_and_asks_nobody(name: str) -> None:
 def test_the_answer_stands_first_and_names_are_text() -> None:
     page = PAGES["grid"]
     assert page.index("best good parts per planned hour: 43.5") < page.index("Which factor matters")
+    assert "1 other point cannot be told apart from it" in page
     assert "A &lt;sweep&gt;" in page
     assert "<b>.policy" not in page
     assert page.count("<circle") == 4 * 4 - 2  # a point without a value is not drawn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import interval, percent
+from factory_sim.analysis.paired import holm, interval, p_value, percent
 from factory_sim.doors import KPIS
 from factory_sim.study import plans, sampling, sensitivity, store
 from factory_sim.study.cluster import hired
@@ -135,7 +135,7 @@ def answer(study: Study, responses: Sequence[str] = ()) -> dict[str, Any]:
             }
             for n, texts in enumerate(about["points"])
         ],
-        "best": _best(y[chosen[0]], KPIS[chosen[0]].better),
+        **_best(y[chosen[0]], KPIS[chosen[0]].better, [tuple(texts) for texts in about["points"]]),
         "sensitivity": {kpi: _sensitivity(about, factors, y[kpi], study.header["seed"]) for kpi in chosen},
         "study": about_study(study),
     }  # fmt: skip
@@ -174,12 +174,20 @@ def _levels(factors: Sequence[Factor], texts: Sequence[str]) -> list[sampling.Le
     ]
 
 
-def _best(y: F8, better: int) -> int | None:
-    """The point with the best mean response; None where no better is known or no value."""
-    means = y.mean(axis=1)
+def _best(y: F8, better: int, points: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """The point with the best mean response, and those not told apart from it: by paired t-tests, adjusted by Holm.
+
+    None and [] where no better is known or no value.
+    """
+    means = better * y.mean(axis=1)
     if not better or not np.isfinite(means).any():
-        return None
-    return int(np.nanargmax(better * means))
+        return {"best": None, "not_told_apart": []}
+    best = int(np.nanargmax(means))
+    once = {point: n for n, point in reversed(list(enumerate(points)))}
+    others = sorted(n for point, n in once.items() if point != points[best] and np.isfinite(means[n]))
+    p = holm([p_value(y[n] - y[best]) for n in others])
+    near = [n for n, value in zip(others, p.tolist(), strict=True) if value > 1 - sensitivity.CONFIDENCE]
+    return {"best": best, "not_told_apart": near}
 
 
 def _sensitivity(about: Mapping[str, Any], factors: Sequence[Factor], y: F8, seed: int) -> dict[str, Any]:

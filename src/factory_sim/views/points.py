@@ -25,6 +25,7 @@ def sweep_html(answer: Mapping[str, Any]) -> str:
         "sweep.html",
         answer=answer,
         head=sweep_text.headline(answer),
+        titles=sweep_text.titles(answer),
         points=sweep_text.ranked(answer)[:ROWS],
         best=None if best is None else answer["points"][best],
         pictures={kpi: [_effect(answer, kpi, factor) for factor in answer["factors"]] for kpi in answer["responses"]},

@@ -34,7 +34,7 @@ def sweep_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     if hidden > 0:
         lines.append(f"... and {hidden:,} more points: --csv and --json write all of them.")
     for kpi, found in answer["sensitivity"].items():
-        lines += ["", f"{label(kpi)}: {METHODS[found['method']]}", _sensitivity(found)]
+        lines += ["", f"{label(kpi)}: {METHODS[found['method']]}", _sensitivity(found, titles(answer))]
         lines += _warnings(found)
     lines += ["", _runs(answer)]
     return lines
@@ -43,7 +43,7 @@ def sweep_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
 def headline(answer: Mapping[str, Any]) -> list[str]:
     """The best point, and the factor that moves the first response most."""
     first = next(iter(answer["responses"]))
-    strongest = _strongest(answer["sensitivity"][first])
+    strongest = _strongest(answer["sensitivity"][first], titles(answer))
     return [_head(answer, first), *([strongest.format(label(first))] if strongest else [])]
 
 
@@ -91,10 +91,17 @@ def _head(answer: Mapping[str, Any], kpi: str) -> str:
     against = best["change_pct"][kpi]
     versus = f"   {moved(against, unit=' %')} against {answer['base']} as it is" if against else ""
     value = f"{estimate(best['responses'][kpi], about['unit'])} {unit(about['unit'])}"
-    return f"best {label(kpi)}: {value} at {named(best['values'])}{versus}"
+    near = len(answer["not_told_apart"])
+    others = f"; {near:,} other point{'s' if near > 1 else ''} cannot be told apart from it" if near else ""
+    return f"best {label(kpi)}: {value} at {named(best['values'])}{versus}{others}"
 
 
-def _strongest(found: Mapping[str, Any]) -> str:
+def titles(answer: Mapping[str, Any]) -> dict[str, str]:
+    """What a person calls each factor, by address."""
+    return {factor["address"]: factor["title"] for factor in answer["factors"]}
+
+
+def _strongest(found: Mapping[str, Any], titles_: Mapping[str, str]) -> str:
     shares = found["method"] in {"grid", "sobol"}
     by = {address: each["total" if shares else found["method"]] for address, each in found["factors"].items()}
     known = {address: each for address, each in by.items() if each["mean"] is not None}
@@ -102,21 +109,21 @@ def _strongest(found: Mapping[str, Any]) -> str:
         return ""
     top = max(known, key=lambda address: abs(known[address]["mean"]))
     if not shares:
-        return f"{top} moves {{}} most: coefficient {moved(known[top])}"
-    return f"{top} moves {{}} most: {_percent(known[top])} of its variance, interactions included"
+        return f"{titles_[top]} moves {{}} most: coefficient {moved(known[top])}"
+    return f"{titles_[top]} moves {{}} most: {_percent(known[top])} of its variance, interactions included"
 
 
 def _points(answer: Mapping[str, Any], first: str) -> Table:
-    titles = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
+    named_ = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
     heads = [head(kpi, about["unit"]) for kpi, about in answer["responses"].items()]
     rows = []
     for point in ranked(answer)[:POINTS_SHOWN]:
         shown = [give_or_take(point["responses"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
         change = point["change_pct"][first]
-        values = (point["values"][address] for address in titles)
+        values = (point["values"][address] for address in named_)
         rows.append([*values, *shown, give_or_take(change, "") if change else "-"])
-    rows.append(["as it is", *[""] * (len(titles) - 1), *_before(answer), ""])
-    return figures([*titles.values(), *heads, "change, %"], rows)
+    rows.append(["as it is", *[""] * (len(named_) - 1), *_before(answer), ""])
+    return figures([*named_.values(), *heads, "change, %"], rows)
 
 
 def figures(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -149,18 +156,18 @@ def _before(answer: Mapping[str, Any]) -> list[str]:
     return [give_or_take(answer["before"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
 
 
-def _sensitivity(found: Mapping[str, Any]) -> Table:
+def _sensitivity(found: Mapping[str, Any], titles_: Mapping[str, str]) -> Table:
     if found["method"] in {"src", "srrc"}:
         table = Table("", "coefficient", box=None, pad_edge=False)
         for address, each in _by_size(found, found["method"]):
-            table.add_row(f"  {address}", moved(each[found["method"]]))
+            table.add_row(f"  {titles_[address]}", moved(each[found["method"]]))
         return table
     with_effects = any("effects" in each for each in found["factors"].values())
     heads = ["", "alone, %", "with interactions, %", *(["mean effect by level"] if with_effects else [])]
     table = Table(*heads, box=None, pad_edge=False)
     for address, each in _by_size(found, "total"):
         effects = ", ".join(f"{e['level']}: {_signed(e['mean'])}" for e in each.get("effects", ()))
-        table.add_row(f"  {address}", _percent(each["first"], ""), _percent(each["total"], ""), effects)
+        table.add_row(f"  {titles_[address]}", _percent(each["first"], ""), _percent(each["total"], ""), effects)
     return table
 
 
