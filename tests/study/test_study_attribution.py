@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, permutations
+from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from study_lines import game
 
 from factory_sim.analysis.paired import percent
-from factory_sim.study.attribute import EXACT, SAMPLED, attribution
+from factory_sim.study.attribute import EXACT, SAMPLED, attribution, prepare
 from factory_sim.study.compare import line_rate
+from factory_sim.study.run import Watcher
 
 if TYPE_CHECKING:
     from factory_sim.records import Study
@@ -82,6 +85,61 @@ def test_eleven_groups_are_sampled_and_still_sum_to_the_whole() -> None:
     whole = percent(*([study.trials[name, r].line["good_parts_per_h"] for r in range(6)] for name in ("base", "after")))
     assert sum(part["mean"] for part in found.parts.values()) == pytest.approx(whole.mean, abs=1e-9)
     assert max(found.parts, key=lambda name: found.parts[name]["mean"]) == "a"
+
+
+def test_shares_known_in_some_pairs_are_brought_to_all_of_them() -> None:
+    """Noise that all subsets of a replication share: six pairs of thirty, corrected, know what all thirty know."""
+    noise = np.random.default_rng(1).normal(0, 5, 30)
+    worth = {"a": 1.0, "b": 3.0, "c": 6.0}
+
+    def rate(subset: frozenset[str], r: int) -> float:
+        return 100 + sum(worth[g] for g in subset) * (1 + noise[r] / 10)
+
+    study = game(GROUPS, rate, 30, ALL)
+    whole = attribution(study, study.arms["after"])
+    few = {key: t for key, t in study.trials.items() if key[1] < 6 or key[0] in {"base", "after"}}
+    some = attribution(type(study)(study.header, study.arms, few), study.arms["after"])
+    assert whole is not None
+    assert some is not None
+    assert (whole.pairs, some.pairs, some.method) == (30, 6, EXACT)
+    assert sum(part["mean"] for part in some.parts.values()) == pytest.approx(line_rate(study, "after").mean, abs=1e-9)
+    for group in GROUPS:
+        assert some.parts[group]["mean"] == pytest.approx(whole.parts[group]["mean"], abs=1e-6)
+        assert whole.parts[group]["low"] <= 100 * worth[group] / 100 <= whole.parts[group]["high"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "pairs", "method", "trials"),
+    [(3, 10, EXACT, 60), (3, 40, EXACT, 120), (5, 30, EXACT, 120), (6, 30, SAMPLED, 120), (30, 30, SAMPLED, 232)],
+)
+def test_without_a_budget_the_plan_depends_on_numbers_alone(groups: int, pairs: int, method: str, trials: int) -> None:
+    names = [f"g{i}" for i in range(groups)]
+    study = game(names, lambda s, r: 100 + len(s) + r, pairs, [frozenset(), frozenset(names)])
+    ran: list[tuple[str, int]] = []
+
+    class Session:
+        pool, setting, watcher = Namespace(workers=7), Namespace(seed=1), Watcher()
+
+        def __init__(self) -> None:
+            self.study, self.bench = study, Namespace(load=lambda _: study.arms["base"])
+
+        def seconds(self, _detail: object) -> float:
+            return 1e9
+
+        def names(self, *_: str) -> list[str]:
+            return ["base"]
+
+        def probe(self, _variant: object, name: str, _about: object) -> str:
+            return name
+
+        def ensure(self, _stage: str, wanted: list[tuple[str, int]]) -> None:
+            ran.extend(key for key in wanted if key not in study.trials)
+
+    said: list[str] = []
+    Session.watcher.say = said.append  # type: ignore[method-assign]
+    prepare(Session(), replace(study.arms["after"], overrides=tuple(names)))  # type: ignore[arg-type]
+    assert len(set(ran)) == trials
+    assert f"attribution, {method} in " in said[0]
 
 
 def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: Comparison) -> None:

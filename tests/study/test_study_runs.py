@@ -52,7 +52,7 @@ def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) 
             looks.append(len(study.trials) // 2)  # type: ignore[attr-defined]
 
     request = request_of(folder, until_pct=3.0, first=2, replications=12, file=tmp_path / "until.jsonl")
-    answer = made(request, Looking(), None).answer
+    answer = made(request, Looking(), attribution=False).answer
     rate = answer["change"]["line_rate_pct"]
     assert looks[0] == 2
     assert looks == sorted(set(looks))
@@ -62,14 +62,14 @@ def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) 
 
 def test_a_line_that_makes_nothing_is_not_refined_for_ever(folder: Path, tmp_path: Path) -> None:
     request = request_of(folder, until_pct=1.0, first=2, replications=5, duration_s=20.0, warm_up_s=0.0)
-    answer = made(replace(request, file=tmp_path / "nothing.jsonl"), Watcher(), None).answer
+    answer = made(replace(request, file=tmp_path / "nothing.jsonl"), Watcher(), attribution=False).answer
     assert answer["replications"] == 5
     assert answer["change"]["line_rate_pct"] is None
 
 
 def test_the_pilots_drop_at_least_the_filling(folder: Path, tmp_path: Path) -> None:
     request = request_of(folder, warm_up_s=None, replications=2, file=tmp_path / "auto.jsonl")
-    head = made(request, Watcher(), None).study.header
+    head = made(request, Watcher(), attribution=False).study.header
     assert head["warm_up"]["by"] == "pilot"
     assert head["warm_up_s"] == max(head["warm_up"]["mser5_s"], head["warm_up"]["fill_s"]) > 0
 

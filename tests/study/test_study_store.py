@@ -66,7 +66,7 @@ def test_more_replications_are_added_to_those_that_are_there(
     file = tmp_path / "more.jsonl"
     file.write_bytes(finished.file.read_bytes())
     watcher = Counting()
-    more = made(request_of(folder, file=file, replications=N + 1), watcher, budget_s=None)
+    more = made(request_of(folder, file=file, replications=N + 1), watcher, attribution=False)
     assert watcher.ran == 2
     assert more.answer["replications"] == N + 1
 
@@ -161,7 +161,7 @@ def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path:
     for name in ("line.yaml", "better.yaml"):
         (moved / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
     file = tmp_path / "study.jsonl"
-    made(request_of(moved, file=file, replications=2), Watcher(), budget_s=None)
+    made(request_of(moved, file=file, replications=2), Watcher(), attribution=False)
     (moved / "line.yaml").write_text(
         (moved / "line.yaml").read_text(encoding="utf-8").replace("45 s", "44 s"), encoding="utf-8"
     )

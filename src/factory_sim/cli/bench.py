@@ -80,7 +80,9 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
 
 
 def _shown(value: float) -> str:
-    return f"{value / 1e6:.1f} M" if value >= 1e6 else f"{value:,.0f}"
+    if value >= 1e6:
+        return f"{value / 1e6:.1f} M"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 COMMANDS = (bench,)

@@ -70,9 +70,9 @@ StudyFile = Annotated[
 ]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
-    float,
+    float | None,
     typer.Option(
-        parser=options.seconds, metavar="TIME", show_default="10 min", help="The longest an attribution may take."
+        parser=options.seconds, metavar="TIME", show_default="120 trials", help="What an attribution may take."
     ),
 ]
 
@@ -94,7 +94,7 @@ def compare(
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = True,
-    budget: Budget = 600.0,
+    budget: Budget = None,
 ) -> None:
     """Say what a scenario buys: paired runs on common random numbers, changes with 95 % intervals, who earned them.
 
@@ -111,7 +111,7 @@ def compare(
         until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
         workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=study,
     )  # fmt: skip
-    _compare(request, out, budget if attribution else None)
+    _compare(request, out, budget, attribution=attribution)
 
 
 def whatif(
@@ -131,7 +131,7 @@ def whatif(
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = False,
-    budget: Budget = 600.0,
+    budget: Budget = None,
 ) -> None:
     """Say what a change typed here would buy: a first interval after two pairs, refined while you watch.
 
@@ -149,7 +149,7 @@ def whatif(
             workers=workers or os.cpu_count() or 1, engine=engine, dask=dask,
             file=study or Path(folder) / "whatif.study.jsonl",
         )  # fmt: skip
-        _compare(request, out, budget if attribution else None, kept=study is not None)
+        _compare(request, out, budget, attribution=attribution, kept=study is not None)
 
 
 def why(
@@ -244,12 +244,14 @@ def compiled(engine: str) -> None:
             engines.compile_now()
 
 
-def _compare(request: Request, out: Path | None, budget_s: float | None, *, kept: bool = True) -> None:
+def _compare(
+    request: Request, out: Path | None, budget_s: float | None, *, attribution: bool, kept: bool = True
+) -> None:
     from factory_sim.study.api import made
     from factory_sim.views.study_text import answer_lines
 
     with watched(request.file if kept else None) as watcher:
-        found = made(request, watcher, budget_s)
+        found = made(request, watcher, budget_s, attribution=attribution)
     answer = found.answer
     write(out, answer)
     show(answer_lines(answer))

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from factory_sim.records import Study
     from factory_sim.study.pool import Pool
 
-BUDGET_S = 600.0
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -61,14 +59,14 @@ def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
         yield session
 
 
-def made(request: Request, watcher: Watcher, budget_s: float | None = BUDGET_S) -> Comparison:
-    """Make the study of a request; budget_s: for the attributions, None: none. Raises FactoryErrors."""
+def made(request: Request, watcher: Watcher, budget_s: float | None = None, *, attribution: bool = True) -> Comparison:
+    """Make the study of a request; budget_s: of each attribution, None: `attribute.TRIALS`. Raises FactoryErrors."""
     with _hired(request) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, request)
-            for arm in compare.scenarios_of(session.study) if budget_s is not None else []:
-                attribute.prepare(session, arm, budget_s or 0.0)
+            for arm in compare.scenarios_of(session.study) if attribution else []:
+                attribute.prepare(session, arm, budget_s)
             return Comparison(session.study, session.kept.path, request)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -9,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import percent
+from factory_sim.analysis.paired import interval, percent
 from factory_sim.study import design
 from factory_sim.study.design import BASE
 from factory_sim.study.trials import Detail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from factory_sim.records import F8, Arm, Study
     from factory_sim.study.run import Session
 
 EXACT, SAMPLED = "exact", "sampled"
 MOST_EXACT = 10  # groups: 1,024 subsets
+TRIALS = 120  # where no budget is given: so that the same study is made on every machine, by any number of workers
+LEAST = 4  # pairs of an attribution, unless the study has fewer
 RATE = "good_parts_per_h"
 Subset = frozenset[int]
 
@@ -32,48 +35,70 @@ class Attribution:
 
     parts: dict[str, dict[str, float]]
     method: str
+    pairs: int  # of the study's, in which subsets of the changes were simulated
 
 
-def prepare(session: Session, arm: Arm, budget_s: float) -> None:
-    """Run what an attribution of `arm` needs: exact if that fits the budget, else sampled, else none; says which."""
+def prepare(session: Session, arm: Arm, budget_s: float | None = None) -> None:
+    """Run what an attribution of `arm` needs: exact in as many pairs as it may cost, else sampled; says which, before.
+
+    budget_s: what it may take by the time that trials took so far; None: at most `TRIALS`, but four sampled pairs.
+    """
     if len(arm.groups) < 2:
         return
     if _based_elsewhere(session, arm):
         session.watcher.say(f"{arm.name}: no attribution: its changes start from another plant than the base")
         return
-    replications = _replications(session.study, arm)
-    n = len(arm.groups)
-    plans = {EXACT: [(s, r) for s in _subsets(n) for r in replications]} if n <= MOST_EXACT else {}
-    plans[SAMPLED] = [(s, r) for r in replications for s in _walks(n, session.setting.seed, r)]
-    for method, plan in plans.items():
-        missing = len({(s, r) for s, r in plan if 0 < len(s) < n})
-        seconds = missing * session.seconds(Detail.PROBE) / session.pool.workers
-        if seconds <= budget_s:
-            cost = f"{missing:,} trials, about {_span(seconds)}"
-            session.watcher.say(f"{arm.name}: attribution, {method}: {cost}")
-            names = {s: _probe(session, arm, s) for s in dict.fromkeys(s for s, _ in plan)}
-            session.ensure("attribution", [(names[s], r) for s, r in plan])
-            return
-    cost = f"{missing:,} trials would take about {_span(seconds)}"
-    session.watcher.say(f"{arm.name}: no attribution: {cost}; --budget allows {_span(budget_s)}")
+    a_trial_s = session.seconds(Detail.COUNT) / session.pool.workers
+    most = TRIALS if budget_s is None else int(budget_s / a_trial_s) if a_trial_s else TRIALS
+    for method, replications, subsets in _plans(session, arm, most, anyway=budget_s is None):
+        names = {s: _probe(session, arm, s) for r in replications for s in subsets(r)}
+        wanted = [(names[s], r) for r in replications for s in subsets(r)]
+        missing = len({key for key in wanted if key not in session.study.trials})
+        of = f"{len(replications)} of {len(_replications(session.study, arm))} pairs"
+        cost = f"{missing:,} trials, about {_span(missing * a_trial_s)}"
+        session.watcher.say(f"{arm.name}: attribution, {method} in {of}: {cost}")
+        session.ensure("attribution", wanted)
+        return
+    session.watcher.say(f"{arm.name}: no attribution: --budget allows {most:,} trials, which are too few")
+
+
+def _plans(
+    session: Session, arm: Arm, most: int, *, anyway: bool
+) -> Iterator[tuple[str, list[int], Callable[[int], list[Subset]]]]:
+    """(method, replications, subsets of one) of what can be done with `most` trials, the best first."""
+    n, seed, every = len(arm.groups), session.setting.seed, _replications(session.study, arm)
+    ways: list[tuple[str, Callable[[int], list[Subset]]]] = [
+        (EXACT, lambda _: list(_subsets(n))),
+        (SAMPLED, lambda r: list(_walks(n, seed, r))),
+    ]
+    for method, subsets in ways if n <= MOST_EXACT else ways[1:]:
+        spent = np.cumsum([len({s for s in subsets(r) if 0 < len(s) < n}) for r in every])
+        enough = int(np.searchsorted(spent, most, side="right"))
+        least = min(LEAST, len(every))
+        if enough < least and anyway and method == SAMPLED:
+            enough = least
+        if enough >= least:
+            yield method, every[:enough], subsets
 
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
-    """Shapley values from the trials that are there: of all subsets, else of all sampled orders, else None."""
-    n = len(arm.groups)
-    if n < 2:
+    """Shapley values from the trials that are there: of all subsets, else of sampled orders, else None."""
+    n, seed = len(arm.groups), study.header["seed"]
+    every = _replications(study, arm)
+    if n < 2 or len(every) < 2:
         return None
-    names = _known(study, arm)
-    replications = _replications(study, arm)
-    values = _Values(study, names, replications)
-    if len(replications) < 2:
-        return None
-    if n <= MOST_EXACT and values.have(_subsets(n)):
-        return _summed(arm, values.base(), *_exact(values, n), EXACT)
-    seed = study.header["seed"]
-    if all(values.have(_walks(n, seed, r), r) for r in replications):
-        return _summed(arm, values.base(), *_sampled(values, n, seed), SAMPLED)
+    names, least = _known(study, arm), min(LEAST, len(every))
+    exact = _Values(study, names, [r for r in every if n <= MOST_EXACT and _have(study, names, _subsets(n), r)])
+    if len(exact.replications) >= least:
+        return _summed(_Values(study, names, every), exact, arm, _exact(exact, n), EXACT)
+    sampled = _Values(study, names, [r for r in every if _have(study, names, _walks(n, seed, r), r)])
+    if len(sampled.replications) >= least:
+        return _summed(_Values(study, names, every), sampled, arm, _sampled(sampled, n, seed), SAMPLED)
     return None
+
+
+def _have(study: Study, names: Mapping[Subset, str], subsets: Iterator[Subset], replication: int) -> bool:
+    return all(s in names and (names[s], replication) in study.trials for s in subsets)
 
 
 class _Values:
@@ -81,11 +106,6 @@ class _Values:
 
     def __init__(self, study: Study, names: Mapping[Subset, str], replications: Sequence[int]) -> None:
         self._study, self._names, self.replications = study, names, replications
-
-    def have(self, subsets: Iterator[Subset], replication: int | None = None) -> bool:
-        """Whether the trials of all subsets are there."""
-        wanted = self.replications if replication is None else [replication]
-        return all(s in self._names and (self._names[s], r) in self._study.trials for s in subsets for r in wanted)
 
     def one(self, subset: Subset, replication: int) -> float:
         """The line rate of one trial."""
@@ -125,17 +145,39 @@ def _sampled(values: _Values, n: int, seed: int) -> tuple[F8, F8]:
     return steps.mean(axis=2), steps.reshape(n, -1)
 
 
-def _summed(arm: Arm, base: F8, shares: F8, gains: F8, method: str) -> Attribution:
-    """In percent of the base's mean line rate; the interval is that of a ratio of totals."""
+def _summed(every: _Values, some: _Values, arm: Arm, found: tuple[F8, F8], method: str) -> Attribution:
+    """In percent of the base's mean line rate.
+
+    Shares known in some of the pairs only are brought to all of them by regression on the whole change, which is known
+    in all: double sampling [Cochran 1977, 12.6]. The slopes sum to 1, so that the parts still sum to the whole.
+    """
+    shares, gains = found
+    whole = frozenset(range(len(arm.groups)))
+    base, after = every.base(), every.all(whole)
+    to_pct, total = 100 / float(base.mean()), shares.sum(axis=0)
+    slopes = _slopes(shares, total)
+    moved = float((after - base).mean() - total.mean())
     parts = {}
-    for name, share, gain in zip(arm.groups, shares, gains, strict=True):
-        found = percent(base, base + share)
-        to_pct = 100 / float(base.mean())
+    for name, share, slope, gain in zip(arm.groups, shares, slopes.tolist(), gains, strict=True):
+        mean = to_pct * (float(share.mean()) + slope * moved)
+        if len(some.replications) == len(every.replications):
+            reach = percent(base, base + share).half_width
+        else:
+            rest = interval(to_pct * (share - slope * total)).half_width
+            reach = math.hypot(rest, slope * percent(base, after).half_width)
         parts[name] = {
-            "mean": to_pct * float(share.mean()), "low": found.low, "high": found.high,
+            "mean": mean, "low": mean - reach, "high": mean + reach,
             "least": to_pct * float(gain.min()), "most": to_pct * float(gain.max()),
         }  # fmt: skip
-    return Attribution(parts, method)
+    return Attribution(parts, method, len(some.replications))
+
+
+def _slopes(shares: F8, total: F8) -> F8:
+    """Of every group's share on the total over replications, shape (n,); their sum is 1."""
+    away = total - total.mean()
+    spread = float(away @ away)
+    slopes: F8 = shares @ away / spread if spread else np.full(len(shares), 1 / len(shares))
+    return slopes
 
 
 def _subsets(n: int) -> Iterator[Subset]:

@@ -10,6 +10,7 @@ from factory_sim.plant import load as loader
 from factory_sim.plant.describe import planned
 from factory_sim.records import Arm
 from factory_sim.study.store import StudyError
+from factory_sim.study.trials import Detail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Window
 
 BASE, SCENARIO, PROBE = "base", "scenario", "probe"
+_COUNTED = {"subset", "less"}  # probes that are asked for the line's output only
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,13 @@ class Bench:
 def variant_of(arm: Arm) -> Variant:
     """How an arm's plant is loaded."""
     return Variant(arm.file, arm.changes, arm.overrides)
+
+
+def detail_of(arm: Arm) -> Detail:
+    """How much a trial of an arm keeps."""
+    if arm.role != PROBE:
+        return Detail.FULL
+    return Detail.COUNT if arm.probe and arm.probe["kind"] in _COUNTED else Detail.PROBE
 
 
 def compared(bench: Bench, base: Variant, scenarios: Sequence[Variant]) -> list[tuple[Variant, str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import clock, units
 from factory_sim.sim import run as simulator
-from factory_sim.study.api import BUDGET_S, Comparison, made
+from factory_sim.study.api import Comparison, made
 from factory_sim.study.design import Variant
 from factory_sim.study.optimise import Optimised
 from factory_sim.study.optimise import made as optimised
@@ -56,16 +56,19 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     seed: int = 1,
     workers: int | None = None,
     attribution: bool = True,
+    budget: str | float | None = None,
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
 ) -> Comparison:
     """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
 
-    until_pct: stop once every line rate is known to that half-width [points]. warm_up None: found by pilots. workers
-    None: one a processor; a script that uses more than one needs `if __name__ == "__main__":`. study: the file that
-    keeps the trials; named after what is compared when None. Raises ConfigError, StudyError, TrialError.
+    until_pct: stop once every line rate is known to that half-width [points]. warm_up None: found by pilots. budget:
+    what the attribution may take; None: 120 trials. workers None: one a processor; a script that uses more than one
+    needs `if __name__ == "__main__":`. study: the file that keeps the trials; named after what is compared when None.
+    Raises ConfigError, StudyError, TrialError.
     """
+    budget_s = None if budget is None else _seconds(budget)
     typed = (Variant(str(base), None, changes),) if changes else ()
     request = Request(
         base=Variant(str(base)),
@@ -80,7 +83,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         dask=dask,
         file=None if study is None else Path(study),
     )
-    return made(request, Watcher(), BUDGET_S if attribution else None)
+    return made(request, Watcher(), budget_s, attribution=attribution)
 
 
 def sweep(

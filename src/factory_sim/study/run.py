@@ -14,12 +14,13 @@ from factory_sim.study.compare import line_rate
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
 from factory_sim.study.pool import Pool, Task
 from factory_sim.study.store import Store, StudyError
-from factory_sim.study.trials import BINS, Detail, Setting
+from factory_sim.study.trials import BINS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from factory_sim.records import Study
+    from factory_sim.study.trials import Detail
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision
 
@@ -93,8 +94,7 @@ class Session:
 
     def _task(self, name: str, replication: int) -> Task:
         arm = self.study.arms[name]
-        detail = Detail.PROBE if arm.role == PROBE else Detail.FULL
-        return Task(name, arm.file, self.bench.of(arm), replication, detail)
+        return Task(name, arm.file, self.bench.of(arm), replication, design.detail_of(arm))
 
     def probe(self, variant: Variant, name: str, about: dict[str, Any]) -> str:
         """Keep a variant as a probe; its name."""
@@ -107,11 +107,11 @@ class Session:
         """The arms of these roles, in the order of the study."""
         return [arm.name for arm in self.study.arms.values() if arm.role in roles]
 
-    def seconds(self, detail: Detail = Detail.FULL) -> float:
-        """What a trial took so far, on average [s of one worker]."""
-        roles = (PROBE,) if detail is Detail.PROBE else (BASE, SCENARIO)
-        spent = [t.seconds for t in self.study.trials.values() if self.study.arms[t.arm].role in roles]
-        return sum(spent) / len(spent) if spent else (0.0 if detail is Detail.FULL else self.seconds())
+    def seconds(self, detail: Detail) -> float:
+        """What a trial of that detail took so far, on average [s of one worker]; if there is none, one of any."""
+        spent = [(design.detail_of(self.study.arms[t.arm]), t.seconds) for t in self.study.trials.values()]
+        like = [seconds for its, seconds in spent if its is detail] or [seconds for _, seconds in spent]
+        return sum(like) / len(like) if like else 0.0
 
 
 def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:

@@ -12,10 +12,10 @@ import numpy as np
 
 from factory_sim.analysis import facts, kpis
 from factory_sim.clock import us_from_s
-from factory_sim.plant.describe import describe, epoch_ns
+from factory_sim.plant.describe import describe, epoch_ns, planned
 from factory_sim.plant.states import Outcome
 from factory_sim.records import Window
-from factory_sim.sim.run import simulate
+from factory_sim.sim.run import count, simulate
 from factory_sim.study import pictures
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Detail(StrEnum):
     FULL = "full"
     PROBE = "probe"  # the line's KPIs and the critical path
     PILOT = "pilot"  # the course over time, to find the warm-up
+    COUNT = "count"  # good parts of the line, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,13 @@ def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engi
     Raises ModelError when it cannot run.
     """
     begun, window = time.perf_counter(), setting.window
+    kept: dict[str, Any] = {"line": {}, "operation": {}, "state_share": {}, "out": [], "wip": []}
+    if detail is Detail.COUNT:
+        kept["line"] = _counted_line(plant, setting, replication, engine)
+        return kept | {"seconds": round(time.perf_counter() - begun, 4)}
     run = simulate(
         plant, seed=setting.seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us, engine=engine
     )
-    kept: dict[str, Any] = {"line": {}, "operation": {}, "state_share": {}, "out": [], "wip": []}
     if detail is not Detail.PILOT:
         found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
         kept |= _figures(kpis.of_facts(found), detail)
@@ -76,6 +80,13 @@ def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engi
         out, wip = course(run.log, us_from_s(setting.bin_s), window.t1_us)
         kept |= {"out": out.tolist(), "wip": wip.tolist()}
     return kept | {"seconds": round(time.perf_counter() - begun, 4)}
+
+
+def _counted_line(plant: Plant, setting: Setting, replication: int, engine: str) -> dict[str, float | None]:
+    """The digits that the KPIs of these names have."""
+    good = count(plant, setting.window, seed=setting.seed, replication=replication, engine=engine).good_parts
+    hours = sum(end - begin for begin, end in planned(plant, setting.window)) / 3.6e9
+    return {"good_parts": float(good), "good_parts_per_h": good / hours if hours else None}
 
 
 def _figures(table: KpiTable, detail: Detail) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def _scenario(each: Mapping[str, Any], base: str) -> list[RenderableType]:
     if each["payback_years"]:
         lines.append(f"Payback     {_years(each['payback_years'])}")
     if each["attribution"]:
-        lines.append(f"Who earned it ({each['attribution_method']} Shapley values, points of the line rate)")
+        how = f"{each['attribution_method']} Shapley values in {each['attribution_pairs']} pairs"
+        lines.append(f"Who earned it ({how}, points of the line rate)")
         lines.append(_shares(each["attribution"]))
     return lines
 

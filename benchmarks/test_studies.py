@@ -1,0 +1,81 @@
+"""Rows of `factory-sim bench` about studies: the reference line and its retrofit, as `compare` does it by default."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from stretch import QUICK
+
+from factory_sim.sim import engines
+from factory_sim.study.api import made
+from factory_sim.study.compare import line_rate
+from factory_sim.study.design import Variant
+from factory_sim.study.run import Request, Watcher
+
+if TYPE_CHECKING:
+    from factory_sim.study.api import Comparison
+
+PAIRS, WORKERS = (4, 2) if QUICK else (30, 2)
+SECONDS, HALF_WIDTH_PCT, OVERHEAD_PCT = 20.0, 1.0, 5.0  # what it must reach
+
+
+class Stages(Watcher):
+    """When each stage began and ended, and how many trials were made in it."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, float] = {}
+        self.ended: dict[str, float] = {}
+        self._stage = ""
+
+    def stage(self, name: str, _total: int) -> None:
+        self._stage = name
+        self.begun[name] = time.perf_counter()
+
+    def reached(self, _done: int) -> None:
+        self.ended[self._stage] = time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison, how long it took, and how much of their time the workers spent in its pairs of trials."""
+
+    study: Comparison
+    seconds: float
+    at_work: float
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    engines.compile_now()
+    request = Request(
+        base=Variant("gearbox_line"), scenarios=(Variant("retrofit"),), replications=PAIRS, workers=WORKERS,
+        file=tmp_path_factory.mktemp("compare") / "study.jsonl",
+    )  # fmt: skip
+    stages, begun = Stages(), time.perf_counter()
+    found = made(request, stages)
+    seconds = time.perf_counter() - begun
+    spent = sum(trial.seconds for trial in found.study.trials.values() if found.study.arms[trial.arm].role != "probe")
+    return Compared(found, seconds, spent / WORKERS / (stages.ended["trials"] - stages.begun["trials"]))
+
+
+def noted(benchmark: Any, value: float, unit: str, most: float) -> None:
+    benchmark.pedantic(lambda: None, rounds=1, iterations=1)
+    benchmark.extra_info.update(value=value, unit=unit, against=f"{most:g} {unit}", ratio=most / value)
+
+
+def test_compare_30_s(benchmark: Any, compared: Compared) -> None:
+    """Plants loaded, warm-up found, pairs and attribution made, kept and answered."""
+    noted(benchmark, compared.seconds, "s", SECONDS)
+
+
+def test_compare_30_half_width(benchmark: Any, compared: Compared) -> None:
+    """Of the line rate's change."""
+    noted(benchmark, line_rate(compared.study.study, "retrofit").half_width, "points", HALF_WIDTH_PCT)
+
+
+def test_compare_30_pool_overhead(benchmark: Any, compared: Compared) -> None:
+    """Share of the workers' time in which they do not simulate, while pairs are made."""
+    noted(benchmark, max(100 * (1 - compared.at_work), 0.01), "%", OVERHEAD_PCT)
