@@ -14,7 +14,7 @@ import yaml
 from factory_sim.clock import us_from_s
 from factory_sim.doors import catalogue
 from factory_sim.plant.describe import planned
-from factory_sim.plant.load import change_names, load
+from factory_sim.plant.load import load
 from factory_sim.plant.spec import SINK, Operation, Plant
 from factory_sim.records import Window
 from factory_sim.sim.run import Simulation, simulate
@@ -219,7 +219,9 @@ def test_breaks_are_planned_downtime() -> None:
 
 
 def test_the_retrofit_has_its_published_measures_by_name() -> None:
-    assert change_names(RETROFIT) == (
+    scenario = plant(RETROFIT).scenario
+    assert scenario is not None
+    assert scenario.changes == (
         "faster_station", "predictive_maintenance", "dispatching", "vehicles", "data_acquisition",
     )  # fmt: skip
 

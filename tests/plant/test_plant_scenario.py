@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from factory_sim import units
 from factory_sim.errors import ConfigError
 from factory_sim.plant import arithmetic
-from factory_sim.plant.load import change_names, load
+from factory_sim.plant.load import load
 from factory_sim.plant.spec import Investment
 
 if TYPE_CHECKING:
@@ -192,10 +192,10 @@ def test_without_any_group_a_scenario_is_the_plant_it_extends(read: Read) -> Non
     assert read(s=GROUPS, changes=()).digest == read().digest
 
 
-def test_the_names_of_groups_are_known_before_loading(read: Read, tmp_path: Path) -> None:
-    read(s=GROUPS)
-    assert change_names(tmp_path / "s.yaml") == ("other", "faster_station", "more_vehicles")
-    assert change_names(tmp_path / "plant.yaml") == ()
+def test_the_names_of_groups_stand_in_the_order_of_the_file(read: Read) -> None:
+    scenario = read(s=GROUPS).scenario
+    assert scenario is not None
+    assert scenario.changes == ("other", "faster_station", "more_vehicles")
 
 
 def test_a_scenario_can_extend_a_scenario(read: Read) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from study_lines import N, arm, request_of, study, trial
+from study_lines import BETTER, LINE, N, arm, request_of, study, trial
 
 from factory_sim.errors import ConfigError
 from factory_sim.study import compare
@@ -117,3 +117,13 @@ def test_a_request_names_its_file_by_what_it_compares() -> None:
     names = {default_name(request, [("base", "1"), ("better", digest)]) for digest in ("2", "3")}
     assert len(names) == 2
     assert all(name.startswith("better-vs-base-") and name.endswith(".study.jsonl") for name in names)
+
+
+def test_an_investment_is_in_the_currency_of_its_plant(tmp_path: Path) -> None:
+    for name, text in (("line.yaml", f"currency: CNY\n{LINE}"), ("better.yaml", BETTER)):
+        (tmp_path / name).write_text(text.replace("EUR", "CNY"), encoding="utf-8")
+    answer = made(request_of(tmp_path, replications=3, duration_s=1800.0), Watcher()).answer
+    assert answer["currency"] == "CNY"
+    assert set(answer["attribution"]) == {"washer", "repairs", "room"}
+    years = answer["payback_years"]
+    assert years["low"] <= years["mean"] <= (years["high"] or years["mean"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ from study_lines import request_of
 
 from factory_sim.study import cluster, store
 from factory_sim.study.api import made
+from factory_sim.study.cluster import hired
 from factory_sim.study.pool import Pool
 from factory_sim.study.run import Watcher, begin, run
 from factory_sim.study.store import StudyError
@@ -23,33 +24,33 @@ if TYPE_CHECKING:
 
     from factory_sim.study.api import Comparison
 
-KILLS = 3
+KILLS = 10
 
 
 @pytest.mark.slow
-def test_a_study_that_was_killed_again_and_again_ends_with_the_digest_of_an_undisturbed_one(
+def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbed_one(
     folder: Path, finished: Comparison, tmp_path: Path
 ) -> None:
-    file = tmp_path / "killed.jsonl"
-    words = [
-        "compare", folder / "line.yaml", folder / "better.yaml", "--replications", "5", "--duration", "1 h",
-        "--warm-up", "15 min", "--workers", "1", "--engine", "simpy", "--study", file,
-    ]  # fmt: skip
+    """Killed in a copy of this process: a new one would need seconds to begin, ten times."""
+    request = request_of(folder, file=tmp_path / "killed.jsonl")
     wait = random.Random(5)
+    sizes = [0]
     for _ in range(KILLS):
-        before = file.stat().st_size if file.exists() else 0
-        process = subprocess.Popen(
-            [sys.executable, "-m", "factory_sim", *map(str, words)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None and (not file.exists() or file.stat().st_size == before):
-            time.sleep(0.02)
-        time.sleep(wait.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    found = made(request_of(folder, file=file), Watcher(), budget_s=3600.0)
-    assert store.digest(found.study) == store.digest(finished.study)
+        process = get_context("fork").Process(target=made, args=(request, Watcher()))
+        process.start()
+        while process.is_alive() and size(request.file) == sizes[-1]:
+            time.sleep(0.002)
+        time.sleep(wait.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        sizes.append(size(request.file))
+    assert sizes[1] < sizes[-1]
+    assert store.digest(made(request, Watcher()).study) == store.digest(finished.study)
+
+
+def size(file: Path | None) -> int:
+    assert file is not None
+    return file.stat().st_size if file.exists() else 0
 
 
 @pytest.mark.slow
@@ -71,15 +72,36 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
 
 @pytest.mark.slow
 def test_a_dask_cluster_finds_the_digits_of_one_worker(folder: Path, finished: Comparison, tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     request = request_of(folder, workers=2, dask="local", file=tmp_path / "dask.jsonl")
     assert store.digest(made(request, Watcher(), 3600.0).study) == store.digest(finished.study)
+
+
+@pytest.mark.slow
+def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, tmp_path: Path) -> None:
+    request = request_of(folder, workers=2, file=tmp_path / "dask.jsonl")
+    killed: list[int] = []
+    with hired(2, "simpy", cluster.LOCAL) as pool:
+
+        class Killing(Watcher):
+            def reached(self, done: int) -> None:
+                if done == 3 and not killed:
+                    killed.extend(pool._client.run(os.getpid).values())
+                    os.kill(killed[0], signal.SIGKILL)
+
+        session = begin(request, pool, Killing())
+        with session.kept:
+            run(session, request)
+    assert killed
+    kept = store.load(tmp_path / "dask.jsonl").trials
+    assert {key: store.trial_digest(trial) for key, trial in kept.items()} == {
+        key: store.trial_digest(finished.study.trials[key]) for key in kept
+    }
+    assert len(kept) == 2 * request.replications
 
 
 def test_a_scheduler_that_does_not_answer_is_said_so(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("distributed")
     monkeypatch.setattr(cluster, "_PATIENCE_S", 0.3)
     file = tmp_path / "none.jsonl"
     with pytest.raises(StudyError, match="no Dask scheduler answers"):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.catalogue import Catalogue
 
-__all__ = ["change_names", "find", "load", "packaged"]
+__all__ = ["find", "load", "packaged"]
 
 _MARK = re.compile(r"#\s*(assumed|calibrated)\b:?\s*(.*)")
 _MOST_EXTENDS = 20
@@ -63,17 +63,6 @@ def load(
     return replace(
         plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions)
     )
-
-
-def change_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names of a scenario's groups of changes, in file order; () for a plant. Changes outside any group are `other`."""
-    problems: list[Problem] = []
-    file = find(path)
-    tree = Node({}, spec.Place("", 0, 0)) if tables.is_table(file) else _tree(file, problems)
-    groups = scenario.group_names(scenario.read_changes(tree, "EUR", problems)[1]) if tree.get("extends") else ()
-    if problems:
-        raise ConfigError(problems)
-    return groups
 
 
 def _tree(path: Path, problems: list[Problem]) -> Node:

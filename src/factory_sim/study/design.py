@@ -34,15 +34,13 @@ class Variant:
         """The plant. Raises ConfigError."""
         return loader.load(self.file, doors.catalogue(), self.changes, self.overrides)
 
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the changes that an attribution tells apart: those typed, else the scenario's groups."""
-        return self.overrides or loader.change_names(self.file)
-
     def only(self, groups: Sequence[str]) -> Variant:
-        """The same with some of its groups, in their own order."""
-        chosen = tuple(name for name in self.groups if name in groups)
-        return replace(self, overrides=chosen) if self.overrides else replace(self, changes=chosen)
+        """The same with some of its groups of changes, in their own order."""
+        return replace(self, overrides=tuple(groups)) if self.overrides else replace(self, changes=tuple(groups))
+
+    def groups(self, plant: Plant) -> tuple[str, ...]:
+        """Names of the changes in its `plant` that an attribution tells apart: those typed, else the file's groups."""
+        return self.overrides or (plant.scenario.changes if plant.scenario else ())
 
 
 @dataclass(slots=True)
@@ -125,6 +123,6 @@ def arm(
         planned(plant, window),
         asdict(money) if money and role != PROBE else None,
         () if role == PROBE else plant.assumptions,
-        variant.groups if role == SCENARIO else (),
+        variant.groups(plant) if role == SCENARIO else (),
         probe,
     )  # fmt: skip
