@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory_sim.study.notebook import compare, load, optimise, simulate, sweep
+    from factory_sim.study.notebook import branch, compare, load, moment, optimise, simulate, sweep
 
-__all__ = ["compare", "load", "optimise", "simulate", "sweep"]
+__all__ = ["branch", "compare", "load", "moment", "optimise", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.distributions import Distribution
-    from factory_sim.plant.spec import Machine, Plant
+    from factory_sim.plant.spec import Machine, Operation, Plant
     from factory_sim.records import EventLog
 
 EMPTY_HANDED = (State.MOVING_EMPTY, State.LOADING)
@@ -336,11 +336,24 @@ class Referee:
         if state == State.BUSY and operation.robot >= 0:
             robot = self.plant.robots[operation.robot].unit
             assert (self.state[robot], self.detail[robot]) == (State.BUSY, unit), "it works without its robot"
+        self.is_operated(unit, operation)
         if state in (State.REPAIR, State.MAINTENANCE):
             mode, plan = self.clocks[unit].failed, self.plan[unit]
             crew = machine.failures[mode].crew if state == State.REPAIR else machine.maintenance[plan].crew
             helpers = self.plant.crews[crew].units if crew >= 0 else ()
             assert not helpers or any(self.serves(u, unit) for u in helpers), "repaired by nobody"
+
+    def is_operated(self, unit: int, operation: Operation) -> None:
+        """An operator stands at a machine that works, or changes over, and at no other."""
+        state = self.state[unit]
+        needed = {State.BUSY: operation.operator, State.SETUP: operation.setup_operator}.get(State(state), -1)
+        serving = sum(self.serves(u, unit) for crew in self.plant.crews for u in crew.units)
+        if needed >= 0:
+            helpers = self.plant.crews[needed].units
+            assert any(self.serves(u, unit) for u in helpers), "it works without its operator"
+        fails_in_service = state == State.DOWN and bool(self.machines[unit].maintenance)
+        if state in (State.DOWN, State.WAITING, State.STARVED, State.BLOCKED) and not fails_in_service:
+            assert not serving, "somebody stands at a machine that does not need it"
 
     def serves(self, member: int, unit: int) -> bool:
         return self.state[member] == State.BUSY and self.detail[member] == unit

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,3 +123,63 @@ def test_a_plant_too_large_for_a_log_is_refused_before_the_run(line: Plant) -> N
 def test_a_horizon_that_overflows_the_clock_is_refused(line: Plant) -> None:
     with pytest.raises(ModelError, match="window"):
         Simulation(line, until_us=2**62)
+
+
+_BESIDE = """
+import os, sys, threading, time, pathlib
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+pathlib.Path({place!r}).write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def _cold(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """A machine where nothing is compiled; the file where the process beside leaves its number."""
+    place = folder / "pid"
+    monkeypatch.setattr(engines, "_marker", lambda name: folder / name)
+    monkeypatch.setattr(engines, "_ASIDE", _BESIDE.format(place=str(place)))
+    return place
+
+
+def _number_in(place: Path) -> int:
+    while not (place.exists() and place.read_text()):
+        time.sleep(0.01)
+    return int(place.read_text())
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{pid}/stat").exists() or ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_on_a_cold_machine_simpy_answers_and_the_compiler_beside_it_ends_with_the_block(
+    line: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = _cold(monkeypatch, tmp_path)
+    with engines.compiling_aside():
+        assert engines.choose(line).engine == "simpy"
+        assert "not compiled" in engines.choose(line).reason
+        pid = _number_in(place)
+        assert _runs(pid)
+        with engines.compiling_aside():  # another command at the same time starts no second one
+            assert int(place.read_text()) == pid
+    assert not _runs(pid)
+    assert not (tmp_path / "compiling").exists()
+
+
+def test_the_compiler_beside_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    place = tmp_path / "pid"
+    program = (
+        "import sys, time; from pathlib import Path; from factory_sim.sim import engines\n"
+        f"engines._marker = lambda name: Path({str(tmp_path)!r}) / name; engines._ASIDE = sys.argv[1]\n"
+        "with engines.compiling_aside(): time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, _BESIDE.format(place=str(place))])
+    pid = _number_in(place)
+    parent.kill()
+    parent.wait()
+    while _runs(pid):
+        time.sleep(0.01)

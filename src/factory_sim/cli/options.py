@@ -80,6 +80,15 @@ def console() -> Console:
     return Console(stderr=True)
 
 
+def compiled(engine: str) -> None:
+    """Hundreds of runs are worth a minute of compiling, once per machine."""
+    from factory_sim.sim import engines
+
+    if engine == "auto" and not engines.is_compiled():
+        with console().status("compiling the fast engine, once on this machine: about a minute"):
+            engines.compile_now()
+
+
 @contextlib.contextmanager
 def graceful() -> Iterator[Event]:
     """An event that the first Ctrl-C (or SIGTERM) sets, so that what is done is kept; the second ends at once."""
@@ -100,9 +109,9 @@ def graceful() -> Iterator[Event]:
 
 PORT = 1883  # MQTT's own
 BROKER_URL = "The MQTT broker: mqtt://[user@]host:port, or mqtts://."
-PlantFile = Annotated[
-    str, typer.Argument(help="A plant or scenario file, or the name of a built-in one (`factory-sim list plants`).")
-]
+PLANT_HELP = "A plant or scenario file, or the name of a built-in one (`factory-sim list plants`)."
+PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
+Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
 Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result there as JSON.", dir_okay=False)]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory_sim.cli import connections, options
+from factory_sim.cli import connections, moments, options
 from factory_sim.cli.senders import Delivery, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from threading import Event
 
+    from factory_sim.cli.moments import Course
     from factory_sim.live.publish import Order, Sent
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
@@ -47,7 +48,7 @@ LogFile = Annotated[
 
 
 def run(
-    plant: options.PlantFile = "gearbox_line",
+    plant: Annotated[str, typer.Argument(help=options.PLANT_HELP, show_default="gearbox_line")] = "",
     *,
     seed: options.Seed = 1,
     replication: options.Replication = 0,
@@ -73,30 +74,25 @@ def run(
     key: connections.KeyFile = None,
     mqtt: connections.MqttVersion = "auto",
     expiry: connections.Expiry = 24 * 3600.0,
+    engine: options.Engine = "auto",
+    save: moments.SaveFile = None,
+    resume: moments.ResumeFile = None,
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write down all that happened.
 
-    Ctrl-C ends the feed in good order: its description then says how much was sent.
+    Ctrl-C ends the feed in good order: its description then says how much was sent. --save keeps the run's present
+    moment in a file while it runs: --resume goes on from it, `factory-sim whatif FILE CHANGE` asks what if from now.
 
     Example: factory-sim run gearbox_line --broker mqtt://127.0.0.1:1883 --speed 60
     """
-    from factory_sim import doors
-    from factory_sim.live.publish import Order
-
-    options.one_of("format", payload_format, doors.FORMATS)
-    if log is not None:
-        options.one_of("kind of log file", log.suffix, (".parquet", ".csv"))
-    if link:
-        options.one_of("link profile", link, doors.LINKS)
-    loaded = doors.load(plant)
-    start_ns, begun_ns = _beginning(start, loaded, speed)
-    order = Order(
-        seed=seed, replication=replication, warm_up_s=warm_up, duration_s=duration, payload_format=payload_format,
-        root=root, speed=speed, settle_s=SETTLE_S, link=doors.LINKS.get(link), start_ns=start_ns,
-        begun_ns=begun_ns,
-    )  # fmt: skip
+    _check_names(payload_format, log, link)
+    commanded = payload_format == "sparkplug" or commands is not None
+    course = moments.course(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
+    order = _order(
+        course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link
+    )
     if log is not None and not broker:
-        _write_log(log, loaded, order, None)
+        _write_log(log, course, order, None)
         return
     client = connections.options(broker, user, password_file, ca, cert, key, mqtt)
     client["expiry_s"] = min(math.ceil(expiry), 2**32 - 1)  # seconds, of 32 bits
@@ -105,7 +101,30 @@ def run(
         commands=commands, client=client,
     )  # fmt: skip
     delivery.check(payload_format)
-    _deliver(loaded, order, delivery, log)
+    with moments.quicker_next_time(engine):
+        _deliver(course, order, delivery, log)
+
+
+def _check_names(payload_format: str, log: Path | None, link: str) -> None:
+    from factory_sim import doors
+
+    options.one_of("format", payload_format, doors.FORMATS)
+    if log is not None:
+        options.one_of("kind of log file", log.suffix, (".parquet", ".csv"))
+    if link:
+        options.one_of("link profile", link, doors.LINKS)
+
+
+def _order(course: Course, start: str, *, speed: float, link: str, **rest: Any) -> Order:
+    from factory_sim import doors
+    from factory_sim.live.publish import Order
+
+    seed, replication, warm_up_s = course.begins
+    start_ns, begun_ns = _beginning(start, course.plant, speed)
+    return Order(
+        seed=seed, replication=replication, warm_up_s=warm_up_s, speed=speed, settle_s=SETTLE_S,
+        link=doors.LINKS.get(link), start_ns=start_ns, begun_ns=begun_ns, **rest,
+    )  # fmt: skip
 
 
 def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]:
@@ -116,16 +135,16 @@ def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]
     return found + LEAD_NS, found + LEAD_NS
 
 
-def _deliver(plant: Plant, order: Order, delivery: Delivery, log: Path | None) -> None:
+def _deliver(course: Course, order: Order, delivery: Delivery, log: Path | None) -> None:
     with options.graceful() as stop:
-        sent = _publish(plant, order, delivery, stop)
+        sent = _publish(course, order, delivery, stop)
         if log is not None:
-            _write_log(log, plant, order, sent.t_us, sent.commands)
+            _write_log(log, course, order, sent.t_us, sent.commands)
         if stop.is_set():
             raise typer.Exit(130)
 
 
-def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sent:
+def _publish(course: Course, order: Order, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from factory_sim.live.desk import Desk
@@ -133,7 +152,7 @@ def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sen
     from factory_sim.wire.forwarder import Forwarder
     from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
-    window = window_of(order)
+    plant, window = course.plant, window_of(order)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
     with Progress(*columns, console=options.console()) as progress:
         say = progress.console.print
@@ -146,11 +165,14 @@ def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sen
             def watch(sent: Sent) -> None:
                 counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
                 progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
+                course.keep(simulation)
 
             desk = None
             if isinstance(sender, EdgeSessions) or delivery.commands is not None:
                 desk = Desk(plant.units, sender if isinstance(sender, EdgeSessions) else None, delivery.commands)
-            sent = publish(plant, known, sender, watch, stop, desk)
+            simulation = course.begun(known, commanded=desk is not None, say=say)
+            sent = publish(plant, known, sender, watch, stop, desk, simulation)
+            course.keep(simulation, at_once=True)
             if isinstance(sender, Forwarder) and not sender.finish(stop.is_set):
                 say(f"{sender.pending:,} blocks wait in {delivery.journal} for the same command.")
             if not delivery.url:
@@ -161,23 +183,16 @@ def _publish(plant: Plant, order: Order, delivery: Delivery, stop: Event) -> Sen
 
 
 def _write_log(
-    path: Path, plant: Plant, order: Order, until_us: int | None, commands: Sequence[Command] = ()
+    path: Path, course: Course, order: Order, until_us: int | None, commands: Sequence[Command] = ()
 ) -> None:
     """The run's events as far as they were published; the same seed gives the same digits again."""
-    from factory_sim.live.publish import window_of
-    from factory_sim.sim.run import simulate
     from factory_sim.views.frames import log_frame
 
-    window = window_of(order)
-    end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
-    with options.console().status(f"Simulating {plant.name} for {path} ..."):
-        done = simulate(
-            plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us, until_us=end_us,
-            commands=commands,
-        )  # fmt: skip
-    frame = log_frame(done.log, plant.units)
+    with options.console().status(f"Simulating {course.plant.name} for {path} ..."):
+        log, truth = course.again(order, until_us, commands)
+    frame = log_frame(log, course.plant.units)
     frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
-    typer.echo(f"Wrote {len(frame):,} events to {path}; {done.truth.good_parts:,} good parts in the window.")
+    typer.echo(f"Wrote {len(frame):,} events to {path}; {truth.good_parts:,} good parts in the window.")
 
 
 def asyncapi(

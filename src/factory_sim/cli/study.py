@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory_sim.cli import options
+from factory_sim.cli import moments, options
 
 if TYPE_CHECKING:
     from factory_sim.study.run import Request, Watcher
@@ -54,7 +54,6 @@ Workers = Annotated[
     int,
     typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor"),
 ]
-Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
 Dask = Annotated[
     str,
     typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no"),
@@ -89,7 +88,7 @@ def compare(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
@@ -102,7 +101,7 @@ def compare(
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
-    compiled(engine)
+    options.compiled(engine)
     from factory_sim.study.design import Variant
     from factory_sim.study.run import Request
 
@@ -126,7 +125,7 @@ def whatif(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
@@ -135,19 +134,24 @@ def whatif(
 ) -> None:
     """Say what a change typed here would buy: a first interval after two pairs, refined while you watch.
 
-    Trials are kept only with --study.
+    Trials are kept only with --study. From a moment that `run --save` keeps, both branches go on from there with the
+    same futures, many of them: what if from now.
 
     Example: factory-sim whatif gearbox_line 'OP410.cycle_time=34s' 'agv.count+2'
     """
     from factory_sim.study.design import Variant
+    from factory_sim.study.moments import is_moment
     from factory_sim.study.run import FIRST_TYPED, Request
 
-    with TemporaryDirectory() as folder:
+    base, changed = Variant(plant), Variant(plant, None, tuple(changes))
+    about: dict[str, Any] = {"warm_up_s": _warm_up(warm_up), "seed": seed}
+    if is_moment(plant):
+        base, changed, about = moments.branches(plant, changes)
+    with TemporaryDirectory() as folder, moments.quicker_next_time(engine):
         request = Request(
-            base=Variant(plant), scenarios=(Variant(plant, None, tuple(changes)),), replications=replications,
-            until_pct=_percent(until), first=FIRST_TYPED, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-            workers=workers or os.cpu_count() or 1, engine=engine, dask=dask,
-            file=study or Path(folder) / "whatif.study.jsonl",
+            base=base, scenarios=(changed,), replications=replications, until_pct=_percent(until), first=FIRST_TYPED,
+            duration_s=duration, workers=workers or os.cpu_count() or 1, engine=engine, dask=dask,
+            file=study or Path(folder) / "whatif.study.jsonl", **about,
         )  # fmt: skip
         _compare(request, out, budget, attribution=attribution, kept=study is not None)
 
@@ -164,7 +168,7 @@ def why(
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
@@ -173,7 +177,7 @@ def why(
 
     Example: factory-sim why retrofit
     """
-    compiled(engine)
+    options.compiled(engine)
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
     from factory_sim.study.compare import pairs
@@ -210,7 +214,7 @@ def replay(
     study: Annotated[Path, typer.Argument(help="A study's file.", dir_okay=False)],
     *,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     out: options.JsonFile = None,
 ) -> None:
@@ -233,15 +237,6 @@ def replay(
         typer.echo(f"  differs: {arm}, replication {replication}")
     if differ:
         raise typer.Exit(1)
-
-
-def compiled(engine: str) -> None:
-    """Hundreds of runs are worth a minute of compiling, once per machine."""
-    from factory_sim.sim import engines
-
-    if engine == "auto" and not engines.is_compiled():
-        with options.console().status("compiling the fast engine, once on this machine: about a minute"):
-            engines.compile_now()
 
 
 def _compare(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
-from factory_sim.cli.study import Dask, Engine, StudyFile, Workers, compiled, show, watched, write
+from factory_sim.cli.study import Dask, StudyFile, Workers, show, watched, write
 from factory_sim.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What to change: docs/sweeps.md.", dir_okay=False)],
     *,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
@@ -36,7 +36,7 @@ def sweep(
 
     Example: factory-sim sweep vehicles.yaml --csv points.csv
     """
-    compiled(engine)
+    options.compiled(engine)
     from factory_sim.study.sweep import made
     from factory_sim.views.sweep_text import sweep_lines
 
@@ -53,7 +53,7 @@ def optimise(
     ],
     *,
     workers: Workers = 0,
-    engine: Engine = "auto",
+    engine: options.Engine = "auto",
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
@@ -66,7 +66,7 @@ def optimise(
 
     Example: factory-sim optimise buffers.yaml --json answer.json
     """
-    compiled(engine)
+    options.compiled(engine)
     from factory_sim.study.optimise import made
     from factory_sim.views.optimise_text import optimise_lines
 

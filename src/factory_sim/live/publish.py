@@ -69,28 +69,31 @@ class Sent:
     commands: Sequence[Command] = ()  # that were given
 
 
-def publish(
+def publish(  # noqa: PLR0913 - what a run is made of
     plant: Plant,
     order: Order,
     sender: Sender,
     watch: Callable[[Sent], None] = lambda _: None,
     stop: Event | None = None,
     desk: Desk | None = None,
+    simulation: Simulation | None = None,
 ) -> Sent:
     """Simulate and publish the window of `order`; ends between two slices once `stop` is set.
 
     Retained under `<root>/meta` before the data: what a subscriber must know; after them: the same with what was sent.
-    `desk` brings what hosts ask of the plant; it happens at the start of the next slice.
+    `desk` brings what hosts ask of the plant; it happens at the start of the next slice. `simulation`: the run, at its
+    first moment, in an engine that takes the desk's commands; None: one is begun.
     Only data travel by the link: descriptions are the publisher's own and always come through.
     """
     stop, root = stop or Event(), order.root or plant.topic_root
     window = window_of(order)
     meta = describe(plant, order.run_id or new_run_id(plant), epoch_ns(plant, order), window)
     seed, replication = order.seed, order.replication
-    simulation = Simulation(
-        plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us,
-        engine="auto" if desk is None else "simpy",  # the one that takes commands
-    )  # fmt: skip
+    if simulation is None:
+        simulation = Simulation(
+            plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us,
+            engine="auto" if desk is None else "simpy",  # the one that takes commands
+        )  # fmt: skip
     sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
     encoder = FORMATS[order.payload_format].encoder(meta, root)
     profile = order.link or plant.link

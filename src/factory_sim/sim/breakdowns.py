@@ -104,6 +104,7 @@ class Breakdowns:
     def _fail(self, mode: int) -> None:
         machine = self.machine
         machine.pause()
+        machine.dismiss()
         self.failed, self.repairing = mode, False
         self.sync()
         crew = self.crews[mode]

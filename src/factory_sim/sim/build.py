@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from factory_sim.plant.states import Outcome, Wait
 from factory_sim.sim.behaviours import behaviour_of
-from factory_sim.sim.circles import find_circle
+from factory_sim.sim.circles import can_deadlock
 from factory_sim.sim.machine import Machine
 from factory_sim.sim.policies import POLICIES
 from factory_sim.sim.pool import Pool
@@ -15,6 +15,7 @@ from factory_sim.sim.simpy_engine import Line
 from factory_sim.sim.source import Source
 from factory_sim.sim.station import Exit, Station
 from factory_sim.sim.transport import Calls, Conveyor, Fleet
+from factory_sim.sim.watch import Watch
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Input, Plant
@@ -62,9 +63,7 @@ class Builder:
         units: list[Starter] = [*sources, *self.machines, *self.robots, *self.line.fleets, *conveyors, *self.crews]
         for unit in units:
             unit.begin()
-        self.line.begin()
-        if any(o.inspection is not None and o.inspection.rework for o in self.plant.operations):
-            self.line.circle_check = lambda: find_circle(self.stations)
+        self.line.begin(Watch(self.plant, self.stations, self.sources) if can_deadlock(self.plant) else None)
         return self.line
 
     def _join_operations(self) -> None:
@@ -109,7 +108,8 @@ class Builder:
         if operation.robot >= 0:
             machine.pools.append(self.robots[operation.robot])
         if operation.operator >= 0:
-            machine.pools.append(self.crews[operation.operator])
+            machine.operator = self.crews[operation.operator]
+            machine.pools.append(machine.operator)
         if operation.setup_operator >= 0:
             machine.setup_pool = self.crews[operation.setup_operator]
         machine.breakdowns.crews = [self.crews[m.crew] if m.crew >= 0 else None for m in machine.spec.failures]

@@ -1,56 +1,113 @@
-"""Finding operations that block each other in a circle."""
+"""Operations and sources that can never move again, because they wait for each other in a circle.
+
+What can close one: parts that go back for rework, and cards that run out before a join or a furnace has its parts.
+Vehicles cannot (a place is reserved before they load), nor can robots and people: a machine calls its robot before its
+operator, a blocked machine holds neither, and an operator leaves a machine that stops (docs/design.md).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
-
-from factory_sim.errors import ModelError
-from factory_sim.sim.machine import DONE
-from factory_sim.sim.station import Buffer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
-    from factory_sim.sim.station import Station
+    from factory_sim.plant.spec import Operation, Plant
+
+Waits = dict[int, str]  # whom one waits for, and what to say of it
+
+_NO_ROOM = "holds a finished part for {}, which has no room"
+_LACKS = "lacks parts from {}"
+_NO_CARD = "has all its cards out, with parts that wait at {}"
 
 
-def find_circle(stations: list[Station]) -> None:
-    """Raise ModelError if some operations can never move again, because each waits for room at the next.
+@dataclass(frozen=True, slots=True)
+class Plight:
+    """How an operation stands when all moves have been made, as far as that says whether it can ever move again."""
 
-    An operation is stuck when every machine of it holds a finished part for a full buffer of a stuck operation; taking
-    away those that are not leaves the circle. Only a part that goes back for rework can close one.
+    works: bool  # some machine has work, or its part is on its way
+    targets: AbstractSet[int]  # operations for which finished parts wait
+    idle: bool  # some machine waits for parts
+    lacks: Sequence[int]  # inputs that hold too few parts to begin
+    origins: AbstractSet[int]  # sources of the parts here
+
+
+def can_deadlock(plant: Plant) -> bool:
+    """Whether anything in the plant can close a circle."""
+    several = any(takes_at_least(o, n) > 1 for o in plant.operations for n in range(len(o.inputs)))
+    reworks = any(o.inspection is not None and o.inspection.rework for o in plant.operations)
+    return reworks or (several and any(source.cards for source in plant.sources))
+
+
+def takes_at_least(operation: Operation, number: int) -> int:
+    """Parts that must wait at an input before a machine begins."""
+    batch = operation.batch
+    if batch is None:
+        return operation.inputs[number].quantity
+    return 1 if batch.timeout_s else batch.minimum
+
+
+def blocked(plant: Plant, plights: Sequence[Plight], out_of_cards: AbstractSet[int]) -> dict[int, Waits]:
+    """Those that can never move again, each with those it waits for: what is left when all others are taken away.
+
+    Numbers: operations as in the plant, then sources. out_of_cards: sources whose next part needs a card that is out.
     """
-    if not any(machine.place is s.rework and machine.held for s in stations if s.rework for machine in s.machines):
-        return
-    stuck = {station.index: _waits_for(station) for station in stations}
-    while True:
-        free = [i for i, targets in stuck.items() if not targets or not targets <= stuck.keys()]
-        if not free:
-            break
-        for i in free:
-            del stuck[i]
-    if stuck:
-        raise ModelError(circle_text(stations[0].line.now, stuck, [station.spec.name for station in stations]))
+    n, feeders = len(plights), _feeders(plant)
+
+    def waits_for(node: int, stuck: AbstractSet[int]) -> Waits | None:
+        if node >= n:
+            return _of_source(node - n, plights, stuck) if node - n in out_of_cards else None
+        return _of_operation(plights[node], feeders[node], stuck)
+
+    stuck = set(range(n + len(plant.sources)))
+    while free := {node for node in stuck if waits_for(node, stuck) is None}:
+        stuck -= free
+    return {node: waits_for(node, stuck) or {} for node in stuck}
 
 
-def circle_text(now_us: int, stuck: dict[int, set[int]], names: Sequence[str]) -> str:
-    """What to say of a circle among stuck operations, each with those it waits for."""
-    path = [min(stuck)]
-    while (following := min(stuck[path[-1]])) not in path:
+def _of_source(source: int, plights: Sequence[Plight], stuck: AbstractSet[int]) -> Waits | None:
+    if not stuck >= set(range(len(plights))):
+        return None  # one of its parts may leave
+    return {i: _NO_CARD for i, plight in enumerate(plights) if source in plight.origins}
+
+
+def _of_operation(plight: Plight, feeders: Sequence[AbstractSet[int]], stuck: AbstractSet[int]) -> Waits | None:
+    starves = [feeders[i] for i in plight.lacks if stuck >= feeders[i]]
+    if plight.works or not stuck >= plight.targets or (plight.idle and not starves):
+        return None
+    waits = dict.fromkeys(set[int]().union(*starves), _LACKS) if plight.idle else {}
+    return waits | dict.fromkeys(plight.targets, _NO_ROOM)
+
+
+def _feeders(plant: Plant) -> list[list[set[int]]]:
+    """By operation and input: the operations, or the source, that parts come from."""
+    n = len(plant.operations)
+    found = [[{n + i.source if i.source >= 0 else i.operation} for i in o.inputs] for o in plant.operations]
+    for index, operation in enumerate(plant.operations):
+        if operation.inspection is not None and operation.inspection.rework:
+            found[operation.inspection.rework_to][0].add(index)
+    return found
+
+
+def circle_text(now_us: int, waits: dict[int, Waits], plant: Plant) -> str:
+    """What to say of a circle among those that can never move again."""
+    names = [*(operation.name for operation in plant.operations), *(source.name for source in plant.sources)]
+    path = [min(waits)]
+    while (following := min(waits[path[-1]])) not in path:
         path.append(following)
-    circle = " -> ".join(names[i] for i in [*path[path.index(following) :], following])
-    return (
-        f"blocked in a circle at {now_us / 1e6:.1f} s: {circle}.\n"
-        "  Every machine in it holds a finished part for a full buffer. Give the rework's buffer more places, "
-        "or let fewer parts into the loop (cards)."
-    )
+    circle = [*path[path.index(following) :], following]
+    told = [f"  {names[i]} {waits[i][j].format(names[j])}." for i, j in pairwise(circle)]
+    return "\n".join((
+        f"blocked in a circle at {now_us / 1e6:.1f} s: {' -> '.join(names[i] for i in circle)}.",
+        *told,
+        "  Nothing in it will ever move again. " + _advice(any(i >= len(plant.operations) for i in circle)),
+    ))  # fmt: skip
 
 
-def _waits_for(station: Station) -> set[int]:
-    targets = set()
-    for machine in station.machines:
-        place = machine.place
-        if machine.phase != DONE or not isinstance(place, Buffer) or place.room() > 0:
-            return set()
-        targets.add(place.index)
-    return targets
+def _advice(cards: bool) -> str:
+    if cards:
+        return "Give the source more cards, or let the operation that lacks parts begin with fewer."
+    return "Give the rework's buffer more places, or let fewer parts into the loop (cards)."

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
+from factory_sim.sim.forks import layout
 from factory_sim.sim.reference import ReferenceRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import EventLog, Truth, Window
+    from factory_sim.records import I8, EventLog, Truth, Window
+    from factory_sim.sim.saved import Saved
 
 ENGINES = ("auto", "simpy", "calendar")
 _LONGEST_COMPILATION_S = 900.0
+_ASIDE = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+getattr(os, "nice", int)(10)
+from factory_sim.sim.engines import compile_now
+compile_now()
+"""
 
 
 class Engine(Protocol):
@@ -33,6 +44,22 @@ class Engine(Protocol):
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Parts since the start: entered, left good, scrapped, merged into others, inside."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A run that can be saved."""
+
+    @property
+    def skeleton(self) -> str:
+        """Digest of how the plant is built, its numbers left out."""
+
+    @property
+    def numbers(self) -> str:
+        """Digest of the tables that the run reads."""
+
+    def changing(self) -> dict[str, I8]:
+        """Copies of all arrays that the run changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +117,33 @@ def open_run(
     return CalendarRun(plant, seed=seed, replication=replication, window=window, store=store)
 
 
+def check_fits(plant: Plant, saved: Saved) -> None:
+    """Raises ModelError when a saved run cannot go on with `plant`, or in this version."""
+    from factory_sim.sim.calendar.engine import skeleton_of  # noqa: PLC0415 - numba is slow to import
+
+    if saved.layout != layout():
+        msg = "the saved moment was made by another version of this program; make it again"
+        raise ModelError(msg)
+    if saved.skeleton != skeleton_of(plant):
+        msg = (
+            "the plant is not built as the one that was saved: from a saved moment on its numbers may be others "
+            "(times, places, cards, probabilities, policies), but not which units, failure modes, shifts and ways "
+            "there are"
+        )
+        raise ModelError(msg)
+
+
+def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replication: int) -> Engine:
+    """A saved run that goes on. Raises ModelError where it does not fit."""
+    from factory_sim.sim.calendar.engine import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
+
+    check_fits(plant, saved)
+    changed = saved.numbers != numbers_of(plant)
+    return CalendarRun.resumed(
+        plant, saved.arrays, seed=seed, replication=replication, window=window, changed=changed
+    )
+
+
 def is_compiled() -> bool:
     """Whether the compiled engine starts at once on this machine."""
     return _marker("ready").exists()
@@ -103,17 +157,31 @@ def compile_now() -> None:
     _marker("ready").touch()
 
 
-def compile_aside() -> None:
-    """Let another process compile the engine at low priority, unless one does already."""
+@contextmanager
+def compiling_aside() -> Iterator[None]:
+    """While the block runs another process compiles the engine at low priority, unless one does already.
+
+    It ends with the block, and with this process however that ends: it watches a pipe that nobody writes to. What it
+    has compiled by then is kept.
+    """
     lock = _marker("compiling")
     if is_compiled() or (lock.exists() and time.time() - lock.stat().st_mtime < _LONGEST_COMPILATION_S):
+        yield
         return
     lock.touch()
-    program = "import os; getattr(os, 'nice', int)(10); from factory_sim.sim.engines import compile_now; compile_now()"
-    subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ, start_new_session=True,
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        [sys.executable, "-c", _ASIDE], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
+    reaper = Thread(target=process.wait, daemon=True)
+    reaper.start()
+    try:
+        yield
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        reaper.join()
+        lock.unlink(missing_ok=True)
 
 
 def _marker(name: str) -> Path:

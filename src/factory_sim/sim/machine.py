@@ -52,11 +52,13 @@ class Machine:
         "factor",
         "halted",
         "held",
+        "interrupted",
         "last_row",
         "left_us",
         "line",
         "off",
         "offered_us",
+        "operator",
         "outcome",
         "phase",
         "place",
@@ -87,7 +89,9 @@ class Machine:
         self.offered_us = 0  # since when
         self.variant = -1  # it is set up for
         self.pools: list[Pool] = []  # robots and operators needed for work
+        self.operator: Pool | None = None  # one of them
         self.pool: Pool | None = None  # it waits for
+        self.interrupted = EMPTY  # setup or work that goes on when the operator is back
         self.changes_over = bool(operation.setup_s)
         self.factor = operation.variant_factor
         self.setup_pool: Pool | None = None
@@ -248,6 +252,13 @@ class Machine:
         elif self.phase == NEEDS and self.pool is not None:
             self.pool.withdraw(self)
 
+    def dismiss(self) -> None:
+        """Let go the operator of a setup or work that was stopped; it goes on when one has come again."""
+        pool = self.setup_pool if self.phase == SETUP else self.operator if self.phase == WORK else None
+        if pool is not None:
+            pool.release(self)
+            self.interrupted, self.phase, self.pool = self.phase, NEEDS, pool
+
     def go_on(self, cause: int = -1) -> None:
         """One thing that kept it from going on is over; `cause` is the row that says so."""
         self.breakdowns.sync()
@@ -274,6 +285,7 @@ class Machine:
         else:
             self._switch_off()
             self.write_state()
+            self.dismiss()
 
     def shift_begins(self) -> None:
         """Come back."""
@@ -285,7 +297,11 @@ class Machine:
     def granted(self) -> None:
         """The robot or operator that was called is here."""
         self.pool = None
-        self.changed.fire()
+        if self.interrupted == EMPTY:
+            self.changed.fire()
+        else:
+            self.phase, self.interrupted = self.interrupted, EMPTY
+            self._run()
         self.write_state(self.line.writer.n - 1)
 
     def _switch_off(self) -> None:
@@ -356,7 +372,7 @@ class Machine:
         """Write a row without a part movement, enabled by row `cause` or our own last one; its index."""
         state = self.state_now()
         if state == _BLOCKED:
-            self.line.blocked = True
+            self.line.somebody_blocked()
         part = self.held[0] if self.held else -1
         return self._row(state, part, _NONE, self._detail(state), max(cause, self.last_row))
 

@@ -10,17 +10,21 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim.engines import choose, open_run
+from factory_sim.sim.engines import Resumable, choose, open_run, resumed_run
+from factory_sim.sim.forks import layout
 from factory_sim.sim.reference import ReferenceRun
+from factory_sim.sim.saved import Memory, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Self
 
     from factory_sim.plant.spec import Plant
     from factory_sim.records import B1, I8
     from factory_sim.sim.commands import Command
 
 LONGEST_RUN_US = 2**61
+_REMEMBERED = 200_000  # rows of the past, before those that no longer matter are forgotten
 MOST_UNITS = 2**15 - 1
 
 
@@ -45,7 +49,7 @@ class Slice:
 class Simulation:
     """One run, advanced by whoever holds it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a run's name
         self,
         plant: Plant,
         *,
@@ -54,21 +58,74 @@ class Simulation:
         warm_up_us: int = 0,
         until_us: int,
         engine: str = "auto",
+        savable: bool = False,
     ) -> None:
-        """The window is [warm_up_us, until_us). Raises ModelError when that is no window or overflows the clock."""
+        """The window is [warm_up_us, until_us). `savable`: remember what `save` needs of the log.
+
+        Raises ModelError when that is no window or overflows the clock.
+        """
         self.plant, self.window = plant, _checked(plant, Window(warm_up_us, until_us))
         self.choice = choose(plant, engine)
         self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=self.window)
         self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
+        self._name, self._now_us, self._fresh = (seed, replication), 0, True
+        self._memory = Memory(EventLog.empty(), np.zeros(0, np.int64), 0) if savable else None
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call."""
-        return self._run.advance(until_us)
+        log = self._run.advance(until_us)
+        self._now_us = until_us
+        if self._memory is not None:
+            self._memory.add(log)
+            if len(self._memory.log) > _REMEMBERED:
+                self._memory.forget(still_matter(self._memory.log, len(self.plant.units)))
+        return log
+
+    def save(self) -> Saved:
+        """The run at this moment. Raises ModelError when its engine cannot be saved, or it is not `savable`."""
+        if not isinstance(self._run, Resumable) or self._memory is None:
+            why = f"it runs in the engine {self.choice.engine} ({self.choice.reason})"
+            msg = f"this run cannot be saved: {why if self._memory is not None else 'it was not begun as savable'}"
+            raise ModelError(msg)
+        memory, (seed, replication) = self._memory, self._name
+        memory.forget(still_matter(memory.log, len(self.plant.units)))
+        return Saved(
+            n_rows=memory.n_rows, t_us=self._now_us, seed=seed, replication=replication, digest=self.plant.digest,
+            skeleton=self._run.skeleton, numbers=self._run.numbers, layout=layout(), **self._run.changing(),
+            opening=memory.log, rows=memory.rows,
+        )  # fmt: skip
+
+    @classmethod
+    def resumed(
+        cls, plant: Plant, saved: Saved, *, until_us: int, seed: int | None = None, replication: int | None = None
+    ) -> Self:
+        """The run that `saved` is of goes on; its window begins at that moment.
+
+        plant: the same one, or one with other numbers, which hold from that moment on. With another seed or
+        replication what has been drawn stays, and all later draws are others. Raises ModelError where a plant is built
+        otherwise, or `saved` was made by another version.
+        """
+        run = object.__new__(cls)
+        run.plant, run.window = plant, _checked(plant, Window(saved.t_us, until_us))
+        run.choice, run._now_us, run._fresh = choose(plant, "calendar"), saved.t_us, False
+        run._name = (saved.seed if seed is None else seed, saved.replication if replication is None else replication)
+        run._run, run._memory = resumed_run(plant, saved, run.window, *run._name), saved.memory
+        run.before = saved.memory.alone()
+        return run
+
+    def fork(
+        self, plant: Plant | None = None, *, until_us: int, seed: int | None = None, replication: int | None = None
+    ) -> Simulation:
+        """An independent run from this moment on, as `resumed`; this one is not touched. Raises ModelError."""
+        return Simulation.resumed(
+            plant or self.plant, self.save(), until_us=until_us, seed=seed, replication=replication
+        )
 
     def slices(self, slice_us: int) -> Iterator[Slice]:
         """The window in stretches of `slice_us`, the warm-up behind it."""
         t0, end = self.window.t0_us, self.window.t1_us
-        self.before = self.advance(t0)
+        if self._fresh:
+            self.before = self.advance(t0)
         opening = opening_rows(self.before, len(self.plant.units))
         while t0 < end:
             t1 = min(t0 + slice_us, end)
@@ -140,18 +197,33 @@ def _checked(plant: Plant, window: Window) -> Window:
     return window
 
 
+def continued(
+    plant: Plant, saved: Saved, *, until_us: int, seed: int | None = None, replication: int | None = None
+) -> Run:
+    """A run gone on with to its end: the rows from the moment on, behind those before it that still matter."""
+    simulation = Simulation.resumed(plant, saved, until_us=until_us, seed=seed, replication=replication)
+    memory = saved.memory
+    memory.add(simulation.advance(until_us))
+    return Run(memory.alone(), simulation.truth(), simulation.window)
+
+
 _ENDS = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
 _PLACES = (Outcome.ENTERED, Outcome.TOOK, Outcome.PASSED, Outcome.REWORK)
 
 
 def opening_rows(log: EventLog, n_units: int) -> EventLog:
-    """The rows of `log` that still matter at its end.
+    """The rows of `log` that still matter at its end."""
+    return log.take(still_matter(log, n_units))
+
+
+def still_matter(log: EventLog, n_units: int) -> I8:
+    """Positions of the rows of `log` that still matter at its end, shape (n,).
 
     Each unit's rows since it took the oldest part it holds (of a furnace, since it took the whole batch), or its last
     row; for every part inside, its entry and the row that put it where it is.
     """
     if not len(log):
-        return log
+        return np.zeros(0, np.int64)
     keep = np.zeros(len(log), np.bool_)
     since = _last_rows(log, n_units)
     n_parts = int(log.part.max(initial=-1)) + 1
@@ -167,7 +239,7 @@ def opening_rows(log: EventLog, n_units: int) -> EventLog:
     cycle = np.searchsorted(log.t_us, log.t_us[held])  # a batch is taken at one instant, and some of it given early
     np.minimum.at(since, log.unit[held], cycle)
     keep |= np.arange(len(log)) >= since[log.unit]
-    return log.take(keep)
+    return np.flatnonzero(keep)
 
 
 def _last_rows(log: EventLog, n_units: int) -> I8:

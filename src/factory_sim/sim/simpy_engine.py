@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import simpy
 
+from factory_sim.clock import NEVER_US
 from factory_sim.sim.parts import Parts
 from factory_sim.sim.rows import RowWriter
 from factory_sim.sim.tally import Tally
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.pool import Pool
     from factory_sim.sim.station import Exit, Station
     from factory_sim.sim.transport import Fleet
+    from factory_sim.sim.watch import Watch
 
 
 class Class(IntEnum):
@@ -120,11 +122,11 @@ class Line:
     __slots__ = (
         "blocked",
         "called",
-        "circle_check",
         "dirty",
         "env",
         "exit",
         "fleets",
+        "look_us",
         "now",
         "numbers",
         "parts",
@@ -135,6 +137,7 @@ class Line:
         "stations",
         "tally",
         "unsettled",
+        "watch",
         "writer",
     )
 
@@ -153,8 +156,9 @@ class Line:
         self.exit: Exit
         self.parts = Parts()
         self.unsettled: set[Unit] = set()
-        self.blocked = False  # at this instant a machine found no room
-        self.circle_check: Callable[[], None] | None = None
+        self.watch: Watch | None = None  # for circles, where there can be any
+        self.look_us = NEVER_US  # when it looks again at the latest
+        self.blocked = False  # since its last look a machine found no room
         self.passed = simpy.Event(self.env)  # an event that has already happened: "go on at once"
         self.passed.callbacks = None  # type: ignore[assignment]  # what SimPy itself does
         self.passed._ok, self.passed._value = True, None  # noqa: SLF001 - how SimPy marks a processed event
@@ -171,8 +175,9 @@ class Line:
         """A new signal."""
         return Signal(self.env)
 
-    def begin(self) -> None:
-        """Make the moves that are possible before any event."""
+    def begin(self, watch: Watch | None) -> None:
+        """Make the moves that are possible before any event; `watch` looks for circles from here on."""
+        self.watch, self.look_us = watch, NEVER_US if watch is None else 0
         self._settle()
         if self.env.peek() > 0 and self.unsettled:
             self._settle_states()
@@ -180,6 +185,8 @@ class Line:
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`; all its events first, as SimPy's `step` does, then the moves."""
         env, queue = self.env, self.env.queue
+        if self.now >= self.look_us:
+            self._look()  # a plant may stand still before its first event
         while queue and queue[0][0] < until_us:
             now = self.now = queue[0][0]
             env._now = now  # noqa: SLF001 - what SimPy's own events go by
@@ -194,7 +201,19 @@ class Line:
                     self._settle()
             if self.unsettled:
                 self._settle_states()
+            if now >= self.look_us:
+                self._look()
         self.now = until_us
+
+    def somebody_blocked(self) -> None:
+        """A machine found no room."""
+        if self.watch is not None:
+            self.blocked, self.look_us = True, self.now
+
+    def _look(self) -> None:
+        if self.watch is not None:
+            newly_blocked, self.blocked = self.blocked, False
+            self.look_us = self.watch.look(self.now, newly_blocked=newly_blocked)
 
     def _settle(self) -> None:
         """Make every move that is possible now: people and robots, then parts from sink to source, then vehicles."""
@@ -221,6 +240,3 @@ class Line:
         unsettled, self.unsettled = self.unsettled, set()
         for unit in sorted(unsettled, key=_BY_UNIT) if len(unsettled) > 1 else unsettled:
             unit.settle_state()
-        if self.blocked and self.circle_check is not None:
-            self.circle_check()
-        self.blocked = False

@@ -32,6 +32,7 @@ class Source:
         self._state: int = State.STARVED
         self._offered_us = -1  # -1: not in the queue for a place
         self._card_row = -1  # the last row that freed a card
+        self._expects = False  # another arrival
         self._arrivals = self._gaps(seed, replication)
         self._variants = self._choose_variants(seed, replication)
 
@@ -84,6 +85,12 @@ class Source:
         self._state = state
         self.last_row = self.line.row(self.line.now, self.unit, state, -1, outcome, 0, self.last_row)
 
+    @property
+    def awaits_card(self) -> bool:
+        """Whether no part comes in before a card is back."""
+        more = self.saturated or self._expects or self.outside > 0
+        return more and 0 < self.spec.cards <= self.inside
+
     def _offer(self) -> None:
         has_card = not self.spec.cards or self.inside < self.spec.cards
         if self._offered_us < 0 and has_card and (self.saturated or self.outside):
@@ -92,6 +99,7 @@ class Source:
 
     def _next_arrival(self) -> None:
         gap_us = next(self._arrivals, None)
+        self._expects = gap_us is not None
         if gap_us is not None:
             self.line.timer(gap_us, Class.ARRIVAL, self.unit, self._arrives)
 

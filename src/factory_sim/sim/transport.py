@@ -58,6 +58,11 @@ class Conveyor:
         while self._senders and len(self._belt) < self.spec.capacity:
             self._senders.pop(0)[2].give_front(self)
 
+    @property
+    def carries(self) -> int:
+        """Parts on the belt."""
+        return len(self._belt)
+
     def freed_by(self) -> int:
         """The row of the part that got off last."""
         return self.last_row

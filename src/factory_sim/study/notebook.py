@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from factory_sim import clock, units
 from factory_sim.sim import run as simulator
+from factory_sim.study import moments
 from factory_sim.study.api import Comparison, made
 from factory_sim.study.design import Variant
+from factory_sim.study.moments import Moment
 from factory_sim.study.optimise import Optimised
 from factory_sim.study.optimise import made as optimised
 from factory_sim.study.run import Request, Watcher
@@ -43,6 +45,33 @@ def simulate(
     t0 = clock.us_from_s(_seconds(warm_up))
     until = t0 + clock.us_from_s(_seconds(duration))
     return simulator.simulate(spec, seed=seed, replication=replication, warm_up_us=t0, until_us=until, engine=engine)
+
+
+def moment(plant: str | Path, *changes: str, at: str | float, seed: int = 1, replication: int = 0) -> Moment:
+    """A run of the compiled engine at a moment, to be kept (`.save(path)`) and branched from.
+
+    Raises ConfigError, ModelError.
+    """
+    spec, t_us = load(plant, *changes), clock.us_from_s(_seconds(at))
+    run = simulator.Simulation(
+        spec, seed=seed, replication=replication, until_us=t_us + 1, engine="calendar", savable=True
+    )
+    run.advance(t_us)
+    return Moment(run.save(), str(plant), changes)
+
+
+def branch(start: Moment | str | Path, *changes: str, duration: str | float = "8 h", future: int = 0) -> Run:
+    """What happens from a moment, or a file of one, on: its window and its rows, behind earlier ones that still matter.
+
+    changes: numbers that are others from then on. future: which of many; 0 is the run's own, and the same number draws
+    the same numbers whatever the changes. Raises ConfigError, MomentError, ModelError.
+    """
+    found = start if isinstance(start, Moment) else moments.read(start)
+    plant, saved = load(found.file, *found.overrides, *changes), found.saved
+    if not changes:
+        found.check(plant, found.file)
+    until = saved.t_us + clock.us_from_s(_seconds(duration))
+    return simulator.continued(plant, saved, until_us=until, replication=saved.replication + future)
 
 
 def compare(  # noqa: PLR0913 - as many as the command has options

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 VERSION = 1
+_SETTING = ("seed", "warm_up_s", "duration_s", "bin_s")
 _MADE_BY = ("program", "python", "numpy")
 
 
@@ -48,7 +49,7 @@ def header(setting: Setting, warm_up: Mapping[str, Any]) -> dict[str, Any]:
 
 def setting_of(study: Study) -> Setting:
     """What all its trials have in common."""
-    return Setting(**{name: study.header[name] for name in Setting.__slots__})
+    return Setting(**{name: study.header[name] for name in Setting.__slots__ if name in study.header})
 
 
 def load(path: Path) -> Study:
@@ -190,7 +191,7 @@ def _head(path: Path, line: bytes) -> dict[str, Any]:
             f"{versions()['program']}, which reads format {VERSION}.\n  Read it with its own version, or make it again."
         )
         raise StudyError(msg)
-    if missing := {*Setting.__slots__, *_MADE_BY, "warm_up"} - head.keys():
+    if missing := {*_SETTING, *_MADE_BY, "warm_up"} - head.keys():
         msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}; the file is damaged"
         raise StudyError(msg)
     return dict(head)

@@ -16,11 +16,12 @@ from factory_sim.plant.describe import describe, epoch_ns, planned
 from factory_sim.plant.states import Outcome
 from factory_sim.records import Window
 from factory_sim.sim.run import count, simulate
-from factory_sim.study import pictures
+from factory_sim.study import moments, pictures
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.records import I8, EventLog, KpiTable
+    from factory_sim.sim.run import Run
 
 BINS = 96  # of a window: five minutes of eight hours
 OPERATION_KPIS = (
@@ -50,6 +51,8 @@ class Setting:
     warm_up_s: float
     duration_s: float
     bin_s: float
+    moment: str = ""  # a file: every trial goes on from the moment saved there, which is the end of its warm-up
+    moment_sha: str = ""  # of the file
 
     @property
     def window(self) -> Window:
@@ -68,9 +71,7 @@ def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engi
     if detail is Detail.COUNT:
         kept["line"] = _counted_line(plant, setting, replication, engine)
         return kept | {"seconds": round(time.perf_counter() - begun, 4)}
-    run = simulate(
-        plant, seed=setting.seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us, engine=engine
-    )
+    run = _run(plant, setting, replication, engine)
     if detail is not Detail.PILOT:
         found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
         kept |= _figures(kpis.of_facts(found), detail)
@@ -84,9 +85,19 @@ def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engi
 
 def _counted_line(plant: Plant, setting: Setting, replication: int, engine: str) -> dict[str, float | None]:
     """The digits that the KPIs of these names have."""
-    good = count(plant, setting.window, seed=setting.seed, replication=replication, engine=engine).good_parts
+    if setting.moment:
+        good = _run(plant, setting, replication, engine).truth.good_parts
+    else:
+        good = count(plant, setting.window, seed=setting.seed, replication=replication, engine=engine).good_parts
     hours = sum(end - begin for begin, end in planned(plant, setting.window)) / 3.6e9
     return {"good_parts": float(good), "good_parts_per_h": good / hours if hours else None}
+
+
+def _run(plant: Plant, setting: Setting, replication: int, engine: str) -> Run:
+    t0, t1 = setting.window.t0_us, setting.window.t1_us
+    if setting.moment:
+        return moments.future(setting.moment, setting.moment_sha, plant, t1, replication)
+    return simulate(plant, seed=setting.seed, replication=replication, warm_up_us=t0, until_us=t1, engine=engine)
 
 
 def _figures(table: KpiTable, detail: Detail) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def _years(years: Mapping[str, float | None]) -> str:
 def _found(warm_up: Mapping[str, Any]) -> str:
     if warm_up["by"] == "given":
         return "as given"
+    if warm_up["by"] == "moment":
+        return f"the past of {warm_up['file']}"
     settled = "" if warm_up["settled"] else "; the pilots did not settle"
     return f"MSER-5 {warm_up['mser5_s'] / 3600:.2g} h, filling {warm_up['fill_s'] / 3600:.2g} h{settled}"
 

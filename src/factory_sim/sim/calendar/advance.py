@@ -7,7 +7,7 @@ from factory_sim.compiled import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.breakdowns import alarm_rings, fails, repair, repaired, upkeep_ends
-from factory_sim.sim.calendar.circles import blocked_in_circle
+from factory_sim.sim.calendar.circles import in_circle
 from factory_sim.sim.calendar.events import pop, schedule
 from factory_sim.sim.calendar.fleets import dispatch, vehicle_goes_on
 from factory_sim.sim.calendar.lives import find_due, new_life, sync
@@ -63,6 +63,20 @@ def begin(address):
             pool = w.f[unit, c.POOL_OF]
             row(w, unit, _IDLE if w.s[pool, c.OPEN] else _OFF, -1, _NO_MOVE, 0, -1)
             become_free(w, pool, unit)
+    w.g[c.STAGE] = c.SERVING
+
+
+@njit
+def reconsider(address):
+    """The plant's numbers are others from now on: look at every place where a part may move, before any event."""
+    w = world_at(address)
+    for unit in range(w.g[c.N_UNITS]):
+        if w.f[unit, c.ROLE] == c.ROLE_SOURCE:
+            source_offers(w, unit)
+    for station in range(w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]):
+        mark(w, station)
+    for fleet in range(w.g[c.FLEET0], w.g[c.FLEET0] + w.g[c.N_FLEETS]):
+        w.s[fleet, c.FLEET_DIRTY] = 1
     w.g[c.STAGE] = c.SERVING
 
 
@@ -174,7 +188,7 @@ def _serve(w):
 
 @inner_njit
 def _settle_states(w):
-    w.g[c.ANY_UNSETTLED], w.g[c.BLOCKED_NEW] = 0, 0
+    w.g[c.ANY_UNSETTLED] = 0
     for unit in range(w.g[c.N_UNITS]):
         if w.s[unit, c.UNSETTLED]:
             w.s[unit, c.UNSETTLED] = 0
@@ -262,6 +276,6 @@ def _dispatch_and_settle(w):
         line[c.STAGE] = c.BETWEEN
         if line[c.ANY_UNSETTLED]:
             _settle_states(w)
-            if line[c.CHECK_CIRCLES] == 1 and line[c.BLOCKED_NEW] == 1:
-                return blocked_in_circle(w)
+        if line[c.CHECK_CIRCLES] and (line[c.BLOCKED_NEW] or line[c.NOW] >= line[c.LOOK_AT]):
+            return in_circle(w)
     return False

@@ -6,7 +6,7 @@ from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.events import schedule
 from factory_sim.sim.calendar.lives import falls_due, first_due, new_life, sync
-from factory_sim.sim.calendar.machines import go_on, pause, write_state
+from factory_sim.sim.calendar.machines import dismiss, go_on, pause, write_state
 from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.rows import draw, unsettle
 
@@ -19,6 +19,7 @@ def fails(w, unit, clock):
     mode = first_due(w, unit, clock)
     if not w.s[unit, c.HALTED]:
         pause(w, unit)
+    dismiss(w, unit)
     w.s[unit, c.FAILED], w.s[unit, c.REPAIRING] = mode - w.f[unit, c.MODE0], 0
     sync(w, unit)
     if w.f[mode, c.CREW] < 0:

@@ -11,12 +11,13 @@ from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
 from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
+from factory_sim.sim import forks
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin
+from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin, reconsider
+from factory_sim.sim.calendar.circles import told
 from factory_sim.sim.calendar.flat import Flat, flatten
 from factory_sim.sim.calendar.state import World, copied, new_world, stream_names
 from factory_sim.sim.calendar.world import header
-from factory_sim.sim.circles import circle_text
 
 if TYPE_CHECKING:
     from factory_sim.records import I8
@@ -48,7 +49,7 @@ class CalendarRun:
             if why == FULL_ROWS:
                 pieces.append(self._take_rows())
             if why == CIRCLE:
-                raise ModelError(self._circle())
+                raise ModelError(told(self._world, self.plant))
             self._make_room(parts=why == FULL_PARTS)
         pieces.append(self._take_rows())
         return EventLog.join(pieces)
@@ -91,6 +92,41 @@ class CalendarRun:
         other._use(copied(self._world)._replace(k=names))
         return other
 
+    @property
+    def skeleton(self) -> str:
+        """Digest of how the plant is built, its numbers left out."""
+        return skeleton_of(self.plant)
+
+    @property
+    def numbers(self) -> str:
+        """Digest of the tables that the run reads."""
+        return numbers_of(self.plant)
+
+    def changing(self) -> dict[str, I8]:
+        """Copies of all arrays that a run changes, by the names that `resumed` takes."""
+        return forks.changing(self._world)
+
+    @classmethod
+    def resumed(
+        cls, plant: Plant, arrays: dict[str, I8], *, seed: int, replication: int, window: Window, changed: bool
+    ) -> CalendarRun:
+        """A run that goes on from the arrays of another one, of a plant with the same skeleton.
+
+        `changed`: the plant's numbers are others. `window` begins at that moment or later, and counts anew.
+        """
+        run = object.__new__(cls)
+        run.plant, run.window, run._flat, run._margin = plant, window, _flat(plant), _margin(plant)
+        world = new_world(run._flat, seed, replication, window, store=True)
+        line = arrays["line"].copy()
+        parts = np.zeros((2 * len(arrays["parts"]) + 2 * run._margin, c.P_WIDTH), np.int64)
+        parts[: len(arrays["parts"])] = arrays["parts"]
+        line[[c.STORING, c.FIRST_ROW]] = 1, line[c.ROWS]
+        run._use(world._replace(s=arrays["state"].copy(), e=arrays["due"].copy(), g=line, p=parts))
+        forks.count_anew(run._world, window)
+        if changed:
+            reconsider(run._header.ctypes.data)
+        return run
+
     def _take_rows(self) -> EventLog:
         line = self._world.g
         n = int(line[c.ROWS] - line[c.FIRST_ROW]) if line[c.STORING] else 0
@@ -111,14 +147,15 @@ class CalendarRun:
     def _use(self, world: World) -> None:
         self._world, self._header = world, header(world)
 
-    def _circle(self) -> str:
-        world, station0 = self._world, int(self._world.g[c.STATION0])
-        stuck = {
-            i: {int(world.f[world.s[unit, c.PLACE], c.INDEX]) for unit in operation.machines}
-            for i, operation in enumerate(self.plant.operations)
-            if world.s[station0 + i, c.STUCK]
-        }
-        return circle_text(int(world.g[c.NOW]), stuck, [operation.name for operation in self.plant.operations])
+
+def skeleton_of(plant: Plant) -> str:
+    """Digest of how a plant is built, its numbers left out."""
+    return forks.skeleton(_flat(plant))
+
+
+def numbers_of(plant: Plant) -> str:
+    """Digest of all that a run reads of its plant."""
+    return forks.numbers(_flat(plant))
 
 
 def compile_all() -> None:

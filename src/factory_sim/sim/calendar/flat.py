@@ -11,6 +11,7 @@ from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, Wait
 from factory_sim.records import F8, I8  # noqa: TC001 - a NamedTuple's fields
 from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.circles import can_deadlock
 from factory_sim.sim.simpy_engine import Class
 from factory_sim.streams import law
 
@@ -32,6 +33,7 @@ class Flat(NamedTuple):
     x: F8  # lists of floats
     line: I8  # the first columns of w.g: how many things there are, and where each kind begins
     streams: tuple[tuple[int, int, str, str], ...]  # (row, column of w.k, owner, purpose)
+    circles: bool  # whether anything can close one
 
 
 def flatten(plant: Plant) -> Flat:
@@ -96,7 +98,8 @@ class _Flattener:
             (c.N_FLEETS, len(plant.fleets)), (c.N_VARIANTS, len(plant.variants)), (c.N_SLOTS, n_used),
         ):  # fmt: skip
             line[column] = value
-        return Flat(self.f, np.array(self.whole, np.int64), np.array(self.floats), line, tuple(self.streams))
+        whole, floats = np.array(self.whole, np.int64), np.array(self.floats)
+        return Flat(self.f, whole, floats, line, tuple(self.streams), can_deadlock(plant))
 
     def _list(self, values: Sequence[int]) -> int:
         self.whole += values
@@ -137,6 +140,8 @@ class _Flattener:
             for j, spec in enumerate(operation.inputs):
                 buffers[i, j], row = self._new_place(c.BUFFER_KIND, i)
                 row[c.CAPACITY], row[c.QUANTITY] = spec.capacity, spec.quantity
+                source = spec.source >= 0
+                row[c.FEEDER] = plant.sources[spec.source].unit if source else self.station0 + spec.operation
                 row[c.PACE] = self._float_list([operation.unit_time_s / len(operation.machines) / spec.quantity])
         self.exit, row = self._new_place(c.EXIT_KIND, -1)
         for i in range(len(plant.operations)):

@@ -17,7 +17,7 @@ from factory_sim.sim.calendar.rows import chance, draw, mark, row
 _OFF, _SETUP, _STARVED, _BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)
 _BLOCKED, _WAITING, _UPKEEP = int(State.BLOCKED), int(State.WAITING), int(State.MAINTENANCE)
 _DOWN, _REPAIR = int(State.DOWN), int(State.REPAIR)
-_VEHICLE = int(Wait.VEHICLE)
+_VEHICLE, _OPERATOR = int(Wait.VEHICLE), int(Wait.OPERATOR)
 _NO_MOVE, _REWORK, _SCRAPPED = int(Outcome.NONE), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 STEP_TAKEN, STEP_SETUP, STEP_NEEDS, STEP_WORKED, STEP_GAVE = 0, 1, 2, 10, 20
 
@@ -37,7 +37,7 @@ def state_now(w, unit):  # noqa: PLR0911 - a table of states
         return _REPAIR if u[c.REPAIRING] else _DOWN
     phase = u[c.PHASE]
     if phase == c.DONE:
-        return _WAITING if _awaits_vehicle(w, unit) else _BLOCKED
+        return _WAITING if awaits_vehicle(w, unit) else _BLOCKED
     if phase == c.EMPTY:
         return _STARVED
     if phase == c.SETUP:
@@ -46,7 +46,8 @@ def state_now(w, unit):  # noqa: PLR0911 - a table of states
 
 
 @inner_njit
-def _awaits_vehicle(w, unit):
+def awaits_vehicle(w, unit):
+    """Whether only a vehicle is missing for the machine's finished part: a place is free or reserved."""
     place = w.s[unit, c.PLACE]
     if w.f[place, c.KIND] != c.CALLS_KIND:
         return False
@@ -237,6 +238,22 @@ def pause(w, unit):
 
 
 @inner_njit
+def dismiss(w, unit):
+    """Let go the operator of a setup or work that was stopped; it goes on when one has come again."""
+    u, kind = w.s[unit], w.f[unit]
+    pool, purpose = -1, c.AS_SETUP
+    if u[c.PHASE] == c.SETUP:
+        pool = kind[c.SETUP_POOL]
+    elif u[c.PHASE] == c.WORK and kind[c.N_NEEDS]:
+        last = kind[c.N_NEEDS] - 1  # operators come after robots
+        if w.f[kind[c.NEED0 + last], c.WAIT_KIND] == _OPERATOR:
+            pool, purpose = kind[c.NEED0 + last], c.AS_NEED0 + last
+    if pool >= 0:
+        release(w, pool, unit, purpose)
+        u[c.INTERRUPTED], u[c.PHASE], u[c.CALLS_ON], u[c.NEED_AS] = u[c.PHASE], c.NEEDS, pool, purpose
+
+
+@inner_njit
 def go_on(w, unit, cause):
     """One thing that kept it from going on is over."""
     sync(w, unit)
@@ -260,8 +277,13 @@ def go_on(w, unit, cause):
 @inner_njit
 def granted(w, unit):
     """The robot or operator that was called is here."""
-    w.s[unit, c.CALLS_ON] = -1
-    proceed(w, unit)
+    u = w.s[unit]
+    u[c.CALLS_ON] = -1
+    if u[c.INTERRUPTED]:
+        u[c.PHASE], u[c.INTERRUPTED] = u[c.INTERRUPTED], c.EMPTY
+        run_clock(w, unit)
+    else:
+        proceed(w, unit)
     write_state(w, unit, w.g[c.ROWS] - 1)
 
 
@@ -281,6 +303,7 @@ def shift_ends(w, unit, finish):
         return
     switch_off(w, unit)
     write_state(w, unit, -1)
+    dismiss(w, unit)
 
 
 @inner_njit

@@ -60,7 +60,7 @@ def new_world(flat: Flat, seed: int, replication: int, window: Window, *, store:
     line[: c.NOW] = flat.line
     line[[c.T0, c.T1, c.STORING]] = window.t0_us, window.t1_us, store
     line[c.NEXT_DUE] = NEVER_US
-    line[c.CHECK_CIRCLES] = bool((flat.f[stations, c.REWORK_TO] >= 0).any())
+    line[c.CHECK_CIRCLES] = flat.circles
     n_slots = int(flat.line[c.N_SLOTS])
     return World(
         flat.f, flat.a, flat.x, stream_names(flat, seed, replication), state, np.zeros((1024, c.P_WIDTH), np.int64),

@@ -1,0 +1,104 @@
+"""A run of the compiled engine at one moment, as plain arrays: what a file keeps and what a fork starts from."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, fields, replace
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.errors import ModelError
+from factory_sim.records import EventLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from factory_sim.records import I8
+
+FORMAT = 1
+_NAMED = ("n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
+_ARRAYS = ("state", "parts", "due", "line")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """All that a run needs to go on, and the rows of its past that still matter."""
+
+    n_rows: int  # written so far
+    t_us: int  # everything before this moment has happened
+    seed: int
+    replication: int
+    digest: str  # of the plant
+    skeleton: str  # digest of how the plant is built, its numbers left out
+    numbers: str  # digest of the tables that the run read
+    layout: str  # digest of what the columns of the arrays mean, which a version may change
+    state: I8  # the four that change, as in sim.calendar.state.World
+    parts: I8
+    due: I8
+    line: I8
+    opening: EventLog  # sim.run.opening_rows at the moment
+    rows: I8  # their numbers in the log of the whole run, shape (len(opening),)
+
+    @property
+    def arrays(self) -> dict[str, I8]:
+        """The four arrays by name."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of the run's log, to be gone on with."""
+        return Memory(self.opening, self.rows, self.n_rows)
+
+    def packed(self, words: Mapping[str, Any]) -> bytes:
+        """As a compressed file of arrays (.npz), with `words` beside it; nothing in it is code."""
+        head = {"moment": FORMAT, "words": dict(words)} | {name: getattr(self, name) for name in _NAMED}
+        arrays: dict[str, Any] = self.arrays | {"rows": self.rows}
+        arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
+        file = BytesIO()
+        arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+
+def unpacked(content: bytes) -> tuple[Saved, dict[str, Any]]:
+    """What `packed` made, and its words. Raises ModelError for anything else."""
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as file:
+            head = json.loads(file["head"].tobytes())
+            if head["moment"] != FORMAT:
+                msg = f"it is of format {head['moment']}, and this version reads format {FORMAT}"
+                raise ModelError(msg)
+            opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
+            named = {key: head[key] for key in _NAMED}
+            arrays = {name: file[name] for name in _ARRAYS}
+            return Saved(**named, **arrays, opening=opening, rows=file["rows"]), head["words"]
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"it is no saved moment, or damaged ({type(error).__name__})"
+        raise ModelError(msg) from None
+
+
+class Memory:
+    """Remembers of a growing log the rows that still matter, with their numbers."""
+
+    def __init__(self, opening: EventLog, rows: I8, n_rows: int) -> None:
+        self.log, self.rows, self.n_rows = opening, rows, n_rows
+
+    def add(self, log: EventLog) -> None:
+        """The next rows."""
+        self.log = EventLog.join([self.log, log])
+        self.rows = np.concatenate([self.rows, np.arange(self.n_rows, self.n_rows + len(log))])
+        self.n_rows += len(log)
+
+    def forget(self, keep: I8) -> None:
+        """Only the rows with these positions still matter."""
+        self.log, self.rows = self.log.take(keep), self.rows[keep]
+
+    def alone(self) -> EventLog:
+        """The rows as a log of their own: a cause that is forgotten is none."""
+        at = np.searchsorted(self.rows, self.log.cause)
+        known = (at < len(self.rows)) & (self.rows[np.minimum(at, len(self.rows) - 1)] == self.log.cause)
+        return replace(self.log, cause=np.where(known, at, -1).astype(np.int32))

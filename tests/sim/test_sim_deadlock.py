@@ -1,0 +1,144 @@
+"""A plant that can never move again says so at once, and names the circle; people never cause one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim.distributions import constant
+from factory_sim.errors import ModelError
+from factory_sim.exact.lines import Extras, Stop, line
+from factory_sim.plant.spec import Batch, Conveyor, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
+from factory_sim.plant.states import Outcome, State
+from factory_sim.sim.run import Simulation, simulate
+
+if TYPE_CHECKING:
+    from factory_sim.records import EventLog
+
+S = 1_000_000
+ENGINES = ("simpy", "calendar")
+AGAIN = Inspection(rework=1.0, rework_to=0, max_loops=9)
+FAST = constant(1)
+
+
+def with_input(plant: Plant, index: int, **changes: object) -> Plant:
+    """The plant with the first input of an operation changed."""
+    operation = plant.operations[index]
+    changed = replace(operation, inputs=(replace(operation.inputs[0], **changes), *operation.inputs[1:]))
+    return replace(plant, operations=tuple(changed if o is operation else o for o in plant.operations))
+
+
+def straight() -> Plant:
+    """Two operations in each other's way: the second sends every part back."""
+    return line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1, inspection=AGAIN)], Source("in", 0))
+
+
+def over_a_conveyor() -> Plant:
+    plant = straight()
+    plant = replace(plant, conveyors=(Conveyor("belt", 3, 5.0, 2),), units=(*plant.units, "belt"))
+    return with_input(plant, 1, conveyor=0)
+
+
+def by_vehicles() -> Plant:
+    fleet = Fleet("agv", (3, 4), "first_come", 1.0, FAST, FAST, ((0.0, 10.0), (10.0, 0.0)))
+    stops = [Stop(FAST, 1, 1), Stop(FAST, 1, 1, fleet=0, section=1, inspection=AGAIN)]
+    return line(stops, Source("in", 0), Extras(fleets=(fleet,), names=("agv-1", "agv-2")))
+
+
+def furnace_out_of_cards(timeout_s: float = 0.0) -> Plant:
+    stops = [Stop(FAST, 1, 1), Stop(FAST, 1, 6, batch=Batch(6, 4, timeout_s)), Stop(FAST, 1, 2)]
+    return line(stops, Source("in", 0, cards=3))
+
+
+def join_out_of_cards() -> Plant:
+    return with_input(line([Stop(FAST, 1, 6)], Source("in", 0, cards=1)), 0, quantity=2)
+
+
+def branch_out_of_cards() -> Plant:
+    """A join of two branches: a furnace on one of them waits for ever, the other one fills up."""
+    plant = line([Stop(FAST, 1, 4, batch=Batch(4, 4)), Stop(FAST, 1, 2), Stop(FAST, 1, 2)], Source("in", 0, cards=3))
+    furnace, side, join = plant.operations
+    side = replace(side, inputs=(Input(source=1, capacity=2),), destination=2)
+    join = replace(join, inputs=(Input(operation=0, capacity=2), Input(operation=1, capacity=2)))
+    furnace = replace(furnace, destination=2)
+    plant = replace(plant, operations=(furnace, side, join), units=(*plant.units, "other"))
+    return replace(plant, sources=(*plant.sources, Source("other", 4)))
+
+
+CIRCLES = {
+    "rework": (straight(), "OP1 -> OP2 -> OP1"),
+    "rework over a conveyor": (over_a_conveyor(), "OP1 -> OP2 -> OP1"),
+    "rework and vehicles": (by_vehicles(), "OP1 -> OP2 -> OP1"),
+    "a furnace that no card can fill": (furnace_out_of_cards(), "OP1 -> in -> OP2 -> OP1"),
+    "a join that no card can fill, before any event": (join_out_of_cards(), "OP1 -> in -> OP1"),
+    "a branch that no card can fill": (branch_out_of_cards(), "OP1 -> in -> OP1"),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", CIRCLES)
+def test_a_circle_of_each_kind_is_named(kind: str, engine: str) -> None:
+    plant, circle = CIRCLES[kind]
+    with pytest.raises(ModelError) as told:
+        Simulation(plant, until_us=3600 * S, engine=engine).advance(3600 * S)
+    assert f"s: {circle}." in str(told.value)
+    assert "will ever move again" in str(told.value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_circle_is_told_at_the_moment_it_closes(engine: str) -> None:
+    with pytest.raises(ModelError, match=r"circle at 30.0 s"):
+        Simulation(straight(), until_us=3600 * S, engine=engine).advance(3600 * S)
+    Simulation(straight(), until_us=30 * S, engine=engine).advance(30 * S)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_can_go_on_is_no_circle(engine: str) -> None:
+    """A timeout, the end of a schedule, a night without anybody: parts wait, and nothing is wrong."""
+    night, half = Shift("day", 100, ((0, 30),)), Inspection(rework=0.5, rework_to=0)
+    stop = Stop(constant(20), 1, 4, shift=0, inspection=half)
+    closed = line([stop], Source("in", 0, cards=2), Extras(shifts=(night,)))
+    ended = with_input(line([Stop(FAST, 1, 6)], Source("in", 0, arrivals_s=(1, 2, 3), cards=5)), 0, quantity=2)
+    for plant, least in ((furnace_out_of_cards(20.0), 20), (ended, 1), (closed, 1)):
+        assert simulate(plant, until_us=2000 * S, engine=engine).truth.good_parts >= least
+
+
+def states(log: EventLog, unit: int) -> list[tuple[int, str]]:
+    """(s, state) of a unit, rows of zero length left out."""
+    mine = log.take((log.unit == unit) & (log.outcome != Outcome.PASSED))
+    seen = [(int(t) // S, State(state).name) for t, state in zip(mine.t_us, mine.state, strict=True)]
+    return [row for row, after in zip(seen, [*seen[1:], (-1, "")], strict=True) if row[0] != after[0]]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_man_alone_repairs_the_machine_that_he_operates_and_goes_on_with_the_part(engine: str) -> None:
+    jam = FailureMode("jam", constant(25), constant(7), crew=0)
+    bo = Extras(crews=(Crew("all", (2,)),), names=("Bo",))
+    plant = line([Stop(constant(20), 1, 1, failures=(jam,))], Source("in", 0), bo)
+    plant = replace(plant, operations=(replace(plant.operations[0], operator=0),))
+    log = simulate(plant, until_us=60 * S, engine=engine).log
+    assert states(log, 1) == [(0, "BUSY"), (20, "BUSY"), (25, "REPAIR"), (32, "BUSY"), (47, "BUSY"), (57, "REPAIR")]
+    assert (log.t_us[log.outcome == Outcome.LEFT] // S).tolist() == [20, 47]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_other(engine: str) -> None:
+    crews = Extras((Crew("a", (3,)), Crew("b", (4,))), names=("A", "B"))
+    modes = [FailureMode("f", constant(5), constant(3), crew=crew) for crew in (1, 0)]
+    plant = line([Stop(constant(10), 1, 1, failures=(mode,)) for mode in modes], Source("in", 0), crews)
+    first, second = plant.operations
+    plant = replace(plant, operations=(replace(first, operator=0), replace(second, operator=1)))
+    assert simulate(plant, until_us=1000 * S, engine=engine).truth.good_parts > 30
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_operator_does_not_stand_at_a_machine_whose_shift_has_ended(engine: str) -> None:
+    shift, crew = Shift("day", 100, ((0, 30),)), Crew("all", (3,))
+    stops = [Stop(constant(20), 1, 9, shift=0), Stop(constant(50), 1, 9)]
+    plant = line(stops, Source("in", 0), Extras((crew,), shifts=(shift,), names=("Bo",)))
+    plant = replace(plant, operations=tuple(replace(o, operator=0) for o in plant.operations))
+    log = simulate(plant, until_us=130 * S, engine=engine).log
+    assert states(log, 1) == [(0, "BUSY"), (20, "WAITING"), (30, "OFF"), (100, "BUSY"), (120, "WAITING")]
+    assert states(log, 2)[1:] == [(20, "BUSY"), (70, "STARVED"), (120, "BUSY")]

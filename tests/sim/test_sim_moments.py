@@ -1,0 +1,157 @@
+"""A run is saved, goes on, and branches: nothing of the past is lost, and the future is whose one asks for."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from factory_sim import doors
+from factory_sim.distributions import constant
+from factory_sim.errors import ModelError
+from factory_sim.exact.lines import Stop, line
+from factory_sim.plant.spec import Source
+from factory_sim.records import EventLog
+from factory_sim.selftest.plants import plants
+from factory_sim.sim.commands import Command
+from factory_sim.sim.run import Simulation, continued, opening_rows, simulate
+from factory_sim.sim.saved import unpacked
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.sim.saved import Saved
+
+HOUR_US = 3_600_000_000
+S = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def gearbox() -> Plant:
+    return doors.load("gearbox_line")
+
+
+@pytest.fixture(scope="module")
+def saved(gearbox: Plant) -> Saved:
+    run = Simulation(gearbox, until_us=2 * HOUR_US, engine="calendar", savable=True)
+    run.advance(HOUR_US)
+    return unpacked(run.save().packed({}))[0]
+
+
+def same(ours: EventLog, theirs: EventLog) -> bool:
+    return all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(EventLog))
+
+
+def faster(plant: Plant, index: int, factor: float) -> Plant:
+    operation = plant.operations[index]
+    other = replace(operation, cycle_time=operation.cycle_time.scaled(factor))
+    return replace(plant, operations=tuple(other if o is operation else o for o in plant.operations))
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(plant=plants(), cut_s=st.integers(1, 1700))
+def test_a_run_from_a_file_goes_on_with_the_same_digits(plant: Plant, cut_s: int) -> None:
+    run = Simulation(plant, until_us=HOUR_US // 2, engine="calendar", savable=True)
+    try:
+        run.advance(cut_s * S)
+        content = run.save().packed({"of": "a test"})
+        rest = run.advance(HOUR_US // 2)
+    except ModelError as error:
+        assume("blocked in a circle" not in str(error))
+        raise
+    again, words = unpacked(content)
+    resumed = Simulation.resumed(plant, again, until_us=HOUR_US // 2)
+    assert words == {"of": "a test"}
+    assert same(resumed.advance(HOUR_US // 2), rest)
+    assert resumed.balance() == run.balance()
+
+
+def test_what_is_remembered_of_the_past_is_what_a_new_listener_would_be_told(gearbox: Plant, saved: Saved) -> None:
+    log = simulate(gearbox, until_us=HOUR_US, engine="calendar").log
+    assert same(saved.opening, opening_rows(log, len(gearbox.units)))
+    assert same(log.take(saved.rows), saved.opening)
+
+
+def test_a_window_that_begins_at_the_moment_counts_from_there(gearbox: Plant, saved: Saved) -> None:
+    whole = simulate(gearbox, warm_up_us=HOUR_US, until_us=2 * HOUR_US, engine="calendar")
+    run = continued(gearbox, saved, until_us=2 * HOUR_US)
+    assert run.truth.good_parts == whole.truth.good_parts > 0
+    assert np.array_equal(run.truth.parts, whole.truth.parts)
+    later = run.log.take(run.log.t_us >= HOUR_US)
+    assert len(later) == np.count_nonzero(whole.log.t_us >= HOUR_US)
+    known = run.log.cause >= 0
+    assert (run.log.cause[known] < np.flatnonzero(known)).all()
+
+
+def test_another_replication_shares_the_past_and_has_a_future_of_its_own(gearbox: Plant, saved: Saved) -> None:
+    own, again, other = (continued(gearbox, saved, until_us=2 * HOUR_US, replication=r) for r in (0, 0, 1))
+    assert same(own.log, again.log)
+    assert not same(own.log, other.log)
+
+
+def test_a_thousandth_fork_leaves_the_run_as_it_was(gearbox: Plant) -> None:
+    run = Simulation(gearbox, until_us=HOUR_US, engine="calendar", savable=True)
+    run.advance(HOUR_US // 2)
+    for replication in range(3):
+        run.fork(faster(gearbox, 5, 0.5), until_us=HOUR_US, replication=replication).advance(HOUR_US)
+    untouched = simulate(gearbox, until_us=HOUR_US, engine="calendar").log
+    assert same(run.advance(HOUR_US), untouched.take(untouched.t_us >= HOUR_US // 2))
+
+
+def test_a_fork_with_another_speed_is_the_run_of_simpy_that_was_told_so() -> None:
+    plant = line([Stop(constant(20), 1, 2), Stop(constant(30), 1, 2), Stop(constant(10), 1, 2)], Source("in", 0))
+    run = Simulation(plant, until_us=1000 * S, engine="calendar", savable=True)
+    run.advance(500 * S)
+    fork = run.fork(faster(plant, 1, 0.5), until_us=1000 * S)
+    told = simulate(plant, until_us=1000 * S, commands=[Command(500 * S, 2, "speed", 2.0)]).log
+    assert same(fork.advance(1000 * S), told.take(told.t_us >= 500 * S))
+
+
+def test_a_fork_with_another_policy_is_the_run_of_simpy_that_was_told_so(gearbox: Plant, saved: Saved) -> None:
+    fleet = gearbox.fleets[0]
+    policy = "nearest" if fleet.policy != "nearest" else "first_come"
+    changed = replace(gearbox, fleets=(replace(fleet, policy=policy), *gearbox.fleets[1:]))
+    fork = Simulation.resumed(changed, saved, until_us=HOUR_US + HOUR_US // 4)
+    commands = [Command(HOUR_US, fleet.units[0], "policy", policy)]
+    told = simulate(gearbox, until_us=HOUR_US + HOUR_US // 4, commands=commands).log
+    assert same(fork.advance(HOUR_US + HOUR_US // 4), told.take(told.t_us >= HOUR_US))
+
+
+def test_more_cards_and_more_room_are_used_at_once() -> None:
+    plant = line([Stop(constant(10), 1, 9), Stop(constant(100), 1, 0)], Source("in", 0, cards=2))
+    run = Simulation(plant, until_us=300 * S, engine="calendar", savable=True)
+    run.advance(55 * S)
+    more = replace(plant, sources=(replace(plant.sources[0], cards=5),))
+    log = run.fork(more, until_us=300 * S).advance(300 * S)
+    assert log.t_us[0] == 55 * S
+    assert run.fork(until_us=300 * S).advance(300 * S).t_us[0] > 55 * S
+
+
+def test_a_plant_that_is_built_otherwise_is_refused(gearbox: Plant, saved: Saved) -> None:
+    more = doors.load("gearbox_line").machines[0]
+    without = replace(gearbox, machines=(replace(more, failures=()), *gearbox.machines[1:]))
+    with pytest.raises(ModelError, match="numbers may be others"):
+        Simulation.resumed(without, saved, until_us=2 * HOUR_US)
+
+
+def test_a_moment_of_another_version_is_refused(gearbox: Plant, saved: Saved) -> None:
+    with pytest.raises(ModelError, match="another version"):
+        Simulation.resumed(gearbox, replace(saved, layout="older"), until_us=2 * HOUR_US)
+
+
+def test_what_is_no_saved_moment_is_refused(saved: Saved) -> None:
+    good = saved.packed({})
+    for bad in (b"", b"plant: x", good[:-40], good[: len(good) // 2]):
+        with pytest.raises(ModelError, match="no saved moment"):
+            unpacked(bad)
+
+
+def test_a_run_of_simpy_says_why_it_cannot_be_saved(gearbox: Plant) -> None:
+    run = Simulation(gearbox, until_us=HOUR_US, engine="simpy", savable=True)
+    with pytest.raises(ModelError, match="simpy"):
+        run.save()
+    with pytest.raises(ModelError, match="savable"):
+        Simulation(gearbox, until_us=HOUR_US, engine="calendar").save()

@@ -1,0 +1,93 @@
+"""What if from now: a run is saved, goes on by itself, and branches with other numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import factory_sim as fs
+from factory_sim.cli import main
+from factory_sim.study.moments import MomentError, is_moment, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def line(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A plant's file, and the moment of it after an hour."""
+    plant, moment = str(folder / "line.yaml"), tmp_path_factory.mktemp("moments") / "hour.npz"
+    fs.moment(plant, at="1 h").save(moment)
+    return plant, str(moment)
+
+
+def test_a_branch_without_a_change_is_what_the_run_does_undisturbed(line: tuple[str, str]) -> None:
+    plant, moment = line
+    whole = fs.simulate(plant, warm_up="1 h", duration="30 min", engine="calendar")
+    assert fs.branch(moment, duration="30 min").truth.good_parts == whole.truth.good_parts > 0
+    assert np.array_equal(fs.branch(moment, duration="30 min").truth.busy_us, whole.truth.busy_us)
+
+
+def test_a_run_that_was_saved_and_resumed_writes_the_log_of_one_that_was_not(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant, _ = line
+    logs, state = [tmp_path / f"{name}.csv" for name in ("first", "second", "whole")], tmp_path / "state.npz"
+    runs = (
+        (plant, "--duration", "20 min", "--log", logs[0], "--save", state),
+        ("--resume", state, "--duration", "10 min", "--log", logs[1]),
+        (plant, "--duration", "30 min", "--log", logs[2], "--engine", "calendar"),
+    )
+    for words in runs:
+        assert main(["run", *map(str, words)]) == 0
+    assert "Engine calendar: the one whose runs can be saved." in capsys.readouterr().err
+    first, second, whole = ([row[:6] for row in csv.reader(log.read_text().splitlines())][1:] for log in logs)
+    assert [*first, *(row for row in second if int(row[0]) >= 1_200_000_000)] == whole
+
+
+def test_whatif_from_a_moment_compares_two_branches_in_the_same_futures(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, moment = line
+    answer, study = tmp_path / "answer.json", tmp_path / "w.study.jsonl"
+    words = ["whatif", moment, "WASH.cycle_time=35 s", "--replications", "4", "--until", "0.01%", "--workers", "1"]
+    code = main([*words, "--duration", "30 min", "--json", str(answer), "--study", str(study)])
+    assert code == 0
+    written = json.loads(answer.read_text(encoding="utf-8"))
+    assert written["change"]["line_rate_pct"]["low"] > 0
+    assert written["study"]["warm_up_s"] == 3600
+    futures = [fs.branch(moment, duration="30 min", future=n).truth.good_parts for n in range(4)]
+    assert written["before"]["line_rate_pct"]["mean"] == pytest.approx(2 * np.mean(futures))
+    assert f"the past of {moment}" in " ".join(capsys.readouterr().out.split())
+    assert main(["replay", str(study), "--workers", "1"]) == 0
+
+
+def test_a_change_of_what_there_is_and_a_moment_that_does_not_fit_are_refused_in_words(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant, moment = line
+    assert main(["whatif", moment, "WASH.machines=3"]) != 0
+    assert "not which units" in capsys.readouterr().err
+    assert main(["run", "--resume", moment, "--seed", "3"]) == 2
+    assert "leave --seed" in capsys.readouterr().err
+    assert main(["run", plant, "--resume", moment]) == 2
+    assert main(["run", plant, "--save", str(tmp_path / "x.npz"), "--engine", "simpy"]) == 2
+    assert not is_moment(plant)
+    with pytest.raises(MomentError, match="no saved moment"):
+        read(plant)
+
+
+def test_a_moment_whose_plant_has_changed_since_is_refused(folder: Path, tmp_path: Path) -> None:
+    plant = tmp_path / "own.yaml"
+    text = (folder / "line.yaml").read_text(encoding="utf-8")
+    plant.write_text(text, encoding="utf-8")
+    start = fs.moment(plant, at="10 min")
+    plant.write_text(text + "\n# a remark changes nothing\n", encoding="utf-8")
+    fs.branch(start, duration="1 min")
+    plant.write_text(text.replace("WASH", "BATH"), encoding="utf-8")
+    with pytest.raises(MomentError, match="has changed since"):
+        fs.branch(start, duration="1 min")
