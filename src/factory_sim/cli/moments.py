@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
-from factory_sim.records import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from factory_sim.live.publish import Order
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import Truth
+    from factory_sim.records import EventLog, Truth
     from factory_sim.sim.commands import Command
     from factory_sim.sim.run import Simulation
     from factory_sim.study.design import Variant
@@ -72,6 +71,7 @@ class Course:
         Without an end, this is the run itself, and its last moment is kept.
         """
         from factory_sim.live.publish import window_of
+        from factory_sim.records import EventLog
 
         window = window_of(order)
         end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)

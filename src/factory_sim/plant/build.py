@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.distributions import Distribution
 from factory_sim.errors import did_you_mean
-from factory_sim.plant import check, flow, shapes, shifts, spec, transport
+from factory_sim.plant import check, flow, shapes, shifts, spec, standstill, transport
 from factory_sim.plant.equipment import Outfit, outfit, own_channels, power_by_state
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def build(context: Context) -> spec.Plant:
             (), f"{len(numbered.units)} units and {len(numbered.sensors)} sensors are more than {_MOST} of either"
         )
     report.close()
-    return spec.Plant(
+    made = spec.Plant(
         str(plant.plant),
         plant.title or str(plant.plant),
         start.isoformat(),
@@ -88,6 +88,9 @@ def build(context: Context) -> spec.Plant:
         link,
         pacing,
     )
+    standstill.check(made, order, report)
+    report.close()
+    return made
 
 
 def _pacing(order: Sequence[Station], context: Context) -> int:

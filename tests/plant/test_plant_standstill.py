@@ -1,0 +1,75 @@
+"""Plants that would stand still for ever are refused at load, with what to change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim import doors
+from factory_sim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+plant: small
+sources: {in: {interarrival: saturated}}
+kinds: {m: {failures: {jam: {after: exponential(1 h), repair: 5 min, crew: fix}}}}
+crews: {fix: {count: 1}}
+fleets: {agv: {count: 1, speed: 1 m/s, load: 5 s, distances: {s: {t: 10 m}}}}
+shifts: {day: {open: "06:00-14:00"}, night: {open: "22:00-06:00"}, week: {open: "Mon-Fri 06:00-14:00"}}
+sections:
+  s: {operations: {A: {kind: m, cycle_time: 10 s, from: in, buffer: 8, shift: day}}}
+  t: {operations: {B: {kind: m, cycle_time: 10 s, from: A, buffer: 2, by: agv}}}
+"""
+FURNACE = "buffer: 8, batch: {size: 8, minimum: 6}"
+BACK = "inspection: {rework: 95 %, scrap: 5 %, rework_to: A}"
+# what is replaced, by what, the address told, words of the message, the hint
+STANDSTILLS = [
+    ([("buffer: 2", "buffer: 0")], "operations.B.buffer", "need a place to unload", "buffer: 1"),
+    ([("buffer: 8", "buffer: unlimited")], "operations.A.buffer", "fill an unlimited buffer", "cards"),
+    ([("buffer: 8", FURNACE), ("saturated", "saturated, cards: 5")], "operations.A", "let only 5 in", "more cards"),
+    ([("by: agv", f"by: agv, {BACK}")], "operations.B.inspection.rework", "no good part", "share that passes"),
+    (
+        [("shift: day", "shift: day, operator: fix"), ("count: 1}", "count: 1, shift: night}")],
+        "operations.A.operator",
+        "never meet",
+        "hours in which",
+    ),
+]
+FINE = [
+    [("buffer: 8", FURNACE), ("saturated", "saturated, cards: 6")],
+    [("buffer: 8", FURNACE.replace("6}", "6, timeout: 1 h}")), ("saturated", "saturated, cards: 1")],
+    [("buffer: 8", "buffer: unlimited"), ("saturated", "saturated, cards: 5")],
+    [("by: agv", f"by: agv, {BACK.replace('95', '90')}")],
+    [("shift: day", "shift: day, operator: fix"), ("count: 1}", "count: 1, shift: week}")],
+]
+
+
+def written(folder: Path, changes: list[tuple[str, str]]) -> str:
+    text = GOOD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = folder / "plant.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(("changes", "address", "words", "hint"), STANDSTILLS, ids=[s[1] for s in STANDSTILLS])
+def test_a_plant_that_would_stand_still_is_refused_with_what_to_change(
+    changes: list[tuple[str, str]], address: str, words: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as told:
+        doors.load(written(tmp_path, changes))
+    (problem,) = told.value.problems
+    assert problem.key == address
+    assert words in problem.message
+    assert hint in problem.hint
+    assert problem.line > 1
+
+
+@pytest.mark.parametrize("changes", [[], *FINE])
+def test_a_plant_that_only_looks_like_one_is_built(changes: list[tuple[str, str]], tmp_path: Path) -> None:
+    assert len(doors.load(written(tmp_path, changes)).operations) == 2
