@@ -41,19 +41,6 @@ class Clock:
         return time.time_ns()
 
 
-class Patient(Event):
-    """Waits by moving the clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self.is_set():
-            self._clock.now_s += timeout or 0.0
-        return self.is_set()
-
-
 class Watched(Loopback):
     """Notes when each message was sent."""
 
@@ -65,17 +52,18 @@ class Watched(Loopback):
     def publish(self, messages: Iterable[Message]) -> None:
         self.sent += [(self._clock.now_s, message) for message in messages]
 
-    def flush(self, timeout_s: float = 0.0) -> None:  # noqa: ARG002 - the loopback's
+    def wait(self, seconds: float) -> None:
         self.turns += 1
+        self._clock.now_s += seconds
 
 
 def paced(monkeypatch: pytest.MonkeyPatch, order: Order, stop_at_s: float = pacing.MAX) -> tuple[Clock, Watched]:
     clock = Clock()
-    stop = Patient(clock)
+    stop = Event()
 
     class Stopping(Watched):
-        def flush(self, timeout_s: float = 0.0) -> None:
-            super().flush(timeout_s)
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds)
             if clock.now_s >= stop_at_s:
                 stop.set()
 

@@ -170,3 +170,11 @@ def test_a_session_of_mqtt_5_keeps_what_comes_while_its_client_is_away(plain: st
         sender.flush()
     with Client(plain, **options) as second:
         assert [int(m.payload) for m in second.messages(0.5)] == list(range(30))
+
+
+def test_a_will_is_published_at_the_goodbye_too_if_mqtt_5_is_told_so(plain: str) -> None:
+    with Client(plain) as listener:
+        listener.subscribe(["five/will"])
+        for version, told, heard in (("5", True, 1), ("5", False, 0), ("3.1.1", True, 0)):
+            Client(plain, will=Message("five/will", b"gone"), will_at_goodbye=told, mqtt=version).close()
+            assert len(list(listener.messages(0.3))) == heard

@@ -149,7 +149,7 @@ def test_a_node_s_death_takes_its_devices_offline_and_an_old_death_does_not() ->
     old = EdgeNode(MILLING, lambda device: [m.value for m in device.metrics], bd_seq=9).will(NOW)
     found.heard(old, NOW + 1)
     assert found.nodes[MILLING.id].online
-    found.heard(node.closing(NOW)[0], NOW + 2)
+    found.heard(node.closing(NOW)[-1], NOW + 2)
     state = found.nodes[MILLING.id]
     assert (state.online, state.since_ms) == (False, NOW + 2)
     assert [d.online for d in state.devices.values()] == [False] * len(MILLING.devices)

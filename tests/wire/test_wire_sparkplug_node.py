@@ -17,7 +17,7 @@ from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import fields, parse
 from factory_sim.wire.sparkplug.fields import Metric, Type, Value
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, STOP, Device, nodes
-from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, EdgeNode, historical
+from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, STATISTICS_MS, EdgeNode, historical
 
 META = small_meta()
 NODES = {node.id: node for node in nodes(META, ROOT)}
@@ -200,6 +200,42 @@ def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> N
     assert node.due(NOW + 2 * DEBOUNCE_MS) == []
 
 
+def test_a_request_without_a_timestamp_is_heard_as_well() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), NOW)
+    assert kinds(node.heard(Message(MILLING.topic("NCMD"), body), NOW + DEBOUNCE_MS).messages)[0] == "NBIRTH"
+
+
+def test_between_a_request_and_its_births_no_data_are_sent() -> None:
+    node = edge()
+    assert not node.takes_data
+    node.will(NOW)
+    node.opened(NOW)
+    assert node.takes_data
+    node.heard(rebirth(), NOW + 1)
+    assert not node.takes_data
+    node.due(NOW + DEBOUNCE_MS)
+    assert node.takes_data
+
+
+def test_a_node_tells_from_time_to_time_how_much_it_has_sent() -> None:
+    node = edge()
+    node.will(NOW)
+    node.opened(NOW)
+    assert node.due(NOW + STATISTICS_MS) == []  # nothing has changed
+    for message in ddata():
+        node.data(message, NOW)
+    (told,) = node.due(NOW + STATISTICS_MS)
+    (metric,) = parse.payload(told.payload).metrics
+    alias = next(m.alias for m in MILLING.metrics if m.name == "Feed/Messages")
+    assert (told.topic, metric.alias, metric.long_value) == (MILLING.topic("NDATA"), alias, len(ddata()))
+    node.data(ddata()[0], NOW)
+    assert node.due(NOW + 2 * STATISTICS_MS - 1) == []
+    assert kinds(node.due(NOW + 2 * STATISTICS_MS)) == ["NDATA"]
+
+
 def test_a_false_rebirth_and_unknown_names_ask_for_nothing() -> None:
     node = edge()
     node.will(NOW)
@@ -224,7 +260,7 @@ def test_the_primary_host_s_death_ends_the_session_with_a_death() -> None:
     node.opened(NOW)
     node.heard(state(online=True, ms=NOW), NOW)
     reply = node.heard(state(online=False, ms=NOW + 5), NOW + 5)
-    assert kinds(reply.messages) == ["NDEATH"]
+    assert kinds(reply.messages) == [*["DDEATH"] * len(MILLING.devices), "NDEATH"]
     assert reply.leave
     assert not node.born
 
@@ -239,11 +275,16 @@ def test_an_old_death_of_the_primary_host_changes_nothing() -> None:
     assert node.born
 
 
-def test_a_deliberate_end_is_a_death_with_the_birth_s_number() -> None:
+def test_a_deliberate_end_is_the_devices_deaths_and_then_the_node_s_with_the_birth_s_number() -> None:
     node = edge(bd_seq=3)
     node.will(NOW)
-    node.opened(NOW)
-    (death,) = node.closing(NOW)
+    births = node.opened(NOW)
+    *devices, death = node.closing(NOW)
+    assert [m.topic for m in devices] == [MILLING.topic("DDEATH", d) for d in MILLING.devices]
+    assert all((m.qos, m.retain) == (0, False) for m in devices)
+    payloads = [parse.payload(m.payload) for m in devices]
+    assert [p.seq for p in payloads] == [len(births) + k for k in range(len(devices))]
+    assert all((p.timestamp, len(p.metrics)) == (NOW, 0) for p in payloads)
     assert kinds([death]) == ["NDEATH"]
     assert metrics(death)[0].value == 3
     assert node.closing(NOW) == []

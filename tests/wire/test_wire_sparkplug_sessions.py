@@ -72,9 +72,10 @@ def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deat
             assert all(s.client.options.clean_session for s in sessions._sessions.values())
             sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
             sessions.flush()
-        messages = until(client, lambda found: len(of("NDEATH", found)) == 3)
+        messages = until(client, lambda found: len({m.topic for m in of("NDEATH", found)}) == 3)
     host, decoder = Host("h", GROUP), sparkplug.Decoder(META, ROOT)
-    assert [host.heard(m, now_ms()) for m in messages if "/NDEATH/" not in m.topic] == [[]] * (len(messages) - 3)
+    lively = [m for m in messages if "/NDEATH/" not in m.topic]
+    assert [host.heard(m, now_ms()) for m in lively] == [[]] * len(lively)
     assert all(node.gap_ms < 0 for node in host.nodes.values())
     found = [decoder.feed(m) for m in messages]
     assert cells(found) == cells([readings])
@@ -202,7 +203,7 @@ def test_what_is_held_has_a_limit_at_which_the_feed_ends_instead_of_losing_anyth
         sessions.publish([description.message(META, ROOT)])
     readings = random_readings(META, 7, ticks=60, rows=0)
     messages = [m for k in range(60) for m in encoder.data(half(readings, k, k + 1))]
-    with pytest.raises(BrokerError, match=r"away for 0\.3 s, and what can be held is full"):
+    with pytest.raises(BrokerError, match=r"the broker has been away for 0\.3 s, and data wait"):
         sessions.publish(messages)
     assert all(s.kept <= 2_000 for s in sessions._sessions.values())
     sessions.close()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from factory_sim.errors import PayloadError
-from factory_sim.wire import kpis
+from factory_sim.wire import kpis, topics
 from factory_sim.wire.receipts import Receipts
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
@@ -45,7 +45,7 @@ class Answers:
         return {
             "will": lambda: host.will(_now_ms()),
             "opening": lambda: [*host.opened(), *self._present()],
-            "filters": tuple(host.filters()),
+            "filters": (*host.filters(), f"{topics.clean_root(self.root)}/#"),  # nothing is asked for after its STATE
         }
 
     def _present(self) -> list[Message]:

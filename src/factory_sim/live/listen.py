@@ -17,6 +17,7 @@ from factory_sim.wire import meta as description
 from factory_sim.wire import topics
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.kpis import kpi_root
+from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,6 +78,7 @@ class Listener:
         self.payload_format = payload_format
         self._meta_topic = topics.meta_topic(root)
         self._talk = (f"{kpi_root(root)}/", f"{self.root}/journal/")  # of listeners and publishers, no readings
+        self._group = group_id(root)
         self._has_own_meta = meta is not None
         self._decoders: dict[str, Decoder] = {}
         self.trust = trust.Trust(())  # as of the last table
@@ -87,7 +89,7 @@ class Listener:
         try:
             if message.topic == self._meta_topic:
                 self._describe(message)
-            elif message.topic.startswith(self._talk):
+            elif message.topic.startswith(self._talk) or self._is_foreign(message.topic):
                 return True
             elif self.meta is None or self.feed is None:
                 return False  # an earlier run's retained states: the description will say what belongs to this one
@@ -136,6 +138,10 @@ class Listener:
         elif not (message.retain and found.sent_rows):  # else a run that was over before we came
             self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
             self._judged = (-1, False)
+
+    def _is_foreign(self, topic: str) -> bool:
+        """Whether it is Sparkplug of another group, or a host's state: a host hears them as well."""
+        return topic.startswith(f"{VERSION}/") and not topic.startswith(f"{VERSION}/{self._group}/")
 
     def _decode(self, message: Message) -> Readings:
         """By the format in use; if none was ordered, the first message that only one format understands decides."""
@@ -199,7 +205,8 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
     answers = answers or Answers(listener.root)
     receiver.subscribe([f"{listener.root}/#"])  # all below, so that what is foreign there is seen and counted
-    receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
+    if answers.host is None:  # which hears the whole namespace
+        receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
     ready()
     while not stop.is_set() and time.monotonic() < deadline_s and not (_complete(listener) and answers.settled):
         for message in receiver.messages(TURN_S):

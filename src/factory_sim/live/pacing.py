@@ -16,18 +16,25 @@ if TYPE_CHECKING:
 MAX = float("inf")
 TOGETHER_S = 0.005  # messages this close are sent in one call; a p99 latency of 3 ms needs no finer clock
 AHEAD_S = 0.1  # the next slice is computed so long before it begins: its first messages are not late for that
-_TURN_S = 0.1  # how long one wait lasts: between two, acknowledgements are taken and lost connections healed
+_TURN_S = 0.1  # how long one wait lasts: between two, Ctrl-C is looked at
+
+
+def rest(seconds: float, stop: Event, wait: Callable[[float], None]) -> None:
+    """Calls `wait` until so much time has passed, or `stop` is set."""
+    end_s = time.monotonic() + seconds
+    while not stop.is_set() and (left_s := end_s - time.monotonic()) > 0:
+        wait(min(left_s, _TURN_S))
 
 
 class Pace:
     """Simulated time against the clock. `speed`: simulated seconds per real second; MAX never waits.
 
     t0_us : the simulated moment that is due at `begun_ns` [ns since 1970 UTC]; 0: at the first wait.
-    turn : called again and again while waiting.
+    wait : waits for at most so many seconds, and looks after the connection meanwhile.
     """
 
-    def __init__(self, speed: float, t0_us: int, begun_ns: int, stop: Event, turn: Callable[[], None]) -> None:
-        self._speed, self._t0_us, self._stop, self._turn = speed, t0_us, stop, turn
+    def __init__(self, speed: float, t0_us: int, begun_ns: int, stop: Event, wait: Callable[[float], None]) -> None:
+        self._speed, self._t0_us, self._stop, self._wait = speed, t0_us, stop, wait
         self._begun_s = time.monotonic() - (time.time_ns() - begun_ns) / 1e9 if begun_ns else None
 
     def wait(self, t_us: float, ahead_s: float = 0.0) -> bool:
@@ -35,8 +42,7 @@ class Pace:
         if self._begun_s is None:
             self._begun_s = time.monotonic()
         due_s = self._begun_s + (t_us - self._t0_us) / 1e6 / self._speed - ahead_s
-        while (left_s := due_s - time.monotonic()) > 0 and not self._stop.wait(min(left_s, _TURN_S)):
-            self._turn()
+        rest(due_s - time.monotonic(), self._stop, self._wait)
         return not self._stop.is_set()
 
     def send(self, messages: Sequence[Message], t_us: I8, publish: Callable[[Sequence[Message]], None]) -> None:

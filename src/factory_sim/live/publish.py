@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from factory_sim import clock
-from factory_sim.live.pacing import AHEAD_S, MAX, Pace
+from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
 from factory_sim.plant.describe import describe
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
@@ -35,6 +35,9 @@ class Sender(Protocol):
 
     def flush(self) -> None:
         """Return when all that was published is acknowledged, or safe in a journal."""
+
+    def wait(self, seconds: float) -> None:
+        """Look after the connection; return when something has arrived, at the latest after `seconds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,9 @@ def publish(  # noqa: PLR0913 - what a run is made of
     link = Link(profile, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, begin_us=window.t0_us)
     sender.publish([description.message(meta, root), *encoder.clear()])
     sender.flush()
-    stop.wait(order.settle_s)
+    rest(order.settle_s, stop, sender.wait)
     sent = Sent(meta, window.t0_us)
-    pace = Pace(order.speed, window.t0_us, order.begun_ns, stop, sender.flush)
+    pace = Pace(order.speed, window.t0_us, order.begun_ns, stop, sender.wait)
     for piece in simulation.slices(_slice_us(order)):
         if not pace.wait(piece.t0_us, AHEAD_S):
             break

@@ -17,7 +17,6 @@ import struct
 import time
 from collections import deque
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from factory_sim.errors import BrokerError
@@ -81,11 +80,16 @@ class Client:
 
         Raises BrokerError, before it sends, on a payload or topic that a broker disconnects on.
         """
-        for some in _batches(messages, _LOOK_EVERY):
-            self._drive(0.0)
-            for message in some:
-                self._send(message)
+        for k, message in enumerate(messages):
+            if k % _LOOK_EVERY == 0:
+                self._drive(0.0)
+            self._send(message)
         self.push()
+
+    def wait(self, seconds: float) -> None:
+        """Looks after the connection; returns when something has arrived, at the latest after `seconds`."""
+        wait_for((self,), seconds)
+        self.ready()
 
     def push(self) -> None:
         """What was handed over goes out now, as far as the socket takes it."""
@@ -155,8 +159,9 @@ class Client:
         One client, one busy filter at QoS 1: the embedded broker counts what is under way per client but limits it per
         filter, and what goes over waits for half a minute. Ask for what is retained, as <root>/meta is, at QoS 0.
         """
-        self._filters.update(dict.fromkeys(filters, qos))
-        self._ask(filters)
+        new = [one for one in filters if self._filters.get(one) != qos]  # the others were asked for when it connected
+        self._filters.update(dict.fromkeys(new, qos))
+        self._ask(new)
         end = time.monotonic() + self.options.connect_timeout_s
         while self._pending:
             if time.monotonic() > end:
@@ -183,10 +188,7 @@ class Client:
         end = time.monotonic() + 1.0
         while self._has_waiting() and time.monotonic() < end:
             self._move(0.05)
-        self._mqtt.disconnect()
-        stream = self._mqtt.stream
-        if stream is not None:
-            stream.close()
+        self._mqtt.leave()
 
     def _has_waiting(self) -> bool:
         stream = self._mqtt.stream
@@ -390,7 +392,8 @@ class Client:
         raise BrokerError(self.address.shown, reason) from None
 
 
-def _batches(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
-    rest = iter(messages)
-    while some := list(islice(rest, size)):
-        yield some
+
+def wait_for(clients: Iterable[Client], seconds: float) -> None:
+    """Returns when one of them has something to read, at the latest after `seconds`."""
+    streams = [client._mqtt.stream for client in clients if client.is_online]  # noqa: SLF001
+    select.select([stream for stream in streams if stream is not None], [], [], seconds)

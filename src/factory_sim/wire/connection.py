@@ -11,6 +11,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire.options import password_of
@@ -64,6 +65,14 @@ class Connection(paho.Client):
         """Let paho read a packet; whether the connection has survived it."""
         stream.give(head, body)
         return self.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and self.stream is stream
+
+    def leave(self) -> None:
+        """Say goodbye. The will is not published, unless MQTT 5 is told that it should be."""
+        with_will = self.is_5 and self._options.will_at_goodbye
+        self.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message") if with_will else None)
+        stream = self.stream
+        if stream is not None:
+            stream.close()
 
     def next_number(self) -> int:
         """Of a packet; paho numbers its own by the same count."""

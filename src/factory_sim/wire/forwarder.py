@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from factory_sim.errors import PayloadError
 from factory_sim.wire import receipts, topics
+from factory_sim.wire.client import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -104,6 +105,11 @@ class Forwarder:
     def flush(self) -> None:
         """Hand over what can be handed over now; `finish` waits."""
         self.pump()
+
+    def wait(self, seconds: float) -> None:
+        """Move what can be moved; returns when something has arrived, at the latest after `seconds`."""
+        self.pump()
+        wait_for((self.client,), seconds)
 
     def finish(self, is_stopped: Callable[[], bool] = lambda: False) -> bool:
         """Wait until everything is acknowledged, or `is_stopped` says so; whether everything is."""

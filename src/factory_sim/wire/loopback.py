@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -78,6 +79,10 @@ class Loopback:
 
     def flush(self, timeout_s: float = 0.0) -> None:
         """Nothing is ever on its way."""
+
+    def wait(self, seconds: float) -> None:
+        """Waits; nothing can arrive meanwhile."""
+        time.sleep(seconds)
 
     def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:  # noqa: ARG002 - the client's interface
         """Asks for topics; retained messages that match come at once, marked as retained."""

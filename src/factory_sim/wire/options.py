@@ -32,6 +32,7 @@ class Options:
     back_off_s: tuple[float, float] = (0.2, 0.25)  # pause before the first and before every further attempt
     clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
     will: Message | Callable[[], Message] | None = None  # what the broker publishes when this client dies
+    will_at_goodbye: bool = False  # MQTT 5: ask the broker to publish it then too; 3.1.1 cannot
     filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent
     opening: Callable[[], Sequence[Message]] | None = None  # what is sent first after every connect
     mqtt: str = "auto"  # "5", "3.1.1", or "auto": 5, and where the broker does not speak it 3.1.1

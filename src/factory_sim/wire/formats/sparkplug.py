@@ -75,7 +75,7 @@ class Encoder:
     def _message(self, body: Body) -> Message:
         seq = self._seq[body.node] = (self._seq[body.node] + 1) % _SEQ_COUNT
         topic = self.nodes[body.node].topic("DDATA", body.device)
-        return Message(topic, fields.payload(body.metrics, body.last_ms, seq), 0, ready_ns=body.last_ms * NS_PER_MS)
+        return Message(topic, fields.payload(body.metrics, body.last_ms, seq), 0, ready_ns=body.ready_ns)
 
 
 class Decoder:

@@ -45,6 +45,7 @@ class Body:
     metrics: bytes
     readings: int
     last_ms: int
+    ready_ns: int  # moment of its last reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ class Columns:
         template = self._template(block, layout, is_historical=is_historical)
         order, n = list(layout.order), len(block.raw)
         ticks = block.first_tick + np.arange(n, dtype=np.int64)
-        ms = ms_from_ns(self._meta.epoch_ns + ticks * (block.period_us * 1_000))
+        t_ns = self._meta.epoch_ns + ticks * (block.period_us * 1_000)
+        ms = ms_from_ns(t_ns)
         cells = _filled(template, ms, self._scaling.values(block.raw[:, order], list(layout.sensors)))
         there = None if block.present is None else block.present[:, order]
         for start in range(0, n, self._batch):
@@ -99,7 +101,7 @@ class Columns:
                     mask = there[start:stop, a:b]
                     part, count = part[np.repeat(mask, template.widths[a:b], axis=1)], int(mask.sum())
                 if count:
-                    yield Body(*self._places[unit], part.tobytes(), count, int(ms[stop - 1]))
+                    yield Body(*self._places[unit], part.tobytes(), count, int(ms[stop - 1]), int(t_ns[stop - 1]))
 
     def _template(self, block: Samples, layout: Layout, *, is_historical: bool) -> _Template:
         key = (block.sensor.tobytes(), is_historical)
@@ -134,6 +136,7 @@ class Columns:
         order = np.argsort(rows.unit, kind="stable")
         ms = ms_from_ns(rows.t_ns)
         columns = [c[order].tolist() for c in (rows.seq, rows.state, rows.part, rows.outcome, rows.detail, ms)]
+        t_ns = rows.t_ns[order].tolist()
         units = rows.unit[order]
         cuts = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(units)]
         for first, stop in pairwise(cuts):
@@ -142,7 +145,7 @@ class Columns:
                 end = min(start + MAX_ROWS, stop)
                 some = [column[start:end] for column in columns]
                 metrics = _row_metrics(device.first_alias, some, is_historical=is_historical)
-                yield Body(node, device, metrics, 4 * (end - start), some[-1][-1])
+                yield Body(node, device, metrics, 4 * (end - start), some[-1][-1], t_ns[end - 1])
 
 
 def _row_metrics(first_alias: int, columns: list[list[int]], *, is_historical: bool) -> bytes:

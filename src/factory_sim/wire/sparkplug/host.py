@@ -22,7 +22,8 @@ from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
 
 REORDER_MS = 2_000
 PATIENCE_MS = 5_000
-MAX_NODES, MAX_DEVICES, MAX_ALIASES = 4_096, 65_536, 1_000_000
+MAX_NODES, MAX_DEVICES, MAX_METRICS = 4_096, 65_536, 1_000_000
+Metrics = frozenset[int | str]  # aliases and names that a birth has named
 _FROM_NODE = ("NBIRTH", "NDEATH", "NDATA")
 _FROM_DEVICE = ("DBIRTH", "DDEATH", "DDATA")
 
@@ -33,7 +34,7 @@ class DeviceState:
 
     online: bool
     since_ms: int
-    aliases: frozenset[int] = frozenset()
+    metrics: Metrics = frozenset()
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class NodeState:
     gap_ms: int = -1  # since when something is missing; -1: nothing is
     asked_ms: int = -(2**62)
     devices: dict[str, DeviceState] = field(default_factory=dict)
-    own: frozenset[int] = frozenset()  # aliases of its own metrics
+    own: Metrics = frozenset()  # of the node itself
 
 
 class Host:
@@ -66,7 +67,7 @@ class Host:
 
     def filters(self) -> list[str]:
         """What to subscribe to before anything is published."""
-        return [f"{VERSION}/{self.group}/#", state_topic(self.host_id)]
+        return [f"{VERSION}/#", state_topic(self.host_id)]  # the namespace as a whole, as the specification wants it
 
     def will(self, now_ms: int) -> Message:
         """The will of the next CONNECT: this host is offline."""
@@ -82,7 +83,10 @@ class Host:
         return [self._state(online=False, now_ms=now_ms)]
 
     def heard(self, message: Message, now_ms: int) -> list[Message]:
-        """What to answer. Raises PayloadError on what is no Sparkplug message, and then changes nothing."""
+        """What to answer; nothing to other groups and other hosts.
+
+        Raises PayloadError on what is no Sparkplug message, and then changes nothing.
+        """
         try:
             if message.topic == state_topic(self.host_id):
                 online, _ = host_state(message.payload)
@@ -98,8 +102,10 @@ class Host:
 
     def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
         levels = message.topic.split("/")
+        if levels[0] == VERSION and levels[1:2] != [self.group]:
+            return []
         kind = levels[2] if len(levels) > 2 else ""
-        if levels[:2] != [VERSION, self.group] or len(levels) != 4 + (kind in _FROM_DEVICE):
+        if levels[0] != VERSION or len(levels) != 4 + (kind in _FROM_DEVICE):
             refuse("no Sparkplug topic of this group")
         if kind in ("NCMD", "DCMD"):
             return []
@@ -120,36 +126,35 @@ class Host:
         return []
 
     def _node_birth(self, node: NodeState, payload: Any, now_ms: int) -> None:
-        metrics = _named(payload)
-        number = next((m.value for m in metrics if m.name == BD_SEQ), None)
-        if type(number) is not int or not 0 <= number < SEQ_COUNT:
+        number = _bd_seq(payload)
+        if not 0 <= number < SEQ_COUNT:
             refuse("an NBIRTH needs a bdSeq from 0 to 255")
         if payload.seq:
             refuse(f"an NBIRTH has seq 0, got {payload.seq}")
+        node.own = _metrics(payload)
         node.online, node.since_ms, node.bd_seq = True, now_ms, number
         node.expected, node.gap_ms = 1, -1
         node.early.clear()
         node.devices.clear()
-        node.own = frozenset(m.alias for m in metrics)
 
     def _applied(self, node: NodeState, kind: str, device: list[str], payload: Any) -> bool:
-        """Take a device's birth or death; whether all aliases of data are known."""
+        """Take a device's birth or death; whether all metrics of data are known."""
         if kind == "DBIRTH":
-            aliases = frozenset(m.alias for m in _named(payload))
-            if len(node.devices) >= MAX_DEVICES or len(aliases) > MAX_ALIASES:
+            metrics = _metrics(payload)
+            if len(node.devices) >= MAX_DEVICES or len(metrics) > MAX_METRICS:
                 refuse("more devices or metrics than this host holds")
-            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, aliases=aliases)
+            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, metrics=metrics)
             return True
         known = node.own
         if device:
             state = node.devices.get(device[0])
             if state is None or not state.online:
                 return False
-            known = state.aliases
+            known = state.metrics
             if kind == "DDEATH":
                 state.online, state.since_ms = False, payload.timestamp
                 return True
-        return known.issuperset(m.alias for m in payload.metrics)
+        return all((m.alias if m.HasField("alias") else m.name) in known for m in payload.metrics)
 
     def _keep(self, node_id: str, node: NodeState) -> None:
         if node_id not in self.nodes and len(self.nodes) >= MAX_NODES:
@@ -188,13 +193,22 @@ def _count(node: NodeState, seq: int, now_ms: int) -> None:
 
 
 def _node_death(node: NodeState, payload: Any, now_ms: int) -> None:
-    number = next((m.value for m in _named(payload) if m.name == BD_SEQ), None)
-    if number != node.bd_seq:
+    if _bd_seq(payload) != node.bd_seq:
         return  # of an earlier connection
     node.online, node.since_ms, node.gap_ms = False, now_ms, -1
     for device in node.devices.values():
         device.online, device.since_ms = False, now_ms
 
 
-def _named(payload: Any) -> list[Metric]:
-    return [parse.named(metric) for metric in payload.metrics]
+def _bd_seq(payload: Any) -> int:
+    """The number of a session, of any integer type; -1: there is none."""
+    found = next((m for m in payload.metrics if m.name == BD_SEQ), None)
+    which = None if found is None else found.WhichOneof("value")
+    return int(getattr(found, which)) if which in ("int_value", "long_value") else -1
+
+
+def _metrics(payload: Any) -> Metrics:
+    """What data may refer to, whatever its type: also to what we could not read."""
+    if not all(m.name for m in payload.metrics):
+        refuse("a metric of a birth has a name")
+    return frozenset(x for m in payload.metrics for x in ((m.name, m.alias) if m.HasField("alias") else (m.name,)))

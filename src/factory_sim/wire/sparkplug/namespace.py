@@ -27,7 +27,7 @@ POLICY, SPEED, STOP, START = (
 )  # fmt: skip
 ROW_METRICS = ("seq", *topics.STATE_TAGS)  # of a row, in this order
 ROW_TYPES = (Type.INT64, Type.UINT8, Type.INT32, Type.UINT8, Type.INT32)
-READINGS = "Feed/Readings"  # sent by the node since its first birth
+MESSAGES = "Feed/Messages"  # of its devices' data, sent by the node since its first birth
 _WRITABLE = {"machine": ((SPEED, Type.DOUBLE), (STOP, Type.BOOLEAN), (START, Type.BOOLEAN)),
              "vehicle": ((POLICY, Type.STRING),)}  # fmt: skip
 _AT_FIRST: dict[Type, Value] = {Type.DOUBLE: 1.0, Type.BOOLEAN: False, Type.STRING: ""}
@@ -104,7 +104,7 @@ def _node(
 ) -> Node:
     next_alias = 1
     own = (
-        Metric(READINGS, Type.INT64, 0, next_alias),
+        Metric(MESSAGES, Type.INT64, 0, next_alias),
         Metric("Properties/Run", Type.STRING, meta.run_id, next_alias + 1),
         Metric("Properties/Plant", Type.STRING, meta.plant, next_alias + 2),
     )

@@ -14,7 +14,7 @@ from factory_sim.records import Message
 from factory_sim.wire.formats.checks import RefusedError, json_object, refuse, whole
 from factory_sim.wire.sparkplug import fields, parse
 from factory_sim.wire.sparkplug.fields import TIME_BYTES, Metric, Type
-from factory_sim.wire.sparkplug.namespace import BD_SEQ, READINGS, REBIRTH, VERSION, state_topic
+from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, VERSION, state_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SEQ_COUNT = 256
 DEBOUNCE_MS = 1_000  # rebirths asked for sooner after a birth wait until then: many hosts may ask at once
+STATISTICS_MS = 5_000  # at least between two NDATA
 _HEAD = 1 + TIME_BYTES  # bytes of a payload's own time
 
 
@@ -63,7 +64,8 @@ class EdgeNode:
         bd_seq: int = 0,
     ) -> None:
         self.node, self.born, self.births = node, False, 0
-        self.readings = 0
+        self.messages = 0  # of data
+        self._told, self._told_ms = 0, 0  # by the last birth or NDATA, and when
         self._current, self._debounce_ms = current, debounce_ms
         self._host = state_topic(primary_host) if primary_host else ""
         self._host_online, self._host_ms = False, -1
@@ -73,6 +75,11 @@ class EdgeNode:
         self._born_ms = -debounce_ms
         self._asked = False  # for a rebirth that waits
         self._devices = {node.topic("DCMD", device): device for device in node.devices}
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether data may be sent: not before the births, nor between a request for new ones and these."""
+        return self.born and not self._asked
 
     def filters(self) -> list[str]:
         """What to subscribe to, at QoS 1, before anything is published."""
@@ -93,13 +100,15 @@ class EdgeNode:
     def data(self, message: Message, now_ms: int) -> Message:
         """A DDATA as the format makes it, with this session's sequence number and the moment of sending."""
         assert self.born, "births come first"
+        self.messages += 1
         seq_bytes = 3 if message.payload[-2:-1] >= b"\x80" else 2  # numbers above 127 take two digits
         return self._numbered(message.topic, message.payload[_HEAD:-seq_bytes], now_ms)
 
     def statistics(self, now_ms: int) -> Message:
-        """NDATA: readings sent so far."""
-        alias = next(m.alias for m in self.node.metrics if m.name == READINGS)
-        body = fields.by_alias(alias, Type.INT64, self.readings, now_ms)
+        """NDATA: messages sent so far."""
+        self._told, self._told_ms = self.messages, now_ms
+        alias = next(m.alias for m in self.node.metrics if m.name == MESSAGES)
+        body = fields.by_alias(alias, Type.INT64, self.messages, now_ms)
         return self._numbered(self.node.topic("NDATA"), body, now_ms)
 
     def changed(self, device: Device, name: str, value: Value, now_ms: int) -> Message:
@@ -109,14 +118,19 @@ class EdgeNode:
         return self._numbered(self.node.topic("DDATA", device), body, now_ms)
 
     def due(self, now_ms: int) -> list[Message]:
-        """Births that were asked for and had to wait."""
-        ready = self._asked and self.born and now_ms - self._born_ms >= self._debounce_ms
-        return self._birth(now_ms) if ready else []
+        """Births that were asked for and had to wait, or how many messages were sent if that has changed."""
+        if self._asked and self.born and now_ms - self._born_ms >= self._debounce_ms:
+            return self._birth(now_ms)
+        changed = self.messages != self._told and now_ms - self._told_ms >= STATISTICS_MS
+        return [self.statistics(now_ms)] if changed and self.takes_data else []
 
     def closing(self, now_ms: int) -> list[Message]:
-        """What to publish before a deliberate disconnect."""
-        was_born, self.born = self.born, False
-        return [self._death(now_ms)] if was_born else []
+        """What to publish before a deliberate disconnect: every device's death, then the node's."""
+        if not self.born:
+            return []
+        devices = [self._numbered(self.node.topic("DDEATH", device), b"", now_ms) for device in self.node.devices]
+        self.born = False
+        return [*devices, self._death(now_ms)]
 
     def heard(self, message: Message, now_ms: int) -> Reply:
         """What follows from a command or a host's state. Raises PayloadError and then changes nothing."""
@@ -142,15 +156,15 @@ class EdgeNode:
         return Reply(self._birth(now_ms) if self._connected and not self.born else [])
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
-        asks = [m for m in parse.payload(payload, needs_seq=False).metrics if m.name == REBIRTH]
+        asks = [m for m in _commanded(payload) if m.name == REBIRTH]
         self._asked |= True in [parse.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
-        return Reply(self.due(now_ms))
+        return Reply(self.due(now_ms) if self._asked else [])
 
     def _device_command(self, device: Device, payload: bytes) -> list[Order]:
         writable = [m for m in device.metrics if dict(m.properties).get("writable") is True]
         by_name, by_alias = {m.name: m for m in writable}, {m.alias: m for m in writable}
         orders = []
-        for found in parse.payload(payload, needs_seq=False).metrics:
+        for found in _commanded(payload):
             known = by_name.get(found.name) or (by_alias.get(found.alias) if found.HasField("alias") else None)
             if known is None:
                 continue  # a host may know names that we do not
@@ -163,8 +177,9 @@ class EdgeNode:
     def _birth(self, now_ms: int) -> list[Message]:
         self._seq, self.born, self._asked, self._born_ms = -1, True, False, now_ms
         self.births += 1
+        self._told, self._told_ms = self.messages, now_ms
         session = (Metric(BD_SEQ, Type.INT64, self.bd_seq), Metric(REBIRTH, Type.BOOLEAN, value=False))
-        values: dict[str, Any] = {READINGS: self.readings}
+        values: dict[str, Any] = {MESSAGES: self.messages}
         own = tuple(_valued(m, values.get(m.name, m.value)) for m in self.node.metrics)
         return [
             self._numbered(self.node.topic("NBIRTH"), _metrics((*session, *own), now_ms), now_ms),
@@ -182,6 +197,13 @@ class EdgeNode:
     def _numbered(self, topic: str, body: bytes, now_ms: int) -> Message:
         self._seq = (self._seq + 1) % SEQ_COUNT
         return Message(topic, fields.payload(body, now_ms, self._seq), qos=0)
+
+
+def _commanded(payload: bytes) -> Any:
+    metrics = parse.command(payload).metrics
+    if not metrics:
+        refuse("a command without a metric")
+    return metrics
 
 
 def host_state(payload: bytes) -> tuple[bool, int]:

@@ -76,7 +76,12 @@ def _add_field(message: Any, name: str, number: int, kind: str) -> Any:
 _Payload = _message_class()
 
 
-def payload(content: bytes, *, needs_seq: bool = True) -> Any:
+def command(content: bytes) -> Any:
+    """The payload of an NCMD or DCMD: some hosts leave out its timestamp, and for us nothing depends on it."""
+    return payload(content, needs_seq=False, needs_time=False)
+
+
+def payload(content: bytes, *, needs_seq: bool = True, needs_time: bool = True) -> Any:
     """The payload as a protobuf message with fields `timestamp`, `metrics`, `seq`; refuses what is none.
 
     A sequence number must lie in [0, 255]; it is the last field we write, so a payload cut short lacks it.
@@ -88,7 +93,7 @@ def payload(content: bytes, *, needs_seq: bool = True) -> Any:
         found.ParseFromString(content)
     except DecodeError:
         refuse("no Sparkplug B payload, or ends early")
-    if not found.HasField("timestamp"):
+    if needs_time and not found.HasField("timestamp"):
         refuse("the payload's timestamp is missing: empty, or ends early")
     if needs_seq and not found.HasField("seq"):
         refuse("seq is missing: ends early, or no edge node sent it")

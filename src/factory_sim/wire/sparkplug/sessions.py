@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from factory_sim.errors import BrokerError, PayloadError
 from factory_sim.wire import meta as description
 from factory_sim.wire import topics
-from factory_sim.wire.client import Client
+from factory_sim.wire.client import Client, wait_for
 from factory_sim.wire.options import Options
 from factory_sim.wire.sparkplug import parse
 from factory_sim.wire.sparkplug.namespace import nodes
@@ -50,7 +50,7 @@ class _Session:
     history: deque[Message] = field(default_factory=deque)
     held: int = 0  # bytes of the history
     kept: int = 0  # bytes of it that nobody could be told yet
-    behind: bool = False  # the history has to be said again
+    births: int = 0  # after which the history has been said, or is being said
     again: list[Message] = field(default_factory=list)  # of it, what is left to say, latest first
     since_look: int = 0
 
@@ -101,7 +101,7 @@ class EdgeSessions:
         self._client.flush()
         for session in self._sessions.values():
             while session.kept or session.again:
-                self._wait(session)
+                self._wait(session, for_host=False)
             session.client.flush()
         self.serve()
 
@@ -111,6 +111,11 @@ class EdgeSessions:
         for session in self._sessions.values():
             self._look(session)
             session.client.push()
+
+    def wait(self, seconds: float) -> None:
+        """Waits so long for what hosts have to say, and serves them."""
+        wait_for((self._client, *(s.client for s in self._sessions.values())), seconds)
+        self.serve()
 
     def orders(self) -> list[Order]:
         """What hosts have written to devices since the last call."""
@@ -125,13 +130,6 @@ class EdgeSessions:
             device = next((d for d in session.edge.node.devices if d.unit == order.unit), None)
             if device is not None and session.edge.born:
                 session.client.send(session.edge.changed(device, order.name, order.value, self._clock()))
-                session.client.push()
-
-    def statistics(self) -> None:
-        """An NDATA of every node: readings sent so far."""
-        for session in self._sessions.values():
-            if session.edge.born:
-                session.client.send(session.edge.statistics(self._clock()))
                 session.client.push()
 
     def close(self) -> None:
@@ -161,18 +159,15 @@ class EdgeSessions:
                 client_id=f"{self._options.client_id}-{node.id}" if self._options.client_id else "",
                 will=lambda: edge.will(self._clock()),
                 filters=tuple(edge.filters()),
-                opening=lambda: self._opened(session),
+                will_at_goodbye=True,
+                opening=lambda: edge.opened(self._clock()),
             ),
         )
-
-    def _opened(self, session: _Session) -> list[Message]:
-        session.behind = True
-        return session.edge.opened(self._clock())
 
     def _send(self, session: _Session, message: Message) -> None:
         self._latest.setdefault(message.topic, {})[message.payload[_KEY]] = message
         session.since_look += 1
-        if (session.since_look < _LOOK_EVERY and session.edge.born) or self._takes(session):
+        if (session.since_look < _LOOK_EVERY and session.edge.takes_data) or self._takes(session):
             session.remember(message)  # if it does not go out, it follows the next birth
             session.client.send(session.edge.data(message, self._clock()))
             return
@@ -184,19 +179,20 @@ class EdgeSessions:
     def _takes(self, session: _Session) -> bool:
         """Whether the node is born and its connection takes data; waits while it is merely busy."""
         while not self._look(session):
-            if not (session.edge.born and session.client.is_online):
+            if not (session.edge.takes_data and session.client.is_online):
                 return False
             time.sleep(_PAUSE_S)
         return True
 
-    def _wait(self, session: _Session) -> None:
-        """Returns when it takes data. Raises BrokerError if the broker stays away; a primary host may."""
+    def _wait(self, session: _Session, *, for_host: bool = True) -> None:
+        """Returns when it takes data. Raises BrokerError if the broker stays away; a primary host may, if so told."""
         end = time.monotonic() + self._options.patience_s
         while not self._takes(session):
-            if session.client.is_online:
+            if for_host and session.client.is_online:
                 end = time.monotonic() + self._options.patience_s
             if time.monotonic() > end:
-                reason = f"the broker has been away for {self._options.patience_s:g} s, and what can be held is full"
+                who = f"primary host {self._primary_host}" if session.client.is_online else "broker"
+                reason = f"the {who} has been away for {self._options.patience_s:g} s, and data wait for it"
                 raise BrokerError(self.address.shown, reason)
             time.sleep(_PAUSE_S)
 
@@ -208,11 +204,11 @@ class EdgeSessions:
             return False
         for message in client.arrived():
             self._heard(session, message)
-        for birth in edge.due(self._clock()):
-            session.behind = client.send(birth)
-        if edge.born:
+        for message in edge.due(self._clock()):
+            client.send(message)
+        if edge.takes_data:
             self._say_again(session)
-        return edge.born
+        return edge.takes_data
 
     def _heard(self, session: _Session, message: Message) -> None:
         try:
@@ -223,16 +219,15 @@ class EdgeSessions:
         self._orders += reply.orders
         for answer in reply.messages:
             session.client.send(answer)
-        session.behind |= bool(reply.messages) and session.edge.born
         if reply.leave:
             session.client.leave()
 
     def _say_again(self, session: _Session) -> None:
         """The history since the last birth, as far as the connection takes it now."""
-        if session.behind:
+        if session.births != session.edge.births:
             session.again = list(reversed(session.history))
-            session.behind, session.kept = False, 0
-        while session.again and not session.behind and session.client.ready():
+            session.births, session.kept = session.edge.births, 0
+        while session.again and session.client.ready() and session.births == session.edge.births:
             for _ in range(min(_LOOK_EVERY, len(session.again))):
                 session.client.send(session.edge.data(historical(session.again.pop()), self._clock()))
 
