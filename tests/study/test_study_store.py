@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import pytest
 from study_lines import N, request_of
 
 from factory_sim.errors import TrialError
-from factory_sim.study import store
-from factory_sim.study.api import Comparison, differing, made, replayed
+from factory_sim.study import store, why
+from factory_sim.study.api import Comparison, differing, made, replayed, session_in
+from factory_sim.study.pool import Pool
 from factory_sim.study.run import Watcher
-from factory_sim.study.store import Store, StudyError
+from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +124,41 @@ def test_a_study_of_something_else_is_refused_and_left_as_it_is(
     assert file.read_bytes() == before
 
 
+def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: Comparison, tmp_path: Path) -> None:
+    first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
+    file = tmp_path / "old.jsonl"
+    file.write_text(json.dumps({**json.loads(first), "program": "0.0.1"}) + "\n" + rest, encoding="utf-8")
+    before = file.read_bytes()
+    was, now = replayed(file, 1, Watcher(), "simpy")
+    assert differing(was, now) == []
+    with session_in(file, Pool(1, "simpy"), Watcher()) as session, pytest.raises(StudyError, match="does not add"):
+        why.prepare(session, "line", 2)
+    assert file.read_bytes() == before
+
+
+def test_a_disk_that_fills_up_keeps_whole_lines_and_the_same_command_goes_on(
+    folder: Path, finished: Comparison, tmp_path: Path
+) -> None:
+    request = request_of(folder, file=tmp_path / "full.jsonl")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(StudyError, match="cannot be written"):
+            made(request, Watcher())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "full.jsonl").read_bytes().endswith(b"}}\n")
+    assert 0 < len(store.load(tmp_path / "full.jsonl").trials) < len(finished.study.trials)
+    assert store.digest(made(request, Watcher()).study) == store.digest(finished.study)
+
+
+def test_a_place_that_cannot_hold_a_study_is_said_before_anything_runs(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="there is no folder"):
+        made(request_of(folder, file=tmp_path / "nowhere" / "s.jsonl"), Watcher())
+    with pytest.raises(StudyError, match="no file that can be read again"):
+        made(request_of(folder, file=tmp_path), Watcher())
+
+
 @pytest.mark.parametrize("content", [b"", b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
 def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
@@ -141,20 +178,6 @@ def test_a_damaged_line_is_named(finished: Comparison, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk that Linux provides")
-def test_a_full_disk_says_so_and_keeps_what_is_there(finished: Comparison, tmp_path: Path) -> None:
-    file = tmp_path / "study.jsonl"
-    file.write_bytes(finished.file.read_bytes())
-    with Store(file) as kept:
-        real, kept._file = kept._file, Path("/dev/full").open("a", encoding="utf-8")  # noqa: SIM115
-        with pytest.raises(StudyError, match="No space left on device"):
-            kept.add_trial("line", 99, {"seconds": 0.0})
-        real.close()
-        with pytest.raises(OSError, match="No space"):
-            kept._file.close()
-        kept._file = file.open("a", encoding="utf-8")
-    assert file.read_bytes() == finished.file.read_bytes()
-
-
 def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path: Path) -> None:
     moved = tmp_path / "plants"
     moved.mkdir()

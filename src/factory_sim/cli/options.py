@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import time
 from collections.abc import Collection, Iterator
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim import clock, units
-from factory_sim.errors import did_you_mean
+from factory_sim.errors import ConfigError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,24 @@ def seconds(text: str | float) -> float:
         message = f"a duration cannot be negative, got {text!r}"
         raise typer.BadParameter(message)
     return value
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """A file to be written at the end: that its folder is missing is said at the start."""
+    if path is not None and not path.parent.is_dir():
+        message = f"there is no folder {path.parent}"
+        raise typer.BadParameter(message)
+    return path
+
+
+def written(path: Path | None, content: Any) -> None:
+    """Write a result as JSON. Raises ConfigError when the disk is full."""
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
 
 
 def speed(text: str | float) -> float:
@@ -114,7 +133,10 @@ PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
 Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
 Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result there as JSON.", dir_okay=False)]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", help="Write the result there as JSON.", dir_okay=False, writable=True, callback=in_a_folder),
+]
 Duration = Annotated[
     float, typer.Option(parser=seconds, metavar="TIME", show_default="8 h", help="Length of the published window.")
 ]

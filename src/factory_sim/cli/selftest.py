@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,7 +85,7 @@ def coverage(
     share = covered / studies
     inside = LOW <= share <= HIGH
     found = {"studies": studies, "covered": covered, "coverage": share, "half_width_pct": half_width, "ok": inside}
-    _write(out, found)
+    options.written(out, found)
     typer.echo(f"{100 * share:.1f} % of {studies:,} intervals cover the truth (promised: 95 %; accepted: 93 to 97 %)")
     typer.echo(f"  mean half-width {half_width:.2f} points of the line rate")
     if not inside:
@@ -122,7 +121,7 @@ def why(
         raise typer.Exit(130) from None
     if resume is None:
         kept.unlink()
-    _write(out, found)
+    options.written(out, found)
     typer.echo(_hits_told(found))
     if not found["ok"]:
         raise typer.Exit(1)
@@ -142,11 +141,6 @@ def _at_work(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callab
     with Pool(workers or os.cpu_count() or 1) as pool, Progress(console=console, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield pool, lambda done: progress.update(task, completed=done)
-
-
-def _write(out: Path | None, found: dict[str, Any]) -> None:
-    if out is not None:
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _hits_told(found: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -204,7 +203,7 @@ def why(
                 raise StudyError(message)
             answers.prepare(session, name, len(pairs(session.study, name)), top)
             found = answers.why(session.study, name, top)
-    write(out, found)
+    options.written(out, found)
     from factory_sim.views.study_text import why_lines
 
     show(why_lines(found))
@@ -230,7 +229,8 @@ def replay(
     with watched() as watcher:
         was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine, dask)
     differ = differing(was, now)
-    write(out, {"same": not differ, "trials": len(was.trials), "digest": digest(was), "replayed": digest(now)})
+    digests = {"digest": digest(was), "replayed": digest(now)}
+    options.written(out, {"same": not differ, "trials": len(was.trials), **digests})
     typer.echo(f"same: {'no' if differ else 'yes'}")
     typer.echo(f"{len(was.trials)} trials, digest {digest(was)[:16]}")
     for arm, replication in differ[:10]:
@@ -248,16 +248,10 @@ def _compare(
     with watched(request.file if kept else None) as watcher:
         found = made(request, watcher, budget_s, attribution=attribution)
     answer = found.answer
-    write(out, answer)
+    options.written(out, answer)
     show(answer_lines(answer))
     if kept:
         typer.echo(f"Study       {found.file}: `factory-sim why` and `replay` read it.")
-
-
-def write(out: Path | None, content: dict[str, Any]) -> None:
-    """Write an answer as JSON, if somewhere."""
-    if out is not None:
-        out.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def show(lines: list[Any]) -> None:

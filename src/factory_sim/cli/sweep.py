@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
-from factory_sim.cli.study import Dask, StudyFile, Workers, show, watched, write
+from factory_sim.cli.study import Dask, StudyFile, Workers, show, watched
 from factory_sim.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _running(workers: int, engine: str, dask: str, study: Path | None) -> Runnin
 
 def _written(found: Any, out: Path | None, csv: Path | None) -> None:
     try:
-        write(out, found.answer)
+        options.written(out, found.answer)
         if csv is not None:
             found.to_pandas().to_csv(csv, index=False)
     except OSError as error:

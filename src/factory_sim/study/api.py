@@ -76,7 +76,7 @@ def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto", d
     with (
         TemporaryDirectory() as folder,
         hired(workers, engine, dask) as pool,
-        Store(Path(folder) / "again", was.header) as again,
+        Store(Path(folder) / "again", {**was.header, **store.versions()}) as again,
     ):
         session = Session(again, Bench(), pool, watcher)
         for arm in was.arms.values():

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import FactoryError
+from factory_sim.study.appended import Appended, begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +31,9 @@ class Ledger:
         self._path, self._head = path, json.loads(json.dumps(head))
         try:
             if not path.exists():
-                path.write_text(json.dumps(head) + "\n", encoding="utf-8")
-            self.pieces = self._read()
-            self._file = path.open("a", encoding="utf-8")
+                begun(path, json.dumps(head))
+            self.pieces, size = self._read()
+            self._file = Appended(path, size)
         except OSError as error:
             raise self._unusable(error) from None
 
@@ -47,25 +48,22 @@ class Ledger:
     def add(self, piece: Mapping[str, Any]) -> None:
         """Keep a finished piece. Raises LedgerError when the disk is full."""
         try:
-            self._file.write(json.dumps(piece) + "\n")
-            self._file.flush()
+            self._file.add(json.dumps(piece))
         except OSError as error:
             raise self._unusable(error) from None
 
-    def _read(self) -> list[dict[str, Any]]:
-        content = self._path.read_text(encoding="utf-8", errors="replace")
-        whole, _, torn = content.rpartition("\n")
+    def _read(self) -> tuple[list[dict[str, Any]], int]:
+        """The pieces, and the length in bytes of their lines."""
+        whole = self._path.read_bytes().rpartition(b"\n")[0]
         try:
-            head, *pieces = [json.loads(line) for line in whole.split("\n")]
+            head, *pieces = [json.loads(line) for line in whole.split(b"\n")]
         except ValueError as error:
             msg = f"{self._path} is not a file of finished pieces ({error}). Name another file, or delete it."
             raise LedgerError(msg) from None
         if head != self._head:
             msg = f"{self._path} holds pieces of something else: another plant, seed or setting. Name another file."
             raise LedgerError(msg)
-        if torn:
-            self._path.write_text(whole + "\n", encoding="utf-8")
-        return pieces
+        return pieces, len(whole) + 1
 
     def _unusable(self, error: OSError) -> LedgerError:
         return LedgerError(f"{self._path}: {error.strerror or error}. Pieces that are finished are kept.")

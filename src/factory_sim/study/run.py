@@ -121,6 +121,9 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
     rows = design.compared(bench, request.base, request.scenarios)
     path = request.file or Path(default_name(request, [(name, bench.load(v).digest) for v, name, _ in rows]))
     head = None
+    if not path.parent.is_dir():
+        msg = f"{path}: there is no folder {path.parent}. Make it, or name another file with --study."
+        raise StudyError(msg)
     if not path.exists():
         plants = {bench.load(v).digest: bench.load(v) for v in (*(row[0] for row in rows), *request.pilots)}
         setting, about = _setting(request, list(plants.values()), pool, watcher)

@@ -15,6 +15,7 @@ import numpy as np
 from factory_sim.errors import FactoryError
 from factory_sim.records import Arm, Study, Trial
 from factory_sim.study import pictures
+from factory_sim.study.appended import Appended, begun
 from factory_sim.study.trials import Setting
 
 if TYPE_CHECKING:
@@ -85,16 +86,17 @@ class Store:
     def __init__(self, path: Path, head: Mapping[str, Any] | None = None) -> None:
         """Opens the study in `path`; with `head`, begins one where no file is yet. Raises StudyError."""
         self.path = path
-        if not path.exists() and head is not None:
-            self._append_to(dict(head))
+        try:
+            if not path.exists() and head is not None:
+                begun(path, _dumped(head))
+        except OSError as error:
+            raise self._unwritable(error) from None
         study, size = _read(path)
         self.study = study
         self._trials, self._arms = dict(study.trials), dict(study.arms)
         self.study = Study(study.header, self._arms, self._trials)
         try:
-            with path.open("r+b") as file:
-                file.truncate(size)  # a line that a killed program left unfinished
-            self._file = path.open("a", encoding="utf-8")
+            self._file = Appended(path, size)  # without a line that a killed program left unfinished
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -126,16 +128,15 @@ class Store:
         self._trials[arm, replication] = _trial(json.loads(json.dumps(line)))
 
     def _write(self, line: Mapping[str, Any]) -> None:
+        made_by, here = self.study.header["program"], versions()["program"]
+        if made_by != here:
+            msg = (
+                f"{self.path} was made by version {made_by}; this is version {here}, which reads it but does not add "
+                "to it.\n  It is left as it is. Use its own version, or make the study again in another file: --study."
+            )
+            raise StudyError(msg)
         try:
-            self._file.write(_dumped(line))
-            self._file.flush()
-        except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _append_to(self, line: Mapping[str, Any]) -> None:
-        try:
-            with self.path.open("x", encoding="utf-8") as file:
-                file.write(_dumped(line))
+            self._file.add(_dumped(line))
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -147,11 +148,14 @@ class Store:
 
 
 def _dumped(line: Mapping[str, Any]) -> str:
-    return json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(dict(line), ensure_ascii=False, allow_nan=False)
 
 
 def _read(path: Path) -> tuple[Study, int]:
     """The study, and the length in bytes of its whole lines."""
+    if path.exists() and not path.is_file():
+        msg = f"{path} is no file that can be read again. Name another with --study."
+        raise StudyError(msg)
     try:
         content = path.read_bytes()
     except OSError as error:
