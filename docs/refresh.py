@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ["demo"],
     "check": ["check", "gearbox_line"],
     "bench": ["bench"],
+    "retrofit": ["compare", "gearbox_line", "retrofit"],
     "coverage": ["selftest", "coverage"],
     "why": ["selftest", "why"],
     "station_and_vehicles": ["sweep", "docs/examples/station_and_vehicles.yaml"],
@@ -26,8 +27,8 @@ COMMANDS = {
     "vehicles_and_crews": ["optimise", "docs/examples/vehicles_and_crews.yaml"],
 }
 LONG = {"why", "vehicles_and_crews"}  # only when it is named
-PAGES = (ROOT / "README.md", ROOT / "docs" / "studies.md", ROOT / "docs" / "sweeps.md")
-KEEPING = {"sweep", "optimise"}  # commands that keep a study: here in a folder that goes
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("studies", "sweeps", "reference_line")))
+KEEPING = {"compare", "sweep", "optimise"}  # commands that keep a study: here in a folder that goes
 
 
 def block(name: str, text: str) -> str:

@@ -17,7 +17,10 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "block"), zip(refresh.PAGES, ("demo", "coverage", "places"), strict=True))
+EXPECTED = list(zip(refresh.PAGES, ("demo", "coverage", "places", "retrofit"), strict=True))
+
+
+@pytest.mark.parametrize(("page", "block"), EXPECTED)
 def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> None:
     content = page.read_text(encoding="utf-8")
     names = re.findall(r"<!-- generated (\w+) -->", content)

@@ -285,7 +285,7 @@ class Arm:
     machines: tuple[str, ...]
     machine_operations: tuple[int, ...]
     pacing: int  # operation index; -1: none named
-    planned_us: tuple[tuple[int, int], ...]
+    planned_us: tuple[tuple[int, int], ...]  # planned production, from the run's start
     investment: Mapping[str, float] | None = None
     assumptions: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # names of its changes, for the attribution

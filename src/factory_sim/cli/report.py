@@ -25,20 +25,25 @@ def report(
 
     Example: factory-sim report retrofit-vs-gearbox_line.study.jsonl --out retrofit.html
     """
-    from factory_sim.study import store
-    from factory_sim.study.pages import page_of
-
-    page = page_of(store.load(study), study)
     path = out or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
     if path.resolve() == study.resolve():
         message = f"{path} is the study itself; name another file with --out"
         raise typer.BadParameter(message)
+    size = drawn(study, path) / 1e6
+    typer.echo(f"Wrote {path} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
+
+
+def drawn(study: Path, path: Path) -> int:
+    """Write a study's page to `path`; its size [bytes]. Raises ConfigError, StudyError."""
+    from factory_sim.study import store
+    from factory_sim.study.pages import page_of
+
+    page = page_of(store.load(study), study).encode()
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_bytes(page)
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
-    size = len(page.encode()) / 1e6
-    typer.echo(f"Wrote {path} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
+    return len(page)
 
 
 COMMANDS = (report,)

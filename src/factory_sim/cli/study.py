@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import moments, options
+from factory_sim.cli.report import drawn
 
 if TYPE_CHECKING:
+    from factory_sim.study.api import Comparison
     from factory_sim.study.run import Request, Watcher
 
 PLANT = "gearbox_line"
@@ -66,6 +68,10 @@ StudyFile = Annotated[
         show_default="named after what is compared",
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(help="Draw the answer there as one HTML file.", dir_okay=False, callback=options.in_a_folder),
+]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
     float | None,
@@ -91,6 +97,7 @@ def compare(
     dask: Dask = "",
     study: StudyFile = None,
     out: options.JsonFile = None,
+    report: Report = None,
     attribution: Attribution = True,
     budget: Budget = None,
 ) -> None:
@@ -109,7 +116,10 @@ def compare(
         until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
         workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=study,
     )  # fmt: skip
-    _compare(request, out, budget, attribution=attribution)
+    found = _compare(request, out, budget, attribution=attribution)
+    if report is not None:
+        drawn(found.file, report)
+        typer.echo(f"Report      {report}")
 
 
 def whatif(
@@ -241,7 +251,7 @@ def replay(
 
 def _compare(
     request: Request, out: Path | None, budget_s: float | None, *, attribution: bool, kept: bool = True
-) -> None:
+) -> Comparison:
     from factory_sim.study.api import made
     from factory_sim.views.study_text import answer_lines
 
@@ -251,7 +261,8 @@ def _compare(
     options.written(out, answer)
     show(answer_lines(answer))
     if kept:
-        typer.echo(f"Study       {found.file}: `factory-sim why` and `replay` read it.")
+        typer.echo(f"Study       {found.file}: `factory-sim report`, `why` and `replay` read it.")
+    return found
 
 
 def show(lines: list[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim import doors
 from factory_sim.plant import load as loader
 from factory_sim.plant.describe import planned
-from factory_sim.records import Arm
+from factory_sim.records import Arm, Window
 from factory_sim.study.store import StudyError
 from factory_sim.study.trials import Detail
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import Window
 
 BASE, SCENARIO, PROBE = "base", "scenario", "probe"
 _COUNTED = {"subset", "less"}  # probes that are asked for the line's output only
@@ -120,7 +119,7 @@ def arm(
         tuple(each.name for each in plant.machines),
         tuple(each.operation for each in plant.machines),
         plant.pacing,
-        planned(plant, window),
+        planned(plant, Window(0, window.t1_us)),
         asdict(money) if money and role != PROBE else None,
         () if role == PROBE else plant.assumptions,
         variant.groups(plant) if role == SCENARIO else (),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.paired import interval
-from factory_sim.clock import us_from_s
 from factory_sim.study import compare, store, why
 from factory_sim.study.pictures import STEP_S
 from factory_sim.study.store import StudyError
@@ -132,7 +131,7 @@ def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> Side:
         ),
         states=_states(trials), losses=_losses(trials), energy=_energy(trials),
         cost={item: _mean([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
-        output=output, wip=wip, welch=_welch(study, trials),
+        output=output, wip=wip, welch=_welch(study, arm, trials),
         strip=next((t.strip for t in trials if t.strip), ""),
         payback_years=_estimate(payback) if payback and payback["mean"] is not None else None,
         investment=arm.investment["amount"] if arm.investment else 0.0,
@@ -209,23 +208,36 @@ def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Ban
     parts = out[:, :n].reshape(len(trials), -1, GROUPED).sum(axis=2)
     inside = wip[:, :n].reshape(len(trials), -1, GROUPED).mean(axis=2)
     length_s = GROUPED * setting.bin_s
-    edges = us_from_s(setting.warm_up_s) + np.arange(parts.shape[1] + 1) * us_from_s(length_s)
-    open_s = np.zeros(len(edges) - 1)
-    for t0, t1 in arm.planned_us:
-        open_s += np.diff(np.clip(edges, t0, t1)) / 1e6
+    open_s = _open_s(arm, setting.warm_up_s, length_s, parts.shape[1])
     interval_s = np.divide(open_s, parts, out=np.full(parts.shape, np.nan), where=(parts > 0) & (open_s > length_s / 3))
     return _band(interval_s), _band(inside)
 
 
-def _welch(study: Study, trials: Sequence[Trial]) -> tuple[Band, Band]:
-    """Good parts per hour from the empty line on, and its moving average, narrower at the beginning, none at the end.
+def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
+    """Planned production in each of n stretches of that length [s], shape (n,)."""
+    edges = begin_s + np.arange(n + 1) * length_s
+    open_s: F8 = np.zeros(n)
+    for t0, t1 in arm.planned_us:
+        open_s += np.diff(np.clip(edges, t0 / 1e6, t1 / 1e6))
+    return open_s
 
+
+def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]:
+    """Good parts per planned hour from the empty line on, and its moving average, narrower at the beginning.
+
+    No value where production is not planned, none of the average at the end.
     Welch 1983, "The statistical analysis of simulation results".
     """
-    per_h = np.mean([t.out for t in trials], axis=0) * 3600 / study.header["bin_s"]
-    reach = [min(i, SMOOTH) for i in range(max(len(per_h) - SMOOTH, 0))]
-    smooth = [float(per_h[i - r : i + r + 1].mean()) for i, r in enumerate(reach)]
-    return Band(tuple(per_h.tolist())), Band(tuple(smooth))
+    out, bin_s = np.mean([t.out for t in trials], axis=0), study.header["bin_s"]
+    open_s = _open_s(arm, 0.0, bin_s, len(out))
+    reach = [min(i, SMOOTH) for i in range(max(len(out) - SMOOTH, 0))]
+    spans = [slice(i - r, i + r + 1) for i, r in enumerate(reach)]
+    per_h = [_rate(made, s) if s > bin_s / 2 else None for made, s in zip(out.tolist(), open_s.tolist(), strict=True)]
+    return Band(tuple(per_h)), Band(tuple(_rate(float(out[span].sum()), float(open_s[span].sum())) for span in spans))
+
+
+def _rate(parts: float, open_s: float) -> float | None:
+    return 3600 * parts / open_s if open_s else None
 
 
 def _band(values: F8) -> Band:

@@ -7,6 +7,7 @@
   const clock = document.getElementById("clock");
   const play = document.getElementById("play");
 
+  const BUSY = 48 + data.states.find(({ name }) => name === "busy").code; // its digit in a strip
   const PAPER_PX = 280; // height of a carpet in print, as in the style sheet
 
   const unpack = async (text) => {
@@ -24,13 +25,21 @@
     return table;
   };
 
+  // A moment to begin with: not a break.
+  const busiest = (strips, steps) => {
+    const strip = strips[report.side] ?? strips.find((each) => each);
+    const busy = (k) => { let n = 0; for (let at = k; at < strip.length; at += steps) n += strip[at] === BUSY; return n; };
+    const candidates = Array.from({ length: 16 }, (_, k) => Math.floor(((k + 0.5) * steps) / 16));
+    return candidates.reduce((best, k) => (busy(k) > busy(best) ? k : best));
+  };
+
   const start = async () => {
     const strips = await Promise.all(data.sides.map((side) => (side.strip ? unpack(side.strip) : null)));
     const count = (side) => data.sides[side].machines.length;
     const steps = Math.max(...strips.map((strip, side) => (strip ? strip.length / count(side) : 0)));
     let cells = [];
     slider.max = steps - 1;
-    slider.value = Math.floor(steps / 2);
+    slider.value = busiest(strips, steps);
 
     const build = () => {
       const groups = new Map();
