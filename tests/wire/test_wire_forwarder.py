@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message
+from factory_sim.selftest.feed.processes import Mortal
 from factory_sim.wire import receipts, topics
-from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 from factory_sim.wire.forwarder import Forwarder
 from factory_sim.wire.journal import Journal
@@ -22,6 +21,8 @@ from factory_sim.wire.receipts import MAX_MARKS, Receipts
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from factory_sim.wire.broker import Broker
 
 ROOT = "works/line"
 
@@ -37,6 +38,12 @@ class Consumer:
         self.client, self.receipts = Client(url), Receipts(ROOT, name)
         self.client.subscribe([f"{ROOT}/#"])
         self.payloads: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def turn(self) -> None:
         if not self.client.ready():
@@ -60,22 +67,21 @@ def run_out(forwarder: Forwarder, consumer: Consumer | None = None, timeout_s: f
 
 
 def test_everything_arrives_and_the_broker_s_acknowledgements_empty_the_journal(broker: Broker, tmp_path: Path) -> None:
-    consumer = Consumer(broker.url)
-    with Client(broker.url) as client, Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r") as forwarder:
-        for k in range(50):
-            forwarder.publish(call(k))
-        assert forwarder.finish()
-        assert forwarder.journal.acknowledged == 50
-    end = time.monotonic() + 30
-    while len(consumer.payloads) < 1_000 and time.monotonic() < end:
-        consumer.turn()
+    with Consumer(broker.url) as consumer:
+        with Client(broker.url) as client, Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r") as forwarder:
+            for k in range(50):
+                forwarder.publish(call(k))
+            assert forwarder.finish()
+            assert forwarder.journal.acknowledged == 50
+        end = time.monotonic() + 30
+        while len(consumer.payloads) < 1_000 and time.monotonic() < end:
+            consumer.turn()
     assert consumer.payloads == [m.payload for k in range(50) for m in call(k)]
-    consumer.client.close()
 
 
 def test_a_consumer_s_acknowledgements_empty_the_journal(broker: Broker, tmp_path: Path) -> None:
-    consumer = Consumer(broker.url)
     with (
+        Consumer(broker.url) as consumer,
         Client(broker.url) as client,
         Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test") as forwarder,
     ):
@@ -84,54 +90,51 @@ def test_a_consumer_s_acknowledgements_empty_the_journal(broker: Broker, tmp_pat
         assert forwarder.pending
         run_out(forwarder, consumer)
     assert sorted(set(consumer.payloads)) == sorted(m.payload for k in range(30) for m in call(k))
-    consumer.client.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_ten_killed_brokers_lose_nothing_that_a_consumer_must_acknowledge(tmp_path: Path) -> None:
-    with Broker() as first:
-        port = first.port
-        client, consumer = Client(first.url), Consumer(first.url)
-        forwarder = Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test", stall_s=0.5)
+    rng = random.Random(1)
+    with (
+        Mortal() as broker,
+        Client(broker.url) as client,
+        Consumer(broker.url) as consumer,
+        Forwarder(
+            Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test", stall_s=0.5
+        ) as forwarder,
+    ):  # fmt: skip
         forwarder.publish([Message(topics.meta_topic(ROOT), b"{}", retain=True)])
-        rng = random.Random(1)
-        brokers = [first]
         for k in range(100):
             forwarder.publish(call(k))
             if k % 10 == 5:
-                os.kill(brokers[-1].pid, signal.SIGKILL)
-                brokers[-1]._child.process.wait()
-                brokers.append(Broker(port=port).__enter__())
+                broker.kill()
             if rng.random() < 0.7:
                 consumer.turn()
-        run_out(forwarder, consumer, 30)
-        with Client(brokers[-1].url) as late:
+        run_out(forwarder, consumer)
+        with Client(broker.url) as late:
             late.subscribe([topics.meta_topic(ROOT)])
             assert [m.payload for m in late.messages(0.5)] == [b"{}"]  # said again after the last broker's death
-        for each in (client, consumer.client):
-            each.close()
-        forwarder.journal.close()
-        for one in brokers[1:]:
-            one.__exit__()
+        assert broker.kills == 10
     assert set(consumer.payloads) == {m.payload for k in range(100) for m in call(k)}
 
 
 def test_a_publisher_that_is_killed_and_started_again_repeats_no_call_and_loses_none(
     broker: Broker, tmp_path: Path
 ) -> None:
-    consumer = Consumer(broker.url, "again")
-    for stop_at in (13, 29, 40):  # the third one ends its run
-        client = Client(broker.url)
-        forwarder = Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="again")
-        for k in range(stop_at):  # the same run makes the same calls
-            forwarder.publish(call(k))
-            consumer.turn()
-        if stop_at == 40:
-            run_out(forwarder, consumer)
-        client._mqtt._reset_sockets()  # gone without a goodbye
-        forwarder.journal.close()
+    with Consumer(broker.url, "again") as consumer:
+        for stop_at in (13, 29, 40):  # the third one ends its run
+            with (
+                Client(broker.url) as client,
+                Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="again") as forwarder,
+            ):
+                for k in range(stop_at):  # the same run makes the same calls
+                    forwarder.publish(call(k))
+                    consumer.turn()
+                if stop_at == 40:
+                    run_out(forwarder, consumer)
+                client._mqtt._reset_sockets()  # gone without a goodbye
     assert forwarder.journal.calls == 40
     assert set(consumer.payloads) == {m.payload for k in range(40) for m in call(k)}
-    consumer.client.close()
 
 
 class Slow:
@@ -173,6 +176,10 @@ class Silent(Slow):
     def __init__(self) -> None:
         self.out: list[Message] = []
         self.answers: list[Message] = []
+        self.is_away = False
+
+    def ready(self) -> bool:
+        return not self.is_away
 
     def subscribe(self, _: list[str]) -> None:
         """Nothing comes by itself."""
@@ -215,6 +222,20 @@ def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent
         pump_until(forwarder, lambda: forwarder.counts.rewinds == 1)
         pump_until(forwarder, lambda: len(silent.data()) == 60)
         assert silent.data() == [m.payload for k in (2, 3, 4) for m in call(k)]
+
+
+def test_nobody_is_asked_while_the_broker_is_away(tmp_path: Path) -> None:
+    silent = Silent()
+    with Forwarder(
+        Journal(tmp_path), silent, root=ROOT, run_id="r", consumer="test", stall_s=1e9  # type: ignore[arg-type]
+    ) as forwarder:
+        forwarder.publish(call(0))
+        silent.is_away, forwarder._patience_s = True, 0.0
+        for _ in range(5):
+            forwarder.pump()
+        assert forwarder.counts.questions == 0
+        silent.is_away = False
+        pump_until(forwarder, lambda: forwarder.counts.questions == 1)
 
 
 def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> None:

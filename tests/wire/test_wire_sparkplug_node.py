@@ -301,6 +301,22 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
     assert [(o.name, o.value) for o in aliased.orders] == [(SPEED, 2.0)]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_speed_that_is_no_number_is_refused(value: float) -> None:
+    topic = MILLING.topic("DCMD", MILLING.devices[0])
+    with pytest.raises(PayloadError, match="expected a number"):
+        edge().heard(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
+
+
+def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> None:
+    node = edge()
+    node.opened(NOW)
+    asks = [Metric(REBIRTH, Type.BOOLEAN, value=True), Metric(REBIRTH, Type.STRING, "now")]
+    with pytest.raises(PayloadError):
+        node.heard(command(MILLING.topic("NCMD"), *asks), NOW + DEBOUNCE_MS)
+    assert node.due(NOW + 2 * DEBOUNCE_MS) == []
+
+
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"{}", fields.payload(b"\x12\x7f", NOW)])
 def test_a_damaged_command_is_refused(payload: bytes) -> None:
     for topic in (MILLING.topic("NCMD"), MILLING.topic("DCMD", MILLING.devices[0])):

@@ -140,7 +140,8 @@ class Forwarder:
             self._reconnected()
         self._take()
         waited = time.monotonic() - self._moved_at
-        if self._consumer and self.pending and waited > self._patience_s and self._next == self.journal.blocks:
+        all_sent = self.pending and self._next == self.journal.blocks
+        if ready and self._consumer and all_sent and waited > self._patience_s:
             if self._taken >= (self._turn, self.journal.acknowledged):
                 self._rewind()
             else:
@@ -153,6 +154,7 @@ class Forwarder:
             self.client.send(self._retained)
         if self._consumer:
             self._rewind()
+            self._patience_s, self._asked = self._stall_s, False
 
     def _next_message(self) -> Message | None:
         held, self._held = self._held, None

@@ -88,6 +88,7 @@ class Receipts:
         self._turn, self._block = 0, -1  # the latest turn of a mark, and the highest of its marks
         self._seen: dict[bytes, None] = {}  # in order of arrival
         self._marks: dict[int, frozenset[bytes]] = {}
+        self._swept = 0  # no mark of a block before this one is kept
 
     def take(self, message: Message) -> Message | None:
         """Note a message; an acknowledgement if it is a mark and there is something to say.
@@ -133,7 +134,7 @@ class Receipts:
         if len(data) % _SUM:
             refuse(f"messages: expected {_SUM} bytes each")
         if run_id != self.run_id:
-            self.run_id, self.blocks, self._turn = run_id, 0, -1
+            self.run_id, self.blocks, self._turn, self._swept = run_id, 0, -1, 0
             self._marks.clear()
         if turn != self._turn:
             self._turn, self._block = turn, -1
@@ -148,8 +149,9 @@ class Receipts:
             for one in self._marks.pop(self.blocks):
                 self._seen.pop(one)
             self.blocks += 1
-        for number in [n for n in self._marks if n < self.blocks]:
-            del self._marks[number]
+        if self.blocks > self._swept:
+            self._marks = {number: wanted for number, wanted in self._marks.items() if number >= self.blocks}
+            self._swept = self.blocks
         return self.acknowledgement() if self.blocks > before else None
 
 

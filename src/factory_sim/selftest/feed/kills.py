@@ -10,7 +10,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.selftest.feed.processes import BUSY, END_S, Crowd, has_ended, need_linux, program, says, wait_for
+from factory_sim.selftest.feed.processes import (
+    BUSY,
+    END_S,
+    Crowd,
+    Mortal,
+    has_ended,
+    need_linux,
+    program,
+    says,
+    wait_for,
+)
 from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 
@@ -21,8 +31,9 @@ if TYPE_CHECKING:
 BACK_S = 0.5  # promised: flow is back so soon after the broker
 ROOT = "selftest/site/kills"
 CONSUMER = "analyzer"
-SPEED = 60.0
+SPEED, SPEEDS = 60.0, {"uns": 5.0}  # one message a value is slower than one a machine
 GAP_S = 3.0  # of real time between two accidents
+SLACK = 2.0  # times the time that the accidents take if flow is back at once
 QUIET_S = 0.3  # for which a killed broker stays away
 
 
@@ -43,7 +54,7 @@ class Kills:
     def problems(self) -> list[str]:
         """Promises that were not kept."""
         slowest = max(self.back_s, default=0.0)
-        late = slowest > BACK_S and self.crowd < BUSY
+        late = slowest > BACK_S and self.crowd < BUSY and self.payload_format != "bulk"  # which sends once a second
         return [
             *[f"{self.payload_format}: {self.lost} readings lost"] * (self.lost != 0),
             *[f"{self.payload_format}: other KPIs: {', '.join(self.differing[:5])}"] * bool(self.differing),
@@ -66,7 +77,7 @@ class _Stage:
 
     def __init__(self, folder: Path, words: tuple[str, ...]) -> None:
         self.log, self._words = folder / "run.log", words
-        self.broker = Broker().__enter__()
+        self.broker = Mortal().__enter__()
         self.url, self._stack = self.broker.url, ExitStack()
         self.publisher: subprocess.Popen[bytes] | None = None
 
@@ -80,29 +91,23 @@ class _Stage:
         self._stack.close()
         self.publish()
 
-    def kill_broker(self) -> None:
-        """Everything that it stored goes with it."""
-        os.kill(self.broker.pid, signal.SIGKILL)
-        self.broker.__exit__()
-        time.sleep(QUIET_S)
-        self.broker = Broker(port=self.broker.port).__enter__()
-
     def close(self) -> None:
         self._stack.close()
         self.broker.__exit__()
 
 
 def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: int, plant: str) -> Kills:
-    """A run at SPEED through all accidents with `--ack consumer`, beside the same run undisturbed.
+    """A run in haste through all accidents with `--ack consumer`, beside the same run undisturbed.
 
     The programs are `factory-sim run` and `factory-sim listen`; brokers keep nothing over their death.
     """
     need_linux()
     folder.mkdir()
-    length = f"{SPEED * GAP_S * (n_brokers + n_publishers + 2):g} s"
+    speed = SPEEDS.get(payload_format, SPEED)
+    length = f"{speed * GAP_S * (n_brokers + n_publishers + 2) * SLACK:g} s"
     run = ("run", plant, "--root", ROOT, "--format", payload_format, "--duration", length, "--start", "plant")
     undisturbed = _undisturbed(folder, run)
-    journal = ("--journal", str(folder / "journal"), "--ack", f"consumer:{CONSUMER}", "--speed", f"{SPEED:g}")
+    journal = ("--journal", str(folder / "journal"), "--ack", f"consumer:{CONSUMER}", "--speed", f"{speed:g}")
     found, stage = Kills(payload_format), _Stage(folder, (*run, *journal))
     heard, out = folder / "listen.log", folder / "disturbed.json"
     words = ("listen", "--root", ROOT, "--quiet", "--ack-as", CONSUMER, "--json", str(out), "--broker", stage.url)
@@ -145,7 +150,7 @@ def _accidents(stage: _Stage, found: Kills, n_brokers: int, n_publishers: int) -
                 found.publishers += 1
                 _flow(client, stage)
                 time.sleep(GAP_S)
-            stage.kill_broker()
+            stage.broker.kill(QUIET_S)
             found.brokers += 1
             found.back_s.append(_flow(client, stage, anew=True))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from factory_sim.errors import FactoryError
+from factory_sim.wire.broker import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +98,36 @@ def _stalled_s() -> float:
     except OSError:
         return 0.0
     return next(int(word.removeprefix("total=")) for word in words if word.startswith("total=")) / 1e6
+
+
+class Mortal:
+    """A broker that can be killed: everything that it stored goes with it, its successor has its port."""
+
+    def __init__(self) -> None:
+        self._broker, self.kills = Broker(), 0
+
+    def __enter__(self) -> Self:
+        """The running broker."""
+        self._broker.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the one that runs."""
+        self._broker.__exit__()
+
+    @property
+    def url(self) -> str:
+        """Of all of its lives."""
+        return self._broker.url
+
+    def kill(self, away_s: float = 0.0) -> None:
+        """SIGKILL; returns when the next one listens, `away_s` later."""
+        os.kill(self._broker.pid, signal.SIGKILL)
+        self._broker.__exit__()
+        time.sleep(away_s)
+        self._broker = Broker(port=self._broker.port)
+        self._broker.__enter__()
+        self.kills += 1
 
 
 def need_linux() -> None:

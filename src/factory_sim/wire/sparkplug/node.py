@@ -7,6 +7,7 @@ after it, and hands over what arrives. Between two births `seq` rises by one a m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import PayloadError
@@ -171,6 +172,8 @@ class EdgeNode:
             value = parse.scalar(found, known.type)
             if value is None:
                 refuse(f"{known.name} may not be null")
+            if isinstance(value, float) and not isfinite(value):
+                refuse(f"{known.name}: expected a number, got {value}")
             orders.append(Order(device.unit, known.name, value))
         return orders
 
