@@ -77,11 +77,12 @@ def test_our_table_has_a_row_of_every_model_that_a_whole_plant_adds() -> None:
     assert set(_DERIVE) - {"M/D/1"} <= set(MODELS)
 
 
+@pytest.mark.parametrize("engine", ["simpy", "calendar"])
 @pytest.mark.parametrize("row", read(TABLE), ids=lambda row: row.name)
-def test_the_engine_meets_a_row_at_first_sight(row: Any) -> None:
+def test_each_engine_meets_a_row_at_first_sight(row: Any, engine: str) -> None:
     """A short run: the interval is wide, but it must hold; `exact` itself goes on until it is narrow."""
     case = case_of(row)
-    order = Order(confidence=0.9999, input_confidence=0.9999)
+    order = Order(confidence=0.9999, input_confidence=0.9999, engine=engine)
     short = answer(row, order, lambda: True, pilot=6_000 if isinstance(case, Case) else 0)
     assert short.inside
     assert short.sound

@@ -11,12 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from referee import Referee
 
+from factory_sim.analysis import kpis
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
 from factory_sim.exact.lines import Stop, exponential, line
+from factory_sim.plant.describe import describe
 from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import Outcome
-from factory_sim.records import EventLog
+from factory_sim.records import EventLog, Window
 from factory_sim.selftest.plants import plants
 from factory_sim.sim.run import Simulation, simulate
 
@@ -55,6 +57,25 @@ def test_parts_in_are_parts_out_scrapped_merged_and_inside(plant: Plant) -> None
     ended = np.isin(log.outcome, (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED))
     assert len(np.unique(log.part[ended])) == ended.sum()
     assert inside == len(np.unique(log.part[log.part >= 0])) - ended.sum()
+
+
+@settings(max_examples=25)
+@given(plant=plants(), warm_up_s=st.integers(0, 1800))
+def test_littles_law_holds(plant: Plant, warm_up_s: int) -> None:
+    """Work in progress is what part by part adds up to; and from an empty start, rate times time inside."""
+    _, log = run(plant)
+    t0 = warm_up_s * 1_000_000
+    rows = list(zip(log.part.tolist(), log.t_us.tolist(), log.outcome.tolist(), strict=True))
+    entered, gone = (
+        {part: t for part, t, outcome in rows if outcome in kinds}
+        for kinds in ((Outcome.ENTERED,), (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED))
+    )
+    inside_us = sum(max(0, gone.get(part, END_US) - max(t, t0)) for part, t in entered.items())
+    table = kpis.table(log, describe(plant, "", 0, Window(t0, END_US)))
+    assert float(table.kpis["line.wip"].values) == pytest.approx(inside_us / (END_US - t0), rel=1e-12, abs=1e-12)
+    left = sum(t >= t0 for t in gone.values())
+    if left:
+        assert float(table.kpis["line.lead_time_s"].values) == pytest.approx(inside_us / 1e6 / left, rel=1e-12)
 
 
 @settings(max_examples=25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +12,6 @@ import pytest
 import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.study.moments import MomentError, is_moment, read
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +60,22 @@ def test_whatif_from_a_moment_compares_two_branches_in_the_same_futures(
     futures = [fs.branch(moment, duration="30 min", future=n).truth.good_parts for n in range(4)]
     assert written["before"]["line_rate_pct"]["mean"] == pytest.approx(2 * np.mean(futures))
     assert f"the past of {moment}" in " ".join(capsys.readouterr().out.split())
+    assert main(["replay", str(study), "--workers", "1"]) == 0
+
+
+def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_again(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant, moment = line
+    now, study = tmp_path / "now.npz", tmp_path / "w.study.jsonl"
+    now.write_bytes(Path(moment).read_bytes())
+    words = ["whatif", str(now), "WASH.cycle_time=40 s", "--replications", "2", "--until", "9%", "--workers", "1"]
+    words += ["--duration", "10 min", "--study", str(study)]
+    assert main(words) == 0
+    fs.moment(plant, at="30 min").save(now)
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "another study" in capsys.readouterr().err
     assert main(["replay", str(study), "--workers", "1"]) == 0
 
 

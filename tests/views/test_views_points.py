@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from factory_sim.views.optimise_text import doubt
 from factory_sim.views.points import optimise_html, sweep_html
 from factory_sim.views.sketch import Dot, scatter
 from factory_sim.views.sweep_text import give_or_take, ranked
@@ -122,6 +123,14 @@ def test_an_optimisation_says_its_guarantee_and_whose_prices() -> None:
     assert "with at least 95 % probability the best of all 5 allowed choices" in page
     assert "assumed by you" in page
     assert page.count('class="best"') == 1
+
+
+def test_a_change_that_may_be_nothing_is_doubted() -> None:
+    answer = optimise_answer()
+    assert doubt(answer) == []
+    answer["selected"] = answer["selected"] | {"change_pct": {"good_parts_per_h": about(0.5)}}
+    assert "may be no better than line as it is" in doubt(answer)[0]
+    assert doubt(answer)[0].strip(" !") in optimise_html(answer)
 
 
 def test_a_point_is_ranked_once_and_one_without_a_value_last() -> None:

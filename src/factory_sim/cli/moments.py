@@ -139,14 +139,17 @@ def quicker_next_time(engine: str) -> Iterator[None]:
         yield
 
 
-def branches(path: str, changes: list[str]) -> tuple[Variant, Variant, dict[str, Any]]:
-    """Base and change from a saved moment, and what a request needs to know of it. Raises MomentError, ModelError."""
+def branches(path: str, changes: list[str], kept: Path) -> tuple[Variant, Variant, dict[str, Any]]:
+    """Base and change from a saved moment, and what a request needs to know of it. Raises MomentError, ModelError.
+
+    The moment is copied to `kept`, because a live run writes its own again and again.
+    """
     from factory_sim.sim.engines import check_fits
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
     options.compiled("auto")
-    moment = moments.read(path)
+    moment = moments.copied(path, kept)
     base = Variant(moment.file, None, moment.overrides)
     changed = Variant(moment.file, None, (*moment.overrides, *changes))
     plant = base.load()
@@ -156,6 +159,6 @@ def branches(path: str, changes: list[str]) -> tuple[Variant, Variant, dict[str,
     saved = moment.saved
     return base, changed, {
         "warm_up_s": saved.t_us / 1e6, "seed": saved.seed,
-        "design": {"moment": str(Path(path).resolve()), "moment_sha": moment.sha},
+        "design": {"moment": str(kept.resolve()), "moment_sha": moment.sha},
         "words": {"warm_up": {"by": "moment", "file": path}},
     }  # fmt: skip

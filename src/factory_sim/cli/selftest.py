@@ -156,14 +156,20 @@ def _hits_told(found: dict[str, Any]) -> str:
 
 
 def _told(findings: Findings) -> str:
-    n_names = len(findings.features)
-    fewest = min(findings.pairs.items(), key=lambda pair: pair[1], default=(("", ""), 0))
-    lines = [
+    from itertools import combinations
+
+    from factory_sim.selftest.plants import FEATURES
+
+    names = sorted(FEATURES)
+    counts = {pair: findings.pairs[pair] for pair in combinations(names, 2)}
+    rarest = min(counts, key=lambda pair: counts[pair])
+    return "\n".join([
         f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
         f"  {findings.circles} of them blocked in a circle, alike in both",
-        "  plants that exercised each feature:",
-        *(f"    {name:<12} {count:>6}" for name, count in sorted(findings.features.items())),
-        f"  pairs of features: {len(findings.pairs)} of {n_names * (n_names - 1) // 2}",
-        f"  the rarest pair: {' with '.join(fewest[0])}, {fewest[1]} plants",
-    ]
-    return "\n".join(lines)
+        "  plants that exercised each feature, alone and with each of the others:",
+        " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
+        *(f"    {name:<12}{findings.features[name]:>5}" + "".join(f"{counts[other, name]:>5}" for other in names[:n])
+          for n, name in enumerate(names)),
+        f"  pairs of features: {sum(map(bool, counts.values()))} of {len(counts)}",
+        f"  the rarest pair: {' with '.join(rarest)}, {counts[rarest]} plants",
+    ])  # fmt: skip

@@ -154,13 +154,13 @@ def whatif(
 
     base, changed = Variant(plant), Variant(plant, None, tuple(changes))
     about: dict[str, Any] = {"warm_up_s": _warm_up(warm_up), "seed": seed}
-    if is_moment(plant):
-        base, changed, about = moments.branches(plant, changes)
     with TemporaryDirectory() as folder, moments.quicker_next_time(engine):
+        file = study or Path(folder) / "whatif.study.jsonl"
+        if is_moment(plant):
+            base, changed, about = moments.branches(plant, changes, file.with_suffix(".npz"))
         request = Request(
             base=base, scenarios=(changed,), replications=replications, until_pct=_percent(until), first=FIRST_TYPED,
-            duration_s=duration, workers=workers or os.cpu_count() or 1, engine=engine, dask=dask,
-            file=study or Path(folder) / "whatif.study.jsonl", **about,
+            duration_s=duration, workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=file, **about,
         )  # fmt: skip
         _compare(request, out, budget, attribution=attribution, kept=study is not None)
 

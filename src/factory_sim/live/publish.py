@@ -107,8 +107,6 @@ def publish(  # noqa: PLR0913 - what a run is made of
     sent = Sent(meta, window.t0_us)
     pace = Pace(order.speed, window.t0_us, order.begun_ns, stop, sender.wait)
     for piece in simulation.slices(_slice_us(order)):
-        if not pace.wait(piece.t0_us, AHEAD_S):
-            break
         if piece.t0_us == window.t0_us > 0:
             sensing.remember(simulation.before)
         readings = sensing.sample(piece.log, piece.t1_us)
@@ -118,6 +116,8 @@ def publish(  # noqa: PLR0913 - what a run is made of
         sent.readings += readings.count()
         sent.messages, sent.dropped = sent.messages + len(arrived.messages), link.lost
         watch(sent)
+        if not pace.wait(piece.t1_us, AHEAD_S):
+            break
         if desk is not None:
             desk.serve(piece.t1_us, simulation.command)
             sent.commands = desk.given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant import files, scenario, shapes, spec, tables
-from factory_sim.plant.address import Names, machine_names
+from factory_sim.plant.address import AddressError, Addresses, Names, machine_names
 from factory_sim.plant.build import build
 from factory_sim.plant.context import Context
 from factory_sim.plant.files import find, packaged
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.catalogue import Catalogue
 
-__all__ = ["find", "load", "packaged"]
+__all__ = ["find", "load", "packaged", "reached"]
 
 _MARK = re.compile(r"#\s*(assumed|calibrated)\b:?\s*(.*)")
 _MOST_EXTENDS = 20
@@ -63,6 +64,16 @@ def load(
     return replace(
         plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions)
     )
+
+
+def reached(path: str | os.PathLike[str], addresses: Collection[str]) -> dict[str, list[tuple[str | int, ...]]]:
+    """Where each address leads in the tree of a plant or scenario; those that lead nowhere are left out."""
+    draft = _draft(find(path), (), None)
+    places, found = Addresses(draft.root, draft.names), {}
+    for text in addresses:
+        with suppress(AddressError):
+            found[text] = places.find(text)
+    return found
 
 
 def _tree(path: Path, problems: list[Problem]) -> Node:

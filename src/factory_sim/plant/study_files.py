@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
-from factory_sim.plant import files
+from factory_sim.plant import files, load
 from factory_sim.plant.quantities import shown
 from factory_sim.plant.report import Report
 from factory_sim.plant.study_shapes import Optimise, Runs, Sweep
@@ -42,13 +42,24 @@ class StudyFile(Generic[ShapeT]):
         self.report.close()
 
     def known(self, path: Address, names: Collection[str], known: Collection[str], what: str) -> None:
-        """Report those of the names listed at `path` that are not known."""
+        """Report those of the names listed at `path` that are not known, or that there are none."""
+        if not names and self.report.clean(path):
+            self.report.add(path, f"names no {what}", "Leave it out for the usual ones.")
         for n, name in enumerate(names):
             if name not in known:
                 listed = self.report.root.get(*path, n) is not None
                 self.report.add(
                     (*path, n) if listed else path, f"{name!r} is no {what}", did_you_mean(name, known)
                 )
+
+    def apart(self, key: str, addresses: Collection[str]) -> None:
+        """Report those of the addresses below `key` that mean what another one means already."""
+        owners: dict[Address, str] = {}
+        for address, places in load.reached(self.plant, addresses).items():
+            others = {owners.setdefault(place, address) for place in places} - {address}
+            if others:
+                message = f"means the same value as {', '.join(sorted(others))}"
+                self.report.add((key, address), message, "Leave one of them out.", at_key=True)
 
     def told(self, path: Address, attempt: Callable[[], Any]) -> Any:
         """What `attempt` gives; what goes wrong with the change that it makes is told at `path`, and gives None."""
@@ -84,6 +95,9 @@ def read(path: str | Path, model: type[ShapeT], currency_of: Callable[[str], str
 
 def _plant(file: Path, named: Any, report: Report, command: str) -> str:
     if isinstance(named, str) and (file.parent / named).is_file():
+        if (file.parent / named).samefile(file):
+            report.add((command,), "names this file itself", "Name a plant or a scenario.")
+            report.close()
         return files.display(file.parent / named)
     try:
         files.find(str(named))

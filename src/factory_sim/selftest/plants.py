@@ -63,6 +63,7 @@ class _Draft:
 
     draw: st.DrawFn
     features: frozenset[str]
+    forced: frozenset[str] = frozenset()  # two that this plant has nearly for sure, so that no pair of them is rare
     n_variants: int = 1
     operations: list[dict[str, Any]] = field(default_factory=list)
     sources: list[dict[str, Any]] = field(default_factory=list)
@@ -78,7 +79,9 @@ class _Draft:
         return self.draw(st.sampled_from(values))
 
     def some(self, feature: str, odds: int = 3) -> bool:
-        """Whether this plant has the feature here: one time in `odds`."""
+        """Whether this plant has the feature here: one time in `odds`, three in four where it is forced."""
+        if feature in self.forced:
+            return self.often()
         return feature in self.features and self.draw(st.integers(1, odds)) == odds
 
     def often(self, of: int = 4) -> bool:
@@ -94,13 +97,33 @@ class _Draft:
 def plants(draw: st.DrawFn, *, without: Collection[str] = (), max_operations: int = 5) -> Plant:
     """A whole plant."""
     draft = _Draft(draw, frozenset(FEATURES) - frozenset(without))
+    _force(draft)
     draft.n_sections = draft.pick(1, 2, 3)
-    draft.n_variants = draft.pick(2, 3) if draft.some("variants", 2) else 1
+    draft.n_variants = draft.pick(2, 3) if "setups" in draft.forced or draft.some("variants", 2) else 1
     _surroundings(draft)
-    n = draw(st.integers(1, max_operations))
+    least = 3 if "joins" in draft.forced else 2 if draft.forced & {"fleets", "conveyors"} else 1
+    n = draw(st.integers(min(least, max_operations), max_operations))
     joint = draft.pick(*range(1, n)) if n > 2 and draft.some("joins", 2) else 0
     _operations(draft, n, joint)
+    _enough_cards(draft)
     return _number(draft)
+
+
+def _force(draft: _Draft) -> None:
+    """Choose what the plant has; repair crews come with failures."""
+    known = [feature for feature in FEATURES if feature in draft.features]
+    if known:
+        draft.forced = frozenset((draft.pick(*known), draft.pick(*known)))
+    if "crews" in draft.forced:
+        draft.forced |= {"failures"} & draft.features
+
+
+def _enough_cards(draft: _Draft) -> None:
+    """Let in what furnaces and joins wait for, so that few plants end blocked in a circle."""
+    several = any(o["batch"] is not None or any(i.quantity > 1 for i in o["inputs"]) for o in draft.operations)
+    if several and draft.often(8):
+        for source in draft.sources:
+            source["cards"] = max(source["cards"], 20) if source["cards"] else 0
 
 
 def _surroundings(draft: _Draft) -> None:
@@ -110,7 +133,7 @@ def _surroundings(draft: _Draft) -> None:
     if "crews" in draft.features or "operators" in draft.features:
         draft.crews = [
             {"count": draft.pick(1, 2), "shift": draft.one_of(draft.shifts, "shifts")}
-            for _ in range(draft.pick(0, 1, 2))
+            for _ in range(draft.pick(1, 2) if draft.forced & {"crews", "operators"} else draft.pick(0, 1, 2))
         ]
     draft.n_robots = draft.pick(1, 2) if draft.some("robots", 2) else 0
     if draft.some("fleets", 2):

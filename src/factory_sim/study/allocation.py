@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Choice = tuple[int, ...]  # by variable
 _MOST_STEPS = 1_000_000  # of an enumeration, before there are simply too many
-_CENT = 1e-6
+_EXACT = 1e-6  # of the largest price: what rounding may cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,12 @@ class Space:
         """Whether a choice keeps ranges, limits and budget."""
         inside = all(each.low <= value <= each.high for each, value in zip(self.variables, choice, strict=True))
         kept = all(one.at_least <= sum(choice[i] for i in one.members) <= one.at_most for one in self.limits)
-        return inside and kept and (self.budget is None or self.cost(choice) <= self.budget + _CENT)
+        return inside and kept and self.cost(choice) <= self.affordable
+
+    @property
+    def affordable(self) -> float:
+        """The most that a choice may cost."""
+        return np.inf if self.budget is None else self.budget + _EXACT * max(v.price for v in self.variables)
 
     def nearest(self, choice: Sequence[int]) -> Choice | None:
         """The allowed choice nearest to any other: first by the largest step of a variable, then by their sum.
@@ -103,7 +108,7 @@ class _Enumeration:
 
     def _possible(self, partial: Choice, cost: float) -> bool:
         rest = self.space.variables[len(partial) :]
-        if self.space.budget is not None and cost + sum(v.cost(v.low) for v in rest) > self.space.budget + _CENT:
+        if cost + sum(v.cost(v.low) for v in rest) > self.space.affordable:
             return False
         for limit in self.space.limits:
             low = sum(partial[i] if i < len(partial) else self.space.variables[i].low for i in limit.members)
@@ -124,7 +129,7 @@ def _nearest(space: Space, wanted: Choice) -> Choice | None:
     low = np.array([v.low for v in space.variables] + [0] * (2 * n + 1), np.float64)
     high = np.array([v.high for v in space.variables] + [np.inf] * (2 * n + 1), np.float64)
     goal = np.array([0.0] * 2 * n + [1.0] * n + [float(n * sum(v.high - v.low + 1 for v in space.variables))])
-    whole = np.array([1] * n + [0] * (2 * n + 1))
+    whole = np.ones(3 * n + 1)
     kept = LinearConstraint(*_rows(space, wanted))
     found: Any = milp(goal, integrality=whole, bounds=Bounds(low, high), constraints=kept)
     if found.x is None:
@@ -150,5 +155,6 @@ def _rows(space: Space, wanted: Choice) -> tuple[F8, F8, F8]:
     for limit in space.limits:
         add(dict.fromkeys(limit.members, 1), limit.at_least, limit.at_most)
     if space.budget is not None:
-        add({n + i: v.price for i, v in enumerate(space.variables)}, -np.inf, space.budget)
+        unit = max(v.price for v in space.variables) or 1.0  # so that the solver's tolerance is a millionth of a price
+        add({n + i: v.price / unit for i, v in enumerate(space.variables)}, -np.inf, space.budget / unit)
     return np.array(rows), np.array(low), np.array(high)

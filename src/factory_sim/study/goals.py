@@ -105,10 +105,11 @@ def optimise_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Optimise], 
     file = read(path, Optimise, lambda plant: bench.load(Variant(plant)).cost.currency)
     shape = file.shape
     file.known(("objectives",), shape.objectives, OBJECTIVES, "KPI of the line that has a better and a worse")
-    if not shape.variables:
+    if not shape.variables and file.report.clean(("variables",)):
         message = "is missing: what may be chosen"
         file.report.add(("variables",), message, "Write variables: {agv.count: {low: 6, high: 12}}.")
     variables = [_variable(file, bench, name, each) for name, each in shape.variables.items()]
+    file.apart("variables", shape.variables)
     limits = [_limit(file, name, each) for name, each in shape.limits.items()]
     _check_numbers(file)
     space = Space(tuple(v for v in variables if v), tuple(one for one in limits if one), shape.budget)
@@ -121,15 +122,18 @@ def optimise_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Optimise], 
         file.path.stem, file.title, shape.question or "", Variant(file.plant), space,
         tuple(dict.fromkeys(shape.objectives)), shape.candidates, shape.screening, decision,
     )  # fmt: skip
+    for corner in goal.corners():  # what is wrong only together
+        file.told(("variables",), partial(bench.load, corner))
+    file.close()
     return file, goal
 
 
 def _variable(file: StudyFile[Optimise], bench: Bench, name: str, shape: Shape) -> Variable | None:
     path, report = ("variables", name), file.report
     low, high = shape.low, shape.high
-    if low is None or high is None:
+    if (low is None or high is None) and report.clean(path):
         report.add(path, "needs low and high", f"Write {name}: {{low: 2, high: 8}}.")
-    elif low > high:
+    elif low is not None and high is not None and low > high:
         report.add(path, f"low must not be above high, got {low} and {high}")
     if low is None or high is None or not report.clean(path):
         return None

@@ -56,7 +56,18 @@ class Moment:
 
 def write(path: Path, moment: Moment) -> None:
     """Keep a moment in a file, which is whole at any time. Raises MomentError when it cannot be written."""
-    content = moment.saved.packed({"file": moment.file, "overrides": moment.overrides})
+    _write(path, moment.saved.packed({"file": moment.file, "overrides": moment.overrides}))
+
+
+def copied(path: str, to: Path) -> Moment:
+    """The moment in a file, as it is now, and a copy of the file unless there is one. Raises MomentError."""
+    content = _content(path)
+    if not to.exists():
+        _write(to, content)
+    return _moment(path, content)
+
+
+def _write(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)
@@ -68,12 +79,20 @@ def write(path: Path, moment: Moment) -> None:
 
 def read(path: str | Path) -> Moment:
     """The moment in a file. Raises MomentError."""
+    return _moment(path, _content(path))
+
+
+def _content(path: str | Path) -> bytes:
     try:
-        content = Path(path).read_bytes()
-        saved, words = unpacked(content)
+        return Path(path).read_bytes()
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise MomentError(msg) from None
+
+
+def _moment(path: str | Path, content: bytes) -> Moment:
+    try:
+        saved, words = unpacked(content)
     except ModelError as error:
         msg = f"{path}: {error}"
         raise MomentError(msg) from None

@@ -260,7 +260,7 @@ class _Teller:
         }
 
     def front(self, choices: Sequence[Choice], replications: Sequence[int], best: Choice) -> list[dict[str, Any]]:
-        """The choices that no other beats in every objective, the best in the first one first.
+        """The choices that no other beats in every objective, and the selected one; the best in the first one first.
 
         `share_on_front`: in how many of 500 resamples of the replications, drawn for all choices alike.
         """
@@ -271,7 +271,8 @@ class _Teller:
         on = ranking.on_front(y.mean(axis=2), better)
         drawn = weights(self.study.header["seed"], "front", len(replications), RESAMPLES) / len(replications)
         often = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
-        ranked = sorted((n for n, is_on in enumerate(on) if is_on), key=lambda n: -better[0] * float(y[n, 0].mean()))
+        shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
+        ranked = sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean()))
         return [
             self.choice(choices[n], replications)
             | {"share_on_front": float(often[n]), "selected": choices[n] == best}

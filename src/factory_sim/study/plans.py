@@ -18,7 +18,7 @@ from factory_sim.study.design import Bench, Variant
 from factory_sim.study.sampling import GRID, LATIN, MOST_POINTS, SOBOL, Factor, Level, Point, split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from factory_sim.plant.study_shapes import Factor as Shape
     from factory_sim.plant.study_shapes import Runs
@@ -92,20 +92,29 @@ def sweep_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Sweep], Plan]:
     file = read(path, Sweep, lambda plant: bench.load(Variant(plant)).cost.currency)
     shape = file.shape
     file.known(("responses",), shape.responses, RESPONSES, "KPI of the line")
-    if not shape.factors:
+    if not shape.factors and file.report.clean(("factors",)):
         file.report.add(("factors",), "is missing: what the sweep changes", "Write factors: {agv.count: [6, 8, 10]}.")
     factors = {name: _factor(file, name, each) for name, each in shape.factors.items()}
     for name, factor in factors.items():
         if factor is not None and file.report.clean(("factors", name)):
             _try(file, bench, factor)
+    file.apart("factors", [name for name, each in shape.factors.items() if not each.scale])
     points = _points(file, [each for each in factors.values() if each is not None])
     file.close()
-    plan = Plan(
+    plan = _plan(file, factors.values(), points)
+    for corner in plan.corners:  # what is wrong only together
+        file.told(("factors",), partial(bench.load, corner))
+    file.close()
+    return file, plan
+
+
+def _plan(file: StudyFile[Sweep], factors: Iterable[Factor | None], points: list[Point]) -> Plan:
+    shape = file.shape
+    return Plan(
         file.path.stem, file.title, shape.question or "", Variant(file.plant), shape.design,
-        tuple(each for each in factors.values() if each), tuple(points), tuple(dict.fromkeys(shape.responses)),
+        tuple(each for each in factors if each), tuple(points), tuple(dict.fromkeys(shape.responses)),
         shape.replications, shape.duration, shape.warm_up, shape.seed,
     )  # fmt: skip
-    return file, plan
 
 
 def _try(file: StudyFile[Sweep], bench: Bench, factor: Factor) -> None:
@@ -172,7 +181,7 @@ def _ranged(file: StudyFile[Sweep], name: str, shape: Shape) -> Factor | None:
             file.report.add((*path, key), f"expected a number, got {value!r}", "Other values stand in levels: [a, b].")
             return None
         high = _converted(file, (*path, "high"), high, has, unit)
-    if file.report.clean(path) and not low < high:
+    if file.report.clean(path) and not 0 < high - low < math.inf:
         file.report.add(path, f"low must be less than high, got {shape.low} and {shape.high}")
     whole = isinstance(shape.low, int) and isinstance(shape.high, int) and not shape.scale
     about = {"unit": unit, "whole": whole, "scale": shape.scale, "form": shape.form or "{}"}

@@ -23,6 +23,7 @@ def optimise_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     lines.append(f"Guarantee   {guarantee(answer)}")
     if any(each["price"] for each in answer["variables"]):
         lines.append(f"Cost        {cost(answer)}")
+    lines += doubt(answer)
     lines += ["", f"Pareto front: {_front_words(answer)}", _front(answer)]
     hidden = len(answer["front"]) - FRONT_SHOWN
     if hidden > 0:
@@ -61,6 +62,14 @@ def guarantee(answer: Mapping[str, Any]) -> str:
     )
 
 
+def doubt(answer: Mapping[str, Any]) -> list[str]:
+    """A warning where the selected choice may be no better than the plant as it is."""
+    change = next(iter(answer["selected"]["change_pct"].values()))
+    if not change or change["low"] is None or change["high"] is None or not change["low"] <= 0 <= change["high"]:
+        return []
+    return [f"  ! It may be no better than {answer['base']} as it is: the interval of the change holds 0."]
+
+
 def cost(answer: Mapping[str, Any]) -> str:
     """What the selected choice costs, and by whose prices."""
     currency = answer["currency"]
@@ -77,7 +86,7 @@ def _front_words(answer: Mapping[str, Any]) -> str:
     words = [
         f"{'more' if about['better'] > 0 else 'less'} {label(kpi)}" for kpi, about in answer["objectives"].items()
     ]
-    return f"no other choice has {', '.join(words)} all at once"
+    return f"no other choice has {', '.join(words)} all at once; and the selected one"
 
 
 def _front(answer: Mapping[str, Any]) -> Table:

@@ -40,6 +40,7 @@ def optimise_html(answer: Mapping[str, Any]) -> str:
         answer=answer,
         head=optimise_text.headline(answer),
         guarantee=optimise_text.guarantee(answer),
+        doubt=optimise_text.doubt(answer),
         cost=optimise_text.cost(answer) if any(each["price"] for each in answer["variables"]) else "",
         pictures=[_trade(answer, first, other) for other in others],
     )

@@ -3,9 +3,10 @@
 The caller's thread drives the socket (measured faster than paho's background thread), with a window of unacknowledged
 messages: `publish` blocks while it is full, and `messages` reads only while the caller takes messages, so both
 directions are back-pressure. paho connects, subscribes and keeps alive; published messages and their acknowledgements
-pass it by (`packets`), many in one piece (`stream`). A lost connection heals by itself: reconnect after 0.2 to 0.5 s,
-subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays away too long is
-disconnected, which the next call heals; with `clean_session` the broker then forgets what it held for a subscriber.
+pass it by (`packets`), many in one piece (`stream`). A lost connection heals by itself: reconnect after 0.2 s, then
+every 0.25 s, subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays
+away too long is disconnected, which the next call heals; with `clean_session` the broker then forgets what it held for
+a subscriber.
 """
 
 from __future__ import annotations
