@@ -91,6 +91,15 @@ def test_a_selection_that_does_not_end_names_what_is_left() -> None:
     assert found.best == np.argmax(x[:2, :20].mean(axis=1))
 
 
+def test_a_system_without_a_value_in_some_replication_is_dismissed() -> None:
+    x = np.random.default_rng(1).normal(0, 1.0, (3, 200))
+    x[1] += 5.0
+    x[1, 12:] = -np.inf
+    x[0] += 2.0
+    found = ranking.selected(3, Rule(0.95, 0.1, 10, 200), lambda some, r: x[list(some), :r])
+    assert (found.best, found.decided) == (0, True)  # the second best has a value in all
+
+
 def test_one_system_and_systems_without_noise_need_no_second_look() -> None:
     rule = Rule(0.95, 1.0, 3, 100)
     alone = ranking.selected(1, rule, lambda some, r: np.zeros((len(some), r)))

@@ -93,12 +93,11 @@ class _Maker:
 
     def found(self, every: list[Choice] | None) -> Found:
         """The three steps."""
-        if every is None:
-            self.base(range(self.goal.screening))
-            seed = self.study.header["seed"]
-            every_ = search.searched(self.goal.space, self.goal.better, self.goal.candidates, seed, self.screened)
-            return self.decided(tuple(every_), complete=False)
-        return self.decided(tuple(every), complete=True)
+        if every is not None:
+            return self.decided(tuple(every), complete=True)
+        goal, seed = self.goal, self.study.header["seed"]
+        met = search.searched(goal.space, goal.better, goal.candidates, seed, self.screened)
+        return self.decided(tuple(met), complete=False)
 
     def screened(self, choices: Sequence[Choice]) -> list[list[float]]:
         """Mean objectives of new choices over the screening's replications."""
@@ -121,7 +120,8 @@ class _Maker:
             wanted = range(first, first + n)
             self.base(wanted)
             self.ensure("selection", [tried[left[i]] for i in systems], wanted)
-            return goal.better[0] * np.array([self._values(tried[left[i]], 0, wanted) for i in systems])
+            values = goal.better[0] * np.array([self._values(tried[left[i]], 0, wanted) for i in systems])
+            return np.where(np.isfinite(values), values, -np.inf)  # a window without a good part
 
         found = ranking.selected(len(left), rule, observe)
         return Found(tried, complete, first, tuple(left), tuple(front), found)

@@ -191,19 +191,19 @@ def _best(y: F8, better: int, points: Sequence[tuple[str, ...]]) -> dict[str, An
 
 
 def _sensitivity(about: Mapping[str, Any], factors: Sequence[Factor], y: F8, seed: int) -> dict[str, Any]:
-    rows_ = [_levels(factors, texts) for texts in about["points"]]
+    table = [_levels(factors, texts) for texts in about["points"]]
     if about["design"] == SOBOL:
         return _shares("sobol", factors, sensitivity.sobol_indices(y, len(factors), seed))
     if about["design"] == GRID:
-        values = [list(dict.fromkeys(row[i].text for row in rows_)) for i in range(len(factors))]
-        numbers = np.array([[values[i].index(level.text) for i, level in enumerate(row)] for row in rows_])
+        values = [list(dict.fromkeys(row[i].text for row in table)) for i in range(len(factors))]
+        numbers = np.array([[values[i].index(level.text) for i, level in enumerate(row)] for row in table])
         found = _shares("grid", factors, sensitivity.grid_indices(numbers, y, seed))
         for i, effects in enumerate(sensitivity.main_effects(numbers, y)):
             found["factors"][factors[i].address]["effects"] = [
                 {"level": text} | as_dict(effect) for text, effect in zip(values[i], effects, strict=True)
             ]
         return found
-    x = np.array([[level.number for level in row] for row in rows_])
+    x = np.array([[level.number for level in row] for row in table])
     fits = {"src": sensitivity.regression(x, y, seed), "srrc": sensitivity.regression(x, y, seed, ranks=True)}
     method = "src" if fits["src"].explained >= LINEAR else "srrc"
     return {

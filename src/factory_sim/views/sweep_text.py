@@ -101,7 +101,7 @@ def titles(answer: Mapping[str, Any]) -> dict[str, str]:
     return {factor["address"]: factor["title"] for factor in answer["factors"]}
 
 
-def _strongest(found: Mapping[str, Any], titles_: Mapping[str, str]) -> str:
+def _strongest(found: Mapping[str, Any], called: Mapping[str, str]) -> str:
     shares = found["method"] in {"grid", "sobol"}
     by = {address: each["total" if shares else found["method"]] for address, each in found["factors"].items()}
     known = {address: each for address, each in by.items() if each["mean"] is not None}
@@ -109,21 +109,21 @@ def _strongest(found: Mapping[str, Any], titles_: Mapping[str, str]) -> str:
         return ""
     top = max(known, key=lambda address: abs(known[address]["mean"]))
     if not shares:
-        return f"{titles_[top]} moves {{}} most: coefficient {moved(known[top])}"
-    return f"{titles_[top]} moves {{}} most: {_percent(known[top])} of its variance, interactions included"
+        return f"{called[top]} moves {{}} most: coefficient {moved(known[top])}"
+    return f"{called[top]} moves {{}} most: {_percent(known[top])} of its variance, interactions included"
 
 
 def _points(answer: Mapping[str, Any], first: str) -> Table:
-    named_ = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
+    shown_as = {f["address"]: f["title"] + (", ×" if f["scale"] else "") for f in answer["factors"]}
     heads = [head(kpi, about["unit"]) for kpi, about in answer["responses"].items()]
     rows = []
     for point in ranked(answer)[:POINTS_SHOWN]:
         shown = [give_or_take(point["responses"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
         change = point["change_pct"][first]
-        values = (point["values"][address] for address in named_)
+        values = (point["values"][address] for address in shown_as)
         rows.append([*values, *shown, give_or_take(change, "") if change else "-"])
-    rows.append(["as it is", *[""] * (len(named_) - 1), *_before(answer), ""])
-    return figures([*named_.values(), *heads, "change, %"], rows)
+    rows.append(["as it is", *[""] * (len(shown_as) - 1), *_before(answer), ""])
+    return figures([*shown_as.values(), *heads, "change, %"], rows)
 
 
 def figures(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -156,18 +156,18 @@ def _before(answer: Mapping[str, Any]) -> list[str]:
     return [give_or_take(answer["before"][kpi], about["unit"]) for kpi, about in answer["responses"].items()]
 
 
-def _sensitivity(found: Mapping[str, Any], titles_: Mapping[str, str]) -> Table:
+def _sensitivity(found: Mapping[str, Any], called: Mapping[str, str]) -> Table:
     if found["method"] in {"src", "srrc"}:
         table = Table("", "coefficient", box=None, pad_edge=False)
         for address, each in _by_size(found, found["method"]):
-            table.add_row(f"  {titles_[address]}", moved(each[found["method"]]))
+            table.add_row(f"  {called[address]}", moved(each[found["method"]]))
         return table
     with_effects = any("effects" in each for each in found["factors"].values())
     heads = ["", "alone, %", "with interactions, %", *(["mean effect by level"] if with_effects else [])]
     table = Table(*heads, box=None, pad_edge=False)
     for address, each in _by_size(found, "total"):
         effects = ", ".join(f"{e['level']}: {_signed(e['mean'])}" for e in each.get("effects", ()))
-        table.add_row(f"  {titles_[address]}", _percent(each["first"], ""), _percent(each["total"], ""), effects)
+        table.add_row(f"  {called[address]}", _percent(each["first"], ""), _percent(each["total"], ""), effects)
     return table
 
 
