@@ -22,12 +22,16 @@ COMMANDS = {
     "retrofit": ["compare", "gearbox_line", "retrofit"],
     "coverage": ["selftest", "coverage"],
     "why": ["selftest", "why"],
+    "engines": ["selftest", "engines", "--plants", "10000"],
     "station_and_vehicles": ["sweep", "docs/examples/station_and_vehicles.yaml"],
     "places": ["optimise", "docs/examples/places.yaml"],
     "vehicles_and_crews": ["optimise", "docs/examples/vehicles_and_crews.yaml"],
 }
-LONG = {"why", "vehicles_and_crews"}  # only when it is named
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("studies", "sweeps", "reference_line")))
+LONG = {"why", "engines", "vehicles_and_crews"}  # only when it is named
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("studies", "sweeps", "reference_line", "engines")),
+)
 KEEPING = {"compare", "sweep", "optimise"}  # commands that keep a study: here in a folder that goes
 
 

@@ -17,7 +17,7 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-EXPECTED = list(zip(refresh.PAGES, ("demo", "coverage", "places", "retrofit"), strict=True))
+EXPECTED = list(zip(refresh.PAGES, ("demo", "coverage", "places", "retrofit", "engines"), strict=True))
 
 
 @pytest.mark.parametrize(("page", "block"), EXPECTED)
