@@ -5,8 +5,7 @@ messages: `publish` blocks while it is full, and `messages` reads only while the
 directions are back-pressure. paho connects, subscribes and keeps alive; published messages and their acknowledgements
 pass it by (`packets`), many in one piece (`stream`). A lost connection heals by itself: reconnect after 0.2 s, then
 every 0.25 s, subscribe again, send again what was not acknowledged. Between calls nothing moves: a caller that stays
-away too long is disconnected, which the next call heals; with `clean_session` the broker then forgets what it held for
-a subscriber.
+away too long is disconnected, which the next call heals; with `clean_session` the broker forgets what it held for it.
 """
 
 from __future__ import annotations
@@ -162,7 +161,7 @@ class Client:
         """
         new = [one for one in filters if self._filters.get(one) != qos]  # the others were asked for when it connected
         self._filters.update(dict.fromkeys(new, qos))
-        self._ask(new)
+        self.ask(new)
         end = time.monotonic() + self.options.connect_timeout_s
         while self._pending:
             if time.monotonic() > end:
@@ -335,7 +334,8 @@ class Client:
             return unreachable(error)
         return ""
 
-    def _ask(self, filters: Sequence[str]) -> None:
+    def ask(self, filters: Sequence[str]) -> None:
+        """Asks for topics that were subscribed to: what is retained comes once more. Returns at once."""
         if filters:
             _, mid = self._mqtt.subscribe([(f, self._filters[f]) for f in filters])
             if mid is not None:
@@ -369,7 +369,7 @@ class Client:
         """What follows a CONNACK: subscriptions, first words, and once more what was not acknowledged."""
         self.connections += 1
         self._pending.clear()
-        self._ask(list(self._filters))
+        self.ask(list(self._filters))
         unacknowledged = list(self._window)
         for message in self.options.opening() if self.options.opening else ():
             self._hand_over(message)

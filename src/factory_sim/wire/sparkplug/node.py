@@ -82,6 +82,11 @@ class EdgeNode:
         """Whether data may be sent: not before the births, nor between a request for new ones and these."""
         return self.born and not self._asked
 
+    @property
+    def waits_for_host(self) -> bool:
+        """Whether it is connected and its primary host is not known to be online."""
+        return self._connected and bool(self._host) and not self._host_online
+
     def filters(self) -> list[str]:
         """What to subscribe to, at QoS 1, before anything is published."""
         commands = [self.node.topic("NCMD"), f"{self.node.topic('DCMD')}/+"]

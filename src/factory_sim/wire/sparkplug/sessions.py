@@ -19,7 +19,7 @@ from factory_sim.wire import topics
 from factory_sim.wire.client import Client, wait_for
 from factory_sim.wire.options import Options
 from factory_sim.wire.sparkplug import parse
-from factory_sim.wire.sparkplug.namespace import nodes
+from factory_sim.wire.sparkplug.namespace import nodes, state_topic
 from factory_sim.wire.sparkplug.node import EdgeNode, Order, historical
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section wi
 _KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while nobody takes them; the rest is what was under way before
 _LOOK_EVERY = 32  # messages between two looks at a socket
 _PAUSE_S = 0.01
+_ASK_EVERY_S = 2.0
 _KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which tell its samples and rows apart
 
 
@@ -53,6 +54,7 @@ class _Session:
     births: int = 0  # after which the history has been said, or is being said
     again: list[Message] = field(default_factory=list)  # of it, what is left to say, latest first
     since_look: int = 0
+    asked_s: float = field(default_factory=time.monotonic)  # for the primary host's state
 
     def remember(self, message: Message) -> None:
         self.history.append(message)
@@ -204,6 +206,9 @@ class EdgeSessions:
             return False
         for message in client.arrived():
             self._heard(session, message)
+        if edge.waits_for_host and time.monotonic() - session.asked_s > _ASK_EVERY_S:
+            session.asked_s = time.monotonic()
+            client.ask([state_topic(self._primary_host)])  # a broker under load may lose a state on its way
         for message in edge.due(self._clock()):
             client.send(message)
         if edge.takes_data:
