@@ -112,14 +112,14 @@ def test_uns_messages_are_what_the_page_in_docs_shows() -> None:
     assert FORMATS["uns"].encoder(META, ROOT).data(one_of_each()) == [
         Message(
             f"{START}/housing_machining/OP10/M_1_a/{tag}",
-            b'{"timestamp_ms":1767229200000,"value":%d,"quality":"good","seq":4}' % value,
+            b'{"v":1,"timestamp_ms":1767229200000,"value":%d,"quality":"good","seq":4}' % value,
             retain=True,
         )
         for tag, value in (("state", 3), ("part", 7), ("outcome", 1), ("detail", 0))
     ] + [
         Message(
             f"{START}/housing_machining/OP10/M_1_a/{tag}",
-            b'{"timestamp_ms":1767229200000,"value":%s,"quality":"good","seq":3600}' % value,
+            b'{"v":1,"timestamp_ms":1767229200000,"value":%s,"quality":"good","seq":3600}' % value,
         )
         for tag, value in (("spindle_power", b"7.42"), ("temperature", b"35.0"), ("energy", b"123.456"))
     ]

@@ -90,7 +90,10 @@ def _messages() -> dict[str, Any]:
         "part": _WHOLE, "outcome": {"enum": list(OUTCOME_NAMES)}, "detail": _WHOLE,
     }  # fmt: skip
     head = {"v": {"const": machine.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "period_us": _WHOLE}
-    value = {"timestamp_ms": _WHOLE, "value": _NUMBER, "quality": {"const": "good"}, "seq": _WHOLE}
+    value = {
+        "v": {"const": uns.VERSION}, "timestamp_ms": _WHOLE, "value": _NUMBER, "quality": {"const": "good"},
+        "seq": _WHOLE,
+    }  # fmt: skip
     alarm = {"v": {"const": alarms.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "active": _FLAG, "mode": _TEXT}
     kpi = {
         "v": {"const": kpis.VERSION}, "run_id": _TEXT, "timestamp_ms": _WHOLE,

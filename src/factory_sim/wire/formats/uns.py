@@ -1,6 +1,6 @@
 """`uns`: one value, one topic, as tools for a unified namespace expect.
 
-    <root>/housing/OP110/M003/spindle_power  {"timestamp_ms":1767225600000,"value":7.42,"quality":"good","seq":12}
+    <root>/housing/OP110/M003/spindle_power  {"v":1,"timestamp_ms":1767225600000,"value":7.42,"quality":"good","seq":12}
 
 Samples carry their tick as `seq`. A row is four messages on the tags `state`, `part`, `outcome`, `detail`, all with the
 row's `seq` and time, retained; the decoder gives the row when it has all four. Times are rounded to the millisecond.
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from factory_sim.records import Meta
 
 NS_PER_MS = 1_000_000
-KEYS = ("timestamp_ms", "value", "quality", "seq")
+VERSION = 1
+KEYS = ("v", "timestamp_ms", "value", "quality", "seq")
 MAX_OPEN_ROWS = 65_536  # rows of which some values are still to come; about 20 MB
 _RANGES = {
     "state": (0, len(STATE_NAMES) - 1),
@@ -111,7 +112,7 @@ class Encoder:
 
 
 def _payload(timestamp_ms: int, value: float, seq: int) -> bytes:
-    return orjson.dumps({"timestamp_ms": timestamp_ms, "value": value, "quality": "good", "seq": seq})
+    return orjson.dumps({"v": VERSION, "timestamp_ms": timestamp_ms, "value": value, "quality": "good", "seq": seq})
 
 
 class Decoder:
@@ -170,6 +171,7 @@ class Decoder:
 def _opened(payload: bytes) -> dict[str, Any]:
     found = json_object(payload)
     need_keys(found, KEYS)
+    whole(found, "v", VERSION, VERSION)
     whole(found, "timestamp_ms", -(2**53), 2**53)
     if found["quality"] != "good":
         refuse(f"quality: expected good, got {str(found['quality'])[:60]!r}")
