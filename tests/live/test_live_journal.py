@@ -12,16 +12,18 @@ import pytest
 
 from factory_sim import doors
 from factory_sim.live.answers import Answers
-from factory_sim.live.listen import Listener
+from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, Sent, publish
 from factory_sim.selftest.feed.processes import Mortal
 from factory_sim.wire import receipts
 from factory_sim.wire.client import Client
-from factory_sim.wire.forwarder import Forwarder
+from factory_sim.wire.forwarder import MAX_STALL_S, Forwarder
 from factory_sim.wire.journal import Journal
 from factory_sim.wire.loopback import Loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from factory_sim.records import KpiTable, Message
 
 PLANT = doors.load(Path(__file__).with_name("three.yaml"))
@@ -129,3 +131,33 @@ def test_what_came_before_its_description_is_not_acknowledged() -> None:
     for message in (*block, receipts.mark(ROOT, "r", 0, 0, block)):
         answers.to(message, was_used=listener.take(message))
     assert answers.receipts.blocks == 1
+
+
+class Late:
+    """A receiver to which the last data come long after the end of the run is told."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        late = [m for m in messages if m.topic.endswith("/data")][-1]
+        self._turns = [[m for m in messages if m is not late], *[[] for _ in range(20)], [late]]
+
+    def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        """All of it comes."""
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Nobody listens."""
+
+    def messages(self, timeout_s: float) -> list[Message]:  # noqa: ARG002 - silence takes no time here
+        return self._turns.pop(0) if self._turns else []
+
+
+def test_who_acknowledges_does_not_leave_while_something_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory_sim.live.listen.GRACE_S", 0.0)
+    sender, listener = Loopback(), Listener(ROOT)
+    sender.subscribe(["#"])
+    publish(PLANT, ORDER, sender)
+    answers = Answers(ROOT, ack_as="analyzer")
+    assert answers.patience_s > MAX_STALL_S  # so long may a publisher keep silent
+    monkeypatch.setattr(Answers, "settled", True)  # no marks: nothing of a journal came by this way
+    listen(listener, Late([m for m in sender.messages() if m.payload]), answers=answers)
+    assert listener.feed is not None
+    assert listener.feed.losses().lost == 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from factory_sim.errors import PayloadError
 from factory_sim.wire import kpis, topics
+from factory_sim.wire.forwarder import MAX_STALL_S
 from factory_sim.wire.receipts import Receipts
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
@@ -63,6 +64,11 @@ class Answers:
         except PayloadError:
             pass  # the listener counts it
         return []
+
+    @property
+    def patience_s(self) -> float:
+        """How long to wait for what is missing at a run's end: a publisher with a journal keeps it until it is here."""
+        return 2.5 * MAX_STALL_S if self.receipts is not None else 0.0
 
     @property
     def settled(self) -> bool:

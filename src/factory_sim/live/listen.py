@@ -200,7 +200,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
     """Take messages until the run has ended and all is there, or `stop` is set.
 
     `ready` is called when nothing can be missed any more, `watch` every `every_s`. When the run has ended but readings
-    are missing, it listens on until nothing has come for GRACE_S.
+    are missing, it listens on until nothing has come for GRACE_S, longer if it acknowledges: what is missing will come.
     """
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
     answers = answers or Answers(listener.root)
@@ -220,7 +220,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
                 break
         _say(receiver, answers.due())
         if listener.ended and deadline_s == float("inf"):
-            deadline_s = time.monotonic() + GRACE_S
+            deadline_s = time.monotonic() + max(GRACE_S, answers.patience_s)
     _say(receiver, [*answers.report(listener), *answers.closing()])
 
 
