@@ -72,24 +72,6 @@ def test_advancing_in_slices_writes_the_same_rows_as_in_one_go(line: Plant) -> N
     assert same(EventLog.join([run.advance(t) for t in range(HOUR_US // 10, HOUR_US + 1, HOUR_US // 10)]), whole)
 
 
-def test_a_snapshot_goes_on_as_if_nothing_had_happened(line: Plant) -> None:
-    run = CalendarRun(line, seed=1, replication=0, window=Window(0, HOUR_US))
-    run.advance(HOUR_US // 2)
-    moment = run.snapshot()
-    first = run.advance(HOUR_US)
-    run.restore(moment)
-    assert same(run.advance(HOUR_US), first)
-
-
-def test_a_fork_shares_the_past_and_draws_its_own_future(line: Plant) -> None:
-    run = CalendarRun(line, seed=1, replication=0, window=Window(0, HOUR_US))
-    run.advance(HOUR_US // 2)
-    twin, other = run.fork(seed=1, replication=0), run.fork(seed=2, replication=0)
-    future = run.advance(HOUR_US)
-    assert same(twin.advance(HOUR_US), future)
-    assert not same(other.advance(HOUR_US), future)
-
-
 def test_counters_without_rows_equal_those_with_rows(line: Plant) -> None:
     window = Window(0, HOUR_US)
     stored, counted = (CalendarRun(line, seed=3, replication=1, window=window, store=s) for s in (True, False))

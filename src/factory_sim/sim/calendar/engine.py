@@ -16,7 +16,7 @@ from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin, reconsider
 from factory_sim.sim.calendar.circles import told
 from factory_sim.sim.calendar.flat import Flat, flatten
-from factory_sim.sim.calendar.state import World, copied, new_world, stream_names
+from factory_sim.sim.calendar.state import World, new_world
 from factory_sim.sim.calendar.world import header
 
 if TYPE_CHECKING:
@@ -76,22 +76,6 @@ class CalendarRun:
         )
         return entered, left, scrapped, merged, int(self._world.s[: len(self.plant.units), c.INSIDE].sum())
 
-    def snapshot(self) -> World:
-        """The run's present state; `restore` goes back to it."""
-        return copied(self._world)
-
-    def restore(self, snapshot: World) -> None:
-        """Go on from a snapshot of a run of the same plant."""
-        self._use(copied(snapshot))
-
-    def fork(self, *, seed: int, replication: int) -> CalendarRun:
-        """An independent run from this moment on; its draws are those of another seed or replication."""
-        other = object.__new__(CalendarRun)
-        other.__dict__.update(self.__dict__)
-        names = stream_names(self._flat, seed, replication)
-        other._use(copied(self._world)._replace(k=names))
-        return other
-
     @property
     def skeleton(self) -> str:
         """Digest of how the plant is built, its numbers left out."""
@@ -117,6 +101,7 @@ class CalendarRun:
         run = object.__new__(cls)
         run.plant, run.window, run._flat, run._margin = plant, window, _flat(plant), _margin(plant)
         world = new_world(run._flat, seed, replication, window, store=True)
+        _check(arrays, world)
         line = arrays["line"].copy()
         parts = np.zeros((2 * len(arrays["parts"]) + 2 * run._margin, c.P_WIDTH), np.int64)
         parts[: len(arrays["parts"])] = arrays["parts"]
@@ -146,6 +131,15 @@ class CalendarRun:
 
     def _use(self, world: World) -> None:
         self._world, self._header = world, header(world)
+
+
+def _check(arrays: dict[str, I8], world: World) -> None:
+    """Raises ModelError where arrays are not of this world: compiled code looks at no bounds."""
+    n_parts = int(arrays["line"][c.N_PARTS]) if arrays["line"].shape == world.g.shape else -1
+    shapes = {"state": world.s.shape, "parts": (n_parts, c.P_WIDTH), "due": world.e.shape, "line": world.g.shape}
+    if any(arrays[name].shape != shape or arrays[name].dtype != np.int64 for name, shape in shapes.items()):
+        msg = "the saved moment is damaged: its arrays have other sizes than this plant's"
+        raise ModelError(msg)
 
 
 def skeleton_of(plant: Plant) -> str:

@@ -1,4 +1,4 @@
-"""A run of the compiled engine at one moment. Copying its arrays is a snapshot."""
+"""A run of the compiled engine at one moment. Copies of its arrays are a snapshot (sim/forks.py)."""
 
 from __future__ import annotations
 
@@ -67,8 +67,3 @@ def new_world(flat: Flat, seed: int, replication: int, window: Window, *, store:
         np.full(n_slots + -(-n_slots >> BLOCK_BITS), NEVER_US, np.int64), line,
         np.zeros((4096 if store else 0, 7), np.int64),
     )  # fmt: skip
-
-
-def copied(world: World) -> World:
-    """An independent copy of what changes: a snapshot, or a fork."""
-    return world._replace(s=world.s.copy(), p=world.p.copy(), e=world.e.copy(), g=world.g.copy(), r=world.r.copy())
