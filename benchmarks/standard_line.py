@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 MACHINES = 153
 
 
+def plain_line(machines: int = MACHINES) -> Plant:
+    """The line of textbooks: no failures, no joins."""
+    return line([Stop(exponential(37.0), 1, 10)] * machines, Source("source", 0))
+
+
 def standard_line(machines: int = MACHINES) -> Plant:
     """Three equal branches; the third begins where the other two are joined. Every machine has two failure modes."""
     modes = (

@@ -29,6 +29,7 @@ CODES = {
     "constant": 0, "exponential": 1, "lognormal": 2, "gamma": 3, "weibull": 4, "triangular": 5, "uniform": 6,
     "empirical": 7,
 }
+EXPONENTIAL, EMPIRICAL = CODES["exponential"], CODES["empirical"]
 _BLOCK = 64
 _NO_VALUES = np.empty(0, np.float64)
 
@@ -120,8 +121,18 @@ def uniform(name, k):  # noqa: ANN001, ANN201
 
 
 @njit
+def _split(x):  # noqa: ANN001, ANN202 - math.frexp of a positive number, without leaving compiled code
+    word = np.float64(x).view(np.int64)
+    e = word >> 52
+    if e == 0:  # below 2**-1022, where numbers have fewer digits
+        word = np.float64(x * 2.0**54).view(np.int64)
+        e = (word >> 52) - 54
+    return np.int64((word & 0xFFFFFFFFFFFFF) | 0x3FE0000000000000).view(np.float64), e - 1022
+
+
+@njit
 def _log(x):  # noqa: ANN001, ANN202 - natural logarithm; series in s = f/(2+f), error below 1 ulp
-    m, e = math.frexp(x)
+    m, e = _split(x)
     if m < 0.7071067811865476:
         m, e = m * 2.0, e - 1
     f = m - 1.0
@@ -145,7 +156,8 @@ def _exp(x):  # noqa: ANN001, ANN202
     t = r * r
     c = r - t * (1.66666666666666019037e-01 + t * (-2.77777777770155933842e-03 + t * (
         6.61375632143793436117e-05 + t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))))
-    return math.ldexp(1.0 - ((lo - (r * c) / (2.0 - c)) - hi), int(k))
+    power = np.int64((np.int64(k) + 1023) << 52).view(np.float64)  # 2**k
+    return (1.0 - ((lo - (r * c) / (2.0 - c)) - hi)) * power
 
 
 @njit
@@ -239,9 +251,9 @@ def _gamma(u, shape, log_gamma_shape):  # noqa: ANN001, ANN202 - inverse CDF, un
 
 
 @njit
-def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911 - one branch a distribution
-    """The duration [s] below which a share `u` of all draws falls."""
-    if code == 1:
+def inverse(u, code, p0, p1, p2):  # noqa: ANN001, ANN201, PLR0911 - one branch a distribution
+    """The duration [s] below which a share `u` of all draws falls; of all distributions but the empirical one."""
+    if code == EXPONENTIAL:
         return -p0 * _log(1.0 - u)
     if code == 2:
         return _exp(p0 + p1 * _normal(u))
@@ -258,16 +270,23 @@ def inverse(u, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0911 - one
         return p2 - math.sqrt((1.0 - u) * width * (p2 - p1))
     if code == 6:
         return p0 + u * (p1 - p0)
-    if code == 7:
-        return values[int(u * len(values))]
     return p0
 
 
 @njit
+def rounded_us(seconds):  # noqa: ANN001, ANN201
+    """A duration as whole microseconds, at least 0, at most 100 years."""
+    whole = min(np.floor(seconds * 1e6 + 0.5), 3.2e15)
+    return np.float64(whole + 2.0**52).view(np.int64) & (2**52 - 1)  # so the compiler can round four at once
+
+
+@njit
 def duration_us(name, k, code, p0, p1, p2, values):  # noqa: ANN001, ANN201, PLR0913
-    """Draw k as whole microseconds, at least 0, at most 100 years."""
-    seconds = inverse(uniform(name, k), code, p0, p1, p2, values)
-    return np.int64(min(math.floor(seconds * 1e6 + 0.5), 3.2e15))
+    """Draw k as whole microseconds."""
+    u = uniform(name, k)
+    if code == EMPIRICAL:
+        return rounded_us(values[int(u * len(values))])
+    return rounded_us(inverse(u, code, p0, p1, p2))
 
 
 @njit

@@ -52,7 +52,7 @@ def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
         raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
-        words = [str(SUITE), "-q", "-s", "-o", "addopts=", f"--benchmark-json={out}"]
+        words = [str(SUITE), "-q", "-s", "-rs", "-o", "addopts=", f"--benchmark-json={out}"]
         environment = {**os.environ, QUICK: "1" if quick else "", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "pytest", *words, "--benchmark-columns=min", *(["-k", only] if only else [])]
         with options.console().status("measuring ..."):
@@ -62,6 +62,9 @@ def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
         if done.returncode:
             typer.echo(done.stdout + done.stderr, err=True)
             raise typer.Exit(1)
+        for line in done.stdout.splitlines():
+            if line.startswith("SKIPPED"):
+                typer.echo(f"left out: {line.partition(': ')[2]}", err=True)
         found = json_text.loads(out.read_text(encoding="utf-8"))["benchmarks"]
     return {one["name"].removeprefix("test_"): {c: one["extra_info"].get(c) for c in COLUMNS} for one in found}
 

@@ -166,6 +166,7 @@ def _told(findings: Findings) -> str:
     return "\n".join([
         f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
         f"  {findings.circles} of them blocked in a circle, alike in both",
+        f"  the same plants made plain: {findings.counted} visits counted alike with and without a log",
         "  plants that exercised each feature, alone and with each of the others:",
         " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
         *(f"    {name:<12}{findings.features[name]:>5}" + "".join(f"{counts[other, name]:>5}" for other in names[:n])

@@ -62,9 +62,9 @@ class Simulation:
     ) -> None:
         """The window is [warm_up_us, until_us). `savable`: remember what `save` needs of the log.
 
-        Raises ModelError when that is no window or overflows the clock.
+        Raises ModelError as `checked` does.
         """
-        self.plant, self.window = plant, _checked(plant, Window(warm_up_us, until_us))
+        self.plant, self.window = plant, checked(plant, Window(warm_up_us, until_us))
         self.choice = choose(plant, engine)
         self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=self.window)
         self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
@@ -106,7 +106,7 @@ class Simulation:
         otherwise, or `saved` was made by another version.
         """
         run = object.__new__(cls)
-        run.plant, run.window = plant, _checked(plant, Window(saved.t_us, until_us))
+        run.plant, run.window = plant, checked(plant, Window(saved.t_us, until_us))
         run.choice, run._now_us, run._fresh = choose(plant, "calendar"), saved.t_us, False
         run._name = (saved.seed if seed is None else seed, saved.replication if replication is None else replication)
         run._run, run._memory = resumed_run(plant, saved, run.window, *run._name), saved.memory
@@ -181,13 +181,14 @@ def simulate(  # noqa: PLR0913 - a run's name
 
 def count(plant: Plant, window: Window, *, seed: int = 1, replication: int = 0, engine: str = "auto") -> Truth:
     """What `simulate` counts in the window, without its rows."""
-    choice, window = choose(plant, engine), _checked(plant, window)
+    choice, window = choose(plant, engine), checked(plant, window)
     run = open_run(choice, plant, seed=seed, replication=replication, window=window, store=False)
     run.advance(window.t1_us)
     return run.truth()
 
 
-def _checked(plant: Plant, window: Window) -> Window:
+def checked(plant: Plant, window: Window) -> Window:
+    """`window`. Raises ModelError where it is none, or where the clock or a log cannot hold a run of `plant`."""
     if not 0 <= window.t0_us < window.t1_us < LONGEST_RUN_US:
         msg = f"a window needs 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {window.t0_us} and {window.t1_us}"
         raise ModelError(msg)

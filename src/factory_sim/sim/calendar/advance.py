@@ -38,10 +38,9 @@ _NO_MOVE, _LOST = int(Outcome.NONE), int(Outcome.LOST)
 NEVER = NEVER_US
 
 
-@njit
-def begin(address):
+@inner_njit
+def _begin(w):
     """The run's first moment: shifts, first rows, first moves."""
-    w = world_at(address)
     for shift in range(w.g[c.SHIFT0], w.g[c.SHIFT0] + w.g[c.N_SHIFTS]):
         _begin_shift(w, shift)
     for unit in range(w.g[c.N_UNITS]):
@@ -70,6 +69,8 @@ def begin(address):
 def reconsider(address):
     """The plant's numbers are others from now on: look at every place where a part may move, before any event."""
     w = world_at(address)
+    if w.g[c.STAGE] == c.BEGINNING:
+        return
     for unit in range(w.g[c.N_UNITS]):
         if w.f[unit, c.ROLE] == c.ROLE_SOURCE:
             source_offers(w, unit)
@@ -229,12 +230,14 @@ def advance(address, until_us, margin):
     w = world_at(address)
     line = w.g
     while True:
-        if line[c.STORING] and line[c.ROWS] - line[c.FIRST_ROW] + margin > len(w.r):
+        if line[c.STORING] and line[c.ROWS] - line[c.FIRST_ROW] + margin > w.n_r:
             return FULL_ROWS
-        if line[c.N_PARTS] + margin > len(w.p):
+        if line[c.N_PARTS] + margin > w.n_p:
             return FULL_PARTS
         stage = line[c.STAGE]
-        if stage == c.BETWEEN:
+        if stage == c.BEGINNING:
+            _begin(w)
+        elif stage == c.BETWEEN:
             due = line[c.NEXT_DUE]
             if due >= until_us:
                 line[c.NOW] = until_us

@@ -85,4 +85,4 @@ TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # TASK of a ve
     DIRTY0,
 ) = range(33)  # fmt: skip
 WORD_BITS, IN_WORD = 5, 31  # 32 bits a word
-BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(5)  # STAGE within an instant
+BEGINNING, BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(6)  # STAGE within an instant

@@ -13,9 +13,10 @@ from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, 
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim import forks
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, begin, reconsider
+from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, reconsider
 from factory_sim.sim.calendar.circles import told
 from factory_sim.sim.calendar.flat import Flat, flatten
+from factory_sim.sim.calendar.plain_run import PlainRun
 from factory_sim.sim.calendar.state import World, new_world
 from factory_sim.sim.calendar.world import header
 
@@ -40,7 +41,6 @@ class CalendarRun:
         self._world = new_world(self._flat, seed, replication, window, store=store)
         self._margin = _margin(plant)
         self._make_room(parts=True)
-        begin(self._header.ctypes.data)
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; the rows written since the last call. Raises ModelError on a circle."""
@@ -160,7 +160,8 @@ def compile_all() -> None:
         "operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),)
     )
     plant = Plant("", "", "", "UTC", "", ("",), (operation,), (machine,), (Source("source", 0),), (), names)
-    CalendarRun(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
+    for run in (CalendarRun, PlainRun):
+        run(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
 
 
 def _margin(plant: Plant) -> int:

@@ -54,7 +54,7 @@ def _refresh(w, block):
 @inner_njit
 def _find_next(w):
     least, e = NEVER, w.e
-    for block in range(w.g[c.N_SLOTS], len(e)):
+    for block in range(w.g[c.N_SLOTS], w.n_e):
         least = min(least, e[block])
     w.g[c.NEXT_DUE] = least
 

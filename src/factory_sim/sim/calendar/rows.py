@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory_sim.compiled import inner_njit
 from factory_sim.sim.calendar import columns as c
-from factory_sim.streams import duration_us, uniform
+from factory_sim.streams import EMPIRICAL, inverse, rounded_us, uniform
 
 # ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
 
@@ -29,9 +29,10 @@ def row(w, unit, state, part, outcome, detail, cause):
 @inner_njit
 def draw(w, law, stream, purpose, k):
     """Draw k of a row's stream under a law [µs]. A law is four numbers in w.a: code, where its floats begin, values."""
-    x, first, n = w.a[law + 1], w.a[law + 2], w.a[law + 3]
-    values = w.x[first : first + n]
-    return duration_us(w.k[stream, purpose], k, w.a[law], w.x[x], w.x[x + 1], w.x[x + 2], values)
+    code, x, u = w.a[law], w.a[law + 1], uniform(w.k[stream, purpose], k)
+    if code == EMPIRICAL:
+        return rounded_us(w.x[w.a[law + 2] + int(u * w.a[law + 3])])
+    return rounded_us(inverse(u, code, w.x[x], w.x[x + 1], w.x[x + 2]))
 
 
 @inner_njit
@@ -50,7 +51,7 @@ def mark(w, station):
 @inner_njit
 def highest(w):
     """The most downstream marked station, its mark removed; -1: none."""
-    for word in range(len(w.g) - 1, c.DIRTY0 - 1, -1):
+    for word in range(w.n_g - 1, c.DIRTY0 - 1, -1):
         bits = w.g[word]
         if bits:
             at = 0
@@ -66,7 +67,7 @@ def highest(w):
 def any_marked(w):
     """Whether a move may be possible anywhere."""
     marked = 0
-    for word in range(c.DIRTY0, len(w.g)):
+    for word in range(c.DIRTY0, w.n_g):
         marked |= w.g[word]
     return marked != 0
 

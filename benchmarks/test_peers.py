@@ -1,0 +1,67 @@
+"""Rows of `factory-sim bench`: the plain standard line in other simulators (extra `[peers]`), turn by turn with SimPy.
+
+`calendar_ratio` is the same line's row of ours. The parts out say that all simulate the same line.
+"""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import peers
+import pytest
+import textbook_simpy
+from standard_line import MACHINES
+from stretch import QUICK
+from test_calendar import OUT_HIGH, OUT_LOW, cpu_s, noted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHIFT_S = 28_800.0
+TURNS = 1 if QUICK else 2  # one turn of ciw takes 20 s
+
+
+def measured(benchmark: Any, run: Callable[[float, int], int]) -> None:
+    """Note the seconds of one shift, beside what the textbook's model takes for it."""
+    ours: list[float] = []
+    textbook: list[float] = []
+
+    def turn() -> None:
+        seed, out = len(ours) + 1, []
+        ours.append(cpu_s(lambda: out.append(run(SHIFT_S, seed))))
+        assert OUT_LOW < out[0] < OUT_HIGH
+        textbook.append(cpu_s(lambda: textbook_simpy.simulate(MACHINES, SHIFT_S, seed)))
+
+    benchmark.pedantic(turn, rounds=TURNS, iterations=1)
+    ratio = statistics.median(theirs / mine for mine, theirs in zip(ours, textbook, strict=True))
+    noted(benchmark, value=min(ours), unit="s a shift", against="textbook SimPy", ratio=ratio)
+
+
+def the_peer(name: str) -> Any:
+    return pytest.importorskip(name, reason=f"{name} is not installed: pip install -e '.[peers]'")
+
+
+def test_peer_cimba(benchmark: Any) -> None:
+    the_peer("cimba")
+    import cimba_line  # noqa: PLC0415 - an extra
+
+    run = partial(cimba_line.simulate, cimba_line.line(MACHINES))
+    run(SHIFT_S, 0)  # compiled
+    measured(benchmark, run)
+
+
+def test_peer_salabim(benchmark: Any) -> None:
+    the_peer("salabim")
+    measured(benchmark, partial(peers.salabim, MACHINES))
+
+
+def test_peer_simantha(benchmark: Any) -> None:
+    the_peer("simantha")
+    measured(benchmark, partial(peers.simantha, MACHINES))
+
+
+def test_peer_ciw(benchmark: Any) -> None:
+    the_peer("ciw")
+    measured(benchmark, partial(peers.ciw, MACHINES))
