@@ -27,6 +27,7 @@ from factory_sim.plant.spec import (
     Shift,
     Source,
 )
+from factory_sim.sim.calendar.flat import POLICY_CODES
 from factory_sim.streams import CODES
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _fleet(draft: _Draft) -> dict[str, Any]:
     far = draft.pick(0.0, 10.0, 60.0)
     sections = range(draft.n_sections)
     return {
-        "count": draft.pick(1, 2, 3), "policy": draft.pick("first_come", "nearest", "most_urgent"),
+        "count": draft.pick(1, 2, 3), "policy": draft.pick(*POLICY_CODES),
         "speed_mps": draft.pick(1.0, 1.5), "load": _short(draft), "unload": _short(draft),
         "distance_m": tuple(tuple(far * abs(a - b) + (7.0 if a < b else 0.0) for b in sections) for a in sections),
         "battery_s": draft.pick(0.0, 120.0), "charge_s": draft.pick(60.0, 300.0),
