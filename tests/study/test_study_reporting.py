@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from factory_sim.cli import main
 from factory_sim.plant.states import State
 from factory_sim.study import compare, pictures, store
-from factory_sim.study.reporting import report_data
+from factory_sim.study.reporting import _welch, report_data
 from factory_sim.views import palette
 from factory_sim.views.report import html
 
@@ -118,3 +119,16 @@ def test_a_page_that_cannot_be_written_is_said(
     assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
+
+
+def test_a_break_is_a_gap_in_welchs_plot_and_no_dip_of_its_average(finished: Comparison) -> None:
+    """A line that makes a part a minute, but for an hour of break in the third of eight."""
+    study = store.load(finished.file)
+    hour_us, bins = 3_600_000_000, 96
+    arm = replace(study.arms["line"], planned_us=((0, 2 * hour_us), (3 * hour_us, 8 * hour_us)))
+    out = np.full(bins, 5)
+    out[24:36] = 0
+    trials = [replace(study.trials["line", r], out=out) for r in range(2)]
+    raw, smooth = _welch(replace(study, header={**study.header, "bin_s": 300.0}), arm, trials)
+    assert raw.mean == (*[60.0] * 24, *[None] * 12, *[60.0] * 60)
+    assert smooth.mean == pytest.approx([60.0] * (bins - 6))

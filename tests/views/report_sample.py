@@ -57,7 +57,7 @@ def side(name: str, title: str, *, attribution: Attribution | None = None) -> Si
 def report_sample() -> ReportData:
     """Two scenarios, every section filled."""
     shares = (Share(NASTY, around(20.0), 15.0, 30.0), Share("room", around(-5.0, 6.0), -9.0, 2.0))
-    after = side("after", f"After {NASTY}", attribution=Attribution(around(15.0), shares, "exact"))
+    after = side("after", f"After {NASTY}", attribution=Attribution(around(15.0), shares, "exact", 4))
     none, p = Estimate(0, 0, 0), (1.0, 0.001)
     rows = (
         Row("good_parts_per_h", "good parts per hour", "parts/h", 1, (around(60), around(69)), (none, around(15)), p),

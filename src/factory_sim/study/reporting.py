@@ -167,7 +167,8 @@ def _attribution(answer: Mapping[str, Any] | None) -> Attribution | None:
         return None
     shares = [Share(name, _estimate(each), each["least"], each["most"]) for name, each in answer["attribution"].items()]
     shares.sort(key=lambda share: -share.earned.mean)
-    return Attribution(_estimate(answer["change"]["line_rate_pct"]), tuple(shares), answer["attribution_method"])
+    total, how, pairs = answer["change"]["line_rate_pct"], answer["attribution_method"], answer["attribution_pairs"]
+    return Attribution(_estimate(total), tuple(shares), how, pairs)
 
 
 def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
@@ -230,6 +231,7 @@ def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]
     """
     out, bin_s = np.mean([t.out for t in trials], axis=0), study.header["bin_s"]
     open_s = _open_s(arm, 0.0, bin_s, len(out))
+    out[open_s == 0] = 0.0
     reach = [min(i, SMOOTH) for i in range(max(len(out) - SMOOTH, 0))]
     spans = [slice(i - r, i + r + 1) for i, r in enumerate(reach)]
     per_h = [_rate(made, s) if s > bin_s / 2 else None for made, s in zip(out.tolist(), open_s.tolist(), strict=True)]

@@ -67,7 +67,7 @@
     const ends = steps.flatMap((s) => [s.from, s.to, s.to + (s.earned.high ?? s.earned.mean) - s.earned.mean, s.to + (s.earned.low ?? s.earned.mean) - s.earned.mean]);
     const reach = Math.max(...ends, 0) - Math.min(...ends, 0) || 1;
     chart(element, {
-      grid: { left: 4, right: 12, top: 4, bottom: 24, containLabel: true },
+      grid: { left: 4, right: 40, top: 4, bottom: 24, containLabel: true },
       xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} pt`.replace("-", "−"), hideOverlap: true, showMaxLabel: false } }),
       yAxis: axis(theme, { type: "category", inverse: true, data: steps.map((s) => s.name), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { formatter: ({ dataIndex: i }) => `<b>${report.escape(steps[i].name)}</b><br>${report.signed(steps[i].earned.mean)} points [${report.signed(steps[i].earned.low ?? NaN)}, ${report.signed(steps[i].earned.high ?? NaN)}]` }),
