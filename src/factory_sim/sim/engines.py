@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.saved import Saved
 
 ENGINES = ("auto", "simpy", "calendar")
+MOST_IN_A_FURNACE = 100_000  # the compiled engine keeps room for the rows of a whole furnace
 _LONGEST_COMPILATION_S = 900.0
 _ASIDE = """
 import os, sys, threading
@@ -100,6 +101,8 @@ def obstacle(plant: Plant) -> str:
     for operation in plant.operations:
         if operation.behaviour not in BEHAVIOUR_CODES:
             return f"only SimPy knows the behaviour {operation.behaviour!r} of {operation.name}"
+        if operation.batch is not None and operation.batch.size > MOST_IN_A_FURNACE:
+            return f"{operation.name} takes {operation.batch.size} parts at once, more than {MOST_IN_A_FURNACE}"
     for fleet in plant.fleets:
         if fleet.policy not in POLICY_CODES:
             return f"only SimPy knows the dispatch policy {fleet.policy!r} of {fleet.name}"

@@ -254,7 +254,7 @@ def advance(address, until_us, margin):
                 _serve(w)
             line[c.STAGE] = c.MOVING
         elif stage == c.MOVING:
-            station = highest(w)
+            station = line[c.VISITED] or highest(w)
             if station < 0:
                 line[c.STAGE] = c.DISPATCHING
             elif station == line[c.STATION0] + line[c.N_STATIONS]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
-from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
+from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim import forks
 from factory_sim.sim.calendar import columns as c
@@ -23,6 +24,7 @@ from factory_sim.sim.calendar.world import header
 if TYPE_CHECKING:
     from factory_sim.records import I8
 
+MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
 _ROW_KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
 
 
@@ -116,6 +118,9 @@ class CalendarRun:
         line = self._world.g
         n = int(line[c.ROWS] - line[c.FIRST_ROW]) if line[c.STORING] else 0
         line[c.FIRST_ROW] = line[c.ROWS]
+        if line[c.ROWS] > MOST_ROWS and line[c.STORING]:
+            msg = f"the run has more rows than a log can name ({MOST_ROWS}); run a shorter stretch"
+            raise ModelError(msg)
         table = self._world.r[:n]
         return EventLog(*(table[:, i].astype(kind) for i, kind in enumerate(_ROW_KINDS)))
 
@@ -165,7 +170,8 @@ def compile_all() -> None:
 
 
 def _margin(plant: Plant) -> int:
-    """Rows, or parts, that one step can need: all places filled at once, every unit writing a few rows."""
-    largest = max(sum(i.capacity + i.quantity for i in o.inputs if i.capacity < UNLIMITED) for o in plant.operations)
-    batch = max(o.batch.size if o.batch is not None else 1 for o in plant.operations)
-    return 4 * (largest + batch) + 8 * len(plant.units) + 256
+    """Rows, or parts, that one step can need: sources and furnaces give all they may, every unit writes a few rows."""
+    batch = sum(o.batch.size * len(o.machines) for o in plant.operations if o.batch is not None)
+    together = max((Counter(source.arrivals_s).most_common(1)[0][1] for source in plant.sources if source.arrivals_s),
+                   default=0)  # fmt: skip
+    return 4 * (c.MOST_AT_ONCE + batch + together) + 8 * len(plant.units) + 256

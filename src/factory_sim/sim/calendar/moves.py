@@ -104,6 +104,7 @@ def _source_gives(w, unit, target):
         u[c.OUTSIDE] -= 1
     u[c.INSIDE] += 1
     w.g[c.ENTERED_N] += 1
+    w.g[c.AT_ONCE] += 1
     variant = _next_variant(w, unit, source)
     part = w.g[c.N_PARTS]
     w.g[c.N_PARTS] = part + 1
@@ -206,17 +207,23 @@ def _put_in_buffer(w, buffer, part, written):
 
 @inner_njit
 def visit(w, station):
-    """Make every move that is possible at a station: fill the buffers, start a machine, until none can start."""
+    """Make every move that is possible at a station: fill the buffers, start a machine, until none can start.
+
+    Sources may have more to give than there is room for rows: then the visit goes on in the next step.
+    """
     row_of = w.f[station]
+    w.g[c.AT_ONCE], w.g[c.VISITED] = 0, 0
     while True:
         if row_of[c.HAS_UPKEEP]:
             _maintain(w, station)
         for buffer in range(row_of[c.IN0], row_of[c.IN0] + row_of[c.N_IN]):
             if w.s[buffer, c.SENDERS] >= 0:
                 _fill(w, buffer)
-            belt = w.f[buffer, c.BELT_IN]
-            while belt >= 0 and w.s[belt, c.SENDERS] >= 0 and w.s[belt, c.COUNT] < w.f[belt, c.CAPACITY]:
-                _let_in(w, belt)
+            if w.f[buffer, c.BELT_IN] >= 0:
+                _let_aboard(w, w.f[buffer, c.BELT_IN])
+            if w.g[c.AT_ONCE] == c.MOST_AT_ONCE:
+                w.g[c.VISITED] = station
+                return
             if w.f[buffer, c.FLEET_IN] >= 0:
                 w.s[w.f[buffer, c.FLEET_IN], c.FLEET_DIRTY] = 1
         machine = w.s[station, c.IDLE_HEAD]
@@ -237,9 +244,17 @@ def _let_in(w, place):
 
 
 @inner_njit
+def _let_aboard(w, belt):
+    while w.s[belt, c.SENDERS] >= 0 and w.s[belt, c.COUNT] < w.f[belt, c.CAPACITY] and w.g[c.AT_ONCE] < c.MOST_AT_ONCE:
+        _let_in(w, belt)
+
+
+@inner_njit
 def _fill(w, buffer):
     free = room(w, buffer)
     while free > 0:
+        if w.g[c.AT_ONCE] == c.MOST_AT_ONCE:
+            return
         _let_in(w, buffer)
         if w.s[buffer, c.SENDERS] < 0:
             return

@@ -1,0 +1,65 @@
+"""Plants at the limits: many places, many parts at one instant, more rows than a log can name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from factory_sim.distributions import Distribution
+from factory_sim.errors import ConfigError, ModelError
+from factory_sim.exact.lines import Stop, exponential, line
+from factory_sim.plant.spec import Batch, Plant, Source
+from factory_sim.records import EventLog, Window
+from factory_sim.sim import engines
+from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar.engine import MOST_ROWS, CalendarRun
+from factory_sim.sim.run import simulate
+
+MINUTES_US = 600_000_000
+SERVICE = exponential(37.0)
+
+
+def tandem(capacity: int, source: Source | None = None) -> Plant:
+    return line([Stop(SERVICE, 2, capacity), Stop(SERVICE, 1, 3)], source or Source("in", 0))
+
+
+def logs(plant: Plant) -> list[EventLog]:
+    return [simulate(plant, until_us=MINUTES_US, engine=engine).log for engine in ("simpy", "calendar")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Source("in", 0),
+        Source("in", 0, arrivals_s=(5.0,) * 3_000),
+        Source("in", 0, arrivals_s=(5.0,) * 9_000, when_full="lose"),
+    ],
+)
+def test_thousands_of_parts_at_one_instant_are_the_same_in_both_engines(source: Source) -> None:
+    ours, theirs = logs(tandem(5_000, source))
+    assert len(ours) > 3_000
+    assert all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(EventLog))
+
+
+def test_a_buffer_of_two_thousand_million_places_costs_nothing() -> None:
+    plant = line([Stop(SERVICE, 1, 10), Stop(SERVICE, 1, 2_000_000_000)], Source("in", 0))
+    assert len(simulate(plant, until_us=MINUTES_US, engine="calendar").log) > 20
+
+
+def test_a_furnace_that_is_too_large_is_said_before_the_run_and_runs_in_simpy() -> None:
+    furnace = Stop(Distribution("constant", 60.0), 1, 10**9, batch=Batch(10**9, 1))
+    plant = line([furnace], Source("in", 0, interarrival=exponential(60.0)))
+    assert "OP" in engines.obstacle(plant)
+    assert engines.choose(plant).engine == "simpy"
+    with pytest.raises(ConfigError, match="1000000000 parts at once"):
+        engines.choose(plant, "calendar")
+
+
+def test_a_log_that_is_full_says_so() -> None:
+    run = CalendarRun(tandem(10), seed=1, replication=0, window=Window(0, MINUTES_US))
+    run.advance(MINUTES_US // 2)
+    run._world.g[[c.ROWS, c.FIRST_ROW]] = MOST_ROWS
+    with pytest.raises(ModelError, match="more rows than a log can name"):
+        run.advance(MINUTES_US)
