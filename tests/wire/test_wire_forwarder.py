@@ -312,3 +312,11 @@ def test_a_consumer_owes_until_the_mark_of_the_last_block_has_come() -> None:
     assert account.owing
     account.take(receipts.mark(ROOT, "r", 0, 0, call(0)))
     assert not account.owing
+
+
+def test_a_block_that_comes_again_is_not_owed() -> None:
+    account = Receipts(ROOT, "x")
+    for message in (*call(0), receipts.mark(ROOT, "r", 0, 0, call(0))) * 2:
+        account.take(message)
+    assert account.blocks == 1
+    assert not account.owing

@@ -220,7 +220,8 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
                 break
         _say(receiver, answers.due())
         if listener.ended and deadline_s == float("inf"):
-            deadline_s = time.monotonic() + max(GRACE_S, answers.patience_s)
+            patience_s = GRACE_S if _complete(listener) else max(GRACE_S, answers.patience_s)
+            deadline_s = time.monotonic() + patience_s
     _say(receiver, [*answers.report(listener), *answers.closing()])
 
 

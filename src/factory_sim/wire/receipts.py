@@ -140,8 +140,12 @@ class Receipts:
             self._turn, self._block = turn, -1
         self._block = max(self._block, number)
         self.blocks = max(self.blocks, first)  # what came before is forgotten, or went to somebody else
-        if number >= self.blocks and len(self._marks) < MAX_MARKS:
-            self._marks[number] = frozenset(data[k : k + _SUM] for k in range(0, len(data), _SUM))
+        sums = frozenset(data[k : k + _SUM] for k in range(0, len(data), _SUM))
+        if number < self.blocks:  # sent again: nothing is owed for these
+            for one in sums:
+                self._seen.pop(one, None)
+        elif len(self._marks) < MAX_MARKS:
+            self._marks[number] = sums
 
     def _progress(self) -> Message | None:
         before = self.blocks

@@ -86,10 +86,17 @@ class _Stage:
         self.publisher = self._stack.enter_context(program(self.log, *self._words, "--broker", self.url))
 
     def kill_publisher(self) -> None:
+        """SIGKILL; returns when the next one is connected."""
         assert self.publisher is not None
         os.kill(self.publisher.pid, signal.SIGKILL)
+        lives = self._lives()
         self._stack.close()
         self.publish()
+        wait_for("the next publisher", lambda: self._lives() > lives, self.log)
+
+    def _lives(self) -> int:
+        """Publishers that have said that they publish."""
+        return self.log.read_text(encoding="utf-8", errors="replace").count("Publishing ")
 
     def close(self) -> None:
         self._stack.close()
