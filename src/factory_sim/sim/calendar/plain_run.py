@@ -29,29 +29,33 @@ def obstacle(plant: Plant, until_us: int) -> str:
         return f"{until_us} µs are too long for {len(plant.units)} units"
     found = [_of_operation(each) for each in plant.operations]
     found += [_of_machine(each) for each in plant.machines] + [_of_source(each) for each in plant.sources]
-    return next((why for why in found if why), "")
+    return next(filter(None, found), "")
 
 
-def _of_operation(operation: Operation) -> str:
-    o = operation
-    has = {
-        f"the behaviour {o.behaviour!r}": o.behaviour not in BEHAVIOUR_CODES,
-        "batches": o.batch is not None or o.behaviour == "batching",
-        "an inspection": o.inspection is not None,
-        "times by variant": bool(o.variant_factor or o.setup_s),
-    }
-    return next((f"{o.name} has {what}" for what, true in has.items() if true), "")
+def _of_operation(o: Operation) -> str:
+    if o.behaviour not in BEHAVIOUR_CODES:
+        return f"{o.name} has the behaviour {o.behaviour!r}"
+    if o.batch is not None or o.behaviour == "batching":
+        return f"{o.name} has batches"
+    if o.inspection is not None:
+        return f"{o.name} has an inspection"
+    return f"{o.name} has times by variant" if o.variant_factor or o.setup_s else ""
 
 
-def _of_machine(machine: Machine) -> str:
-    m = machine
-    has = {"failures": m.failures, "maintenance": m.maintenance, "a shift": m.shift >= 0}
-    return next((f"{m.name} has {what}" for what, true in has.items() if true), "")
+def _of_machine(m: Machine) -> str:
+    if m.failures:
+        return f"{m.name} has failures"
+    if m.maintenance:
+        return f"{m.name} has maintenance"
+    return f"{m.name} has a shift" if m.shift >= 0 else ""
 
 
-def _of_source(source: Source) -> str:
-    has = {"cards": source.cards, "a schedule": source.arrivals_s, "arrivals that it loses": source.when_full == "lose"}
-    return next((f"{source.name} has {what}" for what, true in has.items() if true), "")
+def _of_source(s: Source) -> str:
+    if s.cards:
+        return f"{s.name} has cards"
+    if s.arrivals_s:
+        return f"{s.name} has a schedule"
+    return f"{s.name} loses arrivals" if s.when_full == "lose" else ""
 
 
 class _Tables(NamedTuple):
