@@ -18,7 +18,7 @@ from factory_sim.wire.broker import Broker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BUSY = 0.5  # of the time something waits for a core: then nobody's latency says anything about this program
+BUSY = 0.25  # of the time something waits for a core: then nobody's latency says anything about this program
 END_S = 120.0  # how long a program may take to end by itself, or to begin
 
 
