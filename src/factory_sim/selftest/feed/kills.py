@@ -179,6 +179,6 @@ def _compare(found: Kills, heard: dict[str, Any], undisturbed: dict[str, Any]) -
     feed = heard["feed"]
     found.duplicates = feed["duplicates"]
     found.readings = feed["readings"] - found.duplicates
-    found.lost = undisturbed["feed"]["readings"] - found.readings
+    found.lost = undisturbed["feed"]["readings"] - undisturbed["feed"]["duplicates"] - found.readings
     ours, theirs = heard["kpis"], undisturbed["kpis"]
     found.differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
