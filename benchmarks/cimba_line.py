@@ -1,8 +1,13 @@
 """The plain standard line as cimba writes it: compiled processes on counted levels of parts and of room.
 
-In a file of its own, because cimba reads the types of its models when they are defined.
+In a file of its own, because cimba reads the types of its models when they are defined, and run as a program of its
+own, because Numba must not have been used before cimba adds its types to it:
+python cimba_line.py MACHINES SECONDS SEED... prints the processor seconds and the parts out of each seed's run.
 """
 
+import json
+import sys
+import time
 from itertools import pairwise
 
 import cimba as cb
@@ -71,3 +76,19 @@ def simulate(model: Line, until_s: float, seed: int) -> int:
     """Parts out of one run from empty."""
     results = cb.Experiment(model, window=cb.Window(duration=until_s), seed=seed).run()
     return int(results[model].out.values.sum())
+
+
+def main(machines: int, until_s: float, seeds: list[int]) -> list[tuple[float, int]]:
+    """(processor seconds, parts out) of a run for each seed; compiled before."""
+    model = line(machines)
+    simulate(model, until_s, 0)
+    found = []
+    for seed in seeds:
+        begun = time.process_time()
+        out = simulate(model, until_s, seed)
+        found.append((time.process_time() - begun, out))
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]), float(sys.argv[2]), [int(seed) for seed in sys.argv[3:]])))

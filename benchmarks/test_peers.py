@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import peers
@@ -23,15 +27,27 @@ SHIFT_S = 28_800.0
 TURNS = 1 if QUICK else 2  # one turn of ciw takes 20 s
 
 
-def measured(benchmark: Any, run: Callable[[float, int], int]) -> None:
+def timed(run: Callable[[float, int], int]) -> Callable[[int], tuple[float, int]]:
+    """(processor seconds, parts out) of one shift by seed."""
+
+    def shift(seed: int) -> tuple[float, int]:
+        out: list[int] = []
+        seconds = cpu_s(lambda: out.append(run(SHIFT_S, seed)))
+        return seconds, out[0]
+
+    return shift
+
+
+def measured(benchmark: Any, shift: Callable[[int], tuple[float, int]]) -> None:
     """Note the seconds of one shift, beside what the textbook's model takes for it."""
     ours: list[float] = []
     textbook: list[float] = []
 
     def turn() -> None:
-        seed, out = len(ours) + 1, []
-        ours.append(cpu_s(lambda: out.append(run(SHIFT_S, seed))))
-        assert OUT_LOW < out[0] < OUT_HIGH
+        seed = len(ours) + 1
+        seconds, out = shift(seed)
+        ours.append(seconds)
+        assert OUT_LOW < out < OUT_HIGH
         textbook.append(cpu_s(lambda: textbook_simpy.simulate(MACHINES, SHIFT_S, seed)))
 
     benchmark.pedantic(turn, rounds=TURNS, iterations=1)
@@ -45,23 +61,26 @@ def the_peer(name: str) -> Any:
 
 def test_peer_cimba(benchmark: Any) -> None:
     the_peer("cimba")
-    import cimba_line  # noqa: PLC0415 - an extra
+    program = Path(__file__).with_name("cimba_line.py")
 
-    run = partial(cimba_line.simulate, cimba_line.line(MACHINES))
-    run(SHIFT_S, 0)  # compiled
-    measured(benchmark, run)
+    def shift(seed: int) -> tuple[float, int]:
+        words = [sys.executable, str(program), str(MACHINES), str(SHIFT_S), str(seed)]
+        [(seconds, out)] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+        return seconds, out
+
+    measured(benchmark, shift)
 
 
 def test_peer_salabim(benchmark: Any) -> None:
     the_peer("salabim")
-    measured(benchmark, partial(peers.salabim, MACHINES))
+    measured(benchmark, timed(partial(peers.salabim, MACHINES)))
 
 
 def test_peer_simantha(benchmark: Any) -> None:
     the_peer("simantha")
-    measured(benchmark, partial(peers.simantha, MACHINES))
+    measured(benchmark, timed(partial(peers.simantha, MACHINES)))
 
 
 def test_peer_ciw(benchmark: Any) -> None:
     the_peer("ciw")
-    measured(benchmark, partial(peers.ciw, MACHINES))
+    measured(benchmark, timed(partial(peers.ciw, MACHINES)))

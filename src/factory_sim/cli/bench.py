@@ -39,14 +39,17 @@ def bench(
 
         calibrate(replications=replications, seed=seed, json=json, resume=resume)
         return
-    rows = _measure(quick=quick, only=only)
+    rows, failures = _measure(quick=quick, only=only)
     _show(rows)
     if json is not None:
         json.write_text(json_text.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if failures:
+        typer.echo(failures, err=True)
+        raise typer.Exit(1)
 
 
-def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
-    """Run the pytest-benchmark suite of the checkout; name -> {value, unit, against, ratio}."""
+def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """Run the pytest-benchmark suite of the checkout; name -> {value, unit, against, ratio}, and what went wrong."""
     if not SUITE.is_dir():
         message = "the benchmarks are part of a checkout, not of the installed package"
         raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
@@ -59,14 +62,17 @@ def _measure(*, quick: bool, only: str) -> dict[str, dict[str, Any]]:
             done = subprocess.run(  # noqa: S603 - our own arguments
                 command, env=environment, cwd=SUITE.parent, capture_output=True, text=True, check=False
             )
-        if done.returncode:
-            typer.echo(done.stdout + done.stderr, err=True)
+        said = done.stdout + done.stderr
+        if not out.is_file() or not out.stat().st_size:  # nothing was measured
+            typer.echo(said, err=True)
             raise typer.Exit(1)
         for line in done.stdout.splitlines():
             if line.startswith("SKIPPED"):
                 typer.echo(f"left out: {line.partition(': ')[2]}", err=True)
         found = json_text.loads(out.read_text(encoding="utf-8"))["benchmarks"]
-    return {one["name"].removeprefix("test_"): {c: one["extra_info"].get(c) for c in COLUMNS} for one in found}
+    measured = {one["name"].removeprefix("test_"): one["extra_info"] for one in found if one["extra_info"]}
+    rows = {name: {column: info.get(column) for column in COLUMNS} for name, info in measured.items()}
+    return rows, said if done.returncode else ""
 
 
 def _show(rows: dict[str, dict[str, Any]]) -> None:
