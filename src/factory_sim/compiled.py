@@ -33,9 +33,22 @@ def njit(function: Callable[..., Any]) -> Any:
     Division follows NumPy (by zero: inf or 0, never an exception), which is what lets the compiler vectorise. Other
     threads of the process go on meanwhile.
     """
+    return _kept(function, "numpy")
+
+
+def raising_njit(function: Callable[..., Any]) -> Any:
+    """Like `njit`, but dividing by zero raises ZeroDivisionError.
+
+    For loops that follow one value from reading to reading, which nothing vectorises: sensing was measured to be seven
+    times as fast with it.
+    """
+    return _kept(function, "python")
+
+
+def _kept(function: Callable[..., Any], error_model: str) -> Any:
     if not os.environ.get("NUMBA_CACHE_DIR"):
         _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
-    return _numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+    return _numba.njit(cache=True, error_model=error_model, nogil=True)(function)
 
 
 def inner_njit(function: Callable[..., Any]) -> Any:

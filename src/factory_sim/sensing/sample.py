@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factory_sim.clock import ns_from_us
-from factory_sim.compiled import njit
+from factory_sim.compiled import raising_njit
 from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.records import Readings, Rows, Samples
 from factory_sim.sensing import channels as arrays
@@ -207,7 +207,7 @@ def _tick(period_us: int, from_us: int) -> int:
     return -(-from_us // period_us)
 
 
-@njit
+@raising_njit
 def _walk(rows: _Events, end_us: int, channels: Channels, tracks: Tracks, pieces: _Pieces, spots: _Spots) -> None:
     """Read every sensor of every unit at its ticks before `end_us`; rows are taken from the cursors on."""
     for unit in range(len(rows.cursor)):
@@ -217,7 +217,7 @@ def _walk(rows: _Events, end_us: int, channels: Channels, tracks: Tracks, pieces
                 _read(channels, i, n, pieces, end_us, spots)
 
 
-@njit
+@raising_njit
 def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces) -> Any:
     """Write the pieces of `unit` up to `end_us`, the one that is open at first included; return how many."""
     pieces.slot[0], pieces.wear[0] = tracks.slot[unit], tracks.wear[unit]
@@ -242,7 +242,7 @@ def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces)
     return n
 
 
-@njit
+@raising_njit
 def _cut_steps(n: int, until_us: int, unit: int, tracks: Tracks, pieces: _Pieces) -> int:
     """Cut the open piece, the last of n, where steps of the program begin before `until_us`; return the new n."""
     while tracks.state[unit] == _BUSY:
@@ -255,7 +255,7 @@ def _cut_steps(n: int, until_us: int, unit: int, tracks: Tracks, pieces: _Pieces
     return n
 
 
-@njit
+@raising_njit
 def _slot(state: int, unit: int, tracks: Tracks) -> int:
     """The state itself, or the step that the cycle's busy time has come to."""
     step = -1
@@ -265,7 +265,7 @@ def _slot(state: int, unit: int, tracks: Tracks) -> int:
     return state if step < 0 else N_STATES + step
 
 
-@njit
+@raising_njit
 def _read(c: Channels, i: int, n: int, pieces: _Pieces, end_us: int, spots: _Spots) -> None:
     """Let channel i follow the n pieces and write its counts at the ticks before `end_us`."""
     value, mark_us, period_us = c.value[i], c.mark_us[i], c.period_us[i]
@@ -293,7 +293,7 @@ def _read(c: Channels, i: int, n: int, pieces: _Pieces, end_us: int, spots: _Spo
     c.value[i], c.mark_us[i] = value, mark_us
 
 
-@njit
+@raising_njit
 def _follow(c: Channels, i: int, value: float, level: float, dt_us: int) -> Any:
     """The carried value after `dt_us` more at `level`: exact, not a step of an approximation."""
     if c.response[i] == _MEAN:
@@ -306,7 +306,7 @@ def _follow(c: Channels, i: int, value: float, level: float, dt_us: int) -> Any:
     return value
 
 
-@njit
+@raising_njit
 def _count(c: Channels, i: int, tick: int, reading: float) -> Any:
     """What the converter makes of a reading: noise added, cut to the range, rounded.
 
