@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ COMMANDS = {
     "demo": ["demo"],
     "check": ["check", "gearbox_line"],
     "bench": ["bench"],
+    "calibration": ["bench", "--calibration"],
     "retrofit": ["compare", "gearbox_line", "retrofit"],
     "coverage": ["selftest", "coverage"],
     "why": ["selftest", "why"],
@@ -26,18 +28,28 @@ COMMANDS = {
     "station_and_vehicles": ["sweep", "docs/examples/station_and_vehicles.yaml"],
     "places": ["optimise", "docs/examples/places.yaml"],
     "vehicles_and_crews": ["optimise", "docs/examples/vehicles_and_crews.yaml"],
+    "fuzz": ["selftest", "feed", "--part", "fuzz", "--payloads", "1000000"],
+    "kills_machine": ["selftest", "feed", "--part", "kills", "--kills", "10", "--format", "machine"],
+    "kills_bulk": ["selftest", "feed", "--part", "kills", "--kills", "10", "--format", "bulk"],
+    "kills_uns": ["selftest", "feed", "--part", "kills", "--kills", "10", "--format", "uns"],
+    "pause": ["selftest", "feed", "--part", "pause", "--pause", "5min"],
+    "soak": ["selftest", "feed", "--part", "soak", "--minutes", "10"],
 }
-LONG = {"why", "engines", "vehicles_and_crews"}  # only when it is named
+FEED = {name for name, words in COMMANDS.items() if "feed" in words}
+LONG = {"calibration", "why", "engines", "vehicles_and_crews"} | FEED  # only when it is named
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("studies", "sweeps", "reference_line", "engines")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("calibration", "studies", "sweeps", "reference_line", "engines", "endurance")
+    ),
 )
 KEEPING = {"compare", "sweep", "optimise"}  # commands that keep a study: here in a folder that goes
 
 
 def block(name: str, text: str) -> str:
     """A page's block of one output."""
-    words = " ".join(COMMANDS[name])
+    words = shlex.join(COMMANDS[name])
     return f"<!-- generated {name} -->\n```\n$ factory-sim {words}\n{text.rstrip()}\n```\n<!-- end -->"
 
 
@@ -69,7 +81,7 @@ def printed(words: list[str]) -> str:
 def main(names: list[str]) -> None:
     GENERATED.mkdir(exist_ok=True)
     for name in names or [each for each in COMMANDS if each not in LONG]:
-        print(f"factory-sim {' '.join(COMMANDS[name])} ...", flush=True)
+        print(f"factory-sim {shlex.join(COMMANDS[name])} ...", flush=True)
         (GENERATED / f"{name}.txt").write_text(printed(COMMANDS[name]), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_blocks(page.read_text(encoding="utf-8"), generated()), encoding="utf-8")

@@ -33,11 +33,11 @@ WIDEST_PCT = 0.4  # half-width of the gain's interval that calibration asks for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is simulated. The warm-up is the time in which the empty line fills (docs/reference_line.md)."""
+    """What is simulated: after one shift in which the empty line fills, as `demo` has it, one that counts."""
 
     replications: int = 200
     seed: int = 1
-    warm_up_s: float = 4 * 3600.0
+    warm_up_s: float = 8 * 3600.0
     duration_s: float = 8 * 3600.0
     workers: int = 2
 

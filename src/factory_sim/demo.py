@@ -57,7 +57,7 @@ class Setting:
     """What the demo simulates."""
 
     seed: int = 1
-    warm_up_s: float = 4 * 3600.0  # measured to fill the reference line: docs/reference_line.md
+    warm_up_s: float = 8 * 3600.0  # one shift to fill the line, one to look at; `compare` finds six hours enough
     duration_s: float = 8 * 3600.0
     pairs: int = 4  # of replications behind the intervals: the streamed one, and quick ones beside it
 
