@@ -11,6 +11,7 @@ from factory_sim.live.publish import Order, Sent, publish
 from factory_sim.wire.loopback import Loopback
 from factory_sim.wire.sparkplug.namespace import SPEED, START, STOP
 from factory_sim.wire.sparkplug.node import Order as Asked
+from factory_sim.wire.sparkplug.node import Refusals
 
 PLANT = doors.load(Path(__file__).with_name("three.yaml"))
 ORDER = Order(duration_s=1_200.0, slice_s=60.0, payload_format="bulk", root="t/d", run_id="r", start_ns=10**18)
@@ -21,7 +22,7 @@ class Operator:
     """Asks for something before each slice."""
 
     def __init__(self, script: dict[int, Asked]) -> None:
-        self.script, self.turn, self.told = script, 0, list[Asked]()
+        self.script, self.turn, self.told, self.refused = script, 0, list[Asked](), Refusals()
 
     def orders(self) -> list[Asked]:
         self.turn += 1
@@ -42,7 +43,9 @@ def test_a_run_with_the_record_of_commands_sends_the_same_again(tmp_path: Path) 
     script = {3: Asked(WASH, SPEED, 0.5), 8: Asked(WASH, STOP, value=True), 12: Asked(WASH, START, value=True)}
     operator, record = Operator(script), tmp_path / "commands.jsonl"
     first, sent = sent_by(Desk(PLANT.units, operator, record))
-    again, _ = sent_by(Desk(PLANT.units, None, record))
+    replayed = Operator({})
+    again, _ = sent_by(Desk(PLANT.units, replayed, record))
+    assert replayed.told == list(script.values())  # hosts hear of what the record commands as well
     plain, _ = sent_by(None)
     assert operator.told == list(script.values())
     assert first == again
@@ -53,10 +56,12 @@ def test_a_run_with_the_record_of_commands_sends_the_same_again(tmp_path: Path) 
 
 def test_what_nobody_can_do_is_counted_and_changes_nothing(tmp_path: Path) -> None:
     record = tmp_path / "commands.jsonl"
-    desk = Desk(PLANT.units, Operator({2: Asked(WASH, SPEED, -1.0), 3: Asked(WASH, STOP, value=False)}), record)
+    operator = Operator({2: Asked(WASH, STOP, value=False), 3: Asked(WASH, SPEED, -1.0)})
+    desk = Desk(PLANT.units, operator, record)
     found, _ = sent_by(desk)
-    assert (desk.refused, desk.given) == (1, [])
-    assert "a speed lies from" in desk.reason
+    assert (operator.refused.count, desk.given, operator.told) == (2, [], [])
+    assert "Device Control/Speed of M002: a speed lies from" in operator.refused.news()
+    assert operator.refused.news() == ""
     assert not record.exists()
     assert found == sent_by(Desk(PLANT.units))[0]
 

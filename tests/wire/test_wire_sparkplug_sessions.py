@@ -26,6 +26,7 @@ from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 META = small_meta()
 GROUP = group_id(ROOT)
@@ -161,7 +162,7 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         while not orders and time.monotonic() < end:
             orders = sessions.orders()
         assert [(o.unit, o.name, o.value) for o in orders] == [(1, SPEED, 0.5)]
-        assert sessions.skipped == 1
+        assert (sessions.refused.count, sessions.refused.news()[:19]) == (1, "1 command refused: ")
         sessions.applied(orders[0])
         (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
         (metric,) = parse.payload(told.payload).metrics
@@ -203,7 +204,57 @@ def test_what_is_held_has_a_limit_at_which_the_feed_ends_instead_of_losing_anyth
         sessions.publish([description.message(META, ROOT)])
     readings = random_readings(META, 7, ticks=60, rows=0)
     messages = [m for k in range(60) for m in encoder.data(half(readings, k, k + 1))]
+    missing: list[str] = []
+    sessions.on_full = missing.append
     with pytest.raises(BrokerError, match=r"the broker has been away for 0\.3 s, and data wait"):
         sessions.publish(messages)
     assert all(s.kept <= 2_000 for s in sessions._sessions.values())
+    assert (sessions.full, missing) == (1, ["the broker"])
+    assert sessions.unsent > 0
     sessions.close()
+
+
+@pytest.mark.parametrize("kept_bytes", [2_000, 10**6])
+def test_a_run_that_is_to_end_waits_for_nobody_and_tells_what_it_could_not_send(
+    kept_bytes: int, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_sessions, "_KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(edge_sessions, "LEAVE_S", 0.1)
+    encoder = sparkplug.Encoder(META, "left/alone")
+    messages = encoder.data(random_readings(META, 8, ticks=60, rows=60))
+    with EdgeSessions(broker.url, primary_host="scada", patience_s=10**9) as sessions:
+        sessions.is_stopped = lambda: True  # Ctrl-C: without it this would never end
+        sessions.publish([description.message(META, "left/alone"), *messages])
+        sessions.flush()
+        assert sessions.unsent == len(messages)
+
+
+def test_a_process_that_follows_counts_on_and_an_attempt_that_finds_nobody_uses_up_no_number(tmp_path: Path) -> None:
+    def born(sessions: EdgeSessions) -> list[int]:
+        while not all(s.edge.born for s in sessions._sessions.values()):
+            sessions.serve()
+        return [s.edge.bd_seq for s in sessions._sessions.values()]
+
+    with Broker() as first:
+        for number in range(2):
+            with EdgeSessions(first.url, numbers=tmp_path) as sessions:
+                sessions.publish([description.message(META, ROOT)])
+                assert born(sessions) == [number] * 3
+        last = EdgeSessions(first.url, numbers=tmp_path)
+        last.publish([description.message(META, ROOT)])
+        assert born(last) == [2] * 3
+    end = time.monotonic() + 1.2  # some attempts
+    while time.monotonic() < end:
+        last.serve()
+    with Broker(port=first.port) as second:
+        assert born(last) == [3] * 3
+        last.close()
+        (tmp_path / "gone").write_bytes(b"")
+        for file in tmp_path.rglob("*housing*"):
+            file.write_bytes(b"no number")
+        with EdgeSessions(second.url, numbers=tmp_path) as sessions:
+            sessions.publish([description.message(META, ROOT)])
+            assert sorted(born(sessions)) == [0, 4, 4]
+    with Broker() as elsewhere, EdgeSessions(elsewhere.url, numbers=tmp_path / "gone") as sessions:  # no folder
+        sessions.publish([description.message(META, ROOT)])
+        assert born(sessions) == [0] * 3

@@ -128,7 +128,7 @@ def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
             f"{losses.duplicates:,} twice, {listener.counts.skipped:,} messages skipped"
         )
         if listener.counts.reason:
-            console.print(f"  last skipped: {listener.counts.reason}", style="yellow")
+            console.print(f"  last skipped: {listener.counts.reason}", style="yellow", markup=False)
 
     return report
 

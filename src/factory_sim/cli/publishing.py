@@ -161,18 +161,24 @@ def _publish(course: Course, order: Order, delivery: Delivery, stop: Event) -> S
             say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
             say(f"  factory-sim listen --broker {where} --root {root}")
             task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
-
             def watch(sent: Sent) -> None:
                 counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
                 progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
                 course.keep(simulation)
+                if isinstance(sender, EdgeSessions) and (news := sender.refused.news()):
+                    say(news, markup=False)
 
             desk = None
-            if isinstance(sender, EdgeSessions) or delivery.commands is not None:
-                desk = Desk(plant.units, sender if isinstance(sender, EdgeSessions) else None, delivery.commands)
+            if isinstance(sender, EdgeSessions):
+                sender.is_stopped = stop.is_set
+                desk = Desk(plant.units, sender, delivery.commands)
+            elif delivery.commands is not None:
+                desk = Desk(plant.units, None, delivery.commands)
             simulation = course.begun(known, commanded=desk is not None, say=say)
             sent = publish(plant, known, sender, watch, stop, desk, simulation)
             course.keep(simulation, at_once=True)
+            if isinstance(sender, EdgeSessions) and sender.unsent:
+                say(f"{sender.unsent:,} messages were held for who was away, and have not been sent.")
             if isinstance(sender, Forwarder) and not sender.finish(stop.is_set):
                 say(f"{sender.pending:,} blocks wait in {delivery.journal} for the same command.")
             if not delivery.url:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,13 +14,13 @@ from factory_sim.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from factory_sim.live.publish import Order, Sender
     from factory_sim.plant.spec import Plant
     from factory_sim.wire.forwarder import Forwarder
 
 MEGABYTE = 1_000_000
+NUMBERS = Path.home() / ".cache" / "factory_sim" / "bd_seq"  # of Sparkplug's edge nodes, for the next run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,9 @@ def opened(
     with contextlib.ExitStack() as stack:
         url = delivery.url or _own_broker(stack, delivery)
         if order.payload_format == "sparkplug":
-            sessions = stack.enter_context(EdgeSessions(url, primary_host=delivery.primary_host, **delivery.client))
+            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=NUMBERS, **delivery.client)
+            sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
+            stack.enter_context(sessions)
             yield sessions, order, sessions.address.shown
             return
         if delivery.journal is None:

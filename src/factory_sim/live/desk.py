@@ -12,18 +12,20 @@ import orjson
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.commands import Command
 from factory_sim.wire.sparkplug.namespace import POLICY, SPEED, START, STOP
+from factory_sim.wire.sparkplug.node import Order, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from factory_sim.wire.sparkplug.node import Order
-
 NAMES = {SPEED: "speed", STOP: "stop", START: "start", POLICY: "policy"}
+_METRICS = {name: metric for metric, name in NAMES.items()}
 
 
 class Counter(Protocol):
     """Where orders come in, and where their effect is told: the sessions of edge nodes."""
+
+    refused: Refusals
 
     def orders(self) -> Sequence[Order]:
         """What has been asked since the last call."""
@@ -40,8 +42,6 @@ class Desk:
 
     def __init__(self, units: Sequence[str], counter: Counter | None = None, record: Path | None = None) -> None:
         self.given: list[Command] = []
-        self.refused = 0  # orders that nobody could carry out
-        self.reason = ""  # why the last of them was refused
         self._units, self._counter, self._record = units, counter, record
         self._recorded = read(record, units) if record is not None and record.exists() else []
 
@@ -50,15 +50,20 @@ class Desk:
         for recorded in (c for c in self._recorded if c.t_us == t_us):
             command(recorded)
             self.given.append(recorded)
+            if self._counter is not None:
+                value = True if recorded.name in ("stop", "start") else recorded.value
+                self._counter.applied(Order(recorded.unit, _METRICS[recorded.name], value))
         if self._counter is None:
             return
         for order in self._counter.orders():
             self._carry_out(order, t_us, command)
 
     def _carry_out(self, order: Order, t_us: int, command: Callable[[Command], None]) -> None:
-        name = NAMES[order.name]
+        assert self._counter is not None
+        name, what = NAMES[order.name], f"{order.name} of {self._units[order.unit]}"
         if name in ("stop", "start"):
             if order.value is not True:
+                self._counter.refused.add(f"{what} takes only true")
                 return
             wanted = Command(t_us, order.unit, name)
         else:
@@ -67,14 +72,12 @@ class Desk:
         try:
             command(wanted)
         except ModelError as error:
-            self.refused += 1
-            self.reason = str(error)
+            self._counter.refused.add(f"{what}: {error}")
             return
         self.given.append(wanted)
         if self._record is not None:
             with self._record.open("ab") as file:
                 file.write(line(wanted, self._units))
-        assert self._counter is not None
         self._counter.applied(order)
 
 

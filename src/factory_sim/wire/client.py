@@ -186,7 +186,7 @@ class Client:
     def close(self) -> None:
         """Says goodbye, so that the broker does not publish the will."""
         end = time.monotonic() + 1.0
-        while self._has_waiting() and time.monotonic() < end:
+        while self._online and self._has_waiting() and time.monotonic() < end:
             self._move(0.05)
         self._mqtt.leave()
 
@@ -212,7 +212,7 @@ class Client:
     def _new(self) -> Connection:
         if any(sign.isspace() for sign in self.options.client_id):
             self._fail(f"the client id {self.options.client_id!r} holds a space, which brokers refuse")
-        mqtt = Connection(self.address, self.options, self.version)
+        mqtt = Connection(self.address, self.options, self.version, self._check)
         self._packets = packets.Writer(is_5=mqtt.is_5, expiry_s=self.options.expiry_s)
         mqtt.on_connect, mqtt.on_disconnect = self._on_connect, self._on_disconnect
         mqtt.on_subscribe = self._on_subscribe
@@ -239,10 +239,7 @@ class Client:
 
     def _connect(self) -> None:
         """One attempt; returns online, or offline if the peer does not answer as a broker does."""
-        will = self.options.will() if callable(self.options.will) else self.options.will
-        if will is not None:
-            self._check(will)
-        self._mqtt.open(will)
+        self._mqtt.open()
         end = time.monotonic() + self.options.connect_timeout_s
         while not self._online and self._mqtt.stream is not None and time.monotonic() < end:
             try:
@@ -391,7 +388,6 @@ class Client:
 
     def _fail(self, reason: str) -> NoReturn:
         raise BrokerError(self.address.shown, reason) from None
-
 
 
 def wait_for(clients: Iterable[Client], seconds: float) -> None:

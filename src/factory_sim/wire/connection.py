@@ -19,6 +19,8 @@ from factory_sim.wire.stream import Stream
 from factory_sim.wire.tls import context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from factory_sim.records import Message
     from factory_sim.wire.address import Address
     from factory_sim.wire.options import Options
@@ -28,10 +30,14 @@ _FOR_EVER = 2**32 - 1  # a session that does not expire
 
 
 class Connection(paho.Client):
-    """paho, on a stream that it takes for its socket. `version` is a key of MQTT, "5" or "3.1.1"."""
+    """paho, on a stream that it takes for its socket.
 
-    def __init__(self, address: Address, options: Options, version: str) -> None:
-        self._address, self._options, self.is_5 = address, options, version == "5"
+    version : a key of MQTT, "5" or "3.1.1".
+    check : refuses a will that brokers disconnect on.
+    """
+
+    def __init__(self, address: Address, options: Options, version: str, check: Callable[[Message], None]) -> None:
+        self._address, self._options, self._check, self.is_5 = address, options, check, version == "5"
         super().__init__(
             CallbackAPIVersion.VERSION2,
             options.client_id or f"factory-sim-{uuid4().hex[:12]}",
@@ -52,10 +58,8 @@ class Connection(paho.Client):
         found = self.socket()
         return found if isinstance(found, Stream) else None
 
-    def open(self, will: Message | None) -> None:
+    def open(self) -> None:
         """Connect a socket and ask for a session; the answer has yet to come. Raises OSError."""
-        if will is not None:
-            self.will_set(will.topic, will.payload, will.qos, will.retain)
         self.connect(self._address.host, self._address.port, self._options.keepalive_s, **self._session())
         stream = self.stream
         if stream is not None:
@@ -79,7 +83,13 @@ class Connection(paho.Client):
         return self._mid_generate()
 
     def _create_socket(self) -> Stream:
-        return Stream(super()._create_socket())
+        """The CONNECT follows at once: its will is asked for here, as an attempt that finds nobody has none."""
+        stream = Stream(super()._create_socket())
+        will = self._options.will() if callable(self._options.will) else self._options.will
+        if will is not None:
+            self._check(will)
+            self.will_set(will.topic, will.payload, will.qos, will.retain)
+        return stream
 
     def _session(self) -> dict[str, Any]:
         """What MQTT 5 says about the session; 3.1.1 has said it in its constructor."""

@@ -31,7 +31,8 @@ class Options:
     patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
     back_off_s: tuple[float, float] = (0.2, 0.25)  # pause before the first and before every further attempt
     clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
-    will: Message | Callable[[], Message] | None = None  # what the broker publishes when this client dies
+    # What the broker publishes when this client dies; a function is asked when a CONNECT follows at once.
+    will: Message | Callable[[], Message] | None = None
     will_at_goodbye: bool = False  # MQTT 5: ask the broker to publish it then too; 3.1.1 cannot
     filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent
     opening: Callable[[], Sequence[Message]] | None = None  # what is sent first after every connect

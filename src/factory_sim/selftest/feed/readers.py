@@ -95,7 +95,7 @@ def _host(meta: Meta) -> Reader:
     session = [edge.will(_NOW_MS), *edge.opened(_NOW_MS), *(edge.statistics(_NOW_MS) for _ in range(20))]
     device = edge.node.devices[0]
     writable = next((m for m in device.metrics if dict(m.properties).get("writable") is True), device.metrics[0])
-    session += [edge.changed(device, writable.name, writable.value, _NOW_MS), *edge.closing(_NOW_MS)]
+    session += [edge.changed(device, {writable.name: writable.value}, _NOW_MS), *edge.closing(_NOW_MS)]
     return Reader("host", make, (*session, *Host(_HOST, group_id(ROOT)).closing(_NOW_MS)))
 
 

@@ -25,12 +25,13 @@ BD_SEQ = "bdSeq"
 POLICY, SPEED, STOP, START = (
     "Device Control/Dispatch policy", "Device Control/Speed", "Device Control/Stop", "Device Control/Start",
 )  # fmt: skip
+OPPOSITE = {STOP: START, START: STOP}  # the one is false again when the other has been done
 ROW_METRICS = ("seq", *topics.STATE_TAGS)  # of a row, in this order
 ROW_TYPES = (Type.INT64, Type.UINT8, Type.INT32, Type.UINT8, Type.INT32)
 MESSAGES = "Feed/Messages"  # of its devices' data, sent by the node since its first birth
 _WRITABLE = {"machine": ((SPEED, Type.DOUBLE), (STOP, Type.BOOLEAN), (START, Type.BOOLEAN)),
              "vehicle": ((POLICY, Type.STRING),)}  # fmt: skip
-_AT_FIRST: dict[Type, Value] = {Type.DOUBLE: 1.0, Type.BOOLEAN: False, Type.STRING: ""}
+_AT_FIRST: dict[Type, Value] = {Type.DOUBLE: 1.0, Type.BOOLEAN: False}  # a policy: null, a description has none
 _MAX_FLOAT_COUNTS = 2.0**21  # up to here a float says every count of 16 bits exactly enough
 
 
@@ -125,7 +126,7 @@ def _metrics(meta: Meta, unit: int, sensors: tuple[int, ...], tags: tuple[str, .
         yield Metric(name, kind, None, alias, (("Documentation", words),) if words else ())
         alias += 1
     for name, kind in _WRITABLE.get(meta.units[unit].role, ()):
-        value = _AT_FIRST[kind]
+        value = _AT_FIRST.get(kind)
         yield Metric(name, kind, value, alias, (("writable", True),))
         alias += 1
     for k in sensors:

@@ -6,6 +6,7 @@ after it, and hands over what arrives. Between two births `seq` rises by one a m
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ SEQ_COUNT = 256
 DEBOUNCE_MS = 1_000  # rebirths asked for sooner after a birth wait until then: many hosts may ask at once
 STATISTICS_MS = 5_000  # at least between two NDATA
 _HEAD = 1 + TIME_BYTES  # bytes of a payload's own time
+_COMMANDS_KNOWN = 256  # that came last: one of them that comes again is a duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,24 @@ class Order:
     unit: int
     name: str  # of the metric
     value: Value
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Commands that were not carried out, as they could not be read or nobody can do it."""
+
+    count: int = 0
+    reason: str = ""  # of the last one
+    told: int = 0
+
+    def add(self, reason: str) -> None:
+        """Count one more."""
+        self.count, self.reason = self.count + 1, reason
+
+    def news(self) -> str:
+        """What has happened since the last call; empty: nothing."""
+        new, self.told = self.count - self.told, self.count
+        return f"{new:,} command{'s'[: new - 1]} refused: {self.reason}" if new else ""
 
 
 @dataclass(slots=True)
@@ -76,6 +96,7 @@ class EdgeNode:
         self._born_ms = -debounce_ms
         self._asked = False  # for a rebirth that waits
         self._devices = {node.topic("DCMD", device): device for device in node.devices}
+        self._done: deque[int] = deque(maxlen=_COMMANDS_KNOWN)  # hashes of commands to devices that say their time
 
     @property
     def takes_data(self) -> bool:
@@ -95,8 +116,12 @@ class EdgeNode:
     def will(self, now_ms: int) -> Message:
         """The will of the next CONNECT: NDEATH with a new bdSeq."""
         self.bd_seq = (self.bd_seq + 1) % SEQ_COUNT
-        self.born = self._connected = self._host_online = False
+        self.lost()
         return self._death(now_ms)
+
+    def lost(self) -> None:
+        """The connection is gone, and with it the session."""
+        self.born = self._connected = self._host_online = False
 
     def opened(self, now_ms: int) -> list[Message]:
         """What to publish first: the births, unless a primary host has to be waited for."""
@@ -117,10 +142,10 @@ class EdgeNode:
         body = fields.by_alias(alias, Type.INT64, self.messages, now_ms)
         return self._numbered(self.node.topic("NDATA"), body, now_ms)
 
-    def changed(self, device: Device, name: str, value: Value, now_ms: int) -> Message:
-        """DDATA: a writable value has become `value`."""
-        metric = next(m for m in device.metrics if m.name == name)
-        body = fields.by_alias(metric.alias, metric.type, value, now_ms)
+    def changed(self, device: Device, values: dict[str, Value], now_ms: int) -> Message:
+        """DDATA: writable metrics have become these values, by name."""
+        known = [m for m in device.metrics if m.name in values]
+        body = b"".join(fields.by_alias(m.alias, m.type, values[m.name], now_ms) for m in known)
         return self._numbered(self.node.topic("DDATA", device), body, now_ms)
 
     def due(self, now_ms: int) -> list[Message]:
@@ -143,10 +168,12 @@ class EdgeNode:
         try:
             if message.topic == self._host:
                 return self._state(message.payload, now_ms)
+            if message.retain:
+                refuse("a retained command: nobody knows how old it is")
             if message.topic == self.node.topic("NCMD"):
                 return self._node_command(message.payload, now_ms)
             if message.topic in self._devices:
-                return Reply(orders=self._device_command(self._devices[message.topic], message.payload))
+                return Reply(orders=self._device_command(self._devices[message.topic], message))
             refuse(f"no topic of edge node {self.node.id}")
         except RefusedError as error:
             raise PayloadError(message.topic, "sparkplug", str(error)) from None
@@ -162,24 +189,17 @@ class EdgeNode:
         return Reply(self._birth(now_ms) if self._connected and not self.born else [])
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
-        asks = [m for m in _commanded(payload) if m.name == REBIRTH]
+        asks = [m for m in _nonempty(parse.command(payload)) if m.name == REBIRTH]
         self._asked |= True in [parse.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
         return Reply(self.due(now_ms) if self._asked else [])
 
-    def _device_command(self, device: Device, payload: bytes) -> list[Order]:
-        writable = [m for m in device.metrics if dict(m.properties).get("writable") is True]
-        by_name, by_alias = {m.name: m for m in writable}, {m.alias: m for m in writable}
-        orders = []
-        for found in _commanded(payload):
-            known = by_name.get(found.name) or (by_alias.get(found.alias) if found.HasField("alias") else None)
-            if known is None:
-                continue  # a host may know names that we do not
-            value = parse.scalar(found, known.type)
-            if value is None:
-                refuse(f"{known.name} may not be null")
-            if isinstance(value, float) and not isfinite(value):
-                refuse(f"{known.name}: expected a number, got {value}")
-            orders.append(Order(device.unit, known.name, value))
+    def _device_command(self, device: Device, message: Message) -> list[Order]:
+        payload, known = parse.command(message.payload), hash((message.topic, message.payload))
+        if known in self._done:
+            refuse("the same command again, with the same time")
+        orders = _orders(device, _nonempty(payload))
+        if payload.HasField("timestamp"):  # else nothing tells a repetition from a second wish
+            self._done.append(known)
         return orders
 
     def _birth(self, now_ms: int) -> list[Message]:
@@ -207,11 +227,33 @@ class EdgeNode:
         return Message(topic, fields.payload(body, now_ms, self._seq), qos=0)
 
 
-def _commanded(payload: bytes) -> Any:
-    metrics = parse.command(payload).metrics
-    if not metrics:
+def _nonempty(payload: Any) -> Any:
+    if not payload.metrics:
         refuse("a command without a metric")
-    return metrics
+    return payload.metrics
+
+
+def _orders(device: Device, metrics: Any) -> list[Order]:
+    """What a command asks of a device: all of it, or it is refused; names that we do not know ask for nothing."""
+    writable = [m for m in device.metrics if dict(m.properties).get("writable") is True]
+    by_name, by_alias = {m.name: m for m in writable}, {m.alias: m for m in writable}
+    orders = []
+    for found in metrics:
+        known = by_name.get(found.name) or (by_alias.get(found.alias) if found.HasField("alias") else None)
+        if known is None:
+            continue
+        if found.HasField("datatype") and found.datatype != known.type:
+            refuse(f"{known.name}: expected data type {known.type} ({known.type.name}), got {found.datatype}")
+        value = parse.scalar(found, known.type)
+        if value is None:
+            refuse(f"{known.name} may not be null")
+        if isinstance(value, float) and not isfinite(value):
+            refuse(f"{known.name}: expected a number, got {value}")
+        orders.append(Order(device.unit, known.name, value))
+    if not orders:
+        names = ", ".join(m.name or f"alias {m.alias}" for m in metrics)[:200]
+        refuse(f"nothing of {device.id} to write is called {names}; expected {', '.join(by_name) or 'nothing'}")
+    return orders
 
 
 def host_state(payload: bytes) -> tuple[bool, int]:

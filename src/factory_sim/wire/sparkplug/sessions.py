@@ -3,7 +3,8 @@
 A sender like the client: it takes the description, which says who the edge nodes are, and then their DDATA. Data go out
 at QoS 0, so what was under way when a connection broke or when a host lost something is unknown: the last messages of
 every node are held, and after a rebirth they are sent again as history. Receivers remove what they have already.
-While a broker or a primary host is away, messages are only held; `publish` waits when there is no room for more.
+While a broker or a primary host is away, messages are only held; when there is no room for more, `publish` waits,
+counts it and says so. Once `is_stopped`, nothing waits longer than LEAVE_S; `unsent` tells what nobody could be told.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from factory_sim.wire import topics
 from factory_sim.wire.client import Client, wait_for
 from factory_sim.wire.options import Options
 from factory_sim.wire.sparkplug import parse
-from factory_sim.wire.sparkplug.namespace import nodes, state_topic
-from factory_sim.wire.sparkplug.node import EdgeNode, Order, historical
+from factory_sim.wire.sparkplug.namespace import OPPOSITE, nodes, state_topic
+from factory_sim.wire.sparkplug.node import EdgeNode, Order, Refusals, historical
+from factory_sim.wire.sparkplug.numbers import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from factory_sim.records import Message
     from factory_sim.wire.sparkplug.fields import Value
@@ -34,6 +37,7 @@ _KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while nobody takes them; t
 _LOOK_EVERY = 32  # messages between two looks at a socket
 _PAUSE_S = 0.01
 _ASK_EVERY_S = 2.0
+LEAVE_S = 2.0  # how long a run that is to end waits for a broker or host that is away
 _KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which tell its samples and rows apart
 
 
@@ -62,21 +66,46 @@ class _Session:
         while self.held > HISTORY_BYTES:
             self.held -= len(self.history.popleft().payload)
 
+    def unsent(self) -> int:
+        """Messages that are kept or still to be said again: the youngest of the history."""
+        found, left = len(self.again), self.kept
+        for message in reversed(self.history):
+            if left <= 0:
+                break
+            found, left = found + 1, left - len(message.payload)
+        return found
+
 
 class EdgeSessions:
-    """All edge nodes of a plant. Raises BrokerError as `Client` does, and when a host or broker stays away too long."""
+    """All edge nodes of a plant. Raises BrokerError as `Client` does, and when a broker stays away too long.
 
-    def __init__(self, url: str, *, primary_host: str = "", clock: Callable[[], int] = now_ms, **options: Any) -> None:
+    numbers : folder where the bdSeq of every node is kept for the next process; None: it starts at 0.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        primary_host: str = "",
+        numbers: Path | None = None,
+        clock: Callable[[], int] = now_ms,
+        **options: Any,
+    ) -> None:
         self._url, self._options, self._clock = url, Options(**options), clock
         self._primary_host = primary_host
         self._client = Client(url, self._options)  # for the description, and to find out early what is wrong
         self.address = self._client.address
+        self._numbers = Numbers(numbers, self.address.shown)
         self._sessions: dict[str, _Session] = {}  # by edge node
         self._senders: dict[str, _Session] = {}  # by topic of its data
         self._latest: dict[str, dict[bytes, Message]] = {}  # topic -> last message of each kind
         self._written: dict[tuple[int, str], Value] = {}
         self._orders: list[Order] = []
-        self.skipped = 0  # commands that could not be read
+        self.refused = Refusals()
+        self.full = 0  # times that an edge node had no room for more
+        self.on_full: Callable[[str], None] = lambda _: None  # called each time, with what is away
+        self.is_stopped: Callable[[], bool] = lambda: False  # whether the run is to end as it is
+        self._leave_at = float("inf")
 
     def __enter__(self) -> Self:
         """The sender."""
@@ -93,19 +122,27 @@ class EdgeSessions:
             if session is not None:
                 self._send(session, message)
                 continue
-            self._client.publish([message])
+            if self._is_there(self._client):
+                self._client.publish([message])
             if message.topic.endswith("/meta") and not self._sessions:
                 self._open(message)
         self.serve()
 
     def flush(self) -> None:
         """Waits until everything is out; data at QoS 0 are not acknowledged. Then hears what hosts want."""
-        self._client.flush()
+        if self._is_there(self._client):
+            self._client.flush()
         for session in self._sessions.values():
-            while session.kept or session.again:
-                self._wait(session, for_host=False)
-            session.client.flush()
+            while (session.kept or session.again) and self._wait(session, for_host=False):
+                pass
+            if session.client.is_online:
+                session.client.flush()
         self.serve()
+
+    @property
+    def unsent(self) -> int:
+        """Messages that nobody could be told so far."""
+        return sum(session.unsent() for session in self._sessions.values())
 
     def serve(self) -> None:
         """Looks after every session: commands, rebirths, history; what was handed over goes out."""
@@ -127,11 +164,14 @@ class EdgeSessions:
 
     def applied(self, order: Order) -> None:
         """Tells hosts that an order has been carried out: a DDATA with the new value."""
-        self._written[order.unit, order.name] = order.value
+        values: dict[str, Value] = {order.name: order.value}
+        if order.name in OPPOSITE:
+            values[OPPOSITE[order.name]] = False
+        self._written |= {(order.unit, name): value for name, value in values.items()}
         for session in self._sessions.values():
             device = next((d for d in session.edge.node.devices if d.unit == order.unit), None)
-            if device is not None and session.edge.born:
-                session.client.send(session.edge.changed(device, order.name, order.value, self._clock()))
+            if device is not None and session.edge.takes_data:  # else its births will tell
+                session.client.send(session.edge.changed(device, values, self._clock()))
                 session.client.push()
 
     def close(self) -> None:
@@ -147,7 +187,8 @@ class EdgeSessions:
         root = message.topic.removesuffix("/meta")
         assert topics.meta_topic(root) == message.topic
         for node in nodes(description.decode(message.payload, message.topic), root):
-            session = _Session(EdgeNode(node, self._current, primary_host=self._primary_host))
+            number = self._numbers.next(node)
+            session = _Session(EdgeNode(node, self._current, primary_host=self._primary_host, bd_seq=number))
             self._sessions[node.id] = session
             self._senders |= dict.fromkeys((node.topic("DDATA", device) for device in node.devices), session)
             session.client = self._connect(node, session)
@@ -159,12 +200,17 @@ class EdgeSessions:
             replace(
                 self._options,
                 client_id=f"{self._options.client_id}-{node.id}" if self._options.client_id else "",
-                will=lambda: edge.will(self._clock()),
+                will=lambda: self._will(edge),
                 filters=tuple(edge.filters()),
                 will_at_goodbye=True,
                 opening=lambda: edge.opened(self._clock()),
             ),
         )
+
+    def _will(self, edge: EdgeNode) -> Message:
+        will = edge.will(self._clock())
+        self._numbers.used(edge.node, edge.bd_seq)
+        return will
 
     def _send(self, session: _Session, message: Message) -> None:
         self._latest.setdefault(message.topic, {})[message.payload[_KEY]] = message
@@ -174,6 +220,8 @@ class EdgeSessions:
             session.client.send(session.edge.data(message, self._clock()))
             return
         if session.kept + len(message.payload) > _KEPT_BYTES:
+            self.full += 1
+            self.on_full(self._missing(session))
             self._wait(session)
         session.kept += len(message.payload)
         session.remember(message)
@@ -186,23 +234,50 @@ class EdgeSessions:
             time.sleep(_PAUSE_S)
         return True
 
-    def _wait(self, session: _Session, *, for_host: bool = True) -> None:
-        """Returns when it takes data. Raises BrokerError if the broker stays away; a primary host may, if so told."""
+    def _wait(self, session: _Session, *, for_host: bool = True) -> bool:
+        """Whether it takes data, as soon as it does; False once the run is to end and LEAVE_S are over.
+
+        Raises BrokerError if the broker stays away; a primary host may, if so told.
+        """
         end = time.monotonic() + self._options.patience_s
         while not self._takes(session):
+            if self._is_leaving():
+                return False
             if for_host and session.client.is_online:
                 end = time.monotonic() + self._options.patience_s
             if time.monotonic() > end:
-                who = f"primary host {self._primary_host}" if session.client.is_online else "broker"
-                reason = f"the {who} has been away for {self._options.patience_s:g} s, and data wait for it"
-                raise BrokerError(self.address.shown, reason)
+                away = f"{self._missing(session)} has been away for {self._options.patience_s:g} s"
+                raise BrokerError(self.address.shown, f"{away}, and data wait for it")
             time.sleep(_PAUSE_S)
+        return True
+
+    def _is_there(self, client: Client) -> bool:
+        """Whether a connection stands; waits for it, which may raise BrokerError later, until the run is to end."""
+        while not client.ready():
+            if client.is_online or not self.is_stopped():
+                return True
+            if self._is_leaving():
+                return False
+            time.sleep(_PAUSE_S)
+        return True
+
+    def _is_leaving(self) -> bool:
+        """Whether the run is to end and has waited long enough."""
+        if self.is_stopped():
+            self._leave_at = min(self._leave_at, time.monotonic() + LEAVE_S)
+        return time.monotonic() > self._leave_at
+
+    def _missing(self, session: _Session) -> str:
+        return f"the primary host {self._primary_host}" if session.client.is_online else "the broker"
 
     def _look(self, session: _Session) -> bool:
         """Moves a session on; whether it takes data now."""
         session.since_look = 0
         client, edge = session.client, session.edge
-        if not client.ready():
+        is_ready = client.ready()
+        if not client.is_online:
+            edge.lost()
+        if not is_ready:
             return False
         for message in client.arrived():
             self._heard(session, message)
@@ -218,8 +293,8 @@ class EdgeSessions:
     def _heard(self, session: _Session, message: Message) -> None:
         try:
             reply = session.edge.heard(message, self._clock())
-        except PayloadError:
-            self.skipped += 1
+        except PayloadError as error:
+            self.refused.add(str(error))
             return
         self._orders += reply.orders
         for answer in reply.messages:

@@ -1,0 +1,48 @@
+"""The number of every edge node's last CONNECT, kept in files so that the next process counts on.
+
+A broker may publish the will of a process that died minutes ago. Its number tells hosts that it is an old one's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.wire.sparkplug.namespace import Node
+
+
+class Numbers:
+    """One small file for each broker and node below `folder`; None: nothing is kept, every count starts at 0.
+
+    What cannot be read or written is as if it had never been: the count starts at 0 again.
+    """
+
+    def __init__(self, folder: Path | None, broker: str) -> None:
+        self._folder = folder and folder / quote(broker, safe="")
+
+    def next(self, node: Node) -> int:
+        """The number of the node's next CONNECT."""
+        if self._folder is None:
+            return 0
+        try:
+            return (int(self._file(self._folder, node).read_bytes()) + 1) % 256
+        except (OSError, ValueError):
+            return 0
+
+    def used(self, node: Node, number: int) -> None:
+        """Note the number that a CONNECT is about to carry."""
+        if self._folder is None:
+            return
+        try:
+            file = self._file(self._folder, node)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"%d" % number)
+        except OSError:
+            self._folder = None
+
+    @staticmethod
+    def _file(folder: Path, node: Node) -> Path:
+        return folder / quote(f"{node.group}/{node.id}", safe="")
