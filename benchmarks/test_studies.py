@@ -11,8 +11,8 @@ from stretch import QUICK
 
 from factory_sim.sim import engines
 from factory_sim.study.api import made
-from factory_sim.study.compare import line_rate
 from factory_sim.study.design import Variant
+from factory_sim.study.pairing import line_rate
 from factory_sim.study.run import Request, Watcher
 
 if TYPE_CHECKING:

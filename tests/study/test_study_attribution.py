@@ -15,7 +15,7 @@ from study_lines import game
 
 from factory_sim.analysis.paired import percent
 from factory_sim.study.attribute import EXACT, SAMPLED, attribution, prepare
-from factory_sim.study.compare import line_rate
+from factory_sim.study.pairing import line_rate
 from factory_sim.study.run import Watcher
 
 if TYPE_CHECKING:

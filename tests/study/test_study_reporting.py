@@ -10,7 +10,7 @@ import pytest
 
 from factory_sim.cli import main
 from factory_sim.plant.states import State
-from factory_sim.study import compare, pictures, store
+from factory_sim.study import pairing, pictures, store
 from factory_sim.study.reporting import _welch, report_data
 from factory_sim.views import palette
 from factory_sim.views.report import html
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.study.api import Comparison
-    from factory_sim.views.report import ReportData
+    from factory_sim.views.report_data import ReportData
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, f
 
 
 def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: Comparison) -> None:
-    base = compare.base_of(finished.study)
+    base = pairing.base_of(finished.study)
     output = data.sides[0].output
     assert output is not None
     known = [value for value in output.mean if value is not None]

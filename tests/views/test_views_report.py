@@ -15,7 +15,8 @@ import pytest
 from report_sample import NASTY, NOTHING, around
 
 from factory_sim.views import palette, wording
-from factory_sim.views.report import Estimate, ReportData, Row, html
+from factory_sim.views.report import html
+from factory_sim.views.report_data import Estimate, ReportData, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,8 +126,7 @@ def test_what_a_study_does_not_hold_is_said(sample: ReportData) -> None:
 def test_three_scenarios_have_a_table_each(sample: ReportData) -> None:
     third = replace(sample.sides[1], name="third", title="A third way")
     rows = tuple(
-        replace(r, values=(*r.values, r.values[1]), changes_pct=(*r.changes_pct, r.changes_pct[1]), p_values=())
-        for r in sample.rows
+        replace(r, values=(*r.values, r.values[1]), changes_pct=(*r.changes_pct, r.changes_pct[1])) for r in sample.rows
     )
     page = Reader(html(replace(sample, sides=(*sample.sides, third), rows=rows)))
     assert sum(tag == "table" and a.get("class") == "comparison" for tag, a in page.elements) == 2
@@ -162,17 +162,18 @@ def test_changes_have_a_sign_unless_they_are_nothing(value: float, said: str) ->
 
 
 @pytest.mark.parametrize(
-    ("better", "change", "p", "said"),
+    ("better", "change", "said"),
     [
-        (1, around(5.0), 0.01, "better"),
-        (-1, around(5.0), 0.01, "worse"),
-        (0, around(5.0), 0.01, "changed"),
-        (1, around(5.0), 0.2, "unclear"),
-        (1, NOTHING, 0.01, "unclear"),
+        (1, around(5.0), "better"),
+        (-1, around(5.0), "worse"),
+        (0, around(5.0), "changed"),
+        (1, around(0.5), "unclear"),
+        (1, Estimate(0.0, 0.0, 0.0), "unclear"),
+        (1, NOTHING, "unclear"),
     ],
 )
-def test_a_verdict_needs_a_joint_significance(better: int, change: Estimate, p: float, said: str) -> None:
-    row = Row("x", "x", "", better, (around(1), around(1)), (Estimate(0, 0, 0), change), (1.0, p))
+def test_a_verdict_needs_an_interval_without_nothing_in_it(better: int, change: Estimate, said: str) -> None:
+    row = Row("x", "x", "", better, (around(1), around(1)), (Estimate(0, 0, 0), change))
     assert wording.verdict(row, 1) == said
 
 

@@ -13,7 +13,7 @@ from factory_sim.views.report import html
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.views.report import ReportData
+    from factory_sim.views.report_data import ReportData
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 CHROMIUM = Path("/usr/bin/chromium")

@@ -189,8 +189,8 @@ def why(
     options.compiled(engine)
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
-    from factory_sim.study.compare import pairs
     from factory_sim.study.design import BASE, SCENARIO, Variant
+    from factory_sim.study.pairing import pairs
     from factory_sim.study.run import Request, begin, opened, run
     from factory_sim.study.store import StudyError, is_study
 
@@ -279,7 +279,7 @@ def watched(file: Path | None = None) -> Iterator[Watcher]:
     """Progress with the time left, on standard error; Ctrl-C ends with what is kept."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from factory_sim.study.compare import line_rate, scenarios_of
+    from factory_sim.study.pairing import line_rate, scenarios_of
     from factory_sim.study.run import Watcher
 
     console = options.console()

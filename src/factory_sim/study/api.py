@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.study import attribute, compare, store, why
 from factory_sim.study.cluster import hired
 from factory_sim.study.design import BASE, Bench
+from factory_sim.study.pairing import pairs, scenarios_of
 from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
 from factory_sim.study.store import Store
 from factory_sim.views.frames import trial_frame
@@ -43,7 +44,7 @@ class Comparison:
         """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
         with _hired(self.request) as pool, session_in(self.file, pool, Watcher()) as session:
             name = arm or session.names(BASE)[0]
-            why.prepare(session, name, len(compare.pairs(session.study, name)), top)
+            why.prepare(session, name, len(pairs(session.study, name)), top)
             return why.why(session.study, name, top)
 
 
@@ -65,7 +66,7 @@ def made(request: Request, watcher: Watcher, budget_s: float | None = None, *, a
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, request)
-            for arm in compare.scenarios_of(session.study) if attribution else []:
+            for arm in scenarios_of(session.study) if attribution else []:
                 attribute.prepare(session, arm, budget_s)
             return Comparison(session.study, session.kept.path, request)
 

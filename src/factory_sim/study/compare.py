@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import Interval, difference, holm, interval, p_value, percent
+from factory_sim.analysis.paired import difference, interval, percent
 from factory_sim.study import attribute, store
-from factory_sim.study.design import BASE, SCENARIO
+from factory_sim.study.pairing import CONFIDENCE, RATE, as_dict, base_of, finite, pairs, scenarios_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.records import F8, Arm, Study, Trial
 
-CONFIDENCE = 0.95
-RATE = "good_parts_per_h"
 # name in the answer -> KPI of the line; every other KPI of the line has its own name
 _RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}
 _NO_QUANTITY = {"constraint", "constraint_by_active_period"}  # numbers of operations
-# What tables show, and so what p-values are adjusted over
-SHOWN = (
-    "line_rate_pct", "station_time_pct", "station_rate_pct", "station_oee_pct", "oee_pct", "wip_pct", "lead_time_pct",
+RESPONSE = "line_rate_pct"  # the primary one: its interval is not widened by what stands beside it
+# What tables show beside it: their intervals hold together
+BESIDE = (
+    "station_time_pct", "station_rate_pct", "station_oee_pct", "oee_pct", "wip_pct", "lead_time_pct",
     "kwh_per_part_pct", "cost_per_part_pct",
 )  # fmt: skip
-
-
-def base_of(study: Study) -> Arm:
-    """The arm that the others are compared with."""
-    return next(arm for arm in study.arms.values() if arm.role == BASE)
-
-
-def scenarios_of(study: Study) -> list[Arm]:
-    """The compared arms."""
-    return [arm for arm in study.arms.values() if arm.role == SCENARIO]
-
-
-def pairs(study: Study, *arms: str) -> list[int]:
-    """Replications that all these arms have finished."""
-    return sorted(
-        r for name, r in study.trials if name == arms[0] and all((other, r) in study.trials for other in arms[1:])
-    )
-
-
-def line_rate(study: Study, scenario: str) -> Interval:
-    """Change of good parts per planned hour against the base [%]."""
-    base = base_of(study).name
-    found = pairs(study, base, scenario)
-    return percent(line_values(study, base, RATE, found), line_values(study, scenario, RATE, found))
-
-
-def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -> F8:
-    """A KPI of the line by replication, shape (n,)."""
-    return np.array([study.trials[arm, r].line[kpi] for r in replications], np.float64)
 
 
 def path_shares(study: Study, arm: str) -> F8:
@@ -71,7 +40,6 @@ def constraint(study: Study, arm: str) -> str:
 def answer(study: Study) -> dict[str, Any]:
     """Everything that `--json` writes (docs/studies.md): the first scenario at the top, all of them in `scenarios`."""
     each = {arm.name: scenario_answer(study, arm) for arm in scenarios_of(study)}
-    _adjust(each)
     setting = store.setting_of(study)
     about = {
         "seed": setting.seed, "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
@@ -82,7 +50,7 @@ def answer(study: Study) -> dict[str, Any]:
 
 
 def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
-    """One scenario against the base. `p` of the changes is not adjusted yet."""
+    """One scenario against the base."""
     base = base_of(study)
     found = pairs(study, base.name, arm.name)
     before, after = ([study.trials[name, r] for r in found] for name in (base.name, arm.name))
@@ -98,7 +66,7 @@ def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "station": station,
         "currency": base.currency,
-        "change": {name: _change(*values) for name, values in quantities.items()},
+        "change": {name: _change(*values, _confidence(study, name)) for name, values in quantities.items()},
         "before": {name: as_dict(interval(values[0])) for name, values in quantities.items()},
         "after": {name: as_dict(interval(values[1])) for name, values in quantities.items()},
         "constraint": {"before": constraint(study, base.name), "after": constraint(study, arm.name)},
@@ -134,32 +102,18 @@ def _series(trials: Sequence[Trial], arm: Arm, name: str, station: str) -> F8:
     return 3600 / values if name == "station_rate_pct" else values
 
 
-def _change(before: F8, after: F8) -> dict[str, float | None] | None:
-    """Mean, interval and p-value of a change [%]; None where one side is not defined or nothing to begin with."""
+def _confidence(study: Study, name: str) -> float:
+    """Of the interval of a change by itself: the line rates hold together, and so does what is shown beside them."""
+    if name == RESPONSE:
+        return together(study)
+    return together(study, len(BESIDE)) if name in BESIDE else CONFIDENCE
+
+
+def _change(before: F8, after: F8, confidence: float) -> dict[str, float | None] | None:
+    """Mean and interval of a change [%]; None where one side is not defined or nothing to begin with."""
     if not len(before) or not (np.isfinite(before).all() and np.isfinite(after).all()) or before.sum() == 0:
         return None
-    return as_dict(percent(before, after)) | {"p": p_value(after - before)}
-
-
-def as_dict(found: Interval) -> dict[str, float | None]:
-    """An interval as JSON has it: None for what is infinite or not defined."""
-    return {name: finite(getattr(found, name)) for name in ("mean", "low", "high")}
-
-
-def finite(value: float) -> float | None:
-    """The value, None when it is infinite or not a number."""
-    return value if math.isfinite(value) else None
-
-
-def _adjust(answers: dict[str, dict[str, Any]]) -> None:
-    """Holm's p-values over everything that is shown together, in place of the single ones."""
-    shown = [change for each in answers.values() for name in SHOWN if (change := each["change"].get(name)) is not None]
-    for change, p in zip(shown, holm([each["p"] for each in shown]).tolist(), strict=True):
-        change["p_holm"] = p
-    for each in answers.values():
-        for change in each["change"].values():
-            if change is not None:
-                change.pop("p")
+    return as_dict(percent(before, after, confidence)) | {"confidence": confidence}
 
 
 def payback(before: Sequence[Trial], after: Sequence[Trial], arm: Arm) -> dict[str, float | None] | None:

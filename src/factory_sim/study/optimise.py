@@ -16,8 +16,8 @@ import numpy as np
 from factory_sim.analysis.paired import interval
 from factory_sim.study import goals, plans, ranking, search
 from factory_sim.study.cluster import hired
-from factory_sim.study.compare import as_dict, base_of, line_values
 from factory_sim.study.design import Bench, variant_of
+from factory_sim.study.pairing import as_dict, base_of, line_values
 from factory_sim.study.ranking import Rule, Selection
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sensitivity import weights

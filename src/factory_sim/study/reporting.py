@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.paired import interval
-from factory_sim.study import compare, store, why
+from factory_sim.study import compare, pairing, store, why
 from factory_sim.study.pictures import STEP_S
 from factory_sim.study.store import StudyError
 from factory_sim.views import palette
-from factory_sim.views.report import (
-    Attribution,
-    Band,
-    Estimate,
-    Limit,
-    Lost,
-    Machine,
-    ReportData,
-    Row,
-    Share,
-    Side,
-)  # fmt: skip
+from factory_sim.views import report_data as page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,13 +41,13 @@ COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
 REST = "vehicles, robots, building"
 GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
 SMOOTH = 6  # bins on either side, in Welch's moving average
-NO_CHANGE = Estimate(0.0, 0.0, 0.0)
+NO_CHANGE = page.Estimate(0.0, 0.0, 0.0)
 
 
-def report_data(study: Study, path: Path) -> ReportData:
+def report_data(study: Study, path: Path) -> page.ReportData:
     """All that the page shows. Raises StudyError when a compared plant has no finished trial."""
-    arms = [compare.base_of(study), *compare.scenarios_of(study)]
-    found = {arm.name: compare.pairs(study, arm.name) for arm in arms}
+    arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
+    found = {arm.name: pairing.pairs(study, arm.name) for arm in arms}
     if empty := [name for name, replications in found.items() if not replications]:
         msg = f"{path}: no trial of {', '.join(empty)} has finished; run the command that made the study again"
         raise StudyError(msg)
@@ -66,9 +55,9 @@ def report_data(study: Study, path: Path) -> ReportData:
     answers = [answer["scenarios"][arm.name] for arm in arms[1:]]
     base, setting = arms[0], store.setting_of(study)
     operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
-    return ReportData(
+    return page.ReportData(
         plant=base.title, study=path.name, digest=answer["study"]["digest"],
-        replications=min(map(len, found.values())), seed=setting.seed, confidence=compare.CONFIDENCE,
+        replications=min(map(len, found.values())), seed=setting.seed, confidence=pairing.CONFIDENCE,
         warm_up_s=setting.warm_up_s, duration_s=setting.duration_s, currency=base.currency,
         sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
         rows=tuple(_rows(study, base, answers)),
@@ -89,11 +78,12 @@ def _how(about: Mapping[str, Any]) -> str:
     return told if about["settled"] else f"{told}; the pilots were too short to be sure"
 
 
-def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[Row]:
+def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[page.Row]:
     """The compared quantities; of a study without scenarios, the base's line rate."""
     if not answers:
-        rate = interval(compare.line_values(study, base.name, compare.RATE, compare.pairs(study, base.name)))
-        return [Row("good_parts_per_h", "good parts per planned hour", "parts/h", 1, (_estimate(rate),), (NO_CHANGE,))]
+        rate = interval(pairing.line_values(study, base.name, pairing.RATE, pairing.pairs(study, base.name)))
+        key, label, unit, better, _ = ROWS[compare.RESPONSE]
+        return [page.Row(key, label, unit, better, (_estimate(rate),), (NO_CHANGE,))]
     words = {"station": answers[0]["station"], "currency": base.currency}
     rows = []
     for name, (key, label, unit, better, factor) in ROWS.items():
@@ -102,31 +92,30 @@ def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list
         values = (answers[0]["before"][name], *(each["after"][name] for each in answers))
         changes = [each["change"][name] for each in answers]
         rows.append(
-            Row(
+            page.Row(
                 key,
                 label.format(**words),
                 unit.format(**words),
                 better,
                 tuple(_estimate(each, factor) for each in values),
                 (NO_CHANGE, *map(_estimate, changes)),
-                (1.0, *(change["p_holm"] for change in changes)),
             )
         )
     return rows
 
 
-def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> Side:
-    trials = [study.trials[arm.name, r] for r in compare.pairs(study, arm.name)]
+def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side:
+    trials = [study.trials[arm.name, r] for r in pairing.pairs(study, arm.name)]
     limits = why.why(study, arm.name)
     output, wip = _courses(study, arm, trials)
     payback = answer["payback_years"] if answer else None
-    return Side(
+    return page.Side(
         name=arm.name, title=arm.title if arm.title and not arm.overrides else arm.name, digest=arm.digest,
         constraint=_titled(arm, limits["constraint"] or ""), question=arm.question, changes=arm.groups,
         limits=tuple(_limit(arm, row) for row in limits["operations"]), next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
-            Machine(name, f"{arm.operations[i]} {arm.operation_titles[i]}".strip(), arm.operation_sections[i])
+            page.Machine(name, f"{arm.operations[i]} {arm.operation_titles[i]}".strip(), arm.operation_sections[i])
             for name, i in zip(arm.machines, arm.machine_operations, strict=True)
         ),
         states=_states(trials), losses=_losses(trials), energy=_energy(trials),
@@ -144,9 +133,9 @@ def _titled(arm: Arm, operation: str) -> str:
     return f"{operation} {arm.operation_titles[arm.operations.index(operation)]}".strip()
 
 
-def _limit(arm: Arm, row: Mapping[str, Any]) -> Limit:
+def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
     worth = row["one_second_less"]
-    return Limit(
+    return page.Limit(
         row["operation"], row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
         _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
         {label: row["ranks"][name] for name, label in DETECTORS.items() if row["ranks"].get(name) is not None},
@@ -162,13 +151,14 @@ def _next(arm: Arm, limits: Mapping[str, Any]) -> str:
     )
 
 
-def _attribution(answer: Mapping[str, Any] | None) -> Attribution | None:
+def _attribution(answer: Mapping[str, Any] | None) -> page.Attribution | None:
     if not answer or not answer["attribution"]:
         return None
-    shares = [Share(name, _estimate(each), each["least"], each["most"]) for name, each in answer["attribution"].items()]
+    parts = answer["attribution"].items()
+    shares = [page.Share(name, _estimate(each), each["least"], each["most"]) for name, each in parts]
     shares.sort(key=lambda share: -share.earned.mean)
     total, how, pairs = answer["change"]["line_rate_pct"], answer["attribution_method"], answer["attribution_pairs"]
-    return Attribution(_estimate(total), tuple(shares), how, pairs)
+    return page.Attribution(_estimate(total), tuple(shares), how, pairs)
 
 
 def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
@@ -181,16 +171,16 @@ def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
     return tuple(map(tuple, np.array(columns).T.tolist()))
 
 
-def _losses(trials: Sequence[Trial]) -> tuple[Lost, ...]:
+def _losses(trials: Sequence[Trial]) -> tuple[page.Lost, ...]:
     kept = [t.losses for t in trials if t.losses]
     total: dict[tuple[str, str, str], float] = {}
     for losses in kept:
         for section, reason, by, hours in losses:
             total[section, reason, by] = total.get((section, reason, by), 0.0) + hours / len(kept)
-    return tuple(Lost(*key, hours) for key, hours in sorted(total.items(), key=lambda item: (-item[1], item[0])))
+    return tuple(page.Lost(*key, hours) for key, hours in sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
+def _energy(trials: Sequence[Trial]) -> dict[str, page.Estimate]:
     """KWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
     good = np.array([t.line["good_parts"] for t in trials])
     good[good == 0] = math.nan
@@ -199,7 +189,7 @@ def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
     return {cause: _mean(values) for cause, values in by.items()} | {REST: _mean(rest)}
 
 
-def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]:
+def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
     """Output interval of planned time and parts inside, over the window, in groups of bins."""
     setting = store.setting_of(study)
     first = round(setting.warm_up_s / setting.bin_s)
@@ -223,7 +213,7 @@ def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
     return open_s
 
 
-def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]:
+def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
     """Good parts per planned hour from the empty line on, and its moving average, narrower at the beginning.
 
     No value where production is not planned, none of the average at the end.
@@ -235,27 +225,28 @@ def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[Band, Band]
     reach = [min(i, SMOOTH) for i in range(max(len(out) - SMOOTH, 0))]
     spans = [slice(i - r, i + r + 1) for i, r in enumerate(reach)]
     per_h = [_rate(made, s) if s > bin_s / 2 else None for made, s in zip(out.tolist(), open_s.tolist(), strict=True)]
-    return Band(tuple(per_h)), Band(tuple(_rate(float(out[span].sum()), float(open_s[span].sum())) for span in spans))
+    smooth = [_rate(float(out[span].sum()), float(open_s[span].sum())) for span in spans]
+    return page.Band(tuple(per_h)), page.Band(tuple(smooth))
 
 
 def _rate(parts: float, open_s: float) -> float | None:
     return 3600 * parts / open_s if open_s else None
 
 
-def _band(values: F8) -> Band:
+def _band(values: F8) -> page.Band:
     """By point of values (n_replications, n_points); NaN in any replication is no value."""
     found = [interval(column) for column in values.T]
-    return Band(*(tuple(compare.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
+    return page.Band(*(tuple(pairing.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
 
 
-def _mean(values: Sequence[float] | F8) -> Estimate:
+def _mean(values: Sequence[float] | F8) -> page.Estimate:
     return _estimate(interval(values))
 
 
-def _estimate(found: Any, factor: float = 1.0) -> Estimate:
+def _estimate(found: Any, factor: float = 1.0) -> page.Estimate:
     """Of an interval, or of one as JSON has it."""
     mean, low, high = (found[k] if isinstance(found, dict) else getattr(found, k) for k in ("mean", "low", "high"))
-    return Estimate(
+    return page.Estimate(
         factor * mean if mean is not None else math.nan,
         factor * low if low is not None else -math.inf,
         factor * high if high is not None else math.inf,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study import design, store, warmup
-from factory_sim.study.compare import line_rate
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
+from factory_sim.study.pairing import line_rate
 from factory_sim.study.pool import Pool, Task
 from factory_sim.study.store import Store, StudyError
 from factory_sim.study.trials import BINS, Setting

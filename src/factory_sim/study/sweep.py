@@ -12,8 +12,8 @@ from factory_sim.analysis.paired import holm, interval, p_value, percent
 from factory_sim.doors import KPIS
 from factory_sim.study import plans, sampling, sensitivity, store
 from factory_sim.study.cluster import hired
-from factory_sim.study.compare import as_dict, base_of, finite, line_values, pairs
 from factory_sim.study.design import BASE, Bench, Variant
+from factory_sim.study.pairing import as_dict, base_of, finite, line_values, pairs
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sampling import GRID, SOBOL
 from factory_sim.study.store import StudyError

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import difference, holm, interval, p_value
+from factory_sim.analysis.paired import bonferroni, difference, interval
 from factory_sim.study import design
-from factory_sim.study.compare import as_dict, constraint, line_values, pairs, path_shares
+from factory_sim.study.compare import constraint, path_shares
+from factory_sim.study.pairing import CONFIDENCE, as_dict, line_values, pairs
 
 if TYPE_CHECKING:
     from factory_sim.records import F8, Arm, Study
@@ -46,18 +47,18 @@ def why(study: Study, name: str, top: int = TOP) -> dict[str, Any]:
     if not first:
         return {"of": name, "replications": len(pairs(study, name)), "constraint": None, "operations": [], "next": None}
     shares, ranks = path_shares(study, name), ranks_of(study, name)
-    probes = _probes(study, name)
+    probes, order = _probes(study, name), ranked(study, name)[:top]
+    confidence = bonferroni(CONFIDENCE, sum(("less", arm.operations[i]) in probes for i in order))
     rows: list[dict[str, Any]] = [
         {
             "operation": arm.operations[i],
             "title": arm.operation_titles[i],
             "critical_path_share": as_dict(interval(shares[:, i])),
             "ranks": {detector: ranks[detector][i] for detector in DETECTORS},
-            "one_second_less": _worth(study, arm, probes.get(("less", arm.operations[i]))),
+            "one_second_less": _worth(study, arm, probes.get(("less", arm.operations[i])), confidence),
         }
-        for i in ranked(study, name)[:top]
+        for i in order
     ]
-    _adjust([row["one_second_less"] for row in rows if row["one_second_less"]])
     return {
         "of": name,
         "replications": len(pairs(study, name)),
@@ -115,7 +116,7 @@ def _probes(study: Study, of: str) -> dict[tuple[str, str], Arm]:
     }
 
 
-def _worth(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
+def _worth(study: Study, arm: Arm, probe: Arm | None, confidence: float) -> dict[str, Any] | None:
     """Good parts more per shift, paired."""
     found = pairs(study, arm.name, probe.name) if probe else []
     if probe is None or len(found) < 2:
@@ -123,20 +124,13 @@ def _worth(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
     to_shift = SHIFT_H * 3600 / study.header["duration_s"]
     before, after = (to_shift * line_values(study, each.name, "good_parts", found) for each in (arm, probe))
     about = {"less_s": probe.probe["less_s"]} if probe.probe and "less_s" in probe.probe else {}
-    return {**as_dict(difference(before, after)), **about, "p": p_value(after - before)}
+    return {**as_dict(difference(before, after, confidence)), **about}
 
 
 def _next(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
-    worth = _worth(study, arm, probe)
+    worth = _worth(study, arm, probe, CONFIDENCE)
     if probe is None or worth is None:
         return None
-    del worth["p"]
     name = constraint(study, probe.name)
     share = path_shares(study, probe.name)[:, probe.operations.index(name)]
     return {"operation": name, "critical_path_share": as_dict(interval(share)), "parts_per_shift": worth}
-
-
-def _adjust(rows: list[dict[str, Any]]) -> None:
-    for row, p in zip(rows, holm([row["p"] for row in rows]).tolist(), strict=True):
-        row["p_holm"] = p
-        del row["p"]

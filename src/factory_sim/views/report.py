@@ -1,6 +1,6 @@
 """A study as one offline HTML file: words, tables and charts, with everything they need inside.
 
-`ReportData` is all that the page knows; the hallway `study` fills it from a saved study. Nothing is simulated here.
+`ReportData` is all that the page knows. Nothing is simulated here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -19,142 +19,9 @@ from markupsafe import Markup
 from factory_sim.views import palette, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from factory_sim.views.report_data import ReportData
 
 FORMAT = 1  # of the data inside the page
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its confidence interval; infinite ends where it cannot be told, NaN where there is no value."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One quantity of the line, compared."""
-
-    key: str  # "good_parts_per_h"
-    label: str
-    unit: str
-    better: int  # +1: more is better, -1: less, 0: neither
-    values: tuple[Estimate, ...]  # by side, the baseline first
-    changes_pct: tuple[Estimate, ...]  # by side, of the baseline: empty interval at 0
-    p_values: tuple[float, ...] = ()  # by side, adjusted for the number of rows; empty: not tested
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """An operation as a limit of the line."""
-
-    operation: str
-    title: str
-    section: str
-    path_share: Estimate  # of the critical path [1]
-    worth: Estimate | None = None  # good parts a shift, for one second less per cycle
-    ranks: Mapping[str, int] = field(default_factory=dict)  # by detector; 1: it names this operation
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Machine time lost, mean over replications [h in the window]."""
-
-    section: str
-    reason: str  # a key of palette.LOSS_REASONS
-    by: str  # whom or what it waited for; "" unknown
-    hours: float
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A quantity over time, mean over replications with its interval; None where there is no value."""
-
-    mean: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """One machine of the line."""
-
-    name: str
-    operation: str
-    section: str
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one group of changes earned [points of the line rate]."""
-
-    name: str
-    earned: Estimate
-    order_low: float = math.nan  # over all orders in which the changes could be made
-    order_high: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class Attribution:
-    """What earned how much of the change of the line rate; the means of the shares sum to the total's."""
-
-    total: Estimate
-    shares: tuple[Share, ...]
-    how: str  # "exact": every combination was simulated, or "sampled"
-    pairs: int  # in how many of the replications
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One scenario."""
-
-    name: str
-    title: str
-    digest: str
-    constraint: str  # the operation that limits the line: "OP410 Flank grinding"
-    question: str = ""
-    changes: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()  # largest share first
-    next_limit: str = ""  # what would limit the line if the first did not
-    attribution: Attribution | None = None
-    machines: tuple[Machine, ...] = ()
-    states: tuple[tuple[float, ...], ...] = ()  # by machine: shares of the window, as palette.MACHINE_STATES has them
-    losses: tuple[Lost, ...] = ()
-    energy: Mapping[str, Estimate] = field(default_factory=dict)  # cause -> kWh per good part
-    cost: Mapping[str, Estimate] = field(default_factory=dict)  # item -> currency per good part
-    output: Band | None = None  # output interval [s], of planned time
-    wip: Band | None = None  # parts inside
-    welch: tuple[Band, Band] | None = None  # output [good parts/h] from the start: as it is, and smoothed
-    strip: str = ""  # one digit (a State) a machine and step, machine after machine
-    payback_years: Estimate | None = None
-    investment: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportData:
-    """Everything the page shows. Times in seconds; the first side is the baseline."""
-
-    plant: str
-    study: str  # name of its file
-    digest: str
-    replications: int
-    seed: int
-    confidence: float
-    warm_up_s: float
-    duration_s: float
-    currency: str
-    sides: tuple[Side, ...]
-    rows: tuple[Row, ...]
-    versions: Mapping[str, str] = field(default_factory=dict)
-    warm_up_how: str = ""
-    series_step_s: float = 0.0
-    welch_step_s: float = 0.0
-    strip_step_s: float = 10.0
-    operations: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> title, section
-    pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
-    assumptions: tuple[str, ...] = ()
 
 
 def html(data: ReportData) -> str:

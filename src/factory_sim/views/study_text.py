@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-JOINTLY = 0.05
 # What a comparison shows: change -> (label, unit, form, factor)
 ROWS: dict[str, tuple[str, str, str, float]] = {
     "line_rate_pct": ("line: good parts per planned hour", "", ".2f", 1),
@@ -42,6 +41,7 @@ def answer_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     about = answer["study"]
     hours, warm_up = about["duration_s"] / 3600, about["warm_up_s"] / 3600
     dropped = f"{warm_up:.3g} h of warm-up ({_found(about['warm_up'])})"
+    lines.append(_promise(len(answer["scenarios"]), 100 * next(iter(answer["scenarios"].values()))["confidence"]))
     lines.append(f"Runs        seed {about['seed']}, windows of {hours:g} h after {dropped}")
     return lines
 
@@ -57,7 +57,7 @@ def _scenario(each: Mapping[str, Any], base: str) -> list[RenderableType]:
         lines.append(f"Payback     {_years(each['payback_years'])}")
     if each["attribution"]:
         how = f"{each['attribution_method']} Shapley values in {each['attribution_pairs']} pairs"
-        lines.append(f"Who earned it ({how}, points of the line rate)")
+        lines.append(f"Who earned it ({how}; points of the line rate, intervals hold together)")
         lines.append(_shares(each["attribution"]))
     return lines
 
@@ -71,9 +71,19 @@ def _table(each: Mapping[str, Any]) -> Table:
         if change is None:
             continue
         sides = [format(factor * each[side][name]["mean"], form) for side in ("before", "after")]
-        mark = "" if change["p_holm"] <= JOINTLY else "n.s."
-        table.add_row(label.format(**each), *sides, moved(change), mark)
+        table.add_row(label.format(**each), *sides, moved(change), _mark(change))
     return table
+
+
+def _promise(scenarios: int, percent: float) -> str:
+    rates = "the line rate's by itself" if scenarios == 1 else "the line rates' together"
+    return f"Intervals   {percent:g} %: {rates}, those of the other rows all together (Bonferroni); n.s.: holds 0"
+
+
+def _mark(change: Mapping[str, Any]) -> str:
+    """Whether an interval leaves it open that there is no change at all."""
+    low, high = change["low"], change["high"]
+    return "n.s." if low is None or high is None or low <= 0 <= high else ""
 
 
 def _shares(parts: Mapping[str, Mapping[str, float]]) -> Table:
@@ -122,7 +132,7 @@ def why_lines(found: Mapping[str, Any]) -> list[RenderableType]:
         f"{found['constraint']} limits {found['of']}: {share}{gain}",
         "",
         _ranking(found),
-        "",
+        "Intervals hold together with 95 % (Bonferroni); n.s.: holds 0." if worth else "",
     ]
     named = found["first_by"]
     others = ", ".join(f"{label} {named.get(detector, 'nobody')}" for detector, (label, _) in DETECTORS.items())
@@ -148,7 +158,6 @@ def _ranking(found: Mapping[str, Any]) -> Table:
     for row in found["operations"]:
         worth, path = row["one_second_less"], 100 * row["critical_path_share"]["mean"]
         ranks = [str(row["ranks"][detector] or "-") for detector in DETECTORS]
-        mark = "" if not worth or worth["p_holm"] <= JOINTLY else "n.s."
         value = moved(worth, "+.1f") + ("" if worth["less_s"] == 1 else f" ({_less(worth)})") if worth else "-"
-        table.add_row(row["operation"], f"{path:.1f}", value, mark, *ranks)
+        table.add_row(row["operation"], f"{path:.1f}", value, _mark(worth) if worth else "", *ranks)
     return table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from factory_sim.views.report import Estimate, Row
+    from factory_sim.views.report_data import Estimate, Row
 
 MINUS = "−"
 WIDEST_PCT = 100.0  # a change beyond runs off the picture of intervals, not out of the table
@@ -67,8 +67,7 @@ def money(value: float) -> str:
 def verdict(row: Row, side: int) -> str:
     """`better`, `worse`, `changed` (neither is better) or `unclear`: what the interval of the change says."""
     change = row.changes_pct[side]
-    told = row.p_values[side] <= 0.05 if row.p_values else change.low > 0 or change.high < 0
-    if not (told and math.isfinite(change.mean)) or change.mean == 0:
+    if not math.isfinite(change.mean) or change.low <= 0 <= change.high:
         return "unclear"
     if not row.better:
         return "changed"
