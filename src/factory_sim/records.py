@@ -298,7 +298,7 @@ class Trial:
 
     arm: str
     replication: int
-    seconds: float  # wall time
+    seconds: float  # wall time; of one that only counts, processor time
     line: Mapping[str, float]
     operation: Mapping[str, F8]
     state_share: Mapping[str, F8]

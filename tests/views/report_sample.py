@@ -46,7 +46,7 @@ def side(name: str, title: str, *, attribution: page.Attribution | None = None) 
 def report_sample() -> page.ReportData:
     """Two scenarios, every section filled."""
     shares = (page.Share(NASTY, around(20.0), 15.0, 30.0), page.Share("room", around(-5.0, 6.0), -9.0, 2.0))
-    after = side("after", f"After {NASTY}", attribution=page.Attribution(around(15.0), shares, "exact", 4))
+    after = side("after", f"After {NASTY}", attribution=page.Attribution(around(15.0), shares, "exact"))
     none = page.Estimate(0, 0, 0)
     rows = (
         page.Row("good_parts_per_h", "good parts per hour", "parts/h", 1, (around(60), around(69)), (none, around(15))),

@@ -74,11 +74,15 @@ Report = Annotated[
 ]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
-    float | None,
+    float,
     typer.Option(
-        parser=options.seconds, metavar="TIME", show_default="120 trials", help="What an attribution may take."
+        parser=options.seconds,
+        metavar="TIME",
+        show_default="5 min",
+        help="Processor time that an exact attribution may take; above, it is sampled.",
     ),
 ]
+BUDGET_S = 300.0
 
 
 def compare(
@@ -99,7 +103,7 @@ def compare(
     out: options.JsonFile = None,
     report: Report = None,
     attribution: Attribution = True,
-    budget: Budget = None,
+    budget: Budget = BUDGET_S,
 ) -> None:
     """Say what a scenario buys: paired runs on common random numbers, changes with 95 % intervals, who earned them.
 
@@ -139,7 +143,7 @@ def whatif(
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = False,
-    budget: Budget = None,
+    budget: Budget = BUDGET_S,
 ) -> None:
     """Say what a change typed here would buy: a first interval after two pairs, refined while you watch.
 
@@ -250,16 +254,16 @@ def replay(
 
 
 def _compare(
-    request: Request, out: Path | None, budget_s: float | None, *, attribution: bool, kept: bool = True
+    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True
 ) -> Comparison:
     from factory_sim.study.api import made
-    from factory_sim.views.study_text import answer_lines
+    from factory_sim.views.study_text import attribution_lines
 
     with watched(request.file if kept else None) as watcher:
         found = made(request, watcher, budget_s, attribution=attribution)
     answer = found.answer
     options.written(out, answer)
-    show(answer_lines(answer))
+    show(attribution_lines(answer))
     if kept:
         typer.echo(f"Study       {found.file}: `factory-sim report`, `why` and `replay` read it.")
     return found
@@ -279,8 +283,10 @@ def watched(file: Path | None = None) -> Iterator[Watcher]:
     """Progress with the time left, on standard error; Ctrl-C ends with what is kept."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from factory_sim.study.compare import answer
     from factory_sim.study.pairing import line_rate, scenarios_of
     from factory_sim.study.run import Watcher
+    from factory_sim.views.study_text import answer_lines
 
     console = options.console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -299,6 +305,9 @@ def watched(file: Path | None = None) -> Iterator[Watcher]:
 
         def say(self, text: str) -> None:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        def compared(self, study: Any) -> None:
+            show(answer_lines(answer(study)))
 
         def interim(self, study: Any) -> None:
             for arm in scenarios_of(study):

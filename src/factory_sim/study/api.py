@@ -60,12 +60,18 @@ def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
         yield session
 
 
-def made(request: Request, watcher: Watcher, budget_s: float | None = None, *, attribution: bool = True) -> Comparison:
-    """Make the study of a request; budget_s: of each attribution, None: `attribute.TRIALS`. Raises FactoryErrors."""
+def made(
+    request: Request, watcher: Watcher, budget_s: float = attribute.BUDGET_S, *, attribution: bool = True
+) -> Comparison:
+    """Make the study of a request; budget_s: processor time that an exact attribution may take. Raises FactoryErrors.
+
+    The watcher hears when the answer is there; who earned it comes after.
+    """
     with _hired(request) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, request)
+            watcher.compared(session.study)
             for arm in scenarios_of(session.study) if attribution else []:
                 attribute.prepare(session, arm, budget_s)
             return Comparison(session.study, session.kept.path, request)

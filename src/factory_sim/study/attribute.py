@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -10,22 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import interval, percent
+from factory_sim.analysis.paired import percent
 from factory_sim.study import design
-from factory_sim.study.design import BASE
-from factory_sim.study.trials import Detail
+from factory_sim.study.pairing import RATE, base_of, pairs, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from factory_sim.records import F8, Arm, Study
     from factory_sim.study.run import Session
 
 EXACT, SAMPLED = "exact", "sampled"
 MOST_EXACT = 10  # groups: 1,024 subsets
-TRIALS = 120  # where no budget is given: so that the same study is made on every machine, by any number of workers
-LEAST = 4  # pairs of an attribution, unless the study has fewer
-RATE = "good_parts_per_h"
+BUDGET_S = 300.0  # of processor time
 Subset = frozenset[int]
 
 
@@ -35,89 +31,65 @@ class Attribution:
 
     parts: dict[str, dict[str, float]]
     method: str
-    pairs: int  # of the study's, in which subsets of the changes were simulated
 
 
-def prepare(session: Session, arm: Arm, budget_s: float | None = None) -> None:
-    """Run what an attribution of `arm` needs: exact in as many pairs as it may cost, else sampled; says which, before.
+def prepare(session: Session, arm: Arm, budget_s: float = BUDGET_S) -> None:
+    """Run what an attribution of `arm` needs: exact if that takes `budget_s` at most, else sampled; says which, before.
 
-    budget_s: what it may take by the time that trials took so far; None: at most `TRIALS`, but four sampled pairs.
+    The estimate is processor time by the first two of these trials, which run alone and are kept: every number of
+    workers takes the same way, and so does a study that was stopped.
     """
-    if len(arm.groups) < 2:
+    study, n = session.study, len(arm.groups)
+    if n < 2:
         return
     if _based_elsewhere(session, arm):
         session.watcher.say(f"{arm.name}: no attribution: its changes start from another plant than the base")
         return
-    a_trial_s = session.seconds(Detail.COUNT) / session.pool.workers
-    most = TRIALS if budget_s is None else int(budget_s / a_trial_s) if a_trial_s else TRIALS
-    for method, replications, subsets in _plans(session, arm, most, anyway=budget_s is None):
-        names = {s: _probe(session, arm, s) for r in replications for s in subsets(r)}
-        wanted = [(names[s], r) for r in replications for s in subsets(r)]
-        missing = len({key for key in wanted if key not in session.study.trials})
-        of = f"{len(replications)} of {len(_replications(session.study, arm))} pairs"
-        cost = f"{missing:,} trials, about {_span(missing * a_trial_s)}"
-        session.watcher.say(f"{arm.name}: attribution, {method} in {of}: {cost}")
-        session.ensure("attribution", wanted)
-        return
-    session.watcher.say(f"{arm.name}: no attribution: --budget allows {most:,} trials, which are too few")
-
-
-def _plans(
-    session: Session, arm: Arm, most: int, *, anyway: bool
-) -> Iterator[tuple[str, list[int], Callable[[int], list[Subset]]]]:
-    """(method, replications, subsets of one) of what can be done with `most` trials, the best first."""
-    n, seed, every = len(arm.groups), session.setting.seed, _replications(session.study, arm)
-    ways: list[tuple[str, Callable[[int], list[Subset]]]] = [
-        (EXACT, lambda _: list(_subsets(n))),
-        (SAMPLED, lambda r: list(_walks(n, seed, r))),
-    ]
-    for method, subsets in ways if n <= MOST_EXACT else ways[1:]:
-        spent = np.cumsum([len({s for s in subsets(r) if 0 < len(s) < n}) for r in every])
-        enough = int(np.searchsorted(spent, most, side="right"))
-        least = min(LEAST, len(every))
-        if enough < least and anyway and method == SAMPLED:
-            enough = least
-        if enough >= least:
-            yield method, every[:enough], subsets
+    found, seed = pairs(study, base_of(study).name, arm.name), session.setting.seed
+    a_trial_s = _a_trial_s(session, arm, found[0])
+    exact_s = a_trial_s * len(found) * (2**n - 2)
+    method = EXACT if n <= MOST_EXACT and exact_s <= budget_s else SAMPLED
+    subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
+    wanted = [(_arm(session, arm, s), r) for r in found for s in sorted(subsets[r], key=sorted) if 0 < len(s) < n]
+    left_s = a_trial_s * sum(key not in study.trials for key in wanted)
+    session.watcher.say(
+        f"{arm.name}: attribution, {method}: {len(wanted):,} trials, about {_span(left_s / session.pool.workers)}"
+    )
+    if method == SAMPLED and n <= MOST_EXACT:
+        session.watcher.say(f"  exact values would take {_span(exact_s)} of processor time: --budget")
+    session.ensure("attribution", wanted)
 
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
     """Shapley values from the trials that are there: of all subsets, else of sampled orders, else None."""
-    n, seed = len(arm.groups), study.header["seed"]
-    every = _replications(study, arm)
-    if n < 2 or len(every) < 2:
+    values, n, seed = _Values(study, arm), len(arm.groups), study.header["seed"]
+    if n < 2 or len(values.replications) < 2:
         return None
-    names, least = _known(study, arm), min(LEAST, len(every))
-    exact = _Values(study, names, [r for r in every if n <= MOST_EXACT and _have(study, names, _subsets(n), r)])
-    if len(exact.replications) >= least:
-        return _summed(_Values(study, names, every), exact, arm, _exact(exact, n), EXACT)
-    sampled = _Values(study, names, [r for r in every if _have(study, names, _walks(n, seed, r), r)])
-    if len(sampled.replications) >= least:
-        return _summed(_Values(study, names, every), sampled, arm, _sampled(sampled, n, seed), SAMPLED)
+    if n <= MOST_EXACT and all(values.has(s, r) for s in _subsets(n) for r in values.replications):
+        return _summed(values, _exact(values, n), EXACT)
+    if all(values.has(s, r) for r in values.replications for s in _walks(n, seed, r)):
+        return _summed(values, _sampled(values, n, seed), SAMPLED)
     return None
 
 
-def _have(study: Study, names: Mapping[Subset, str], subsets: Iterator[Subset], replication: int) -> bool:
-    return all(s in names and (names[s], replication) in study.trials for s in subsets)
-
-
 class _Values:
-    """Line rates by subset of groups and replication."""
+    """Line rates by subset of a scenario's groups and replication."""
 
-    def __init__(self, study: Study, names: Mapping[Subset, str], replications: Sequence[int]) -> None:
-        self._study, self._names, self.replications = study, names, replications
+    def __init__(self, study: Study, arm: Arm) -> None:
+        self.study, self.arm, self._names = study, arm, _known(study, arm)
+        self.replications = pairs(study, base_of(study).name, arm.name)
+
+    def has(self, subset: Subset, replication: int) -> bool:
+        """Whether that trial is there."""
+        return subset in self._names and (self._names[subset], replication) in self.study.trials
 
     def one(self, subset: Subset, replication: int) -> float:
         """The line rate of one trial."""
-        return self._study.trials[self._names[subset], replication].line[RATE]
+        return self.study.trials[self._names[subset], replication].line[RATE]
 
     def all(self, subset: Subset) -> F8:
         """Of all replications, shape (n,)."""
         return np.array([self.one(subset, r) for r in self.replications])
-
-    def base(self) -> F8:
-        """With no change."""
-        return self.all(frozenset())
 
 
 def _exact(values: _Values, n: int) -> tuple[F8, F8]:
@@ -145,39 +117,18 @@ def _sampled(values: _Values, n: int, seed: int) -> tuple[F8, F8]:
     return steps.mean(axis=2), steps.reshape(n, -1)
 
 
-def _summed(every: _Values, some: _Values, arm: Arm, found: tuple[F8, F8], method: str) -> Attribution:
-    """In percent of the base's mean line rate.
-
-    Shares known in some of the pairs only are brought to all of them by regression on the whole change, which is known
-    in all: double sampling [Cochran 1977, 12.6]. The slopes sum to 1, so that the parts still sum to the whole.
-    """
-    shares, gains = found
-    whole = frozenset(range(len(arm.groups)))
-    base, after = every.base(), every.all(whole)
-    to_pct, total = 100 / float(base.mean()), shares.sum(axis=0)
-    slopes = _slopes(shares, total)
-    moved = float((after - base).mean() - total.mean())
+def _summed(values: _Values, found: tuple[F8, F8], method: str) -> Attribution:
+    """In percent of the base's mean line rate; the intervals of all groups hold together."""
+    base, groups = values.all(frozenset()), values.arm.groups
+    to_pct, confidence = 100 / float(base.mean()), together(values.study, len(groups))
     parts = {}
-    for name, share, slope, gain in zip(arm.groups, shares, slopes.tolist(), gains, strict=True):
-        mean = to_pct * (float(share.mean()) + slope * moved)
-        if len(some.replications) == len(every.replications):
-            reach = percent(base, base + share).half_width
-        else:
-            rest = interval(to_pct * (share - slope * total)).half_width
-            reach = math.hypot(rest, slope * percent(base, after).half_width)
+    for name, share, gain in zip(groups, *found, strict=True):
+        earned = percent(base, base + share, confidence)
         parts[name] = {
-            "mean": mean, "low": mean - reach, "high": mean + reach,
+            "mean": earned.mean, "low": earned.low, "high": earned.high,
             "least": to_pct * float(gain.min()), "most": to_pct * float(gain.max()),
         }  # fmt: skip
-    return Attribution(parts, method, len(some.replications))
-
-
-def _slopes(shares: F8, total: F8) -> F8:
-    """Of every group's share on the total over replications, shape (n,); their sum is 1."""
-    away = total - total.mean()
-    spread = float(away @ away)
-    slopes: F8 = shares @ away / spread if spread else np.full(len(shares), 1 / len(shares))
-    return slopes
+    return Attribution(parts, method)
 
 
 def _subsets(n: int) -> Iterator[Subset]:
@@ -195,31 +146,31 @@ def _order(n: int, seed: int, replication: int) -> list[int]:
     return order
 
 
-def _replications(study: Study, arm: Arm) -> list[int]:
-    base = next(each.name for each in study.arms.values() if each.role == BASE)
-    return sorted(r for name, r in study.trials if name == arm.name and (base, r) in study.trials)
+def _a_trial_s(session: Session, arm: Arm, replication: int) -> float:
+    """What a trial takes when it runs alone: the quicker of two that both methods need [s]."""
+    order = _order(len(arm.groups), session.setting.seed, replication)
+    keys = [(_arm(session, arm, frozenset(some)), replication) for some in (order[:1], order[1:])]
+    for key in keys:
+        session.ensure("attribution", [key])
+    return min(session.study.trials[key].seconds for key in keys)
 
 
 def _based_elsewhere(session: Session, arm: Arm) -> bool:
     nothing = session.bench.load(design.variant_of(arm).only(()))
-    return nothing.digest != session.study.arms[session.names(BASE)[0]].digest
+    return nothing.digest != base_of(session.study).digest
 
 
-def _probe(session: Session, arm: Arm, subset: Subset) -> str:
+def _arm(session: Session, arm: Arm, subset: Subset) -> str:
+    """Name of the probe that has some of a scenario's groups, kept with it."""
     groups = [name for i, name in enumerate(arm.groups) if i in subset]
-    if len(groups) == len(arm.groups):
-        return arm.name
-    if not groups:
-        return session.names(BASE)[0]
     about: dict[str, Any] = {"kind": "subset", "of": arm.name, "groups": groups}
     return session.probe(design.variant_of(arm).only(groups), f"{arm.name}: only {' + '.join(groups)}", about)
 
 
-def _known(study: Study, arm: Arm) -> dict[Subset, str]:
+def _known(study: Study, arm: Arm) -> Mapping[Subset, str]:
     """Name of the arm that has each subset of the scenario's groups."""
-    base = next(each.name for each in study.arms.values() if each.role == BASE)
     index = {name: i for i, name in enumerate(arm.groups)}
-    known = {frozenset(): base, frozenset(range(len(arm.groups))): arm.name}
+    known = {frozenset(): base_of(study).name, frozenset(range(len(arm.groups))): arm.name}
     for each in study.arms.values():
         if each.probe and each.probe["kind"] == "subset" and each.probe["of"] == arm.name:
             known[frozenset(index[name] for name in each.probe["groups"])] = each.name

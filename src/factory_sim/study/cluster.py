@@ -58,7 +58,8 @@ class Cluster(Pool):
 
     def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
         """Every task with its trial, as they finish. Raises TrialError, and StudyError when workers keep dying."""
-        if not tasks:
+        if len(tasks) < 2:  # not worth the journey
+            yield from super().run(tasks, setting)
             return
         warmed(tasks[0].plant, setting, self.engine)
         plants = {task.plant.digest: task.plant for task in tasks}

@@ -72,7 +72,6 @@ def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
         "constraint": {"before": constraint(study, base.name), "after": constraint(study, arm.name)},
         "attribution": shapley.parts if shapley else None,
         "attribution_method": shapley.method if shapley else "not made",
-        "attribution_pairs": shapley.pairs if shapley else 0,
         "payback_years": payback(before, after, arm),
     }
 

@@ -10,6 +10,7 @@ from factory_sim import clock, units
 from factory_sim.sim import run as simulator
 from factory_sim.study import moments
 from factory_sim.study.api import Comparison, made
+from factory_sim.study.attribute import BUDGET_S
 from factory_sim.study.design import Variant
 from factory_sim.study.moments import Moment
 from factory_sim.study.optimise import Optimised
@@ -85,7 +86,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     seed: int = 1,
     workers: int | None = None,
     attribution: bool = True,
-    budget: str | float | None = None,
+    budget: str | float = BUDGET_S,
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
@@ -93,11 +94,11 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
 
     until_pct: stop once every line rate is known to that half-width [points]. warm_up None: found by pilots. budget:
-    what the attribution may take; None: 120 trials. workers None: one a processor; a script that uses more than one
-    needs `if __name__ == "__main__":`. study: the file that keeps the trials; named after what is compared when None.
+    processor time that an exact attribution may take; above, it is sampled. workers None: one a processor; a script
+    that uses more than one needs `if __name__ == "__main__":`. study: the file that keeps the trials; named after what
+    is compared when None.
     Raises ConfigError, StudyError, TrialError.
     """
-    budget_s = None if budget is None else _seconds(budget)
     typed = (Variant(str(base), None, changes),) if changes else ()
     request = Request(
         base=Variant(str(base)),
@@ -112,7 +113,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         dask=dask,
         file=None if study is None else Path(study),
     )
-    return made(request, Watcher(), budget_s, attribution=attribution)
+    return made(request, Watcher(), _seconds(budget), attribution=attribution)
 
 
 def sweep(

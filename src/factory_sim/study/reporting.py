@@ -157,8 +157,8 @@ def _attribution(answer: Mapping[str, Any] | None) -> page.Attribution | None:
     parts = answer["attribution"].items()
     shares = [page.Share(name, _estimate(each), each["least"], each["most"]) for name, each in parts]
     shares.sort(key=lambda share: -share.earned.mean)
-    total, how, pairs = answer["change"]["line_rate_pct"], answer["attribution_method"], answer["attribution_pairs"]
-    return page.Attribution(_estimate(total), tuple(shares), how, pairs)
+    total, how = answer["change"]["line_rate_pct"], answer["attribution_method"]
+    return page.Attribution(_estimate(total), tuple(shares), how)
 
 
 def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:

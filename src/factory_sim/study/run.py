@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from factory_sim.records import Study
-    from factory_sim.study.trials import Detail
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision
 
@@ -36,6 +35,9 @@ class Watcher:
 
     def say(self, text: str) -> None:
         """Something worth knowing before it goes on."""
+
+    def compared(self, study: Study) -> None:
+        """All pairs of a comparison are there; what follows asks who earned the change."""
 
     def interim(self, study: Study) -> None:
         """A sequential study has looked at its precision and goes on."""
@@ -106,12 +108,6 @@ class Session:
     def names(self, *roles: str) -> list[str]:
         """The arms of these roles, in the order of the study."""
         return [arm.name for arm in self.study.arms.values() if arm.role in roles]
-
-    def seconds(self, detail: Detail) -> float:
-        """What a trial of that detail took so far, on average [s of one worker]; if there is none, one of any."""
-        spent = [(design.detail_of(self.study.arms[t.arm]), t.seconds) for t in self.study.trials.values()]
-        like = [seconds for its, seconds in spent if its is detail] or [seconds for _, seconds in spent]
-        return sum(like) / len(like) if like else 0.0
 
 
 def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:

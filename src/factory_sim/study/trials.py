@@ -67,10 +67,11 @@ def trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engi
     Raises ModelError when it cannot run.
     """
     begun, window = time.perf_counter(), setting.window
+    spent = time.process_time()
     kept: dict[str, Any] = {"line": {}, "operation": {}, "state_share": {}, "out": [], "wip": []}
     if detail is Detail.COUNT:
         kept["line"] = _counted_line(plant, setting, replication, engine)
-        return kept | {"seconds": round(time.perf_counter() - begun, 4)}
+        return kept | {"seconds": round(time.process_time() - spent, 4)}  # what else the machine does is no cost of it
     run = _run(plant, setting, replication, engine)
     if detail is not Detail.PILOT:
         found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))

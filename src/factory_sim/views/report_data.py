@@ -88,7 +88,6 @@ class Attribution:
     total: Estimate
     shares: tuple[Share, ...]
     how: str  # "exact": every combination was simulated, or "sampled"
-    pairs: int  # in how many of the replications
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,17 @@ def _scenario(each: Mapping[str, Any], base: str) -> list[RenderableType]:
     lines.append(f"Constraint  {where['before'] or 'none'} {same} {where['after'] or 'none'} (critical path)")
     if each["payback_years"]:
         lines.append(f"Payback     {_years(each['payback_years'])}")
-    if each["attribution"]:
-        how = f"{each['attribution_method']} Shapley values in {each['attribution_pairs']} pairs"
-        lines.append(f"Who earned it ({how}; points of the line rate, intervals hold together)")
-        lines.append(_shares(each["attribution"]))
+    return lines
+
+
+def attribution_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """Who earned the change of every scenario that was taken apart."""
+    told = [each for each in answer["scenarios"].values() if each["attribution"]]
+    lines: list[RenderableType] = []
+    for each in told:
+        of = f"{each['scenario']}: " if len(answer["scenarios"]) > 1 else ""
+        how = f"{each['attribution_method']} Shapley values; points of the line rate"
+        lines += [f"Who earned it ({of}{how}, intervals hold together)", _shares(each["attribution"])]
     return lines
 
 
