@@ -290,6 +290,7 @@ class Arm:
     assumptions: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # names of its changes, for the attribution
     probe: Mapping[str, Any] | None = None
+    start: str = ""  # of a run, by the plant's clock; "": not kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)

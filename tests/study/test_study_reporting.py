@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +66,14 @@ def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, f
         kept = finished.study.trials[side.name, 0]
         codes = np.frombuffer(side.strip.encode(), np.uint8).reshape(len(side.machines), -1) - ord("0")
         assert (codes == State.BUSY).mean(axis=1) == pytest.approx(kept.state_share["busy"], abs=0.05)
+
+
+def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: Comparison, tmp_path: Path) -> None:
+    start, warm_up_s = finished.study.arms["line"].start, finished.study.header["warm_up_s"]
+    began = datetime.fromisoformat(data.begins) - datetime.fromisoformat(start)
+    assert began.total_seconds() == warm_up_s == 900
+    arms = {name: replace(arm, start="") for name, arm in finished.study.arms.items()}
+    assert not report_data(replace(finished.study, arms=arms), tmp_path / "older").begins
 
 
 def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: Comparison) -> None:

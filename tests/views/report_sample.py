@@ -57,6 +57,7 @@ def report_sample() -> page.ReportData:
     return page.ReportData(
         plant=NASTY, study=f"{NASTY}.study.jsonl", digest="f" * 64, replications=4, seed=1, confidence=0.95,
         warm_up_s=1800.0, duration_s=7200.0, currency="EUR", sides=(side("before", "Before"), after), rows=rows,
-        series_step_s=1800.0, welch_step_s=1500.0, strip_step_s=120.0, operations={"OP1": (NASTY, "section_1")},
+        series_step_s=1800.0, welch_step_s=1500.0, strip_step_s=120.0,
+        begins="2026-01-05T12:05:00", operations={"OP1": (NASTY, "section_1")},
         pacing="OP1", assumptions=(f"kinds.lathe.power = 9 kW (assumed: {NASTY})", "operations.OP1 (assumed)"),
     )  # fmt: skip

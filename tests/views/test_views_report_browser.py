@@ -78,7 +78,7 @@ def test_the_replay_shows_the_stored_state_of_the_chosen_moment(opened: Any) -> 
     early, late = tiles_at(0), tiles_at(STEPS - 1)
     assert early[0] == late[0]  # busy all the time
     assert early[1] != late[1]  # starved, then in repair
-    assert opened.text_content("#clock") == "01:58:00"  # the last of 60 steps of two minutes
+    assert opened.text_content("#clock") == "Mon 14:03:00"  # the last of 60 steps of two minutes
 
 
 def test_play_moves_the_moment_on(opened: Any) -> None:

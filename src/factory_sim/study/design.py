@@ -124,4 +124,5 @@ def arm(
         () if role == PROBE else plant.assumptions,
         variant.groups(plant) if role == SCENARIO else (),
         probe,
+        plant.start,
     )  # fmt: skip

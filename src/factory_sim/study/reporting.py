@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,10 +65,19 @@ def report_data(study: Study, path: Path) -> page.ReportData:
         versions={word: study.header[key] for key, word in VERSIONS.items()},
         warm_up_how=_how(study.header["warm_up"]),
         series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
+        begins=_begins(base.start, setting.warm_up_s),
         operations={name: (title, section) for name, title, section in operations},
         pacing=_titled(base, compare.pacing_station(study)),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
     )  # fmt: skip
+
+
+def _begins(start: str, warm_up_s: float) -> str:
+    """When the window begins by the plant's clock."""
+    if not start:
+        return ""
+    run = datetime.fromisoformat(start).replace(tzinfo=None)
+    return (run + timedelta(seconds=warm_up_s)).isoformat(timespec="seconds")
 
 
 def _how(about: Mapping[str, Any]) -> str:

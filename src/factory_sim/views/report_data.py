@@ -136,6 +136,7 @@ class ReportData:
     series_step_s: float = 0.0
     welch_step_s: float = 0.0
     strip_step_s: float = 10.0
+    begins: str = ""  # of the window, by the plant's clock: 2026-01-05T12:05:00; "": not known
     operations: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> title, section
     pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
     assumptions: tuple[str, ...] = ()

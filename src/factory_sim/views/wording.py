@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from factory_sim.views.report_data import Estimate, Row
 
 MINUS = "−"
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WIDEST_PCT = 100.0  # a change beyond runs off the picture of intervals, not out of the table
 
 
@@ -49,6 +51,12 @@ def hours(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.3g}\N{NO-BREAK SPACE}{word}"
     return f"{seconds:.3g}\N{NO-BREAK SPACE}s"
+
+
+def moment(text: str) -> str:
+    """A moment by the plant's clock: Monday 2026-01-05, 12:05."""
+    found = datetime.fromisoformat(text)
+    return f"{DAYS[found.weekday()]} {found:%Y-%m-%d, %H:%M}"
 
 
 def words(name: str) -> str:
@@ -127,5 +135,5 @@ def grouped(assumptions: Sequence[str]) -> list[Group]:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    each.__name__: each for each in (number, signed, span, share, hours, words, money, verdict)
+    each.__name__: each for each in (number, signed, span, share, hours, moment, words, money, verdict)
 }

@@ -69,7 +69,7 @@
         for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[strip[i] - 48];
         context.putImageData(image, 0, 0);
         const marks = innerWidth < 640 ? 5 : 9;
-        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((k * steps * data.strip_step_s) / (marks - 1)).slice(0, 5)}</span>`).join("");
+        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((k * steps * data.strip_step_s) / (marks - 1)).slice(-8, -3)}</span>`).join("");
         const { machines } = data.sides[side];
         const high = report.printing ? PAPER_PX : canvas.offsetHeight;
         let free = 0; // below the last name: names never overlap

@@ -34,9 +34,12 @@ report.number = (value, digits = 3) => {
   return value.toLocaleString("en", { maximumSignificantDigits: digits }).replace("-", "−");
 };
 report.signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(1);
+// The plant's clock so long after the window began; where it is not known, the time since then.
 report.clock = (seconds) => {
-  const two = (n) => String(Math.floor(n)).padStart(2, "0");
-  return `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
+  const begins = Date.parse(`${report.data.begins || "1970-01-01T00:00:00"}Z`);
+  const moment = new Date(begins + 1000 * seconds);
+  const day = report.data.begins ? `${["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][moment.getUTCDay()]} ` : "";
+  return day + moment.toISOString().slice(11, 19);
 };
 report.redraw = () => {
   report.instances.splice(0).forEach((chart) => chart.dispose());
