@@ -23,8 +23,25 @@ if TYPE_CHECKING:
 
 _numba: Any = numba  # its own types know neither config nor the options below
 _PACKAGE = Path(__file__).parent
-_GROUND = ("compiled.py", "streams.py", "clock.py", "plant/states.py", "sim/simpy_engine.py")  # what compiled rooms use
+_GROUND = ("compiled.py", "streams.py", "clock.py", "plant/states.py", "sim/instant.py")  # what compiled rooms use
 _A_DAY_S = 86_400
+
+
+def _without_linear_algebra() -> None:
+    """Keep Numba from importing scipy.linalg, a fifth of a start, until somebody compiles linear algebra.
+
+    It does so only to see whether it is there, and asks again where it is used.
+    """
+    from numba.np import linalg  # noqa: PLC0415 - the order is the point
+
+    ask, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        import numba.np.arraymath  # noqa: F401, PLC0415
+    finally:
+        linalg.ensure_blas = ask
+
+
+_without_linear_algebra()
 
 
 def njit(function: Callable[..., Any]) -> Any:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.kpis import KPIS
 from factory_sim.plant import load as loader
-from factory_sim.plant.build import PROFILES as LINKS
+from factory_sim.plant.build import PROFILES
 from factory_sim.plant.catalogue import Catalogue
 from factory_sim.sensing.kinds import KINDS
 from factory_sim.sim.behaviours import BEHAVIOURS
 from factory_sim.sim.policies import POLICIES
-from factory_sim.wire.formats import FORMATS
-
-__all__ = ["BEHAVIOURS", "FORMATS", "KINDS", "KPIS", "LINKS", "POLICIES", "catalogue", "listed", "load"]
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +29,15 @@ def load(path: str | Path) -> Plant:
 
 def listed() -> dict[str, dict[str, str]]:
     """What each table holds, by the words of `factory-sim list`: name -> one sentence."""
+    from factory_sim.analysis.kpis import KPIS  # noqa: PLC0415 - a run needs neither these
+    from factory_sim.wire.formats import FORMATS  # noqa: PLC0415 - nor those
+
     return {
         "sensors": {name: f"{kind.info.help or kind.title} [{kind.info.unit_text}]" for name, kind in KINDS.items()},
         "behaviours": {name: behaviour.title for name, behaviour in BEHAVIOURS.items()},
         "policies": {name: _first_line(policy) for name, policy in POLICIES.items()},
         "formats": {name: entry.title for name, entry in FORMATS.items()},
-        "links": {name: _link(profile) for name, profile in LINKS.items()},
+        "links": {name: _link(profile) for name, profile in PROFILES.items()},
         "kpis": {name: f"{kpi.source} [{kpi.unit}]" for name, kpi in KPIS.items()},
         "plants": {name: str(path) for name, path in loader.packaged().items()},
     }

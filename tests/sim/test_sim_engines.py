@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,6 +50,23 @@ def test_the_reference_line_runs_alike_in_both_engines(line: Plant) -> None:
     logs = [Simulation(line, seed=5, until_us=until_us, engine=e).advance(until_us) for e in ("simpy", "calendar")]
     assert len(logs[0]) > 10_000
     assert same(*logs)
+
+
+def test_a_compiled_run_starts_without_what_only_others_need() -> None:
+    program = (
+        "import sys\nfrom factory_sim import doors\nfrom factory_sim.sim.run import simulate\n"
+        "simulate(doors.load('gearbox_line'), until_us=10**6, engine='calendar')\n"
+        "idle = {'simpy', 'scipy.linalg', 'pandas', 'paho', 'google.protobuf', 'factory_sim.analysis'}\n"
+        "idle &= set(sys.modules)\n"
+        "sys.exit(', '.join(idle) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_others_in_the_process_can_still_compile_linear_algebra() -> None:
+    product = numba.njit(lambda a, b: np.convolve(a, b) @ b[0:1].repeat(3))
+    assert product(np.array([1.0, 2.0]), np.array([3.0, 1.0])) == pytest.approx(9 + 21 + 6)
 
 
 def test_a_difference_is_told_with_its_row(line: Plant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,24 +106,25 @@ def run(
 
 
 def _check_names(payload_format: str, log: Path | None, link: str) -> None:
-    from factory_sim import doors
+    from factory_sim.plant.build import PROFILES
+    from factory_sim.wire.formats import FORMATS
 
-    options.one_of("format", payload_format, doors.FORMATS)
+    options.one_of("format", payload_format, FORMATS)
     if log is not None:
         options.one_of("kind of log file", log.suffix, (".parquet", ".csv"))
     if link:
-        options.one_of("link profile", link, doors.LINKS)
+        options.one_of("link profile", link, PROFILES)
 
 
 def _order(course: Course, start: str, *, speed: float, link: str, **rest: Any) -> Order:
-    from factory_sim import doors
     from factory_sim.live.publish import Order
+    from factory_sim.plant.build import PROFILES
 
     seed, replication, warm_up_s = course.begins
     start_ns, begun_ns = _beginning(start, course.plant, speed)
     return Order(
         seed=seed, replication=replication, warm_up_s=warm_up_s, speed=speed, settle_s=SETTLE_S,
-        link=doors.LINKS.get(link), start_ns=start_ns, begun_ns=begun_ns, **rest,
+        link=PROFILES.get(link), start_ns=start_ns, begun_ns=begun_ns, **rest,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from factory_sim.plant.shifts import WEEK_S
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from factory_sim.plant import spec
     from factory_sim.plant.flow import Feed, Station
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
     """Report what cannot work; `order`: the stations of the plant's operations."""
+    reworkers = _reworkers(plant)
     for index, (operation, station) in enumerate(zip(plant.operations, order, strict=True)):
         for number, feed in enumerate(station.feeds):
             _check_room(plant, operation.inputs[number], feed, report)
-            _check_cards(plant, index, number, feed, report)
+            _check_cards(plant, reworkers, (index, number), feed, report)
         _check_inspection(operation, station, report)
         _check_operators(plant, operation, station, report)
 
@@ -40,9 +41,11 @@ def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report)
         )
 
 
-def _check_cards(plant: spec.Plant, index: int, number: int, feed: Feed, report: Report) -> None:
-    operation, sources = plant.operations[index], _sources(plant, index, number)
-    batch, made = operation.batch, operation.inputs[number]
+def _check_cards(
+    plant: spec.Plant, reworkers: Mapping[int, list[int]], at: tuple[int, int], feed: Feed, report: Report
+) -> None:
+    operation, sources = plant.operations[at[0]], _sources(plant, reworkers, at)
+    batch, made = operation.batch, operation.inputs[at[1]]
     needed = made.quantity if batch is None else 1 if batch.timeout_s else batch.minimum
     cards = [plant.sources[s].cards for s in sorted(sources)]
     if all(cards) and sum(cards) < needed:
@@ -54,9 +57,18 @@ def _check_cards(plant: spec.Plant, index: int, number: int, feed: Feed, report:
         )
 
 
-def _sources(plant: spec.Plant, index: int, number: int) -> set[int]:
-    """Sources whose parts can come to an input."""
-    found, seen, todo = set[int](), set[tuple[int, int]](), [(index, number)]
+def _reworkers(plant: spec.Plant) -> dict[int, list[int]]:
+    """By operation, those that send parts back to it."""
+    found: dict[int, list[int]] = {}
+    for index, operation in enumerate(plant.operations):
+        if operation.inspection is not None and operation.inspection.rework:
+            found.setdefault(operation.inspection.rework_to, []).append(index)
+    return found
+
+
+def _sources(plant: spec.Plant, reworkers: Mapping[int, list[int]], begin: tuple[int, int]) -> set[int]:
+    """Sources whose parts can come to an input (operation, number)."""
+    found, seen, todo = set[int](), set[tuple[int, int]](), [begin]
     while todo:
         at = todo.pop()
         if at in seen:
@@ -66,10 +78,7 @@ def _sources(plant: spec.Plant, index: int, number: int) -> set[int]:
         came_from = [made.operation] if made.operation >= 0 else []
         found |= {made.source} - {-1}
         if at[1] == 0:
-            came_from += [
-                i for i, o in enumerate(plant.operations)
-                if o.inspection is not None and o.inspection.rework and o.inspection.rework_to == at[0]
-            ]  # fmt: skip
+            came_from += reworkers.get(at[0], [])
         todo += [(i, n) for i in came_from for n in range(len(plant.operations[i].inputs))]
     return found
 

@@ -15,8 +15,8 @@ from math import floor, isfinite
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError, did_you_mean
+from factory_sim.sim.instant import Class
 from factory_sim.sim.policies import POLICIES
-from factory_sim.sim.simpy_engine import Class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

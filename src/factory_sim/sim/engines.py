@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.forks import layout
-from factory_sim.sim.reference import ReferenceRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +116,8 @@ def open_run(
     It has a loop of its own for counting plain plants (calendar/plain.py), with the same counters to the last digit.
     """
     if choice.engine == "simpy":
+        from factory_sim.sim.reference import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
+
         return ReferenceRun(plant, seed=seed, replication=replication, window=window)
     from factory_sim.sim.calendar.engine import CalendarRun  # noqa: PLC0415 - numba is slow to import
     from factory_sim.sim.calendar.plain_run import PlainRun, obstacle  # noqa: PLC0415

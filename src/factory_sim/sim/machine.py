@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
 from factory_sim.sim.breakdowns import Breakdowns
-from factory_sim.sim.simpy_engine import Class, Timer, priority
+from factory_sim.sim.instant import Class
+from factory_sim.sim.simpy_engine import Timer, priority
 from factory_sim.sim.transport import Calls
 from factory_sim.sim.upkeep import Upkeep
 from factory_sim.streams import durations_us, key, uniforms

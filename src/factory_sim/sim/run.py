@@ -12,7 +12,6 @@ from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.engines import Resumable, choose, open_run, resumed_run
 from factory_sim.sim.forks import layout
-from factory_sim.sim.reference import ReferenceRun
 from factory_sim.sim.saved import Memory, Saved
 
 if TYPE_CHECKING:
@@ -138,6 +137,8 @@ class Simulation:
 
         Raises ModelError if nobody can carry it out.
         """
+        from factory_sim.sim.reference import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
+
         if not isinstance(self._run, ReferenceRun):
             msg = f"the engine {self.choice.engine} takes no commands; run it with the engine simpy"
             raise ModelError(msg)

@@ -7,7 +7,6 @@ place where a move is possible. That makes a run a pure function of plant and se
 
 from __future__ import annotations
 
-from enum import IntEnum
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,20 +26,6 @@ if TYPE_CHECKING:
     from factory_sim.sim.station import Exit, Station
     from factory_sim.sim.transport import Fleet
     from factory_sim.sim.watch import Watch
-
-
-class Class(IntEnum):
-    """Order of events that fall due at the same instant; within a class by unit, then by number."""
-
-    CALENDAR = 0
-    ALARM = 1  # of planned maintenance
-    REPAIR_END = 2
-    UPKEEP_END = 3
-    PROCESSING_END = 4
-    FAILURE = 5  # number 0: operation-dependent, 1: time-dependent
-    TRANSPORT_END = 6
-    ARRIVAL = 7
-    TIMEOUT = 8
 
 
 _CLASS, _UNIT_AT = 1 << 24, 1 << 8  # an event's priority is class, unit, number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, State
-from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.instant import Class
 from factory_sim.streams import durations_us, key, uniforms
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
-from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.instant import Class
 from factory_sim.streams import durations_us, key
 
 if TYPE_CHECKING:

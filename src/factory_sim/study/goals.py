@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.doors import KPIS
+from factory_sim.analysis.kpis import KPIS
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.study_files import StudyFile, read
 from factory_sim.plant.study_shapes import Optimise

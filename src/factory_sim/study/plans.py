@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory_sim import units
-from factory_sim.doors import KPIS
+from factory_sim.analysis.kpis import KPIS
 from factory_sim.plant.study_files import StudyFile, read
 from factory_sim.plant.study_shapes import Sweep
 from factory_sim.study import sampling, store

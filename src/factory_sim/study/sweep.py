@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import holm, interval, p_value, percent
-from factory_sim.doors import KPIS
 from factory_sim.study import plans, sampling, sensitivity, store
 from factory_sim.study.cluster import hired
 from factory_sim.study.design import BASE, Bench, Variant

@@ -25,7 +25,7 @@ from factory_sim.sim.calendar.places import exit_place, source_offers, withdraw_
 from factory_sim.sim.calendar.pools import become_free, send, shift_of_pool
 from factory_sim.sim.calendar.rows import any_marked, highest, mark, row, unsettle
 from factory_sim.sim.calendar.world import world_at
-from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.instant import Class
 
 # ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)

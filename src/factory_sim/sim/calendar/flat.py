@@ -12,7 +12,7 @@ from factory_sim.plant.states import Outcome, Wait
 from factory_sim.records import F8, I8  # noqa: TC001 - a NamedTuple's fields
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.circles import can_deadlock
-from factory_sim.sim.simpy_engine import Class
+from factory_sim.sim.instant import Class
 from factory_sim.streams import law
 
 if TYPE_CHECKING:
