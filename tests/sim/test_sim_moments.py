@@ -156,6 +156,15 @@ def test_what_is_no_saved_moment_is_refused(saved: Saved) -> None:
             unpacked(bad)
 
 
+def test_a_moment_with_one_wrong_byte_is_refused(saved: Saved) -> None:
+    good = saved.packed({})
+    for at in range(0, len(good), len(good) // 200):
+        bad = bytearray(good)
+        bad[at] ^= 1 << at % 8
+        with pytest.raises(ModelError, match="no saved moment"):
+            unpacked(bytes(bad))
+
+
 def test_a_run_of_simpy_says_why_it_cannot_be_saved(gearbox: Plant) -> None:
     run = Simulation(gearbox, until_us=HOUR_US, engine="simpy", savable=True)
     with pytest.raises(ModelError, match="simpy"):

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 import factory_sim as fs
+from factory_sim import doors
 from factory_sim.cli import main
+from factory_sim.cli.moments import Course
+from factory_sim.sim.run import Simulation
 from factory_sim.study.moments import MomentError, is_moment, read
 
 
@@ -104,3 +107,20 @@ def test_a_moment_whose_plant_has_changed_since_is_refused(folder: Path, tmp_pat
     plant.write_text(text.replace("WASH", "BATH"), encoding="utf-8")
     with pytest.raises(MomentError, match="has changed since"):
         fs.branch(start, duration="1 min")
+
+
+def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant, _ = line
+    lost = tmp_path / "taken_away" / "now.npz"
+    running = Course(doors.load(plant), plant, (1, 0, 0.0), "calendar", lost)
+    run = Simulation(running.plant, until_us=3_600_000_000, engine="calendar", savable=True)
+    run.advance(60_000_000)
+    running.keep(run)
+    assert "tried again" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(MomentError):
+        running.keep(run, at_once=True)
+    lost.parent.mkdir()
+    running.keep(run, at_once=True)
+    assert is_moment(str(lost))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 import subprocess
 import sys
@@ -152,3 +154,28 @@ def test_a_killed_process_leaves_every_finished_call(tmp_path: Path) -> None:
     found = Journal(tmp_path)
     assert found.calls > said
     assert [m.topic for m in all_of(found)][: 5 * said : 5] == [f"t/{k}" for k in range(said)]
+
+
+def test_a_full_disk_is_said_when_a_journal_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", _no_room)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        journal.identity({"run": 1})
+
+
+def test_a_full_disk_keeps_no_acknowledgement_from_making_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, segment_bytes=500)
+    for call in range(20):
+        journal.append(messages(call))
+    before = journal.bytes
+    monkeypatch.setattr(Path, "write_bytes", _no_room)
+    journal.acknowledge(15)
+    journal.close()
+    assert journal.bytes < before
+    again = Journal(tmp_path)
+    assert 0 < again.acknowledged <= 15
+    assert all_of(again)[-3:] == messages(19)
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -95,8 +95,13 @@ class Course:
         from factory_sim.study import moments
 
         overrides = self.moment.overrides if self.moment is not None else ()
-        moments.write(self.save, moments.Moment(run.save(), self.file, overrides))
         self._saved_s = time.monotonic()
+        try:
+            moments.write(self.save, moments.Moment(run.save(), self.file, overrides))
+        except moments.MomentError as error:
+            if at_once:
+                raise
+            options.console().print(f"{error}; the feed goes on, and this is tried again.")
 
 
 def course(

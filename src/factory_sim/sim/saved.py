@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from factory_sim.records import I8
 
-FORMAT = 1
+FORMAT = 2
+_SEAL_BYTES = sha256().digest_size
 _NAMED = ("n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
 _ARRAYS = ("state", "parts", "due", "line")
 
@@ -54,18 +56,23 @@ class Saved:
         return Memory(self.opening, self.rows, self.n_rows)
 
     def packed(self, words: Mapping[str, Any]) -> bytes:
-        """As a compressed file of arrays (.npz), with `words` beside it; nothing in it is code."""
+        """As a compressed file of arrays (.npz), with `words` beside it, its sha256 behind; nothing in it is code."""
         head = {"moment": FORMAT, "words": dict(words)} | {name: getattr(self, name) for name in _NAMED}
         arrays: dict[str, Any] = self.arrays | {"rows": self.rows}
         arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
         file = BytesIO()
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         np.savez_compressed(file, allow_pickle=False, **arrays)
-        return file.getvalue()
+        content = file.getvalue()
+        return content + sha256(content).digest()
 
 
 def unpacked(content: bytes) -> tuple[Saved, dict[str, Any]]:
     """What `packed` made, and its words. Raises ModelError for anything else."""
+    content, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+    if sha256(content).digest() != seal:  # first: readers of archives meet damage with a dozen kinds of errors
+        msg = "it is no saved moment, or damaged"
+        raise ModelError(msg)
     try:
         with np.load(BytesIO(content), allow_pickle=False) as file:
             head = json.loads(file["head"].tobytes())

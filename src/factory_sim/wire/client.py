@@ -393,4 +393,7 @@ class Client:
 def wait_for(clients: Iterable[Client], seconds: float) -> None:
     """Returns when one of them has something to read, at the latest after `seconds`."""
     streams = [client._mqtt.stream for client in clients if client.is_online]  # noqa: SLF001
-    select.select([stream for stream in streams if stream is not None], [], [], seconds)
+    if connected := [stream for stream in streams if stream is not None]:
+        select.select(connected, [], [], seconds)
+    else:
+        time.sleep(seconds)  # Windows refuses to select from nothing

@@ -14,6 +14,7 @@ import os
 import struct
 from array import array
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
@@ -35,6 +36,7 @@ _INNER = struct.Struct("<QQ?I")  # block, call, is_last, messages
 _MESSAGE = struct.Struct("<HIB")
 _RETAIN, _QOS = 0x80, 0x03
 _RUN, _ACKED = "run.json", "acked"
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows writes text otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ class Journal:
         """
         path = self.folder / _RUN
         if not path.exists():
-            _replace(path, orjson.dumps(wanted))
+            try:
+                _replace(path, orjson.dumps(wanted))
+            except OSError as error:
+                self._cannot_write(error)
             return wanted
         try:
             found: dict[str, Any] = orjson.loads(path.read_bytes())
@@ -107,7 +112,7 @@ class Journal:
                 segment = self._open_segment()
                 _write(self._file, data)
             except OSError as error:
-                self._fail(f"cannot be written: {error.strerror}", "Make room on the disk, then repeat the command")
+                self._cannot_write(error)
             segment.starts.append(segment.size)
             segment.size += len(data)
             self.blocks += 1
@@ -135,7 +140,8 @@ class Journal:
             done = self._segments.pop(0)
             self._path(done.number).unlink()
             self.bytes -= done.size
-        _replace(self.folder / _ACKED, orjson.dumps({"blocks": number}))
+        with suppress(OSError):  # a full disk: an old number is as safe, and what was just deleted makes room
+            _replace(self.folder / _ACKED, orjson.dumps({"blocks": number}))
 
     def close(self) -> None:
         """Close the file."""
@@ -193,11 +199,14 @@ class Journal:
             self._segments.append(_Segment(self._segments[-1].number + 1 if self._segments else 0, self.blocks))
         if self._file < 0:
             path = self._path(self._segments[-1].number)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
         return self._segments[-1]
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"{segment:010}.log"
+
+    def _cannot_write(self, error: OSError) -> NoReturn:
+        self._fail(f"cannot be written: {error.strerror}", "Make room on the disk, then repeat the command")
 
     def _fail(self, what: str, hint: str) -> NoReturn:
         raise ConfigError([Problem(str(self.folder), 0, 0, "journal", what, hint)])
