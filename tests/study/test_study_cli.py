@@ -45,8 +45,26 @@ def test_compare_says_the_answer_first_and_writes_it(
     assert out[0].startswith(f"line rate {written['change']['line_rate_pct']['mean']:+.2f} % [")
     assert set(written["attribution"]) == {"washer", "repairs", "room"}
     assert any(line.startswith("Payback") for line in out)
+    where = [next(i for i, line in enumerate(out) if line.startswith(word)) for word in ("Intervals", "Runs", "Who")]
+    assert where == sorted(where)
     code, out, _ = run("replay", study, "--workers", "1", "--engine", "simpy", capsys=capsys)
     assert (code, out[0]) == (0, "same: yes")
+
+
+def test_a_report_drawn_at_once_has_the_whole_proof(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, study, page = (folder / "line.yaml", folder / "better.yaml"), tmp_path / "s.jsonl", tmp_path / "r.html"
+    words = ("compare", *files, *SHORT, "--study", study, "--no-attribution")
+    assert run(*words, capsys=capsys)[0] == 0
+    assert run("report", study, "--out", page, capsys=capsys)[0] == 0
+    assert "factory-sim why s.jsonl --arm better" in page.read_text(encoding="utf-8")
+    code, out, err = run(*words, "--report", page, capsys=capsys)
+    assert (code, out[-1]) == (0, f"Report      {page}")
+    assert re.search(r"better: why, \d+ trials, less than \d+ s", err)
+    drawn = page.read_text(encoding="utf-8")
+    assert drawn.count("would limit the line next") == 2
+    assert "factory-sim why" not in drawn
 
 
 def test_whatif_takes_changes_as_typed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

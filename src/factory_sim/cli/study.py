@@ -70,7 +70,11 @@ StudyFile = Annotated[
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(help="Draw the answer there as one HTML file.", dir_okay=False, callback=options.in_a_folder),
+    typer.Option(
+        help="Draw the answer there as one HTML file, with the proof of `why`.",
+        dir_okay=False,
+        callback=options.in_a_folder,
+    ),
 ]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
@@ -120,7 +124,7 @@ def compare(
         until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
         workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=study,
     )  # fmt: skip
-    found = _compare(request, out, budget, attribution=attribution)
+    found = _compare(request, out, budget, attribution=attribution, proof=report is not None)
     if report is not None:
         drawn(found.file, report)
         typer.echo(f"Report      {report}")
@@ -254,13 +258,13 @@ def replay(
 
 
 def _compare(
-    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True
+    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True, proof: bool = False
 ) -> Comparison:
     from factory_sim.study.api import made
     from factory_sim.views.study_text import attribution_lines
 
     with watched(request.file if kept else None) as watcher:
-        found = made(request, watcher, budget_s, attribution=attribution)
+        found = made(request, watcher, budget_s, attribution=attribution, proof=proof)
     answer = found.answer
     options.written(out, answer)
     show(attribution_lines(answer))

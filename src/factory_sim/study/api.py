@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory_sim.study import attribute, compare, store, why
 from factory_sim.study.cluster import hired
-from factory_sim.study.design import BASE, Bench
+from factory_sim.study.design import BASE, SCENARIO, Bench
 from factory_sim.study.pairing import pairs, scenarios_of
 from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
 from factory_sim.study.store import Store
@@ -61,11 +61,17 @@ def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
 
 
 def made(
-    request: Request, watcher: Watcher, budget_s: float = attribute.BUDGET_S, *, attribution: bool = True
+    request: Request,
+    watcher: Watcher,
+    budget_s: float = attribute.BUDGET_S,
+    *,
+    attribution: bool = True,
+    proof: bool = False,
 ) -> Comparison:
-    """Make the study of a request; budget_s: processor time that an exact attribution may take. Raises FactoryErrors.
+    """Make the study of a request. Raises FactoryErrors.
 
-    The watcher hears when the answer is there; who earned it comes after.
+    The watcher hears when the answer is there. Then it is asked who earned it (budget_s: processor time that may take
+    if it is to be exact), and with `proof` what limits every compared plant, for the report.
     """
     with _hired(request) as pool:
         session = begin(request, pool, watcher)
@@ -74,6 +80,8 @@ def made(
             watcher.compared(session.study)
             for arm in scenarios_of(session.study) if attribution else []:
                 attribute.prepare(session, arm, budget_s)
+            for name in session.names(BASE, SCENARIO) if proof else ():
+                why.prepare(session, name, min(why.PAIRS, len(pairs(session.study, name))))
             return Comparison(session.study, session.kept.path, request)
 
 

@@ -51,12 +51,11 @@ def prepare(session: Session, arm: Arm, budget_s: float = BUDGET_S) -> None:
     method = EXACT if n <= MOST_EXACT and exact_s <= budget_s else SAMPLED
     subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
     wanted = [(_arm(session, arm, s), r) for r in found for s in sorted(subsets[r], key=sorted) if 0 < len(s) < n]
-    left_s = a_trial_s * sum(key not in study.trials for key in wanted)
-    session.watcher.say(
-        f"{arm.name}: attribution, {method}: {len(wanted):,} trials, about {_span(left_s / session.pool.workers)}"
-    )
-    if method == SAMPLED and n <= MOST_EXACT:
-        session.watcher.say(f"  exact values would take {_span(exact_s)} of processor time: --budget")
+    if left := sum(key not in study.trials for key in wanted):
+        took = _span(left * a_trial_s / session.pool.workers)
+        session.watcher.say(f"{arm.name}: attribution, {method}: {len(wanted):,} trials, about {took}")
+        if method == SAMPLED and n <= MOST_EXACT:
+            session.watcher.say(f"  exact values would take {_span(exact_s)} of processor time: --budget")
     session.ensure("attribution", wanted)
 
 

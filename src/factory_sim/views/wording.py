@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from factory_sim.views.report_data import Estimate, Row
 
 MINUS = "−"
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WIDEST_PCT = 100.0  # a change beyond runs off the picture of intervals, not out of the table
 
 
@@ -54,9 +53,9 @@ def hours(seconds: float) -> str:
 
 
 def moment(text: str) -> str:
-    """A moment by the plant's clock: Monday 2026-01-05, 12:05."""
+    """A moment by the plant's clock: Monday 5 January 2026, 12:05."""
     found = datetime.fromisoformat(text)
-    return f"{DAYS[found.weekday()]} {found:%Y-%m-%d, %H:%M}"
+    return f"{found:%A} {found.day} {found:%B %Y, %H:%M}"
 
 
 def words(name: str) -> str:

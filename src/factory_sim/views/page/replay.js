@@ -68,8 +68,11 @@
         const pixels = new Uint32Array(image.data.buffer);
         for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours[strip[i] - 48];
         context.putImageData(image, 0, 0);
-        const marks = innerWidth < 640 ? 5 : 9;
-        panel.querySelector(".hours").innerHTML = Array.from({ length: marks }, (_, k) => `<span>${report.clock((k * steps * data.strip_step_s) / (marks - 1)).slice(-8, -3)}</span>`).join("");
+        const long = steps * data.strip_step_s;
+        const beat = [900, 1800, 3600, 7200, 14400, 28800].find((s) => long / s < (innerWidth < 640 ? 6 : 13)) ?? 86400;
+        const first = beat - ((report.begins() / 1000) % beat);
+        const marks = Array.from({ length: Math.floor((long - first) / beat) + 1 }, (_, k) => first + k * beat);
+        panel.querySelector(".hours").innerHTML = marks.map((s) => `<span style="left:${(100 * s) / long}%">${report.clock(s).slice(-8, -3)}</span>`).join("");
         const { machines } = data.sides[side];
         const high = report.printing ? PAPER_PX : canvas.offsetHeight;
         let free = 0; // below the last name: names never overlap

@@ -35,9 +35,9 @@ report.number = (value, digits = 3) => {
 };
 report.signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(1);
 // The plant's clock so long after the window began; where it is not known, the time since then.
+report.begins = () => Date.parse(`${report.data.begins || "1970-01-01T00:00:00"}Z`);
 report.clock = (seconds) => {
-  const begins = Date.parse(`${report.data.begins || "1970-01-01T00:00:00"}Z`);
-  const moment = new Date(begins + 1000 * seconds);
+  const moment = new Date(report.begins() + 1000 * seconds);
   const day = report.data.begins ? `${["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][moment.getUTCDay()]} ` : "";
   return day + moment.toISOString().slice(11, 19);
 };
