@@ -156,9 +156,9 @@ def _next(arm: Arm, limits: Mapping[str, Any]) -> str:
     found = limits["next"]
     if not found:
         return ""
-    return (
-        f"With twice the speed at {limits['constraint']}, {_titled(arm, found['operation'])} would limit the line next."
-    )
+    next_one = f"{_titled(arm, found['operation'])} would limit the line next"
+    what = "it would still limit the line" if found["operation"] == limits["constraint"] else next_one
+    return f"With twice the speed at {limits['constraint']}, {what}."
 
 
 def _attribution(answer: Mapping[str, Any] | None) -> page.Attribution | None:
