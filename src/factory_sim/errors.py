@@ -61,6 +61,12 @@ class BrokerError(FactoryError):
         super().__init__(f"{endpoint}: {reason}")
 
 
+class StoppedError(BrokerError):
+    """A broker that said nothing when the program was asked to end (Ctrl-C): what waited for it is not delivered."""
+
+    exit_code = 130
+
+
 class ModelError(FactoryError):
     """A run that cannot go on: parts blocked in a circle, a clock that overflows."""
 

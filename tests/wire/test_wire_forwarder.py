@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import random
+import socket
 import sys
 import time
+from threading import Event
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from factory_sim.errors import PayloadError
+from factory_sim.errors import BrokerError, PayloadError, StoppedError
 from factory_sim.records import Message
 from factory_sim.selftest.feed.processes import Mortal
 from factory_sim.wire import receipts, topics
+from factory_sim.wire.address import parse
+from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 from factory_sim.wire.forwarder import Forwarder
 from factory_sim.wire.journal import Journal
+from factory_sim.wire.options import Options
 from factory_sim.wire.receipts import MAX_MARKS, Receipts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from factory_sim.wire.broker import Broker
 
 ROOT = "works/line"
 
@@ -140,8 +143,8 @@ def test_a_publisher_that_is_killed_and_started_again_repeats_no_call_and_loses_
 class Slow:
     """A client whose broker acknowledges all of a sudden, once in a while."""
 
-    connections, sent, settled, turns = 1, 0, 0, 0
-    address = None
+    connections, sent, settled, turns, trouble = 1, 0, 0, 0, ""
+    address, options = parse("mqtt://slow"), Options()
 
     def ready(self) -> bool:
         self.turns += 1
@@ -168,6 +171,17 @@ def test_a_full_journal_waits_counts_and_says_so(tmp_path: Path) -> None:
     assert slow.sent == 200 * 20
     assert forwarder.counts.full == len(said) > 0
     assert forwarder.counts.waited_s > 0
+
+
+def test_who_is_to_end_does_not_wait_for_room(tmp_path: Path) -> None:
+    slow, stop = Slow(), Event()
+    slow.options = Options(is_stopped=stop.is_set)
+    with Forwarder(Journal(tmp_path), slow, root=ROOT, run_id="r", limit_bytes=1) as forwarder:  # type: ignore[arg-type]
+        forwarder.on_full = stop.set
+        forwarder.publish(call(0))
+        with pytest.raises(StoppedError, match="the journal is full; it goes on with the same command"):
+            forwarder.publish(call(1))
+        assert forwarder.journal.calls == 1  # so the next process makes the second one
 
 
 class Silent(Slow):
@@ -222,6 +236,41 @@ def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent
         pump_until(forwarder, lambda: forwarder.counts.rewinds == 1)
         pump_until(forwarder, lambda: len(silent.data()) == 60)
         assert silent.data() == [m.payload for k in (2, 3, 4) for m in call(k)]
+
+
+def test_a_broker_that_goes_and_comes_is_told_once_each(tmp_path: Path) -> None:
+    silent, told = Silent(), list[str]()
+    with Forwarder(Journal(tmp_path), silent, root=ROOT, run_id="r") as forwarder:  # type: ignore[arg-type]
+        forwarder.on_link = told.append
+        for trouble in ("", "gone", "gone", "still gone", "", ""):
+            silent.trouble = trouble
+            forwarder.pump()
+    assert told == ["gone", ""]
+
+
+def test_a_run_that_goes_on_waits_for_its_broker(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url, told = f"mqtt://127.0.0.1:{port}", list[str]()
+    with (
+        Client(url, waits_for_broker=True) as client,
+        Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="late") as forwarder,
+    ):
+        forwarder.on_link = told.append
+        forwarder.publish(call(0))
+        with Broker(port=port), Client(url) as listener:  # which speaks MQTT 3.1.1 only, and nobody knew
+            account = Receipts(ROOT, "late")
+            listener.subscribe([f"{ROOT}/#"])
+            while forwarder.pending:
+                forwarder.pump()
+                for message in listener.messages(0.05):
+                    if (answer := account.take(message)) is not None:
+                        listener.publish([answer])
+    assert told[0].startswith("nothing listens there")
+    assert told[1:] == [""]
+    with pytest.raises(BrokerError, match="nothing listens there"):
+        Client(url)
 
 
 def test_nobody_is_asked_while_the_broker_is_away(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from factory_sim.errors import ConfigError
 from factory_sim.records import Message
 from factory_sim.wire.journal import BLOCK_MESSAGES, Journal
 
+FULL = Path("/dev/full")
+
 
 def messages(call: int, n: int = 3) -> list[Message]:
     return [Message(f"a/b/{k}", f"{call}-{k}".encode() * 10, qos=1, retain=k == 0) for k in range(n)]
@@ -21,6 +24,11 @@ def messages(call: int, n: int = 3) -> list[Message]:
 
 def all_of(journal: Journal) -> list[Message]:
     return [m for n in range(journal.acknowledged, journal.blocks) for m in journal.block(n).messages]
+
+
+def all_in(folder: Path) -> list[Message]:
+    with closing(Journal(folder)) as journal:
+        return all_of(journal)
 
 
 def test_what_is_appended_comes_back_in_order(tmp_path: Path) -> None:
@@ -38,7 +46,7 @@ def test_a_journal_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
         for call in range(start, start + 10):
             journal.append(messages(call))
         journal.close()
-    assert all_of(Journal(tmp_path)) == [m for call in range(20) for m in messages(call)]
+    assert all_in(tmp_path) == [m for call in range(20) for m in messages(call)]
 
 
 def test_an_empty_call_and_one_of_many_messages_count_once(tmp_path: Path) -> None:
@@ -46,8 +54,8 @@ def test_an_empty_call_and_one_of_many_messages_count_once(tmp_path: Path) -> No
     journal.append([])
     journal.append(messages(1, 2 * BLOCK_MESSAGES + 1))
     assert (journal.calls, journal.blocks) == (2, 4)
-    assert len(all_of(Journal(tmp_path))) == 2 * BLOCK_MESSAGES + 1
     journal.close()
+    assert len(all_in(tmp_path)) == 2 * BLOCK_MESSAGES + 1
 
 
 def test_a_file_cut_at_any_byte_keeps_its_whole_calls(tmp_path: Path) -> None:
@@ -67,7 +75,7 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_calls(tmp_path: Path) -> None:
         assert all_of(found) == [m for call in range(found.calls) for m in messages(call)]
         found.append(messages(9))
         found.close()
-        assert all_of(Journal(folder))[-3:] == messages(9)
+        assert all_in(folder)[-3:] == messages(9)
 
 
 def test_a_call_of_several_blocks_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -87,7 +95,7 @@ def test_damage_anywhere_gives_an_earlier_journal_or_an_error_but_no_crash(tmp_p
     for call in range(6):
         journal.append(messages(call))
     journal.close()
-    good = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    good = {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
     for _ in range(200):
         for path in tmp_path.iterdir():
             path.unlink()
@@ -133,6 +141,31 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match="cannot be used"):
         Journal(tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_two_processes_do_not_share_a_journal(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)), pytest.raises(ConfigError, match=r"another process uses it.*\n.*One run"):
+        Journal(tmp_path)
+    assert all_in(tmp_path) == []
+
+
+def test_a_file_that_goes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)) as journal:
+        journal.append(messages(0))
+        for damage in (lambda file: file.write_bytes(b""), lambda file: file.unlink()):
+            damage(tmp_path / "0000000000.log")
+            with pytest.raises(ConfigError, match=r"0000000000\.log was damaged while the run went on"):
+                journal.block(0)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a disk that is always full")
+def test_a_full_disk_is_said_when_there_is_something_to_write(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)) as journal:
+        journal.append(messages(0))
+        os.dup2(os.open(FULL, os.O_WRONLY), journal._file)
+        with pytest.raises(ConfigError, match=r"cannot be written: No space left on device\n.*Make room"):
+            journal.append(messages(1))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

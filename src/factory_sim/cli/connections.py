@@ -24,7 +24,12 @@ CaFile = Annotated[
     Path | None, typer.Option("--ca", help="mqtts: PEM of the authorities to trust.", envvar="FACTORY_SIM_MQTT_CA")
 ]
 CertFile = Annotated[
-    Path | None, typer.Option("--cert", help="mqtts: PEM of our certificate.", envvar="FACTORY_SIM_MQTT_CERT")
+    Path | None,
+    typer.Option(
+        "--cert",
+        help="mqtts: PEM of our certificate; of `run` without --broker, that of our own broker.",
+        envvar="FACTORY_SIM_MQTT_CERT",
+    ),
 ]
 MqttVersion = Annotated[
     str,

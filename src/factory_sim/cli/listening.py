@@ -66,6 +66,7 @@ def listen(
     secure = connections.options(broker, user, password_file, ca, cert, key, mqtt)
     own_root, meta = _described(plant, start, duration) if plant else ("", None)
     with options.graceful() as stop:
+        secure["is_stopped"] = stop.is_set
         where = root or own_root or _find(broker, secure, stop)
         answers = Answers(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
         if ack_as:

@@ -138,6 +138,7 @@ def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]
 
 def _deliver(course: Course, order: Order, delivery: Delivery, log: Path | None) -> None:
     with options.graceful() as stop:
+        delivery.client["is_stopped"] = stop.is_set
         sent = _publish(course, order, delivery, stop)
         if log is not None:
             _write_log(log, course, order, sent.t_us, sent.commands)

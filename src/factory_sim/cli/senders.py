@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from factory_sim.cli import options
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 NUMBERS = Path.home() / ".cache" / "factory_sim" / "bd_seq"  # of Sparkplug's edge nodes, for the next run
+_DROPPED = "! A subscriber was so far behind that our broker dropped what waited for it; what it lacks shows in `seq`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,31 +66,49 @@ def opened(
     from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
     with contextlib.ExitStack() as stack:
-        url = delivery.url or _own_broker(stack, delivery)
+        url, client_options = delivery.url, delivery.client
+        if not url:
+            url, client_options = _own_broker(stack, delivery, say)
         if order.payload_format == "sparkplug":
-            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=NUMBERS, **delivery.client)
+            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=NUMBERS, **client_options)
             sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
             stack.enter_context(sessions)
             yield sessions, order, sessions.address.shown
             return
         if delivery.journal is None:
-            client = stack.enter_context(Client(url, **delivery.client))
+            client = stack.enter_context(Client(url, **client_options))
             yield client, order, client.address.shown
             return
         journal, order = _journal(plant, order, delivery.journal, say)
-        client = stack.enter_context(Client(url, **delivery.client))
+        goes_on = journal.calls > 0  # else a broker that is away may be one that does not exist
+        client = stack.enter_context(Client(url, waits_for_broker=goes_on, **client_options))
         root = order.root or plant.topic_root
         forwarder = _forwarder(journal, client, root, order.run_id, delivery)
         forwarder.on_full = lambda: say(f"The journal is full ({delivery.journal_limit_mb:g} MB): the run waits.")
+        forwarder.on_link = lambda trouble: say(_link_told(client.address.shown, trouble, delivery.journal))
         yield stack.enter_context(forwarder), order, client.address.shown
 
 
-def _own_broker(stack: contextlib.ExitStack, delivery: Delivery) -> str:
+def _link_told(where: str, trouble: str, folder: Path | None) -> str:
+    if not trouble:
+        return f"{where} is there again."
+    return f"{where}: {trouble}\n  The run goes on and tries again; its messages wait in {folder}."
+
+
+def _own_broker(
+    stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]
+) -> tuple[str, dict[str, Any]]:
+    """The address of a broker that runs from now on, and a client's options there: the certificate is the broker's."""
+    from factory_sim.wire.address import PORTS
     from factory_sim.wire.broker import Broker
     from factory_sim.wire.options import password_of
 
     login = {"user": delivery.client.get("user", ""), "password": password_of(delivery.client.get("password", ""))}
-    return stack.enter_context(Broker(port=options.PORT, host=delivery.bind, **login)).url
+    files = {name: delivery.client.get(name, "") for name in ("cert_file", "key_file")}
+    port = PORTS["mqtts" if files["cert_file"] else "mqtt"]
+    broker = stack.enter_context(Broker(port=port, host=delivery.bind, **login, **files))
+    stack.callback(lambda: say(_DROPPED) if broker.drops else None)
+    return broker.url, delivery.client | dict.fromkeys(files, "")
 
 
 def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None]) -> tuple[Any, Order]:

@@ -9,6 +9,7 @@ parents left there is removed by the next start.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire import servers
+from factory_sim.wire.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +34,15 @@ HOST = "127.0.0.1"
 MAX_PAYLOAD = 1024 * 1024
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+_EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bound
 _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
 _PR_SET_PDEATHSIG = 1
+_WAYS_OUT = {
+    errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
+    errno.EADDRNOTAVAIL: "Expected an address of this machine, as 127.0.0.1 or 0.0.0.0",
+}
 
 
 @dataclass(slots=True)
@@ -50,10 +56,11 @@ class Broker:
 
     port : 0 for a free one. user, password : every client must give them; empty: none asked.
     host : the address to listen on; any but a loopback one needs user and password.
+    cert_file, key_file : PEM of the certificate that it shows, for TLS; empty: none.
     server : "nats" or "mosquitto"; empty: the first that is installed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a server is told
         self,
         *,
         port: int = 0,
@@ -62,23 +69,31 @@ class Broker:
         password: str = "",
         server: str = "",
         host: str = HOST,
+        cert_file: str = "",
+        key_file: str = "",
     ) -> None:
+        self._host, self.port = host, port
+        self._files = (str(Path(cert_file).absolute()), str(Path(key_file).absolute())) if cert_file else ("", "")
         if not _is_loopback(host) and not (user and password):
-            endpoint = f"mqtt://{host}:{port}"
-            reason = "everybody in reach could publish there without authentication. Give --user and a password"
-            raise BrokerError(endpoint, reason)
-        self._host = host
+            self._fail("everybody in reach could publish there without authentication. Give --user and a password")
+        if bool(cert_file) != bool(key_file):
+            self._fail("TLS needs both the broker's certificate and its key: --cert and --key")
         self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
         self._server = server
         self._folder: Path | None = None
         self._child: _Child | None = None
-        self.port = port
         self.name = ""  # of the server that runs
 
     @property
     def url(self) -> str:
         """How it is reached from this machine: `mqtt://127.0.0.1:<port>`, or with the address that it was told."""
-        return f"mqtt://{HOST if self._host in _EVERYWHERE else self._host}:{self.port}"
+        host = _EVERYWHERE.get(self._host, self._host)
+        return Address(tls=bool(self._files[0]), host=host, port=self.port).shown
+
+    @property
+    def drops(self) -> int:
+        """How often it has begun to drop what a subscriber should have got, because that was too far behind."""
+        return self._child.log.read_bytes().count(servers.SERVERS[self.name].dropped) if self._child else 0
 
     @property
     def pid(self) -> int:
@@ -89,7 +104,7 @@ class Broker:
         """The running broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
         self.name, program = servers.find(self._server)
         if self._asked_port:
-            _check_free(self._asked_port)
+            self._check_free()
         _remove_left_behind()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         try:
@@ -118,10 +133,10 @@ class Broker:
             _stop(self._child.process)
             if self._asked_port or not died or attempt == _ATTEMPTS - 1:
                 what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
-                _fail(self.port, f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
+                self._fail(f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
 
     def _spawn(self, program: str, folder: Path) -> _Child:
-        settings = servers.Settings(folder, self._host, self.port, self._max_payload, *self._login)
+        settings = servers.Settings(folder, self._host, self.port, self._max_payload, *self._login, *self._files)
         command = servers.SERVERS[self.name].command(program, settings)
         log = folder / "log"
         with log.open("wb") as out:
@@ -134,6 +149,22 @@ class Broker:
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
             )
         return _Child(process, log)
+
+    def _check_free(self) -> None:
+        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self.port))
+            except OverflowError:
+                self._fail("expected a port from 0 to 65535")
+            except socket.gaierror:
+                self._fail("expected an address of this machine, as 127.0.0.1 or 0.0.0.0")
+            except OSError as error:
+                self._fail(f"{error.strerror}. {_WAYS_OUT.get(error.errno or 0, '')}".format(url=self.url))
+
+    def _fail(self, reason: str) -> NoReturn:
+        raise BrokerError(self.url, reason) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -179,23 +210,6 @@ def _free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        if os.name == "posix":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            hint = f"If a broker listens there, use it: --broker mqtt://{HOST}:{port}. Else choose another port, or 0"
-            _fail(port, f"{error.strerror}. {hint}")
-        except OverflowError:
-            _fail(port, "expected a port from 0 to 65535")
-
-
-def _fail(port: int, reason: str) -> NoReturn:
-    raise BrokerError(f"mqtt://{HOST}:{port}", reason) from None  # noqa: EM102 - the endpoint, not a message
 
 
 def _tail(log: Path) -> str:

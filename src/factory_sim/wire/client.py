@@ -11,20 +11,18 @@ away too long is disconnected, which the next call heals; with `clean_session` t
 from __future__ import annotations
 
 import select
-import socket
-import ssl
 import struct
 import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from factory_sim.errors import BrokerError
+from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.wire import packets, topics
 from factory_sim.wire.address import parse
 from factory_sim.wire.connection import Connection
-from factory_sim.wire.options import PASSWORD_VARIABLE, VERSIONS, Options
-from factory_sim.wire.tls import unreachable, untrusted
+from factory_sim.wire.options import VERSIONS, Options
+from factory_sim.wire.tls import is_final, refusal, unreachable
 from factory_sim.wire.window import Window
 
 if TYPE_CHECKING:
@@ -33,11 +31,10 @@ if TYPE_CHECKING:
     from factory_sim.records import Message
     from factory_sim.wire.stream import Stream
 
-_SUBACK_FAILURE = 0x80
-_OTHER_VERSION = (0x01, 0x84)  # reasons of a broker that does not speak this version of MQTT, in 3.1.1 and in 5
 _LOOK_EVERY = 64  # messages between two looks at the socket
 _WRITE_AT = 32 * 1024  # bytes
 _MAX_WAITING = 1024 * 1024  # bytes that the socket has not taken yet; QoS 0 has no other limit
+_GOODBYE_S = 2.0  # of silence, after which it is no use to wait for the rest
 _BROKEN = (OSError, ValueError, IndexError, struct.error)  # what a peer that does not speak MQTT makes of us
 
 
@@ -53,16 +50,21 @@ class Client:
         self.sent = 0  # messages handed over
         self._next_attempt_at = 0.0
         self.connections = 0  # so far
-        self._pending: set[int] = set()  # message ids of subscriptions not granted yet
-        self._refused: str = ""  # why the broker refused us: final
-        self._online = False
+        self._refused = ""  # why the broker refused a message: final
         self._online_at = 0.0
         self._lost_at: float | None = None  # when the trouble began; None: acknowledged or heard something since
+        self._heard_at = time.monotonic()
+        self._stopped_at: float | None = None  # when it was seen that the program is to end
         self._idle_at = 0.0  # when paho is to look after its pings again
-        self.version = VERSIONS[self.options.mqtt][0]  # of MQTT, that the broker speaks
+        self._versions = VERSIONS[self.options.mqtt]  # of MQTT, that it may speak
+        self.version = self._versions[0]
+        self.trouble = ""  # why it could not be had, the last time
         self._mqtt = self._new()
         try:
-            self._first_connect()
+            self._attempt()
+            if self.trouble and not self.options.waits_for_broker:
+                self._raise_if_stopped()
+                self._fail(self.trouble)
         except BrokerError:
             self.close()
             raise
@@ -98,12 +100,12 @@ class Client:
             try:
                 stream.write()
             except _BROKEN:
-                self._online = False
+                self._mqtt.is_online = False
 
     @property
     def is_online(self) -> bool:
         """Whether the connection stands, as far as is known."""
-        return self._online
+        return self._mqtt.is_online
 
     def ready(self, size: int = 0) -> bool:
         """Whether a message of `size` bytes can go out at once.
@@ -112,9 +114,9 @@ class Client:
         """
         self._move(0.0)
         self._raise_if_refused()
-        if not self._online and time.monotonic() >= self._next_attempt_at:
+        if not self.is_online and time.monotonic() >= self._next_attempt_at:
             self._attempt()
-        return self._online and not self._is_full(size)
+        return self.is_online and not self._is_full(size)
 
     def send(self, message: Message) -> bool:
         """Hand over a message after `ready`; it leaves with others, by the next `ready`, `push` or `flush`.
@@ -122,9 +124,9 @@ class Client:
         False if the connection is lost and it did not go out.
         """
         self._check(message)
-        if self._online:
+        if self.is_online:
             self._hand_over(message)
-        return self._online
+        return self.is_online
 
     def arrived(self) -> Iterator[Message]:
         """What has arrived already; `ready` moves the socket."""
@@ -139,10 +141,10 @@ class Client:
     def leave(self) -> None:
         """Says goodbye when all is acknowledged, else it would be sent once more; the next call connects again."""
         end = time.monotonic() + 1.0
-        while self._online and self._window and time.monotonic() < end:
+        while self.is_online and self._window and time.monotonic() < end:
             self._move(0.05)
         self.close()
-        self._online = False
+        self._mqtt.is_online = False
         self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
 
     def flush(self, timeout_s: float = 30.0) -> None:
@@ -163,7 +165,7 @@ class Client:
         self._filters.update(dict.fromkeys(new, qos))
         self.ask(new)
         end = time.monotonic() + self.options.connect_timeout_s
-        while self._pending:
+        while self._mqtt.waiting:
             if time.monotonic() > end:
                 self._fail(f"did not grant {', '.join(filters)} within {self.options.connect_timeout_s:g} s")
             self._drive(0.05)
@@ -186,7 +188,7 @@ class Client:
     def close(self) -> None:
         """Says goodbye, so that the broker does not publish the will."""
         end = time.monotonic() + 1.0
-        while self._online and self._has_waiting() and time.monotonic() < end:
+        while self.is_online and self._has_waiting() and time.monotonic() < end:
             self._move(0.05)
         self._mqtt.leave()
 
@@ -196,7 +198,7 @@ class Client:
 
     def _send(self, message: Message) -> None:
         self._check(message)
-        while not self._online or self._is_full(len(message.payload)):
+        while not self.is_online or self._is_full(len(message.payload)):
             self._drive(0.1)
         self._hand_over(message)
 
@@ -214,54 +216,51 @@ class Client:
             self._fail(f"the client id {self.options.client_id!r} holds a space, which brokers refuse")
         mqtt = Connection(self.address, self.options, self.version, self._check)
         self._packets = packets.Writer(is_5=mqtt.is_5, expiry_s=self.options.expiry_s)
-        mqtt.on_connect, mqtt.on_disconnect = self._on_connect, self._on_disconnect
-        mqtt.on_subscribe = self._on_subscribe
         return mqtt
 
-    def _first_connect(self) -> None:
-        for version in VERSIONS[self.options.mqtt]:
+    def _connect(self) -> None:
+        """One attempt in each version that it may speak; online, or offline if nobody answers. Raises OSError."""
+        for version in self._versions:
             if version != self.version:
                 self.version = version
                 self._mqtt = self._new()
-            try:
-                self._connect()
-            except ssl.SSLError as error:
-                self._fail(untrusted(error))
-            except socket.gaierror:
-                self._fail(f"no such host: {self.address.host!r}. Check the name in the broker's URL")
-            except OSError as error:
-                self._fail(unreachable(error))
-            if self._online:
+            self._greet()
+            if self.is_online:
+                self._versions = (version,)
                 return
-        strict = self.options.mqtt == "5"
-        hint = "does it speak MQTT 5? Try --mqtt auto" if strict else "is this the port of an MQTT broker?"
-        self._fail(f"closed the connection or did not answer; {hint}")
 
-    def _connect(self) -> None:
-        """One attempt; returns online, or offline if the peer does not answer as a broker does."""
-        self._mqtt.open()
+    def _greet(self) -> None:
+        try:
+            self._mqtt.open()
+        except OSError as error:
+            self._raise_if_final(error)
+            raise
         end = time.monotonic() + self.options.connect_timeout_s
-        while not self._online and self._mqtt.stream is not None and time.monotonic() < end:
+        while not self.is_online and self._mqtt.stream is not None and time.monotonic() < end:
             try:
                 self._turn(0.05)
-            except _BROKEN:
+            except _BROKEN as error:
+                self._raise_if_final(error)
                 return
             self._raise_if_refused()
+            if self.options.is_stopped():
+                return
 
     def _drive(self, timeout_s: float) -> None:
         """Moves what can be moved, waiting at most `timeout_s` for the socket; heals a lost connection."""
         self._move(timeout_s)
         self._raise_if_refused()
-        if not self._online:
+        self._raise_if_stopped()
+        if not self.is_online:
             self._reconnect()
 
     def _move(self, timeout_s: float) -> None:
         """Moves what can be moved, waiting at most `timeout_s` for the socket; notes a lost connection."""
-        if self._online and self._mqtt.stream is not None:
+        if self.is_online and self._mqtt.stream is not None:
             try:
                 self._turn(timeout_s)
             except _BROKEN:
-                self._online = False
+                self._mqtt.is_online = False
 
     def _turn(self, timeout_s: float) -> None:
         stream = self._mqtt.stream
@@ -278,6 +277,7 @@ class Client:
             self._mqtt.loop_misc()
 
     def _read(self, stream: Stream) -> None:
+        self._heard_at = time.monotonic()
         for head, body in stream.read():
             kind = head & 0xF0
             if kind == packets.PUBLISH:
@@ -285,11 +285,13 @@ class Client:
             elif kind == packets.PUBACK:
                 self._acknowledged(body)
             else:
-                was_online = self._online
+                was_online = self.is_online
                 if not self._mqtt.take(stream, head, body):
-                    self._online = False
+                    self._mqtt.is_online = False
                     return
-                if self._online and not was_online:
+                if was_online:
+                    self._lost_at = None
+                elif self.is_online:
                     self._begin(stream)  # not in paho's callback, which holds back what is sent there
 
     def _arrived(self, stream: Stream, head: int, body: bytes) -> None:
@@ -312,31 +314,29 @@ class Client:
         if self._lost_at is None or now - self._online_at > self.options.patience_s:
             self._lost_at = now
         end, pause = self._lost_at + self.options.patience_s, self.options.back_off_s[0]
-        reason = "it closes the connection again"
-        while not self._online:
+        while not self.is_online:
+            self._raise_if_stopped()
             if time.monotonic() > end:
-                self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {reason}")
+                self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {self.trouble}")
             time.sleep(pause)
             pause = self.options.back_off_s[1]
-            reason = self._attempt() or reason
+            self._attempt()
 
-    def _attempt(self) -> str:
-        """Try once to connect again; what went wrong, if anything. Raises BrokerError on what cannot heal."""
+    def _attempt(self) -> None:
+        """Try once to connect; `trouble` says what went wrong. Raises BrokerError on what cannot heal."""
         self._next_attempt_at = time.monotonic() + self.options.back_off_s[1]
+        self.trouble = ""
         try:
             self._connect()
-        except ssl.SSLError as error:
-            self._fail(untrusted(error))
         except OSError as error:
-            return unreachable(error)
-        return ""
+            self.trouble = unreachable(error)
+        if not self.is_online and not self.trouble:
+            self.trouble = self._mqtt.silence()
 
-    def ask(self, filters: Sequence[str]) -> None:
+    def ask(self, filters: Iterable[str]) -> None:
         """Asks for topics that were subscribed to: what is retained comes once more. Returns at once."""
         if filters:
-            _, mid = self._mqtt.subscribe([(f, self._filters[f]) for f in filters])
-            if mid is not None:
-                self._pending.add(mid)
+            self._mqtt.ask({one: self._filters[one] for one in filters})
 
     def _is_full(self, size: int) -> bool:
         stream = self._mqtt.stream
@@ -352,20 +352,11 @@ class Client:
         if problem:
             self._fail(f"cannot publish {message.topic[:200]!r}: {problem}")
 
-    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: Any, said_5: Any) -> None:
-        if reason.is_failure:
-            if reason.value not in _OTHER_VERSION:
-                who = f"user {self._mqtt.user!r}" if self._mqtt.user else "a client without user and password"
-                said = str(reason).lower()
-                self._refused = f"the broker refused {who}: {said}. Check the name and {PASSWORD_VARIABLE}"
-            return
-        self._online, self._online_at = True, time.monotonic()
-        self._window.messages = min(self.options.window, getattr(said_5, "ReceiveMaximum", self.options.window))
-
     def _begin(self, stream: Stream) -> None:
         """What follows a CONNACK: subscriptions, first words, and once more what was not acknowledged."""
         self.connections += 1
-        self._pending.clear()
+        self._online_at = time.monotonic()
+        self._window.messages = self._mqtt.receive_maximum
         self.ask(list(self._filters))
         unacknowledged = list(self._window)
         for message in self.options.opening() if self.options.opening else ():
@@ -373,18 +364,24 @@ class Client:
         for number, message in unacknowledged:
             stream.send(self._packets.publish(message, number, again=True))
 
-    def _on_disconnect(self, *_: Any) -> None:
-        self._online = False
-
-    def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: Any, _p: Any) -> None:
-        self._pending.discard(mid)
-        self._lost_at = None
-        if any(reason.value >= _SUBACK_FAILURE for reason in reasons):
-            self._refused = f"the broker refused to grant {', '.join(self._filters)}"
-
     def _raise_if_refused(self) -> None:
-        if self._refused:
-            self._fail(self._refused)
+        reason = self._refused or self._mqtt.refused
+        if reason:
+            self._fail(reason)
+
+    def _raise_if_stopped(self) -> None:
+        """Whoever is to end waits for a broker that says something, and no longer."""
+        if not self.options.is_stopped():
+            return
+        now = time.monotonic()
+        self._stopped_at = self._stopped_at or now
+        if not self.is_online or now - max(self._stopped_at, self._heard_at) > _GOODBYE_S:
+            reason = f"it did not answer when the program was to end; {len(self._window):,} messages were under way"
+            raise StoppedError(self.address.shown, reason)
+
+    def _raise_if_final(self, error: Exception) -> None:
+        if is_final(error):
+            self._fail(refusal(error, self.options.cert_file))
 
     def _fail(self, reason: str) -> NoReturn:
         raise BrokerError(self.address.shown, reason) from None

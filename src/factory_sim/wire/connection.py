@@ -14,18 +14,20 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from factory_sim.errors import BrokerError
-from factory_sim.wire.options import password_of
+from factory_sim.wire.options import PASSWORD_VARIABLE, password_of
+from factory_sim.wire.packets import REFUSED
 from factory_sim.wire.stream import Stream
 from factory_sim.wire.tls import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from factory_sim.records import Message
     from factory_sim.wire.address import Address
     from factory_sim.wire.options import Options
 
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+_OTHER_VERSION = (0x01, 0x84)  # reasons of a broker that does not speak this version of MQTT, in 3.1.1 and in 5
 _FOR_EVER = 2**32 - 1  # a session that does not expire
 
 
@@ -46,6 +48,11 @@ class Connection(paho.Client):
             reconnect_on_failure=False,
         )
         self.connect_timeout = options.connect_timeout_s
+        self.is_online = False  # greeted by the broker, and not lost since, as far as is known
+        self.refused = ""  # why the broker refused us: final
+        self.waiting: dict[int, str] = {}  # packet's number -> topic filters that are not granted yet
+        self.receive_maximum = options.window  # messages that the broker takes before it acknowledges
+        self.on_connect, self.on_disconnect, self.on_subscribe = self._greeted, self._lost, self._granted
         self.user = options.user or address.user
         if self.user:
             self.username_pw_set(self.user, password_of(options.password, address.password) or None)
@@ -65,10 +72,24 @@ class Connection(paho.Client):
         if stream is not None:
             stream.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def ask(self, filters: Mapping[str, int]) -> None:
+        """Subscribe, with a QoS for each filter; `waiting` is empty when all is granted."""
+        _, number = self.subscribe(list(filters.items()))
+        if number is not None:
+            self.waiting[number] = ", ".join(filters)
+
     def take(self, stream: Stream, head: int, body: bytes) -> bool:
         """Let paho read a packet; whether the connection has survived it."""
         stream.give(head, body)
         return self.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and self.stream is stream
+
+    def silence(self) -> str:
+        """What it may mean that nobody answered as a broker does."""
+        other = "without TLS" if self._address.tls else "with TLS (mqtts://)"
+        hint = f"is this the port of an MQTT broker, or one {other}?"
+        if self._options.mqtt == "5":
+            hint = "does it speak MQTT 5? Try --mqtt auto"
+        return f"closed the connection or did not answer; {hint}"
 
     def leave(self) -> None:
         """Say goodbye. The will is not published, unless MQTT 5 is told that it should be."""
@@ -81,6 +102,25 @@ class Connection(paho.Client):
     def next_number(self) -> int:
         """Of a packet; paho numbers its own by the same count."""
         return self._mid_generate()
+
+    def _greeted(self, _c: Any, _u: Any, _flags: Any, reason: Any, said_5: Any) -> None:
+        if reason.is_failure:
+            if reason.value not in _OTHER_VERSION:
+                who = f"user {self.user!r}" if self.user else "a client without user and password"
+                said = str(reason).lower()
+                self.refused = f"the broker refused {who}: {said}. Check the name and {PASSWORD_VARIABLE}"
+            return
+        self.is_online = True
+        self.waiting.clear()
+        self.receive_maximum = min(self._options.window, getattr(said_5, "ReceiveMaximum", self._options.window))
+
+    def _lost(self, *_: Any) -> None:
+        self.is_online = False
+
+    def _granted(self, _c: Any, _u: Any, number: int, reasons: Any, _p: Any) -> None:
+        filters = self.waiting.pop(number, "")
+        if any(reason.value >= REFUSED for reason in reasons):
+            self.refused = f"the broker refused to grant {filters}"
 
     def _create_socket(self) -> Stream:
         """The CONNECT follows at once: its will is asked for here, as an attempt that finds nobody has none."""

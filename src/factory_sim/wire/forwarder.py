@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
-from factory_sim.errors import PayloadError
+from factory_sim.errors import PayloadError, StoppedError
 from factory_sim.wire import receipts, topics
 from factory_sim.wire.client import wait_for
 
@@ -62,6 +62,8 @@ class Forwarder:
         self.journal, self.client, self.counts = journal, client, Counts()
         self.address = client.address
         self.on_full: Callable[[], None] = lambda: None  # called each time that the limit is reached
+        self.on_link: Callable[[str], None] = lambda _: None  # called with why the broker is away; "": back
+        self._is_away = False
         self._root, self._run_id, self._consumer = root, run_id, consumer
         self._limit, self._stall_s = limit_bytes, stall_s
         self._patience_s = stall_s  # doubles while a consumer keeps silent: it may be busy
@@ -135,6 +137,9 @@ class Forwarder:
 
     def _is_ready(self) -> bool:
         ready = self.client.ready()
+        if bool(self.client.trouble) != self._is_away:
+            self._is_away = not self._is_away
+            self.on_link(self.client.trouble)
         if self.client.connections != self._connections:
             self._connections = self.client.connections
             self._reconnected()
@@ -229,6 +234,8 @@ class Forwarder:
         self.on_full()
         began = time.monotonic()
         while self.journal.bytes >= self._limit and self.pending:
+            if self.client.options.is_stopped():
+                raise StoppedError(self.address.shown, "the journal is full; it goes on with the same command")
             if not self.pump():
                 time.sleep(_PAUSE_S)
         self.counts.waited_s += time.monotonic() - began

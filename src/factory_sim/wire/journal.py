@@ -21,6 +21,11 @@ from zlib import crc32
 
 import orjson
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody is kept out
+    fcntl = None  # type: ignore[assignment]
+
 from factory_sim.errors import ConfigError, Problem
 from factory_sim.records import Message
 
@@ -35,7 +40,7 @@ _OUTER = struct.Struct("<4sII")  # magic, CRC-32 of the rest, length of the rest
 _INNER = struct.Struct("<QQ?I")  # block, call, is_last, messages
 _MESSAGE = struct.Struct("<HIB")
 _RETAIN, _QOS = 0x80, 0x03
-_RUN, _ACKED = "run.json", "acked"
+_RUN, _ACKED, _LOCK = "run.json", "acked", "lock"
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows writes text otherwise
 
 
@@ -73,11 +78,17 @@ class Journal:
         self.acknowledged = 0  # blocks before this one are forgotten
         self.bytes = 0  # on disk
         self._segments: list[_Segment] = []
-        self._file = -1
+        self._file = self._lock = -1
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            _take(self._lock)
             self._recover()
+        except BlockingIOError:
+            self.close()
+            self._fail("another process uses it", "One run, one folder: wait for the other, or name another one")
         except OSError as error:
+            self.close()
             self._fail(f"cannot be used: {error.strerror}", "Name a folder that can be written: --journal DIR")
 
     def identity(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -126,9 +137,12 @@ class Journal:
             raise IndexError(msg)
         segment = self._segments[bisect_right(self._segments, number, key=lambda s: s.first) - 1]
         start, *following = segment.starts[number - segment.first : number - segment.first + 2]
-        with self._path(segment.number).open("rb") as file:
-            file.seek(start)
-            return next(_blocks(file.read((following or [segment.size])[0] - start)))
+        try:
+            with self._path(segment.number).open("rb") as file:
+                file.seek(start)
+                return next(_blocks(file.read((following or [segment.size])[0] - start)))
+        except (OSError, StopIteration):
+            self._fail(f"{self._path(segment.number).name} was damaged while the run went on", "Repeat the command")
 
     def acknowledge(self, number: int) -> None:
         """Forget the blocks before `number`; segments go when all of their blocks may."""
@@ -144,7 +158,13 @@ class Journal:
             _replace(self.folder / _ACKED, orjson.dumps({"blocks": number}))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files; another process may go on."""
+        self._close_segment()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _close_segment(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -195,7 +215,7 @@ class Journal:
 
     def _open_segment(self) -> _Segment:
         if not self._segments or self._segments[-1].size >= self._segment_bytes:
-            self.close()
+            self._close_segment()
             self._segments.append(_Segment(self._segments[-1].number + 1 if self._segments else 0, self.blocks))
         if self._file < 0:
             path = self._path(self._segments[-1].number)
@@ -245,6 +265,12 @@ def _write(file: int, data: bytes) -> None:
     """One system call, and another only where a disk that fills up took a part: the torn end is cut off next time."""
     while data:
         data = data[os.write(file, data) :]
+
+
+def _take(lock: int) -> None:
+    """Until the file is closed, by whatever death. Raises BlockingIOError if another process has it."""
+    if fcntl is not None:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -29,6 +29,8 @@ class Options:
     max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
     connect_timeout_s: float = 5.0
     patience_s: float = 30.0  # how long a lost connection may stay lost before BrokerError
+    waits_for_broker: bool = False  # one that is away at the start too, until a message is handed over to it
+    is_stopped: Callable[[], bool] = field(default=lambda: False, repr=False)  # Ctrl-C: nobody waits for a dead broker
     back_off_s: tuple[float, float] = (0.2, 0.25)  # pause before the first and before every further attempt
     clean_session: bool = True  # False: the broker keeps subscription and messages under `client_id`
     # What the broker publishes when this client dies; a function is asked when a CONNECT follows at once.

