@@ -23,24 +23,24 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "factory_sim.json"  # what is installed; {} while an installation is under way
 LOCK = VENV / "factory_sim.lock"
+TESTING = ("test", "bench", "selftest")  # what asks for the libraries of the tests
 
 
 def main(words: "list[str]") -> int:
     """Install what is missing, then become the program that `words` ask for."""
     if sys.version_info < OLDEST:
         return say(too_old())
-    testing = words[:1] == ["test"]
     try:
         VENV.mkdir(exist_ok=True)
         with locked(LOCK):
-            prepare(testing=testing)
+            prepare(testing=bool(words) and words[0] in TESTING)
     except StopError as stop:
         return say(str(stop))
     except OSError as error:
         return say(f"Cannot prepare {VENV}: {error}")
     except KeyboardInterrupt:
         return say("\nStopped; the next start installs again from the beginning.", 130)
-    if testing:
+    if words[:1] == ["test"]:
         os.chdir(ROOT)
         return become([str(PYTHON), "-m", "pytest", *words[1:]])
     return become([str(PYTHON), "-m", "factory_sim", *words])

@@ -34,7 +34,6 @@ DOORS: dict[str, set[str]] = {
     "yaml": {"plant"},
     "yamlcore": {"plant"},
     "pydantic": {"plant"},
-    "duckdb": {"wire.history"},
     "typer": {"cli"},
     "rich": {"cli", "views"},
     "jinja2": {"views"},

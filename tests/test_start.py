@@ -56,6 +56,19 @@ def test_tests_add_what_they_need_and_the_demo_does_not_take_it_away(start: Modu
     assert start.installed == ["venv", [], ["test"]]
 
 
+@pytest.mark.parametrize(
+    ("words", "extras"), [([], []), (["run"], []), (["bench", "--quick"], ["test"]), (["selftest"], ["test"])]
+)
+def test_commands_that_measure_and_prove_bring_the_libraries_of_the_tests(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], extras: list[str]
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(start, "become", lambda command: became.append(command) or 0)
+    assert start.main(words) == 0
+    assert start.installed == ["venv", extras]
+    assert became[0][1:] == ["-m", "factory_sim", *words]
+
+
 def test_changed_dependencies_are_installed_into_the_same_environment(start: ModuleType) -> None:
     start.prepare(testing=False)
     (start.ROOT / "pyproject.toml").write_text("two")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json as json_text
 import os
 import subprocess
@@ -53,6 +54,9 @@ def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]
     if not SUITE.is_dir():
         message = "the benchmarks are part of a checkout, not of the installed package"
         raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
+    if importlib.util.find_spec("pytest_benchmark") is None:
+        message = "pytest-benchmark is not installed"
+        raise ConfigError([Problem("bench", 0, 0, "", message, "python3 run.py bench installs it into .venv")])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
         words = [str(SUITE), "-q", "-s", "-rs", "-o", "addopts=", f"--benchmark-json={out}"]

@@ -18,6 +18,10 @@ PUBLISHERS = 2  # killed, beside the brokers
 JOURNALED = ("machine", "uns", "bulk")
 Parts = Annotated[list[str] | None, typer.Option(help=f"Only this one: {', '.join(PARTS)}. May be repeated.")]
 Minutes = Annotated[float, typer.Option(help="soak: every sensor at 10 Hz for so long; the proof takes 10.", min=0.1)]
+P99 = Annotated[
+    float,
+    typer.Option(help="soak: the p99 latency [ms] that fails, where cores were not short; the promise is 25.", min=1),
+]
 Payloads = Annotated[int, typer.Option(help="fuzz: for each reader; the proof takes 1000000.", min=1)]
 Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice.", min=1)]
 PauseTime = Annotated[
@@ -41,6 +45,7 @@ def feed(
     *,
     part: Parts = None,
     minutes: Minutes = 1.0,
+    p99: P99 = 25.0,
     payloads: Payloads = 20_000,
     kills: Kills = 10,
     pause: PauseTime = 60.0,
@@ -67,7 +72,7 @@ def feed(
     with tempfile.TemporaryDirectory(prefix="factory-sim-selftest-") as name:
         folder = Path(name)
         makers = {
-            "soak": lambda: _soak(folder, minutes, plant),
+            "soak": lambda: _soak(folder, minutes, p99, plant),
             "fuzz": lambda: _fuzz(folder, payloads, seed),
             "kills": lambda: _kills(folder, payload_format or ["machine"], kills, plant),
             "pause": lambda: _pause(folder, pause, plant),
@@ -85,11 +90,11 @@ def feed(
         raise typer.Exit(1)
 
 
-def _soak(folder: Path, minutes: float, plant: str) -> Iterator[Result]:
+def _soak(folder: Path, minutes: float, p99: float, plant: str) -> Iterator[Result]:
     from factory_sim.selftest.feed.soak import soak
 
     with options.console().status(f"soak: {minutes:g} minutes ..."):
-        result = soak(folder, minutes, plant=_absolute(plant))
+        result = soak(folder, minutes, plant=_absolute(plant), limit_ms=p99)
     yield result
 
 

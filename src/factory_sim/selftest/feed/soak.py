@@ -17,7 +17,7 @@ from factory_sim.wire.client import Client
 if TYPE_CHECKING:
     from pathlib import Path
 
-LATENCY_P99_MS, SHARE, GROWTH_MB = 25.0, 1 / 3, 10.0  # promised: at most
+P99_MS, SHARE, GROWTH_MB = 25.0, 1 / 3, 10.0  # promised: at most
 ROOT = "selftest/site/soak"
 WARM_S = 10.0  # of data before anything is measured
 SCENARIO = "extends: {plant}\ntitle: Every sensor at {hz:g} Hz\nset:\n  kinds.*.sensors.*.rate: {hz:g} Hz\n"
@@ -38,13 +38,14 @@ class Soak:
     crowd: float  # share of the time that something on this machine waited for a core
     rss_mb: float  # of the publishing process, at most
     growth_mb: float  # of the same, from the first tenth of the time to the last
+    limit_ms: float  # that the p99 is held against
 
     def problems(self) -> list[str]:
         """Promises that were not kept."""
-        late = self.p99_ms > LATENCY_P99_MS and self.crowd < BUSY
+        late = self.p99_ms > self.limit_ms and self.crowd < BUSY
         return [
             *[f"{self.lost} samples lost"] * (self.lost > 0),
-            *[f"p99 latency {self.p99_ms:.1f} ms, promised {LATENCY_P99_MS:g}"] * late,
+            *[f"p99 latency {self.p99_ms:.1f} ms, promised {self.limit_ms:g}"] * late,
             *[f"the publisher took {self.share:.2f} of a core, promised a third"] * (self.share > SHARE),
             *[f"the publisher grew by {self.growth_mb:.1f} MB"] * (self.growth_mb > GROWTH_MB),
         ]
@@ -73,13 +74,17 @@ class _Ear:
                 head = _HEAD.search(message.payload) if message.topic.endswith("/data") else None
                 if head is not None:
                     self.late_ns.append(time.time_ns() - int(head[1]))
-                    self.lost += int(head[2]) - self._seq.get(message.topic, int(head[2]) - 1) - 1
-                    self._seq[message.topic] = int(head[2])
+                    seq = int(head[2])
+                    last = self._seq.get(message.topic, seq - 1)
+                    self.lost += max(seq - last - 1, 0)  # what comes twice makes up for no loss
+                    self._seq[message.topic] = max(seq, last)
                 if time.monotonic() >= end:
                     break
 
 
-def soak(folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float = 10.0) -> Soak:
+def soak(
+    folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float = 10.0, limit_ms: float = P99_MS
+) -> Soak:
     """`factory-sim run --format machine` at its own pace, every sensor at `hz`."""
     need_linux()
     scenario, log = folder / "soak.yaml", folder / "soak.log"
@@ -109,5 +114,5 @@ def soak(folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float
     p50, p99 = np.percentile(late_ms, (50, 99)).tolist()
     return Soak(
         60 * minutes, len(late_ms), ear.lost, p50, p99, float(late_ms.max()), usage.share, busy,
-        max(usage.rss_mb), usage.growth_mb,
+        max(usage.rss_mb), usage.growth_mb, limit_ms,
     )  # fmt: skip
