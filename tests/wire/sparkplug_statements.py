@@ -7,6 +7,7 @@ registered for (`tck-id-...` without the prefix). docs/sparkplug.md lists the sa
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from sparkplug_tap import Connect, Disconnect, Metric, Packet, Payload, Publish, Subscribe, payload_of
@@ -19,6 +20,9 @@ HOST: dict[str, Callable[[list[Packet]], bool]] = {}
 FIELDS = {1: 10, 2: 10, 3: 10, 4: 11, 5: 10, 6: 10, 7: 10, 8: 11, 9: 12, 10: 13, 11: 14, 12: 15, 13: 11, 14: 15}
 PROPERTY_FIELDS = {10: 6, 11: 7, 12: 8}  # double, boolean, string
 BIRTHS, DATA = ("NBIRTH", "DBIRTH"), ("NDATA", "DDATA")
+INT64, BOOLEAN = 4, 11
+NOW_MS = 120_000  # how far from now a moment of sending may lie
+WITHOUT_ALIAS = ("bdSeq", "Node Control/Rebirth")
 
 
 def keeps(table: dict[str, Callable[[list[Packet]], bool]], *statements: str) -> Callable[..., object]:
@@ -60,7 +64,12 @@ def will_of(session: list[Packet]) -> Publish:
 
 
 def bd_seq(payload: Payload) -> object:
-    return next((m.value for m in payload.metrics if m.name == "bdSeq"), None)
+    """The number of a session, if it is an INT64."""
+    return next((m.value for m in payload.metrics if (m.name, m.datatype, m.field) == ("bdSeq", INT64, 11)), None)
+
+
+def is_now(ms: object) -> bool:
+    return isinstance(ms, int) and abs(time.time_ns() // 10**6 - ms) < NOW_MS
 
 
 def place(session: list[Packet], found: Packet) -> int:
@@ -80,8 +89,6 @@ def _clean(session: list[Packet]) -> bool:
     "message-flow-edge-node-birth-publish-will-message-payload",
     "message-flow-edge-node-birth-publish-will-message-payload-bdSeq",
     "payloads-ndeath-will-message",
-    "payloads-ndeath-will-message-publisher",
-    "payloads-ndeath-bdseq",
     "payloads-ndeath-seq",
     "topics-ndeath-payload",
     "topics-ndeath-seq",
@@ -89,9 +96,10 @@ def _clean(session: list[Packet]) -> bool:
 )
 def _will(session: list[Packet]) -> bool:
     found, will = payload_of(will_of(session).payload), will_of(session)
-    number = found.metric("bdSeq")
-    in_range = isinstance(number.value, int) and 0 <= number.value <= 255
-    return will.kind == "NDEATH" and len(will.levels) == 4 and found.seq is None and number.field == 11 and in_range
+    number = bd_seq(found)
+    in_range = isinstance(number, int) and 0 <= number <= 255
+    topic = (will.levels[0], will.kind, len(will.levels)) == ("spBv1.0", "NDEATH", 4)
+    return topic and found.seq is None and len(found.metrics) == 1 and in_range
 
 
 @keeps(
@@ -100,13 +108,12 @@ def _will(session: list[Packet]) -> bool:
     "message-flow-edge-node-birth-publish-will-message-will-retained",
     "payloads-ndeath-will-message-qos",
     "payloads-ndeath-will-message-retain",
-    "conformance-mqtt-will-messages",
 )
 def _will_flags(session: list[Packet]) -> bool:
     return (will_of(session).qos, will_of(session).retain) == (1, False)
 
 
-@keeps(EDGE, "message-flow-edge-node-ncmd-subscribe", "message-flow-device-dcmd-subscribe", "conformance-mqtt-qos1")
+@keeps(EDGE, "message-flow-edge-node-ncmd-subscribe", "message-flow-device-dcmd-subscribe")
 def _subscribes_first(session: list[Packet]) -> bool:
     asked: dict[str, int] = {}
     for packet in session:
@@ -124,6 +131,7 @@ def _subscribes_first(session: list[Packet]) -> bool:
     "message-flow-edge-node-birth-publish-nbirth-payload-bdSeq",
     "payloads-nbirth-bdseq",
     "payloads-nbirth-bdseq-repeat",
+    "payloads-ndeath-bdseq",
     "topics-nbirth-bdseq-included",
     "topics-nbirth-bdseq-matching",
     "operational-behavior-data-commands-rebirth-action-3",
@@ -150,20 +158,23 @@ def _same_number(session: list[Packet]) -> bool:
     "topics-ddeath-topic",
 )
 def _births_first(session: list[Packet]) -> bool:
-    node, devices, will = False, set[str](), will_of(session)
+    node, devices, is_sending, will = False, set[str](), False, will_of(session)
     for p in published(session):
         if p.levels[0] != "spBv1.0" or p.levels[1] != will.levels[1] or p.levels[3] != will.levels[3]:
             return False
         if p.kind == "NBIRTH":
-            node, devices = True, set()
+            node, devices, is_sending = True, set(), False
         elif p.kind == "DBIRTH":
             devices.add(p.levels[4])
+            if is_sending:  # all of them come before the first data
+                return False
         elif p.kind in ("DDATA", "DDEATH") and p.levels[4] not in devices:
             return False
         if not node or len(p.levels) != 4 + p.kind.startswith("D"):
             return False
         if p.kind == "NDEATH":
             node = False
+        is_sending |= p.kind in DATA
     return True
 
 
@@ -207,7 +218,6 @@ def _counts(session: list[Packet]) -> bool:
 
 @keeps(
     EDGE,
-    "conformance-mqtt-qos0",
     "message-flow-edge-node-birth-publish-nbirth-qos",
     "message-flow-edge-node-birth-publish-nbirth-retained",
     "message-flow-device-birth-publish-dbirth-qos",
@@ -247,30 +257,29 @@ def _flags(session: list[Packet]) -> bool:
 )
 def _times(session: list[Packet]) -> bool:
     found = payloads(session, *BIRTHS, *DATA, "DDEATH")
-    stamps = [p.timestamp for p in found] + [m.timestamp for p in found for m in p.metrics]
-    return all(t is not None and 1_500_000_000_000 < t < 4_100_000_000_000 for t in stamps)
+    stamps = [m.timestamp for p in found for m in p.metrics]  # of simulated moments
+    captured = all(t is not None and 1_500_000_000_000 < t < 4_100_000_000_000 for t in stamps)
+    return captured and all(is_now(p.timestamp) for p in found)
 
 
 @keeps(
     EDGE,
     "message-flow-edge-node-birth-publish-nbirth-payload",
     "message-flow-device-birth-publish-dbirth-payload",
-    "operational-behavior-data-publish-nbirth",
     "operational-behavior-data-publish-nbirth-values",
-    "operational-behavior-data-publish-dbirth",
     "operational-behavior-data-publish-dbirth-values",
     "payloads-name-requirement",
     "payloads-metric-datatype-req",
     "payloads-metric-datatype-value",
     "payloads-metric-datatype-value-type",
-    "topics-nbirth-metric-reqs",
     "topics-nbirth-metrics",
-    "topics-dbirth-metric-reqs",
     "topics-dbirth-metrics",
 )
 def _whole_metrics(session: list[Packet]) -> bool:
     found = metrics(session, *BIRTHS)
-    return all(m.name and m.datatype in FIELDS and (m.is_null or m.field == FIELDS[m.datatype]) for m in found)
+    return all(
+        m.name and m.datatype in FIELDS and m.field == (None if m.is_null else FIELDS[m.datatype]) for m in found
+    )
 
 
 @keeps(
@@ -279,22 +288,31 @@ def _whole_metrics(session: list[Packet]) -> bool:
     "payloads-alias-birth-requirement",
     "payloads-alias-data-cmd-requirement",
     "payloads-metric-datatype-not-req",
+    "operational-behavior-data-publish-nbirth",
+    "operational-behavior-data-publish-dbirth",
+    "topics-nbirth-metric-reqs",
+    "topics-dbirth-metric-reqs",
     "topics-ndata-payload",
     "topics-ddata-payload",
 )
 def _aliases(session: list[Packet]) -> bool:
-    known: dict[int, Metric] = {}
+    known: dict[int, tuple[list[str], Metric]] = {}  # whose it is
     for p in published(session, *BIRTHS, *DATA):
         if p.kind == "NBIRTH":
             known.clear()
-        for m in payload_of(p.payload).metrics:
-            if p.kind in BIRTHS and m.alias is not None:
-                if m.alias in known:
+        found = payload_of(p.payload).metrics
+        if not found:
+            return False
+        for m in found:
+            alias = -1 if m.alias is None else m.alias
+            if p.kind in BIRTHS and m.name not in WITHOUT_ALIAS:
+                if alias in known or alias < 0 or not m.name:
                     return False
-                known[m.alias] = m
+                known[alias] = (p.levels[3:], m)
             elif p.kind in DATA:
-                born = known.get(-1 if m.alias is None else m.alias)
-                if born is None or m.name is not None or (not m.is_null and m.field != FIELDS[born.datatype or 0]):
+                owner, born = known.get(alias, ([], m))
+                fits = m.is_null or m.field == FIELDS.get(born.datatype or 0)
+                if owner != p.levels[3:] or m.name is not None or m.datatype is not None or not fits:
                     return False
     return True
 
@@ -324,12 +342,17 @@ def _properties(session: list[Packet]) -> bool:
 )
 def _offers_rebirth(session: list[Packet]) -> bool:
     found = [birth.metric("Node Control/Rebirth") for birth in payloads(session, "NBIRTH")]
-    return all((m.datatype, m.value, m.alias) == (11, 0, None) for m in found)
+    return all((m.datatype, m.value, m.alias) == (BOOLEAN, 0, None) for m in found)
 
 
 @keeps(EDGE, "operational-behavior-data-publish-nbirth-order", "operational-behavior-data-publish-dbirth-order")
 def _in_order_of_time(session: list[Packet]) -> bool:
     latest: dict[int | None, int] = {}
+    for p in payloads(session, *BIRTHS, *DATA):
+        present = [m for m in p.metrics if not m.is_historical]
+        times = [m.timestamp or 0 for m in present]
+        if times != sorted(times):
+            return False
     for p in payloads(session, *DATA):
         for m in p.metrics:
             if not m.is_historical:
@@ -343,6 +366,7 @@ def _in_order_of_time(session: list[Packet]) -> bool:
     EDGE,
     "operational-behavior-edge-node-intentional-disconnect-ndeath",
     "operational-behavior-edge-node-intentional-disconnect-packet",
+    "payloads-ndeath-will-message-publisher",
     "payloads-ndeath-will-message-publisher-disconnect-mqtt311",
     "payloads-ndeath-will-message-publisher-disconnect-mqtt50",
     "operational-behavior-device-ddeath",
@@ -389,7 +413,7 @@ def _host_clean(session: list[Packet]) -> bool:
 def _host_will(session: list[Packet]) -> bool:
     will = will_of(session)
     said = json.loads(will.payload)
-    shape = set(said) == {"online", "timestamp"} and said["online"] is False and type(said["timestamp"]) is int
+    shape = set(said) == {"online", "timestamp"} and said["online"] is False and is_now(said["timestamp"])
     return will.levels[:2] == ["spBv1.0", "STATE"] and len(will.levels) == 3 and will.qos == 1 and will.retain and shape
 
 
@@ -412,7 +436,6 @@ def _host_subscribes_first(session: list[Packet]) -> bool:
     HOST,
     "components-ph-state",
     "conformance-primary-host",
-    "conformance-mqtt-retained",
     "intro-sparkplug-host-state",
     "host-topic-phid-birth-message",
     "host-topic-phid-birth-topic",
@@ -452,7 +475,8 @@ def _host_leaves(session: list[Packet]) -> bool:
     if not isinstance(death, Publish) or not isinstance(last, Disconnect) or death.topic != will_of(session).topic:
         return False
     said, born = json.loads(death.payload), json.loads(will_of(session).payload)
-    return death.qos == 1 and death.retain and said["online"] is False and said["timestamp"] >= born["timestamp"]
+    is_later = is_now(said["timestamp"]) and said["timestamp"] >= born["timestamp"]
+    return death.qos == 1 and death.retain and said["online"] is False and is_later
 
 
 @keeps(
@@ -477,6 +501,6 @@ def _host_asks(session: list[Packet]) -> bool:
     asked = published(session, "NCMD")
     found = [payload_of(p.payload) for p in asked]
     quiet = all((p.qos, p.retain, len(p.levels)) == (0, False, 4) for p in asked)
-    wanted = [("Node Control/Rebirth", 11, 1)]
+    wanted = [("Node Control/Rebirth", BOOLEAN, 1)]
     said = [[(m.name, m.datatype, m.value) for m in p.metrics] == wanted for p in found]
-    return bool(asked) and quiet and all(said) and all(p.seq is None and p.timestamp for p in found)
+    return bool(asked) and quiet and all(said) and all(p.seq is None and is_now(p.timestamp) for p in found)

@@ -181,6 +181,23 @@ def spoil_aliases(session: list[Packet]) -> None:
     session.remove(first_of(session, "DBIRTH"))
 
 
+def spoil_births(session: list[Packet]) -> None:
+    *_, last = published(session, "DBIRTH")
+    session.remove(last)
+    session.insert(session.index(published(session, "DDATA")[0]) + 1, last)
+
+
+def spoil_times(session: list[Packet]) -> None:
+    message = first_of(session, "DDATA")
+    message.payload = message.payload[:1] + b"\x80" * 5 + b"\x01" + message.payload[7:]  # 1971
+
+
+def spoil_owner(session: list[Packet]) -> None:
+    message = first_of(session, "DDATA")
+    time_of = message.payload[1:7]  # a metric of the node's, with alias 1, in its device's data
+    message.payload = message.payload[:7] + b"\x12\x0b\x10\x01\x18" + time_of + b"\x58\x01" + message.payload[-2:]
+
+
 def spoil_goodbye(session: list[Packet]) -> None:
     session.remove(first_of(session, "NDEATH"))
 
@@ -199,6 +216,9 @@ def spoil_clean(session: list[Packet]) -> None:
         (spoil_retain, "payloads-dbirth-retain"),
         (spoil_number, "topics-nbirth-bdseq-matching"),
         (spoil_aliases, "payloads-alias-data-cmd-requirement"),
+        (spoil_births, "payloads-dbirth-order"),
+        (spoil_times, "payloads-ddata-timestamp"),
+        (spoil_owner, "operational-behavior-data-publish-dbirth"),
         (spoil_goodbye, "operational-behavior-edge-node-intentional-disconnect-ndeath"),
         (spoil_clean, "principles-persistence-clean-session-311"),
     ],

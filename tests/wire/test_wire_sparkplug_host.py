@@ -96,14 +96,17 @@ def test_an_alias_that_no_birth_named_asks_for_one() -> None:
     assert is_request(host(*births).heard(message, NOW))
 
 
-def test_a_gap_that_stays_open_asks_for_a_rebirth_after_the_reorder_timeout() -> None:
+@pytest.mark.parametrize("reorder_ms", [REORDER_MS, 300])
+def test_a_gap_that_stays_open_asks_for_a_rebirth_after_the_reorder_timeout(reorder_ms: int) -> None:
     node, births = edge()
-    found = host(*births)
+    found = Host("scada", GROUP, reorder_ms=reorder_ms)
+    for message in births:
+        found.heard(message, NOW)
     messages = data(node, 5)
     for message in (messages[0], *messages[2:]):
         assert found.heard(message, NOW) == []
-    assert found.due(NOW + REORDER_MS - 1) == []
-    assert is_request(found.due(NOW + REORDER_MS))
+    assert found.due(NOW + reorder_ms - 1) == []
+    assert is_request(found.due(NOW + reorder_ms))
 
 
 def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
@@ -116,13 +119,26 @@ def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
     assert found.due(NOW + REORDER_MS) == []
 
 
-@pytest.mark.parametrize("lost", [1, 100, 127, 128, 200, 254])
+@pytest.mark.parametrize("lost", [1, 100, 127, 128, 200, 254, 255])
 def test_any_number_of_losses_short_of_a_whole_turn_is_noticed(lost: int) -> None:
     node, births = edge()
     found = host(*births)
     for message in data(node, lost + 20)[lost:]:
         found.heard(message, NOW)
     assert is_request(found.due(NOW + REORDER_MS))
+
+
+@pytest.mark.parametrize("sent", [130, 256, 300, 600])
+def test_a_loss_in_a_fast_feed_is_noticed_before_its_number_comes_round_again(sent: int) -> None:
+    node, births = edge()
+    found = host(*births)
+    messages = data(node, sent)
+    answers = [found.heard(m, NOW) for m in (*messages[:5], *messages[6:])]
+    assert [is_request(a) for a in answers if a] == [True] * (sent > 134)
+    assert is_request(found.due(NOW + PATIENCE_MS))  # a request may be lost: only a birth ends it
+    for message in node.opened(NOW):
+        found.heard(message, NOW)
+    assert found.due(NOW + 10**6) == []
 
 
 def test_requests_are_not_repeated_before_their_time() -> None:

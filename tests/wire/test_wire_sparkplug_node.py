@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from factory_sim.wire import topics
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import fields, parse
 from factory_sim.wire.sparkplug.fields import Metric, Type, Value
-from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, STOP, Device, nodes
+from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, Device, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, STATISTICS_MS, EdgeNode, historical
 
 META = small_meta()
@@ -379,3 +380,54 @@ def test_every_test_that_the_page_in_docs_names_exists() -> None:
     named = re.findall(r"`(test_\w+)` \|", PAGE.read_text(encoding="utf-8"))
     assert len(named) > 10
     assert all(f"def {name}(" in here for name in named)
+
+
+def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() -> None:
+    node, topic = edge(), MILLING.topic("DCMD", MILLING.devices[0])
+    good = command(topic, Metric(SPEED, Type.DOUBLE, 0.5))
+    refused = {
+        "nobody knows how old": Message(topic, good.payload, retain=True),
+        "is called Sped; expected Device Control/Speed": command(topic, Metric("Sped", Type.DOUBLE, 0.5)),
+        "is called temperature": command(topic, Metric("temperature", Type.FLOAT, 0.5)),  # not to be written
+        "expected data type 10": command(topic, Metric(SPEED, Type.FLOAT, 0.5)),
+        "expected data type 11": command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric(STOP, Type.STRING, "yes")),
+        "may not be null": command(topic, Metric(SPEED, Type.DOUBLE, None)),
+        "without a metric": command(topic),
+    }
+    for reason, message in refused.items():
+        with pytest.raises(PayloadError, match=reason):
+            node.heard(message, NOW)
+    assert [o.value for o in node.heard(good, NOW).orders] == [0.5]
+
+
+def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> None:
+    node, topic = edge(), MILLING.topic("DCMD", MILLING.devices[0])
+    first, second = (command(topic, Metric(SPEED, Type.DOUBLE, value)) for value in (0.5, 1.0))
+    for message in (first, second):
+        assert len(node.heard(message, NOW).orders) == 1
+    for message in (first, second):
+        with pytest.raises(PayloadError, match="the same command again"):
+            node.heard(message, NOW)
+    timeless = Message(topic, fields.metric(Metric(SPEED, Type.DOUBLE, 2.0), NOW))
+    assert [len(node.heard(timeless, NOW).orders) for _ in range(2)] == [1, 1]
+
+
+def test_what_has_been_written_is_told() -> None:
+    node, device = edge(), MILLING.devices[0]
+    node.will(NOW)
+    node.opened(NOW)
+    told = node.changed(device, {STOP: True, START: False}, NOW)
+    found = {m.alias: m.boolean_value for m in parse.payload(told.payload).metrics}
+    aliases = {m.name: m.alias for m in device.metrics}
+    assert found == {aliases[STOP]: True, aliases[START]: False}
+
+
+@pytest.mark.parametrize("names", [("Spindle", "spindle"), ("a b", "A_B"), ("Seq", "STATE")])
+def test_names_that_differ_in_case_only_become_different(names: tuple[str, str]) -> None:
+    first, second = META.sensors[:2]
+    sensors = (replace(first, name=names[0]), replace(second, unit=first.unit, name=names[1]), *META.sensors[2:])
+    units = (*META.units[:-1], replace(META.units[-1], section="ASSEMBLY"))
+    found = nodes(replace(META, sensors=sensors, units=units), ROOT)
+    assert {"assembly", "ASSEMBLY_2"} <= {n.id for n in found}
+    for device in (d for n in found for d in n.devices):
+        assert len({m.name.lower() for m in device.metrics}) == len(device.metrics)

@@ -21,7 +21,8 @@ from factory_sim.wire.sparkplug import fields, parse
 from factory_sim.wire.sparkplug import sessions as edge_sessions
 from factory_sim.wire.sparkplug.fields import Metric, Type
 from factory_sim.wire.sparkplug.host import Host
-from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, group_id, nodes
+from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, group_id, nodes
+from factory_sim.wire.sparkplug.node import Order
 from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
 if TYPE_CHECKING:
@@ -81,6 +82,27 @@ def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deat
     found = [decoder.feed(m) for m in messages]
     assert cells(found) == cells([readings])
     assert row_set(found, round_ns=10**6) == row_set([readings], round_ns=10**6)
+
+
+def test_a_broker_does_what_sparkplug_asks_of_servers(any_broker: Broker) -> None:
+    zero, one = Message("asked/0", b"0", qos=0), Message("asked/1", b"1", qos=1, retain=True)
+    will = Message("asked/will", b"w", qos=1, retain=True)
+    with Client(any_broker.url) as client, Client(any_broker.url, will=will) as dying:
+        client.subscribe(["asked/#"])
+        dying.publish([zero, one])
+        found = until(client, lambda got: len(got) == 2)
+        stream = dying._mqtt.stream
+        assert stream is not None
+        stream.connection.close()  # without a goodbye
+        found += until(client, lambda got: len(got) == 1)
+        assert [(m.topic, m.payload, m.qos, m.retain) for m in found] == [
+            ("asked/0", b"0", 0, False), ("asked/1", b"1", 1, False), ("asked/will", b"w", 1, False)
+        ]  # fmt: skip
+    with Client(any_broker.url) as late:
+        late.subscribe(["asked/#"])
+        kept = until(late, lambda got: len(got) == 2)
+        assert sorted((m.payload, m.qos, m.retain) for m in kept) == [(b"1", 1, True), (b"w", 1, True)]
+        late.publish([Message(m.topic, b"", qos=1, retain=True) for m in kept])
 
 
 def test_a_rebirth_brings_the_present_values_and_the_history(any_broker: Broker) -> None:
@@ -167,6 +189,10 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
         (metric,) = parse.payload(told.payload).metrics
         assert metric.double_value == 0.5
+        for name in (STOP, START):
+            sessions.applied(Order(1, name, value=True))
+        values = dict(zip((m.name for m in device.metrics), sessions._current(device), strict=True))
+        assert (values[SPEED], values[STOP], values[START]) == (0.5, False, True)  # of the next birth
 
 
 def half(readings: Readings, first: int, stop: int) -> Readings:

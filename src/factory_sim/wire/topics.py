@@ -52,7 +52,7 @@ def bulk_rows_topic(root: str) -> str:
 def unit_topics(meta: Meta, root: str) -> tuple[str, ...]:
     """The topic of every unit id, `<root>/<three levels>`, each different from all others."""
     start = clean_root(root)
-    return tuple(f"{start}/{path}" for path in _distinct((_path(meta, unit) for unit in meta.units), frozenset()))
+    return tuple(f"{start}/{path}" for path in distinct((_path(meta, unit) for unit in meta.units), frozenset()))
 
 
 def sensor_tags(meta: Meta) -> tuple[str, ...]:
@@ -61,10 +61,22 @@ def sensor_tags(meta: Meta) -> tuple[str, ...]:
     tags = []
     for sensor in meta.sensors:
         used = taken.setdefault(sensor.unit, set(_TAKEN))
-        tag = next(_distinct([level(sensor.name)], used))
+        tag = next(distinct([level(sensor.name)], used))
         used.add(tag)
         tags.append(tag)
     return tuple(tags)
+
+
+def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
+    """Names, made different from each other and from those `taken` where they differ in nothing or in case only."""
+    used = {name.lower() for name in taken}
+    for name in names:
+        found, count = name, 1
+        while found.lower() in used:
+            count += 1
+            found = f"{name}_{count}"
+        used.add(found.lower())
+        yield found
 
 
 def matches(topic_filter: str, topic: str) -> bool:
@@ -97,14 +109,3 @@ def _path(meta: Meta, unit: UnitInfo) -> str:
         operation = meta.operations[unit.operation]
         return f"{level(unit.section or operation.section)}/{level(operation.name)}/{level(unit.name)}"
     return f"{level(unit.section or LINE)}/{level(unit.role)}s/{level(unit.name)}"
-
-
-def _distinct(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:
-    used = set(taken)
-    for name in names:
-        found, count = name, 1
-        while found in used:
-            count += 1
-            found = f"{name}_{count}"
-        used.add(found)
-        yield found

@@ -2,13 +2,14 @@
 
 It watches a feed and holds nothing back: our readings carry their own numbers and times, so late ones need no buffer.
 A gap in `seq` that does not close within `reorder_ms`, data from a node without a birth, or an alias that no birth
-named make it ask the edge node for a rebirth, at most once every `patience_ms`.
+named make it ask the edge node for a rebirth, once every `patience_ms` until it comes. What it remembers of births is
+bounded: one that would go beyond is refused.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,9 +21,15 @@ from factory_sim.wire.sparkplug.fields import Metric, Type
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
 from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 REORDER_MS = 2_000
 PATIENCE_MS = 5_000
-MAX_NODES, MAX_DEVICES, MAX_METRICS = 4_096, 65_536, 1_000_000
+MAX_NODES = 4_096
+MAX_BYTES = 256 * 1024 * 1024  # of memory for what births have said, about
+MAX_EARLY = SEQ_COUNT // 2  # messages ahead of a missing one: it was not overtaken, and its number will soon come again
+_EACH_BYTES = 512  # of a node, a device, or a metric with its name and alias, besides their text
 Metrics = frozenset[int | str]  # aliases and names that a birth has named
 _FROM_NODE = ("NBIRTH", "NDEATH", "NDATA")
 _FROM_DEVICE = ("DBIRTH", "DDEATH", "DDATA")
@@ -35,6 +42,7 @@ class DeviceState:
     online: bool
     since_ms: int
     metrics: Metrics = frozenset()
+    bytes: int = 0  # of memory, about
 
 
 @dataclass(slots=True)
@@ -45,11 +53,14 @@ class NodeState:
     since_ms: int = 0
     bd_seq: int = -1
     expected: int = 0  # the next sequence number
-    early: set[int] = field(default_factory=set)  # numbers that came before those they follow
+    latest: int = 0  # hash of the message that had the number before it
+    early: dict[int, int] = field(default_factory=dict)  # hashes by number, of what came before what it follows
     gap_ms: int = -1  # since when something is missing; -1: nothing is
+    is_lost: bool = False  # and is not merely late
     asked_ms: int = -(2**62)
     devices: dict[str, DeviceState] = field(default_factory=dict)
     own: Metrics = frozenset()  # of the node itself
+    bytes: int = 0  # of memory, about, besides its devices'
 
 
 class Host:
@@ -63,7 +74,7 @@ class Host:
         self.rebirths = 0  # asked for
         self._reorder_ms, self._patience_ms = reorder_ms, patience_ms
         self._state_ms = 0
-        self._aliases = 0
+        self._bytes = 0  # of memory, about
 
     def filters(self) -> list[str]:
         """What to subscribe to before anything is published."""
@@ -97,7 +108,7 @@ class Host:
 
     def due(self, now_ms: int) -> list[Message]:
         """Requests to nodes whose gaps have stayed open."""
-        late = [i for i, n in self.nodes.items() if 0 <= n.gap_ms <= now_ms - self._reorder_ms]
+        late = [i for i, n in self.nodes.items() if n.is_lost or 0 <= n.gap_ms <= now_ms - self._reorder_ms]
         return [request for node_id in late for request in self._ask(node_id, now_ms)]
 
     def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
@@ -107,23 +118,30 @@ class Host:
         kind = levels[2] if len(levels) > 2 else ""
         if levels[0] != VERSION or len(levels) != 4 + (kind in _FROM_DEVICE):
             refuse("no Sparkplug topic of this group")
+        if max(map(len, levels[3:])) > parse.MAX_NAME:
+            refuse(f"an id of more than {parse.MAX_NAME:,} characters")
         if kind in ("NCMD", "DCMD"):
             return []
         if kind not in _FROM_NODE + _FROM_DEVICE:
             refuse(f"{kind[:60]!r} is no kind of message")
         payload = parse.payload(message.payload, needs_seq=kind != "NDEATH")
-        node = self.nodes.get(levels[3]) or NodeState()
+        node, understood = self._node(levels[3]), True
         if kind == "NBIRTH":
             self._node_birth(node, payload, now_ms)
         elif kind == "NDEATH":
             _node_death(node, payload, now_ms)
-        elif not node.online or not self._applied(node, kind, levels[4:], payload):
-            self._keep(levels[3], node)
-            return self._ask(levels[3], now_ms)
         else:
-            _count(node, payload.seq, now_ms)
-        self._keep(levels[3], node)
-        return []
+            understood = node.online and self._applied(node, kind, levels[4:], payload)
+            if understood:
+                _count(node, payload.seq, hash(message.payload), now_ms)
+        self.nodes[levels[3]] = node
+        return [] if understood and not node.is_lost else self._ask(levels[3], now_ms)
+
+    def _node(self, node_id: str) -> NodeState:
+        """A node's state; a new one is remembered when it has said something sensible."""
+        if node_id not in self.nodes and len(self.nodes) >= MAX_NODES:
+            refuse(f"more than {MAX_NODES:,} edge nodes")
+        return self.nodes.get(node_id) or NodeState()
 
     def _node_birth(self, node: NodeState, payload: Any, now_ms: int) -> None:
         number = _bd_seq(payload)
@@ -131,19 +149,30 @@ class Host:
             refuse("an NBIRTH needs a bdSeq from 0 to 255")
         if payload.seq:
             refuse(f"an NBIRTH has seq 0, got {payload.seq}")
-        node.own = _metrics(payload)
+        own = _metrics(payload)
+        node.bytes = self._hold(own, node.bytes + sum(device.bytes for device in node.devices.values()))
+        node.own = own
         node.online, node.since_ms, node.bd_seq = True, now_ms, number
-        node.expected, node.gap_ms = 1, -1
+        node.expected, node.gap_ms, node.is_lost = 1, -1, False
         node.early.clear()
         node.devices.clear()
+
+    def _hold(self, text: Iterable[int | str], instead_of: int) -> int:
+        """Room for names and aliases in place of what took so many bytes; how many they take. Refuses too many."""
+        needed = _EACH_BYTES + sum(_EACH_BYTES // 2 + (4 * len(x) if isinstance(x, str) else 0) for x in text)
+        if self._bytes - instead_of + needed > MAX_BYTES:
+            refuse("births say more than this host can remember")
+        self._bytes += needed - instead_of
+        return needed
 
     def _applied(self, node: NodeState, kind: str, device: list[str], payload: Any) -> bool:
         """Take a device's birth or death; whether all metrics of data are known."""
         if kind == "DBIRTH":
-            metrics = _metrics(payload)
-            if len(node.devices) >= MAX_DEVICES or len(metrics) > MAX_METRICS:
-                refuse("more devices or metrics than this host holds")
-            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, metrics=metrics)
+            metrics, known_bytes = _metrics(payload), node.devices[device[0]].bytes if device[0] in node.devices else 0
+            size = self._hold({device[0], *metrics}, known_bytes)
+            node.devices[device[0]] = DeviceState(
+                online=True, since_ms=payload.timestamp, metrics=metrics, bytes=size
+            )
             return True
         known = node.own
         if device:
@@ -156,16 +185,11 @@ class Host:
                 return True
         return all((m.alias if m.HasField("alias") else m.name) in known for m in payload.metrics)
 
-    def _keep(self, node_id: str, node: NodeState) -> None:
-        if node_id not in self.nodes and len(self.nodes) >= MAX_NODES:
-            refuse(f"more than {MAX_NODES:,} edge nodes")
-        self.nodes[node_id] = node
-
     def _ask(self, node_id: str, now_ms: int) -> list[Message]:
         node = self.nodes[node_id]
         if now_ms - node.asked_ms < self._patience_ms:
             return []
-        node.asked_ms, node.gap_ms = now_ms, -1
+        node.asked_ms = now_ms
         self.rebirths += 1
         body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
         return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", fields.payload(body, now_ms), qos=0)]
@@ -175,18 +199,19 @@ class Host:
         return Message(state_topic(self.host_id), payload, qos=1, retain=True)
 
 
-def _count(node: NodeState, seq: int, now_ms: int) -> None:
-    """Follow the sequence; any number but the next, or the last one again, opens a gap."""
-    if seq == (node.expected - 1) % SEQ_COUNT:
+def _count(node: NodeState, seq: int, known_by: int, now_ms: int) -> None:
+    """Follow the sequence; any number but the next opens a gap, but for the last message again. A birth ends a loss."""
+    if node.is_lost or (seq == (node.expected - 1) % SEQ_COUNT and known_by == node.latest):
         return
     if seq != node.expected:
-        node.early.add(seq)
+        node.early[seq] = known_by
         if node.gap_ms < 0:
             node.gap_ms = now_ms
+        node.is_lost |= len(node.early) > MAX_EARLY
         return
-    node.expected = (node.expected + 1) % SEQ_COUNT
+    node.expected, node.latest = (node.expected + 1) % SEQ_COUNT, known_by
     while node.expected in node.early:
-        node.early.discard(node.expected)
+        node.latest = node.early.pop(node.expected)
         node.expected = (node.expected + 1) % SEQ_COUNT
     if not node.early:
         node.gap_ms = -1
@@ -195,7 +220,7 @@ def _count(node: NodeState, seq: int, now_ms: int) -> None:
 def _node_death(node: NodeState, payload: Any, now_ms: int) -> None:
     if _bd_seq(payload) != node.bd_seq:
         return  # of an earlier connection
-    node.online, node.since_ms, node.gap_ms = False, now_ms, -1
+    node.online, node.since_ms, node.gap_ms, node.is_lost = False, now_ms, -1, False
     for device in node.devices.values():
         device.online, device.since_ms = False, now_ms
 

@@ -90,7 +90,8 @@ def nodes(meta: Meta, root: str) -> tuple[Node, ...]:
     for k, sensor in enumerate(meta.sensors):
         sensors.setdefault(sensor.unit, []).append(k)
     tags = topics.sensor_tags(meta)
-    return tuple(_node(meta, group_id(root), name, units, sensors, tags) for name, units in members.items())
+    names = topics.distinct(members)
+    return tuple(_node(meta, group_id(root), next(names), units, sensors, tags) for units in members.values())
 
 
 def section(meta: Meta, unit: UnitInfo) -> str:
@@ -110,11 +111,11 @@ def _node(
         Metric("Properties/Plant", Type.STRING, meta.plant, next_alias + 2),
     )
     next_alias += len(own)
-    devices, used = [], set[str]()
+    devices, names = [], topics.distinct(topics.level(meta.units[unit].name) for unit in units)
     for unit in units:
         chosen = tuple(sensors.get(unit, ()))
         metrics = tuple(_metrics(meta, unit, chosen, tags, next_alias))
-        devices.append(Device(unit, _distinct(topics.level(meta.units[unit].name), used), next_alias, chosen, metrics))
+        devices.append(Device(unit, next(names), next_alias, chosen, metrics))
         next_alias += len(metrics)
     return Node(group, name, tuple(devices), own)
 
@@ -134,12 +135,3 @@ def _metrics(meta: Meta, unit: int, sensors: tuple[int, ...], tags: tuple[str, .
         properties = (("engUnit", s.unit_text), ("engLow", float(s.low)), ("engHigh", float(s.high)))
         yield Metric(tags[k], sensor_type(s), None, alias, properties)
         alias += 1
-
-
-def _distinct(name: str, used: set[str]) -> str:
-    found, count = name, 1
-    while found.lower() in used:  # ids that differ in case only are not to be used
-        count += 1
-        found = f"{name}_{count}"
-    used.add(found.lower())
-    return found
