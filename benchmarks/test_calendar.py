@@ -16,6 +16,7 @@ import pytest
 import textbook_simpy
 from standard_line import MACHINES, plain_line
 from stretch import H_US, QUICK, ROUNDS
+from table import held, noted
 
 from factory_sim import doors
 from factory_sim.plant.states import State
@@ -63,10 +64,6 @@ def cpu_s(work: Callable[[], Any]) -> float:
     return time.process_time() - begun
 
 
-def noted(benchmark: Any, *, value: float, unit: str, against: str, ratio: float) -> None:
-    benchmark.extra_info.update(value=value, unit=unit, against=against, ratio=ratio)
-
-
 def kpis(counts: Counts) -> dict[str, np.ndarray[Any, Any]]:
     """What a study asks of replications: output, cycle times, and how machines spend their time."""
     hours = (counts.window.t1_us - counts.window.t0_us) / H_US
@@ -103,7 +100,7 @@ def test_calendar_ratio(benchmark: Any) -> None:
 
     benchmark.pedantic(turn, rounds=ROUNDS, iterations=1)
     ratio = statistics.median(theirs / mine for mine, theirs in zip(ours, textbook, strict=True))
-    noted(benchmark, value=1 / statistics.median(ours), unit="part visits/s", against="textbook SimPy", ratio=ratio)
+    noted(benchmark, 1 / statistics.median(ours), "part visits/s", "textbook SimPy", ratio)
 
 
 def test_calendar_1000_s(benchmark: Any) -> None:
@@ -112,8 +109,7 @@ def test_calendar_1000_s(benchmark: Any) -> None:
     replicated(plant, 0)
     benchmark.pedantic(lambda: replicated(plant, 1, REPLICATIONS, workers=2), rounds=min(ROUNDS, 3), iterations=1)
     seconds = benchmark.stats.stats.min * 1000 / REPLICATIONS
-    against = f"{REPLICATIONS_LIMIT_S:g} s"
-    noted(benchmark, value=seconds, unit="s", against=against, ratio=REPLICATIONS_LIMIT_S / seconds)
+    held(benchmark, seconds, "s", REPLICATIONS_LIMIT_S)
 
 
 def test_reference_calendar_s(benchmark: Any) -> None:
@@ -123,7 +119,7 @@ def test_reference_calendar_s(benchmark: Any) -> None:
     seconds: list[float] = []
     benchmark.pedantic(lambda: seconds.append(cpu_s(run)), rounds=ROUNDS, iterations=1)
     best = min(seconds)
-    noted(benchmark, value=best, unit="s", against=f"{SHIFT_LIMIT_S:g} s", ratio=SHIFT_LIMIT_S / best)
+    held(benchmark, best, "s", SHIFT_LIMIT_S)
 
 
 def test_reference_calendar_ratio(benchmark: Any) -> None:
@@ -137,7 +133,7 @@ def test_reference_calendar_ratio(benchmark: Any) -> None:
 
     benchmark.pedantic(turn, rounds=min(ROUNDS, 3), iterations=1, warmup_rounds=1)
     ratio = statistics.median(ratios)
-    noted(benchmark, value=ratio, unit="times as fast", against="our SimPy engine", ratio=ratio)
+    noted(benchmark, ratio, "times as fast", "our SimPy engine", ratio)
 
 
 def fresh(program: str) -> str:
@@ -165,7 +161,7 @@ def test_calendar_start_s(benchmark: Any) -> None:
 
     benchmark.pedantic(start, rounds=ROUNDS, iterations=1, warmup_rounds=1)
     best = min(seconds)
-    noted(benchmark, value=best, unit="s", against=f"{START_LIMIT_S:g} s", ratio=START_LIMIT_S / best)
+    held(benchmark, best, "s", START_LIMIT_S)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's highest memory")
@@ -173,4 +169,4 @@ def test_calendar_1000_mb(benchmark: Any) -> None:
     """The most memory that a new process needs for a thousand replications without logs, itself included."""
     peaks: list[float] = []
     benchmark.pedantic(lambda: peaks.append(int(fresh(MANY % REPLICATIONS)) / 1024), rounds=1, iterations=1)
-    noted(benchmark, value=peaks[0], unit="MB", against=f"{MEMORY_LIMIT_MB:g} MB", ratio=MEMORY_LIMIT_MB / peaks[0])
+    held(benchmark, peaks[0], "MB", MEMORY_LIMIT_MB)

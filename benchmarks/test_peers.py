@@ -18,7 +18,8 @@ import pytest
 import textbook_simpy
 from standard_line import MACHINES
 from stretch import QUICK
-from test_calendar import OUT_HIGH, OUT_LOW, cpu_s, noted
+from table import noted
+from test_calendar import OUT_HIGH, OUT_LOW, cpu_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def measured(benchmark: Any, shift: Callable[[int], tuple[float, int]]) -> None:
 
     benchmark.pedantic(turn, rounds=TURNS, iterations=1)
     ratio = statistics.median(theirs / mine for mine, theirs in zip(ours, textbook, strict=True))
-    noted(benchmark, value=min(ours), unit="s a shift", against="textbook SimPy", ratio=ratio)
+    noted(benchmark, min(ours), "s a shift", "textbook SimPy", ratio)
 
 
 def the_peer(name: str) -> Any:

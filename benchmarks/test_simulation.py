@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import textbook_simpy
 from standard_line import MACHINES, standard_line
 from stretch import H_US, QUICK, ROUNDS
+from table import held, noted
 
 from factory_sim import doors
 from factory_sim.sim.run import Simulation
@@ -37,10 +38,6 @@ def visits_of(plant: Plant, until_us: int) -> int:
     return int(simulation.truth().parts.sum())
 
 
-def noted(benchmark: Any, *, value: float, unit: str, against: str, ratio: float) -> None:
-    benchmark.extra_info.update(value=value, unit=unit, against=against, ratio=ratio)
-
-
 def test_simulate_visits_per_s(benchmark: Any) -> None:
     """With failures, joins and the full log, against a textbook model that has none of them."""
     plant = standard_line()
@@ -53,7 +50,7 @@ def test_simulate_visits_per_s(benchmark: Any) -> None:
 
     benchmark.pedantic(turn, rounds=ROUNDS, iterations=1)
     ratio = statistics.median(theirs / mine for mine, theirs in zip(ours, textbook, strict=True))
-    noted(benchmark, value=1 / statistics.median(ours), unit="part visits/s", against="textbook SimPy", ratio=ratio)
+    noted(benchmark, 1 / statistics.median(ours), "part visits/s", "textbook SimPy", ratio)
 
 
 def test_reference_shift_s(benchmark: Any) -> None:
@@ -61,7 +58,7 @@ def test_reference_shift_s(benchmark: Any) -> None:
     plant = doors.load("gearbox_line")
     benchmark.pedantic(lambda: visits_of(plant, UNTIL_US), rounds=min(ROUNDS, 3), iterations=1, warmup_rounds=1)
     seconds = benchmark.stats.stats.median * (8 * H_US / UNTIL_US)
-    noted(benchmark, value=seconds, unit="s", against=f"{SHIFT_LIMIT_S:g} s", ratio=SHIFT_LIMIT_S / seconds)
+    held(benchmark, seconds, "s", SHIFT_LIMIT_S)
 
 
 def visit_s(machines: int, hours: int) -> float:
@@ -91,4 +88,4 @@ def test_visit_cost_growth(benchmark: Any) -> None:
 
     benchmark.pedantic(turn, rounds=ROUNDS, iterations=1, warmup_rounds=1)
     worst = max(statistics.median(column) for column in zip(*growth, strict=True))
-    noted(benchmark, value=worst, unit="times", against=f"{MACHINES} machines, {hours} h", ratio=1 / worst)
+    noted(benchmark, worst, "times", f"{MACHINES} machines, {hours} h", 1 / worst)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from stretch import QUICK
+from table import held
 
 from factory_sim.sim import engines
 from factory_sim.study.api import made
@@ -61,21 +62,22 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     return Compared(found, seconds, spent / WORKERS / (stages.ended["trials"] - stages.begun["trials"]))
 
 
-def noted(benchmark: Any, value: float, unit: str, most: float) -> None:
+def told(benchmark: Any, value: float, unit: str, most: float) -> None:
+    """A row of what has been measured already."""
     benchmark.pedantic(lambda: None, rounds=1, iterations=1)
-    benchmark.extra_info.update(value=value, unit=unit, against=f"{most:g} {unit}", ratio=most / value)
+    held(benchmark, value, unit, most)
 
 
 def test_compare_30_s(benchmark: Any, compared: Compared) -> None:
     """Until the answer: plants loaded, warm-up found, pairs made and kept. What follows has a budget of its own."""
-    noted(benchmark, compared.seconds, "s", SECONDS)
+    told(benchmark, compared.seconds, "s", SECONDS)
 
 
 def test_compare_30_half_width(benchmark: Any, compared: Compared) -> None:
     """Of the line rate's change."""
-    noted(benchmark, line_rate(compared.study.study, "retrofit").half_width, "points", HALF_WIDTH_PCT)
+    told(benchmark, line_rate(compared.study.study, "retrofit").half_width, "points", HALF_WIDTH_PCT)
 
 
 def test_compare_30_pool_overhead(benchmark: Any, compared: Compared) -> None:
     """Share of the workers' time in which they do not simulate, while pairs are made."""
-    noted(benchmark, max(100 * (1 - compared.at_work), 0.01), "%", OVERHEAD_PCT)
+    told(benchmark, max(100 * (1 - compared.at_work), 0.01), "%", OVERHEAD_PCT)

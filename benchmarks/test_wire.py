@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from stretch import QUICK, Stretch
+from table import noted
 from test_speed import RECEIVER
 
 from factory_sim.live.publish import Order, publish
@@ -164,7 +165,7 @@ def test_latency_p99_ms(stretch: Stretch, benchmark: Any) -> None:
             count, p99_ms = listener.stdout.readline().split()
     assert int(count) >= LATENCY_S * HZ * len({s.unit for s in plant.sensors})
     against = f"{used[0]:.2f} of a core, {used[1]:+.0f} MB"
-    benchmark.extra_info.update(value=float(p99_ms), unit="ms", against=against, ratio=None)
+    noted(benchmark, float(p99_ms), "ms", against)
 
 
 def resident_mb() -> float:
@@ -206,7 +207,7 @@ def test_recovery_s(benchmark: Any, tmp_path: Path) -> None:
         benchmark.pedantic(work, rounds=1, iterations=1, warmup_rounds=0)
         forwarder.journal.close()
     broker.__exit__()
-    benchmark.extra_info.update(value=max(waited), unit="s", against=f"worst of {KILLS} kills", ratio=None)
+    noted(benchmark, max(waited), "s", f"worst of {KILLS} kills")
 
 
 def flows_until(end: float, forwarder: Forwarder, listener: Client) -> None:
