@@ -130,7 +130,8 @@ def _counted(plant: Plant, setting: Setting, replication: int) -> tuple[int, flo
         truth = count(plant, setting.window, seed=setting.seed, replication=replication)
     except FactoryError as error:
         name = plant.scenario.name if plant.scenario else plant.name
-        raise TrialError(name, replication, setting.seed, str(error)) from error
+        window_s = setting.warm_up_s, setting.duration_s
+        raise TrialError(name, replication, setting.seed, str(error), window_s) from error
     units = list(plant.operations[plant.pacing].machines)
     parts, busy_us = int(truth.parts[units].sum()), int(truth.busy_us[units].sum())
     return truth.good_parts, busy_us / 1e6 / parts / len(units) if parts else math.nan

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,14 +73,25 @@ class ModelError(FactoryError):
 
 
 class TrialError(FactoryError):
-    """A replication that failed; says how to run it again alone."""
+    """A replication that failed; says how to run it again."""
 
-    def __init__(self, scenario: str, replication: int, seed: int, reason: str) -> None:
+    def __init__(
+        self, scenario: str, replication: int, seed: int, reason: str, window_s: tuple[float, float] | None = None
+    ) -> None:
+        """window_s: warm-up and length of the run, where `scenario` is what `factory-sim run` takes; else None."""
         self.scenario, self.replication, self.seed, self.reason = scenario, replication, seed, reason
-        super().__init__(
-            f"{scenario}, replication {replication}, seed {seed}: {reason}\n"
-            f"  Reproduce: factory-sim run {scenario} --seed {seed} --replication {replication} --log trial.parquet"
-        )
+        self.window_s = window_s
+        again = "the same command, which goes on at this trial"
+        if window_s is not None:
+            again = (
+                f"factory-sim run {shlex.quote(scenario)} --seed {seed} --replication {replication} "
+                f"--warm-up {window_s[0]!r}s --duration {window_s[1]!r}s --log trial.parquet"
+            )
+        super().__init__(f"{scenario}, replication {replication}, seed {seed}: {reason}\n  Reproduce: {again}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker's error arrives whole."""
+        return type(self), (self.scenario, self.replication, self.seed, self.reason, self.window_s)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -109,7 +109,7 @@ def test_a_study_without_finished_trials_is_said(
     study = tmp_path / "empty.study.jsonl"
     study.write_text("".join(line for line in lines if not line.startswith('{"trial"')), encoding="utf-8")
     assert main(["report", str(study)]) == 2
-    assert "has finished" in capsys.readouterr().err
+    assert "is not finished" in capsys.readouterr().err
     assert not (tmp_path / "empty.html").exists()
 
 

@@ -144,17 +144,17 @@ def quicker_next_time(engine: str) -> Iterator[None]:
         yield
 
 
-def branches(path: str, changes: list[str], kept: Path) -> tuple[Variant, Variant, dict[str, Any]]:
+def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Variant, dict[str, Any]]:
     """Base and change from a saved moment, and what a request needs to know of it. Raises MomentError, ModelError.
 
-    The moment is copied to `kept`, because a live run writes its own again and again.
+    The moment is copied to a file beside the `study`'s, because a live run writes its own again and again.
     """
     from factory_sim.sim.engines import check_fits
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
     options.compiled("auto")
-    moment = moments.copied(path, kept)
+    moment = moments.copied(path, study)
     base = Variant(moment.file, None, moment.overrides)
     changed = Variant(moment.file, None, (*moment.overrides, *changes))
     plant = base.load()
@@ -164,6 +164,6 @@ def branches(path: str, changes: list[str], kept: Path) -> tuple[Variant, Varian
     saved = moment.saved
     return base, changed, {
         "warm_up_s": saved.t_us / 1e6, "seed": saved.seed,
-        "design": {"moment": str(kept.resolve()), "moment_sha": moment.sha},
+        "design": {"moment": str(moments.beside(study).resolve()), "moment_sha": moment.sha},
         "words": {"warm_up": {"by": "moment", "file": path}},
     }  # fmt: skip

@@ -165,7 +165,7 @@ def whatif(
     with TemporaryDirectory() as folder, moments.quicker_next_time(engine):
         file = study or Path(folder) / "whatif.study.jsonl"
         if is_moment(plant):
-            base, changed, about = moments.branches(plant, changes, file.with_suffix(".npz"))
+            base, changed, about = moments.branches(plant, changes, file)
         request = Request(
             base=base, scenarios=(changed,), replications=replications, until_pct=_percent(until), first=FIRST_TYPED,
             duration_s=duration, workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=file, **about,
@@ -198,28 +198,31 @@ def why(
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
     from factory_sim.study.design import BASE, SCENARIO, Variant
-    from factory_sim.study.pairing import pairs
+    from factory_sim.study.pairing import base_of, finished
     from factory_sim.study.run import Request, begin, opened, run
     from factory_sim.study.store import StudyError, is_study
 
     processes = workers or os.cpu_count() or 1
-    with TemporaryDirectory() as folder, watched() as watcher, hired(processes, engine, dask) as pool:
-        if what.endswith(".jsonl") or is_study(Path(what)):
+    is_made = what.endswith(".jsonl") or is_study(Path(what))
+    file = Path(what) if is_made else study
+    progress = watched(file, kept=file is not None)
+    with TemporaryDirectory() as folder, progress as watcher, hired(processes, engine, dask) as pool:
+        if is_made:
             session = opened(Path(what), pool, watcher)
         else:
             request = Request(
                 base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up),
-                seed=seed, workers=processes, engine=engine, dask=dask, file=study or Path(folder) / "why.study.jsonl",
+                seed=seed, workers=processes, engine=engine, dask=dask, file=file or Path(folder) / "why.study.jsonl",
             )  # fmt: skip
             session = begin(request, pool, watcher)
             run(session, request)
         with session.kept:
-            name = arm or session.names(BASE)[0]
+            name = arm or base_of(session.study).name
             if name not in session.study.arms:
                 known = ", ".join(session.names(BASE, SCENARIO))
                 message = f"{session.kept.path} has no arm {name!r}. It has: {known}."
                 raise StudyError(message)
-            answers.prepare(session, name, len(pairs(session.study, name)), top)
+            answers.prepare(session, name, len(finished(session.study, name)), top)
             found = answers.why(session.study, name, top)
     options.written(out, found)
     from factory_sim.views.study_text import why_lines
@@ -244,7 +247,7 @@ def replay(
     from factory_sim.study.api import differing, replayed
     from factory_sim.study.store import digest
 
-    with watched() as watcher:
+    with watched(kept=False) as watcher:
         was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine, dask)
     differ = differing(was, now)
     digests = {"digest": digest(was), "replayed": digest(now)}
@@ -263,7 +266,7 @@ def _compare(
     from factory_sim.study.api import made
     from factory_sim.views.study_text import attribution_lines
 
-    with watched(request.file if kept else None) as watcher:
+    with watched(request.file, kept=kept) as watcher:
         found = made(request, watcher, budget_s, attribution=attribution, proof=proof)
     answer = found.answer
     options.written(out, answer)
@@ -283,8 +286,8 @@ def show(lines: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def watched(file: Path | None = None) -> Iterator[Watcher]:
-    """Progress with the time left, on standard error; Ctrl-C ends with what is kept."""
+def watched(file: Path | None = None, *, kept: bool = True) -> Iterator[Watcher]:
+    """Progress with the time left, on standard error; Ctrl-C ends with what is kept, if anything is."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from factory_sim.study.compare import answer
@@ -324,7 +327,8 @@ def watched(file: Path | None = None) -> Iterator[Watcher]:
             yield Lines()
     except KeyboardInterrupt:
         where = f" in {file}" if file else ""
-        console.print(f"Stopped. Finished trials are kept{where}; the same command goes on from there.")
+        goes_on = f"Finished trials are kept{where}; the same command goes on from there."
+        console.print(f"Stopped. {goes_on if kept else 'Nothing is kept.'}", soft_wrap=True)
         raise typer.Exit(130) from None
 
 

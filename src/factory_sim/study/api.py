@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.study import attribute, compare, store, why
 from factory_sim.study.cluster import hired
 from factory_sim.study.design import BASE, SCENARIO, Bench
-from factory_sim.study.pairing import pairs, scenarios_of
+from factory_sim.study.pairing import base_of, finished, pairs, scenarios_of
 from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
-from factory_sim.study.store import Store
+from factory_sim.study.store import Store, StudyError
 from factory_sim.views.frames import trial_frame
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Comparison:
     def why(self, arm: str = "", top: int = why.TOP) -> dict[str, Any]:
         """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
         with _hired(self.request) as pool, session_in(self.file, pool, Watcher()) as session:
-            name = arm or session.names(BASE)[0]
-            why.prepare(session, name, len(pairs(session.study, name)), top)
+            name = arm or base_of(session.study).name
+            why.prepare(session, name, len(finished(session.study, name)), top)
             return why.why(session.study, name, top)
 
 
@@ -86,8 +86,14 @@ def made(
 
 
 def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto", dask: str = "") -> tuple[Study, Study]:
-    """A study and its trials made again from the files that it names. Raises StudyError when those have changed."""
+    """A study and its trials made again from the files that it names.
+
+    Raises StudyError when those have changed, and when it has no trial yet.
+    """
     was = store.load(path)
+    if not was.trials:
+        msg = f"{path} has no finished trial: there is nothing to make again. The command that made it goes on with it."
+        raise StudyError(msg)
     with (
         TemporaryDirectory() as folder,
         hired(workers, engine, dask) as pool,

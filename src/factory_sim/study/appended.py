@@ -1,21 +1,50 @@
-"""A file that lines are appended to, each on disk before the call returns, whole or not at all."""
+"""A file that lines are appended to by one process at a time, each on disk before the call returns, whole or not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+from factory_sim.errors import FactoryError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Appended:
-    """Unbuffered, so that a full disk is met by the line that finds it full and by nobody else."""
+class HeldError(FactoryError):
+    """A file that another process appends to at this moment."""
 
-    def __init__(self, path: Path, size: int | None = None) -> None:
-        """Opens an existing file; what stands behind `size` bytes is cut off, None: nothing. Raises OSError."""
-        self._file = path.open("ab", buffering=0)
-        if size is not None:
-            self._file.truncate(size)
+    exit_code = 2
+
+
+class Appended:
+    """Locked while it is open; unbuffered, so a full disk is met by the line that finds it full and by nobody else."""
+
+    def __init__(self, path: Path, first: str | None = None) -> None:
+        """Opens a file; with `first`, begins it with that line where none is yet, or leaves nothing behind.
+
+        Raises OSError, and HeldError when another process has it open.
+        """
+        new = first is not None and not path.exists()
+        self._file: BinaryIO = path.open("x+b" if new else "r+b", buffering=0)  # type: ignore[assignment]
+        try:
+            _lock(self._file, path)
+            if new and first is not None:
+                self.add(first)
+        except (OSError, HeldError):
+            self.close()
+            if new:
+                path.unlink()
+            raise
+
+    def content(self) -> bytes:
+        """All that is in it. Raises OSError."""
+        self._file.seek(0)
+        return self._file.read()
+
+    def cut(self, size: int) -> None:
+        """Drop what stands behind `size` bytes: a line that a killed program left unfinished. Raises OSError."""
+        self._file.truncate(size)
 
     def add(self, line: str) -> None:
         """Append `line` and its end. Raises OSError; the file then is what it was."""
@@ -28,18 +57,22 @@ class Appended:
             raise
 
     def close(self) -> None:
-        """No more lines."""
+        """No more lines; another process may open it."""
         self._file.close()
 
 
-def begun(path: Path, line: str) -> None:
-    """Make a file of one line. Raises OSError, also when it exists; then nothing is left behind."""
-    path.open("xb").close()
-    file = Appended(path)
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Until it is closed, or its process ends in whatever way, no other open file of this path gets the lock."""
     try:
-        file.add(line)
-    except OSError:
-        path.unlink()
-        raise
-    finally:
-        file.close()
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - exists there only
+
+            file.seek(1 << 40)  # a byte that is never written: readers may read the others
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        msg = f"{path} is being written by another process. Wait until that has finished, or name another file."
+        raise HeldError(msg) from None

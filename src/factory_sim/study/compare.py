@@ -8,7 +8,7 @@ import numpy as np
 
 from factory_sim.analysis.paired import difference, interval, percent
 from factory_sim.study import attribute, store
-from factory_sim.study.pairing import CONFIDENCE, RATE, as_dict, base_of, finite, pairs, scenarios_of, together
+from factory_sim.study.pairing import CONFIDENCE, RATE, as_dict, base_of, finished, finite, pairs, scenarios_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def answer(study: Study) -> dict[str, Any]:
 def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
     """One scenario against the base."""
     base = base_of(study)
-    found = pairs(study, base.name, arm.name)
+    found = finished(study, base.name, arm.name)
     before, after = ([study.trials[name, r] for r in found] for name in (base.name, arm.name))
     station = pacing_station(study)
     quantities = {

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import FactoryError
-from factory_sim.study.appended import Appended, begun
+from factory_sim.study.appended import Appended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,15 +27,22 @@ class Ledger:
     """
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
-        """Opens `path`, or begins it. Raises LedgerError when it holds pieces of something else, or none at all."""
+        """Opens `path`, or begins it.
+
+        Raises LedgerError when it holds pieces of something else, or none at all; HeldError while another process
+        writes it.
+        """
         self._path, self._head = path, json.loads(json.dumps(head))
         try:
-            if not path.exists():
-                begun(path, json.dumps(head))
-            self.pieces, size = self._read()
-            self._file = Appended(path, size)
+            self._file = Appended(path, json.dumps(head))
         except OSError as error:
             raise self._unusable(error) from None
+        try:
+            self.pieces, size = self._parsed(self._file.content())
+            self._file.cut(size)
+        except (OSError, LedgerError) as error:
+            self._file.close()
+            raise self._unusable(error) if isinstance(error, OSError) else error from None
 
     def __enter__(self) -> Self:
         """The open ledger."""
@@ -52,9 +59,9 @@ class Ledger:
         except OSError as error:
             raise self._unusable(error) from None
 
-    def _read(self) -> tuple[list[dict[str, Any]], int]:
+    def _parsed(self, content: bytes) -> tuple[list[dict[str, Any]], int]:
         """The pieces, and the length in bytes of their lines."""
-        whole = self._path.read_bytes().rpartition(b"\n")[0]
+        whole = content.rpartition(b"\n")[0]
         try:
             head, *pieces = [json.loads(line) for line in whole.split(b"\n")]
         except ValueError as error:

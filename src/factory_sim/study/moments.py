@@ -59,12 +59,18 @@ def write(path: Path, moment: Moment) -> None:
     _write(path, moment.saved.packed({"file": moment.file, "overrides": moment.overrides}))
 
 
-def copied(path: str, to: Path) -> Moment:
-    """The moment in a file, as it is now, and a copy of the file unless there is one. Raises MomentError."""
-    content = _content(path)
-    if not to.exists():
-        _write(to, content)
-    return _moment(path, content)
+def beside(study: Path) -> Path:
+    """Where the moment is kept that a study began with."""
+    return study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".study.npz")
+
+
+def copied(path: str, study: Path) -> Moment:
+    """The moment in a file, as it is now; a study that begins keeps a copy of it. Raises MomentError."""
+    content, kept = _content(path), beside(study)
+    moment = _moment(path, content)
+    if not (study.exists() and kept.exists()):  # a copy without a study is of one that is gone
+        _write(kept, content)
+    return moment
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from factory_sim.analysis.paired import Interval, bonferroni, percent
 from factory_sim.study.design import BASE, SCENARIO
+from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,11 @@ RATE = "good_parts_per_h"
 
 
 def base_of(study: Study) -> Arm:
-    """The arm that the others are compared with."""
-    return next(arm for arm in study.arms.values() if arm.role == BASE)
+    """The arm that the others are compared with. Raises StudyError when the study stopped before it had one."""
+    for arm in study.arms.values():
+        if arm.role == BASE:
+            return arm
+    raise _unfinished("No plant of it is there")
 
 
 def scenarios_of(study: Study) -> list[Arm]:
@@ -42,6 +46,19 @@ def pairs(study: Study, *arms: str) -> list[int]:
     return sorted(
         r for name, r in study.trials if name == arms[0] and all((other, r) in study.trials for other in arms[1:])
     )
+
+
+def finished(study: Study, *arms: str) -> list[int]:
+    """`pairs`, of which an interval needs two. Raises StudyError when there are fewer."""
+    found = pairs(study, *arms)
+    if len(found) < 2:
+        of = ", ".join(arms[:3]) + (", …" if len(arms) > 3 else "")
+        raise _unfinished(f"{len(found)} of at least 2 replications of {of} are there")
+    return found
+
+
+def _unfinished(reason: str) -> StudyError:
+    return StudyError(f"The study is not finished. {reason}: the command that made it goes on with it.")
 
 
 def line_rate(study: Study, scenario: str) -> Interval:

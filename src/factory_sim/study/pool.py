@@ -34,7 +34,7 @@ class Task:
     """One trial to run."""
 
     arm: str
-    file: str  # of the arm, for the command that reproduces a failure
+    file: str  # what `factory-sim run` takes to reproduce a failure; "": there is no such command
     plant: Plant
     replication: int
     detail: Detail
@@ -134,7 +134,9 @@ def answered(task: Task, result: Callable[[], dict[str, Any]], setting: Setting)
     except StudyError:
         raise
     except FactoryError as error:
-        raise TrialError(task.file, task.replication, setting.seed, f"{task.arm}: {error}") from error
+        alone = task.file and not setting.moment
+        window_s = (setting.warm_up_s, setting.duration_s) if alone else None
+        raise TrialError(task.file or task.arm, task.replication, setting.seed, str(error), window_s) from error
 
 
 def whole(result: Callable[[], T]) -> T:

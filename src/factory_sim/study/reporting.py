@@ -11,7 +11,6 @@ import numpy as np
 from factory_sim.analysis.paired import interval
 from factory_sim.study import compare, pairing, store, why
 from factory_sim.study.pictures import STEP_S
-from factory_sim.study.store import StudyError
 from factory_sim.views import palette
 from factory_sim.views import report_data as page
 
@@ -46,12 +45,9 @@ NO_CHANGE = page.Estimate(0.0, 0.0, 0.0)
 
 
 def report_data(study: Study, path: Path) -> page.ReportData:
-    """All that the page shows. Raises StudyError when a compared plant has no finished trial."""
+    """All that the page shows. Raises StudyError when a compared plant has too few finished trials."""
     arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
-    found = {arm.name: pairing.pairs(study, arm.name) for arm in arms}
-    if empty := [name for name, replications in found.items() if not replications]:
-        msg = f"{path}: no trial of {', '.join(empty)} has finished; run the command that made the study again"
-        raise StudyError(msg)
+    found = {arm.name: pairing.finished(study, arm.name) for arm in arms}
     answer = compare.answer(study)
     answers = [answer["scenarios"][arm.name] for arm in arms[1:]]
     base, setting = arms[0], store.setting_of(study)

@@ -61,7 +61,7 @@ class Request:
     file: Path | None = None  # None: named after what is compared, in the working folder
     pilots: tuple[Variant, ...] = ()  # further plants that the warm-up must suffice for
     design: Mapping[str, Any] = field(default_factory=dict)  # more of the header, which makes it this study
-    words: Mapping[str, Any] = field(default_factory=dict)  # more of the header, for people
+    words: Mapping[str, Any] = field(default_factory=dict)  # more of the header, for people; the latest win
 
 
 @dataclass(slots=True)
@@ -96,7 +96,9 @@ class Session:
 
     def _task(self, name: str, replication: int) -> Task:
         arm = self.study.arms[name]
-        return Task(name, arm.file, self.bench.of(arm), replication, design.detail_of(arm))
+        as_filed = arm.changes is None and not arm.overrides
+        file = arm.file if as_filed else ""
+        return Task(name, file, self.bench.of(arm), replication, design.detail_of(arm))
 
     def probe(self, variant: Variant, name: str, about: dict[str, Any]) -> str:
         """Keep a variant as a probe; its name."""
@@ -128,6 +130,7 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
         kept = on_error.enter_context(Store(path, head))
         session = Session(kept, bench, pool, watcher)
         _same(kept, request, {name for _, name, _ in rows})
+        kept.add_words(request.words)
         for variant, name, role in rows:
             kept.add_arm(design.arm(variant, bench.load(variant), name, role, session.setting.window))
         on_error.pop_all()

@@ -15,7 +15,7 @@ import numpy as np
 from factory_sim.errors import FactoryError
 from factory_sim.records import Arm, Study, Trial
 from factory_sim.study import pictures
-from factory_sim.study.appended import Appended, begun
+from factory_sim.study.appended import Appended
 from factory_sim.study.trials import Setting
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def setting_of(study: Study) -> Setting:
 
 def load(path: Path) -> Study:
     """The study in a file, a torn last line left out. Raises StudyError."""
-    return _read(path)[0]
+    _refuse_what_is_no_file(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    return _parsed(path, content)[0]
 
 
 def is_study(path: Path) -> bool:
@@ -81,24 +86,26 @@ def trial_digest(trial: Trial) -> str:
 
 
 class Store:
-    """A study file that grows: what is appended is on disk before the call returns."""
+    """A study file that grows: what is appended is on disk before the call returns; one process at a time writes it."""
 
     def __init__(self, path: Path, head: Mapping[str, Any] | None = None) -> None:
-        """Opens the study in `path`; with `head`, begins one where no file is yet. Raises StudyError."""
+        """Opens the study in `path`; with `head`, begins one where no file is yet. Raises StudyError, HeldError."""
         self.path = path
+        _refuse_what_is_no_file(path)
+        if head is None and not path.exists():
+            raise _unreadable(path, "No such file or directory")
         try:
-            if not path.exists() and head is not None:
-                begun(path, _dumped(head))
+            self._file = Appended(path, None if head is None else _dumped(head))
         except OSError as error:
             raise self._unwritable(error) from None
-        study, size = _read(path)
-        self.study = study
-        self._trials, self._arms = dict(study.trials), dict(study.arms)
-        self.study = Study(study.header, self._arms, self._trials)
         try:
-            self._file = Appended(path, size)  # without a line that a killed program left unfinished
-        except OSError as error:
-            raise self._unwritable(error) from None
+            study, size = _parsed(path, self._file.content())
+            self._file.cut(size)  # without a line that a killed program left unfinished
+        except (OSError, StudyError) as error:
+            self._file.close()
+            raise self._unwritable(error) if isinstance(error, OSError) else error from None
+        self._head, self._arms, self._trials = dict(study.header), dict(study.arms), dict(study.trials)
+        self.study = Study(self._head, self._arms, self._trials)
 
     def __enter__(self) -> Self:
         """The open store."""
@@ -107,6 +114,13 @@ class Store:
     def __exit__(self, *_: object) -> None:
         """Closes the file."""
         self._file.close()
+
+    def add_words(self, words: Mapping[str, Any]) -> None:
+        """Keep what the header says for people, where it says something else: the latest words win. Raises StudyError."""
+        news = {key: value for key, value in json.loads(_dumped(words)).items() if self._head.get(key) != value}
+        if news:
+            self._write({"words": news})
+            self._head |= news
 
     def add_arm(self, arm: Arm) -> None:
         """Keep an arm; one that is there already must be the same plant. Raises StudyError."""
@@ -151,16 +165,18 @@ def _dumped(line: Mapping[str, Any]) -> str:
     return json.dumps(dict(line), ensure_ascii=False, allow_nan=False)
 
 
-def _read(path: Path) -> tuple[Study, int]:
-    """The study, and the length in bytes of its whole lines."""
+def _refuse_what_is_no_file(path: Path) -> None:
     if path.exists() and not path.is_file():
         msg = f"{path} is no file that can be read again. Name another with --study."
         raise StudyError(msg)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}"
-        raise StudyError(msg) from None
+
+
+def _unreadable(path: Path, reason: str) -> StudyError:
+    return StudyError(f"{path}: cannot be read: {reason}")
+
+
+def _parsed(path: Path, content: bytes) -> tuple[Study, int]:
+    """The study in the content of a file, and the length in bytes of its whole lines. Raises StudyError."""
     size = content.rfind(b"\n") + 1
     first, *lines = content[:size].split(b"\n") if size else [content]
     head = _head(path, first)
@@ -172,6 +188,8 @@ def _read(path: Path) -> tuple[Study, int]:
             if "arm" in entry:
                 arm = Arm(**{key: _frozen(value) for key, value in entry["arm"].items()})
                 arms[arm.name] = arm
+            elif "words" in entry:
+                head |= entry["words"]
             else:
                 trial = _trial(entry["trial"])
                 trials[arms[trial.arm].name, trial.replication] = trial

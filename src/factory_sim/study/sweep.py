@@ -12,11 +12,10 @@ from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import holm, interval, p_value, percent
 from factory_sim.study import plans, sampling, sensitivity, store
 from factory_sim.study.cluster import hired
-from factory_sim.study.design import BASE, Bench, Variant
-from factory_sim.study.pairing import as_dict, base_of, finite, line_values, pairs
+from factory_sim.study.design import Bench, Variant
+from factory_sim.study.pairing import as_dict, base_of, finished, finite, line_values
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sampling import GRID, SOBOL
-from factory_sim.study.store import StudyError
 from factory_sim.views.frames import point_frame
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def made(path: str | Path, running: Running, watcher: Watcher) -> Swept:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, plan)
-            return Swept(session.study, session.kept.path, answer(session.study, plan.responses))
+            return Swept(session.study, session.kept.path, answer(session.study))
 
 
 def run(session: Session, plan: Plan) -> None:
@@ -84,7 +83,7 @@ def run(session: Session, plan: Plan) -> None:
             session.bench = Bench()
         session.watcher.reached(n + 1)
     each = range(plan.replications)
-    session.ensure("plant as it is", [(session.names(BASE)[0], r) for r in each])
+    session.ensure("plant as it is", [(base_of(session.study).name, r) for r in each])
     run_arms(session, "trials", arms, each)
 
 
@@ -102,23 +101,20 @@ def run_arms(session: Session, stage: str, arms: Iterable[str], replications: It
 def keep(session: Session, variant: Variant) -> str:
     """The arm of a variant, kept if it is new: named by its changes; without any the base itself."""
     if not variant.overrides:
-        return session.names(BASE)[0]
-    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": session.names(BASE)[0]})
+        return base_of(session.study).name
+    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": base_of(session.study).name})
 
 
 # ---- what it says
 
 
-def answer(study: Study, responses: Sequence[str] = ()) -> dict[str, Any]:
+def answer(study: Study) -> dict[str, Any]:
     """Everything that `--json` writes (docs/sweeps.md), of replications that every point has finished."""
     about, base = study.header["sweep"], base_of(study)
     factors = [plans.factor_of(each) for each in about["factors"]]
-    chosen = tuple(responses or study.header["responses"])
+    chosen = tuple(study.header["responses"])
     names = [_arm_of(factors, texts) or base.name for texts in about["points"]]
-    found = pairs(study, base.name, *names)
-    if len(found) < 2:
-        msg = "The study is not finished: `factory-sim sweep` with the same file goes on with it."
-        raise StudyError(msg)
+    found = finished(study, base.name, *names)
     y = {kpi: np.array([line_values(study, name, kpi, found) for name in names]) for kpi in chosen}
     before = {kpi: line_values(study, base.name, kpi, found) for kpi in chosen}
     return {

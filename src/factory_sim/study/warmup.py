@@ -38,7 +38,7 @@ class WarmUp:
 def find(plants: Sequence[Plant], setting: Setting, pool: Pool, told: Callable[[int], None]) -> WarmUp:
     """The longest warm-up that one of the plants needs."""
     pilot = replace(setting, duration_s=LENGTH * setting.duration_s)
-    tasks = [Task(p.title, p.name, p, r, Detail.PILOT) for p in plants for r in range(PILOTS)]
+    tasks = [Task(f"pilot of {p.title}", "", p, r, Detail.PILOT) for p in plants for r in range(PILOTS)]
     out: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
     wip: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
     for done, (task, found) in enumerate(pool.run(tasks, pilot), 1):
