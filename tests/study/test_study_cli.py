@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import factory_sim as fs
 from factory_sim.cli import main
+from factory_sim.study.pool import Pool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from factory_sim.study.api import Comparison
+    from factory_sim.study.pool import Task
+    from factory_sim.study.trials import Setting
 
 SHORT = ("--replications", "3", "--duration", "30 min", "--warm-up", "10 min", "--workers", "1", "--engine", "simpy")
 
@@ -118,6 +123,35 @@ def test_what_cannot_be_done_is_said_at_once(
     assert said in err.replace("\n", " ")
     assert out == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("words", [("whatif", "line.yaml", "TEST.buffer+2"), ("why", "line.yaml")])
+def test_ctrl_c_says_what_is_kept_and_what_is_not(
+    words: tuple[str, ...],
+    kept: bool,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trials = itertools.count()
+
+    def stopped(self: Pool, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
+        for each in run_all(self, tasks, setting):
+            if next(trials) == 2:
+                raise KeyboardInterrupt
+            yield each
+
+    run_all = Pool.run
+    monkeypatch.setattr(Pool, "run", stopped)
+    monkeypatch.chdir(folder)
+    study = ("--study", tmp_path / "s.jsonl") if kept else ()
+    code, out, err = run(*words, *SHORT, *study, capsys=capsys)
+    assert (code, out) == (130, [])
+    assert (f"Finished trials are kept in {tmp_path / 's.jsonl'}; the same command" in err) is kept
+    assert ("Stopped. Nothing is kept." in err) is not kept
+    assert [path.name for path in tmp_path.iterdir()] == ["s.jsonl"] * kept
 
 
 def test_python_compares_in_one_call(folder: Path, tmp_path: Path) -> None:

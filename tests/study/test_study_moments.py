@@ -13,8 +13,11 @@ import factory_sim as fs
 from factory_sim import doors
 from factory_sim.cli import main
 from factory_sim.cli.moments import Course
+from factory_sim.errors import TrialError
 from factory_sim.sim.run import Simulation
 from factory_sim.study.moments import MomentError, is_moment, read
+from factory_sim.study.pool import Pool, Task
+from factory_sim.study.trials import Detail, Setting
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,29 @@ def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_a
     assert main(words) == 2
     assert "another study" in capsys.readouterr().err
     assert main(["replay", str(study), "--workers", "1"]) == 0
+
+
+def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(
+    line: tuple[str, str], tmp_path: Path
+) -> None:
+    plant, moment = line
+    now, study = tmp_path / "now.npz", tmp_path / "now.jsonl"
+    now.write_bytes(Path(moment).read_bytes())
+    words = ["whatif", str(now), "WASH.cycle_time=40 s", "--replications", "2", "--until", "9%", "--workers", "1"]
+    words += ["--duration", "10 min", "--study", str(study)]
+    assert main(words) == 0
+    assert now.read_bytes() == Path(moment).read_bytes()
+    study.unlink()
+    fs.moment(plant, at="30 min").save(now)
+    assert main(words) == 0
+    assert (tmp_path / "now.study.npz").read_bytes() == now.read_bytes()
+
+
+def test_a_trial_from_a_moment_is_not_one_that_run_could_make_again(line: tuple[str, str]) -> None:
+    setting = Setting(1, 3600.0, 600.0, 60.0, moment="nowhere.npz", moment_sha="0")
+    task = Task("line", line[0], doors.load(line[0]), 0, Detail.FULL)
+    with Pool(1) as pool, pytest.raises(TrialError, match=r"nowhere.*\n  Reproduce: the same command"):
+        list(pool.run([task], setting))
 
 
 def test_a_change_of_what_there_is_and_a_moment_that_does_not_fit_are_refused_in_words(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from factory_sim.study.optimise import Optimised, made, saved
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep import Running
+from factory_sim.views.optimise_text import guarantee
+from factory_sim.views.points import optimise_html
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "exact"))
 from derivations import Tandem
@@ -216,4 +219,9 @@ def test_the_command_says_the_choice_and_its_guarantee_first(
     assert found.answer["guarantee"]["decided"]
     assert len(list(tandem.glob("o-*.study.jsonl"))) == 1
     assert main(["report", str(found.file), "--out", "p.html"]) == 0
-    assert "Pareto front" in (tandem / "p.html").read_text(encoding="utf-8")
+    page = unescape((tandem / "p.html").read_text(encoding="utf-8"))
+    said = guarantee(found.answer)
+    assert said.startswith("with at least 95 % probability the best of all 5 allowed choices")
+    assert f"Guarantee: {said}." in page
+    assert page == unescape(optimise_html(found.answer))
+    assert saved(store.load(found.file)) == found.answer

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import resource
+import shlex
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from study_lines import N, request_of
 
+from factory_sim.cli import main
 from factory_sim.errors import TrialError
 from factory_sim.study import store, why
 from factory_sim.study.api import Comparison, differing, made, replayed, session_in
+from factory_sim.study.appended import HeldError
+from factory_sim.study.ledger import Ledger
 from factory_sim.study.pool import Pool
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
 
 class Counting(Watcher):
@@ -177,6 +184,80 @@ def test_a_damaged_line_is_named(finished: Comparison, tmp_path: Path) -> None:
         store.load(file)
 
 
+def test_the_latest_words_win_and_are_kept(finished: Comparison, tmp_path: Path) -> None:
+    file = tmp_path / "words.jsonl"
+    file.write_bytes(finished.file.read_bytes())
+    with store.Store(file) as kept:
+        for title in ("first", "first", "second"):
+            kept.add_words({"title": title, "seed": kept.study.header["seed"]})
+        assert kept.study.header["title"] == "second"
+    added = file.read_bytes().removeprefix(finished.file.read_bytes())
+    assert added == b'{"words": {"title": "first"}}\n{"words": {"title": "second"}}\n'
+    assert store.load(file).header == {**finished.study.header, "title": "second"}
+
+
+def _hold(file: Path, ready: Connection) -> None:
+    with store.Store(file):
+        ready.send("open")
+        ready.recv()
+
+
+def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
+    folder: Path, finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "held.jsonl"
+    file.write_bytes(finished.file.read_bytes())
+    here, there = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=_hold, args=(file, there))
+    process.start()
+    assert here.recv()
+    with file.open("ab") as line:
+        line.write(b'{"trial": {"arm": "line", "repl')  # the writer is in the middle of it
+    before = file.read_bytes()
+    try:
+        with pytest.raises(HeldError, match="is being written by another process"):
+            made(request_of(folder, file=file), Watcher())
+        assert main(["why", str(file), "--workers", "1", "--engine", "simpy"]) == 2
+        assert "is being written by another process" in capsys.readouterr().err
+        assert store.digest(store.load(file)) == store.digest(finished.study)
+        assert file.read_bytes() == before
+    finally:
+        process.kill()
+        process.join()
+    made(request_of(folder, file=file), Watcher(), budget_s=3600.0)  # the killed one's lock is gone
+    assert file.read_bytes() == finished.file.read_bytes()
+
+
+def test_finished_pieces_too_are_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l.jsonl", {"of": 1}) as ledger:
+        ledger.add({"n": 1})
+        with pytest.raises(HeldError, match="another process"):
+            Ledger(tmp_path / "l.jsonl", {"of": 1})
+    with Ledger(tmp_path / "l.jsonl", {"of": 1}) as ledger:
+        assert ledger.pieces == [{"n": 1}]
+
+
+@pytest.mark.parametrize("kept", ["header", "arms", "one trial"])
+def test_of_an_unfinished_study_every_command_says_so(
+    kept: str, finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, *lines = finished.file.read_text(encoding="utf-8").splitlines(keepends=True)
+    arms = [line for line in lines if line.startswith('{"arm"')]
+    trial = next(line for line in lines if line.startswith('{"trial"'))
+    study = tmp_path / "s.study.jsonl"
+    content = {"header": [head], "arms": [head, *arms], "one trial": [head, *arms, trial]}[kept]
+    study.write_text("".join(content), encoding="utf-8")
+    for command in ("report", "why", "replay"):
+        words = ["--workers", "1", "--engine", "simpy"] if command != "report" else []
+        code = main([command, str(study), *words])
+        if (command, kept) == ("replay", "one trial"):
+            assert code == 0
+            continue
+        assert code == 2
+        assert "is not finished: the command that made it goes on with it" in capsys.readouterr().err
+    assert study.read_text(encoding="utf-8") == "".join(content)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk that Linux provides")
 def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path: Path) -> None:
     moved = tmp_path / "plants"
@@ -196,7 +277,15 @@ def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path:
     assert file.read_bytes() == before
 
 
-def test_a_trial_that_fails_says_how_to_make_it_again(folder: Path, tmp_path: Path) -> None:
+def test_a_trial_that_fails_says_how_to_make_it_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     too_long = request_of(folder, duration_s=1e13, file=tmp_path / "s.jsonl")  # overflows the run's clock
-    with pytest.raises(TrialError, match=r"line\.yaml --seed 1 --replication 0"):
+    with pytest.raises(TrialError, match=r"line\.yaml --seed 1 --replication 0") as error:
         made(too_long, Watcher())
+    again = shlex.split(str(error.value).rpartition("Reproduce: factory-sim ")[2])
+    assert main([*again[:-1], str(tmp_path / "trial.parquet"), "--engine", "simpy"]) == 1
+    assert capsys.readouterr().err.strip() in str(error.value)
+    typed = replace(too_long, base=replace(too_long.base, overrides=("WASH.cycle_time=35 s",)), scenarios=())
+    with pytest.raises(TrialError, match="Reproduce: the same command"):
+        made(replace(typed, file=tmp_path / "t.jsonl"), Watcher())

@@ -13,6 +13,7 @@ import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
+from factory_sim.study.pages import page_of
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep import answer
@@ -53,6 +54,19 @@ def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: P
     share = found["sensitivity"]["good_parts_per_h"]["factors"]["PRESS.cycle_time"]
     assert share["first"]["mean"] == pytest.approx(1.0)
     assert share["effects"][0]["mean"] == pytest.approx(180 - (180 + 120 + 90) / 3, abs=1)
+
+
+def test_other_responses_and_titles_go_on_with_the_runs_and_the_page_is_the_answer(one: Path) -> None:
+    first = swept(one)
+    text = SWEEP.replace("[good_parts_per_h, kwh_per_part]", "[wip]\ntitle: How full is it?")
+    again = swept(one, text)
+    assert set(again.study.trials) == set(first.study.trials)
+    assert list(again.answer["responses"]) == ["wip"]
+    kept = store.load(again.file)
+    assert answer(kept) == again.answer
+    page = page_of(kept, again.file)
+    assert "How full is it?" in page
+    assert "energy per part" not in page
 
 
 def test_a_point_has_the_digits_of_the_same_change_compared(one: Path) -> None:

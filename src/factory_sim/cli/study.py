@@ -207,6 +207,7 @@ def why(
     file = Path(what) if is_made else study
     progress = watched(file, kept=file is not None)
     with TemporaryDirectory() as folder, progress as watcher, hired(processes, engine, dask) as pool:
+        request = None
         if is_made:
             session = opened(Path(what), pool, watcher)
         else:
@@ -215,8 +216,9 @@ def why(
                 seed=seed, workers=processes, engine=engine, dask=dask, file=file or Path(folder) / "why.study.jsonl",
             )  # fmt: skip
             session = begin(request, pool, watcher)
-            run(session, request)
         with session.kept:
+            if request is not None:
+                run(session, request)
             name = arm or base_of(session.study).name
             if name not in session.study.arms:
                 known = ", ".join(session.names(BASE, SCENARIO))

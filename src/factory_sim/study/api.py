@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.study import attribute, compare, store, why
 from factory_sim.study.cluster import hired
 from factory_sim.study.design import BASE, SCENARIO, Bench
-from factory_sim.study.pairing import base_of, finished, pairs, scenarios_of
+from factory_sim.study.pairing import UNFINISHED, base_of, finished, pairs, scenarios_of
 from factory_sim.study.run import Request, Session, Watcher, begin, opened, run
 from factory_sim.study.store import Store, StudyError
 from factory_sim.views.frames import trial_frame
@@ -92,7 +92,7 @@ def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto", d
     """
     was = store.load(path)
     if not was.trials:
-        msg = f"{path} has no finished trial: there is nothing to make again. The command that made it goes on with it."
+        msg = f"{path} holds no trial that could be made again. {UNFINISHED}"
         raise StudyError(msg)
     with (
         TemporaryDirectory() as folder,

@@ -26,7 +26,7 @@ class Appended:
         Raises OSError, and HeldError when another process has it open.
         """
         new = first is not None and not path.exists()
-        self._file: BinaryIO = path.open("x+b" if new else "r+b", buffering=0)  # type: ignore[assignment]
+        self._file: BinaryIO = path.open("x+b" if new else "r+b", buffering=0)
         try:
             _lock(self._file, path)
             if new and first is not None:

@@ -8,7 +8,17 @@ import numpy as np
 
 from factory_sim.analysis.paired import difference, interval, percent
 from factory_sim.study import attribute, store
-from factory_sim.study.pairing import CONFIDENCE, RATE, as_dict, base_of, finished, finite, pairs, scenarios_of, together
+from factory_sim.study.pairing import (
+    CONFIDENCE,
+    RATE,
+    as_dict,
+    base_of,
+    finished,
+    finite,
+    pairs,
+    scenarios_of,
+    together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

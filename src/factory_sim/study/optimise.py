@@ -17,7 +17,7 @@ from factory_sim.analysis.paired import interval
 from factory_sim.study import goals, plans, ranking, search
 from factory_sim.study.cluster import hired
 from factory_sim.study.design import Bench, variant_of
-from factory_sim.study.pairing import as_dict, base_of, line_values
+from factory_sim.study.pairing import UNFINISHED, as_dict, base_of, line_values
 from factory_sim.study.ranking import Rule, Selection
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sensitivity import weights
@@ -194,8 +194,7 @@ def saved(study: Study) -> dict[str, Any]:
         found = maker.found(every) if every else maker.decided(tuple(map(tuple, kept)), complete=False)
         return answer(study, goal, found)
     except KeyError:
-        msg = "The study is not finished: `factory-sim optimise` with the same file goes on with it."
-        raise StudyError(msg) from None
+        raise StudyError(UNFINISHED) from None
 
 
 def answer(study: Study, goal: Goal, found: Found) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 RATE = "good_parts_per_h"
+UNFINISHED = "The study is not finished: the command that made it goes on with it."
 
 
 def base_of(study: Study) -> Arm:
@@ -28,7 +29,8 @@ def base_of(study: Study) -> Arm:
     for arm in study.arms.values():
         if arm.role == BASE:
             return arm
-    raise _unfinished("No plant of it is there")
+    msg = f"{UNFINISHED} Not even its plants are there."
+    raise StudyError(msg)
 
 
 def scenarios_of(study: Study) -> list[Arm]:
@@ -53,12 +55,9 @@ def finished(study: Study, *arms: str) -> list[int]:
     found = pairs(study, *arms)
     if len(found) < 2:
         of = ", ".join(arms[:3]) + (", …" if len(arms) > 3 else "")
-        raise _unfinished(f"{len(found)} of at least 2 replications of {of} are there")
+        msg = f"{UNFINISHED} {len(found)} of at least 2 replications of {of} are there."
+        raise StudyError(msg)
     return found
-
-
-def _unfinished(reason: str) -> StudyError:
-    return StudyError(f"The study is not finished. {reason}: the command that made it goes on with it.")
 
 
 def line_rate(study: Study, scenario: str) -> Interval:

@@ -116,7 +116,7 @@ class Store:
         self._file.close()
 
     def add_words(self, words: Mapping[str, Any]) -> None:
-        """Keep what the header says for people, where it says something else: the latest words win. Raises StudyError."""
+        """Keep words of the header where they say something else than so far: the latest win. Raises StudyError."""
         news = {key: value for key, value in json.loads(_dumped(words)).items() if self._head.get(key) != value}
         if news:
             self._write({"words": news})

@@ -100,9 +100,10 @@ def run_arms(session: Session, stage: str, arms: Iterable[str], replications: It
 
 def keep(session: Session, variant: Variant) -> str:
     """The arm of a variant, kept if it is new: named by its changes; without any the base itself."""
+    base = base_of(session.study).name
     if not variant.overrides:
-        return base_of(session.study).name
-    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": base_of(session.study).name})
+        return base
+    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": base})
 
 
 # ---- what it says
