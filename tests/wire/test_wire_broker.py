@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,30 @@ def test_it_ends_with_its_parent(server: str, sent: int) -> None:
         parent.send_signal(sent)
         parent.wait(60)
     assert ends(pid)
+
+
+def resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("server", INSTALLED)
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_subscriber_that_stands_still_costs_bounded_memory_and_what_it_loses_is_told(
+    server: str, qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "_MAX_PENDING", 4_000_000)
+    count, payload = 4_000, bytes(10_000)
+    with Broker(server=server) as broker, Client(broker.url) as still, Client(broker.url, patience_s=1.0) as sender:
+        still.subscribe(["x"], qos=qos)
+        with suppress(BrokerError):  # mosquitto disconnects the publisher at its memory's end
+            sender.publish([Message("x", payload, qos=1)] * count)
+            sender.flush()
+        dropped = broker.drops
+        assert resident_mb(broker.pid) < 80
+        got = sum(1 for _ in still.messages(0.5))
+        assert dropped > 0 or got == count
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process ids mean something else there")

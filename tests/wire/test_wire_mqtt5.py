@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import socket
 import subprocess
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from wire_brokers import TOOLS, mosquitto
 from wire_feeds import ROOT, cells, random_readings, row_set, small_meta
 
 from factory_sim.errors import BrokerError
@@ -24,36 +21,12 @@ from factory_sim.wire.packets import COLUMNS, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from factory_sim.wire.broker import Broker
 
 META = small_meta()
-PATH = f"{os.environ['PATH']}:/usr/sbin"
-TOOLS = {name: shutil.which(name, path=PATH) for name in ("mosquitto", "mosquitto_sub", "mosquitto_passwd", "openssl")}
 pytestmark = pytest.mark.skipif(not all(TOOLS.values()), reason="mosquitto, its clients and openssl")
 SECRET = hashlib.sha256(b"test").hexdigest()
-
-
-@contextmanager
-def mosquitto(folder: Path, *lines: str) -> Iterator[int]:
-    """Debian's mosquitto with its own defaults, on a free port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    file = folder / f"{port}.conf"
-    file.write_text("\n".join((f"listener {port} 127.0.0.1", *lines, "user root" if os.geteuid() == 0 else "")))
-    with subprocess.Popen([str(TOOLS["mosquitto"]), "-c", str(file)], stderr=subprocess.DEVNULL) as server:
-        try:
-            end = time.monotonic() + 30
-            while time.monotonic() < end:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.01)
-            yield port
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 from copy import deepcopy
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import orjson
@@ -12,6 +11,7 @@ from wire_feeds import EPOCH_NS, ROOT, random_readings, small_meta
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings
+from factory_sim.selftest.feed.fuzz import mutated, resealed
 from factory_sim.wire import meta as wire_meta
 from factory_sim.wire.formats import FORMATS, bulk
 
@@ -59,35 +59,6 @@ def test_one_byte_more_is_refused(name: str, kind: str) -> None:
         feed(name, message.topic, message.payload + b"x")
 
 
-def mutate(rng: random.Random, payload: bytes, donors: list[bytes]) -> bytes:
-    changed = bytearray(payload)
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(changed) + 1)
-        match rng.randrange(6):
-            case 0 if changed:
-                changed[at % len(changed)] ^= 1 << rng.randrange(8)
-            case 1:
-                changed[at:at] = rng.randbytes(rng.randint(1, 9))
-            case 2:
-                del changed[at : at + rng.randint(1, 9)]
-            case 3:
-                changed[at : at + 4] = rng.choice([b"null", b"1e99", b"-1.5", b"\xff\xff\xff\xff", b"true", b"[[[["])
-            case 4:
-                changed[at:] = rng.choice(donors)[at:]
-            case _:
-                changed[at : at + 1] = rng.choice([b"9" * 40, b'"', b"{", b"}", b",", b":0", b"\x00"])
-    return bytes(changed)
-
-
-def resealed(payload: bytes) -> bytes:
-    """A damaged bulk payload whose checksum is right again: the checks behind the checksum must hold alone."""
-    if len(payload) < 16:
-        return payload
-    head = payload[:8] + bytes(8)
-    check = crc32(payload[16:], crc32(head))
-    return payload[:8] + check.to_bytes(4, "little") + bytes(4) + payload[16:]
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_thousands_of_mutated_payloads_raise_nothing_but_payload_error(name: str) -> None:
     rng = random.Random(20_26)
@@ -96,7 +67,7 @@ def test_thousands_of_mutated_payloads_raise_nothing_but_payload_error(name: str
     refused = 0
     for turn in range(6_000):
         message = rng.choice(GOOD[name])
-        payload = mutate(rng, message.payload, donors)
+        payload = mutated(rng, message.payload, donors)
         if name == "bulk" and turn % 2:
             payload = resealed(payload)
         before = deepcopy(decoder._open) if name == "uns" else None
@@ -192,7 +163,7 @@ def test_mutated_descriptions_raise_nothing_but_payload_error() -> None:
     payload = wire_meta.encode(META)
     for _ in range(1_500):
         try:
-            found = wire_meta.decode(mutate(rng, payload, [payload]))
+            found = wire_meta.decode(mutated(rng, payload, [payload]))
         except PayloadError:
             continue
         wire_meta.encode(found)

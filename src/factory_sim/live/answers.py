@@ -13,10 +13,9 @@ from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from factory_sim.live.listen import Listener
-    from factory_sim.records import Message
+    from factory_sim.records import KpiTable, Message, Meta
 
 
 class Publisher(Protocol):
@@ -79,11 +78,9 @@ class Answers:
         """What has become due by the clock."""
         return self.host.due(_now_ms()) if self.host is not None else []
 
-    def report(self, listener: Listener) -> list[Message]:
-        """The KPIs so far."""
-        if not self.with_kpis or listener.meta is None:
-            return []
-        return kpis.messages(listener.table(), listener.meta, self.root)
+    def report(self, meta: Meta | None, table: Callable[[], KpiTable]) -> list[Message]:
+        """The KPIs so far, if they are to be said and a feed has described itself."""
+        return kpis.messages(table(), meta, self.root) if self.with_kpis and meta is not None else []
 
     def closing(self) -> list[Message]:
         """What to say before leaving."""

@@ -214,7 +214,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)
-                _say(receiver, answers.report(listener))
+                _say(receiver, answers.report(listener.meta, listener.table))
                 next_s = time.monotonic() + every_s
             if stop.is_set() or listener.ended:
                 break
@@ -222,7 +222,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
         if listener.ended and deadline_s == float("inf"):
             patience_s = GRACE_S if _complete(listener) else max(GRACE_S, answers.patience_s)
             deadline_s = time.monotonic() + patience_s
-    _say(receiver, [*answers.report(listener), *answers.closing()])
+    _say(receiver, [*answers.report(listener.meta, listener.table), *answers.closing()])
 
 
 def _say(receiver: Receiver, messages: list[Message]) -> None:

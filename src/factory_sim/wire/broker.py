@@ -92,8 +92,9 @@ class Broker:
 
     @property
     def drops(self) -> int:
-        """How often it has begun to drop what a subscriber should have got, because that was too far behind."""
-        return self._child.log.read_bytes().count(servers.SERVERS[self.name].dropped) if self._child else 0
+        """How often it began to drop what a subscriber, too far behind, should have got."""
+        log = self._child.log.read_bytes() if self._child else b""
+        return sum(log.count(words) for words in servers.SERVERS[self.name].dropped) if log else 0
 
     @property
     def pid(self) -> int:

@@ -222,11 +222,13 @@ class Client:
         """One attempt in each version that it may speak; online, or offline if nobody answers. Raises OSError."""
         for version in self._versions:
             if version != self.version:
+                self._mqtt.leave()
                 self.version = version
                 self._mqtt = self._new()
             self._greet()
             if self.is_online:
                 self._versions = (version,)
+            if self.is_online or self.options.is_stopped():
                 return
 
     def _greet(self) -> None:
@@ -317,7 +319,8 @@ class Client:
         while not self.is_online:
             self._raise_if_stopped()
             if time.monotonic() > end:
-                self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {self.trouble}")
+                why = self.trouble or "it closes the connection again"
+                self._fail(f"connection lost, and not healed within {self.options.patience_s:g} s: {why}")
             time.sleep(pause)
             pause = self.options.back_off_s[1]
             self._attempt()

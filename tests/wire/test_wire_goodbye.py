@@ -1,0 +1,84 @@
+"""Ctrl-C while a broker is dead, deaf or mute: whoever waits for it ends soon and says why."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim.errors import BrokerError, StoppedError
+from factory_sim.records import Message
+from factory_sim.wire.broker import Broker
+from factory_sim.wire.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTED = b"\x20\x02\x00\x00"  # CONNACK, accepted
+DATA = [Message(f"d/{k}", b"x" * 100) for k in range(50)]
+
+
+@contextmanager
+def mute(greeting: bytes) -> Iterator[str]:
+    """A broker that greets its clients and then takes everything without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(greeting)
+                    while connection.recv(65_536):
+                        pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"mqtt://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)  # wakes the one who waits for a client
+        thread.join(30)
+
+
+def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory_sim.wire.client._GOODBYE_S", 0.1)
+    stop = Event()
+    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", window=10, is_stopped=stop.is_set) as client:
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(StoppedError, match="when the program was to end; 10 messages were under way"):
+            client.publish(DATA)
+
+
+def test_who_is_to_end_still_says_all_to_a_broker_that_answers(broker: Broker) -> None:
+    stop = Event()
+    with Client(broker.url, is_stopped=stop.is_set) as client, Client(broker.url) as listener:
+        listener.subscribe(["d/+"])
+        stop.set()
+        client.publish(DATA)
+        client.flush()
+        assert sum(1 for _ in listener.messages(0.5)) == len(DATA)
+
+
+def test_a_broker_that_has_gone_is_left_when_the_program_is_to_end() -> None:
+    stop = Event()
+    with Broker() as gone:
+        client = Client(gone.url, patience_s=float("inf"), is_stopped=stop.is_set)
+    threading.Timer(0.3, stop.set).start()
+    with client, pytest.raises(StoppedError):
+        list(client.messages(30.0))
+
+
+def test_a_peer_that_does_not_even_greet_is_left_at_once() -> None:
+    stop = Event()
+    threading.Timer(0.3, stop.set).start()
+    with mute(b"") as url, pytest.raises(StoppedError):
+        Client(url, connect_timeout_s=60.0, is_stopped=stop.is_set)
+
+
+def test_a_broker_that_closes_every_connection_is_named_so() -> None:
+    with Broker() as gone:
+        client = Client(gone.url, patience_s=0.3)
+    with client, pytest.raises(BrokerError, match=r"not healed within 0\.3 s: nothing listens there"):
+        client.publish(DATA)
