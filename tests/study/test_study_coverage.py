@@ -26,12 +26,13 @@ def test_hunts_two_stages_without_room_make_two_thirds() -> None:
 
 
 def test_studies_are_fixed_before_they_run() -> None:
-    first = list(coverage.pairs(50))
-    assert first == list(coverage.pairs(60))[:50]
-    assert all(before.rate_per_h < after.rate_per_h for before, after in first)
+    first = list(coverage.compared(50))
+    assert first == list(coverage.compared(60))[:50]
+    assert all(base.rate_per_h < each.rate_per_h for base, *others in first for each in others)
 
 
 def test_a_few_studies_find_the_truth() -> None:
     verdicts = list(coverage.studies(6, Pool(1, "simpy")))
     assert sum(each.covers for each in verdicts) >= 4  # fewer of six: once in 10,000 at 95 %
+    assert sum(each.all_cover for each in verdicts) >= 4
     assert all(abs(each.found.mean - each.true_pct) < 4 * each.found.half_width for each in verdicts)

@@ -3,6 +3,9 @@
 The line: two exponential stations, never short of parts, b places between, blocking after service. The parts that the
 first has finished and the second has not are a birth-death chain on 0 ... b + 2 with rates 1/a and 1/s for mean times a
 and s, so the output rate is (1 - p0) / s with p0 = 1 / (1 + r + ... + r^(b+2)), r = s / a [Hunt 1956, two stages].
+
+Every study compares the line with four others. The interval of the first is one by itself; those of all four hold
+together, as those of several scenarios do.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.paired import Interval, percent
+from factory_sim.analysis.paired import Interval, bonferroni, percent
 from factory_sim.records import Window
 from factory_sim.sim.run import count
 from factory_sim.study.design import Variant
+from factory_sim.study.pairing import CONFIDENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from factory_sim.plant.spec import Plant
     from factory_sim.study.pool import Pool
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 REPLICATIONS = 10
 WINDOW = Window(3_600_000_000, 10_800_000_000)  # two hours after one: five states at most forget within minutes
 LOW, HIGH = 0.93, 0.97  # what 95 % may be found as
+SCENARIOS = 4
 _LINE = """
 plant: two
 kinds: {{machine: {{}}}}
@@ -64,49 +69,59 @@ class Two:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One study: its interval for the change of the line rate [%], and the truth."""
+    """One study: the first scenario's interval for the change of the line rate [%], the truth, and what covers it."""
 
     found: Interval
     true_pct: float
-
-    @property
-    def covers(self) -> bool:
-        """Whether the truth lies in the interval."""
-        return self.found.low <= self.true_pct <= self.found.high
+    covers: bool  # that interval, its truth
+    all_cover: bool  # the intervals of all scenarios that hold together, theirs
 
 
-def pairs(n: int) -> Iterator[tuple[Two, Two]]:
-    """What the n studies compare: fixed before the first run, and never the same line twice in one study."""
-    rng = np.random.default_rng(20_260_104)
+def compared(n: int) -> Iterator[tuple[Two, ...]]:
+    """What the n studies compare, the base first: fixed before the first run, and no scenario is the base."""
+    first, others = np.random.default_rng(20_260_104), np.random.default_rng(20_260_105)
     for _ in range(n):
-        a, s = rng.integers(20, 61, 2).tolist()
-        places = int(rng.integers(0, 3))
-        yield Two(a, s, places), Two(a, round(s * rng.uniform(0.6, 0.95)), places + int(rng.integers(0, 2)))
+        a, s = first.integers(20, 61, 2).tolist()
+        base = Two(a, s, int(first.integers(0, 3)))
+        yield base, _better(base, first), *(_better(base, others) for _ in range(SCENARIOS - 1))
 
 
-def study(seed: int, before: Two, after: Two, engine: str) -> Verdict:
+def _better(base: Two, rng: np.random.Generator) -> Two:
+    return Two(base.a_s, round(base.s_s * rng.uniform(0.6, 0.95)), base.places + int(rng.integers(0, 2)))
+
+
+def study(seed: int, lines: Sequence[Two], engine: str) -> Verdict:
     """One study, simulated: pairs of runs on common random numbers, counters only."""
     with TemporaryDirectory() as folder:
-        plants = [each.plant(Path(folder)) for each in (before, after)]
-    parts = np.array([
+        plants = [each.plant(Path(folder)) for each in lines]
+    base, *others = np.array([
         [count(plant, WINDOW, seed=seed, replication=r, engine=engine).good_parts for r in range(REPLICATIONS)]
         for plant in plants
     ])  # fmt: skip
-    return Verdict(percent(*parts), 100 * (after.rate_per_h / before.rate_per_h - 1))
+    truths = [100 * (line.rate_per_h / lines[0].rate_per_h - 1) for line in lines[1:]]
+    alone, share = percent(base, others[0]), bonferroni(CONFIDENCE, len(others))
+    together = [percent(base, parts, share) for parts in others]
+    all_cover = all(_covers(found, true) for found, true in zip(together, truths, strict=True))
+    return Verdict(alone, truths[0], _covers(alone, truths[0]), all_cover)
+
+
+def _covers(found: Interval, true_pct: float) -> bool:
+    return found.low <= true_pct <= found.high
 
 
 def studies(n: int, pool: Pool) -> Iterator[Verdict]:
     """Every study's verdict, as they finish: study k has seed k."""
-    jobs = [(seed, before, after, pool.engine) for seed, (before, after) in enumerate(pairs(n), 1)]
+    jobs = [(seed, lines, pool.engine) for seed, lines in enumerate(compared(n), 1)]
     for _, verdict in pool.each(study, jobs):
         yield verdict
 
 
-def coverage(n: int, pool: Pool, told: Callable[[int], None]) -> tuple[int, float]:
-    """How many of n studies cover the truth, and the mean half-width of their intervals [points]."""
-    covered, widths = 0, 0.0
+def coverage(n: int, pool: Pool, told: Callable[[int], None]) -> tuple[int, int, float]:
+    """How many of n studies cover the truth; all their truths together; mean half-width of an interval [points]."""
+    covered, together, widths = 0, 0, 0.0
     for done, verdict in enumerate(studies(n, pool), 1):
         covered += verdict.covers
+        together += verdict.all_cover
         widths += verdict.found.half_width
         told(done)
-    return covered, widths / n
+    return covered, together, widths / n
