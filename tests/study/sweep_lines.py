@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study.run import Watcher
-from factory_sim.study.sweep import Running, Swept, made
+from factory_sim.study.sweep import Answered, Running, made
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ warm_up: 10 min
 """
 
 
-def swept(folder: Path, text: str = SWEEP, watcher: Watcher | None = None, **running: Any) -> Swept:
+def swept(folder: Path, text: str = SWEEP, watcher: Watcher | None = None, **running: Any) -> Answered:
     """The sweep of a text, of plants that stand in the folder; by one worker and the reference engine."""
     (folder / "sweep.yaml").write_text(text, encoding="utf-8")
     usual = {"workers": 1, "engine": "simpy", "file": folder / "sweep.jsonl"}

@@ -15,10 +15,10 @@ import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
-from factory_sim.study.optimise import Optimised, made, saved
+from factory_sim.study.optimise import made, saved
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep import Running
+from factory_sim.study.sweep import Answered, Running
 from factory_sim.views.optimise_text import guarantee
 from factory_sim.views.points import optimise_html
 
@@ -67,10 +67,10 @@ def tandem(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def optimised(tandem: Path) -> Callable[..., Optimised]:
+def optimised(tandem: Path) -> Callable[..., Answered]:
     """The optimisation of a text, by one worker and the reference engine."""
 
-    def optimised(text: str = BUFFERS, watcher: Watcher | None = None, **running: Any) -> Optimised:
+    def optimised(text: str = BUFFERS, watcher: Watcher | None = None, **running: Any) -> Answered:
         (tandem / "o.yaml").write_text(text, encoding="utf-8")
         usual = {"workers": 1, "engine": "simpy", "file": tandem / "o.jsonl"}
         return made(tandem / "o.yaml", Running(**(usual | running)), watcher or Watcher())
@@ -79,7 +79,7 @@ def optimised(tandem: Path) -> Callable[..., Optimised]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Optimised:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Answered:
     folder = tmp_path_factory.mktemp("tandem")
     (folder / "tandem.yaml").write_text(TANDEM, encoding="utf-8")
     (folder / "o.yaml").write_text(BUFFERS, encoding="utf-8")
@@ -91,7 +91,7 @@ def exact(places: int) -> float:
     return 60 * Tandem([1, 1, 1], [places, PLACES - places]).throughput()
 
 
-def test_the_best_allocation_of_a_tandem_line_is_selected(finished: Optimised) -> None:
+def test_the_best_allocation_of_a_tandem_line_is_selected(finished: Answered) -> None:
     found = finished.answer
     best = max(range(PLACES + 1), key=exact)
     assert found["selected"]["values"] == {"B.buffer": best, "C.buffer": PLACES - best}
@@ -102,7 +102,7 @@ def test_the_best_allocation_of_a_tandem_line_is_selected(finished: Optimised) -
     assert found["selected"]["cost"] == 2000
 
 
-def test_rates_of_the_front_are_those_of_the_chain(finished: Optimised) -> None:
+def test_rates_of_the_front_are_those_of_the_chain(finished: Answered) -> None:
     for choice in finished.answer["front"]:
         rate, true = choice["responses"]["good_parts_per_h"], exact(choice["values"]["B.buffer"])
         assert abs(rate["mean"] - true) < 2 * (rate["high"] - rate["mean"])  # 4.6 standard errors
@@ -113,12 +113,12 @@ def test_rates_of_the_front_are_those_of_the_chain(finished: Optimised) -> None:
     assert [choice["selected"] for choice in finished.answer["front"]].count(True) == 1
 
 
-def test_the_answer_is_in_the_study_file_alone(finished: Optimised) -> None:
+def test_the_answer_is_in_the_study_file_alone(finished: Answered) -> None:
     assert saved(store.load(finished.file)) == finished.answer
     assert json.loads(json.dumps(finished.answer, allow_nan=False)) == finished.answer
 
 
-def test_a_frame_has_a_row_a_choice(finished: Optimised) -> None:
+def test_a_frame_has_a_row_a_choice(finished: Answered) -> None:
     frame = finished.to_pandas()
     assert list(frame.columns[:4]) == ["B.buffer", "C.buffer", "cost", "good_parts_per_h"]
     assert frame["selected"].sum() == 1
@@ -126,7 +126,7 @@ def test_a_frame_has_a_row_a_choice(finished: Optimised) -> None:
 
 @pytest.mark.slow
 def test_a_stopped_search_goes_on_to_the_same_digest_with_any_number_of_workers(
-    optimised: Callable[..., Optimised], tandem: Path
+    optimised: Callable[..., Answered], tandem: Path
 ) -> None:
     pytest.importorskip("optuna")
     alone = optimised(SEARCHED)
@@ -150,7 +150,7 @@ def test_a_stopped_search_goes_on_to_the_same_digest_with_any_number_of_workers(
 
 
 def test_a_search_needs_optuna_before_the_first_run(
-    optimised: Callable[..., Optimised], tandem: Path, monkeypatch: pytest.MonkeyPatch
+    optimised: Callable[..., Answered], tandem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(StudyError, match=r"\[optimise\]"):
@@ -187,7 +187,7 @@ def test_a_search_needs_optuna_before_the_first_run(
     ],
 )
 def test_a_contradiction_is_told_before_anything_runs(
-    optimised: Callable[..., Optimised], tandem: Path, old: str, new: str, said: str
+    optimised: Callable[..., Answered], tandem: Path, old: str, new: str, said: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
         optimised(BUFFERS.replace(old, new))
@@ -195,7 +195,7 @@ def test_a_contradiction_is_told_before_anything_runs(
     assert not (tandem / "o.jsonl").exists()
 
 
-def test_a_line_that_makes_nothing_has_no_best(optimised: Callable[..., Optimised]) -> None:
+def test_a_line_that_makes_nothing_has_no_best(optimised: Callable[..., Answered]) -> None:
     text = BUFFERS.replace("duration: 4 h", "duration: 1 s").replace("warm_up: 1 h", "warm_up: 0 s")
     with pytest.raises(StudyError, match="Write indifference as a number in its unit"):
         optimised(text)

@@ -107,3 +107,31 @@ def test_a_scheduler_that_does_not_answer_is_said_so(
     with pytest.raises(StudyError, match="no Dask scheduler answers"):
         made(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Watcher())
     assert not file.exists()
+
+
+class Scheduler:
+    """What `Cluster` asks of a Dask client, and nothing else."""
+
+    def __init__(self, workers: dict[str, object]) -> None:
+        self._workers = workers
+
+    def run(self, _function: object, on_error: str) -> dict[str, object]:
+        assert on_error == "return"
+        return self._workers
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ({}, "has no workers. Start some: dask worker tcp://a:1"),
+        ({"w": ModuleNotFoundError("No module named 'factory_sim'")}, "worker w cannot run this program .No module"),
+        ({"w": {**store.versions(), "program": "9"}}, "worker w has program 9, not "),
+    ],
+)
+def test_workers_that_would_not_find_the_same_digits_are_refused(workers: dict[str, object], said: str) -> None:
+    cluster_of = object.__new__(cluster.Cluster)
+    cluster_of._client = Scheduler(workers)
+    with pytest.raises(StudyError, match=said):
+        cluster_of._check("tcp://a:1")
+    cluster_of._client = Scheduler({"w": store.versions()})
+    cluster_of._check("tcp://a:1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from factory_sim.cli.study import Dask, StudyFile, Workers, show, watched
 from factory_sim.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from factory_sim.study.sweep import Running
+    from rich.console import RenderableType
+
+    from factory_sim.study.sweep import Answered
 
 CsvFile = Annotated[
     Path | None, typer.Option("--csv", help="Write one line a point there, for spreadsheets.", dir_okay=False)
@@ -37,14 +39,13 @@ def sweep(
     Example: factory-sim sweep vehicles.yaml --csv points.csv
     """
     options.compiled(engine)
-    from factory_sim.study.sweep import made
+    from factory_sim.study.sweep import Running, made
     from factory_sim.views.sweep_text import sweep_lines
 
+    running = Running(workers or os.cpu_count() or 1, engine, dask, study)
     with watched(study) as watcher:
-        found = made(file, _running(workers, engine, dask, study), watcher)
-    _written(found, out, csv)
-    show(sweep_lines(found.answer))
-    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
+        found = made(file, running, watcher)
+    _told(found, sweep_lines(found.answer), out, csv)
 
 
 def optimise(
@@ -68,28 +69,25 @@ def optimise(
     """
     options.compiled(engine)
     from factory_sim.study.optimise import made
+    from factory_sim.study.sweep import Running
     from factory_sim.views.optimise_text import optimise_lines
 
+    running = Running(workers or os.cpu_count() or 1, engine, dask, study)
     with watched(study) as watcher:
-        found = made(file, _running(workers, engine, dask, study), watcher)
-    _written(found, out, csv)
-    show(optimise_lines(found.answer))
-    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
+        found = made(file, running, watcher)
+    _told(found, optimise_lines(found.answer), out, csv)
 
 
-def _running(workers: int, engine: str, dask: str, study: Path | None) -> Running:
-    from factory_sim.study.sweep import Running
-
-    return Running(workers or os.cpu_count() or 1, engine, dask, study)
-
-
-def _written(found: Any, out: Path | None, csv: Path | None) -> None:
+def _told(found: Answered, lines: list[RenderableType], out: Path | None, csv: Path | None) -> None:
+    """Write the answer where it is wanted, and show it."""
     try:
         options.written(out, found.answer)
         if csv is not None:
             found.to_pandas().to_csv(csv, index=False)
     except OSError as error:
         raise ConfigError([Problem(str(error.filename), 0, 0, "", f"cannot be written: {error.strerror}")]) from None
+    show(lines)
+    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
 
 
 COMMANDS = (sweep, optimise)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study.pool import Pool, Task, answered, warmed, work
-from factory_sim.study.store import StudyError
+from factory_sim.study.store import StudyError, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,26 @@ class Cluster(Pool):
         except (OSError, ValueError) as error:
             msg = f"{address}: no Dask scheduler answers ({error}). Start one: dask scheduler; dask worker {address}"
             raise StudyError(msg) from None
-        self.workers = max(1, sum(self._client.nthreads().values()))
+        try:
+            self._check(address)
+        except StudyError:
+            self._open.close()
+            raise
+        self.workers = sum(self._client.nthreads().values())
+
+    def _check(self, address: str) -> None:
+        """Refuse a cluster without workers, or with one whose digits may be others. Raises StudyError."""
+        found, here = self._client.run(versions, on_error="return"), versions()
+        if not found:
+            msg = f"{address}: the Dask scheduler has no workers. Start some: dask worker {address}"
+            raise StudyError(msg)
+        for worker, there in found.items():
+            if isinstance(there, Exception):
+                msg = f"{address}: worker {worker} cannot run this program ({there}). Install the same version there."
+                raise StudyError(msg)
+            if differs := [f"{what} {there[what]}, not {here[what]}" for what in here if there[what] != here[what]]:
+                msg = f"{address}: worker {worker} has {', '.join(differs)}: digits may differ. Give it the same versions."
+                raise StudyError(msg)
 
     def __enter__(self) -> Self:
         """The cluster."""

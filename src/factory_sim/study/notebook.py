@@ -13,10 +13,9 @@ from factory_sim.study.api import Comparison, made
 from factory_sim.study.attribute import BUDGET_S
 from factory_sim.study.design import Variant
 from factory_sim.study.moments import Moment
-from factory_sim.study.optimise import Optimised
 from factory_sim.study.optimise import made as optimised
 from factory_sim.study.run import Request, Watcher
-from factory_sim.study.sweep import Running, Swept
+from factory_sim.study.sweep import Answered, Running
 from factory_sim.study.sweep import made as swept
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def sweep(
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
-) -> Swept:
+) -> Answered:
     """Every point of the design that a sweep's file describes (docs/sweeps.md), and which factor matters how much.
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
@@ -138,7 +137,7 @@ def optimise(
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
-) -> Optimised:
+) -> Answered:
     """The best choice within the limits of an optimisation's file (docs/sweeps.md), and the Pareto front.
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.

@@ -22,8 +22,7 @@ from factory_sim.study.ranking import Rule, Selection
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sensitivity import weights
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep import about_kpi, about_study, change, run_arms
-from factory_sim.views.frames import choice_frame
+from factory_sim.study.sweep import Answered, about_kpi, about_study, change, run_arms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,19 +38,6 @@ RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Optimised:
-    """A finished optimisation and its file."""
-
-    study: Study
-    file: Path
-    answer: dict[str, Any]  # what `--json` writes (docs/sweeps.md)
-
-    def to_pandas(self) -> Any:
-        """A pandas table, one row a choice of the Pareto front: variables, cost, objectives with intervals."""
-        return choice_frame(self.answer)
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What was tried, who came into the last round, and how it ended; choices by number in `tried`."""
 
@@ -63,7 +49,7 @@ class Found:
     selection: Selection  # numbers of finalists
 
 
-def made(path: str | Path, running: Running, watcher: Watcher) -> Optimised:
+def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
     """Make the optimisation that a file describes, or go on with it. Raises ConfigError, StudyError, TrialError."""
     bench = Bench()
     file, goal = goals.optimise_file(path, bench)
@@ -80,7 +66,7 @@ def made(path: str | Path, running: Running, watcher: Watcher) -> Optimised:
         session = begin(request, pool, watcher)
         with session.kept:
             found = _Maker(session.study, goal, session).found(every)
-            return Optimised(session.study, session.kept.path, answer(session.study, goal, found))
+            return Answered(session.study, session.kept.path, answer(session.study, goal, found))
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from factory_sim.study import compare, pairing, store, why
 from factory_sim.study.pictures import STEP_S
 from factory_sim.views import palette
 from factory_sim.views import report_data as page
+from factory_sim.views.study_text import DETECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,10 +33,6 @@ ROWS = {
     "kwh_per_part_pct": ("kwh_per_part", "energy per good part", "kWh", -1, 1.0),
     "cost_per_part_pct": ("cost_per_part", "cost per good part", "{currency}", -1, 1.0),
 }
-DETECTORS = {
-    "average_active_period_s": "average active period", "momentary_active_share": "momentary active period",
-    "active_share": "utilisation", "turning_point": "turning point", "arrow": "arrow",
-}  # fmt: skip
 VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
 COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
 REST = "vehicles, robots, building"
@@ -144,7 +141,7 @@ def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
     return page.Limit(
         row["operation"], row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
         _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
-        {label: row["ranks"][name] for name, label in DETECTORS.items() if row["ranks"].get(name) is not None},
+        {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from factory_sim.study.design import Bench, Variant
 from factory_sim.study.pairing import as_dict, base_of, finished, finite, line_values
 from factory_sim.study.run import Request, Session, begin
 from factory_sim.study.sampling import GRID, SOBOL
-from factory_sim.views.frames import point_frame
+from factory_sim.views.frames import choice_frame, point_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,19 +43,19 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """A finished sweep and its file."""
+class Answered:
+    """A finished study that a file described, and its own file."""
 
     study: Study
     file: Path
     answer: dict[str, Any]  # what `--json` writes (docs/sweeps.md)
 
     def to_pandas(self) -> Any:
-        """A pandas table, one row a point: factors, then every response with its interval."""
-        return point_frame(self.answer)
+        """A pandas table: of a sweep one row a point, of an optimisation one row a choice of the Pareto front."""
+        return point_frame(self.answer) if "points" in self.answer else choice_frame(self.answer)
 
 
-def made(path: str | Path, running: Running, watcher: Watcher) -> Swept:
+def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
     """Make the sweep that a file describes, or go on with it. Raises ConfigError, StudyError, TrialError."""
     bench = Bench()
     file, plan = plans.sweep_file(path, bench)
@@ -70,7 +70,7 @@ def made(path: str | Path, running: Running, watcher: Watcher) -> Swept:
         session = begin(request, pool, watcher)
         with session.kept:
             run(session, plan)
-            return Swept(session.study, session.kept.path, answer(session.study))
+            return Answered(session.study, session.kept.path, answer(session.study))
 
 
 def run(session: Session, plan: Plan) -> None:
