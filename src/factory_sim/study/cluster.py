@@ -64,7 +64,7 @@ class Cluster(Pool):
                 msg = f"{address}: worker {worker} cannot run this program ({there}). Install the same version there."
                 raise StudyError(msg)
             if differs := [f"{what} {there[what]}, not {here[what]}" for what in here if there[what] != here[what]]:
-                msg = f"{address}: worker {worker} has {', '.join(differs)}: digits may differ. Give it the same versions."
+                msg = f"{address}: worker {worker} has {', '.join(differs)}. Give it the same, for the same digits."
                 raise StudyError(msg)
 
     def __enter__(self) -> Self:
