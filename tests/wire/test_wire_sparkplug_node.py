@@ -35,6 +35,13 @@ def edge(**options: object) -> EdgeNode:
     return EdgeNode(MILLING, nothing, **options)  # type: ignore[arg-type]
 
 
+def born(**options: object) -> EdgeNode:
+    node = edge(**options)
+    node.will(NOW)
+    node.opened(NOW)
+    return node
+
+
 def command(topic: str, *metrics: Metric) -> Message:
     return Message(topic, fields.payload(b"".join(fields.metric(m, NOW) for m in metrics), NOW), qos=0)
 
@@ -304,7 +311,7 @@ def test_a_deliberate_end_is_the_devices_deaths_and_then_the_node_s_with_the_bir
 
 
 def test_a_device_command_is_read_by_name_and_by_alias() -> None:
-    node, device = edge(), MILLING.devices[0]
+    node, device = born(), MILLING.devices[0]
     speed = next(m for m in device.metrics if m.name == SPEED)
     topic = MILLING.topic("DCMD", device)
     named = node.heard(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
@@ -318,7 +325,7 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
 def test_a_speed_that_is_no_number_is_refused(value: float) -> None:
     topic = MILLING.topic("DCMD", MILLING.devices[0])
     with pytest.raises(PayloadError, match="expected a number"):
-        edge().heard(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
+        born().heard(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
 
 
 def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> None:
@@ -334,7 +341,7 @@ def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> Non
 def test_a_damaged_command_is_refused(payload: bytes) -> None:
     for topic in (MILLING.topic("NCMD"), MILLING.topic("DCMD", MILLING.devices[0])):
         with pytest.raises(PayloadError):
-            edge().heard(Message(topic, payload), NOW)
+            born().heard(Message(topic, payload), NOW)
 
 
 @pytest.mark.parametrize("payload", [b"", b"ONLINE", b"{}", b'{"online":1,"timestamp":2}', b'{"online":true}'])
@@ -383,7 +390,7 @@ def test_every_test_that_the_page_in_docs_names_exists() -> None:
 
 
 def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() -> None:
-    node, topic = edge(), MILLING.topic("DCMD", MILLING.devices[0])
+    node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     good = command(topic, Metric(SPEED, Type.DOUBLE, 0.5))
     refused = {
         "nobody knows how old": Message(topic, good.payload, retain=True),
@@ -393,15 +400,18 @@ def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() ->
         "expected data type 11": command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric(STOP, Type.STRING, "yes")),
         "may not be null": command(topic, Metric(SPEED, Type.DOUBLE, None)),
         "without a metric": command(topic),
+        "a metric's name is no UTF-8": Message(topic, good.payload.replace(b"Speed", b"Sp\xffed")),
     }
     for reason, message in refused.items():
         with pytest.raises(PayloadError, match=reason):
             node.heard(message, NOW)
     assert [o.value for o in node.heard(good, NOW).orders] == [0.5]
+    with pytest.raises(PayloadError, match="not born"):
+        edge().heard(good, NOW)
 
 
 def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> None:
-    node, topic = edge(), MILLING.topic("DCMD", MILLING.devices[0])
+    node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     first, second = (command(topic, Metric(SPEED, Type.DOUBLE, value)) for value in (0.5, 1.0))
     for message in (first, second):
         assert len(node.heard(message, NOW).orders) == 1
@@ -413,9 +423,7 @@ def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> Non
 
 
 def test_what_has_been_written_is_told() -> None:
-    node, device = edge(), MILLING.devices[0]
-    node.will(NOW)
-    node.opened(NOW)
+    node, device = born(), MILLING.devices[0]
     told = node.changed(device, {STOP: True, START: False}, NOW)
     found = {m.alias: m.boolean_value for m in parse.payload(told.payload).metrics}
     aliases = {m.name: m.alias for m in device.metrics}

@@ -106,6 +106,9 @@ def _edge(meta: Meta) -> Reader:
         edge = EdgeNode(node, _values, primary_host=_HOST)
         edge.will(_NOW_MS)
         edge.opened(_NOW_MS)
+        host = Host(_HOST, node.group)
+        host.will(_NOW_MS)
+        edge.heard(host.opened()[0], _NOW_MS)  # born, so that it takes commands
         return lambda message: _replied(edge.heard(message, _NOW_MS))
 
     return Reader("edge", make, _commands(node))

@@ -234,6 +234,6 @@ def _bd_seq(payload: Any) -> int:
 
 def _metrics(payload: Any) -> Metrics:
     """What data may refer to, whatever its type: also to what we could not read."""
-    if not all(m.name for m in payload.metrics):
+    if not all(parse.text(m.name, "a metric's name") for m in payload.metrics):
         refuse("a metric of a birth has a name")
     return frozenset(x for m in payload.metrics for x in ((m.name, m.alias) if m.HasField("alias") else (m.name,)))

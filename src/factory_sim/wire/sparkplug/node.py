@@ -173,6 +173,8 @@ class EdgeNode:
             if message.topic == self.node.topic("NCMD"):
                 return self._node_command(message.payload, now_ms)
             if message.topic in self._devices:
+                if not self.born:
+                    refuse("a command to a device that is not born")
                 return Reply(orders=self._device_command(self._devices[message.topic], message))
             refuse(f"no topic of edge node {self.node.id}")
         except RefusedError as error:
@@ -189,7 +191,7 @@ class EdgeNode:
         return Reply(self._birth(now_ms) if self._connected and not self.born else [])
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
-        asks = [m for m in _nonempty(parse.command(payload)) if m.name == REBIRTH]
+        asks = [m for m in _commanded(parse.command(payload)) if m.name == REBIRTH]
         self._asked |= True in [parse.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
         return Reply(self.due(now_ms) if self._asked else [])
 
@@ -197,7 +199,7 @@ class EdgeNode:
         payload, known = parse.command(message.payload), hash((message.topic, message.payload))
         if known in self._done:
             refuse("the same command again, with the same time")
-        orders = _orders(device, _nonempty(payload))
+        orders = _orders(device, _commanded(payload))
         if payload.HasField("timestamp"):  # else nothing tells a repetition from a second wish
             self._done.append(known)
         return orders
@@ -227,9 +229,12 @@ class EdgeNode:
         return Message(topic, fields.payload(body, now_ms, self._seq), qos=0)
 
 
-def _nonempty(payload: Any) -> Any:
+def _commanded(payload: Any) -> Any:
+    """The metrics of a command: there are some, with readable names or none."""
     if not payload.metrics:
         refuse("a command without a metric")
+    for metric in payload.metrics:
+        parse.text(metric.name, "a metric's name")
     return payload.metrics
 
 

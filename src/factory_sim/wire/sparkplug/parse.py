@@ -116,12 +116,19 @@ def scalar(metric: Any, kind: Type) -> Value:
     value: Value = getattr(metric, which)
     if kind in _RANGES:
         return _whole(int(value or 0), kind)
-    return value
+    return text(value, "a text") if which == "string_value" else value
+
+
+def text(found: Any, what: str) -> str:
+    """A text; refuses what is no UTF-8, which the protobuf runtime hands over as bytes."""
+    if not isinstance(found, str):
+        refuse(f"{what} is no UTF-8")
+    return found
 
 
 def named(metric: Any) -> Metric:
     """A metric of a birth or command: it has a name and a data type that we know."""
-    if not metric.name or len(metric.name) > MAX_NAME:
+    if not text(metric.name, "a metric's name") or len(metric.name) > MAX_NAME:
         refuse(f"a metric's name: expected 1 to {MAX_NAME} characters, got {len(metric.name)}")
     try:
         kind = Type(metric.datatype)

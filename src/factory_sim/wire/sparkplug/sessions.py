@@ -294,7 +294,7 @@ class EdgeSessions:
         try:
             reply = session.edge.heard(message, self._clock())
         except PayloadError as error:
-            self.refused.add(str(error))
+            self.refused.add(f"{error.topic}: {error.reason}")
             return
         self._orders += reply.orders
         for answer in reply.messages:
