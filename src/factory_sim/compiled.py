@@ -63,8 +63,7 @@ def raising_njit(function: Callable[..., Any]) -> Any:
 
 
 def _kept(function: Callable[..., Any], error_model: str) -> Any:
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
+    _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     return _numba.njit(cache=True, error_model=error_model, nogil=True)(function)
 
 
@@ -90,8 +89,9 @@ def cache_directory(module: str) -> Path:
 
 @cache
 def _directory_of(room: str) -> Path:
-    """Beside the package's own caches where that can be written, else in the user's cache, else somewhere temporary."""
+    """In NUMBA_CACHE_DIR, else beside the package's own caches, else in the user's, else somewhere temporary."""
     homes = [
+        *(Path(asked) for asked in [os.environ.get("NUMBA_CACHE_DIR")] if asked),
         _PACKAGE / "__pycache__",
         Path.home() / ".cache" / "factory_sim",
         Path(tempfile.gettempdir()) / "factory_sim",

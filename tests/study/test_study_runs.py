@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from study_lines import N, arm, request_of, study, trial
 
 from factory_sim import doors
+from factory_sim.sim import engines
 from factory_sim.study import store, warmup, why
 from factory_sim.study.api import Comparison, made
 from factory_sim.study.run import Watcher
@@ -26,6 +28,55 @@ SETTING = Setting(seed=1, warm_up_s=900.0, duration_s=3600.0, bin_s=60.0)
 def test_two_workers_find_the_digits_of_one(folder: Path, finished: Comparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "two.jsonl")
     assert store.digest(made(request, Watcher(), 3600.0).study) == store.digest(finished.study)
+
+
+class Hearing(Watcher):
+    """Keeps what is said; lets the compiler beside end before the first trials, if there is one."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self.said: list[str] = []
+        self.cache = cache
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a watcher's shape
+        if self.cache is not None:
+            (self.cache / "go").touch()
+        while self.cache is not None and not (self.cache / "ready").exists():
+            time.sleep(0.01)
+
+
+def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(
+    folder: Path, finished: Comparison, tmp_path: Path
+) -> None:
+    heard = Hearing()
+    asked = made(request_of(folder, engine="simpy", file=tmp_path / "simpy.jsonl"), heard, budget_s=3600.0)
+    assert heard.said[0] == "Engine simpy: asked for."
+    assert asked.study.header["engine"] == [{"engine": "simpy", "reason": "asked for"}]
+    assert store.digest(asked.study) == store.digest(finished.study)
+
+
+_COMPILES = """
+import pathlib, sys, time
+cache = pathlib.Path(sys.argv[1]).parent
+while not (cache / "go").exists():
+    time.sleep(0.01)
+(cache / "ready").touch()
+"""
+
+
+def test_on_a_cold_machine_a_study_begins_with_simpy_and_goes_on_with_what_another_process_compiles(
+    folder: Path, finished: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
+    monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
+    heard = Hearing(tmp_path)
+    cold = made(request_of(folder, engine="auto", file=tmp_path / "cold.jsonl"), heard, budget_s=3600.0)
+    assert heard.said[0] == "Engine simpy: the compiled engine is not compiled on this machine yet."
+    assert heard.said[1].startswith("Engine calendar: compiled")
+    assert store.digest(cold.study) == store.digest(finished.study)
+    assert not (tmp_path / "compiling").exists()
 
 
 def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from factory_sim.live.publish import Order
     from factory_sim.plant.spec import Plant
@@ -118,7 +117,7 @@ def course(
         message = "saved moments are the compiled engine's, which takes no commands: leave --commands, --engine simpy "
         raise typer.BadParameter(message + "and the format sparkplug away")
     if save or resume:
-        options.compiled("auto")
+        options.compiled()
     if resume is None:
         loaded = doors.load(plant or "gearbox_line")
         choose(loaded, "calendar" if save else engine)  # says now what it cannot do
@@ -132,18 +131,6 @@ def course(
     return Course(loaded, moment.file, moment.begins(*begins), "calendar", save, moment)
 
 
-@contextlib.contextmanager
-def quicker_next_time(engine: str) -> Iterator[None]:
-    """While SimPy answers, another process compiles the fast engine, unless that is done, or not wanted."""
-    from factory_sim.sim import engines
-
-    if engine != "auto" or engines.is_compiled():
-        yield
-        return
-    with engines.compiling_aside():
-        yield
-
-
 def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Variant, dict[str, Any]]:
     """Base and change from a saved moment, and what a request needs to know of it. Raises MomentError, ModelError.
 
@@ -153,7 +140,7 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
-    options.compiled("auto")
+    options.compiled()
     moment = moments.copied(path, study)
     base = Variant(moment.file, None, moment.overrides)
     changed = Variant(moment.file, None, (*moment.overrides, *changes))

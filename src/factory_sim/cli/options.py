@@ -99,11 +99,11 @@ def console() -> Console:
     return Console(stderr=True)
 
 
-def compiled(engine: str) -> None:
-    """Hundreds of runs are worth a minute of compiling, once per machine."""
+def compiled() -> None:
+    """Compile the fast engine, once per machine, for what only it can do."""
     from factory_sim.sim import engines
 
-    if engine == "auto" and not engines.is_compiled():
+    if not engines.is_compiled():
         with console().status("compiling the fast engine, once on this machine: about a minute"):
             engines.compile_now()
 

@@ -115,7 +115,6 @@ def compare(
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
-    options.compiled(engine)
     from factory_sim.study.design import Variant
     from factory_sim.study.run import Request
 
@@ -162,7 +161,7 @@ def whatif(
 
     base, changed = Variant(plant), Variant(plant, None, tuple(changes))
     about: dict[str, Any] = {"warm_up_s": _warm_up(warm_up), "seed": seed}
-    with TemporaryDirectory() as folder, moments.quicker_next_time(engine):
+    with TemporaryDirectory() as folder:
         file = study or Path(folder) / "whatif.study.jsonl"
         if is_moment(plant):
             base, changed, about = moments.branches(plant, changes, file)
@@ -194,7 +193,6 @@ def why(
 
     Example: factory-sim why retrofit
     """
-    options.compiled(engine)
     from factory_sim.study import why as answers
     from factory_sim.study.cluster import hired
     from factory_sim.study.design import BASE, SCENARIO, Variant

@@ -38,7 +38,6 @@ def sweep(
 
     Example: factory-sim sweep vehicles.yaml --csv points.csv
     """
-    options.compiled(engine)
     from factory_sim.study.sweep import Running, made
     from factory_sim.views.sweep_text import sweep_lines
 
@@ -67,7 +66,6 @@ def optimise(
 
     Example: factory-sim optimise buffers.yaml --json answer.json
     """
-    options.compiled(engine)
     from factory_sim.study.optimise import made
     from factory_sim.study.sweep import Running
     from factory_sim.views.optimise_text import optimise_lines

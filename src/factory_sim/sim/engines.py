@@ -25,9 +25,14 @@ ENGINES = ("auto", "simpy", "calendar")
 MOST_IN_A_FURNACE = 100_000  # the compiled engine keeps room for the rows of a whole furnace
 _LONGEST_COMPILATION_S = 900.0
 _ASIDE = """
-import os, sys, threading
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
-getattr(os, "nice", int)(10)
+import os, pathlib, sys, threading
+lock, niceness = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+def end():
+    sys.stdin.read()
+    lock.unlink(missing_ok=True)
+    os._exit(1)
+threading.Thread(target=end, daemon=True).start()
+getattr(os, "nice", int)(niceness)
 from factory_sim.sim.engines import compile_now
 compile_now()
 """
@@ -168,8 +173,8 @@ def compile_now() -> None:
 
 
 @contextmanager
-def compiling_aside() -> Iterator[None]:
-    """While the block runs another process compiles the engine at low priority, unless one does already.
+def compiling_aside(niceness: int = 0) -> Iterator[None]:
+    """While the block runs another process compiles the engine, unless that is done, or one does already.
 
     It ends with the block, and with this process however that ends: it watches a pipe that nobody writes to. What it
     has compiled by then is kept.
@@ -180,8 +185,8 @@ def compiling_aside() -> Iterator[None]:
         return
     lock.touch()
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-        [sys.executable, "-c", _ASIDE], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        [sys.executable, "-c", _ASIDE, str(lock), str(niceness)], start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     reaper = Thread(target=process.wait, daemon=True)
     reaper.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study.pool import Pool, Task, answered, warmed, work
@@ -11,7 +10,6 @@ from factory_sim.study.store import StudyError, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Self
 
     from factory_sim.study.trials import Setting
 
@@ -26,12 +24,14 @@ def hired(workers: int, engine: str = "auto", dask: str = "") -> Pool:
 
 
 class Cluster(Pool):
-    """What `Pool` is, on the workers of a Dask scheduler. A killed worker loses nothing: its trials run elsewhere."""
+    """What `Pool` is, on the workers of a Dask scheduler. A killed worker loses nothing: its trials run elsewhere.
+
+    The `with` block leaves the cluster; one that was started here ends.
+    """
 
     def __init__(self, address: str, workers: int, engine: str = "auto") -> None:
         """Connects at once. address: `local`, or tcp://host:port. Raises StudyError where nobody answers."""
         super().__init__(workers, engine)
-        self._open = ExitStack()
         try:
             import distributed  # noqa: PLC0415 - an extra
         except ImportError:
@@ -66,14 +66,6 @@ class Cluster(Pool):
             if differs := [f"{what} {there[what]}, not {here[what]}" for what in here if there[what] != here[what]]:
                 msg = f"{address}: worker {worker} has {', '.join(differs)}. Give it the same, for the same digits."
                 raise StudyError(msg)
-
-    def __enter__(self) -> Self:
-        """The cluster."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leaves the cluster; one that was started here ends."""
-        self._open.close()
 
     def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
         """Every task with its trial, as they finish. Raises TrialError, and StudyError when workers keep dying."""

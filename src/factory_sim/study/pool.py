@@ -8,12 +8,14 @@ import pickle
 import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory_sim.errors import FactoryError, TrialError
+from factory_sim.sim.engines import compiling_aside
 from factory_sim.study.store import StudyError
 from factory_sim.study.trials import Detail, Setting, trial
 
@@ -41,21 +43,28 @@ class Task:
 
 
 class Pool:
-    """A pool of processes that is started when it is first needed and lives as long as the `with` block."""
+    """A pool of processes that is started when it is first needed and lives as long as the `with` block.
+
+    With the engine `auto` SimPy begins where the compiled one is not compiled yet, and another process compiles it.
+    """
 
     def __init__(self, workers: int, engine: str = "auto") -> None:
         self.workers, self.engine = workers, engine
+        self._open = ExitStack()
         self._pool: ProcessPoolExecutor | None = None
         self._pickled: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
         """The pool, no process of it started."""
+        if self.engine == "auto":
+            self._open.enter_context(compiling_aside())
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ends the workers; what they still do is dropped."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        self._open.close()
 
     def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
         """Every task with its trial, as they finish. Raises TrialError, StudyError when a worker was killed."""

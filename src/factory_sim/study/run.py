@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factory_sim.sim.engines import Choice, choose
 from factory_sim.study import design, store, warmup
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
 from factory_sim.study.pairing import line_rate
@@ -17,8 +18,9 @@ from factory_sim.study.store import Store, StudyError
 from factory_sim.study.trials import BINS, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from factory_sim.plant.spec import Plant
     from factory_sim.records import Study
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision
@@ -72,6 +74,7 @@ class Session:
     bench: Bench
     pool: Pool
     watcher: Watcher
+    told: set[Choice] = field(default_factory=set)  # engines that the watcher has heard of
 
     @property
     def study(self) -> Study:
@@ -89,6 +92,7 @@ class Session:
         self.watcher.stage(stage, len(wanted))
         done = len(wanted) - len(tasks)
         self.watcher.reached(done)
+        tell(engines_of([task.plant for task in tasks], self.pool, self.setting.moment), self.told, self.watcher)
         for task, content in self.pool.run(tasks, self.setting):
             self.kept.add_trial(task.arm, task.replication, content)
             done += 1
@@ -112,23 +116,41 @@ class Session:
         return [arm.name for arm in self.study.arms.values() if arm.role in roles]
 
 
+def engines_of(plants: Iterable[Plant], pool: Pool, moment: str = "") -> list[Choice]:
+    """The engines that run trials of these plants now, and why; each is named once. Raises ConfigError."""
+    if moment:
+        return [Choice("calendar", "the one whose runs can be saved")] if plants else []
+    return list(dict.fromkeys(choose(plant, pool.engine) for plant in plants))
+
+
+def tell(choices: Sequence[Choice], told: set[Choice], watcher: Watcher) -> None:
+    """Say which engines run what comes, and why, unless that is known."""
+    for choice in choices:
+        if choice not in told:
+            told.add(choice)
+            watcher.say(f"Engine {choice.engine}: {choice.reason}.")
+
+
 def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
     """The study of a request: the one in its file, else a new one. Raises ConfigError, StudyError."""
     _check(request)
     bench = Bench()
     rows = design.compared(bench, request.base, request.scenarios)
     path = request.file or Path(default_name(request, [(name, bench.load(v).digest) for v, name, _ in rows]))
-    head = None
+    head, told = None, set[Choice]()
     if not path.parent.is_dir():
         msg = f"{path}: there is no folder {path.parent}. Make it, or name another file with --study."
         raise StudyError(msg)
     if not path.exists():
         plants = {bench.load(v).digest: bench.load(v) for v in (*(row[0] for row in rows), *request.pilots)}
+        choices = engines_of(plants.values(), pool, request.design.get("moment", ""))
+        tell(choices, told, watcher)
         setting, about = _setting(request, list(plants.values()), pool, watcher)
-        head = store.header(setting, about) | dict(request.design) | dict(request.words)
+        engine = {"engine": [asdict(choice) for choice in choices]}
+        head = store.header(setting, about) | engine | dict(request.design) | dict(request.words)
     with ExitStack() as on_error:
         kept = on_error.enter_context(Store(path, head))
-        session = Session(kept, bench, pool, watcher)
+        session = Session(kept, bench, pool, watcher, told)
         _same(kept, request, {name for _, name, _ in rows})
         kept.add_words(request.words)
         for variant, name, role in rows:

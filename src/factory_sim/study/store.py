@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _SETTING = ("seed", "warm_up_s", "duration_s", "bin_s")
 _MADE_BY = ("program", "python", "numpy")
+_NO_DIGITS = {*_MADE_BY, "engine"}
 
 
 class StudyError(FactoryError):
@@ -74,7 +75,7 @@ def is_study(path: Path) -> bool:
 
 def digest(study: Study) -> str:
     """sha256 of what was simulated and what came out, whoever simulated it, in whatever order."""
-    head = {key: value for key, value in study.header.items() if key not in _MADE_BY}
+    head = {key: value for key, value in study.header.items() if key not in _NO_DIGITS}
     arms = [_plain(study.arms[name]) for name in sorted(study.arms)]
     trials = [trial_digest(study.trials[key]) for key in sorted(study.trials)]
     return sha256(json.dumps([head, arms, trials], sort_keys=True).encode()).hexdigest()
