@@ -72,3 +72,9 @@ def test_a_damaged_record_is_refused_with_its_line(tmp_path: Path, text: str) ->
     record.write_text('{"t_us":60000000,"unit":"M001","name":"stop","value":""}\n' + text)
     with pytest.raises(ConfigError, match=r"commands\.jsonl:2"):
         read(record, PLANT.units)
+
+
+def test_a_record_that_cannot_be_written_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    operator = Operator({2: Asked(WASH, STOP, value=True)})
+    with pytest.raises(ConfigError, match=r"nowhere.commands\.jsonl: cannot be written: No such file"):
+        sent_by(Desk(PLANT.units, operator, tmp_path / "nowhere" / "commands.jsonl"))

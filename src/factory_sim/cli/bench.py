@@ -28,7 +28,7 @@ def bench(
     only: Annotated[str, typer.Option(help="Only rows whose name matches, as pytest -k.")] = "",
     calibration: Annotated[bool, typer.Option("--calibration", help="The published gain instead.")] = False,
     replications: Annotated[int, typer.Option(help="Of --calibration: how many pairs.", min=2)] = 200,
-    resume: Annotated[Path | None, typer.Option(help="Of --calibration: where finished pairs are kept.")] = None,
+    resume: Annotated[Path | None, options.output(help="Of --calibration: where finished pairs are kept.")] = None,
     seed: options.Seed = 1,
 ) -> None:
     """Measure this machine's speed and print the table of the README; with --calibration, check the published gain.
@@ -42,8 +42,7 @@ def bench(
         return
     rows, failures = _measure(quick=quick, only=only)
     _show(rows)
-    if json is not None:
-        json.write_text(json_text.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    options.written(json, rows)
     if failures:
         typer.echo(failures, err=True)
         raise typer.Exit(1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from factory_sim.cli import options
+
 if TYPE_CHECKING:
     from factory_sim.analysis.paired import Interval
     from factory_sim.calibration import Result
@@ -42,11 +44,10 @@ def calibrate(*, replications: int = 200, seed: int = 1, json: Path | None = Non
     except KeyboardInterrupt:
         console.print(f"Stopped. Finished pairs are in {kept}; the same command goes on from there.")
         raise typer.Exit(130) from None
+    typer.echo(text(found))
+    options.written(json, found.to_json())
     if resume is None:
         kept.unlink()
-    typer.echo(text(found))
-    if json is not None:
-        json.write_text(found.to_json(), encoding="utf-8")
     if not found.inside:
         raise typer.Exit(1)
 

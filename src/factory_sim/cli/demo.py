@@ -41,8 +41,7 @@ def demo(
     before, after = doors.load(baseline), doors.load(retrofit)
     with options.graceful() as stop, _progress(options.console()) as watcher:
         result = run_demo(before, after, setting.with_seed(seed), watcher, stop)
-    if json is not None:
-        json.write_text(result.to_json(), encoding="utf-8")
+    options.written(json, result.to_json())
     _show(result, before, setting)
 
 

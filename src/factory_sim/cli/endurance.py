@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json as json_text
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +81,7 @@ def feed(
                 typer.echo("\n".join(result.told()))
                 problems += result.problems()
                 found.setdefault(one, []).append(dataclasses.asdict(result))  # type: ignore[call-overload]
-    if json is not None:
-        json.write_text(json_text.dumps({**found, "problems": problems}, indent=1) + "\n", encoding="utf-8")
+    options.written(json, {**found, "problems": problems})
     for problem in problems:
         typer.echo(f"  ! {problem}", err=True)
     if problems:

@@ -90,8 +90,9 @@ def _write(out: Path, rows: Sequence[Row], results: Sequence[Result]) -> None:
     found = [_json(done[row.key]) for row in rows if row.key in done]
     whole = {"confidence": 0.99, "rows_in_file": len(rows), "complete": len(found) == len(rows), "rows": found}
     draft = out.with_name(out.name + ".part")
-    draft.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(out)
+    with options.writing(out):
+        draft.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(out)
 
 
 def _json(result: Result) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json as json_text
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from factory_sim.records import KpiTable, Meta
 
 DOUBTS_SHOWN = 20
-CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write every KPI there.", dir_okay=False)]
+CsvFile = Annotated[Path | None, options.output("--csv", help="Write every KPI there.")]
 Every = Annotated[
     float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
 ]
@@ -135,12 +134,12 @@ def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
 
 
 def _write(listener: Listener, table: KpiTable, json: Path | None, csv: Path | None) -> None:
-    if json is not None:
-        json.write_text(json_text.dumps(_document(listener, table), indent=1) + "\n", encoding="utf-8")
+    options.written(json, _document(listener, table))
     if csv is not None:
         from factory_sim.views.frames import kpi_frame
 
-        kpi_frame(table).to_csv(csv, index=False)
+        with options.writing(csv):
+            kpi_frame(table).to_csv(csv, index=False)
 
 
 def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EVERY_S = 5.0  # how old the saved moment of a live run may become
 SaveFile = Annotated[
     Path | None,
-    typer.Option("--save", dir_okay=False, help="Keep the run's present moment there, for --resume and whatif."),
+    options.output("--save", help="Keep the run's present moment there, for --resume and whatif."),
 ]
 ResumeFile = Annotated[
     Path | None, typer.Option("--resume", dir_okay=False, help="Go on from a saved moment, instead of a PLANT.")

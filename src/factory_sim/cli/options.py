@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import time
 from collections.abc import Collection, Iterator
@@ -38,21 +39,39 @@ def seconds(text: str | float) -> float:
 
 
 def in_a_folder(path: Path | None) -> Path | None:
-    """A file to be written at the end: that its folder is missing is said at the start."""
-    if path is not None and not path.parent.is_dir():
+    """A file to be written at the end: that its folder is missing, or closed, is said at the start."""
+    if path is None:
+        return None
+    if not path.parent.is_dir():
         message = f"there is no folder {path.parent}"
+        raise typer.BadParameter(message)
+    if not path.exists() and not os.access(path.parent, os.W_OK):
+        message = f"nothing may be written into the folder {path.parent}"
         raise typer.BadParameter(message)
     return path
 
 
-def written(path: Path | None, content: Any) -> None:
-    """Write a result as JSON. Raises ConfigError when the disk is full."""
-    if path is None:
-        return
+def output(*names: str, **more: Any) -> Any:
+    """An option that names a file to be written."""
+    return typer.Option(*names, dir_okay=False, writable=True, callback=in_a_folder, **more)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises ConfigError where the block cannot write `path`: a full disk, a file that may not be changed."""
     try:
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        yield
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
+
+
+def written(path: Path | None, content: Any) -> None:
+    """Write a text as it is, anything else as JSON. Raises ConfigError when the disk is full."""
+    if path is None:
+        return
+    text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with writing(path):
+        path.write_text(text, encoding="utf-8")
 
 
 def speed(text: str | float) -> float:
@@ -133,10 +152,8 @@ PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
 Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
 Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", help="Write the result there as JSON.", dir_okay=False, writable=True, callback=in_a_folder),
-]
+JsonFile = Annotated[Path | None, output("--json", help="Write the result there as JSON.")]
+OutFile = Annotated[Path | None, output("--out", help="Write it there instead of to the terminal.")]
 Duration = Annotated[
     float, typer.Option(parser=seconds, metavar="TIME", show_default="8 h", help="Length of the published window.")
 ]

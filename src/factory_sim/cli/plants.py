@@ -59,7 +59,7 @@ def _slowest(plant: Plant) -> str:
 def schema(
     of: Annotated[str, typer.Argument(help="plant (scenarios too), sweep or optimise.")] = "plant",
     *,
-    out: Annotated[Path | None, typer.Option(help="Write it there instead of to the terminal.", dir_okay=False)] = None,
+    out: options.OutFile = None,
 ) -> None:
     """Print the JSON Schema of plant, sweep or optimise files, from which editors complete and check while you type.
 
@@ -76,7 +76,7 @@ def schema(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        options.written(out, text)
         typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
         typer.echo(f"  # yaml-language-server: $schema={out}")
 
@@ -98,9 +98,11 @@ def new(
     if there and not force:
         message = f"{', '.join(there)} exists already; choose another name, or --force"
         raise typer.BadParameter(message)
-    folder.mkdir(parents=True, exist_ok=True)
+    with options.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        with options.writing(path):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
         typer.echo(f"Wrote {path}")
 
 

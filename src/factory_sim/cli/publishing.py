@@ -41,10 +41,10 @@ Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose ac
 PrimaryHost = Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")]
 Bind = Annotated[str, typer.Option(help="Address of our own broker; any but 127.0.0.1 needs --user and a password.")]
 CommandsFile = Annotated[
-    Path | None, typer.Option(help="Add what hosts command to this file; give again what it holds already.")
+    Path | None, options.output(help="Add what hosts command to this file; give again what it holds already.")
 ]
 LogFile = Annotated[
-    Path | None, typer.Option(help="Write every event there (.parquet or .csv); without --broker, only that.")
+    Path | None, options.output(help="Write every event there (.parquet or .csv); without --broker, only that.")
 ]
 
 
@@ -202,7 +202,8 @@ def _write_log(
     with options.console().status(f"Simulating {course.plant.name} for {path} ..."):
         log, truth = course.again(order, until_us, commands)
     frame = log_frame(log, course.plant.units)
-    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+    with options.writing(path):
+        frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
     typer.echo(f"Wrote {len(frame):,} events to {path}; {truth.good_parts:,} good parts in the window.")
 
 
@@ -210,7 +211,7 @@ def asyncapi(
     plant: options.PlantFile = "gearbox_line",
     *,
     root: options.Root = "",
-    out: Annotated[Path | None, typer.Option(help="Write it there instead of to the terminal.", dir_okay=False)] = None,
+    out: options.OutFile = None,
 ) -> None:
     """Print the AsyncAPI 3 document of a plant's topics and messages, for programs that subscribe to it.
 
@@ -231,7 +232,7 @@ def asyncapi(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        options.written(out, text)
 
 
 COMMANDS = (run, asyncapi)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from factory_sim.errors import ConfigError, Problem
+from factory_sim.cli import options
 
 
 def report(
@@ -16,7 +16,7 @@ def report(
     ],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The HTML file.", dir_okay=False, show_default="beside the study")
+        Path | None, options.output("--out", help="The HTML file.", show_default="beside the study")
     ] = None,
 ) -> None:
     """Draw a saved study as one HTML file that works without a network, on a phone and on paper.
@@ -39,10 +39,8 @@ def drawn(study: Path, path: Path) -> int:
     from factory_sim.study.pages import page_of
 
     page = page_of(store.load(study), study).encode()
-    try:
+    with options.writing(path):
         path.write_bytes(page)
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
     return len(page)
 
 

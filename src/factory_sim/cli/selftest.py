@@ -101,7 +101,7 @@ def why(
     seed: Seed = 1,
     workers: Workers = 0,
     resume: Annotated[
-        Path | None, typer.Option(help="Where finished lines are kept, and found again.", dir_okay=False)
+        Path | None, options.output(help="Where finished lines are kept, and found again.")
     ] = None,
     out: options.JsonFile = None,
 ) -> None:
@@ -122,10 +122,10 @@ def why(
     except KeyboardInterrupt:
         typer.echo(f"Stopped. Finished lines are in {kept}; the same command goes on from there.", err=True)
         raise typer.Exit(130) from None
+    typer.echo(_hits_told(found))
+    options.written(out, found)
     if resume is None:
         kept.unlink()
-    options.written(out, found)
-    typer.echo(_hits_told(found))
     if not found["ok"]:
         raise typer.Exit(1)
 

@@ -61,20 +61,13 @@ Dask = Annotated[
 ]
 StudyFile = Annotated[
     Path | None,
-    typer.Option(
-        "--study",
-        help="Where trials are kept, and found again.",
-        dir_okay=False,
-        show_default="named after what is compared",
+    options.output(
+        "--study", help="Where trials are kept, and found again.", show_default="named after what is compared"
     ),
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(
-        help="Draw the answer there as one HTML file, with the proof of `why`.",
-        dir_okay=False,
-        callback=options.in_a_folder,
-    ),
+    options.output(help="Draw the answer there as one HTML file, with the proof of `why`."),
 ]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[

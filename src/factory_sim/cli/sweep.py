@@ -10,16 +10,13 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.cli.study import Dask, StudyFile, Workers, show, watched
-from factory_sim.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from factory_sim.study.sweep import Answered
 
-CsvFile = Annotated[
-    Path | None, typer.Option("--csv", help="Write one line a point there, for spreadsheets.", dir_okay=False)
-]
+CsvFile = Annotated[Path | None, options.output("--csv", help="Write one line a point there, for spreadsheets.")]
 
 
 def sweep(
@@ -78,12 +75,10 @@ def optimise(
 
 def _told(found: Answered, lines: list[RenderableType], out: Path | None, csv: Path | None) -> None:
     """Write the answer where it is wanted, and show it."""
-    try:
-        options.written(out, found.answer)
-        if csv is not None:
+    options.written(out, found.answer)
+    if csv is not None:
+        with options.writing(csv):
             found.to_pandas().to_csv(csv, index=False)
-    except OSError as error:
-        raise ConfigError([Problem(str(error.filename), 0, 0, "", f"cannot be written: {error.strerror}")]) from None
     show(lines)
     typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
 

@@ -76,9 +76,16 @@ class Desk:
             return
         self.given.append(wanted)
         if self._record is not None:
-            with self._record.open("ab") as file:
-                file.write(line(wanted, self._units))
+            self._keep(self._record, line(wanted, self._units))
         self._counter.applied(order)
+
+    def _keep(self, record: Path, content: bytes) -> None:
+        try:
+            with record.open("ab") as file:
+                file.write(content)
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror or error}"
+            raise ConfigError([Problem(str(record), 0, 0, "", reason)]) from None
 
 
 def line(command: Command, units: Sequence[str]) -> bytes:

@@ -1,0 +1,93 @@
+"""Files to be written: a folder that is missing is said before any work, a full disk in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import pytest
+
+from factory_sim.cli import app, main, options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE = Path(__file__).parents[1] / "live" / "three.yaml"
+SWEEP = """
+sweep: three.yaml
+factors: {WASH.buffer: [3, 4]}
+replications: 2
+duration: 10 min
+warm_up: 0 s
+"""
+READ = {"password_file", "ca", "cert", "key", ("run", "resume")}  # files that must be there
+MADE = {"journal", "folder"}  # folders that are made
+
+
+def path_options() -> Iterator[Any]:
+    """(command, parameter, its option) of every option that is a path."""
+    groups = [app, *(group.typer_instance for group in app.registered_groups)]
+    for command in (each.callback for group in groups if group for each in group.registered_commands):
+        assert command is not None
+        for name, hint in get_type_hints(command, include_extras=True).items():
+            kind, *rest = get_args(hint) or (hint,)
+            if (kind is Path or Path in get_args(kind)) and rest and type(rest[0]).__name__ == "OptionInfo":
+                yield command.__name__, name, rest[0]
+
+
+def test_every_option_that_names_a_file_to_be_written_is_checked_before_any_work() -> None:
+    found = list(path_options())
+    assert {("sweep", "csv"), ("run", "log"), ("listen", "csv"), ("compare", "report"), ("why", "resume")} <= {
+        (command, name) for command, name, _ in found
+    }
+    unchecked = {
+        (command, name)
+        for command, name, option in found
+        if not {name, (command, name)} & (READ | MADE) and option.callback is not options.in_a_folder
+    }
+    assert unchecked == set()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "three.yaml").write_text(LINE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+WORDS = [
+    ("sweep", "sweep.yaml", "--workers", "1", "--engine", "simpy", "--csv"),
+    ("optimise", "sweep.yaml", "--csv"),
+    ("run", "three.yaml", "--engine", "simpy", "--duration", "1 min", "--log"),
+    ("asyncapi", "three.yaml", "--out"),
+    ("schema", "--out"),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+def test_a_missing_folder_is_said_before_any_work(
+    words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.iterdir())
+    assert main([*words, "nowhere/x.csv"]) == 2
+    assert "there is no folder nowhere" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk that Linux provides")
+@pytest.mark.parametrize("words", [WORDS[n] for n in (0, 2, 3, 4)], ids=lambda words: words[0])
+def test_a_full_disk_is_said_in_one_sentence(
+    words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = folder / "full.csv"
+    full.symlink_to("/dev/full")
+    assert main([*words, str(full)]) == 2
+    assert f"{full}: cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_new_says_where_it_cannot_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "mine", "--folder", str(folder / "three.yaml" / "deeper")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
