@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from study_lines import game, trial
+from study_lines import game, request_of, trial
 
 from factory_sim.analysis.paired import percent
+from factory_sim.study.api import made
 from factory_sim.study.attribute import EXACT, SAMPLED, _walks, attribution, prepare
 from factory_sim.study.pairing import line_rate
 from factory_sim.study.run import Watcher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from factory_sim.records import Study
     from factory_sim.study.api import Comparison
 
@@ -132,6 +135,24 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
     assert len(set(ran)) == len(ran)
     assert abs(len(ran) - trials) <= 0.1 * trials * (method == SAMPLED)  # an order's reverse may pass the same subset
     assert f"attribution, {method}: {len(ran):,} trials, about " in said[0]
+
+
+def test_changes_that_need_others_are_said_and_the_answer_stands(folder: Path, tmp_path: Path) -> None:
+    crew = "{after: exponential(20 min), repair: exponential(90 s), crew: fitters}"
+    (tmp_path / "line.yaml").write_text((folder / "line.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "better.yaml").write_text(
+        "extends: line.yaml\nchanges:\n  crew:\n    add: {crews.fitters: {count: 1}}\n"
+        f"  repairs:\n    set: {{kinds.lathe.failures.jam: {crew}, WASH.buffer: 9}}\n",
+        encoding="utf-8",
+    )
+    said: list[str] = []
+    watcher = Watcher()
+    watcher.say = said.append  # type: ignore[method-assign]
+    answer = made(request_of(tmp_path, replications=2, duration_s=600.0), watcher).answer
+    assert answer["change"]["line_rate_pct"]
+    assert (answer["attribution"], answer["attribution_method"]) == (None, "not made")
+    assert "no attribution: some of its changes are no plant without others" in said[-1]
+    assert "'fitters' is not one of the plant's crews" in said[-1]
 
 
 def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: Comparison) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.paired import percent
+from factory_sim.errors import ConfigError
 from factory_sim.study import design
 from factory_sim.study.pairing import RATE, base_of, pairs, together
 
@@ -39,24 +40,43 @@ def prepare(session: Session, arm: Arm, budget_s: float = BUDGET_S) -> None:
     The estimate is processor time by the first two of these trials, which run alone and are kept: every number of
     workers takes the same way, and so does a study that was stopped.
     """
-    study, n = session.study, len(arm.groups)
-    if n < 2:
+    if len(arm.groups) < 2:
         return
     if _based_elsewhere(session, arm):
         session.watcher.say(f"{arm.name}: no attribution: its changes start from another plant than the base")
         return
-    found, seed = pairs(study, base_of(study).name, arm.name), session.setting.seed
-    a_trial_s = _a_trial_s(session, arm, found[0])
-    exact_s = a_trial_s * len(found) * (2**n - 2)
-    method = EXACT if n <= MOST_EXACT and exact_s <= budget_s else SAMPLED
-    subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
-    wanted = [(_arm(session, arm, s), r) for r in found for s in sorted(subsets[r], key=sorted) if 0 < len(s) < n]
-    if left := sum(key not in study.trials for key in wanted):
+    try:
+        method, wanted, a_trial_s = _planned(session, arm, budget_s)
+    except ConfigError as error:
+        msg = f"{arm.name}: no attribution: some of its changes are no plant without others of them\n{error}"
+        session.watcher.say(msg)
+        return
+    if left := sum(key not in session.study.trials for key in wanted):
         took = _span(left * a_trial_s / session.pool.workers)
         session.watcher.say(f"{arm.name}: attribution, {method}: {len(wanted):,} trials, about {took}")
-        if method == SAMPLED and n <= MOST_EXACT:
+        if method == SAMPLED and len(arm.groups) <= MOST_EXACT:
+            exact_s = _exact_s(session, arm, a_trial_s)
             session.watcher.say(f"  exact values would take {_span(exact_s)} of processor time: --budget")
     session.ensure("attribution", wanted)
+
+
+def _planned(session: Session, arm: Arm, budget_s: float) -> tuple[str, list[tuple[str, int]], float]:
+    """The method, its trials, and what one of them takes [s]. Raises ConfigError where a subset is no plant."""
+    n, seed = len(arm.groups), session.setting.seed
+    found = _replications(session.study, arm)
+    a_trial_s = _a_trial_s(session, arm, found[0])
+    method = EXACT if n <= MOST_EXACT and _exact_s(session, arm, a_trial_s) <= budget_s else SAMPLED
+    subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
+    wanted = [(_arm(session, arm, s), r) for r in found for s in sorted(subsets[r], key=sorted) if 0 < len(s) < n]
+    return method, wanted, a_trial_s
+
+
+def _exact_s(session: Session, arm: Arm, a_trial_s: float) -> float:
+    return a_trial_s * len(_replications(session.study, arm)) * ((1 << len(arm.groups)) - 2)
+
+
+def _replications(study: Study, arm: Arm) -> list[int]:
+    return pairs(study, base_of(study).name, arm.name)
 
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
@@ -76,7 +96,7 @@ class _Values:
 
     def __init__(self, study: Study, arm: Arm) -> None:
         self.study, self.arm, self._names = study, arm, _known(study, arm)
-        self.replications = pairs(study, base_of(study).name, arm.name)
+        self.replications = _replications(study, arm)
 
     def has(self, subset: Subset, replication: int) -> bool:
         """Whether that trial is there."""
