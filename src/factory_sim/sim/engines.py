@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -179,10 +179,10 @@ def compiling_aside(niceness: int = 0) -> Iterator[None]:
     It ends with the block, and with this process however that ends: it watches a pipe that nobody writes to. What it
     has compiled by then is kept.
     """
-    lock = _marker("compiling")
-    if is_compiled() or (lock.exists() and time.time() - lock.stat().st_mtime < _LONGEST_COMPILATION_S):
+    if is_compiled() or _is_compiling():
         yield
         return
+    lock = _marker("compiling")
     lock.touch()
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
         [sys.executable, "-c", _ASIDE, str(lock), str(niceness)], start_new_session=True,
@@ -197,6 +197,18 @@ def compiling_aside(niceness: int = 0) -> Iterator[None]:
             process.stdin.close()
         reaper.join()
         lock.unlink(missing_ok=True)
+
+
+def await_compiled() -> None:
+    """Wait for the compiled engine while a process compiles it."""
+    while not is_compiled() and _is_compiling():
+        time.sleep(0.1)
+
+
+def _is_compiling() -> bool:
+    with suppress(FileNotFoundError):
+        return time.time() - _marker("compiling").stat().st_mtime < _LONGEST_COMPILATION_S
+    return False
 
 
 def _marker(name: str) -> Path:

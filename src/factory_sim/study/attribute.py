@@ -64,6 +64,8 @@ def _planned(session: Session, arm: Arm, budget_s: float) -> tuple[str, list[tup
     """The method, its trials, and what one of them takes [s]. Raises ConfigError where a subset is no plant."""
     n, seed = len(arm.groups), session.setting.seed
     found = _replications(session.study, arm)
+    if _exact_s(session, arm, session.study.trials[arm.name, found[0]].seconds) > budget_s:
+        session.await_engine()
     a_trial_s = _a_trial_s(session, arm, found[0])
     method = EXACT if n <= MOST_EXACT and _exact_s(session, arm, a_trial_s) <= budget_s else SAMPLED
     subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.sim.engines import Choice, choose
+from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled
 from factory_sim.study import design, store, warmup
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
 from factory_sim.study.pairing import line_rate
@@ -97,6 +97,12 @@ class Session:
             self.kept.add_trial(task.arm, task.replication, content)
             done += 1
             self.watcher.reached(done)
+
+    def await_engine(self) -> None:
+        """Wait for the compiled engine where another process compiles it: what comes is too much for SimPy."""
+        if self.pool.engine == "auto" and not is_compiled():
+            self.watcher.say("Waiting for the compiled engine ...")
+            await_compiled()
 
     def _task(self, name: str, replication: int) -> Task:
         arm = self.study.arms[name]
