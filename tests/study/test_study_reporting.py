@@ -126,7 +126,7 @@ def test_a_page_that_cannot_be_written_is_said(
     finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
     assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
 
 
