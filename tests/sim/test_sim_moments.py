@@ -14,12 +14,15 @@ from factory_sim import doors
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
 from factory_sim.exact.lines import Stop, line
-from factory_sim.plant.spec import Source
+from factory_sim.plant.spec import Crew, Fleet, Source
+from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
 from factory_sim.selftest.plants import plants
+from factory_sim.sim.additions import renumbered
 from factory_sim.sim.commands import Command
 from factory_sim.sim.run import Simulation, continued, opening_rows, simulate
 from factory_sim.sim.saved import unpacked
+from factory_sim.study.design import Variant
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 HOUR_US = 3_600_000_000
 S = 1_000_000
+BUSY = State.BUSY
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +175,82 @@ def test_a_run_of_simpy_says_why_it_cannot_be_saved(gearbox: Plant) -> None:
         run.save()
     with pytest.raises(ModelError, match="savable"):
         Simulation(gearbox, until_us=HOUR_US, engine="calendar").save()
+
+
+def with_idlers(plant: Plant, at: int, n: int) -> Plant:
+    """The plant with a fleet and a crew of n each whom nobody calls; their ids begin at `at`."""
+    moved = {unit: unit + 2 * n * (unit >= at) for unit in range(len(plant.units))}
+    names = [*(f"idle-{i + 1}" for i in range(n)), *(f"spare-{i + 1}" for i in range(n))]
+    wider = renumbered(plant, moved, (*plant.units[:at], *names, *plant.units[at:]))
+    fleet = Fleet("idle", tuple(range(at, at + n)), "nearest", 1.0, constant(1), constant(1), ((0.0,),))
+    crew = Crew("spare", tuple(range(at + n, at + 2 * n)))
+    return replace(wider, fleets=(*wider.fleets, fleet), crews=(*wider.crews, crew))
+
+
+def read_as(log: EventLog, plant: Plant) -> list[tuple[object, ...]]:
+    """Its rows by the names of units, without those who are idle all the time and without numbers of rows."""
+    servers = {robot.unit for robot in plant.robots} | {unit for crew in plant.crews for unit in crew.units}
+
+    def told(unit: int, state: int, detail: int) -> object:
+        return plant.units[detail] if unit in servers and state == BUSY else detail
+
+    columns = zip(*(getattr(log, f.name).tolist() for f in fields(EventLog) if f.name != "cause"), strict=True)
+    return [
+        (t, plant.units[unit], state, part, outcome, told(unit, state, detail))
+        for t, unit, state, part, outcome, detail in columns
+        if not plant.units[unit].startswith(("idle-", "spare-"))
+    ]
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(plant=plants(), cut_s=st.integers(0, 1700), place=st.floats(0, 1))
+def test_who_joins_and_is_never_called_changes_nothing_but_numbers(plant: Plant, cut_s: int, place: float) -> None:
+    at = len(plant.sources) + round(place * (len(plant.units) - len(plant.sources)))
+    one, three = with_idlers(plant, at, 1), with_idlers(plant, at, 3)
+    run = Simulation(one, until_us=HOUR_US // 2, engine="calendar", savable=True)
+    cut_us = cut_s * S + 137  # between the events
+    try:
+        run.advance(cut_us)
+        saved = unpacked(run.save().packed({}))[0]
+        rest = run.advance(HOUR_US // 2)
+    except ModelError as error:
+        assume("blocked in a circle" not in str(error))
+        raise
+    fork = Simulation.resumed(three, saved, until_us=HOUR_US // 2)
+    log = fork.advance(HOUR_US // 2)
+    assert read_as(log, three) == read_as(rest, one)
+    assert read_as(fork.before, three) == read_as(saved.opening, one)
+    assert fork.balance() == run.balance()
+    new = np.isin(log.unit, [three.units.index(name) for name in ("idle-2", "idle-3", "spare-2", "spare-3")])
+    assert np.flatnonzero(new).tolist() == [0, 1, 2, 3]
+    assert log.t_us[new].tolist() == [cut_us] * 4
+    assert log.cause[~new].tolist() == np.where(rest.cause < saved.n_rows, rest.cause, rest.cause + 4).tolist()
+
+
+def test_who_joins_before_the_first_event_has_been_there_from_the_beginning() -> None:
+    before = doors.load("gearbox_line")
+    after = Variant("gearbox_line", None, ("agv.count+2", "crews.fitters.count+1")).load()
+    run = Simulation(before, until_us=HOUR_US, engine="calendar", savable=True)
+    fork = run.fork(after, until_us=HOUR_US)
+    assert same(fork.advance(HOUR_US), simulate(after, until_us=HOUR_US, engine="calendar").log)
+
+
+def test_vehicles_that_join_in_the_middle_begin_idle_and_carry_parts(gearbox: Plant, saved: Saved) -> None:
+    more = Variant("gearbox_line", None, ("agv.count+2",)).load()
+    run = continued(more, saved, until_us=2 * HOUR_US)
+    joined = [more.units.index(name) for name in more.units if name not in gearbox.units]
+    for unit in joined:
+        rows = run.log.take(run.log.unit == unit)
+        assert (rows.t_us[0], rows.state[0], rows.cause[0]) == (HOUR_US, State.IDLE, -1)
+        assert (rows.outcome == Outcome.PASSED).sum() > 3
+    entered, left, scrapped, merged, inside = Simulation.resumed(more, saved, until_us=2 * HOUR_US).balance()
+    assert entered == left + scrapped + merged + inside
+    known = run.log.cause >= 0
+    assert (run.log.cause[known] < np.flatnonzero(known)).all()
+    assert run.truth.good_parts >= continued(gearbox, saved, until_us=2 * HOUR_US).truth.good_parts
+
+
+def test_what_is_taken_away_or_is_no_vehicle_is_refused(saved: Saved) -> None:
+    for change in ("agv.count-1", "OP410.machines+1"):
+        with pytest.raises(ModelError, match="more vehicles and people"):
+            Simulation.resumed(Variant("gearbox_line", None, (change,)).load(), saved, until_us=2 * HOUR_US)

@@ -113,7 +113,7 @@ def test_a_change_of_what_there_is_and_a_moment_that_does_not_fit_are_refused_in
 ) -> None:
     plant, moment = line
     assert main(["whatif", moment, "WASH.machines=3"]) != 0
-    assert "not which units" in capsys.readouterr().err
+    assert "no other units" in capsys.readouterr().err
     assert main(["run", "--resume", moment, "--seed", "3"]) == 2
     assert "leave --seed" in capsys.readouterr().err
     assert main(["run", plant, "--resume", moment]) == 2

@@ -136,7 +136,7 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
 
     The moment is copied to a file beside the `study`'s, because a live run writes its own again and again.
     """
-    from factory_sim.sim.engines import check_fits
+    from factory_sim.sim.engines import fitted
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
@@ -147,7 +147,7 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
     plant = base.load()
     moment.check(plant, path)
     for each in (plant, changed.load()):
-        check_fits(each, moment.saved)
+        fitted(each, moment.saved)
     saved = moment.saved
     return base, changed, {
         "warm_up_s": saved.t_us / 1e6, "seed": saved.seed,

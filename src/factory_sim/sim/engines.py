@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -132,27 +133,33 @@ def open_run(
     return CalendarRun(plant, seed=seed, replication=replication, window=window, store=store)
 
 
-def check_fits(plant: Plant, saved: Saved) -> None:
-    """Raises ModelError when a saved run cannot go on with `plant`, or in this version."""
-    from factory_sim.sim.calendar.engine import skeleton_of  # noqa: PLC0415 - numba is slow to import
+@lru_cache(maxsize=8)
+def fitted(plant: Plant, saved: Saved) -> Saved:
+    """A saved run as one of `plant`, which may have more vehicles and people.
+
+    Raises ModelError when it cannot go on with `plant`, or in this version.
+    """
+    from factory_sim.sim.calendar.engine import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
 
     if saved.layout != layout():
         msg = "the saved moment was made by another version of this program; make it again"
         raise ModelError(msg)
-    if saved.skeleton != skeleton_of(plant):
+    fits = saved if saved.skeleton == skeleton_of(plant) else joined(plant, saved)
+    if fits is None:
         msg = (
             "the plant is not built as the one that was saved: from a saved moment on its numbers may be others "
-            "(times, places, cards, probabilities, policies), but not which units, failure modes, shifts and ways "
-            "there are"
+            "(times, places, cards, probabilities, policies), and there may be more vehicles and people, but no other "
+            "units, failure modes, shifts and ways"
         )
         raise ModelError(msg)
+    return fits
 
 
 def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replication: int) -> Engine:
     """A saved run that goes on. Raises ModelError where it does not fit."""
     from factory_sim.sim.calendar.engine import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
 
-    check_fits(plant, saved)
+    saved = fitted(plant, saved)
     changed = saved.numbers != numbers_of(plant)
     return CalendarRun.resumed(
         plant, saved.arrays, seed=seed, replication=replication, window=window, changed=changed

@@ -10,7 +10,7 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim.engines import Resumable, choose, open_run, resumed_run
+from factory_sim.sim.engines import Resumable, choose, fitted, open_run, resumed_run
 from factory_sim.sim.forks import layout
 from factory_sim.sim.saved import Memory, Saved
 
@@ -89,9 +89,9 @@ class Simulation:
         memory, (seed, replication) = self._memory, self._name
         memory.forget(still_matter(memory.log, len(self.plant.units)))
         return Saved(
-            n_rows=memory.n_rows, t_us=self._now_us, seed=seed, replication=replication, digest=self.plant.digest,
-            skeleton=self._run.skeleton, numbers=self._run.numbers, layout=layout(), **self._run.changing(),
-            opening=memory.log, rows=memory.rows,
+            units=self.plant.units, n_rows=memory.n_rows, t_us=self._now_us, seed=seed, replication=replication,
+            digest=self.plant.digest, skeleton=self._run.skeleton, numbers=self._run.numbers, layout=layout(),
+            **self._run.changing(), opening=memory.log, rows=memory.rows,
         )  # fmt: skip
 
     @classmethod
@@ -100,11 +100,11 @@ class Simulation:
     ) -> Self:
         """The run that `saved` is of goes on; its window begins at that moment.
 
-        plant: the same one, or one with other numbers, which hold from that moment on. With another seed or
-        replication what has been drawn stays, and all later draws are others. Raises ModelError where a plant is built
-        otherwise, or `saved` was made by another version.
+        plant: the same one, or one with other numbers, which hold from that moment on, and more vehicles or people, who
+        begin then. With another seed or replication what has been drawn stays, and all later draws are others. Raises
+        ModelError where a plant is built otherwise, or `saved` was made by another version.
         """
-        run = object.__new__(cls)
+        run, saved = object.__new__(cls), fitted(plant, saved)
         run.plant, run.window = plant, checked(plant, Window(saved.t_us, until_us))
         run.choice, run._now_us, run._fresh = choose(plant, "calendar"), saved.t_us, False
         run._name = (saved.seed if seed is None else seed, saved.replication if replication is None else replication)
@@ -203,6 +203,7 @@ def continued(
     plant: Plant, saved: Saved, *, until_us: int, seed: int | None = None, replication: int | None = None
 ) -> Run:
     """A run gone on with to its end: the rows from the moment on, behind those before it that still matter."""
+    saved = fitted(plant, saved)
     simulation = Simulation.resumed(plant, saved, until_us=until_us, seed=seed, replication=replication)
     memory = saved.memory
     memory.add(simulation.advance(until_us))

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from factory_sim.records import I8
 
-FORMAT = 2
+FORMAT = 3
 _SEAL_BYTES = sha256().digest_size
-_NAMED = ("n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
+_NAMED = ("units", "n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
 _ARRAYS = ("state", "parts", "due", "line")
 
 
@@ -30,7 +30,8 @@ _ARRAYS = ("state", "parts", "due", "line")
 class Saved:
     """All that a run needs to go on, and the rows of its past that still matter."""
 
-    n_rows: int  # written so far
+    units: tuple[str, ...]  # names by id
+    n_rows: int  # rows written so far
     t_us: int  # everything before this moment has happened
     seed: int
     replication: int
@@ -80,7 +81,7 @@ def unpacked(content: bytes) -> tuple[Saved, dict[str, Any]]:
                 msg = f"it is of format {head['moment']}, and this version reads format {FORMAT}"
                 raise ModelError(msg)
             opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
-            named = {key: head[key] for key in _NAMED}
+            named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}
             arrays = {name: file[name] for name in _ARRAYS}
             return Saved(**named, **arrays, opening=opening, rows=file["rows"]), head["words"]
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:

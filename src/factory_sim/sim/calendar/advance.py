@@ -53,27 +53,37 @@ def _begin(w):
                 next_arrival(w, unit)
         elif role == c.ROLE_MACHINE:
             _begin_machine(w, unit)
-        elif role == c.ROLE_VEHICLE:
-            w.s[unit, c.FREE], w.s[unit, c.BATTERY] = 1, w.f[unit, c.FULL_US]
-            row(w, unit, _IDLE, -1, _NO_MOVE, 0, -1)
         elif role == c.ROLE_CONVEYOR:
             row(w, unit, _STARVED, -1, _NO_MOVE, 0, -1)
         else:
-            pool = w.f[unit, c.POOL_OF]
-            row(w, unit, _IDLE if w.s[pool, c.OPEN] else _OFF, -1, _NO_MOVE, 0, -1)
-            become_free(w, pool, unit)
+            _begin_work(w, unit)
     w.g[c.STAGE] = c.SERVING
+
+
+@inner_njit
+def _begin_work(w, unit):
+    """A vehicle with a full battery at the first stop, a robot, or somebody of a crew."""
+    if w.f[unit, c.ROLE] == c.ROLE_VEHICLE:
+        w.s[unit, c.FREE], w.s[unit, c.FREE_SINCE], w.s[unit, c.BATTERY] = 1, w.g[c.NOW], w.f[unit, c.FULL_US]
+        row(w, unit, _IDLE, -1, _NO_MOVE, 0, -1)
+        return
+    pool = w.f[unit, c.POOL_OF]
+    row(w, unit, _IDLE if w.s[pool, c.OPEN] else _OFF, -1, _NO_MOVE, 0, -1)
+    become_free(w, pool, unit)
 
 
 @njit
 def reconsider(address):
-    """The plant's numbers are others from now on: look at every place where a part may move, before any event."""
+    """The plant is another from now on: who joins begins, and every place where a part may move is looked at."""
     w = world_at(address)
     if w.g[c.STAGE] == c.BEGINNING:
         return
     for unit in range(w.g[c.N_UNITS]):
         if w.f[unit, c.ROLE] == c.ROLE_SOURCE:
             source_offers(w, unit)
+        elif w.s[unit, c.NOW_STATE] < 0:
+            _begin_work(w, unit)
+    w.g[c.POOLS_CALLED] = 1
     for station in range(w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]):
         mark(w, station)
     for fleet in range(w.g[c.FLEET0], w.g[c.FLEET0] + w.g[c.N_FLEETS]):

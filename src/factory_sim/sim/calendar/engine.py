@@ -12,7 +12,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
 from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim import forks
+from factory_sim.sim import additions, forks
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, reconsider
 from factory_sim.sim.calendar.circles import told
@@ -23,6 +23,7 @@ from factory_sim.sim.calendar.world import header
 
 if TYPE_CHECKING:
     from factory_sim.records import I8
+    from factory_sim.sim.saved import Saved
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
 _ROW_KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
@@ -150,6 +151,17 @@ def _check(arrays: dict[str, I8], world: World) -> None:
 def skeleton_of(plant: Plant) -> str:
     """Digest of how a plant is built, its numbers left out."""
     return forks.skeleton(_flat(plant))
+
+
+def joined(plant: Plant, saved: Saved) -> Saved | None:
+    """A saved run as one of `plant`, which has more vehicles or people; None where anything else is built otherwise."""
+    kept = additions.known(plant, saved.units)
+    if kept is None:
+        return None
+    as_it_was = additions.renumbered(plant, {int(new): old for old, new in enumerate(kept)}, saved.units)
+    if saved.skeleton != skeleton_of(as_it_was):
+        return None
+    return additions.widened(saved, plant, _flat(plant), kept, skeleton_of(plant))
 
 
 def numbers_of(plant: Plant) -> str:
