@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import factory_sim as fs
@@ -19,7 +20,7 @@ from factory_sim.study.optimise import made, saved
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep import Answered, Running
-from factory_sim.views.optimise_text import guarantee
+from factory_sim.views.optimise_text import guarantee, optimise_lines
 from factory_sim.views.points import optimise_html
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "exact"))
@@ -111,6 +112,21 @@ def test_rates_of_the_front_are_those_of_the_chain(finished: Answered) -> None:
     assert rates == sorted(rates, reverse=True)
     assert wip == sorted(wip, reverse=True)
     assert [choice["selected"] for choice in finished.answer["front"]].count(True) == 1
+
+
+def test_all_rows_of_the_table_are_of_the_same_replications(optimised: Callable[..., Answered]) -> None:
+    made = optimised(BUFFERS.replace("2 %", "1 %").replace("most: 120", "most: 12"))
+    found, n = made.answer, 8
+    assert n == found["front_replications"] < found["guarantee"]["replications"]
+    before = [made.study.trials["tandem", r].line["wip"] for r in range(n)]
+    assert found["before"]["wip"]["mean"] == pytest.approx(np.mean(before))
+    chosen = next(choice for choice in found["front"] if choice["selected"])
+    now, was = chosen["responses"]["wip"]["mean"], found["before"]["wip"]["mean"]
+    assert chosen["change_pct"]["wip"]["mean"] == pytest.approx(100 * (now / was - 1))
+    all_of_them = found["guarantee"]["replications"]
+    foot = f"Every row is over the same 8 replications; the first line is over all {all_of_them}."
+    assert foot in optimise_lines(found)
+    assert foot in unescape(optimise_html(found))
 
 
 def test_the_answer_is_in_the_study_file_alone(finished: Answered) -> None:

@@ -17,6 +17,7 @@ from factory_sim.study.pages import page_of
 from factory_sim.study.run import Watcher
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep import answer
+from factory_sim.views.sweep_text import sweep_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,27 @@ def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: P
     share = found["sensitivity"]["good_parts_per_h"]["factors"]["PRESS.cycle_time"]
     assert share["first"]["mean"] == pytest.approx(1.0)
     assert share["effects"][0]["mean"] == pytest.approx(180 - (180 + 120 + 90) / 3, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("levels", "design"), [("[2, 4]", "grid"), ("{low: 2, high: 9}", "sobol"), ("{low: 2, high: 9}", "latin_hypercube")]
+)
+def test_a_constant_response_is_said_to_be_constant_and_not_drowned_in_noise(
+    levels: str, design: str, one: Path
+) -> None:
+    text = SWEEP.replace("PRESS.cycle_time: [20 s, 30 s, 40 s]", f"PRESS.buffer: {levels}")
+    found = swept(one, f"{text}design: {design}\n" + ("" if design == "grid" else "points: 4\n"))
+    said = "\n".join(line for line in sweep_lines(found.answer) if isinstance(line, str))
+    assert said.count("It is constant, the same at every point: no factor moves it.") == 2
+    assert "noise" not in said
+    assert "It is constant" in page_of(found.study, found.file)
+    assert json.loads(json.dumps(found.answer, allow_nan=False)) == found.answer
+
+
+def test_a_response_that_is_not_defined_everywhere_says_so(one: Path) -> None:
+    text = SWEEP.replace("20 s, 30 s, 40 s", "20 s, 2 h").replace("[good_parts_per_h, kwh_per_part]", "[kwh_per_part]")
+    said = [line for line in sweep_lines(swept(one, text).answer) if isinstance(line, str)]
+    assert "  ! It is not defined at some points, where no good part came out." in said
 
 
 def test_other_responses_and_titles_go_on_with_the_runs_and_the_page_is_the_answer(one: Path) -> None:

@@ -38,7 +38,7 @@ def sweep_answer(method: str = "grid") -> dict[str, Any]:
     shares = {"first": about(0.4, 0.1), "total": about(0.6, 0.1), "effects": [{"level": "1"} | about(-2.0)]}
     each = shares if method == "grid" else {"src": about(0.9, 0.05), "srrc": about(0.8, 0.05)}
     both = {"A.buffer": each, "<b>.policy": each}
-    found = {"method": method, "factors": both, "explained": {"src": 0.95, "srrc": 0.9}}
+    found = {"method": method, "factors": both, "explained": {"src": 0.95, "srrc": 0.9}, "unexplained": None}
     return {
         "title": "A <sweep>", "question": "Why?", "base": "line", "design": method, "replications": 5,
         "best": 2, "not_told_apart": [0],
@@ -69,7 +69,8 @@ def optimise_answer() -> dict[str, Any]:
     return {
         "title": "Places", "question": "", "base": "line", "currency": "EUR", "objectives": KPIS, "budget": 2000.0,
         "variables": variables, "limits": [{"name": "places"}], "tried": 5, "complete": True, "selected": front[0],
-        "before": {kpi: about(40.0) for kpi in KPIS}, "guarantee": sure, "front": front, "study": STUDY,
+        "before": {kpi: about(40.0) for kpi in KPIS}, "guarantee": sure, "front": front,
+        "front_replications": 10, "study": STUDY,
     }  # fmt: skip
 
 

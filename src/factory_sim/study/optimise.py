@@ -198,7 +198,7 @@ def answer(study: Study, goal: Goal, found: Found) -> dict[str, Any]:
         "limits": [asdict(each) | {"members": list(each.members)} for each in goal.space.limits],
         "budget": goal.space.budget,
         "tried": len(found.tried), "complete": found.complete,
-        "before": teller.responses(base.name, final),
+        "before": teller.responses(base.name, common), "front_replications": len(common),
         "selected": teller.choice(best, final),
         "guarantee": {
             "procedure": ranking.PROCEDURE, "decided": found.selection.decided, "confidence": decision.confidence,

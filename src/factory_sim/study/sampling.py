@@ -1,6 +1,8 @@
 """Designs: which values the factors of a sweep take at which point.
 
-Random numbers are the named streams', so a design has the same digits everywhere and belongs to its seed.
+A design belongs to its seed. Random numbers of a Latin hypercube are the named streams', the same digits everywhere.
+Sobol' scrambling is SciPy's, drawn from NumPy's generator, which the named stream's key seeds: the same digits with
+the same versions of both. So a study keeps its points in its header, and goes on with no others.
 """
 
 from __future__ import annotations

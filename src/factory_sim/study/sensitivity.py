@@ -128,10 +128,15 @@ def _pairs(replications: F8) -> F8:
     return replications[:, :, None] * replications[:, None, :] * apart
 
 
-def _is_flat(y: F8) -> bool:
-    """Whether the response is the same at all points but for rounding, or not defined at some."""
+def is_constant(y: F8) -> bool:
+    """Whether the response is the same at all points but for rounding; not when it is not defined at some."""
     means = y.mean(axis=1)
-    return not bool(np.isfinite(y).all() and np.ptp(means) > 1e-12 * np.abs(means).max())
+    return bool(np.isfinite(y).all() and np.ptp(means) <= 1e-12 * np.abs(means).max())
+
+
+def _is_flat(y: F8) -> bool:
+    """Whether no factor can explain it: it is constant, or not defined at some points."""
+    return not np.isfinite(y).all() or is_constant(y)
 
 
 def _undefined(k: int, n: int) -> Indices:

@@ -133,7 +133,10 @@ def answer(study: Study) -> dict[str, Any]:
             for n, texts in enumerate(about["points"])
         ],
         **_best(y[chosen[0]], KPIS[chosen[0]].better, [tuple(texts) for texts in about["points"]]),
-        "sensitivity": {kpi: _sensitivity(about, factors, y[kpi], study.header["seed"]) for kpi in chosen},
+        "sensitivity": {
+            kpi: _sensitivity(about, factors, y[kpi], study.header["seed"]) | {"unexplained": _unexplained(y[kpi])}
+            for kpi in chosen
+        },
         "study": about_study(study),
     }  # fmt: skip
 
@@ -210,6 +213,13 @@ def _sensitivity(about: Mapping[str, Any], factors: Sequence[Factor], y: F8, see
             f.address: {name: as_dict(fit.coefficients[i]) for name, fit in fits.items()} for i, f in enumerate(factors)
         },
     }
+
+
+def _unexplained(y: F8) -> str | None:
+    """Why no factor can explain a response, before any is asked: it is constant, or not defined at some points."""
+    if not np.isfinite(y).all():
+        return "undefined"
+    return "constant" if sensitivity.is_constant(y) else None
 
 
 def _shares(method: str, factors: Sequence[Factor], found: Indices) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def optimise_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
     if any(each["price"] for each in answer["variables"]):
         lines.append(f"Cost        {cost(answer)}")
     lines += doubt(answer)
-    lines += ["", f"Pareto front: {_front_words(answer)}", _front(answer)]
+    lines += ["", f"Pareto front: {_front_words(answer)}", _front(answer), sample(answer)]
     hidden = len(answer["front"]) - FRONT_SHOWN
     if hidden > 0:
         lines.append(f"... and {hidden} more: --csv and --json write all of them.")
@@ -80,6 +80,13 @@ def cost(answer: Mapping[str, Any]) -> str:
     )
     budget = "" if answer["budget"] is None else f" of {number(answer['budget'])}"
     return f"{number(answer['selected']['cost'])}{budget} {currency}, by the file's prices (assumed by you): {prices}"
+
+
+def sample(answer: Mapping[str, Any]) -> str:
+    """Which replications the table is of, all rows alike, where the headline has seen more."""
+    few, all_of_them = answer["front_replications"], answer["guarantee"]["replications"]
+    more = f"; the first line is over all {all_of_them}" if all_of_them > few else ""
+    return f"Every row is over the same {few} replications{more}."
 
 
 def _front_words(answer: Mapping[str, Any]) -> str:

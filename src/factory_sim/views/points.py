@@ -41,6 +41,7 @@ def optimise_html(answer: Mapping[str, Any]) -> str:
         head=optimise_text.headline(answer),
         guarantee=optimise_text.guarantee(answer),
         doubt=optimise_text.doubt(answer),
+        sample=optimise_text.sample(answer),
         cost=optimise_text.cost(answer) if any(each["price"] for each in answer["variables"]) else "",
         pictures=[_trade(answer, first, other) for other in others],
     )
@@ -55,7 +56,7 @@ def _page(template: str, **names: Any) -> str:
     )  # fmt: skip
     environment.filters |= wording.FILTERS | {
         "label": sweep_text.label, "head": sweep_text.head, "estimate": sweep_text.estimate, "named": sweep_text.named,
-        "give_or_take": sweep_text.give_or_take, "unit": unit,
+        "give_or_take": sweep_text.give_or_take, "unit": unit, "warnings": sweep_text.warnings,
     }  # fmt: skip
     return environment.get_template(template).render(style=style, methods=sweep_text.METHODS, **names)
 

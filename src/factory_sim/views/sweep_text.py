@@ -23,6 +23,10 @@ METHODS = {
     "srrc": "standardised rank regression coefficients",
 }
 _HEADS = {"good_parts_per_h": "good parts/h", "wip": "WIP, parts", "kwh_per_part": "{}", "cost_per_part": "{}"}
+UNEXPLAINED = {
+    "constant": "It is constant, the same at every point: no factor moves it.",
+    "undefined": "It is not defined at some points, where no good part came out.",
+}
 _POOR = 0.7  # of the variance explained: below, coefficients mislead
 
 
@@ -35,7 +39,7 @@ def sweep_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
         lines.append(f"... and {hidden:,} more points: --csv and --json write all of them.")
     for kpi, found in answer["sensitivity"].items():
         lines += ["", f"{label(kpi)}: {METHODS[found['method']]}", _sensitivity(found, titles(answer))]
-        lines += _warnings(found)
+        lines += [f"  ! {warning}" for warning in warnings(found)]
     lines += ["", _runs(answer)]
     return lines
 
@@ -188,14 +192,17 @@ def _signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.3g}"
 
 
-def _warnings(found: Mapping[str, Any]) -> list[str]:
+def warnings(found: Mapping[str, Any]) -> list[str]:
+    """Why a response's sensitivity is not given, or misleads."""
+    if found["unexplained"] is not None:
+        return [UNEXPLAINED[found["unexplained"]]]
     if found["method"] not in {"src", "srrc"}:
-        undefined = any(each["total"]["mean"] is None for each in found["factors"].values())
-        return ["  ! The factors move it less than the noise of the runs: take more replications."] * undefined
+        lost = any(each["total"]["mean"] is None for each in found["factors"].values())
+        return ["The factors move it less than the noise of the runs: take more replications."] * lost
     explained = found["explained"][found["method"]]
     if explained is None or explained >= _POOR:
         return []
-    return [f"  ! The coefficients explain {100 * explained:.0f} % of the variance only: take design: sobol instead."]
+    return [f"The coefficients explain {100 * explained:.0f} % of the variance only: take design: sobol instead."]
 
 
 def _runs(answer: Mapping[str, Any]) -> str:
