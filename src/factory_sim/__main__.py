@@ -2,7 +2,16 @@
 
 import sys
 
-from factory_sim.cli import main
+
+def main() -> int:
+    """As `cli.main`; Ctrl-C while that is still being loaded ends as it does later."""
+    try:
+        from factory_sim.cli import main as run  # noqa: PLC0415 - it takes half a second
+
+        return run()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

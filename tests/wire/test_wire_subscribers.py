@@ -17,11 +17,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from wire_feeds import cells, random_readings, small_meta
 
 from factory_sim.records import Message
+from factory_sim.wire import kpis, topics
 from factory_sim.wire import meta as description
-from factory_sim.wire import topics
 from factory_sim.wire.client import Client
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.sparkplug.namespace import nodes
@@ -191,17 +192,39 @@ def test_mosquitto_sub_shows_a_namespace_with_its_retained_description(broker: B
     assert found == retained
 
 
-def test_the_telegraf_configuration_takes_apart_the_topics_that_we_send() -> None:
+def test_the_telegraf_configuration_makes_fields_and_tags_of_what_we_send() -> None:
     (consumer,) = tomllib.loads((FLOWS / "telegraf.conf").read_text(encoding="utf-8"))["inputs"]["mqtt_consumer"]
-    data = [m for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS) if m.topic.endswith("/data")]
-    (parsing,) = consumer["topic_parsing"]
-    assert parsing["topic"] in consumer["topics"]
-    assert len(parsing["tags"].split("/")) == len(parsing["topic"].split("/"))
-    (reader,) = consumer["json_v2"]
+    (parsing,), (reader,) = consumer["topic_parsing"], consumer["json_v2"]
     (whole,) = reader["object"]
+    assert consumer["servers"] == ["tcp://127.0.0.1:1883"]
+    assert consumer["topics"] == [parsing["topic"]]
+    assert (reader["timestamp_format"], whole["path"]) == ("unix_ns", "@this")
+    sensors = {unit: set[str]() for unit in topics.unit_topics(META, ROOT)}
+    for facts, tag in zip(META.sensors, topics.sensor_tags(META), strict=True):
+        sensors[topics.unit_topics(META, ROOT)[facts.unit]].add(tag)
+    data = [m for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS) if m.topic.endswith("/data")]
     for message in data:
         assert topics.matches(parsing["topic"], message.topic)
-        keys = json.loads(message.payload)
-        assert {reader["timestamp_path"], *whole["excluded_keys"]} <= keys.keys()
+        names, levels = parsing["tags"].split("/"), message.topic.split("/")
+        tags = {name: level for name, level in zip(names, levels, strict=True) if name != "_"}
+        unit = message.topic.removesuffix("/data")
+        assert "/".join(tags[k] for k in ("section", "operation", "machine")) == unit.removeprefix(f"{ROOT}/")
+        found = json.loads(message.payload)
+        assert type(found[reader["timestamp_path"]]) is int
+        fields = {key: value for key, value in found.items() if key not in whole["excluded_keys"]}
+        assert {"seq"} < fields.keys() <= {"seq", *sensors[unit]}
+        assert all(isinstance(value, int | float) for value in fields.values())
 
 
+def test_the_grafana_configuration_names_a_data_source_and_topics_that_there_are() -> None:
+    text = (FLOWS / "grafana_datasource.yaml").read_text(encoding="utf-8")
+    found = yaml.safe_load(text)
+    (source,) = found["datasources"]
+    assert (found["apiVersion"], source["type"], source["access"]) == (1, "grafana-mqtt-datasource", "proxy")
+    assert source["jsonData"] == {"uri": "tcp://127.0.0.1:1883"}
+    named = re.findall(r"<root>(\S*?)[ ,(]", " ".join(line.lstrip("# ") for line in text.splitlines()))
+    assert named == ["/<section>/<operation>/<machine>/data", "/kpi/line"]
+    machine = next(unit for unit, facts in zip(topics.unit_topics(META, ROOT), META.units, strict=True)
+                   if facts.role == "machine")  # fmt: skip
+    assert f"{machine}/data" in {m.topic for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS)}
+    assert named[1] == f"{kpis.kpi_root('x')}/line".removeprefix("x")

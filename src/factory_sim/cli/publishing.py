@@ -13,13 +13,14 @@ from factory_sim.cli import connections, moments, options
 from factory_sim.cli.senders import Delivery, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from threading import Event
 
     from factory_sim.cli.moments import Course
     from factory_sim.live.publish import Order, Sent
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
+    from factory_sim.wire.forwarder import Forwarder
 
 SETTLE_S = 1.0  # between description and data
 LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
@@ -184,13 +185,22 @@ def _publish(course: Course, order: Order, delivery: Delivery, stop: Event) -> S
             course.keep(simulation, at_once=True)
             if isinstance(sender, EdgeSessions) and sender.unsent:
                 say(f"{sender.unsent:,} messages were held for who was away, and have not been sent.")
-            if isinstance(sender, Forwarder) and not sender.finish(stop.is_set):
-                say(f"{sender.pending:,} blocks wait in {delivery.journal} for the same command.")
+            if isinstance(sender, Forwarder):
+                _empty(sender, stop, say)
             if not delivery.url:
                 stop.wait(LINGER_S)
     dropped = f" The link lost {sent.dropped:,} messages more." if sent.dropped else ""
     typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages came through.{dropped}")
     return sent
+
+
+def _empty(sender: Forwarder, stop: Event, say: Callable[[str], None]) -> None:
+    """Wait until the journal is delivered; tell what is left, and what its limit has cost."""
+    if not sender.finish(stop.is_set):
+        say(f"{sender.pending:,} blocks wait in {sender.journal.folder} for the same command.")
+    counts = sender.counts
+    if counts.full:
+        say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")
 
 
 def _write_log(
