@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from factory_sim.cli import connections
+from factory_sim.cli.options import host_id
 from factory_sim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,3 +63,11 @@ def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
     assert options(mqtt="3.1.1")["mqtt"] == "3.1.1"
     with pytest.raises(typer.BadParameter, match=r"'6' is no version of MQTT. Known: 3\.1\.1, 5, auto"):
         options(mqtt="6")
+
+
+@pytest.mark.parametrize("name", ["my host", "a/b", "a+", "#"])
+def test_a_host_s_name_is_one_level_of_a_topic(name: str) -> None:
+    assert host_id("scada-1") == "scada-1"
+    assert host_id("") == ""
+    with pytest.raises(typer.BadParameter, match="Did you mean"):
+        host_id(name)

@@ -23,6 +23,9 @@ CsvFile = Annotated[Path | None, options.output("--csv", help="Write every KPI t
 Every = Annotated[
     float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
 ]
+HostId = Annotated[
+    str, typer.Option(callback=options.host_id, help="Be this Sparkplug host: STATE, and rebirth requests.")
+]
 
 
 def listen(
@@ -38,7 +41,7 @@ def listen(
     every: Every = 10.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
     ack_as: Annotated[str, typer.Option(help="Acknowledge journals under this name (run --ack consumer:NAME).")] = "",
-    host_id: Annotated[str, typer.Option(help="Be this Sparkplug host: STATE, and rebirth requests.")] = "",
+    host_id: HostId = "",
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False,
     user: connections.User = "",
     password_file: connections.PasswordFile = None,

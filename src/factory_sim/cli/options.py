@@ -38,6 +38,16 @@ def seconds(text: str | float) -> float:
     return value
 
 
+def host_id(text: str) -> str:
+    """The name of a Sparkplug host: one level of a topic, as it is."""
+    from factory_sim.wire import topics
+
+    if text and topics.level(text) != text:
+        message = f"expected a name without spaces and / + # * > $, got {text!r}. Did you mean {topics.level(text)}?"
+        raise typer.BadParameter(message)
+    return text
+
+
 def in_a_folder(path: Path | None) -> Path | None:
     """A file to be written at the end: that its folder is missing, or closed, is said at the start."""
     if path is None:

@@ -39,7 +39,9 @@ JournalFolder = Annotated[
 ]
 JournalLimit = Annotated[float, typer.Option(metavar="MB", help="Size at which the run waits.", min=1)]
 Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")]
-PrimaryHost = Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")]
+PrimaryHost = Annotated[
+    str, typer.Option(callback=options.host_id, help="sparkplug: publish only while this host is online.")
+]
 Bind = Annotated[str, typer.Option(help="Address of our own broker; any but 127.0.0.1 needs --user and a password.")]
 CommandsFile = Annotated[
     Path | None, options.output(help="Add what hosts command to this file; give again what it holds already.")
