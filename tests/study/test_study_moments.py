@@ -17,6 +17,7 @@ from factory_sim.errors import TrialError
 from factory_sim.sim.run import Simulation
 from factory_sim.study.moments import MomentError, is_moment, read
 from factory_sim.study.pool import Pool, Task
+from factory_sim.study.store import StudyError
 from factory_sim.study.trials import Detail, Setting
 
 
@@ -150,3 +151,34 @@ def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(
     lost.parent.mkdir()
     running.keep(run, at_once=True)
     assert is_moment(str(lost))
+
+
+def test_a_damaged_moment_is_called_damaged_and_a_table_is_no_moment(
+    line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torn, table = tmp_path / "torn.npz", tmp_path / "machines.xlsx"
+    for path in (torn, table):
+        path.write_bytes(Path(line[1]).read_bytes()[:-100])
+    assert main(["whatif", str(torn), "WASH.cycle_time=35 s"]) == 2
+    assert "damaged" in capsys.readouterr().err
+    assert not is_moment(str(table))
+
+
+@pytest.mark.parametrize("words", [("--engine", "simpy"), ("--seed", "2"), ("--warm-up", "1 h")])
+def test_what_a_moment_decides_already_is_not_decided_again(
+    words: tuple[str, str], line: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["whatif", line[1], "WASH.cycle_time=35 s", *words]) == 2
+    assert "its own seed" in capsys.readouterr().err
+
+
+def test_a_moment_that_cannot_be_written_leaves_nothing_behind(line: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "now.npz").mkdir()
+    with pytest.raises(MomentError, match="cannot be written"):
+        read(line[1]).save(tmp_path / "now.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["now.npz"]
+
+
+def test_a_window_longer_than_the_clock_is_refused_before_the_first_run(line: tuple[str, str]) -> None:
+    with pytest.raises(StudyError, match="longer than the clock"):
+        fs.compare(line[0], changes=("WASH.cycle_time=35 s",), duration=1e13)

@@ -157,6 +157,9 @@ def whatif(
     with TemporaryDirectory() as folder:
         file = study or Path(folder) / "whatif.study.jsonl"
         if is_moment(plant):
+            if (seed, warm_up) != (1, "auto") or engine == "simpy":
+                message = "a saved moment has its own seed, past and engine: leave --seed, --warm-up and --engine away"
+                raise typer.BadParameter(message)
             base, changed, about = moments.branches(plant, changes, file)
         request = Request(
             base=base, scenarios=(changed,), replications=replications, until_pct=_percent(until), first=FIRST_TYPED,

@@ -82,14 +82,14 @@ def choose(plant: Plant, asked: str = "auto") -> Choice:
     Raises ConfigError for a name that is no engine, and where the compiled engine cannot do what was asked of it.
     """
     if asked not in ENGINES:
-        raise ConfigError([Problem("", 0, 0, "engine", f"{asked!r} is not an engine.", did_you_mean(asked, ENGINES))])
+        raise ConfigError([Problem("--engine", 0, 0, "", f"{asked!r} is not an engine.", did_you_mean(asked, ENGINES))])
     if asked == "simpy":
         return Choice("simpy", "asked for")
     why_not = obstacle(plant)
     if asked == "calendar":
         if why_not:
             raise ConfigError(
-                [Problem("", 0, 0, "engine", f"calendar cannot run this plant: {why_not}.", "Use --engine simpy.")]
+                [Problem("--engine", 0, 0, "", f"calendar cannot run this plant: {why_not}.", "Use --engine simpy.")]
             )
         return Choice("calendar", "asked for")
     if why_not:
@@ -137,10 +137,11 @@ def open_run(
 def fitted(plant: Plant, saved: Saved) -> Saved:
     """A saved run as one of `plant`, which may have more vehicles and people.
 
-    Raises ModelError when it cannot go on with `plant`, or in this version.
+    Raises ModelError when it cannot go on with `plant`, or in this version, ConfigError where only SimPy runs `plant`.
     """
     from factory_sim.sim.calendar.engine import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
 
+    choose(plant, "calendar")
     if saved.layout != layout():
         msg = "the saved moment was made by another version of this program; make it again"
         raise ModelError(msg)
@@ -195,7 +196,12 @@ def compiling_aside(niceness: int = 0) -> Iterator[None]:
         [sys.executable, "-c", _ASIDE, str(lock), str(niceness)], start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    reaper = Thread(target=process.wait, daemon=True)
+
+    def reap() -> None:
+        process.wait()
+        lock.unlink(missing_ok=True)
+
+    reaper = Thread(target=reap, daemon=True)
     reaper.start()
     try:
         yield
@@ -203,7 +209,6 @@ def compiling_aside(niceness: int = 0) -> Iterator[None]:
         if process.stdin is not None:
             process.stdin.close()
         reaper.join()
-        lock.unlink(missing_ok=True)
 
 
 def await_compiled() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import FactoryError, ModelError
+from factory_sim.plant.tables import is_table
 from factory_sim.sim.run import continued
 from factory_sim.sim.saved import Saved, unpacked
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.run import Run
+
+
+_ARCHIVE = b"PK\x03\x04"
 
 
 class MomentError(FactoryError):
@@ -79,6 +83,8 @@ def _write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         msg = f"{path}: cannot be written: {error.strerror or error}"
         raise MomentError(msg) from None
 
@@ -106,11 +112,11 @@ def _moment(path: str | Path, content: bytes) -> Moment:
 
 
 def is_moment(path: str) -> bool:
-    """Whether a file holds a saved moment; a plant's and a study's do not."""
+    """Whether a file holds a saved moment, whole or not: of the archives only tables are plants."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return "head.npy" in file.namelist()
-    except (OSError, zipfile.BadZipFile):
+        with Path(path).open("rb") as file:
+            return file.read(len(_ARCHIVE)) == _ARCHIVE and not is_table(Path(path))
+    except OSError:
         return False
 
 

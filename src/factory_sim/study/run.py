@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled
+from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import design, store, warmup
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
 from factory_sim.study.pairing import line_rate
@@ -172,6 +173,9 @@ def _check(request: Request) -> None:
         raise StudyError(msg)
     if request.duration_s <= 0:
         msg = f"the window must be longer than nothing, got {request.duration_s:g} s"
+        raise StudyError(msg)
+    if (request.warm_up_s or 0.0) + warmup.LENGTH * request.duration_s >= LONGEST_RUN_US / 1e6:
+        msg = f"a window of {request.duration_s / 3600:g} h is longer than the clock counts"
         raise StudyError(msg)
 
 
