@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,8 @@ from factory_sim import doors
 from factory_sim.sim import engines
 from factory_sim.study import store, warmup, why
 from factory_sim.study.api import Comparison, made
-from factory_sim.study.run import Watcher
+from factory_sim.study.design import Variant
+from factory_sim.study.run import FIRST, Request, Watcher, _looks
 from factory_sim.study.trials import Detail, Setting
 from factory_sim.study.trials import trial as simulated
 
@@ -45,6 +47,14 @@ class Hearing(Watcher):
             (self.cache / "go").touch()
         while self.cache is not None and not (self.cache / "ready").exists():
             time.sleep(0.01)
+
+
+def test_two_pairs_that_agree_by_chance_are_not_enough() -> None:
+    arms = [arm("base", "base"), arm("after")]
+    alike = study(arms, [trial(name, r, 60.0) for name in ("base", "after") for r in range(9)])
+    session = Namespace(study=alike, watcher=Watcher(), names=lambda *_: ["after"])
+    request = Request(base=Variant("base"), until_pct=0.5, first=2)
+    assert list(_looks(session, request))[-1] == FIRST  # type: ignore[arg-type]
 
 
 def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(

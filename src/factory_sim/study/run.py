@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.records import Study
 
-FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision
+FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; with fewer than FIRST nothing is precise
 
 
 class Watcher:
@@ -238,7 +238,8 @@ def _looks(session: Session, request: Request) -> Iterator[int]:
         yield n
         session.watcher.interim(session.study)
         widest = max(line_rate(session.study, name).half_width for name in session.names(SCENARIO))
-        if widest <= request.until_pct or n >= request.replications:
+        enough = widest <= request.until_pct and n >= FIRST  # two windows may make the same number of parts by chance
+        if enough or n >= request.replications:
             return
         growth = min(2.0, (widest / request.until_pct) ** 2)  # an interval shrinks with the root of n
         n = min(request.replications, max(n + 1, round(growth * n)))
