@@ -6,7 +6,9 @@ import os
 import random
 import signal
 import time
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +70,16 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
         with session.kept, pytest.raises(StudyError, match="was killed"):
             run(session, request)
     assert len(store.load(tmp_path / "killed.jsonl").trials) >= 3
+
+
+def test_a_worker_that_died_between_two_trials_is_said_so_too() -> None:
+    def submit(*_: object) -> None:
+        raise BrokenProcessPool
+
+    pool = Pool(2, "simpy")
+    pool._pool = Namespace(submit=submit)  # type: ignore[assignment]
+    with pytest.raises(StudyError, match="was killed"):
+        list(pool._finished(print, [()]))
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ class Pool:
         waiting = enumerate(jobs)
         while True:
             for n, job in waiting:
-                running[self._pool.submit(function, *job)] = n
+                running[whole(partial(self._pool.submit, function, *job))] = n
                 if len(running) >= _AHEAD * self.workers:
                     break
             if not running:
