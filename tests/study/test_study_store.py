@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from study_lines import N, request_of
+from study_lines import LINE, N, request_of
 
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
 from factory_sim.study import store, why
 from factory_sim.study.api import Comparison, differing, made, replayed, session_in
 from factory_sim.study.appended import HeldError
+from factory_sim.study.design import Variant
 from factory_sim.study.ledger import Ledger
 from factory_sim.study.pool import Pool
 from factory_sim.study.run import Watcher
@@ -280,12 +281,15 @@ def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path:
 def test_a_trial_that_fails_says_how_to_make_it_again(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    too_long = request_of(folder, duration_s=1e13, file=tmp_path / "s.jsonl")  # overflows the run's clock
-    with pytest.raises(TrialError, match=r"line\.yaml --seed 1 --replication 0") as error:
-        made(too_long, Watcher())
+    blocks_itself = "buffer: 3, inspection: {rework: 90 %, rework_to: CUT}}"
+    file = tmp_path / "its line.yaml"
+    file.write_text(blocks_itself.join(LINE.rsplit("buffer: 3}", 1)), encoding="utf-8")
+    stuck = request_of(folder, base=Variant(str(file)), scenarios=(), file=tmp_path / "s.jsonl")
+    with pytest.raises(TrialError, match=r"line\.yaml' --seed 1 --replication 0 --warm-up 900.0s") as error:
+        made(stuck, Watcher())
     again = shlex.split(str(error.value).rpartition("Reproduce: factory-sim ")[2])
     assert main([*again[:-1], str(tmp_path / "trial.parquet"), "--engine", "simpy"]) == 1
-    assert capsys.readouterr().err.strip() in str(error.value)
-    typed = replace(too_long, base=replace(too_long.base, overrides=("WASH.cycle_time=35 s",)), scenarios=())
+    assert capsys.readouterr().err.partition("asked for.")[2].strip() in str(error.value)
+    typed = replace(stuck, base=replace(stuck.base, overrides=("WASH.cycle_time=44 s",)), file=tmp_path / "t.jsonl")
     with pytest.raises(TrialError, match="Reproduce: the same command"):
-        made(replace(typed, file=tmp_path / "t.jsonl"), Watcher())
+        made(typed, Watcher())
