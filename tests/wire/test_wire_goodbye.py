@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING
@@ -49,6 +50,24 @@ def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(mon
         threading.Timer(0.3, stop.set).start()
         with pytest.raises(StoppedError, match="when the program was to end; 10 messages were under way"):
             client.publish(DATA)
+
+
+def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory_sim.wire.client.SILENCE_S", 0.2)
+    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", patience_s=0.5, connect_timeout_s=0.2) as client:
+        client.publish(DATA[:1])
+        with pytest.raises(BrokerError, match=r"not healed within 0\.5 s: (closed|nothing listens|cannot be reached)"):
+            client.flush()
+
+
+def test_silence_counts_from_what_is_to_be_answered(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory_sim.wire.client.SILENCE_S", 0.5)
+    with Client(broker.url) as client:
+        list(client.messages(1.2))  # nobody has anything to say
+        client.publish(DATA)
+        time.sleep(1.2)  # the caller is busy; the answers wait in the socket
+        client.flush()
+        assert client.connections == 1
 
 
 def test_who_is_to_end_still_says_all_to_a_broker_that_answers(broker: Broker) -> None:

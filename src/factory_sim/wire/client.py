@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 64  # messages between two looks at the socket
 _WRITE_AT = 32 * 1024  # bytes
 _MAX_WAITING = 1024 * 1024  # bytes that the socket has not taken yet; QoS 0 has no other limit
+SILENCE_S = 30.0  # with messages to acknowledge, after which a connection counts as lost
 _GOODBYE_S = 2.0  # of silence, after which it is no use to wait for the rest
 _BROKEN = (OSError, ValueError, IndexError, struct.error)  # what a peer that does not speak MQTT makes of us
 
@@ -51,9 +52,8 @@ class Client:
         self._next_attempt_at = 0.0
         self.connections = 0  # so far
         self._refused = ""  # why the broker refused a message: final
-        self._online_at = 0.0
         self._lost_at: float | None = None  # when the trouble began; None: acknowledged or heard something since
-        self._heard_at = time.monotonic()
+        self._online_at, self._heard_at = 0.0, time.monotonic()
         self._stopped_at: float | None = None  # when it was seen that the program is to end
         self._idle_at = 0.0  # when paho is to look after its pings again
         self._versions = VERSIONS[self.options.mqtt]  # of MQTT, that it may speak
@@ -193,8 +193,7 @@ class Client:
         self._mqtt.leave()
 
     def _has_waiting(self) -> bool:
-        stream = self._mqtt.stream
-        return stream is not None and bool(stream.waiting)
+        return bool(self._mqtt.stream and self._mqtt.stream.waiting)
 
     def _send(self, message: Message) -> None:
         self._check(message)
@@ -205,6 +204,8 @@ class Client:
     def _hand_over(self, message: Message) -> None:
         stream = self._mqtt.stream
         assert stream is not None
+        if not self._window:
+            self._heard_at = time.monotonic()  # from now on an answer is due
         number = self._window.add(message, self.sent, self._mqtt.next_number) if message.qos else 0
         stream.send(self._packets.publish(message, number))
         self.sent += 1
@@ -219,7 +220,7 @@ class Client:
         return mqtt
 
     def _connect(self) -> None:
-        """One attempt in each version that it may speak; online, or offline if nobody answers. Raises OSError."""
+        """One attempt in each version that it may speak. Raises OSError."""
         for version in self._versions:
             if version != self.version:
                 self._mqtt.leave()
@@ -277,6 +278,8 @@ class Client:
         if time.monotonic() >= self._idle_at:
             self._idle_at = time.monotonic() + 1.0
             self._mqtt.loop_misc()
+            if self._window and time.monotonic() - self._heard_at > SILENCE_S:
+                raise TimeoutError
 
     def _read(self, stream: Stream) -> None:
         self._heard_at = time.monotonic()
@@ -334,7 +337,8 @@ class Client:
         except OSError as error:
             self.trouble = unreachable(error)
         if not self.is_online and not self.trouble:
-            self.trouble = self._mqtt.silence()
+            hint = "" if self.connections else self._mqtt.what_else()
+            self.trouble = f"closed the connection or did not answer{hint}"
 
     def ask(self, filters: Iterable[str]) -> None:
         """Asks for topics that were subscribed to: what is retained comes once more. Returns at once."""
@@ -346,12 +350,9 @@ class Client:
         return stream is None or len(stream.waiting) > _MAX_WAITING or self._window.is_full(size)
 
     def _check(self, message: Message) -> None:
-        problem = topics.problem_of(message.topic)
-        if len(message.payload) > self.options.max_payload:
-            problem = (
-                f"a payload of {len(message.payload):,} bytes is over the limit of {self.options.max_payload:,};"
-                " brokers disconnect on it"
-            )
+        problem, size, limit = topics.problem_of(message.topic), len(message.payload), self.options.max_payload
+        if size > limit:
+            problem = f"a payload of {size:,} bytes is over the limit of {limit:,}; brokers disconnect on it"
         if problem:
             self._fail(f"cannot publish {message.topic[:200]!r}: {problem}")
 

@@ -83,13 +83,12 @@ class Connection(paho.Client):
         stream.give(head, body)
         return self.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and self.stream is stream
 
-    def silence(self) -> str:
-        """What it may mean that nobody answered as a broker does."""
-        other = "without TLS" if self._address.tls else "with TLS (mqtts://)"
-        hint = f"is this the port of an MQTT broker, or one {other}?"
+    def what_else(self) -> str:
+        """What a peer may be that did not answer as a broker does."""
         if self._options.mqtt == "5":
-            hint = "does it speak MQTT 5? Try --mqtt auto"
-        return f"closed the connection or did not answer; {hint}"
+            return "; does it speak MQTT 5? Try --mqtt auto"
+        other = "without TLS" if self._address.tls else "with TLS (mqtts://)"
+        return f"; is this the port of an MQTT broker, or one {other}?"
 
     def leave(self) -> None:
         """Say goodbye. The will is not published, unless MQTT 5 is told that it should be."""

@@ -125,7 +125,9 @@ def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: in
             crowd = Crowd()
             _accidents(stage, found, n_brokers, n_publishers)
             found.crowd = crowd.share
-            wait_for("the end of the run", has_ended(listener, heard), stage.log, 4 * END_S)
+            assert stage.publisher is not None
+            ended = (has_ended(stage.publisher, stage.log), has_ended(listener, heard))
+            wait_for("the end of the run", lambda: all(look() for look in ended), stage.log, 4 * END_S)
     finally:
         stage.close()
     _compare(found, json.loads(out.read_text(encoding="utf-8")), undisturbed)
@@ -138,8 +140,10 @@ def _undisturbed(folder: Path, run: tuple[str, ...]) -> dict[str, Any]:
         to = ("--broker", broker.url)
         with program(log, "listen", "--root", ROOT, "--quiet", "--json", str(out), *to) as listener:
             wait_for("the listener", says(log, "listening below"), log)
-            with program(folder / "run.log", *run, "--speed", "max", *to):
-                wait_for("the end of the undisturbed run", has_ended(listener, log), log, 4 * END_S)
+            said = folder / "undisturbed-run.log"
+            with program(said, *run, "--speed", "max", *to) as publisher:
+                ended = (has_ended(publisher, said), has_ended(listener, log))
+                wait_for("the end of the undisturbed run", lambda: all(look() for look in ended), said, 4 * END_S)
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return found
 
