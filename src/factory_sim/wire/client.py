@@ -337,8 +337,7 @@ class Client:
         except OSError as error:
             self.trouble = unreachable(error)
         if not self.is_online and not self.trouble:
-            hint = "" if self.connections else self._mqtt.what_else()
-            self.trouble = f"closed the connection or did not answer{hint}"
+            self.trouble = "closed the connection or did not answer" + self._mqtt.what_else() * (not self.connections)
 
     def ask(self, filters: Iterable[str]) -> None:
         """Asks for topics that were subscribed to: what is retained comes once more. Returns at once."""
