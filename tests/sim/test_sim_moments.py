@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from factory_sim import doors
 from factory_sim.distributions import constant
-from factory_sim.errors import ConfigError, ModelError
+from factory_sim.errors import ModelError
 from factory_sim.exact.lines import Stop, line
 from factory_sim.plant.spec import Crew, Fleet, Source
 from factory_sim.plant.states import Outcome, State
@@ -258,5 +258,5 @@ def test_what_is_taken_away_or_is_no_vehicle_is_refused(saved: Saved) -> None:
 
 def test_a_policy_that_only_simpy_knows_cannot_go_on_from_a_moment_and_says_so(gearbox: Plant, saved: Saved) -> None:
     mine = replace(gearbox, fleets=(replace(gearbox.fleets[0], policy="mine"), *gearbox.fleets[1:]))
-    with pytest.raises(ConfigError, match="only SimPy knows the dispatch policy 'mine'"):
+    with pytest.raises(ModelError, match="can be saved, and only SimPy knows the dispatch policy 'mine'"):
         Simulation.resumed(mine, saved, until_us=2 * HOUR_US)

@@ -108,7 +108,7 @@ def course(
 ) -> Course:
     """What a run's options mean together. Raises BadParameter, ConfigError, MomentError."""
     from factory_sim import doors
-    from factory_sim.sim.engines import ENGINES, choose
+    from factory_sim.sim.engines import ENGINES, check_savable, choose
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
@@ -116,11 +116,12 @@ def course(
     if (save or resume) and (commanded or engine == "simpy"):
         message = "saved moments are the compiled engine's, which takes no commands: leave --commands, --engine simpy "
         raise typer.BadParameter(message + "and the format sparkplug away")
-    if save or resume:
-        options.compiled()
     if resume is None:
         loaded = doors.load(plant or "gearbox_line")
-        choose(loaded, "calendar" if save else engine)  # says now what it cannot do
+        choose(loaded, engine)  # says now what it cannot do
+        if save:
+            check_savable(loaded)
+            options.compiled()
         return Course(loaded, plant or "gearbox_line", begins, engine, save)
     if plant:
         message = f"a saved moment has its own plant: leave {plant} away, or --resume"
@@ -128,6 +129,7 @@ def course(
     moment = moments.read(resume)
     loaded = Variant(moment.file, None, moment.overrides).load()
     moment.check(loaded, str(resume))
+    options.compiled()
     return Course(loaded, moment.file, moment.begins(*begins), "calendar", save, moment)
 
 
@@ -140,7 +142,6 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
     from factory_sim.study import moments
     from factory_sim.study.design import Variant
 
-    options.compiled()
     moment = moments.copied(path, study)
     base = Variant(moment.file, None, moment.overrides)
     changed = Variant(moment.file, None, (*moment.overrides, *changes))
@@ -148,6 +149,7 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
     moment.check(plant, path)
     for each in (plant, changed.load()):
         fitted(each, moment.saved)
+    options.compiled()
     saved = moment.saved
     return base, changed, {
         "warm_up_s": saved.t_us / 1e6, "seed": saved.seed,

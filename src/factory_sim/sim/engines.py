@@ -133,15 +133,22 @@ def open_run(
     return CalendarRun(plant, seed=seed, replication=replication, window=window, store=store)
 
 
+def check_savable(plant: Plant) -> None:
+    """Raises ModelError where only SimPy runs `plant`: its runs cannot be saved."""
+    if why_not := obstacle(plant):
+        msg = f"only runs of the compiled engine can be saved, and {why_not}"
+        raise ModelError(msg)
+
+
 @lru_cache(maxsize=8)
 def fitted(plant: Plant, saved: Saved) -> Saved:
     """A saved run as one of `plant`, which may have more vehicles and people.
 
-    Raises ModelError when it cannot go on with `plant`, or in this version, ConfigError where only SimPy runs `plant`.
+    Raises ModelError when it cannot go on with `plant`, or in this version.
     """
     from factory_sim.sim.calendar.engine import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
 
-    choose(plant, "calendar")
+    check_savable(plant)
     if saved.layout != layout():
         msg = "the saved moment was made by another version of this program; make it again"
         raise ModelError(msg)
