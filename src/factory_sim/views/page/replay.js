@@ -72,7 +72,8 @@
         const beat = [900, 1800, 3600, 7200, 14400, 28800].find((s) => long / s < (innerWidth < 640 ? 6 : 13)) ?? 86400;
         const first = beat - ((report.begins() / 1000) % beat);
         const marks = Array.from({ length: Math.floor((long - first) / beat) + 1 }, (_, k) => first + k * beat);
-        panel.querySelector(".hours").innerHTML = marks.map((s) => `<span style="left:${(100 * s) / long}%">${report.clock(s).slice(-8, -3)}</span>`).join("");
+        const within = (s) => (s < 0.05 * long ? 0 : s > 0.95 * long ? 100 : 50); // % of itself that a label lies left of its mark
+        panel.querySelector(".hours").innerHTML = marks.map((s) => `<span style="left:${(100 * s) / long}%;transform:translateX(-${within(s)}%)">${report.clock(s).slice(-8, -3)}</span>`).join("");
         const { machines } = data.sides[side];
         const high = report.printing ? PAPER_PX : canvas.offsetHeight;
         let free = 0; // below the last name: names never overlap
