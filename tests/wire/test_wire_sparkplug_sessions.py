@@ -154,6 +154,18 @@ def test_a_killed_broker_loses_nothing_that_a_host_can_hear_again() -> None:
     assert min(numbers) > 0  # a new connection, a new bdSeq
 
 
+def test_a_broker_that_is_killed_at_the_end_of_a_run_costs_nothing_either() -> None:
+    decoder, readings = sparkplug.Decoder(META, ROOT), random_readings(META, 9, ticks=40, rows=0)
+    with Broker() as first, EdgeSessions(first.url) as sessions:
+        sessions.publish([description.message(META, ROOT), *sparkplug.Encoder(META, ROOT).data(readings)])
+        os.kill(first.pid, signal.SIGKILL)
+        first._child.process.wait()
+        with Broker(port=first.port) as second, listener(second.url) as client:
+            sessions.flush()
+            found = until(client, lambda got: cells([decoder.feed(m) for m in of("DDATA", got)]) == cells([readings]))
+    assert len(of("NBIRTH", found)) == 3
+
+
 def test_nothing_is_published_before_the_primary_host_is_there_and_nothing_is_lost(broker: Broker) -> None:
     root = "primary/host"
     host = Host("scada", group_id(root))

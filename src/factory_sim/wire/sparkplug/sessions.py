@@ -66,6 +66,11 @@ class _Session:
         while self.held > HISTORY_BYTES:
             self.held -= len(self.history.popleft().payload)
 
+    @property
+    def owes(self) -> bool:
+        """Whether something is to be said still, or may have been lost with a connection."""
+        return bool(self.kept or self.again) or not self.client.is_online
+
     def unsent(self) -> int:
         """Messages that are kept or still to be said again: the youngest of the history."""
         found, left = len(self.again), self.kept
@@ -133,7 +138,8 @@ class EdgeSessions:
         if self._is_there(self._client):
             self._client.flush()
         for session in self._sessions.values():
-            while (session.kept or session.again) and self._wait(session, for_host=False):
+            self._look(session)
+            while session.owes and self._wait(session, for_host=False):
                 pass
             if session.client.is_online:
                 session.client.flush()
