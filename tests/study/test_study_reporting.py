@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from study_lines import arm
 
 from factory_sim.cli import main
 from factory_sim.plant.states import State
 from factory_sim.study import pairing, pictures, store
-from factory_sim.study.reporting import _welch, report_data
+from factory_sim.study.reporting import _titled, _welch, report_data
 from factory_sim.views import palette
 from factory_sim.views.report import html
 
@@ -85,6 +86,11 @@ def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished
     assert np.mean(known) == pytest.approx(3600 / rate, rel=0.15)
 
 
+def test_an_operation_is_called_by_its_name_once() -> None:
+    of = arm("line", operations=("A", "B"), operation_titles=("A", "Bending"))
+    assert [_titled(of, name) for name in ("A", "B", "")] == ["A", "B Bending", "Nothing that can be named"]
+
+
 def test_a_strip_that_is_damaged_is_refused() -> None:
     for kept in ({}, {"codes": "no base64!"}, {"codes": "AAAA"}, {"codes": None}):
         with pytest.raises(ValueError, match=r"."):
@@ -134,10 +140,10 @@ def test_a_break_is_a_gap_in_welchs_plot_and_no_dip_of_its_average(finished: Com
     """A line that makes a part a minute, but for an hour of break in the third of eight."""
     study = store.load(finished.file)
     hour_us, bins = 3_600_000_000, 96
-    arm = replace(study.arms["line"], planned_us=((0, 2 * hour_us), (3 * hour_us, 8 * hour_us)))
+    line = replace(study.arms["line"], planned_us=((0, 2 * hour_us), (3 * hour_us, 8 * hour_us)))
     out = np.full(bins, 5)
     out[24:36] = 0
     trials = [replace(study.trials["line", r], out=out) for r in range(2)]
-    raw, smooth = _welch(replace(study, header={**study.header, "bin_s": 300.0}), arm, trials)
+    raw, smooth = _welch(replace(study, header={**study.header, "bin_s": 300.0}), line, trials)
     assert raw.mean == (*[60.0] * 24, *[None] * 12, *[60.0] * 60)
     assert smooth.mean == pytest.approx([60.0] * (bins - 6))

@@ -59,7 +59,7 @@ def report_data(study: Study, path: Path) -> page.ReportData:
         warm_up_how=_how(study.header["warm_up"]),
         series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
         begins=_begins(base.start, setting.warm_up_s),
-        operations={name: (title, section) for name, title, section in operations},
+        operations={name: ("" if title == name else title, section) for name, title, section in operations},
         pacing=_titled(base, compare.pacing_station(study)),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
     )  # fmt: skip
@@ -118,7 +118,7 @@ def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side
         limits=tuple(_limit(arm, row) for row in limits["operations"]), next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
-            page.Machine(name, f"{arm.operations[i]} {arm.operation_titles[i]}".strip(), arm.operation_sections[i])
+            page.Machine(name, _titled(arm, arm.operations[i]), arm.operation_sections[i])
             for name, i in zip(arm.machines, arm.machine_operations, strict=True)
         ),
         states=_states(trials), losses=_losses(trials), energy=_energy(trials),
@@ -133,13 +133,14 @@ def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side
 def _titled(arm: Arm, operation: str) -> str:
     if operation not in arm.operations:
         return operation or "Nothing that can be named"
-    return f"{operation} {arm.operation_titles[arm.operations.index(operation)]}".strip()
+    title = arm.operation_titles[arm.operations.index(operation)]
+    return operation if title in {"", operation} else f"{operation} {title}"
 
 
 def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
     worth = row["one_second_less"]
     return page.Limit(
-        row["operation"], row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
+        row["operation"], "" if row["title"] == row["operation"] else row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
         _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
         {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
     )  # fmt: skip

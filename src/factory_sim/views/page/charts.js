@@ -223,7 +223,7 @@
     const sum = (name) => kept.reduce((s, [from, to, v]) => s + ((name.startsWith("b:") ? to : from) === name ? v : 0), 0);
     const title = (name) => {
       const word = name.slice(2);
-      return word in data.operations && !narrow ? `${word} ${data.operations[word][0]}` : report.words(word);
+      return word in data.operations && !narrow ? `${word} ${data.operations[word][0]}`.trim() : report.words(word);
     };
     const margin = narrow ? 190 : report.printing ? 220 : 270;
     element.setAttribute("aria-label", `Lost machine time, ${report.number(total)} hours: ${[...reasons].map(([reason, hours]) => `${reason} ${report.number(hours)} h`).join(", ")}`);
