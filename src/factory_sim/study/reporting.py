@@ -139,8 +139,9 @@ def _titled(arm: Arm, operation: str) -> str:
 
 def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
     worth = row["one_second_less"]
+    title = "" if row["title"] == row["operation"] else row["title"]
     return page.Limit(
-        row["operation"], "" if row["title"] == row["operation"] else row["title"], arm.operation_sections[arm.operations.index(row["operation"])],
+        row["operation"], title, arm.operation_sections[arm.operations.index(row["operation"])],
         _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
         {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
     )  # fmt: skip
