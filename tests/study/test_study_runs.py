@@ -13,7 +13,7 @@ from study_lines import N, arm, request_of, study, trial
 
 from factory_sim import doors
 from factory_sim.sim import engines
-from factory_sim.study import store, warmup, why
+from factory_sim.study import run, store, warmup, why
 from factory_sim.study.api import Comparison, made
 from factory_sim.study.design import Variant
 from factory_sim.study.run import FIRST, Request, Watcher, _looks
@@ -87,6 +87,26 @@ def test_on_a_cold_machine_a_study_begins_with_simpy_and_goes_on_with_what_anoth
     assert heard.said[1].startswith("Engine calendar: compiled")
     assert store.digest(cold.study) == store.digest(finished.study)
     assert not (tmp_path / "compiling").exists()
+
+
+def test_many_trials_wait_for_the_compiled_engine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
+    monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
+    monkeypatch.setattr(run, "MANY", 3)
+
+    class Waiting(Hearing):
+        def say(self, text: str) -> None:
+            super().say(text)
+            if text.startswith("Waiting"):
+                (tmp_path / "go").touch()
+
+    heard = Waiting()
+    made(request_of(folder, engine="auto", file=tmp_path / "many.jsonl"), heard, attribution=False)
+    assert [said.split(":")[0] for said in heard.said] == [
+        "Engine simpy", "Waiting for the compiled engine ...", "Engine calendar"
+    ]  # fmt: skip
 
 
 def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:

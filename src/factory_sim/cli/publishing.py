@@ -107,7 +107,7 @@ def run(
     delivery.check(payload_format)
     from factory_sim.sim.engines import compiling_aside
 
-    with compiling_aside(niceness=10) if engine == "auto" else nullcontext():
+    with compiling_aside() if engine == "auto" else nullcontext():
         _deliver(course, order, delivery, log)
 
 

@@ -27,13 +27,13 @@ MOST_IN_A_FURNACE = 100_000  # the compiled engine keeps room for the rows of a 
 _LONGEST_COMPILATION_S = 900.0
 _ASIDE = """
 import os, pathlib, sys, threading
-lock, niceness = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+lock = pathlib.Path(sys.argv[1])
 def end():
     sys.stdin.read()
     lock.unlink(missing_ok=True)
     os._exit(1)
 threading.Thread(target=end, daemon=True).start()
-getattr(os, "nice", int)(niceness)
+getattr(os, "nice", int)(10)
 from factory_sim.sim.engines import compile_now
 compile_now()
 """
@@ -188,8 +188,8 @@ def compile_now() -> None:
 
 
 @contextmanager
-def compiling_aside(niceness: int = 0) -> Iterator[None]:
-    """While the block runs another process compiles the engine, unless that is done, or one does already.
+def compiling_aside() -> Iterator[None]:
+    """While the block runs another process compiles the engine at low priority, unless that is done, or one does.
 
     It ends with the block, and with this process however that ends: it watches a pipe that nobody writes to. What it
     has compiled by then is kept.
@@ -200,7 +200,7 @@ def compiling_aside(niceness: int = 0) -> Iterator[None]:
     lock = _marker("compiling")
     lock.touch()
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-        [sys.executable, "-c", _ASIDE, str(lock), str(niceness)], start_new_session=True,
+        [sys.executable, "-c", _ASIDE, str(lock)], start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 

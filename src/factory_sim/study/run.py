@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled
+from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled, obstacle
 from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import design, store, warmup
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Study
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; with fewer than FIRST nothing is precise
+MANY = 100  # trials: SimPy takes longer for more than another process for compiling
 
 
 class Watcher:
@@ -93,6 +94,8 @@ class Session:
         self.watcher.stage(stage, len(wanted))
         done = len(wanted) - len(tasks)
         self.watcher.reached(done)
+        if len(tasks) > MANY and not obstacle(tasks[0].plant):
+            self.await_engine()
         tell(engines_of([task.plant for task in tasks], self.pool, self.setting.moment), self.told, self.watcher)
         for task, content in self.pool.run(tasks, self.setting):
             self.kept.add_trial(task.arm, task.replication, content)
