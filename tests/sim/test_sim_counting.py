@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,15 @@ def test_every_counter_of_a_random_plain_plant_is_the_same_with_and_without_a_lo
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(plants(without={"rework"}))  # no circles
+@given(plants())
 def test_every_counter_of_a_random_plant_is_the_same_with_and_without_a_log(plant: Plant) -> None:
-    calendar, simpy = (count_all(plant, SOON, replications=1, seed=5, engine=engine) for engine in ("auto", "simpy"))
-    assert unequal(calendar, simpy) == []
+    try:
+        simpy = count_all(plant, SOON, replications=1, seed=5, engine="simpy")
+    except ModelError as blocked:  # in a circle of cards or rework: without a log it is found as well
+        with pytest.raises(ModelError, match=re.escape(str(blocked))):
+            count_all(plant, SOON, replications=1, seed=5)
+    else:
+        assert unequal(count_all(plant, SOON, replications=1, seed=5), simpy) == []
 
 
 def test_threads_are_invisible() -> None:
