@@ -97,6 +97,11 @@ def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(
         (["run", LINE, "--speed", "60", "--start", "tomorrow"], "2026-05-04T06:00"),
         (["list", "sensor"], "Did you mean sensors?"),
         (["listen", "--format", "bulky"], "Did you mean bulk?"),
+        (["listen", "--ack-as", "a/b"], "Did you mean a_b?"),
+        (["listen", "--broker", "mqtt://127.0.0.1:1", "--ca", LINE], "needs mqtts://"),
+        (["run", LINE, "--broker", "mqtt://127.0.0.1:1", "--key", LINE], "needs mqtts://"),
+        (["run", LINE, "--broker", "mqtt://127.0.0.1:1", "--bind", "127.0.0.1"], "--bind belongs to our own broker"),
+        (["run", LINE, "--journal", "j", "--ack", "consumer:a/b"], "Did you mean a_b?"),
         (["new", "my line"], "letters, digits"),
         (["bench", "--replications", "1"], "2"),
         (["dmeo"], "dmeo"),
@@ -109,6 +114,15 @@ def test_wrong_input_ends_with_code_2_and_a_sentence(
     code, _, err = run(*words, capsys=capsys)
     assert code == 2
     assert said in err
+
+
+def test_files_of_tls_from_the_environment_need_mqtts_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACTORY_SIM_MQTT_CA", str(LINE))
+    code, _, err = run("listen", capsys=capsys)
+    assert code == 2
+    assert "--ca: needs mqtts://" in err
 
 
 @pytest.mark.parametrize("command", [["listen"], ["run", LINE]])

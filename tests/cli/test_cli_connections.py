@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import typer
 
 from factory_sim.cli import connections
-from factory_sim.cli.options import host_id
+from factory_sim.cli.options import one_level
+from factory_sim.cli.senders import Delivery, numbers
 from factory_sim.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BROKER = "mqtt://127.0.0.1:1883"
 
@@ -49,7 +47,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing"):
         options(password_file=tmp_path / "nothing")
     with pytest.raises(ConfigError, match="nothing"):
-        options(ca=tmp_path / "nothing")
+        options("mqtts://127.0.0.1", ca=tmp_path / "nothing")
 
 
 def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
@@ -65,9 +63,39 @@ def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
         options(mqtt="6")
 
 
-@pytest.mark.parametrize("name", ["my host", "a/b", "a+", "#"])
-def test_a_host_s_name_is_one_level_of_a_topic(name: str) -> None:
-    assert host_id("scada-1") == "scada-1"
-    assert host_id("") == ""
+@pytest.mark.parametrize("name", ["my host", "a/b", "a+", "#", "a\0"])
+def test_a_host_s_or_a_consumer_s_name_is_one_level_of_a_topic(name: str, tmp_path: Path) -> None:
+    assert one_level("scada-1") == "scada-1"
+    assert one_level("") == ""
     with pytest.raises(typer.BadParameter, match="Did you mean"):
-        host_id(name)
+        one_level(name)
+    Delivery(journal=tmp_path, ack="consumer:scada-1").check("machine")
+    with pytest.raises(typer.BadParameter, match="Did you mean"):
+        Delivery(journal=tmp_path, ack=f"consumer:{name}").check("machine")
+
+
+@pytest.mark.parametrize("option", ["--ca", "--cert", "--key"])
+def test_a_file_of_tls_does_not_go_with_a_broker_without_tls(option: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.pem"
+    file.touch()
+    files = [file if option == each else None for each in ("--ca", "--cert", "--key")]
+    with pytest.raises(ConfigError, match=rf"{option}: needs mqtts://.*\n.*Did you mean mqtts://plc:8883\?"):
+        connections.options("mqtt://plc", "", None, *files, "auto")
+    with pytest.raises(ConfigError, match=r"Did you mean mqtts://plc:2000\?"):
+        connections.options("mqtt://plc:2000", "", None, *files, "auto")
+    for broker in ("mqtts://plc", ""):  # empty: our own, which shows the certificate
+        assert str(file) in connections.options(broker, "", None, *files, "auto").values()
+
+
+def test_an_address_to_bind_is_for_our_own_broker() -> None:
+    Delivery(bind="127.0.0.1").check("machine")
+    with pytest.raises(typer.BadParameter, match="--bind belongs to our own broker"):
+        Delivery(bind="127.0.0.1", url=BROKER).check("machine")
+
+
+def test_without_a_home_directory_sparkplug_keeps_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert numbers() is None

@@ -146,6 +146,9 @@ class Late:
     def publish(self, messages: Iterable[Message]) -> None:
         """Nobody listens."""
 
+    def flush(self) -> None:
+        """Nobody acknowledges."""
+
     def messages(self, timeout_s: float) -> list[Message]:  # noqa: ARG002 - silence takes no time here
         return self._turns.pop(0) if self._turns else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -18,6 +19,11 @@ from factory_sim.wire.broker import Broker
 from factory_sim.wire.client import Client
 from factory_sim.wire.loopback import Loopback
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.records import Message
 
 PLANT = doors.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/sparkplug"
@@ -52,6 +58,25 @@ def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> No
     assert {f"{ROOT}/kpi/line", f"{ROOT}/kpi/machines/M001", f"{ROOT}/kpi/operations/WASH"} <= set(retained)
     assert orjson.loads(retained["spBv1.0/STATE/scada"].payload)["online"] is False
     agrees_with_bulk(listener)
+
+
+def test_who_leaves_waits_until_the_broker_has_all_that_was_said() -> None:
+    class Careful(Loopback):
+        said: list[str]
+
+        def publish(self, messages: Iterable[Message]) -> None:
+            self.said = [message.topic for message in messages]
+
+        def flush(self, timeout_s: float = 0.0) -> None:  # noqa: ARG002 - the client's interface
+            self.said.append("flushed")
+
+    wire = Loopback()
+    receiver, listener = Careful(wire.exchange), Listener(ROOT)
+    receiver.subscribe([f"{ROOT}/#"])
+    publish(PLANT, replace(ORDER, payload_format="bulk"), wire)
+    listen(listener, receiver, answers=Answers(ROOT, with_kpis=True))
+    assert f"{ROOT}/kpi/operations/WASH" in receiver.said
+    assert receiver.said[-1] == "flushed"
 
 
 def agrees_with_bulk(listener: Listener) -> None:

@@ -25,8 +25,9 @@ needs_openssl = pytest.mark.skipif(not TOOLS["openssl"], reason="certificates ar
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
 @pytest.mark.parametrize("login", [{}, {"user": "u"}, {"password": "p"}])
 def test_a_broker_that_others_can_reach_does_not_start_without_authentication(host: str, login: dict[str, str]) -> None:
-    with pytest.raises(BrokerError, match="without authentication"):
+    with pytest.raises(BrokerError, match="without authentication") as caught:
         Broker(host=host, **login)
+    assert host in str(caught.value)  # what was asked for, not where it would be reached
 
 
 @pytest.mark.parametrize("server", ["nats", pytest.param("mosquitto", marks=needs_mosquitto)])
@@ -82,6 +83,13 @@ def test_a_key_of_another_certificate_is_found_at_the_start(ca: Authority) -> No
     mixed = one | {"key_file": other["key_file"]}
     with pytest.raises(BrokerError, match=r"does not match|Unable to load server key"), Broker(**mixed):
         pass
+
+
+@needs_openssl
+def test_a_key_of_another_certificate_of_ours_is_named_with_it(ca: Authority) -> None:
+    mine, other = ca.signs("mine"), ca.signs("another")
+    with pytest.raises(BrokerError, match=r"our own files .*--cert \S+mine\.pem, --key \S+another\.key"):
+        Client("mqtts://127.0.0.1:1", ca_file=ca.file, cert_file=mine["cert_file"], key_file=other["key_file"])
 
 
 @needs_openssl

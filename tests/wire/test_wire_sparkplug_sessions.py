@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,11 +25,11 @@ from factory_sim.wire.sparkplug.fields import Metric, Type
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, group_id, nodes
 from factory_sim.wire.sparkplug.node import Order
+from factory_sim.wire.sparkplug.numbers import Numbers
 from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 META = small_meta()
 GROUP = group_id(ROOT)
@@ -269,6 +271,21 @@ def test_a_run_that_is_to_end_waits_for_nobody_and_tells_what_it_could_not_send(
         sessions.publish([description.message(META, "left/alone"), *messages])
         sessions.flush()
         assert sessions.unsent == len(messages)
+
+
+def test_a_number_that_could_not_be_written_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Numbers(tmp_path, "mqtt://plc").used(MILLING, 41)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", half)
+        Numbers(tmp_path, "mqtt://plc").used(MILLING, 42)
+    assert Numbers(tmp_path, "mqtt://plc").next(MILLING) == 42  # one after the last that is known
 
 
 def test_a_process_that_follows_counts_on_and_an_attempt_that_finds_nobody_uses_up_no_number(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factory_sim.cli import options as shared
 from factory_sim.errors import ConfigError, Problem
 from factory_sim.wire.options import PASSWORD_VARIABLE
+
+if TYPE_CHECKING:
+    from factory_sim.wire.address import Address
 
 PASSWORD_FILE = "FACTORY_SIM_MQTT_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 _OPEN_TO_OTHERS = 0o077
@@ -63,17 +67,22 @@ def options(
 ) -> dict[str, Any]:
     """Options of a client of `broker`.
 
-    Raises ConfigError on a password in the URL, and on a file that cannot be read or that others may read.
+    Raises ConfigError on a password in the URL, on files of TLS for a broker without it, and on a file that cannot be
+    read or that others may read.
     """
     from factory_sim.wire.address import parse
     from factory_sim.wire.options import VERSIONS
 
     shared.one_of("version of MQTT", mqtt, VERSIONS)
-    if broker and parse(broker).password:
+    where = parse(broker) if broker else None
+    if where and where.password:
         hint = (
             f"Every user of this machine can read it there. Put it into {PASSWORD_VARIABLE} or a file: --password-file"
         )
         raise ConfigError([Problem("--broker", 0, 0, "", "a password may not stand on the command line", hint)])
+    files = {"--ca": ca, "--cert": cert, "--key": key}
+    if where and not where.tls:
+        _check_no_files(where, [option for option, file in files.items() if file is not None])
     return {
         "user": user,
         "password": _password(password_file) if password_file else "",
@@ -82,6 +91,18 @@ def options(
         "key_file": _readable("--key", key),
         "mqtt": mqtt,
     }
+
+
+def _check_no_files(where: Address, given: list[str]) -> None:
+    """Who gives files of TLS counts on it: without, the password would go out in clear."""
+    from factory_sim.wire.address import PORTS
+
+    if given:
+        port = PORTS["mqtts"] if where.port == PORTS["mqtt"] else where.port
+        meant = replace(where, tls=True, port=port).shown
+        hint = f"Did you mean {meant}? Files may also come from FACTORY_SIM_MQTT_CA, ..._CERT and ..._KEY"
+        problem = Problem("--broker", 0, 0, where.shown, f"{', '.join(given)}: needs mqtts://, which is TLS", hint)
+        raise ConfigError([problem])
 
 
 def _password(path: Path) -> str:

@@ -23,8 +23,12 @@ CsvFile = Annotated[Path | None, options.output("--csv", help="Write every KPI t
 Every = Annotated[
     float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
 ]
+AckAs = Annotated[
+    str,
+    typer.Option(callback=options.one_level, help="Acknowledge journals under this name (run --ack consumer:NAME)."),
+]
 HostId = Annotated[
-    str, typer.Option(callback=options.host_id, help="Be this Sparkplug host: STATE, and rebirth requests.")
+    str, typer.Option(callback=options.one_level, help="Be this Sparkplug host: STATE, and rebirth requests.")
 ]
 
 
@@ -40,7 +44,7 @@ def listen(
     duration: options.Duration = 8 * 3600.0,
     every: Every = 10.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
-    ack_as: Annotated[str, typer.Option(help="Acknowledge journals under this name (run --ack consumer:NAME).")] = "",
+    ack_as: AckAs = "",
     host_id: HostId = "",
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False,
     user: connections.User = "",

@@ -38,8 +38,8 @@ def seconds(text: str | float) -> float:
     return value
 
 
-def host_id(text: str) -> str:
-    """The name of a Sparkplug host: one level of a topic, as it is."""
+def one_level(text: str) -> str:
+    """The name of a Sparkplug host or of a consumer: one level of a topic, as it is."""
     from factory_sim.wire import topics
 
     if text and topics.level(text) != text:

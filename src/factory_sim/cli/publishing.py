@@ -40,9 +40,14 @@ JournalFolder = Annotated[
 JournalLimit = Annotated[float, typer.Option(metavar="MB", help="Size at which the run waits.", min=1)]
 Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")]
 PrimaryHost = Annotated[
-    str, typer.Option(callback=options.host_id, help="sparkplug: publish only while this host is online.")
+    str, typer.Option(callback=options.one_level, help="sparkplug: publish only while this host is online.")
 ]
-Bind = Annotated[str, typer.Option(help="Address of our own broker; any but 127.0.0.1 needs --user and a password.")]
+Bind = Annotated[
+    str,
+    typer.Option(
+        help="Address of our own broker; any but 127.0.0.1 needs --user and a password.", show_default="127.0.0.1"
+    ),
+]
 CommandsFile = Annotated[
     Path | None, options.output(help="Add what hosts command to this file; give again what it holds already.")
 ]
@@ -69,7 +74,7 @@ def run(
     journal_limit: JournalLimit = 1024.0,
     ack: Ack = "broker",
     primary_host: PrimaryHost = "",
-    bind: Bind = "127.0.0.1",
+    bind: Bind = "",
     commands: CommandsFile = None,
     user: connections.User = "",
     password_file: connections.PasswordFile = None,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from factory_sim.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from factory_sim.wire.forwarder import Forwarder
 
 MEGABYTE = 1_000_000
-NUMBERS = Path.home() / ".cache" / "factory_sim" / "bd_seq"  # of Sparkplug's edge nodes, for the next run
 _DROPPED = "! A subscriber was so far behind that our broker dropped what waited for it; what it lacks shows in `seq`."
 
 
@@ -31,7 +32,7 @@ class Delivery:
     journal_limit_mb: float = 1024.0
     ack: str = "broker"
     primary_host: str = ""
-    bind: str = "127.0.0.1"
+    bind: str = ""  # of our own broker; empty: this machine alone
     commands: Path | None = None  # record of what hosts command
     client: dict[str, Any] = field(default_factory=dict, repr=False)  # options; they hold secrets
 
@@ -39,6 +40,10 @@ class Delivery:
         """Refuse what does not go together."""
         if self.ack != "broker" and not self.consumer:
             message = f"expected broker or consumer:NAME, got {self.ack!r}"
+            raise typer.BadParameter(message)
+        options.one_level(self.consumer)
+        if self.url and self.bind:
+            message = "--bind belongs to our own broker: leave it or --broker out"
             raise typer.BadParameter(message)
         if self.consumer and self.journal is None:
             message = "--ack consumer:NAME needs --journal DIR: what is not acknowledged has to be kept somewhere"
@@ -57,6 +62,14 @@ class Delivery:
         return name if kind == "consumer" else ""
 
 
+def numbers() -> Path | None:
+    """Where the bdSeq of Sparkplug's edge nodes wait for the next run; None: this user has no home directory."""
+    try:
+        return Path.home() / ".cache" / "factory_sim" / "bd_seq"
+    except RuntimeError:
+        return None
+
+
 @contextlib.contextmanager
 def opened(
     plant: Plant, order: Order, delivery: Delivery, say: Callable[[str], None]
@@ -70,7 +83,7 @@ def opened(
         if not url:
             url, client_options = _own_broker(stack, delivery, say)
         if order.payload_format == "sparkplug":
-            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=NUMBERS, **client_options)
+            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=numbers(), **client_options)
             sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
             stack.enter_context(sessions)
             yield sessions, order, sessions.address.shown
@@ -100,13 +113,13 @@ def _own_broker(
 ) -> tuple[str, dict[str, Any]]:
     """The address of a broker that runs from now on, and a client's options there: the certificate is the broker's."""
     from factory_sim.wire.address import PORTS
-    from factory_sim.wire.broker import Broker
+    from factory_sim.wire.broker import HOST, Broker
     from factory_sim.wire.options import password_of
 
     login = {"user": delivery.client.get("user", ""), "password": password_of(delivery.client.get("password", ""))}
     files = {name: delivery.client.get(name, "") for name in ("cert_file", "key_file")}
     port = PORTS["mqtts" if files["cert_file"] else "mqtt"]
-    broker = stack.enter_context(Broker(port=port, host=delivery.bind, **login, **files))
+    broker = stack.enter_context(Broker(port=port, host=delivery.bind or HOST, **login, **files))
     stack.callback(lambda: say(_DROPPED) if broker.drops else None)
     return broker.url, delivery.client | dict.fromkeys(files, "")
 

@@ -44,6 +44,9 @@ class Receiver(Protocol):
     def publish(self, messages: Iterable[Message]) -> None:
         """Send in this order."""
 
+    def flush(self) -> None:
+        """Wait until all of it has been acknowledged."""
+
 
 class NothingHeardError(FactoryError):
     """A feed that has not begun."""
@@ -223,6 +226,7 @@ def listen(  # noqa: PLR0913 - who listens, to whom, and what follows from it
             patience_s = GRACE_S if _complete(listener) else max(GRACE_S, answers.patience_s)
             deadline_s = time.monotonic() + patience_s
     _say(receiver, [*answers.report(listener.meta, listener.table), *answers.closing()])
+    receiver.flush()  # a broker may drop what it has read but not acknowledged when its client leaves
 
 
 def _say(receiver: Receiver, messages: list[Message]) -> None:

@@ -165,7 +165,8 @@ class Broker:
                 self._fail(f"{error.strerror}. {_WAYS_OUT.get(error.errno or 0, '')}".format(url=self.url))
 
     def _fail(self, reason: str) -> NoReturn:
-        raise BrokerError(self.url, reason) from None
+        bound = Address(tls=bool(self._files[0]), host=self._host, port=self.port)  # not where it would be reached
+        raise BrokerError(bound.shown, reason) from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -143,7 +143,9 @@ def _trust(address: Address, options: Options) -> ssl.SSLContext:
     try:
         return context(options.ca_file, options.cert_file, options.key_file)
     except (OSError, ssl.SSLError) as error:
-        _fail(address, f"its certificates cannot be read ({options.ca_file} {options.cert_file}): {error}")
+        files = {"--ca": options.ca_file, "--cert": options.cert_file, "--key": options.key_file}
+        given = ", ".join(f"{option} {file}" for option, file in files.items() if file)
+        _fail(address, f"our own files for TLS cannot be used ({given}): {error}")
 
 
 def _fail(address: Address, reason: str) -> NoReturn:

@@ -39,7 +39,9 @@ class Numbers:
         try:
             file = self._file(self._folder, node)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(b"%d" % number)
+            new = file.with_name(f"{file.name}+")  # no other node's: a quoted name holds no +
+            new.write_bytes(b"%d" % number)
+            new.replace(file)
         except OSError:
             self._folder = None
 
