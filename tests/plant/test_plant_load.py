@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.distributions import Distribution
+from factory_sim.errors import ConfigError
 from factory_sim.plant.load import find, load, packaged
 from factory_sim.plant.spec import SINK, UNLIMITED, Input
 from factory_sim.plant.states import N_STATES, State
@@ -286,3 +287,19 @@ def test_a_plant_is_found_by_its_packaged_name(
     monkeypatch.setattr("factory_sim.plant.files.homes", lambda: iter([tmp_path]))
     assert load("small_line", catalogue).name == "everything"
     assert load("configs/small_line.yaml", catalogue).name == "everything"
+
+
+def test_what_a_missing_file_may_have_meant_are_files_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "j1").mkdir()
+    for name in ("mine_table.csv", "answer.json", "wxyz.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("factory_sim.plant.files.homes", lambda: iter([]))
+    with pytest.raises(ConfigError) as plant:
+        find("qqqqq")
+    assert plant.value.problems[0].hint == "Known: wxyz.yaml."
+    with pytest.raises(ConfigError) as moment:
+        find("now.npz")
+    assert str(moment.value).strip() == "now.npz: no such file"

@@ -183,3 +183,16 @@ def test_the_compiler_beside_dies_with_a_parent_that_is_killed(tmp_path: Path) -
     parent.wait()
     while _runs(pid):
         time.sleep(0.01)
+
+
+def test_ctrl_c_as_the_compiler_beside_is_started_leaves_no_mark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    _cold(monkeypatch, tmp_path)
+    monkeypatch.setattr(engines.subprocess, "Popen", stopped)
+    with pytest.raises(KeyboardInterrupt), engines.compiling_aside():
+        pass
+    assert not (tmp_path / "compiling").exists()

@@ -179,6 +179,16 @@ def test_a_moment_that_cannot_be_written_leaves_nothing_behind(line: tuple[str, 
     assert [path.name for path in tmp_path.iterdir()] == ["now.npz"]
 
 
-def test_a_window_longer_than_the_clock_is_refused_before_the_first_run(line: tuple[str, str]) -> None:
+@pytest.mark.parametrize("window", [{"duration": 1e33}, {"duration": 1e12}, {"duration": 60, "warm_up": 1e13}])
+def test_a_window_longer_than_the_clock_is_refused_before_the_first_run(
+    window: dict[str, float], line: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1e12 s alone would fit, behind a warm-up as long as a pilot it does not."""
+    monkeypatch.setattr(Pool, "run", pytest.fail)
     with pytest.raises(StudyError, match="longer than the clock"):
-        fs.compare(line[0], changes=("WASH.cycle_time=35 s",), duration=1e13)
+        fs.compare(line[0], changes=("WASH.cycle_time=35 s",), **window)
+
+
+def test_a_moment_is_no_plant(line: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", line[1], "retrofit"]) == 2
+    assert "is an archive, not a plant\n  A saved moment is for factory-sim whatif" in capsys.readouterr().err

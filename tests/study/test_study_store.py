@@ -8,20 +8,20 @@ import shlex
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from study_lines import LINE, N, request_of
 
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
-from factory_sim.study import store, why
+from factory_sim.study import appended, store, why
 from factory_sim.study.api import Comparison, differing, made, replayed, session_in
-from factory_sim.study.appended import HeldError
+from factory_sim.study.appended import Appended, HeldError
 from factory_sim.study.design import Variant
 from factory_sim.study.ledger import Ledger
 from factory_sim.study.pool import Pool
-from factory_sim.study.run import Watcher
+from factory_sim.study.run import Watcher, begin
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def test_a_place_that_cannot_hold_a_study_is_said_before_anything_runs(folder: P
         made(request_of(folder, file=tmp_path), Watcher())
 
 
-@pytest.mark.parametrize("content", [b"", b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
+@pytest.mark.parametrize("content", [b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
 def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_bytes(content)
@@ -293,3 +293,26 @@ def test_a_trial_that_fails_says_how_to_make_it_again(
     typed = replace(stuck, base=replace(stuck.base, overrides=("WASH.cycle_time=44 s",)), file=tmp_path / "t.jsonl")
     with pytest.raises(TrialError, match="Reproduce: the same command"):
         made(typed, Watcher())
+
+
+def test_a_study_that_was_killed_before_its_first_line_begins(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "empty.jsonl"
+    file.touch()
+    with Pool(1, "simpy") as pool, begin(request_of(folder, file=file), pool, Watcher()).kept as kept:
+        assert list(kept.study.arms) == ["line", "better"]
+
+
+def test_who_makes_a_file_leaves_it_to_who_locks_it_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, lock, first = tmp_path / "f.jsonl", appended._lock, []
+
+    def late(mine: BinaryIO, path: Path) -> None:
+        monkeypatch.setattr(appended, "_lock", lock)
+        first.append(Appended(path, "theirs"))
+        lock(mine, path)
+
+    monkeypatch.setattr(appended, "_lock", late)
+    with pytest.raises(HeldError):
+        Appended(file, "mine")
+    first[0].add("more")
+    first[0].close()
+    assert file.read_text(encoding="utf-8") == "theirs\nmore\n"

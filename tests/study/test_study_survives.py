@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
+import subprocess
+import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
+from threading import Thread
 from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
 
@@ -15,6 +20,7 @@ import pytest
 from study_lines import request_of
 
 from factory_sim.study import cluster, store
+from factory_sim.study import pool as pool_module
 from factory_sim.study.api import made
 from factory_sim.study.cluster import hired
 from factory_sim.study.pool import Pool
@@ -147,3 +153,62 @@ def test_workers_that_would_not_find_the_same_digits_are_refused(workers: dict[s
         cluster_of._check("tcp://a:1")
     cluster_of._client = Scheduler({"w": store.versions()})
     cluster_of._check("tcp://a:1")
+
+
+def test_what_speaks_no_dask_is_no_scheduler() -> None:
+    """A page's header is read as the length of a message: 3 EiB."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=_refuse, args=(server,), daemon=True).start()
+        address = "tcp://{}:{}".format(*server.getsockname())
+        with pytest.raises(StudyError, match="no Dask scheduler answers"):
+            cluster.Cluster(address, 1)
+
+
+def _refuse(server: socket.socket) -> None:
+    with suppress(OSError):  # the test is over
+        while True:
+            with server.accept()[0] as asked:
+                asked.recv(10)
+                asked.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" + 200 * b"x")
+
+
+_BUSY = """
+import signal, sys, time
+from factory_sim.study.pool import Pool
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    with Pool(2, "simpy") as pool:
+        pool._start(lambda: print("started", flush=True))
+        list(pool.each(time.sleep, [(0.0,), *8 * [(600.0,)]]))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 1.0])
+def test_ctrl_c_ends_a_pool_whatever_its_workers_do(after_s: float) -> None:
+    """They are started, import, or work; it comes twice to every process of the group, as `timeout` sends it."""
+    command = [sys.executable, "-c", _BUSY]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[1]  # the workers have the other ends too
+    assert process.returncode in {130, -signal.SIGINT}
+    assert b"SpawnProcess" not in said
+    assert b"spawn_main" not in said
+
+
+def test_ctrl_c_waits_for_what_must_not_be_left_half_done() -> None:
+    done = []
+
+    def work() -> None:
+        with pool_module._undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done

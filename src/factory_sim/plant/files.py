@@ -45,10 +45,11 @@ def find(name: str | os.PathLike[str]) -> Path:
     )
     if found is not None:
         return found
-    near = [str(p) for p in path.parent.glob("*") if p.suffix in _SUFFIXES] if path.parent.is_dir() else []
-    what = (
-        "is a folder, not a file" if path.is_dir() else "no such file, and no packaged plant or scenario of that name"
-    )
+    what, kinds = "no such file", {path.suffix}
+    if path.suffix in _SUFFIXES:
+        what, kinds = "no such file, and no packaged plant or scenario of that name", {*kinds, ".yaml", ".yml"}
+    near = [str(each) for each in path.parent.glob("*.*") if each.suffix in kinds and each.is_file()]
+    what, known = "is a folder, not a file" if path.is_dir() else what, known if path.suffix in _SUFFIXES else {}
     raise ConfigError([Problem(str(name), 0, 0, "", what, did_you_mean(str(name), [*known, *near]))])
 
 

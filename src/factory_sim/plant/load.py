@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["find", "load", "packaged", "reached"]
 
 _MARK = re.compile(r"#\s*(assumed|calibrated)\b:?\s*(.*)")
+_ARCHIVE = b"PK\x03\x04"  # how a zip begins: a saved moment, a workbook under another name
 _MOST_EXTENDS = 20
 
 
@@ -77,7 +78,11 @@ def reached(path: str | os.PathLike[str], addresses: Collection[str]) -> dict[st
 
 
 def _tree(path: Path, problems: list[Problem]) -> Node:
-    root = read_yaml(files.read(path), files.display(path), problems)
+    content = files.read(path)
+    if content.startswith(_ARCHIVE):
+        hint = "A saved moment is for factory-sim whatif, and for run --resume."
+        raise ConfigError([Problem(files.display(path), 0, 0, "", "is an archive, not a plant", hint)])
+    root = read_yaml(content, files.display(path), problems)
     if not isinstance(root.value, dict):
         raise ConfigError(
             [Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")]

@@ -199,10 +199,14 @@ def compiling_aside() -> Iterator[None]:
         return
     lock = _marker("compiling")
     lock.touch()
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-        [sys.executable, "-c", _ASIDE, str(lock)], start_new_session=True,
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+            [sys.executable, "-c", _ASIDE, str(lock)], start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except BaseException:  # Ctrl-C too: once it runs, the process takes the lock away itself
+        lock.unlink(missing_ok=True)
+        raise
 
     def reap() -> None:
         process.wait()

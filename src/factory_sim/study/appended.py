@@ -17,24 +17,34 @@ class HeldError(FactoryError):
     exit_code = 2
 
 
+def is_begun(path: Path) -> bool:
+    """Whether anything is there: a process that is killed as it begins a file leaves an empty one."""
+    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+
+
 class Appended:
     """Locked while it is open; unbuffered, so a full disk is met by the line that finds it full and by nobody else."""
 
     def __init__(self, path: Path, first: str | None = None) -> None:
-        """Opens a file; with `first`, begins it with that line where none is yet, or leaves nothing behind.
+        """Opens a file; with `first`, begins it with that line where nothing is yet, or leaves nothing behind.
 
         Raises OSError, and HeldError when another process has it open.
         """
-        new = first is not None and not path.exists()
-        self._file: BinaryIO = path.open("x+b" if new else "r+b", buffering=0)
+        self._file: BinaryIO = path.open("r+b" if first is None else "a+b", buffering=0)
         try:
             _lock(self._file, path)
-            if new and first is not None:
-                self.add(first)
+            if first is not None and not self.content():
+                self._begin(path, first)
         except (OSError, HeldError):
             self.close()
-            if new:
-                path.unlink()
+            raise
+
+    def _begin(self, path: Path, first: str) -> None:
+        try:
+            self.add(first)
+        except OSError:
+            self.close()
+            path.unlink()
             raise
 
     def content(self) -> bytes:

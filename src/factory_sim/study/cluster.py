@@ -43,7 +43,8 @@ class Cluster(Pool):
             address = self._open.enter_context(own).scheduler_address
         try:
             self._client = self._open.enter_context(self._dask.Client(address, timeout=_PATIENCE_S))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - what else speaks there may be read as anything: 3 EiB, for one
+            self._open.close()
             msg = f"{address}: no Dask scheduler answers ({error}). Start one: dask scheduler; dask worker {address}"
             raise StudyError(msg) from None
         try:

@@ -13,6 +13,7 @@ from factory_sim.errors import FactoryError, ModelError
 from factory_sim.plant.tables import is_table
 from factory_sim.sim.run import continued
 from factory_sim.sim.saved import Saved, unpacked
+from factory_sim.study.appended import is_begun
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -72,7 +73,7 @@ def copied(path: str, study: Path) -> Moment:
     """The moment in a file, as it is now; a study that begins keeps a copy of it. Raises MomentError."""
     content, kept = _content(path), beside(study)
     moment = _moment(path, content)
-    if not (study.exists() and kept.exists()):  # a copy without a study is of one that is gone
+    if not (is_begun(study) and kept.exists()):  # a copy without a study is of one that is gone
         _write(kept, content)
     return moment
 

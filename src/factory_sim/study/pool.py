@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory_sim.errors import FactoryError, TrialError
@@ -62,9 +63,10 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         """Ends the workers; what they still do is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._open.close()
+        with _undisturbed():
+            if self._pool is not None:
+                _end(self._pool)
+            self._open.close()
 
     def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
         """Every task with its trial, as they finish. Raises TrialError, StudyError when a worker was killed."""
@@ -122,10 +124,49 @@ class Pool:
             return
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self.workers, context, _begin)
-        for _ in range(self.workers):
-            self._pool.submit(_nothing)  # a process is started with a job
+        self._pool = ProcessPoolExecutor(self.workers, context, _begin)  # starts Python's own watcher, which unblocks
+        with _undisturbed():
+            for _ in range(self.workers):
+                self._pool.submit(_nothing)  # a process is started with a job
         meanwhile()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C is heard at the end of the block, and never by the processes that are started in it.
+
+    A pool that Ctrl-C finds half started or half ended would be waited for without end when Python exits.
+    """
+    if current_thread() is not main_thread():  # which alone hears it
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    if sys.platform != "win32":  # what is blocked here is blocked in a new process too, from its first instruction
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end(pool: Any) -> None:
+    """Kill the workers: one that is asked to end may still import, or wait for a lock that a dead one holds.
+
+    Nothing public does it before `kill_workers` of Python 3.14.
+    """
+    workers = list(pool._processes.values())  # noqa: SLF001
+    results = pool._result_queue._writer  # noqa: SLF001
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.join()
+    results.close()  # else the rest of a result that a worker was sending is waited for
 
 
 def warmed(plant: Plant, setting: Setting, engine: str) -> None:

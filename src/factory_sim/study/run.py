@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled, obstacle
 from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import design, store, warmup
+from factory_sim.study.appended import is_begun
 from factory_sim.study.design import BASE, PROBE, SCENARIO, Bench, Variant
 from factory_sim.study.pairing import line_rate
 from factory_sim.study.pool import Pool, Task
@@ -151,7 +152,7 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
     if not path.parent.is_dir():
         msg = f"{path}: there is no folder {path.parent}. Make it, or name another file with --study."
         raise StudyError(msg)
-    if not path.exists():
+    if not is_begun(path):
         plants = {bench.load(v).digest: bench.load(v) for v in (*(row[0] for row in rows), *request.pilots)}
         choices = engines_of(plants.values(), pool, request.design.get("moment", ""))
         tell(choices, told, watcher)
@@ -177,8 +178,11 @@ def _check(request: Request) -> None:
     if request.duration_s <= 0:
         msg = f"the window must be longer than nothing, got {request.duration_s:g} s"
         raise StudyError(msg)
-    if (request.warm_up_s or 0.0) + warmup.LENGTH * request.duration_s >= LONGEST_RUN_US / 1e6:
-        msg = f"a window of {request.duration_s / 3600:g} h is longer than the clock counts"
+    # A pilot may find that all of it is warm-up.
+    before_s = warmup.LENGTH * request.duration_s if request.warm_up_s is None else request.warm_up_s
+    if not before_s + request.duration_s < LONGEST_RUN_US / 1e6:
+        about = f"a warm-up of {before_s / 3600:g} h and a window of {request.duration_s / 3600:g} h"
+        msg = f"{about} are longer than the clock counts: {LONGEST_RUN_US / 3.6e9:.4g} h"
         raise StudyError(msg)
 
 
