@@ -161,12 +161,12 @@ def _end(pool: Any) -> None:
     """
     workers = list(pool._processes.values())  # noqa: SLF001
     results = pool._result_queue._writer  # noqa: SLF001
-    pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
         worker.kill()
     for worker in workers:
         worker.join()
     results.close()  # else the rest of a result that a worker was sending is waited for
+    pool.shutdown(cancel_futures=True)
 
 
 def warmed(plant: Plant, setting: Setting, engine: str) -> None:
