@@ -59,7 +59,7 @@ class Setting:
     seed: int = 1
     warm_up_s: float = 8 * 3600.0  # one shift to fill the line, one to look at; `compare` finds six hours enough
     duration_s: float = 8 * 3600.0
-    pairs: int = 4  # of replications behind the intervals: the streamed one, and quick ones beside it
+    pairs: int = 10  # of replications behind the intervals: the streamed one, and quick ones beside it
 
     def with_seed(self, seed: int) -> Setting:
         """The same with other random numbers."""
