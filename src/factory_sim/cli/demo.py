@@ -82,7 +82,10 @@ def _show(result: Result, plant: Plant, setting: Setting) -> None:
         f"{audit.cycle_time_error_s:.3f} s, their parts by {audit.parts_error}."
     )
     hours = setting.duration_s / 3600
-    console.print(f"Read    Figures: one window of {hours:g} h; changes: {setting.pairs} pairs of windows.")
+    console.print(
+        f"Read    Before and after are the one window of {hours:g} h that was streamed; changes are those of "
+        f"{setting.pairs} pairs of such windows, and a single pair may lie points away."
+    )
     console.print(READ_WITH_CARE)
 
 
