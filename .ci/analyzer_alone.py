@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from factory_sim.wire.broker import Broker
+from factory_sim.wire.broker.embedded import Broker
 
 FEED = ["gearbox_line", "--warm-up", "30 min", "--duration", "30 min", "--speed", "max", "--format", "bulk"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from factory_sim.wire.client import Client
+from factory_sim.wire.mqtt.client import Client
 
 
 def main(url: str, topic_filter: str, qos: str, count: str) -> None:

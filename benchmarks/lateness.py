@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from factory_sim.wire import topics
-from factory_sim.wire.client import Client
+from factory_sim.wire.mqtt.client import Client
 
 
 def main(url: str, root: str) -> None:

@@ -9,8 +9,8 @@ import sys
 
 from factory_sim.wire import meta as description
 from factory_sim.wire import topics
-from factory_sim.wire.client import Client
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.mqtt.client import Client
 
 
 def main(url: str, root: str, count: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from factory_sim.exact.lines import Stop, exponential, line
 from factory_sim.plant.spec import FailureMode, Input, Source
+from factory_sim.validation.exact.lines import Stop, exponential, line
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

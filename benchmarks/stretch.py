@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.plant.describe import describe
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
@@ -43,7 +43,7 @@ def sensed(plant: Plant, meta: Meta, logs: list[tuple[EventLog, int]]) -> list[R
 
 def make() -> Stretch:
     """The reference line's."""
-    plant = doors.load("gearbox_line")
+    plant = registry.load("gearbox_line")
     window = Window(H_US, H_US + (H_US // 6 if QUICK else 4 * H_US))
     simulation = Simulation(plant, warm_up_us=window.t0_us, until_us=window.t1_us)
     logs = [(piece.log, piece.t1_us) for piece in simulation.slices(60_000_000)]

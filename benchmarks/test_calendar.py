@@ -18,7 +18,7 @@ from standard_line import MACHINES, plain_line
 from stretch import H_US, QUICK, ROUNDS
 from table import held, noted
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.plant.states import State
 from factory_sim.records import Window
 from factory_sim.sim.counting import Counts, count_all
@@ -37,9 +37,9 @@ OUT_LOW, OUT_HIGH = 225, 285  # parts of one replication: 255.4 on average, with
 
 FIRST_RESULT = """
 import time
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.sim.run import simulate
-run = simulate(doors.load("gearbox_line"), until_us=8 * 3_600_000_000, engine="calendar")
+run = simulate(registry.load("gearbox_line"), until_us=8 * 3_600_000_000, engine="calendar")
 print(run.truth.good_parts, len(run.log), time.time())
 """
 MANY = """
@@ -114,7 +114,7 @@ def test_calendar_1000_s(benchmark: Any) -> None:
 
 def test_reference_calendar_s(benchmark: Any) -> None:
     """The reference line with everything on, a shift of 8 hours with its log."""
-    run = partial(simulate, doors.load("gearbox_line"), until_us=8 * H_US, engine="calendar")
+    run = partial(simulate, registry.load("gearbox_line"), until_us=8 * H_US, engine="calendar")
     run()
     seconds: list[float] = []
     benchmark.pedantic(lambda: seconds.append(cpu_s(run)), rounds=ROUNDS, iterations=1)
@@ -124,7 +124,7 @@ def test_reference_calendar_s(benchmark: Any) -> None:
 
 def test_reference_calendar_ratio(benchmark: Any) -> None:
     """The same shift by both engines, which write the same log."""
-    run = partial(simulate, doors.load("gearbox_line"), until_us=(1 if QUICK else 8) * H_US)
+    run = partial(simulate, registry.load("gearbox_line"), until_us=(1 if QUICK else 8) * H_US)
     ratios: list[float] = []
 
     def turn() -> None:

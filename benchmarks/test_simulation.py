@@ -11,7 +11,7 @@ from standard_line import MACHINES, standard_line
 from stretch import H_US, QUICK, ROUNDS
 from table import held, noted
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.sim.run import Simulation
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_simulate_visits_per_s(benchmark: Any) -> None:
 
 def test_reference_shift_s(benchmark: Any) -> None:
     """The reference line with everything on, a shift of 8 hours with its log."""
-    plant = doors.load("gearbox_line")
+    plant = registry.load("gearbox_line")
     benchmark.pedantic(lambda: visits_of(plant, UNTIL_US), rounds=min(ROUNDS, 3), iterations=1, warmup_rounds=1)
     seconds = benchmark.stats.stats.median * (8 * H_US / UNTIL_US)
     held(benchmark, seconds, "s", SHIFT_LIMIT_S)

@@ -13,9 +13,9 @@ from factory_sim.analysis import kpis
 from factory_sim.analysis.blocks import BlockStore
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.wire import meta as description
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ from stretch import QUICK
 from table import held
 
 from factory_sim.sim import engines
-from factory_sim.study.api import made
-from factory_sim.study.design import Variant
-from factory_sim.study.pairing import line_rate
-from factory_sim.study.run import Request, Watcher
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.pairing import line_rate
+from factory_sim.study.runner import Request, Watcher
 
 if TYPE_CHECKING:
-    from factory_sim.study.api import Comparison
+    from factory_sim.study.compare.compare_study import Comparison
 
 PAIRS, WORKERS = (4, 2) if QUICK else (30, 2)
 SECONDS, HALF_WIDTH_PCT, OVERHEAD_PCT = 20.0, 1.0, 5.0  # what it must reach

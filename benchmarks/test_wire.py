@@ -23,12 +23,12 @@ from factory_sim.live.publish import Order, publish
 from factory_sim.plant.spec import LinkProfile
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import meta as description
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.delivery.forwarder import Forwarder
+from factory_sim.wire.delivery.journal import Journal
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.formats.sparkplug import Encoder as Sparkplug
-from factory_sim.wire.forwarder import Forwarder
-from factory_sim.wire.journal import Journal
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.analysis import trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.distributions import constant
@@ -24,7 +24,7 @@ from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.link import Link
+from factory_sim.wire.network import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,7 @@ def main() -> None:
     words.add_argument("--link", default="wired")
     words.add_argument("--clean", action="store_true", help="only the sound feeds")
     given = words.parse_args()
-    plant, link = doors.load(given.plant), doors.LINKS[given.link]
+    plant, link = registry.load(given.plant), registry.LINKS[given.link]
     alarms: Counter[str] = Counter()
     kinds = {s.id: s.kind for s in plant.sensors} | {-1: "unit"}
     level: dict[int, float] = {}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factory_sim import doors
-from factory_sim.calibration import Pair, Setting, calibrate, summary
+from factory_sim import registry
 from factory_sim.errors import TrialError
-from factory_sim.study.ledger import LedgerError
+from factory_sim.validation.calibration import Pair, Setting, calibrate, summary
+from factory_sim.validation.ledger import LedgerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ set: {B.cycle_time: "lognormal(37 s, cv 0.03)"}
 def plants(tmp_path: Path) -> tuple[Plant, Plant]:
     (tmp_path / "two.yaml").write_text(SMALL, encoding="utf-8")
     (tmp_path / "fast.yaml").write_text(FAST, encoding="utf-8")
-    return doors.load(tmp_path / "two.yaml"), doors.load(tmp_path / "fast.yaml")
+    return registry.load(tmp_path / "two.yaml"), registry.load(tmp_path / "fast.yaml")
 
 
 SETTING = Setting(replications=4, warm_up_s=600.0, duration_s=7200.0, workers=1)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.demo import Analyzer, AnalyzerError, Audit, Figures, Setting, audit, changes, figures, run
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, publish
-from factory_sim.views.plain import kpi_dict
+from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_the_audit_fails_when_one_message_in_a_hundred_is_damaged(
     sender: type[Loopback], clean: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("factory_sim.live.listen.GRACE_S", 0.0)
-    plant, exchange = doors.load(LINE), Exchange()
+    plant, exchange = registry.load(LINE), Exchange()
     publisher, receiver, listener = sender(exchange), Loopback(exchange), Listener("x")
     receiver.subscribe(["x/#"])
     sent = publish(plant, Order(warm_up_s=600.0, duration_s=3600.0, root="x", payload_format="machine"), publisher)
@@ -94,7 +94,7 @@ class Silent:
 
 def test_the_demo_crosses_a_real_broker_and_says_so_in_json() -> None:
     setting = Setting(warm_up_s=1800.0, duration_s=6 * 3600.0, pairs=2)
-    found = json.loads(run(doors.load(LINE), doors.load(FASTER), setting, Silent(), Event()).to_json())
+    found = json.loads(run(registry.load(LINE), registry.load(FASTER), setting, Silent(), Event()).to_json())
     assert {key: set(found[key]) for key in KEYS} == KEYS
     assert set(found) == {*KEYS, "currency"}
     assert found["plant"] == {"machines": 3, "operations": 3, "sensors": 9}

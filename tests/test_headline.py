@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.demo import Figures, changes, figures
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, publish
 from factory_sim.sim.run import simulate
-from factory_sim.views.plain import kpi_dict
+from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def text(x: Inputs, kind: str = "") -> str:
 def plant(x: Inputs, folder: Path, kind: str = "") -> Plant:
     path = folder / "random.yaml"
     path.write_text(text(x, kind), encoding="utf-8")
-    return doors.load(path)
+    return registry.load(path)
 
 
 def by_hand(x: Inputs) -> Figures:
@@ -167,7 +167,7 @@ def test_more_places_never_lower_the_output_of_a_random_line(tmp_path: Path, x: 
 
 def reference(change: dict[str, Any] | None = None) -> Figures:
     """The reference line's figures from an hour of its telemetry, with numbers of the plant replaced."""
-    line = doors.load("gearbox_line")
+    line = registry.load("gearbox_line")
     line = replace(line, sensors=(), **(change or {}))  # energy from states: meters would take most of the time
     exchange, listener = Exchange(), Listener("x")
     receiver = Loopback(exchange)
@@ -179,7 +179,7 @@ def reference(change: dict[str, Any] | None = None) -> Figures:
 
 @pytest.mark.slow
 def test_the_reference_line_s_headline_follows_its_inputs() -> None:
-    line = doors.load("gearbox_line")
+    line = registry.load("gearbox_line")
     base = reference()
 
     def pacing(mean_s: float) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from factory_sim.clock import us_from_s
-from factory_sim.doors import catalogue
 from factory_sim.plant.describe import planned
 from factory_sim.plant.load import load
 from factory_sim.plant.spec import SINK, Operation, Plant
 from factory_sim.records import Window
+from factory_sim.registry import catalogue
 from factory_sim.sim.run import Simulation, simulate
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory_sim.study.notebook import branch, compare, load, moment, optimise, simulate, sweep
+    from factory_sim.api import branch, compare, load, moment, optimise, simulate, sweep
 
 __all__ = ["branch", "compare", "load", "moment", "optimise", "simulate", "sweep"]
 
@@ -15,6 +15,6 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from factory_sim.study import notebook  # noqa: PLC0415 - late on purpose
+    from factory_sim import api  # noqa: PLC0415 - late on purpose
 
-    return getattr(notebook, name)
+    return getattr(api, name)

@@ -22,10 +22,10 @@ from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.sim.run import Simulation
-from factory_sim.views.plain import kpi_dict
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.views.kpi_dict import kpi_dict
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.loopback import Exchange, Loopback
+from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import naive
-from factory_sim.analysis.kernels import causes, parts, stretches
+from factory_sim.analysis.kernels import cause_walk, part_visits, state_times
 from factory_sim.plant.states import N_STATES, Outcome
 
 UNITS, PARTS, MODES = 4, 5, 3
@@ -38,7 +38,7 @@ def zeros(*shape: int) -> np.ndarray:
 @given(logs())
 def test_state_times_equal_their_twin_and_add_up_to_the_window(rows: list[naive.Row]) -> None:
     c, out = columns(rows), zeros(UNITS, N_STATES + 1)
-    stretches.state_times(c["t"], c["unit"], c["state"], T0, T1, out)
+    state_times.state_times(c["t"], c["unit"], c["state"], T0, T1, out)
     assert out.tolist() == naive.state_times(rows, UNITS, T0, T1)
     assert (out.sum(axis=1) == T1 - T0).all()
 
@@ -46,7 +46,7 @@ def test_state_times_equal_their_twin_and_add_up_to_the_window(rows: list[naive.
 @given(logs())
 def test_cycles_equal_their_twin(rows: list[naive.Row]) -> None:
     c, out = columns(rows), [zeros(UNITS) for _ in range(6)]
-    parts.cycles(c["t"], c["unit"], c["state"], c["outcome"], T0, T1, *out)
+    part_visits.cycles(c["t"], c["unit"], c["state"], c["outcome"], T0, T1, *out)
     names = ("parts", "timed", "busy", "good", "scrap", "rework")
     found = [dict(zip(names, each, strict=True)) for each in np.transpose(out).tolist()]
     assert found == naive.cycles(rows, UNITS, T0, T1)
@@ -56,15 +56,15 @@ def test_cycles_equal_their_twin(rows: list[naive.Row]) -> None:
 def test_first_passes_equal_their_twin(rows: list[naive.Row], operation: list[int]) -> None:
     c, tried, passed = columns(rows), zeros(UNITS), zeros(UNITS)
     where = np.array(operation, np.int64)
-    parts.first_passes(c["t"], c["unit"], c["part"], c["outcome"], where, PARTS, T0, T1, tried, passed)
+    part_visits.first_passes(c["t"], c["unit"], c["part"], c["outcome"], where, PARTS, T0, T1, tried, passed)
     assert (tried.tolist(), passed.tolist()) == naive.first_passes(rows, operation, T0, T1)
 
 
 @given(logs())
 def test_flow_equals_its_twin(rows: list[naive.Row]) -> None:
     c, out, entered = columns(rows), zeros(10), zeros(UNITS)
-    enter, reworked = np.full(PARTS, parts.NEVER), np.zeros(PARTS, np.bool_)
-    parts.flow(c["t"], c["unit"], c["part"], c["outcome"], PARTS, T0, T1, enter, reworked, entered, out)
+    enter, reworked = np.full(PARTS, part_visits.NEVER), np.zeros(PARTS, np.bool_)
+    part_visits.flow(c["t"], c["unit"], c["part"], c["outcome"], PARTS, T0, T1, enter, reworked, entered, out)
     assert out.tolist() == naive.flow(rows, PARTS, T0, T1)
     assert entered.sum() == out[0]
 
@@ -72,14 +72,14 @@ def test_flow_equals_its_twin(rows: list[naive.Row]) -> None:
 @given(logs())
 def test_failures_equal_their_twin(rows: list[naive.Row]) -> None:
     c, out = columns(rows), [zeros(UNITS, MODES) for _ in range(3)]
-    stretches.failures(c["t"], c["unit"], c["state"], c["outcome"], c["detail"], T0, T1, *out)
+    state_times.failures(c["t"], c["unit"], c["state"], c["outcome"], c["detail"], T0, T1, *out)
     assert tuple(each.tolist() for each in out) == naive.failures(rows, UNITS, MODES, T0, T1)
 
 
 @given(logs(), st.lists(st.booleans(), min_size=N_STATES, max_size=N_STATES))
 def test_active_periods_equal_their_twin(rows: list[naive.Row], active: list[bool]) -> None:
     c, out = columns(rows), [zeros(len(rows) + UNITS) for _ in range(3)]
-    n = stretches.active_periods(c["t"], c["unit"], c["state"], np.array(active), T0, T1, UNITS, *out)
+    n = state_times.active_periods(c["t"], c["unit"], c["state"], np.array(active), T0, T1, UNITS, *out)
     found = set(zip(*(each[:n].tolist() for each in out), strict=True))
     assert len(found) == n
     assert found == naive.active_periods(rows, UNITS, active, T0, T1)
@@ -91,7 +91,7 @@ def test_the_walk_equals_its_twin(rows: list[naive.Row], data: st.DataObject) ->
         return
     cause = [data.draw(st.integers(-1, i)) for i in range(len(rows))]
     c, out = columns(rows), zeros(UNITS)
-    causes.walk(c["t"], c["unit"], np.array(cause), len(rows) - 1, T0, out)
+    cause_walk.walk(c["t"], c["unit"], np.array(cause), len(rows) - 1, T0, out)
     assert out.tolist() == naive.walk(rows, cause, len(rows) - 1, T0, UNITS)
 
 
@@ -102,8 +102,8 @@ def test_blame_leaves_no_waiting_second_unexplained(rows: list[naive.Row], data:
     waits = np.full(N_STATES, -1)
     waits[[2, 4]] = 0, 1
     c, out, times = columns(rows), zeros(2, 2, UNITS + 1), zeros(UNITS, N_STATES + 1)
-    causes.blame(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
-    stretches.state_times(c["t"], c["unit"], c["state"], T0, T1, times)
+    cause_walk.blame(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
+    state_times.state_times(c["t"], c["unit"], c["state"], T0, T1, times)
     assert (out >= 0).all()
     for place in (0, 1):
         assert out[place].sum(axis=1).tolist() == times[operation == place][:, [2, 4]].sum(axis=0).tolist()

@@ -14,7 +14,7 @@ import pytest
 from analysis_lines import EPOCH_NS, FLAVOURS, S, Workshop, describe, numbered_rows, random_run, random_workshop
 
 from factory_sim.analysis import facts, kpis
-from factory_sim.analysis.kpis.kind import ALL
+from factory_sim.analysis.kpis.kpi_kind import ALL
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.distributions import constant
@@ -18,7 +18,7 @@ from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import simulate
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.link import Link
+from factory_sim.wire.network import Link
 
 if TYPE_CHECKING:
     from factory_sim.analysis.trust import Doubt, Trust
@@ -54,7 +54,7 @@ MACHINE = "M003"  # the one of OP20
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     path = tmp_path_factory.mktemp("plants") / "doubted.yaml"
     path.write_text(TEXT)
-    return doors.load(path)
+    return registry.load(path)
 
 
 @pytest.fixture(scope="module")

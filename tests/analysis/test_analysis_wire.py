@@ -9,9 +9,9 @@ import pytest
 from analysis_lines import FLAVOURS, S, describe, numbered_rows, random_run
 
 from factory_sim.analysis import kpis
-from factory_sim.analysis.kernels import causes, order, parts, readings, stretches
+from factory_sim.analysis.kernels import block_sums, cause_walk, order, part_visits, state_times
 from factory_sim.analysis.rebuild import Feed
-from factory_sim.analysis.warm import warm
+from factory_sim.analysis.warm_kernels import warm
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog, KpiTable, Meta, Readings, Samples, SensorInfo, Window
 from factory_sim.wire.formats import FORMATS
@@ -85,7 +85,7 @@ def test_one_value_a_topic_keeps_times_to_a_millisecond() -> None:
 def test_a_warm_analysis_compiles_nothing_more() -> None:
     warm()
     kernels = [
-        getattr(module, name) for module in (causes, order, parts, readings, stretches) for name in dir(module)
+        getattr(module, name) for module in (cause_walk, order, part_visits, block_sums, state_times) for name in dir(module)
         if hasattr(getattr(module, name), "signatures")
     ]  # fmt: skip
     public = [k for k in kernels if not k.__name__.startswith("_")]

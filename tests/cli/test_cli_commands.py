@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.cli import main
-from factory_sim.wire.broker import Broker
+from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def test_a_new_plant_is_valid_and_not_overwritten(
 def test_list_shows_every_entry_of_every_table(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run("list", capsys=capsys)
     assert code == 0
-    for title, entries in doors.listed().items():
+    for title, entries in registry.listed().items():
         assert title in out.splitlines()
         assert entries
         assert all(f"  {name} " in out for name in entries)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from factory_sim.cli import connections
+from factory_sim.cli import connection_options
 from factory_sim.cli.options import one_level
 from factory_sim.cli.senders import Delivery, numbers
 from factory_sim.errors import ConfigError
@@ -17,7 +17,7 @@ BROKER = "mqtt://127.0.0.1:1883"
 def options(
     broker: str = BROKER, password_file: Path | None = None, ca: Path | None = None, mqtt: str = "auto"
 ) -> dict[str, object]:
-    return connections.options(broker, "user", password_file, ca, None, None, mqtt)
+    return connection_options.options(broker, "user", password_file, ca, None, None, mqtt)
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
@@ -80,11 +80,11 @@ def test_a_file_of_tls_does_not_go_with_a_broker_without_tls(option: str, tmp_pa
     file.touch()
     files = [file if option == each else None for each in ("--ca", "--cert", "--key")]
     with pytest.raises(ConfigError, match=rf"{option}: needs mqtts://.*\n.*Did you mean mqtts://plc:8883\?"):
-        connections.options("mqtt://plc", "", None, *files, "auto")
+        connection_options.options("mqtt://plc", "", None, *files, "auto")
     with pytest.raises(ConfigError, match=r"Did you mean mqtts://plc:2000\?"):
-        connections.options("mqtt://plc:2000", "", None, *files, "auto")
+        connection_options.options("mqtt://plc:2000", "", None, *files, "auto")
     for broker in ("mqtts://plc", ""):  # empty: our own, which shows the certificate
-        assert str(file) in connections.options(broker, "", None, *files, "auto").values()
+        assert str(file) in connection_options.options(broker, "", None, *files, "auto").values()
 
 
 def test_an_address_to_bind_is_for_our_own_broker() -> None:

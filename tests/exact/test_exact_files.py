@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ConfigError
-from factory_sim.exact import table
-from factory_sim.exact.case import Case
-from factory_sim.exact.models import MODELS, case_of
-from factory_sim.exact.rows import Row, read
+from factory_sim.validation.exact import table
+from factory_sim.validation.exact.case import Case
+from factory_sim.validation.exact.models import MODELS, case_of
+from factory_sim.validation.exact.table_rows import Row, read
 
 TANDEM = {
     "name": "t",

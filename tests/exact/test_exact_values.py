@@ -9,11 +9,11 @@ from typing import Any
 import derivations
 import pytest
 
-from factory_sim.exact import theory
-from factory_sim.exact.case import Case
-from factory_sim.exact.models import MODELS, case_of
-from factory_sim.exact.rows import read
-from factory_sim.exact.run import Order, answer
+from factory_sim.validation.exact import theory
+from factory_sim.validation.exact.case import Case
+from factory_sim.validation.exact.models import MODELS, case_of
+from factory_sim.validation.exact.row_run import Order, answer
+from factory_sim.validation.exact.table_rows import read
 
 TABLE = Path(__file__).parents[1] / "truth" / "whole_plant.json"
 ROWS = json.loads(TABLE.read_text())["whole_plant"]

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ConfigError
-from factory_sim.live.desk import Desk, read
+from factory_sim.live.command_handler import Desk, read
 from factory_sim.live.publish import Order, Sent, publish
 from factory_sim.wire.loopback import Loopback
 from factory_sim.wire.sparkplug.namespace import SPEED, START, STOP
 from factory_sim.wire.sparkplug.node import Order as Asked
 from factory_sim.wire.sparkplug.node import Refusals
 
-PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ORDER = Order(duration_s=1_200.0, slice_s=60.0, payload_format="bulk", root="t/d", run_id="r", start_ns=10**18)
 WASH = next(m.unit for m in PLANT.machines if PLANT.operations[m.operation].name == "WASH")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.analysis import kpis
 from factory_sim.live.listen import Listener, NothingHeardError, find_root, listen
 from factory_sim.live.publish import Order, Sent, epoch_ns, publish, window_of
@@ -34,7 +34,7 @@ CUT_SHORT = 600_000_000  # µs after the window's start
 
 @pytest.fixture(scope="module")
 def plant() -> Plant:
-    return doors.load(Path(__file__).parent / "three.yaml")
+    return registry.load(Path(__file__).parent / "three.yaml")
 
 
 def feed(

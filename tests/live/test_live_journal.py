@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pytest
 
-from factory_sim import doors
-from factory_sim.live.answers import Answers
+from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, Sent, publish
-from factory_sim.selftest.feed.processes import Mortal
-from factory_sim.wire import receipts
-from factory_sim.wire.client import Client
-from factory_sim.wire.forwarder import MAX_STALL_S, Forwarder
-from factory_sim.wire.journal import Journal
+from factory_sim.live.replies import Answers
+from factory_sim.validation.feed.processes import Mortal
+from factory_sim.wire.delivery import acknowledgements
+from factory_sim.wire.delivery.forwarder import MAX_STALL_S, Forwarder
+from factory_sim.wire.delivery.journal import Journal
 from factory_sim.wire.loopback import Loopback
+from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from factory_sim.records import KpiTable, Message
 
-PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/journal"
 ORDER = Order(
     warm_up_s=60.0, duration_s=1_800.0, slice_s=30.0, payload_format="machine", root=ROOT, run_id="three-1",
@@ -123,12 +123,12 @@ def test_what_came_before_its_description_is_not_acknowledged() -> None:
     publish(PLANT, ORDER, wire)
     described, *data = wire.messages()
     block = [m for m in data[:50] if m.payload]
-    for message in (*block, receipts.mark(ROOT, "r", 0, 0, block)):
+    for message in (*block, acknowledgements.mark(ROOT, "r", 0, 0, block)):
         answers.to(message, was_used=listener.take(message))
     assert answers.receipts is not None
     assert answers.receipts.blocks == 0
     listener.take(described)
-    for message in (*block, receipts.mark(ROOT, "r", 0, 0, block)):
+    for message in (*block, acknowledgements.mark(ROOT, "r", 0, 0, block)):
         answers.to(message, was_used=listener.take(message))
     assert answers.receipts.blocks == 1
 

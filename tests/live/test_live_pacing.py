@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.live import pacing
 from factory_sim.live.publish import Order, publish
 from factory_sim.wire.formats import FORMATS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from factory_sim.records import Message
 
-PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ORDER = Order(duration_s=90.0, payload_format="machine", speed=20.0, start_ns=1_767_225_600_000_000_000)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import orjson
 import pytest
 
-from factory_sim import doors
-from factory_sim.live.answers import Answers
+from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, publish
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.live.replies import Answers
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.loopback import Loopback
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from factory_sim.records import Message
 
-PLANT = doors.load(Path(__file__).with_name("three.yaml"))
+PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/sparkplug"
 START_NS = 1_767_225_600_000_000_000
 ORDER = Order(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug", root=ROOT, start_ns=START_NS)

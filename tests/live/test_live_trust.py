@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, Sent, publish
 from factory_sim.plant.spec import LinkProfile
@@ -43,7 +43,7 @@ ORDER = Order(warm_up_s=600.0, duration_s=9000.0)
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     path: Path = tmp_path_factory.mktemp("plants") / "doubted.yaml"
     path.write_text(TEXT)
-    return doors.load(path)
+    return registry.load(path)
 
 
 def feed(plant: Plant, order: Order, monkeypatch: pytest.MonkeyPatch) -> tuple[Sent, Listener]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factory_sim.plant import shapes
 from factory_sim.plant.load import load
-from factory_sim.plant.reference import filled
-from factory_sim.plant.report import Report
-from factory_sim.plant.tree import read_yaml
-from factory_sim.plant.validate import validated
+from factory_sim.plant.yaml import shapes
+from factory_sim.plant.yaml.key_tables import filled
+from factory_sim.plant.yaml.problems import Report
+from factory_sim.plant.yaml.tree import read_yaml
+from factory_sim.plant.yaml.validate import validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -284,7 +284,7 @@ def test_a_plant_is_found_by_its_packaged_name(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, everything: str
 ) -> None:
     (tmp_path / "small_line.yaml").write_text(everything)
-    monkeypatch.setattr("factory_sim.plant.files.homes", lambda: iter([tmp_path]))
+    monkeypatch.setattr("factory_sim.plant.yaml.files.homes", lambda: iter([tmp_path]))
     assert load("small_line", catalogue).name == "everything"
     assert load("configs/small_line.yaml", catalogue).name == "everything"
 
@@ -296,7 +296,7 @@ def test_what_a_missing_file_may_have_meant_are_files_of_its_kind(
     (tmp_path / "j1").mkdir()
     for name in ("mine_table.csv", "answer.json", "wxyz.yaml"):
         (tmp_path / name).touch()
-    monkeypatch.setattr("factory_sim.plant.files.homes", lambda: iter([]))
+    monkeypatch.setattr("factory_sim.plant.yaml.files.homes", lambda: iter([]))
     with pytest.raises(ConfigError) as plant:
         find("qqqqq")
     assert plant.value.problems[0].hint == "Known: wxyz.yaml."

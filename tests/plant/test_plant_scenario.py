@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from factory_sim import units
 from factory_sim.errors import ConfigError
-from factory_sim.plant import arithmetic
 from factory_sim.plant.load import load
 from factory_sim.plant.spec import Investment
+from factory_sim.plant.yaml import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

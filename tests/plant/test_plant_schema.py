@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from factory_sim.plant import shapes
 from factory_sim.plant.new import new
-from factory_sim.plant.schema import json_schema
-from factory_sim.plant.tree import read_yaml
+from factory_sim.plant.yaml import shapes
+from factory_sim.plant.yaml.json_schema import json_schema
+from factory_sim.plant.yaml.tree import read_yaml
 
 if TYPE_CHECKING:
     from factory_sim.plant.catalogue import Catalogue

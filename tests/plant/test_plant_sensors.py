@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory_sim.plant.sensors import finest_scale, in_unit
+from factory_sim.plant.resolve.sensors import finest_scale, in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

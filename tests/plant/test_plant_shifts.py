@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory_sim.plant.shifts import clock_s, hours, schedule
+from factory_sim.plant.resolve.calendars import clock_s, hours, schedule
 
 MONDAY_6 = datetime(2026, 1, 5, 6)  # noqa: DTZ001
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

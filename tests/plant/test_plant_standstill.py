@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_a_plant_that_would_stand_still_is_refused_with_what_to_change(
     changes: list[tuple[str, str]], address: str, words: str, hint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError) as told:
-        doors.load(written(tmp_path, changes))
+        registry.load(written(tmp_path, changes))
     (problem,) = told.value.problems
     assert problem.key == address
     assert words in problem.message
@@ -72,4 +72,4 @@ def test_a_plant_that_would_stand_still_is_refused_with_what_to_change(
 
 @pytest.mark.parametrize("changes", [[], *FINE])
 def test_a_plant_that_only_looks_like_one_is_built(changes: list[tuple[str, str]], tmp_path: Path) -> None:
-    assert len(doors.load(written(tmp_path, changes)).operations) == 2
+    assert len(registry.load(written(tmp_path, changes)).operations) == 2

@@ -10,13 +10,13 @@ import pytest
 from sensing_line import S, log_of, plant, read, sensor, with_vehicle
 
 from factory_sim.plant.states import Outcome, State
-from factory_sim.sensing.bearer import N_SLOTS, bearers
 from factory_sim.sensing.kinds import KINDS
+from factory_sim.sensing.unit_load import N_SLOTS, bearers
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
-    from factory_sim.sensing.bearer import Bearer
-    from factory_sim.sensing.kinds.kind import Channel
+    from factory_sim.sensing.kinds.sensor_kind import Channel
+    from factory_sim.sensing.unit_load import Bearer
 
 
 @pytest.fixture(scope="module")

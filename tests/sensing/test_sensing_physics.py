@@ -12,8 +12,8 @@ import pytest
 from sensing_line import CYCLE_S, POWER_W, S, log_of, plant, read, sensor, shift, values, with_vehicle
 
 from factory_sim.plant.states import N_STATES, Outcome, State
-from factory_sim.sensing.bearer import MAX_STEPS, bearers
 from factory_sim.sensing.programs import PROGRAMS, program_of
+from factory_sim.sensing.unit_load import MAX_STEPS, bearers
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sensing_line as line
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
@@ -63,7 +63,7 @@ sections:
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     path: Path = tmp_path_factory.mktemp("plants") / "carried.yaml"
     path.write_text(TEXT)
-    return doors.load(path)
+    return registry.load(path)
 
 
 @pytest.fixture(scope="module")

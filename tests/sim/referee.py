@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
-from factory_sim.streams import durations_us, key
+from factory_sim.random_streams import durations_us, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog, Window
 from factory_sim.sim.commands import Command
-from factory_sim.sim.reference import ReferenceRun
+from factory_sim.sim.reference.reference_run import ReferenceRun
 from factory_sim.sim.run import simulate
 
-PLANT = doors.load(Path(__file__).parents[1] / "live" / "three.yaml")
+PLANT = registry.load(Path(__file__).parents[1] / "live" / "three.yaml")
 MINUTE = 60_000_000
 WASH = next(m.unit for m in PLANT.machines if PLANT.operations[m.operation].name == "WASH")
 UNTIL = 120 * MINUTE

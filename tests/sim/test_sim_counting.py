@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ModelError
-from factory_sim.exact.lines import Stop, exponential, line
 from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.records import Window
-from factory_sim.selftest.plants import FEATURES, plants
 from factory_sim.sim.calendar import plain_run
 from factory_sim.sim.counting import Counts, count_all
+from factory_sim.validation.exact.lines import Stop, exponential, line
+from factory_sim.validation.random_plants import FEATURES, plants
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -80,7 +80,7 @@ def test_a_plain_run_goes_on_where_it_stopped() -> None:
 
 
 def test_the_plain_loop_says_what_it_cannot_do() -> None:
-    reference = doors.load("gearbox_line")
+    reference = registry.load("gearbox_line")
     minute = Window(0, 60_000_000)
     assert "robots, vehicles, conveyors or crews" in count_all(reference, minute, replications=1).slower_because
     modes = (FailureMode("jam", exponential(600.0), exponential(20.0)),)

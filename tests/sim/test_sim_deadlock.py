@@ -9,10 +9,10 @@ import pytest
 
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
-from factory_sim.exact.lines import Extras, Stop, line
 from factory_sim.plant.spec import Batch, Conveyor, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import Simulation, simulate
+from factory_sim.validation.exact.lines import Extras, Stop, line
 
 if TYPE_CHECKING:
     from factory_sim.records import EventLog

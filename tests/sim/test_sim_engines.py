@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ConfigError, ModelError
 from factory_sim.records import EventLog, Window
-from factory_sim.selftest.engines import compare_on, differ
-from factory_sim.selftest.plants import plants
 from factory_sim.sim import engines
-from factory_sim.sim.calendar.engine import CalendarRun
+from factory_sim.sim.calendar.calendar_run import CalendarRun
 from factory_sim.sim.run import Simulation
+from factory_sim.validation.engine_comparison import compare_on, differ
+from factory_sim.validation.random_plants import plants
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -32,7 +32,7 @@ HOUR_US = 3_600_000_000
 
 @pytest.fixture(scope="module")
 def line() -> Plant:
-    return doors.load("gearbox_line")
+    return registry.load("gearbox_line")
 
 
 def same(ours: EventLog, theirs: EventLog) -> bool:
@@ -54,8 +54,8 @@ def test_the_reference_line_runs_alike_in_both_engines(line: Plant) -> None:
 
 def test_a_compiled_run_starts_without_what_only_others_need() -> None:
     program = (
-        "import sys\nfrom factory_sim import doors\nfrom factory_sim.sim.run import simulate\n"
-        "simulate(doors.load('gearbox_line'), until_us=10**6, engine='calendar')\n"
+        "import sys\nfrom factory_sim import registry\nfrom factory_sim.sim.run import simulate\n"
+        "simulate(registry.load('gearbox_line'), until_us=10**6, engine='calendar')\n"
         "idle = {'simpy', 'scipy.linalg', 'pandas', 'paho', 'google.protobuf', 'factory_sim.analysis'}\n"
         "idle &= set(sys.modules)\n"
         "sys.exit(', '.join(idle) or 0)\n"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.errors import ConfigError
 from factory_sim.sim import engines
-from factory_sim.sim.calendar.flat import POLICY_CODES
-from factory_sim.sim.policies import POLICIES
+from factory_sim.sim.calendar.flatten import POLICY_CODES
+from factory_sim.sim.reference.policies import POLICIES
 from factory_sim.sim.run import simulate
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     made: dict[str, Any] = {}
     exec(code[1], made)  # noqa: S102 - our own page
     monkeypatch.setitem(POLICIES, NAME, made[NAME])
-    line = doors.load("gearbox_line")
+    line = registry.load("gearbox_line")
     return replace(line, fleets=tuple(replace(fleet, policy=NAME) for fleet in line.fleets))
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ConfigError, ModelError
-from factory_sim.exact.lines import Stop, exponential, line
 from factory_sim.plant.spec import Batch, Plant, Source
 from factory_sim.records import EventLog, Window
 from factory_sim.sim import engines
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.engine import MOST_ROWS, CalendarRun
+from factory_sim.sim.calendar.calendar_run import MOST_ROWS, CalendarRun
 from factory_sim.sim.run import simulate
+from factory_sim.validation.exact.lines import Stop, exponential, line
 
 MINUTES_US = 600_000_000
 SERVICE = exponential(37.0)

@@ -14,13 +14,13 @@ from referee import Referee
 from factory_sim.analysis import kpis
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
-from factory_sim.exact.lines import Stop, exponential, line
 from factory_sim.plant.describe import describe
 from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Window
-from factory_sim.selftest.plants import plants
 from factory_sim.sim.run import Simulation, simulate
+from factory_sim.validation.exact.lines import Stop, exponential, line
+from factory_sim.validation.random_plants import plants
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution, constant
 from factory_sim.errors import ModelError
-from factory_sim.exact.lines import Extras, Stop, erlang, exponential, line
 from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import simulate
+from factory_sim.validation.exact.lines import Extras, Stop, erlang, exponential, line
 
 if TYPE_CHECKING:
     from factory_sim.records import I8, EventLog

@@ -10,23 +10,23 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
-from factory_sim.exact.lines import Stop, line
 from factory_sim.plant.spec import Crew, Fleet, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
-from factory_sim.selftest.plants import plants
-from factory_sim.sim.additions import renumbered
+from factory_sim.sim.added_units import renumbered
 from factory_sim.sim.commands import Command
 from factory_sim.sim.run import Simulation, continued, opening_rows, simulate
-from factory_sim.sim.saved import unpacked
-from factory_sim.study.design import Variant
+from factory_sim.sim.snapshot import unpacked
+from factory_sim.study.arms import Variant
+from factory_sim.validation.exact.lines import Stop, line
+from factory_sim.validation.random_plants import plants
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
-    from factory_sim.sim.saved import Saved
+    from factory_sim.sim.snapshot import Saved
 
 HOUR_US = 3_600_000_000
 S = 1_000_000
@@ -35,7 +35,7 @@ BUSY = State.BUSY
 
 @pytest.fixture(scope="module")
 def gearbox() -> Plant:
-    return doors.load("gearbox_line")
+    return registry.load("gearbox_line")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_more_cards_and_more_room_are_used_at_once() -> None:
 
 
 def test_a_plant_that_is_built_otherwise_is_refused(gearbox: Plant, saved: Saved) -> None:
-    more = doors.load("gearbox_line").machines[0]
+    more = registry.load("gearbox_line").machines[0]
     without = replace(gearbox, machines=(replace(more, failures=()), *gearbox.machines[1:]))
     with pytest.raises(ModelError, match="numbers may be others"):
         Simulation.resumed(without, saved, until_us=2 * HOUR_US)
@@ -228,7 +228,7 @@ def test_who_joins_and_is_never_called_changes_nothing_but_numbers(plant: Plant,
 
 
 def test_who_joins_before_the_first_event_has_been_there_from_the_beginning() -> None:
-    before = doors.load("gearbox_line")
+    before = registry.load("gearbox_line")
     after = Variant("gearbox_line", None, ("agv.count+2", "crews.fitters.count+1")).load()
     run = Simulation(before, until_us=HOUR_US, engine="calendar", savable=True)
     fork = run.fork(after, until_us=HOUR_US)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.analysis import kpis
 from factory_sim.plant.describe import describe
 from factory_sim.sim.run import Simulation
@@ -30,7 +30,7 @@ sources: {parts: {interarrival: saturated}}
 def test_a_batch_that_left_in_part_before_the_window_is_timed_as_a_whole(tmp_path: Path, minutes: int) -> None:
     file = tmp_path / "furnace_line.yaml"
     file.write_text(LINE, encoding="utf-8")
-    plant = doors.load(file)
+    plant = registry.load(file)
     simulation = Simulation(plant, warm_up_us=minutes * 60_000_000, until_us=7_200_000_000)
     [piece] = simulation.slices(7_200_000_000)
     truth, furnace = simulation.truth(), plant.machines[0].unit

@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from study_lines import BETTER, LINE, request_of
 
-from factory_sim.study.api import Comparison, made
-from factory_sim.study.run import Watcher
+from factory_sim.study.compare.compare_study import Comparison, made
+from factory_sim.study.runner import Watcher
 
 
 @pytest.fixture(scope="session")

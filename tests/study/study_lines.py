@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.records import Arm, Study, Trial
-from factory_sim.study.design import Variant
-from factory_sim.study.run import Request
+from factory_sim.study.arms import Variant
+from factory_sim.study.runner import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

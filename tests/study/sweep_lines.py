@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.study.run import Watcher
-from factory_sim.study.sweep import Answered, Running, made
+from factory_sim.study.runner import Watcher
+from factory_sim.study.sweep.sweep_study import Answered, Running, made
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory_sim.study import ranking, search
-from factory_sim.study.allocation import Limit, Space, Variable
-from factory_sim.study.ranking import Rule
+from factory_sim.study.optimise import ranking, search
+from factory_sim.study.optimise.allocation import Limit, Space, Variable
+from factory_sim.study.optimise.ranking import Rule
 from factory_sim.study.store import StudyError
 
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from study_lines import game, request_of, trial
 
 from factory_sim.analysis.paired import percent
-from factory_sim.study.api import made
-from factory_sim.study.attribute import EXACT, SAMPLED, _walks, attribution, prepare
-from factory_sim.study.pairing import line_rate
-from factory_sim.study.run import Watcher
+from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
+from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.pairing import line_rate
+from factory_sim.study.runner import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import Study
-    from factory_sim.study.api import Comparison
+    from factory_sim.study.compare.compare_study import Comparison
 
 GROUPS = ("a", "b", "c")
 ALL = [frozenset(chosen) for size in range(4) for chosen in combinations(GROUPS, size)]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from factory_sim.study.api import Comparison
+    from factory_sim.study.compare.compare_study import Comparison
     from factory_sim.study.pool import Task
-    from factory_sim.study.trials import Setting
+    from factory_sim.study.trial import Setting
 
 SHORT = ("--replications", "3", "--duration", "30 min", "--warm-up", "10 min", "--workers", "1", "--engine", "simpy")
 

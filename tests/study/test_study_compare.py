@@ -9,17 +9,17 @@ from study_lines import BETTER, LINE, N, arm, request_of, study, trial
 
 from factory_sim.analysis.paired import percent
 from factory_sim.errors import ConfigError
-from factory_sim.study import compare
-from factory_sim.study.api import made
-from factory_sim.study.design import Variant
-from factory_sim.study.pairing import line_rate
-from factory_sim.study.run import Request, Watcher
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare import comparison
+from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.pairing import line_rate
+from factory_sim.study.runner import Request, Watcher
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.api import Comparison
+    from factory_sim.study.compare.compare_study import Comparison
 
 
 def test_the_answer_has_the_keys_that_are_promised(finished: Comparison) -> None:
@@ -36,7 +36,7 @@ def test_the_answer_has_the_keys_that_are_promised(finished: Comparison) -> None
 
 def test_a_change_is_that_of_the_totals() -> None:
     rates = {"base": [100.0, 110.0, 90.0], "after": [130.0, 140.0, 120.0]}
-    found = compare.answer(study(
+    found = comparison.answer(study(
         [arm("base", "base"), arm("after")],
         [trial(name, r, rate) for name, all_rates in rates.items() for r, rate in enumerate(all_rates)],
     ))  # fmt: skip
@@ -48,12 +48,12 @@ def test_a_change_is_that_of_the_totals() -> None:
 
 
 def test_the_line_rate_keeps_its_own_interval_and_those_beside_it_hold_together(finished: Comparison) -> None:
-    study, beside = finished.study, len(compare.BESIDE)
+    study, beside = finished.study, len(comparison.BESIDE)
     for name, confidence in (("line_rate_pct", 0.95), ("wip_pct", 1 - 0.05 / beside), ("good_parts_pct", 0.95)):
         kpi = {"line_rate_pct": "good_parts_per_h"}.get(name, name.removesuffix("_pct"))
         sides = [[study.trials[arm, r].line[kpi] for r in range(N)] for arm in ("line", "better")]
         alone = percent(*sides, confidence)
-        assert finished.answer["change"][name] == compare.as_dict(alone) | {"confidence": pytest.approx(confidence)}
+        assert finished.answer["change"][name] == comparison.as_dict(alone) | {"confidence": pytest.approx(confidence)}
 
 
 def test_line_rates_of_several_scenarios_hold_together() -> None:
@@ -62,9 +62,9 @@ def test_line_rates_of_several_scenarios_hold_together() -> None:
     found = study(arms, [trial(name, r, rate) for name, row in rates.items() for r, rate in enumerate(row)])
     wide = percent(rates["base"], rates["one"], 1 - 0.05 / 2)
     assert line_rate(found, "one") == wide
-    change = compare.answer(found)["scenarios"]["one"]["change"]
+    change = comparison.answer(found)["scenarios"]["one"]["change"]
     assert (change["line_rate_pct"]["low"], change["line_rate_pct"]["high"]) == (wide.low, wide.high)
-    assert change["oee_pct"]["confidence"] == pytest.approx(1 - 0.05 / (2 * len(compare.BESIDE)))
+    assert change["oee_pct"]["confidence"] == pytest.approx(1 - 0.05 / (2 * len(comparison.BESIDE)))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_payback_has_an_upper_end_only_when_the_gain_is_sure(after: list[float],
     trials = [
         [trial(name, r, rate) for r, rate in enumerate(rates)] for name, rates in (("b", [100, 100, 101]), ("a", after))
     ]
-    found = compare.payback(*trials, arm("a", investment=money))
+    found = comparison.payback(*trials, arm("a", investment=money))
     assert found is not None
     assert (found["mean"] is not None, found["high"] is not None) == (mean, bounded)
     if bounded:
@@ -86,7 +86,7 @@ def test_payback_has_an_upper_end_only_when_the_gain_is_sure(after: list[float],
 
 
 def test_without_investment_there_is_no_payback() -> None:
-    assert compare.payback([trial("b", 0, 1)], [trial("a", 0, 2)], arm("a")) is None
+    assert comparison.payback([trial("b", 0, 1)], [trial("a", 0, 2)], arm("a")) is None
 
 
 def test_a_quantity_that_one_side_lacks_has_no_change() -> None:
@@ -95,7 +95,7 @@ def test_a_quantity_that_one_side_lacks_has_no_change() -> None:
         for name in ("base", "after")
         for r in (0, 1)
     ]
-    found = compare.answer(study([arm("base", "base"), arm("after")], trials))
+    found = comparison.answer(study([arm("base", "base"), arm("after")], trials))
     assert found["change"]["cost_per_part_pct"] is None
     assert found["before"]["cost_per_part_pct"]["mean"] is None
 
@@ -123,7 +123,7 @@ def test_one_replication_is_refused(folder: Path) -> None:
 
 
 def test_a_request_names_its_file_by_what_it_compares() -> None:
-    from factory_sim.study.run import default_name  # noqa: PLC0415
+    from factory_sim.study.runner import default_name  # noqa: PLC0415
 
     request = Request(base=Variant("a"))
     names = {default_name(request, [("base", "1"), ("better", digest)]) for digest in ("2", "3")}

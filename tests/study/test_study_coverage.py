@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from factory_sim.study import coverage
-from factory_sim.study.coverage import Two
 from factory_sim.study.pool import Pool
+from factory_sim.validation import coverage
+from factory_sim.validation.coverage import Two
 
 
 @pytest.mark.parametrize("line", [Two(40, 40, 0), Two(30, 50, 2), Two(55, 20, 1)], ids=str)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from factory_sim.plant.reference import filled
-from factory_sim.plant.schema import study_schema
-from factory_sim.plant.tree import read_yaml
-from factory_sim.study.design import Bench
-from factory_sim.study.goals import optimise_file
-from factory_sim.study.plans import sweep_file
+from factory_sim.plant.yaml.json_schema import study_schema
+from factory_sim.plant.yaml.key_tables import filled
+from factory_sim.plant.yaml.tree import read_yaml
+from factory_sim.study.arms import Bench
+from factory_sim.study.optimise.goals import optimise_file
+from factory_sim.study.sweep.plans import sweep_file
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "sweeps.md").read_text(encoding="utf-8")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from factory_sim.cli import main
-from factory_sim.study import hits
-from factory_sim.study.design import Variant
-from factory_sim.study.hits import Line
-from factory_sim.study.ledger import Ledger, LedgerError
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare.why import DETECTORS
 from factory_sim.study.pool import Pool
-from factory_sim.study.why import DETECTORS
+from factory_sim.validation import detectors
+from factory_sim.validation.detectors import Line
+from factory_sim.validation.ledger import Ledger, LedgerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def line(number: int, pick: int, gains: tuple[float, ...] = (1.0, 5.0, 4.1)) -> 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"BASELINE_RUNS": 2, "WARM_UP_S": 600.0, "DURATION_S": 3600.0, "ROUND": 4, "MOST_PAIRS": 8}
     for name, value in sizes.items():
-        monkeypatch.setattr(hits, name, value)
+        monkeypatch.setattr(detectors, name, value)
 
 
 @pytest.mark.parametrize(("pick", "hit"), [(0, False), (1, True), (2, True), (-1, False)])
@@ -50,18 +50,18 @@ def test_a_hit_earns_nearly_what_the_best_station_earns(pick: int, *, hit: bool)
 
 
 def test_a_summary_counts_hits_and_names_the_lines_that_were_missed() -> None:
-    found = hits.summary([line(0, 1), line(1, 0), line(2, 2), line(3, 1)])
+    found = detectors.summary([line(0, 1), line(1, 0), line(2, 2), line(3, 1)])
     assert found["hit"] == dict.fromkeys(DETECTORS, 0.75)
     assert (found["missed"], found["ok"]) == ([1], False)
-    assert hits.summary([line(n, 1) for n in range(20)])["ok"]
+    assert detectors.summary([line(n, 1) for n in range(20)])["ok"]
 
 
 @pytest.mark.usefixtures("quick")
 def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hits, "drawn", lambda _: SLOW_SECOND)
-    found = hits.judged(1, 0, "simpy")
+    monkeypatch.setattr(detectors, "drawn", lambda _: SLOW_SECOND)
+    found = detectors.judged(1, 0, "simpy")
     assert found.best == 1
     assert found.separated
     assert found.gains_pct[1] == pytest.approx(5, abs=1)
@@ -70,13 +70,13 @@ def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(
 
 
 def test_random_lines_are_lines_as_a_person_writes_them(tmp_path: Path) -> None:
-    texts = {hits.drawn(np.random.default_rng([1, number])) for number in range(20)}
+    texts = {detectors.drawn(np.random.default_rng([1, number])) for number in range(20)}
     assert len(texts) == 20
     for text in texts:
         file = tmp_path / "line.yaml"
         file.write_text(text, encoding="utf-8")
         plant = Variant(str(file)).load()
-        assert len(plant.operations) == hits.STATIONS
+        assert len(plant.operations) == detectors.STATIONS
         assert all(1 <= each.inputs[0].capacity <= 10 for each in plant.operations)
         assert any(machine.failures for machine in plant.machines)
 
@@ -88,20 +88,20 @@ def test_finished_lines_are_not_made_again(tmp_path: Path, monkeypatch: pytest.M
         made.append(number)
         return line(number, 1)
 
-    monkeypatch.setattr(hits, "judged", judged)
+    monkeypatch.setattr(detectors, "judged", judged)
     file, told = tmp_path / "kept.jsonl", list[int]()
-    with Ledger(file, hits.head(1)) as kept:
+    with Ledger(file, detectors.head(1)) as kept:
         for number in (0, 2):
             kept.add(asdict(line(number, 0)))
     with file.open("a", encoding="utf-8") as torn:
         torn.write('{"number": 1, "gai')
-    with Ledger(file, hits.head(1)) as kept:
-        found = hits.measure(4, 1, Pool(1), kept, told.append)
+    with Ledger(file, detectors.head(1)) as kept:
+        found = detectors.measure(4, 1, Pool(1), kept, told.append)
     assert made == [1, 3]
     assert told == [2, 3, 4]
     assert [each.hit("arrow") for each in found] == [False, True, False, True]
     with pytest.raises(LedgerError, match="something else"):
-        Ledger(file, hits.head(2))
+        Ledger(file, detectors.head(2))
     assert len(file.read_text(encoding="utf-8").splitlines()) == 5
 
 
@@ -110,7 +110,7 @@ def test_the_command_prints_every_method_and_fails_below_the_promise(
     pick: int, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(hits, "judged", lambda _seed, number, _engine: line(number, pick))
+    monkeypatch.setattr(detectors, "judged", lambda _seed, number, _engine: line(number, pick))
     monkeypatch.setattr("factory_sim.sim.engines.compile_now", lambda: None)
     assert main(["selftest", "why", "--lines", "3", "--workers", "1", "--json", "why.json"]) == code
     out = capsys.readouterr().out

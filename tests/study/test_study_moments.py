@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import factory_sim as fs
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.cli import main
-from factory_sim.cli.moments import Course
+from factory_sim.cli.snapshot_options import Course
 from factory_sim.errors import TrialError
 from factory_sim.sim.run import Simulation
-from factory_sim.study.moments import MomentError, is_moment, read
 from factory_sim.study.pool import Pool, Task
+from factory_sim.study.snapshot_files import MomentError, is_moment, read
 from factory_sim.study.store import StudyError
-from factory_sim.study.trials import Detail, Setting
+from factory_sim.study.trial import Detail, Setting
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(
 
 def test_a_trial_from_a_moment_is_not_one_that_run_could_make_again(line: tuple[str, str]) -> None:
     setting = Setting(1, 3600.0, 600.0, 60.0, moment="nowhere.npz", moment_sha="0")
-    task = Task("line", line[0], doors.load(line[0]), 0, Detail.FULL)
+    task = Task("line", line[0], registry.load(line[0]), 0, Detail.FULL)
     with Pool(1) as pool, pytest.raises(TrialError, match=r"nowhere.*\n  Reproduce: the same command"):
         list(pool.run([task], setting))
 
@@ -141,7 +141,7 @@ def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(
 ) -> None:
     plant, _ = line
     lost = tmp_path / "taken_away" / "now.npz"
-    running = Course(doors.load(plant), plant, (1, 0, 0.0), "calendar", lost)
+    running = Course(registry.load(plant), plant, (1, 0, 0.0), "calendar", lost)
     run = Simulation(running.plant, until_us=3_600_000_000, engine="calendar", savable=True)
     run.advance(60_000_000)
     running.keep(run)

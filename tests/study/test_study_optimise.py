@@ -16,12 +16,12 @@ import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
-from factory_sim.study.optimise import made, saved
-from factory_sim.study.run import Watcher
+from factory_sim.study.optimise.optimise_study import made, saved
+from factory_sim.study.runner import Watcher
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep import Answered, Running
-from factory_sim.views.optimise_text import guarantee, optimise_lines
-from factory_sim.views.points import optimise_html
+from factory_sim.study.sweep.sweep_study import Answered, Running
+from factory_sim.views.html.points_page import optimise_html
+from factory_sim.views.text.optimise_text import guarantee, optimise_lines
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "exact"))
 from derivations import Tandem

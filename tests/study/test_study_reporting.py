@@ -12,16 +12,17 @@ from study_lines import arm
 
 from factory_sim.cli import main
 from factory_sim.plant.states import State
-from factory_sim.study import pairing, pictures, store
-from factory_sim.study.reporting import _titled, _welch, report_data
-from factory_sim.views import palette
-from factory_sim.views.report import html
+from factory_sim.study import store, trial_details
+from factory_sim.study.compare import pairing
+from factory_sim.study.compare.report_content import _titled, _welch, report_data
+from factory_sim.views.html import palette
+from factory_sim.views.html.report_page import html
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.api import Comparison
-    from factory_sim.views.report_data import ReportData
+    from factory_sim.study.compare.compare_study import Comparison
+    from factory_sim.views.html.report_data import ReportData
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_an_operation_is_called_by_its_name_once() -> None:
 def test_a_strip_that_is_damaged_is_refused() -> None:
     for kept in ({}, {"codes": "no base64!"}, {"codes": "AAAA"}, {"codes": None}):
         with pytest.raises(ValueError, match=r"."):
-            pictures.codes(kept)
+            trial_details.codes(kept)
 
 
 def test_report_draws_the_file_without_the_plants(

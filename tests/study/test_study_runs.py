@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from study_lines import N, arm, request_of, study, trial
 
-from factory_sim import doors
+from factory_sim import registry
 from factory_sim.sim import engines
-from factory_sim.study import run, store, warmup, why
-from factory_sim.study.api import Comparison, made
-from factory_sim.study.design import Variant
-from factory_sim.study.run import FIRST, Request, Watcher, _looks
-from factory_sim.study.trials import Detail, Setting
-from factory_sim.study.trials import trial as simulated
+from factory_sim.study import runner, store, warmup
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare import why
+from factory_sim.study.compare.compare_study import Comparison, made
+from factory_sim.study.runner import FIRST, Request, Watcher, _looks
+from factory_sim.study.trial import Detail, Setting
+from factory_sim.study.trial import trial as simulated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +95,7 @@ def test_many_trials_wait_for_the_compiled_engine(
 ) -> None:
     monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
     monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
-    monkeypatch.setattr(run, "MANY", 3)
+    monkeypatch.setattr(runner, "MANY", 3)
 
     class Waiting(Hearing):
         def say(self, text: str) -> None:
@@ -110,7 +111,7 @@ def test_many_trials_wait_for_the_compiled_engine(
 
 
 def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:
-    found = simulated(doors.load(folder / "line.yaml"), SETTING, 0, Detail.FULL, "simpy")
+    found = simulated(registry.load(folder / "line.yaml"), SETTING, 0, Detail.FULL, "simpy")
     assert len(found["out"]) == len(found["wip"]) == 75
     assert sum(found["out"][15:]) == found["line"]["good_parts"]
     assert np.mean(found["wip"][15:]) == pytest.approx(found["line"]["wip"], rel=0.1)
@@ -119,7 +120,7 @@ def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:
 
 def test_a_trial_without_parts_has_no_numbers_instead_of_wrong_ones(folder: Path) -> None:
     short = replace(SETTING, warm_up_s=0.0, duration_s=30.0)
-    found = simulated(doors.load(folder / "line.yaml"), short, 0, Detail.PROBE, "simpy")
+    found = simulated(registry.load(folder / "line.yaml"), short, 0, Detail.PROBE, "simpy")
     assert found["line"]["good_parts"] == 0
     assert found["line"]["cost_per_part"] is None
     assert found["operation"].keys() == {"critical_path_share"}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from factory_sim.study import sampling, sensitivity
-from factory_sim.study.sampling import Factor
+from factory_sim.study.sweep import sampling, sensitivity
+from factory_sim.study.sweep.sampling import Factor
 
 SEED = 3
 

@@ -15,14 +15,15 @@ from study_lines import LINE, N, request_of
 
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
-from factory_sim.study import appended, store, why
-from factory_sim.study.api import Comparison, differing, made, replayed, session_in
-from factory_sim.study.appended import Appended, HeldError
-from factory_sim.study.design import Variant
-from factory_sim.study.ledger import Ledger
+from factory_sim.study import append_log, store
+from factory_sim.study.append_log import Appended, HeldError
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare import why
+from factory_sim.study.compare.compare_study import Comparison, differing, made, replayed, session_in
 from factory_sim.study.pool import Pool
-from factory_sim.study.run import Watcher, begin
+from factory_sim.study.runner import Watcher, begin
 from factory_sim.study.store import StudyError
+from factory_sim.validation.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,14 +304,14 @@ def test_a_study_that_was_killed_before_its_first_line_begins(folder: Path, tmp_
 
 
 def test_who_makes_a_file_leaves_it_to_who_locks_it_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, lock, first = tmp_path / "f.jsonl", appended._lock, []
+    file, lock, first = tmp_path / "f.jsonl", append_log._lock, []
 
     def late(mine: BinaryIO, path: Path) -> None:
-        monkeypatch.setattr(appended, "_lock", lock)
+        monkeypatch.setattr(append_log, "_lock", lock)
         first.append(Appended(path, "theirs"))
         lock(mine, path)
 
-    monkeypatch.setattr(appended, "_lock", late)
+    monkeypatch.setattr(append_log, "_lock", late)
     with pytest.raises(HeldError):
         Appended(file, "mine")
     first[0].add("more")

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 import pytest
 from study_lines import request_of
 
-from factory_sim.study import cluster, store
+from factory_sim.study import dask_pool, store
 from factory_sim.study import pool as pool_module
-from factory_sim.study.api import made
-from factory_sim.study.cluster import hired
+from factory_sim.study.compare.compare_study import made
+from factory_sim.study.dask_pool import hired
 from factory_sim.study.pool import Pool
-from factory_sim.study.run import Watcher, begin, run
+from factory_sim.study.runner import Watcher, begin, run
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.api import Comparison
+    from factory_sim.study.compare.compare_study import Comparison
 
 KILLS = 10
 
@@ -98,7 +98,7 @@ def test_a_dask_cluster_finds_the_digits_of_one_worker(folder: Path, finished: C
 def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "dask.jsonl")
     killed: list[int] = []
-    with hired(2, "simpy", cluster.LOCAL) as pool:
+    with hired(2, "simpy", dask_pool.LOCAL) as pool:
 
         class Killing(Watcher):
             def reached(self, done: int) -> None:
@@ -120,7 +120,7 @@ def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, 
 def test_a_scheduler_that_does_not_answer_is_said_so(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(dask_pool, "_PATIENCE_S", 0.3)
     file = tmp_path / "none.jsonl"
     with pytest.raises(StudyError, match="no Dask scheduler answers"):
         made(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Watcher())
@@ -147,7 +147,7 @@ class Scheduler:
     ],
 )
 def test_workers_that_would_not_find_the_same_digits_are_refused(workers: dict[str, object], said: str) -> None:
-    cluster_of = object.__new__(cluster.Cluster)
+    cluster_of = object.__new__(dask_pool.Cluster)
     cluster_of._client = Scheduler(workers)
     with pytest.raises(StudyError, match=said):
         cluster_of._check("tcp://a:1")
@@ -161,7 +161,7 @@ def test_what_speaks_no_dask_is_no_scheduler() -> None:
         Thread(target=_refuse, args=(server,), daemon=True).start()
         address = "tcp://{}:{}".format(*server.getsockname())
         with pytest.raises(StudyError, match="no Dask scheduler answers"):
-            cluster.Cluster(address, 1)
+            dask_pool.Cluster(address, 1)
 
 
 def _refuse(server: socket.socket) -> None:

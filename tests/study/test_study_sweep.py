@@ -14,10 +14,10 @@ from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
 from factory_sim.study.pages import page_of
-from factory_sim.study.run import Watcher
+from factory_sim.study.runner import Watcher
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep import answer
-from factory_sim.views.sweep_text import sweep_lines
+from factory_sim.study.sweep.sweep_study import answer
+from factory_sim.views.text.sweep_text import sweep_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.study.design import Variant
-from factory_sim.study.trials import Detail, Setting, trial
+from factory_sim.study.arms import Variant
+from factory_sim.study.trial import Detail, Setting, trial
 
 if TYPE_CHECKING:
     from pathlib import Path

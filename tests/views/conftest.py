@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from report_sample import report_sample
 
 if TYPE_CHECKING:
-    from factory_sim.views.report_data import ReportData
+    from factory_sim.views.html.report_data import ReportData
 
 
 @pytest.fixture(scope="session")

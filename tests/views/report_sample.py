@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from factory_sim.views import report_data as page
-from factory_sim.views.palette import ENERGY_CAUSES, MACHINE_STATES
+from factory_sim.views.html import report_data as page
+from factory_sim.views.html.palette import ENERGY_CAUSES, MACHINE_STATES
 
 NASTY = (
     "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 1'> \u2028 \"quoted\" & {{ 7 * 7 }}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factory_sim.views.optimise_text import doubt
-from factory_sim.views.points import optimise_html, sweep_html
-from factory_sim.views.sketch import Dot, scatter
-from factory_sim.views.sweep_text import give_or_take, ranked
+from factory_sim.views.html.points_page import optimise_html, sweep_html
+from factory_sim.views.html.sketch import Dot, scatter
+from factory_sim.views.text.optimise_text import doubt
+from factory_sim.views.text.sweep_text import give_or_take, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

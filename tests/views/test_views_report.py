@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from report_sample import NASTY, NOTHING, around
 
-from factory_sim.views import palette, wording
-from factory_sim.views.report import html
-from factory_sim.views.report_data import Estimate, ReportData, Row
+from factory_sim.views import wording
+from factory_sim.views.html import palette
+from factory_sim.views.html.report_data import Estimate, ReportData, Row
+from factory_sim.views.html.report_page import html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

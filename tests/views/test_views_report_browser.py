@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from report_sample import STEPS
 
-from factory_sim.views.report import html
+from factory_sim.views.html.report_page import html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.views.report_data import ReportData
+    from factory_sim.views.html.report_data import ReportData
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 CHROMIUM = Path("/usr/bin/chromium")

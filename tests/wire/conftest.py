@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from factory_sim.wire.broker import Broker
+from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,10 @@ import pytest
 
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
-from factory_sim.wire import broker as broker_module
-from factory_sim.wire import servers
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker import embedded as broker_module
+from factory_sim.wire.broker import servers
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.mqtt.client import Client
 
 INSTALLED = []
 for one in servers.SERVERS:

@@ -16,13 +16,14 @@ from wire_feeds import ROOT, cells, random_readings, row_set, small_meta, wide_m
 
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
-from factory_sim.wire import address, servers
 from factory_sim.wire import meta as wire_meta
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker import servers
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.loopback import Exchange, Loopback
-from factory_sim.wire.options import PASSWORD_VARIABLE, Options
+from factory_sim.wire.mqtt import broker_url
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,14 +214,14 @@ def test_a_wrong_password_stops_at_once_and_is_never_shown(monkeypatch: pytest.M
 )
 def test_an_url_that_names_no_broker_is_explained(url: str, said: str) -> None:
     with pytest.raises(BrokerError) as refusal:
-        address.parse(url)
+        broker_url.parse(url)
     assert said in str(refusal.value)
     assert "secret" not in str(refusal.value)
 
 
 def test_urls_are_read_in_full() -> None:
-    assert address.parse("mqtts://a%40b:p%2Fw@[::1]") == address.Address(True, "::1", 8883, "a@b", "p/w")  # noqa: FBT003
-    assert address.parse("mqtt://h:5/").shown == "mqtt://h:5"
+    assert broker_url.parse("mqtts://a%40b:p%2Fw@[::1]") == broker_url.Address(True, "::1", 8883, "a@b", "p/w")  # noqa: FBT003
+    assert broker_url.parse("mqtt://h:5/").shown == "mqtt://h:5"
 
 
 def test_the_will_is_published_when_a_client_dies_and_not_when_it_leaves(broker: Broker) -> None:

@@ -13,15 +13,16 @@ import pytest
 
 from factory_sim.errors import BrokerError, PayloadError, StoppedError
 from factory_sim.records import Message
-from factory_sim.selftest.feed.processes import Mortal
-from factory_sim.wire import receipts, topics
-from factory_sim.wire.address import parse
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
-from factory_sim.wire.forwarder import Forwarder
-from factory_sim.wire.journal import Journal
-from factory_sim.wire.options import Options
-from factory_sim.wire.receipts import MAX_MARKS, Receipts
+from factory_sim.validation.feed.processes import Mortal
+from factory_sim.wire import topics
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.delivery import acknowledgements
+from factory_sim.wire.delivery.acknowledgements import MAX_MARKS, Receipts
+from factory_sim.wire.delivery.forwarder import Forwarder
+from factory_sim.wire.delivery.journal import Journal
+from factory_sim.wire.mqtt.broker_url import parse
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,7 +289,7 @@ def test_nobody_is_asked_while_the_broker_is_away(tmp_path: Path) -> None:
 
 
 def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> None:
-    sent = [m for k in range(30) for m in (*call(k), receipts.mark(ROOT, "r", k, 0, call(k)))]
+    sent = [m for k in range(30) for m in (*call(k), acknowledgements.mark(ROOT, "r", k, 0, call(k)))]
     rng = random.Random(4)
     for _ in range(20):
         order = [*sent, *rng.sample(sent, 200)]
@@ -302,7 +303,7 @@ def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> No
 def test_one_missing_message_holds_back_its_block_and_all_later_ones() -> None:
     account = Receipts(ROOT, "x")
     for k in range(10):
-        for i, message in enumerate((*call(k), receipts.mark(ROOT, "r", k, 0, call(k)))):
+        for i, message in enumerate((*call(k), acknowledgements.mark(ROOT, "r", k, 0, call(k)))):
             if (k, i) != (4, 3):
                 account.take(message)
     assert account.blocks == 4
@@ -312,7 +313,7 @@ def test_one_missing_message_holds_back_its_block_and_all_later_ones() -> None:
 
 def test_a_late_consumer_is_not_asked_for_what_was_forgotten() -> None:
     account = Receipts(ROOT, "x")
-    for message in (*call(7), receipts.mark(ROOT, "r", 7, 7, call(7))):
+    for message in (*call(7), acknowledgements.mark(ROOT, "r", 7, 7, call(7))):
         account.take(message)
     assert account.blocks == 8
 
@@ -333,22 +334,22 @@ def test_a_late_consumer_is_not_asked_for_what_was_forgotten() -> None:
 def test_a_damaged_mark_is_refused_and_changes_nothing(payload: bytes) -> None:
     account = Receipts(ROOT, "x")
     with pytest.raises(PayloadError):
-        account.take(Message(receipts.mark_topic(ROOT), payload))
+        account.take(Message(acknowledgements.mark_topic(ROOT), payload))
     assert (account.run_id, account.blocks) == ("", 0)
 
 
 def test_marks_that_never_end_take_bounded_memory() -> None:
     account = Receipts(ROOT, "x")
     for k in range(MAX_MARKS + 500):
-        account.take(receipts.mark(ROOT, "r", k + 1, 0, call(0, 1)))
+        account.take(acknowledgements.mark(ROOT, "r", k + 1, 0, call(0, 1)))
     assert len(account._marks) <= MAX_MARKS
 
 
 def test_an_acknowledgement_names_the_highest_mark_of_the_latest_turn() -> None:
     account = Receipts(ROOT, "x")
     for turn, number in ((0, 0), (0, 3), (0, 1), (1, 2)):
-        account.take(receipts.mark(ROOT, "r", number, 0, call(number), turn))
-        ack = receipts.read_ack(account.acknowledgement())
+        account.take(acknowledgements.mark(ROOT, "r", number, 0, call(number), turn))
+        ack = acknowledgements.read_ack(account.acknowledgement())
         assert (ack.run_id, ack.turn) == ("r", turn)
         assert ack.block == {(0, 0): 0, (0, 3): 3, (0, 1): 3, (1, 2): 2}[turn, number]
 
@@ -359,13 +360,13 @@ def test_a_consumer_owes_until_the_mark_of_the_last_block_has_come() -> None:
     for message in call(0):
         account.take(message)
     assert account.owing
-    account.take(receipts.mark(ROOT, "r", 0, 0, call(0)))
+    account.take(acknowledgements.mark(ROOT, "r", 0, 0, call(0)))
     assert not account.owing
 
 
 def test_a_block_that_comes_again_is_not_owed() -> None:
     account = Receipts(ROOT, "x")
-    for message in (*call(0), receipts.mark(ROOT, "r", 0, 0, call(0))) * 2:
+    for message in (*call(0), acknowledgements.mark(ROOT, "r", 0, 0, call(0))) * 2:
         account.take(message)
     assert account.blocks == 1
     assert not account.owing

@@ -13,8 +13,8 @@ import pytest
 
 from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.records import Message
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def mute(greeting: bytes) -> Iterator[str]:
 
 
 def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.client._GOODBYE_S", 0.1)
+    monkeypatch.setattr("factory_sim.wire.mqtt.client._GOODBYE_S", 0.1)
     stop = Event()
     with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", window=10, is_stopped=stop.is_set) as client:
         threading.Timer(0.3, stop.set).start()
@@ -53,7 +53,7 @@ def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(mon
 
 
 def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.client.SILENCE_S", 0.2)
+    monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.2)
     with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", patience_s=0.5, connect_timeout_s=0.2) as client:
         client.publish(DATA[:1])
         with pytest.raises(BrokerError, match=r"not healed within 0\.5 s: (closed|nothing listens|cannot be reached)"):
@@ -61,7 +61,7 @@ def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.Mon
 
 
 def test_silence_counts_from_what_is_to_be_answered(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.client.SILENCE_S", 0.5)
+    monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.5)
     with Client(broker.url) as client:
         list(client.messages(1.2))  # nobody has anything to say
         client.publish(DATA)

@@ -13,7 +13,7 @@ import pytest
 
 from factory_sim.errors import ConfigError
 from factory_sim.records import Message
-from factory_sim.wire.journal import BLOCK_MESSAGES, Journal
+from factory_sim.wire.delivery.journal import BLOCK_MESSAGES, Journal
 
 FULL = Path("/dev/full")
 

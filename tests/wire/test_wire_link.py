@@ -14,7 +14,7 @@ from wire_feeds import EPOCH_NS, ROOT, random_readings, small_meta
 from factory_sim.plant.spec import LinkProfile
 from factory_sim.records import Message
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.link import LOST, Link, arrivals_us, checksums
+from factory_sim.wire.network import LOST, Link, arrivals_us, checksums
 
 S = 1_000_000
 BAD = LinkProfile("bad", 0.5, 0.4, 0.1, 60.0, 5.0)

@@ -15,14 +15,14 @@ from wire_feeds import ROOT, cells, random_readings, row_set, small_meta
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire import meta as description
-from factory_sim.wire.client import Client
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.packets import COLUMNS, JSON
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.packets import COLUMNS, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.wire.broker import Broker
+    from factory_sim.wire.broker.embedded import Broker
 
 META = small_meta()
 pytestmark = pytest.mark.skipif(not all(TOOLS.values()), reason="mosquitto, its clients and openssl")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory_sim.records import Message
-from factory_sim.wire import packets
-from factory_sim.wire.packets import Frames, Writer, acknowledgement, read_acknowledgement, read_publish
+from factory_sim.wire.mqtt import packets
+from factory_sim.wire.mqtt.packets import Frames, Writer, acknowledgement, read_acknowledgement, read_publish
 
 JSON = b"application/json".hex()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -11,7 +11,7 @@ from wire_feeds import EPOCH_NS, ROOT, random_readings, small_meta
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings
-from factory_sim.selftest.feed.fuzz import mutated, resealed
+from factory_sim.validation.feed.fuzz import mutated, resealed
 from factory_sim.wire import meta as wire_meta
 from factory_sim.wire.formats import FORMATS, bulk
 

@@ -13,10 +13,10 @@ from wire_brokers import TOOLS, Authority, mosquitto
 
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
-from factory_sim.wire.options import PASSWORD_VARIABLE, Options
-from factory_sim.wire.tls import context
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, Options
+from factory_sim.wire.mqtt.tls import context
 
 needs_mosquitto = pytest.mark.skipif(not TOOLS["mosquitto"], reason="mosquitto")
 needs_openssl = pytest.mark.skipif(not TOOLS["openssl"], reason="certificates are made with openssl")
@@ -126,7 +126,7 @@ def test_what_is_wrong_with_our_own_certificate_is_said_every_time(tmp_path: Pat
     lines += ["require_certificate true", "allow_anonymous true"]
     with mosquitto(tmp_path, *lines) as port, pytest.MonkeyPatch.context() as patch:
         if tls == "tlsv1.2":
-            patch.setattr("factory_sim.wire.connection.context", older)
+            patch.setattr("factory_sim.wire.mqtt.connection.context", older)
         url, trust = f"mqtts://127.0.0.1:{port}", {"ca_file": ca.file}
         for version in ("3.1.1", "5"):
             Client(url, **trust, **mine, mqtt=version).close()

@@ -17,13 +17,13 @@ from sparkplug_statements import EDGE, HOST, bd_seq, broken, connect_of, payload
 from sparkplug_tap import Disconnect, Packet, Publish, Subscribe, Tap, payload_of
 from wire_feeds import random_readings, small_meta
 
-from factory_sim.live.answers import Answers
 from factory_sim.live.listen import Listener, listen
+from factory_sim.live.replies import Answers
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire import meta as description
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import sparkplug
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.sparkplug import node as edge_node
 from factory_sim.wire.sparkplug.namespace import SPEED, group_id
 from factory_sim.wire.sparkplug.sessions import EdgeSessions

@@ -11,7 +11,7 @@ from wire_feeds import ROOT, SECOND_US, random_samples, small_meta
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire.formats import sparkplug
-from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.host import PATIENCE_MS, REORDER_MS, Host
 from factory_sim.wire.sparkplug.namespace import group_id, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode
@@ -47,8 +47,8 @@ def is_request(messages: list[Message]) -> bool:
     if not messages:
         return False
     (message,) = messages
-    (metric,) = parse.payload(message.payload, needs_seq=False).metrics
-    named = parse.named(metric)
+    (metric,) = payload_reader.payload(message.payload, needs_seq=False).metrics
+    named = payload_reader.named(metric)
     assert (message.topic, message.qos, message.retain) == (MILLING.topic("NCMD"), 0, False)
     return named.name == "Node Control/Rebirth" and named.value is True
 
@@ -91,8 +91,8 @@ def test_data_of_a_device_without_a_birth_ask_for_one() -> None:
 
 def test_an_alias_that_no_birth_named_asks_for_one() -> None:
     _, births = edge()
-    body = fields.by_alias(9_999, fields.Type.FLOAT, 1.0, NOW)
-    message = Message(MILLING.topic("DDATA", DEVICE), fields.payload(body, NOW, len(births)))
+    body = payload_writer.by_alias(9_999, payload_writer.Type.FLOAT, 1.0, NOW)
+    message = Message(MILLING.topic("DDATA", DEVICE), payload_writer.payload(body, NOW, len(births)))
     assert is_request(host(*births).heard(message, NOW))
 
 
@@ -174,7 +174,7 @@ def test_a_node_s_death_takes_its_devices_offline_and_an_old_death_does_not() ->
 def test_a_device_s_death_takes_it_offline_at_its_own_time() -> None:
     _, births = edge()
     found = host(*births)
-    found.heard(Message(MILLING.topic("DDEATH", DEVICE), fields.payload(b"", NOW - 5, len(births))), NOW)
+    found.heard(Message(MILLING.topic("DDEATH", DEVICE), payload_writer.payload(b"", NOW - 5, len(births))), NOW)
     device = found.nodes[MILLING.id].devices[DEVICE.id]
     assert (device.online, device.since_ms) == (False, NOW - 5)
 

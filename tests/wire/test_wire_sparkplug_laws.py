@@ -12,12 +12,12 @@ from wire_feeds import ROOT, SECOND_US, random_samples, small_meta
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire.formats import sparkplug
-from factory_sim.wire.sparkplug import fields
 from factory_sim.wire.sparkplug import host as host_module
-from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.sparkplug import payload_writer
 from factory_sim.wire.sparkplug.host import PATIENCE_MS, REORDER_MS, Host
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, Device, group_id, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, EdgeNode
+from factory_sim.wire.sparkplug.payload_writer import Metric, Type
 
 META, GROUP = small_meta(), group_id(ROOT)
 NODE = next(n for n in nodes(META, ROOT) if n.id == "housing_machining")
@@ -117,17 +117,17 @@ class Line(RuleBasedStateMachine):
     @rule(name=st.integers(0, 5_000), size=st.integers(0, 40), device=st.booleans())
     def a_stranger_is_born(self, name: int, size: int, *, device: bool) -> None:
         metrics = (Metric(BD_SEQ, Type.INT64, 0), *(Metric(f"m{k}", Type.INT64, k, k) for k in range(size)))
-        body = b"".join(fields.metric(m, self.now) for m in metrics)
-        self.hear(Message(f"spBv1.0/{GROUP}/NBIRTH/x{name}", fields.payload(body, self.now, 0)))
+        body = b"".join(payload_writer.metric(m, self.now) for m in metrics)
+        self.hear(Message(f"spBv1.0/{GROUP}/NBIRTH/x{name}", payload_writer.payload(body, self.now, 0)))
         if device:
-            self.hear(Message(f"spBv1.0/{GROUP}/DBIRTH/x{name}/d{size}", fields.payload(body, self.now, 1)))
+            self.hear(Message(f"spBv1.0/{GROUP}/DBIRTH/x{name}/d{size}", payload_writer.payload(body, self.now, 1)))
 
     @rule(alias=st.integers(10_000, 2**63), device=st.sampled_from(NODE.devices), seq=st.integers(0, 255))
     def an_unknown_alias(self, alias: int, device: Device, seq: int) -> None:
         node = self.host.nodes.get(NODE.id)
         before = node and (node.expected, dict(node.early))
-        body = fields.by_alias(alias, Type.FLOAT, 1.0, self.now)
-        self.hear(Message(NODE.topic("DDATA", device), fields.payload(body, self.now, seq)))
+        body = payload_writer.by_alias(alias, Type.FLOAT, 1.0, self.now)
+        self.hear(Message(NODE.topic("DDATA", device), payload_writer.payload(body, self.now, seq)))
         assert not node or (node.expected, node.early) == before  # not taken for one of the feed's
 
     @rule(kind=st.sampled_from(["NBIRTH", "NDEATH", "NDATA"]), payload=st.binary(max_size=40))

@@ -15,10 +15,10 @@ from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats import sparkplug
-from factory_sim.wire.sparkplug import fields, parse
-from factory_sim.wire.sparkplug.fields import Metric, Type, Value
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, Device, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, STATISTICS_MS, EdgeNode, historical
+from factory_sim.wire.sparkplug.payload_writer import Metric, Type, Value
 
 META = small_meta()
 NODES = {node.id: node for node in nodes(META, ROOT)}
@@ -43,7 +43,7 @@ def born(**options: object) -> EdgeNode:
 
 
 def command(topic: str, *metrics: Metric) -> Message:
-    return Message(topic, fields.payload(b"".join(fields.metric(m, NOW) for m in metrics), NOW), qos=0)
+    return Message(topic, payload_writer.payload(b"".join(payload_writer.metric(m, NOW) for m in metrics), NOW), qos=0)
 
 
 def rebirth() -> Message:
@@ -59,7 +59,7 @@ def kinds(messages: list[Message]) -> list[str]:
 
 
 def metrics(message: Message) -> list[Metric]:
-    return [parse.named(m) for m in parse.payload(message.payload, needs_seq=False).metrics]
+    return [payload_reader.named(m) for m in payload_reader.payload(message.payload, needs_seq=False).metrics]
 
 
 def ddata() -> list[Message]:
@@ -86,7 +86,7 @@ def test_the_will_is_the_death_with_the_births_number_at_qos_1_not_retained() ->
     birth = node.opened(NOW)[0]
     assert (will.topic, will.qos, will.retain) == (MILLING.topic("NDEATH"), 1, False)
     assert [(m.name, m.value) for m in metrics(will)] == [("bdSeq", 0)]
-    assert not parse.payload(will.payload, needs_seq=False).HasField("seq")
+    assert not payload_reader.payload(will.payload, needs_seq=False).HasField("seq")
     assert metrics(birth)[0] == Metric("bdSeq", Type.INT64, 0, -1, (), NOW)
 
 
@@ -109,7 +109,7 @@ def test_births_come_first_the_node_before_its_devices_at_qos_0_not_retained_wit
     topics_of = [f"{start}/DBIRTH/housing_machining/{d.id}" for d in MILLING.devices]
     assert [m.topic for m in births] == [f"{start}/NBIRTH/housing_machining", *topics_of]
     assert all((m.qos, m.retain) == (0, False) for m in births)
-    payloads = [parse.payload(m.payload) for m in births]
+    payloads = [payload_reader.payload(m.payload) for m in births]
     assert [p.seq for p in payloads] == list(range(len(births)))
     assert all(p.timestamp == NOW for p in payloads)
 
@@ -146,7 +146,7 @@ def test_data_carry_aliases_and_times_but_no_names_and_no_types() -> None:
     for message in ddata():
         sent = node.data(message, NOW)
         assert (sent.qos, sent.retain) == (0, False)
-        payload = parse.payload(sent.payload)
+        payload = payload_reader.payload(sent.payload)
         assert payload.timestamp == NOW
         for m in payload.metrics:
             assert m.HasField("alias")
@@ -158,7 +158,7 @@ def test_data_carry_aliases_and_times_but_no_names_and_no_types() -> None:
 def test_values_of_one_metric_stand_in_order_of_time() -> None:
     for message in ddata():
         times: dict[int, int] = {}
-        for m in parse.payload(message.payload).metrics:
+        for m in payload_reader.payload(message.payload).metrics:
             assert m.timestamp >= times.get(m.alias, 0)
             times[m.alias] = m.timestamp
 
@@ -166,11 +166,11 @@ def test_values_of_one_metric_stand_in_order_of_time() -> None:
 def test_seq_counts_every_message_and_wraps_at_255() -> None:
     node = edge()
     node.will(NOW)
-    found = [parse.payload(m.payload).seq for m in node.opened(NOW)]
+    found = [payload_reader.payload(m.payload).seq for m in node.opened(NOW)]
     messages = ddata()
     for k in range(600):
         sent = node.statistics(NOW) if k % 7 == 0 else node.data(messages[k % len(messages)], NOW)
-        found.append(parse.payload(sent.payload).seq)
+        found.append(payload_reader.payload(sent.payload).seq)
     assert found == [k % 256 for k in range(len(found))]
 
 
@@ -194,7 +194,7 @@ def test_a_rebirth_is_the_whole_birth_with_the_same_bd_seq_and_seq_from_0() -> N
     again = node.heard(rebirth(), NOW + DEBOUNCE_MS).messages
     assert kinds(again) == kinds(first)
     assert metrics(again[0])[0].value == 7
-    assert [parse.payload(m.payload).seq for m in again] == list(range(len(again)))
+    assert [payload_reader.payload(m.payload).seq for m in again] == list(range(len(again)))
 
 
 def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> None:
@@ -212,7 +212,7 @@ def test_a_request_without_a_timestamp_is_heard_as_well() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
-    body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), NOW)
+    body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), NOW)
     assert kinds(node.heard(Message(MILLING.topic("NCMD"), body), NOW + DEBOUNCE_MS).messages)[0] == "NBIRTH"
 
 
@@ -236,7 +236,7 @@ def test_a_node_tells_from_time_to_time_how_much_it_has_sent() -> None:
     for message in ddata():
         node.data(message, NOW)
     (told,) = node.due(NOW + STATISTICS_MS)
-    (metric,) = parse.payload(told.payload).metrics
+    (metric,) = payload_reader.payload(told.payload).metrics
     alias = next(m.alias for m in MILLING.metrics if m.name == "Feed/Messages")
     assert (told.topic, metric.alias, metric.long_value) == (MILLING.topic("NDATA"), alias, len(ddata()))
     node.data(ddata()[0], NOW)
@@ -302,7 +302,7 @@ def test_a_deliberate_end_is_the_devices_deaths_and_then_the_node_s_with_the_bir
     *devices, death = node.closing(NOW)
     assert [m.topic for m in devices] == [MILLING.topic("DDEATH", d) for d in MILLING.devices]
     assert all((m.qos, m.retain) == (0, False) for m in devices)
-    payloads = [parse.payload(m.payload) for m in devices]
+    payloads = [payload_reader.payload(m.payload) for m in devices]
     assert [p.seq for p in payloads] == [len(births) + k for k in range(len(devices))]
     assert all((p.timestamp, len(p.metrics)) == (NOW, 0) for p in payloads)
     assert kinds([death]) == ["NDEATH"]
@@ -316,8 +316,8 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
     topic = MILLING.topic("DCMD", device)
     named = node.heard(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
     assert [(o.unit, o.name, o.value) for o in named.orders] == [(1, SPEED, 0.5)]
-    body = fields.by_alias(speed.alias, Type.DOUBLE, 2.0, NOW)
-    aliased = node.heard(Message(topic, fields.payload(body, NOW)), NOW)
+    body = payload_writer.by_alias(speed.alias, Type.DOUBLE, 2.0, NOW)
+    aliased = node.heard(Message(topic, payload_writer.payload(body, NOW)), NOW)
     assert [(o.name, o.value) for o in aliased.orders] == [(SPEED, 2.0)]
 
 
@@ -337,7 +337,7 @@ def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> Non
     assert node.due(NOW + 2 * DEBOUNCE_MS) == []
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xff", b"{}", fields.payload(b"\x12\x7f", NOW)])
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"{}", payload_writer.payload(b"\x12\x7f", NOW)])
 def test_a_damaged_command_is_refused(payload: bytes) -> None:
     for topic in (MILLING.topic("NCMD"), MILLING.topic("DCMD", MILLING.devices[0])):
         with pytest.raises(PayloadError):
@@ -354,7 +354,7 @@ def test_history_says_that_it_is_history_and_nothing_else_changes() -> None:
     decoder = sparkplug.Decoder(META, ROOT)
     for message in ddata():
         old = historical(message)
-        assert all(m.is_historical for m in parse.payload(old.payload).metrics)
+        assert all(m.is_historical for m in payload_reader.payload(old.payload).metrics)
         assert cells([decoder.feed(old)]) == cells([decoder.feed(message)])
         assert row_set([decoder.feed(old)]) == row_set([decoder.feed(message)])
 
@@ -376,7 +376,7 @@ def test_the_page_in_docs_shows_a_message_as_it_is_sent() -> None:
     node = edge()
     node.will(NOW)
     sent = [node.opened(NOW)[-1]]
-    while parse.payload(sent[-1].payload).seq != 4:
+    while payload_reader.payload(sent[-1].payload).seq != 4:
         sent.append(node.data(made, NOW))
     shown = PAGE.read_text(encoding="utf-8").partition(f"{sent[-1].topic}\n")[2].partition("\n")[0]
     assert shown == sent[-1].payload.hex(" ", -4)
@@ -418,14 +418,14 @@ def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> Non
     for message in (first, second):
         with pytest.raises(PayloadError, match="the same command again"):
             node.heard(message, NOW)
-    timeless = Message(topic, fields.metric(Metric(SPEED, Type.DOUBLE, 2.0), NOW))
+    timeless = Message(topic, payload_writer.metric(Metric(SPEED, Type.DOUBLE, 2.0), NOW))
     assert [len(node.heard(timeless, NOW).orders) for _ in range(2)] == [1, 1]
 
 
 def test_what_has_been_written_is_told() -> None:
     node, device = born(), MILLING.devices[0]
     told = node.changed(device, {STOP: True, START: False}, NOW)
-    found = {m.alias: m.boolean_value for m in parse.payload(told.payload).metrics}
+    found = {m.alias: m.boolean_value for m in payload_reader.payload(told.payload).metrics}
     aliases = {m.name: m.alias for m in device.metrics}
     assert found == {aliases[STOP]: True, aliases[START]: False}
 

@@ -16,16 +16,16 @@ from wire_feeds import ROOT, SECOND_US, cells, random_readings, row_set, small_m
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import meta as description
-from factory_sim.wire.broker import Broker
-from factory_sim.wire.client import Client
+from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import sparkplug
-from factory_sim.wire.sparkplug import fields, parse
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug import sessions as edge_sessions
-from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.sparkplug.birth_numbers import Numbers
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, group_id, nodes
 from factory_sim.wire.sparkplug.node import Order
-from factory_sim.wire.sparkplug.numbers import Numbers
+from factory_sim.wire.sparkplug.payload_writer import Metric, Type
 from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
 if TYPE_CHECKING:
@@ -117,17 +117,17 @@ def test_a_rebirth_brings_the_present_values_and_the_history(any_broker: Broker)
         sessions.publish([description.message(META, ROOT)])
         sessions.publish(sparkplug.Encoder(META, ROOT).data(readings))
         until(client, lambda found: len(of("DDATA", found)) > 8)
-        body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms())
-        client.publish([Message(MILLING.topic("NCMD"), fields.payload(body, now_ms()), qos=0)])
+        body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms())
+        client.publish([Message(MILLING.topic("NCMD"), payload_writer.payload(body, now_ms()), qos=0)])
         found = until(client, lambda got: bool(of("NBIRTH", got)) and len(of("DDATA", got)) > 1, sessions.serve)
     birth = next(m for m in of("DBIRTH", found) if m.topic.endswith("M_1_a"))
-    values = {m.name: m.value for m in map(parse.named, parse.payload(birth.payload).metrics)}
+    values = {m.name: m.value for m in map(payload_reader.named, payload_reader.payload(birth.payload).metrics)}
     block = next(s for s in readings.samples if s.period_us == SECOND_US)
     power = block.raw[-1, block.sensor.tolist().index(0)] * 0.01
     assert values["spindle_power"] == pytest.approx(power, rel=1e-6)
     rows = readings.rows
     assert values["seq"] == rows.seq[rows.unit == 1].max()
-    assert all(m.is_historical for d in of("DDATA", found) for m in parse.payload(d.payload).metrics)
+    assert all(m.is_historical for d in of("DDATA", found) for m in payload_reader.payload(d.payload).metrics)
 
 
 def test_a_killed_broker_loses_nothing_that_a_host_can_hear_again() -> None:
@@ -151,7 +151,7 @@ def test_a_killed_broker_loses_nothing_that_a_host_can_hear_again() -> None:
                     client, lambda got: len(cells([decoder.feed(m) for m in of("DDATA", got)])) == whole, sessions.serve
                 )
     assert cells([decoder.feed(m) for m in of("DDATA", found)]) == cells(pieces)
-    numbers = {parse.named(parse.payload(m.payload).metrics[0]).value for m in of("NBIRTH", found)}
+    numbers = {payload_reader.named(payload_reader.payload(m.payload).metrics[0]).value for m in of("NBIRTH", found)}
     assert numbers
     assert min(numbers) > 0  # a new connection, a new bdSeq
 
@@ -193,10 +193,10 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         device = MILLING.devices[0]
         born = MILLING.topic("DBIRTH", device)  # before it nobody may know the device, nor does the node listen
         until(client, lambda got: born in {m.topic for m in got}, sessions.serve)
-        body = fields.metric(Metric(SPEED, Type.DOUBLE, 0.5), now_ms())
+        body = payload_writer.metric(Metric(SPEED, Type.DOUBLE, 0.5), now_ms())
         topic = MILLING.topic("DCMD", device)
         damaged = Message(topic, b"\xff\xff", qos=0)
-        client.publish([damaged, Message(topic, fields.payload(body, now_ms()), qos=0)])
+        client.publish([damaged, Message(topic, payload_writer.payload(body, now_ms()), qos=0)])
         orders = []
         end = time.monotonic() + 30
         while not orders and time.monotonic() < end:
@@ -205,7 +205,7 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         assert (sessions.refused.count, sessions.refused.news()[:19]) == (1, "1 command refused: ")
         sessions.applied(orders[0])
         (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
-        (metric,) = parse.payload(told.payload).metrics
+        (metric,) = payload_reader.payload(told.payload).metrics
         assert metric.double_value == 0.5
         for name in (STOP, START):
             sessions.applied(Order(1, name, value=True))
@@ -235,7 +235,7 @@ def test_what_happens_while_the_broker_is_away_is_held_without_waiting_and_told_
         )
     host = Host("h", GROUP)
     assert [host.heard(m, now_ms()) for m in found] == [[]] * len(found)
-    assert all(m.is_historical for d in of("DDATA", found) for m in parse.payload(d.payload).metrics)
+    assert all(m.is_historical for d in of("DDATA", found) for m in payload_reader.payload(d.payload).metrics)
 
 
 def test_what_is_held_has_a_limit_at_which_the_feed_ends_instead_of_losing_anything(

@@ -15,7 +15,7 @@ import pytest
 from wire_feeds import ROOT, random_readings, small_meta
 
 from factory_sim.wire.formats import sparkplug
-from factory_sim.wire.sparkplug import parse
+from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.sparkplug.namespace import nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, historical
 
@@ -61,7 +61,7 @@ def test_npm_sparkplug_payload_reads_every_message_as_we_do() -> None:
     found = run(["node", str(HERE / "third_party.cjs")], [m.payload.hex() for m in messages])
     assert len(found) == len(messages)
     for message, theirs in zip(messages, found, strict=True):
-        ours = parse.payload(message.payload, needs_seq=False)
+        ours = payload_reader.payload(message.payload, needs_seq=False)
         assert theirs["timestamp"] == ours.timestamp
         assert theirs.get("seq") == (ours.seq if ours.HasField("seq") else None)
         assert len(theirs["metrics"]) == len(ours.metrics)
@@ -81,7 +81,7 @@ def test_pysparkplug_reads_every_message_as_we_do() -> None:
     lines = [f"{KINDS[m.topic.split('/')[2]]} {m.topic.split('/')[-1]} {m.payload.hex()}" for m in messages]
     found = run([str(FOLDER / "venv" / "bin" / "python"), str(HERE / "third_party.py")], lines)
     for message, theirs in zip(messages, found, strict=True):
-        ours = parse.payload(message.payload, needs_seq=False)
+        ours = payload_reader.payload(message.payload, needs_seq=False)
         assert theirs["seq"] == (ours.seq if ours.HasField("seq") else None)
         names = known(message)
         for their, our in zip(theirs["metrics"], ours.metrics, strict=True):
@@ -89,7 +89,7 @@ def test_pysparkplug_reads_every_message_as_we_do() -> None:
             assert (time_ms, is_historical) == (our.timestamp, our.is_historical)
             assert alias == (our.alias if our.HasField("alias") else None)
             assert (name, kind) == (names[our.alias] if our.HasField("alias") else (our.name, kind))
-            assert value == parse.scalar(our, parse.Type[kind])
+            assert value == payload_reader.scalar(our, payload_reader.Type[kind])
 
 
 def properties(metric: Any) -> list[tuple[str, Any]]:

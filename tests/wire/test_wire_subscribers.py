@@ -21,17 +21,17 @@ import yaml
 from wire_feeds import cells, random_readings, small_meta
 
 from factory_sim.records import Message
-from factory_sim.wire import kpis, topics
+from factory_sim.wire import kpi_messages, topics
 from factory_sim.wire import meta as description
-from factory_sim.wire.client import Client
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.sparkplug.namespace import nodes
 from factory_sim.wire.sparkplug.node import EdgeNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from factory_sim.wire.broker import Broker
+    from factory_sim.wire.broker.embedded import Broker
 
 HERE = Path(__file__).parent
 FLOWS = HERE.parents[1] / "docs" / "subscribers"
@@ -227,4 +227,4 @@ def test_the_grafana_configuration_names_a_data_source_and_topics_that_there_are
     machine = next(unit for unit, facts in zip(topics.unit_topics(META, ROOT), META.units, strict=True)
                    if facts.role == "machine")  # fmt: skip
     assert f"{machine}/data" in {m.topic for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS)}
-    assert named[1] == f"{kpis.kpi_root('x')}/line".removeprefix("x")
+    assert named[1] == f"{kpi_messages.kpi_root('x')}/line".removeprefix("x")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.errors import BrokerError
-from factory_sim.wire.client import Client
+from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels import readings as kernels
+from factory_sim.analysis.kernels import block_sums as kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels import causes, stretches
+from factory_sim.analysis.kernels import cause_walk, state_times
 from factory_sim.plant.states import N_STATES, Outcome, State
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
     out = np.zeros(len(meta.units), np.int64)
     left = np.flatnonzero((log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us) & (log.t_us < window.t1_us))
     if len(left):
-        causes.walk(log.t_us, log.unit, log.cause, int(left[-1]), window.t0_us, out)
+        cause_walk.walk(log.t_us, log.unit, log.cause, int(left[-1]), window.t0_us, out)
     return out
 
 
@@ -60,7 +60,7 @@ def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> P
     """Every active stretch of every machine, clipped to the window."""
     window, n = window or meta.window, len(meta.units)
     who, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
-    count = stretches.active_periods(
+    count = state_times.active_periods(
         log.t_us, log.unit, log.state, ACTIVE, window.t0_us, window.t1_us, n, who, start, end
     )
     machine = np.array([u.role == "machine" for u in meta.units])[who[:count]]

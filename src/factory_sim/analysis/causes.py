@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import topology
-from factory_sim.analysis.kernels import causes as kernels
+from factory_sim.analysis.kernels import cause_walk as kernels
 
 if TYPE_CHECKING:
     from factory_sim.records import EventLog, Meta

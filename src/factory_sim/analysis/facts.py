@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis import bottleneck, causes, energy, topology
-from factory_sim.analysis.kernels import parts as part_kernels
-from factory_sim.analysis.kernels import stretches
-from factory_sim.analysis.kernels.columns import OPERATION
+from factory_sim.analysis import bottleneck, causes, topology, unit_energy
+from factory_sim.analysis.kernels import part_visits as part_kernels
+from factory_sim.analysis.kernels import state_times
+from factory_sim.analysis.kernels.row_tables import OPERATION
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
@@ -132,9 +132,9 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
     planned = clipped(meta.planned_us, window)
     state_us = _state_times(log, meta, [window])
     modes = _failures(log, meta, window)
-    edges_us, prices = energy.price_edges(meta, window)
-    kwh, audit = energy.measured(blocks, log, meta, edges_us)
-    base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / energy.J_PER_KWH
+    edges_us, prices = unit_energy.price_edges(meta, window)
+    kwh, audit = unit_energy.measured(blocks, log, meta, edges_us)
+    base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / unit_energy.J_PER_KWH
     planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
     flow, entered_of = _flow(log, meta, window)
     return Facts(
@@ -154,14 +154,14 @@ def clipped(stretches_us: Sequence[tuple[int, int]], window: Window) -> list[Win
 def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
     out = np.zeros((len(meta.units), N_STATES + 1), np.int64)
     for each in windows:
-        stretches.state_times(log.t_us, log.unit, log.state, each.t0_us, each.t1_us, out)
+        state_times.state_times(log.t_us, log.unit, log.state, each.t0_us, each.t1_us, out)
     return out
 
 
 def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8]:
     shape = (len(meta.units), max((len(names) for names in meta.failure_modes), default=0) or 1)
     count, wait_us, repair_us = (np.zeros(shape, np.int64) for _ in range(3))
-    stretches.failures(
+    state_times.failures(
         log.t_us, log.unit, log.state, log.outcome, log.detail, window.t0_us, window.t1_us, count, wait_us, repair_us
     )
     return count, wait_us, repair_us

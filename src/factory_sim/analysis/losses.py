@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import topology
-from factory_sim.analysis.kernels import causes as kernels
-from factory_sim.analysis.kernels.columns import OPERATION
+from factory_sim.analysis.kernels import cause_walk as kernels
+from factory_sim.analysis.kernels.row_tables import OPERATION
 from factory_sim.plant.states import N_STATES, State
 
 if TYPE_CHECKING:

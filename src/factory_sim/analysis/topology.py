@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels.columns import (
+from factory_sim.analysis.kernels.row_tables import (
     CARRIER,
     DETAIL,
     MACHINE,

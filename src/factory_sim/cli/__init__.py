@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from factory_sim.cli import bench, demo, exact, listening, plants, publishing, report, selftest, study, sweep
+from factory_sim.cli import (
+    bench,
+    demo_command,
+    listen_command,
+    plant_commands,
+    report_command,
+    run_command,
+    study_commands,
+    sweep_commands,
+    validate_commands,
+    validate_exact,
+)
 from factory_sim.errors import FactoryError
 
 app = typer.Typer(
@@ -17,11 +28,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for rooms in (demo, study, sweep, report, plants, publishing, listening, exact, bench):
+for rooms in (demo_command, study_commands, sweep_commands, report_command, plant_commands, run_command, listen_command, validate_exact, bench):
     for command in rooms.COMMANDS:
         app.command()(command)
-app.command(name="list")(plants.list_)
-app.add_typer(selftest.app, name="selftest")
+app.command(name="list")(plant_commands.list_)
+app.add_typer(validate_commands.app, name="selftest")
 
 
 @app.callback(invoke_without_command=True)
@@ -42,7 +53,7 @@ def start(
         typer.echo(f"factory-sim {installed('smart-factory-sim')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        demo.demo()
+        demo_command.demo()
 
 
 def main(words: list[str] | None = None) -> int:

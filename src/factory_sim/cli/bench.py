@@ -36,7 +36,7 @@ def bench(
     Example: factory-sim bench --quick --json bench.json
     """
     if calibration:
-        from factory_sim.cli.calibration import calibrate
+        from factory_sim.cli.validate_calibration import calibrate
 
         calibrate(replications=replications, seed=seed, json=json, resume=resume)
         return

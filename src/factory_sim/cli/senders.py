@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from factory_sim.live.publish import Order, Sender
     from factory_sim.plant.spec import Plant
-    from factory_sim.wire.forwarder import Forwarder
+    from factory_sim.wire.delivery.forwarder import Forwarder
 
 MEGABYTE = 1_000_000
 _DROPPED = "! A subscriber was so far behind that our broker dropped what waited for it; what it lacks shows in `seq`."
@@ -75,7 +75,7 @@ def opened(
     plant: Plant, order: Order, delivery: Delivery, say: Callable[[str], None]
 ) -> Iterator[tuple[Sender, Order, str]]:
     """The sender, the order (a run that goes on keeps its name and start) and the broker's address."""
-    from factory_sim.wire.client import Client
+    from factory_sim.wire.mqtt.client import Client
     from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
     with contextlib.ExitStack() as stack:
@@ -112,9 +112,9 @@ def _own_broker(
     stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]
 ) -> tuple[str, dict[str, Any]]:
     """The address of a broker that runs from now on, and a client's options there: the certificate is the broker's."""
-    from factory_sim.wire.address import PORTS
-    from factory_sim.wire.broker import HOST, Broker
-    from factory_sim.wire.options import password_of
+    from factory_sim.wire.broker.embedded import HOST, Broker
+    from factory_sim.wire.mqtt.broker_url import PORTS
+    from factory_sim.wire.mqtt.client_options import password_of
 
     login = {"user": delivery.client.get("user", ""), "password": password_of(delivery.client.get("password", ""))}
     files = {name: delivery.client.get(name, "") for name in ("cert_file", "key_file")}
@@ -127,7 +127,7 @@ def _own_broker(
 def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None]) -> tuple[Any, Order]:
     """The journal in `folder` and the order of the run that it belongs to."""
     from factory_sim.live.publish import new_run_id
-    from factory_sim.wire.journal import Journal
+    from factory_sim.wire.delivery.journal import Journal
 
     journal = Journal(folder)
     fixed = {k: v for k, v in asdict(order).items() if k not in ("start_ns", "run_id", "begun_ns", "settle_s")}
@@ -141,7 +141,7 @@ def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None
 
 
 def _forwarder(journal: Any, client: Any, root: str, run_id: str, delivery: Delivery) -> Forwarder:
-    from factory_sim.wire.forwarder import Forwarder
+    from factory_sim.wire.delivery.forwarder import Forwarder
 
     limit = int(delivery.journal_limit_mb * MEGABYTE)
     return Forwarder(journal, client, root=root, run_id=run_id, consumer=delivery.consumer, limit_bytes=limit)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.errors import FactoryError, PayloadError
-from factory_sim.live.answers import Answers
+from factory_sim.live.replies import Answers
 from factory_sim.records import Window
 from factory_sim.wire import meta as description
 from factory_sim.wire import topics
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.kpis import kpi_root
+from factory_sim.wire.kpi_messages import kpi_root
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
 from factory_sim.wire import meta as description
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.link import Link
+from factory_sim.wire.network import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from factory_sim.live.desk import Desk
+    from factory_sim.live.command_handler import Desk
     from factory_sim.plant.spec import LinkProfile, Plant
     from factory_sim.records import Message, Meta, Truth
     from factory_sim.sim.commands import Command

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
-from factory_sim.plant import files, scenario, shapes, spec, tables
-from factory_sim.plant.address import AddressError, Addresses, Names, machine_names
-from factory_sim.plant.build import build
-from factory_sim.plant.context import Context
-from factory_sim.plant.files import find, packaged
-from factory_sim.plant.report import Report, address
-from factory_sim.plant.tree import Node, read_yaml
-from factory_sim.plant.validate import validated
+from factory_sim.plant import spec
+from factory_sim.plant.resolve.assemble import build
+from factory_sim.plant.resolve.context import Context
+from factory_sim.plant.yaml import files, scenario, shapes, tables
+from factory_sim.plant.yaml.addresses import AddressError, Addresses, Names, machine_names
+from factory_sim.plant.yaml.files import find, packaged
+from factory_sim.plant.yaml.problems import Report, address
+from factory_sim.plant.yaml.tree import Node, read_yaml
+from factory_sim.plant.yaml.validate import validated
 
 if TYPE_CHECKING:
     import os

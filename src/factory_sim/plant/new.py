@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ConfigError, Problem
-from factory_sim.plant.check import NAME
+from factory_sim.plant.resolve.checks import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

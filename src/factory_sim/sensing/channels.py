@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factory_sim import streams
+from factory_sim import random_streams
 from factory_sim.plant.states import State
-from factory_sim.sensing.bearer import MAX_STEPS, N_SLOTS, bearers
 from factory_sim.sensing.kinds import KINDS
-from factory_sim.sensing.kinds.kind import Response
+from factory_sim.sensing.kinds.sensor_kind import Response
+from factory_sim.sensing.unit_load import MAX_STEPS, N_SLOTS, bearers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from factory_sim.plant.spec import Plant, Sensor
     from factory_sim.records import B1, F8, I4, I8, U1
-    from factory_sim.sensing.bearer import Bearer
-    from factory_sim.sensing.kinds.kind import Channel
+    from factory_sim.sensing.kinds.sensor_kind import Channel
+    from factory_sim.sensing.unit_load import Bearer
 
 
 class Channels(NamedTuple):
@@ -72,7 +72,7 @@ def channels(plant: Plant, seed: int, replication: int, t0_us: int) -> Channels:
     period_us = np.array([s.period_us for s in sensors], np.int64)
     tau_s = np.array([c.time_constant_s for c in made], np.float64)
     bounds = [count_range(s) for s in sensors]
-    names = [streams.key(seed, replication, plant.units[s.unit], f"noise:{s.name}") for s in sensors]
+    names = [random_streams.key(seed, replication, plant.units[s.unit], f"noise:{s.name}") for s in sensors]
     return Channels(
         sensor=np.array(order, np.int32),
         first=np.searchsorted(np.array([s.unit for s in sensors]), np.arange(len(plant.units) + 1)).astype(np.int64),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim import streams
+from factory_sim import random_streams
 from factory_sim.clock import NEVER_US, NS_PER_US, us_from_s
 from factory_sim.records import Samples
 from factory_sim.sensing.channels import count_range
@@ -32,7 +32,7 @@ class Spans:
         self._fault, self._period_us = fault, period_us
         seed, replication, owner, what = name
         self._after, self._lasts = (
-            streams.key(seed, replication, owner, f"{purpose}:{what}") for purpose in ("fault", "fault-duration")
+            random_streams.key(seed, replication, owner, f"{purpose}:{what}") for purpose in ("fault", "fault-duration")
         )
         self.begin_us, self.end_us = np.empty(0, np.int64), np.empty(0, np.int64)
 
@@ -50,12 +50,12 @@ class Spans:
             self.begin_us, self.end_us = np.array([start_us]), np.minimum(start_us + lasts, NEVER_US)
             return
         lasts = self._durations(n)
-        self.end_us = start_us + np.cumsum(streams.draw_us(self._after, 0, n, fault.after) + lasts)
+        self.end_us = start_us + np.cumsum(random_streams.draw_us(self._after, 0, n, fault.after) + lasts)
         self.begin_us = self.end_us - lasts
 
     def _durations(self, n: int) -> I8:
         if self._fault.duration is not None:
-            return streams.draw_us(self._lasts, 0, n, self._fault.duration)
+            return random_streams.draw_us(self._lasts, 0, n, self._fault.duration)
         return np.full(n, self._period_us if self._fault.kind == "spike" else NEVER_US)
 
     def mask(self, t_us: I8) -> B1:

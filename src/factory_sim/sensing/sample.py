@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factory_sim.clock import ns_from_us
-from factory_sim.compiled import raising_njit
+from factory_sim.jit import raising_njit
 from factory_sim.plant.states import N_STATES, Outcome, State
+from factory_sim.random_streams import bits
 from factory_sim.records import Readings, Rows, Samples
 from factory_sim.sensing import channels as arrays
-from factory_sim.sensing.bearer import MAX_STEPS
 from factory_sim.sensing.faults import Faults
-from factory_sim.sensing.kinds.kind import Response
-from factory_sim.sensing.position import Positions
-from factory_sim.streams import bits
+from factory_sim.sensing.kinds.sensor_kind import Response
+from factory_sim.sensing.unit_load import MAX_STEPS
+from factory_sim.sensing.unit_position import Positions
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant

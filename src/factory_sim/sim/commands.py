@@ -15,17 +15,17 @@ from math import floor, isfinite
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError, did_you_mean
-from factory_sim.sim.instant import Class
-from factory_sim.sim.policies import POLICIES
+from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.policies import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import simpy
 
-    from factory_sim.sim.machine import Machine
-    from factory_sim.sim.simpy_engine import Line
-    from factory_sim.sim.transport import Fleet
+    from factory_sim.sim.reference.line import Line
+    from factory_sim.sim.reference.machine import Machine
+    from factory_sim.sim.reference.transport import Fleet
 
 SLOWEST, FASTEST = 0.05, 20.0  # times the plant file's speed
 

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
-from factory_sim.sim.forks import layout
+from factory_sim.sim.forking import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Plant
     from factory_sim.records import I8, EventLog, Truth, Window
-    from factory_sim.sim.saved import Saved
+    from factory_sim.sim.snapshot import Saved
 
 ENGINES = ("auto", "simpy", "calendar")
 MOST_IN_A_FURNACE = 100_000  # the compiled engine keeps room for the rows of a whole furnace
@@ -101,7 +101,7 @@ def choose(plant: Plant, asked: str = "auto") -> Choice:
 
 def obstacle(plant: Plant) -> str:
     """Why the compiled engine cannot run `plant`; empty if it can."""
-    from factory_sim.sim.calendar.flat import BEHAVIOUR_CODES, POLICY_CODES  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.sim.calendar.flatten import BEHAVIOUR_CODES, POLICY_CODES  # noqa: PLC0415 - numba is slow to import
 
     for operation in plant.operations:
         if operation.behaviour not in BEHAVIOUR_CODES:
@@ -122,10 +122,10 @@ def open_run(
     It has a loop of its own for counting plain plants (calendar/plain.py), with the same counters to the last digit.
     """
     if choice.engine == "simpy":
-        from factory_sim.sim.reference import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
+        from factory_sim.sim.reference.reference_run import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
 
         return ReferenceRun(plant, seed=seed, replication=replication, window=window)
-    from factory_sim.sim.calendar.engine import CalendarRun  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.sim.calendar.calendar_run import CalendarRun  # noqa: PLC0415 - numba is slow to import
     from factory_sim.sim.calendar.plain_run import PlainRun, obstacle  # noqa: PLC0415
 
     if not store and not obstacle(plant, window.t1_us):
@@ -146,7 +146,7 @@ def fitted(plant: Plant, saved: Saved) -> Saved:
 
     Raises ModelError when it cannot go on with `plant`, or in this version.
     """
-    from factory_sim.sim.calendar.engine import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.sim.calendar.calendar_run import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
 
     check_savable(plant)
     if saved.layout != layout():
@@ -165,7 +165,7 @@ def fitted(plant: Plant, saved: Saved) -> Saved:
 
 def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replication: int) -> Engine:
     """A saved run that goes on. Raises ModelError where it does not fit."""
-    from factory_sim.sim.calendar.engine import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.sim.calendar.calendar_run import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
 
     saved = fitted(plant, saved)
     changed = saved.numbers != numbers_of(plant)
@@ -181,7 +181,7 @@ def is_compiled() -> bool:
 
 def compile_now() -> None:
     """Compile the engine, which takes about a minute the first time, so that later runs start at once."""
-    from factory_sim.sim.calendar.engine import compile_all  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.sim.calendar.calendar_run import compile_all  # noqa: PLC0415 - numba is slow to import
 
     compile_all()
     _marker("ready").touch()
@@ -235,6 +235,6 @@ def _is_compiling() -> bool:
 
 
 def _marker(name: str) -> Path:
-    from factory_sim.compiled import cache_directory  # noqa: PLC0415 - numba is slow to import
+    from factory_sim.jit import cache_directory  # noqa: PLC0415 - numba is slow to import
 
-    return cache_directory("factory_sim.sim.calendar.engine") / name
+    return cache_directory("factory_sim.sim.calendar.calendar_run") / name

@@ -11,8 +11,8 @@ from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.engines import Resumable, choose, fitted, open_run, resumed_run
-from factory_sim.sim.forks import layout
-from factory_sim.sim.saved import Memory, Saved
+from factory_sim.sim.forking import layout
+from factory_sim.sim.snapshot import Memory, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ class Simulation:
 
         Raises ModelError if nobody can carry it out.
         """
-        from factory_sim.sim.reference import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
+        from factory_sim.sim.reference.reference_run import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
 
         if not isinstance(self._run, ReferenceRun):
             msg = f"the engine {self.choice.engine} takes no commands; run it with the engine simpy"

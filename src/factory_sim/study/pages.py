@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.study import optimise, sweep
-from factory_sim.study.reporting import report_data
-from factory_sim.views.points import optimise_html, sweep_html
-from factory_sim.views.report import html
+from factory_sim.study.compare.report_content import report_data
+from factory_sim.study.optimise import optimise_study
+from factory_sim.study.sweep import sweep_study
+from factory_sim.views.html.points_page import optimise_html, sweep_html
+from factory_sim.views.html.report_page import html
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def page_of(study: Study, path: Path) -> str:
     """A study as one offline HTML file: of a comparison, a sweep or an optimisation. Raises StudyError."""
     if "sweep" in study.header:
-        return sweep_html(sweep.answer(study))
+        return sweep_html(sweep_study.answer(study))
     if "optimise" in study.header:
-        return optimise_html(optimise.saved(study))
+        return optimise_html(optimise_study.saved(study))
     return html(report_data(study, path))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.sim.engines import compiling_aside
 from factory_sim.study.store import StudyError
-from factory_sim.study.trials import Detail, Setting, trial
+from factory_sim.study.trial import Detail, Setting, trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

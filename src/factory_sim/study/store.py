@@ -14,9 +14,9 @@ import numpy as np
 
 from factory_sim.errors import FactoryError
 from factory_sim.records import Arm, Study, Trial
-from factory_sim.study import pictures
-from factory_sim.study.appended import Appended
-from factory_sim.study.trials import Setting
+from factory_sim.study import trial_details
+from factory_sim.study.append_log import Appended
+from factory_sim.study.trial import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -228,7 +228,7 @@ def _trial(entry: Mapping[str, Any]) -> Trial:
         {name: np.array(values, np.float64) for name, values in entry["state_share"].items()},
         np.array(entry["out"], np.int64), np.array(entry["wip"], np.int64),
         tuple((section, reason, by, float(hours)) for section, reason, by, hours in entry.get("losses", ())),
-        pictures.codes(entry["strip"]) if "strip" in entry else "",
+        trial_details.codes(entry["strip"]) if "strip" in entry else "",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import planned
 from factory_sim.records import Window
 from factory_sim.study.pool import Pool, Task
-from factory_sim.study.trials import Detail, Setting
+from factory_sim.study.trial import Detail, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from factory_sim.plant.states import Outcome, State
-from factory_sim.views.plain import things
+from factory_sim.views.kpi_dict import things
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

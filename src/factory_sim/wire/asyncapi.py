@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.wire import kpis, receipts, topics
+from factory_sim.wire import kpi_messages, topics
+from factory_sim.wire.delivery import acknowledgements
 from factory_sim.wire.formats import FORMATS, alarms, machine, uns
-from factory_sim.wire.formats.checks import OUTCOME_NAMES, STATE_NAMES
+from factory_sim.wire.formats.decoder_checks import OUTCOME_NAMES, STATE_NAMES
 from factory_sim.wire.sparkplug.namespace import VERSION as SPARKPLUG
 from factory_sim.wire.sparkplug.namespace import group_id, nodes
 
@@ -32,9 +33,9 @@ def document(meta: Meta, root: str, version: str) -> dict[str, Any]:
         "bulkRows": _channel(topics.bulk_rows_topic(root), "bulk: columns of rows", "bulk"),
         "sparkplugNode": _channel(group, "sparkplug: an edge node", "sparkplug"),
         "sparkplugDevice": _channel(f"{group}/{{device}}", "sparkplug: a device", "sparkplug"),
-        "kpiLine": _channel(f"{kpis.kpi_root(root)}/line", "KPIs of the line; retained", "kpi"),
-        "kpi": _channel(f"{kpis.kpi_root(root)}/{{per}}/{{name}}", "KPIs of one thing; retained", "kpi"),
-        "mark": _channel(receipts.mark_topic(root), "What a block of a journal holds", "mark"),
+        "kpiLine": _channel(f"{kpi_messages.kpi_root(root)}/line", "KPIs of the line; retained", "kpi"),
+        "kpi": _channel(f"{kpi_messages.kpi_root(root)}/{{per}}/{{name}}", "KPIs of one thing; retained", "kpi"),
+        "mark": _channel(acknowledgements.mark_topic(root), "What a block of a journal holds", "mark"),
         "acknowledgement": _channel(
             f"{start}/journal/ack/{{consumer}}", "What a consumer has; retained", "acknowledgement"
         ),
@@ -96,10 +97,10 @@ def _messages() -> dict[str, Any]:
     }  # fmt: skip
     alarm = {"v": {"const": alarms.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "active": _FLAG, "mode": _TEXT}
     kpi = {
-        "v": {"const": kpis.VERSION}, "run_id": _TEXT, "timestamp_ms": _WHOLE,
+        "v": {"const": kpi_messages.VERSION}, "run_id": _TEXT, "timestamp_ms": _WHOLE,
         "window_us": {"type": "array", "items": _WHOLE}, "kpis": {"type": "object"},
     }  # fmt: skip
-    version = {"v": {"const": receipts.VERSION}, "run_id": _TEXT}
+    version = {"v": {"const": acknowledgements.VERSION}, "run_id": _TEXT}
     assert set(row) == set(machine.EVENT_KEYS)
     assert set(head) == set(machine.HEAD)
     assert set(value) == set(uns.KEYS)

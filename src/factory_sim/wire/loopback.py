@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from factory_sim import streams
+from factory_sim import random_streams
 from factory_sim.errors import BrokerError
 from factory_sim.wire import topics
 
@@ -57,7 +57,7 @@ class Loopback:
         self._inbox: deque[Message] = deque()
         self._mixing: list[Message] = []
         self._drops, self._doubles, self._picks = (
-            streams.uniforms(streams.key(self.faults.seed, 0, "loopback", purpose))
+            random_streams.uniforms(random_streams.key(self.faults.seed, 0, "loopback", purpose))
             for purpose in ("drop", "duplicate", "shuffle")
         )
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from factory_sim.compiled import njit
+from factory_sim.jit import njit
 
 
 @njit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels.columns import (
+from factory_sim.analysis.kernels.row_tables import (
     BLOCKED,
     BUSY,
     CARRIER,
@@ -44,7 +44,7 @@ from factory_sim.analysis.kernels.columns import (
     WAITING,
     T,
 )
-from factory_sim.compiled import njit
+from factory_sim.jit import njit
 
 if TYPE_CHECKING:
     from factory_sim.records import I8

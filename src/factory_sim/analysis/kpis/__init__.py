@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.facts import Facts
-    from factory_sim.analysis.kpis.kind import KpiKind
+    from factory_sim.analysis.kpis.kpi_kind import KpiKind
     from factory_sim.records import EventLog, Meta, Window
 
 # name -> what it is; in a table each stands as "<level>.<name>": "operation.oee", "line.good_parts_per_h"

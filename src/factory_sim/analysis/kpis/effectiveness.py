@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.analysis.facts import planned_busy_us
-from factory_sim.analysis.kpis.kind import ALL, KpiKind, ratio
+from factory_sim.analysis.kpis.kpi_kind import ALL, KpiKind, ratio
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.energy import J_PER_KWH, power_w
 from factory_sim.analysis.facts import groups, machine_units
-from factory_sim.analysis.kpis.kind import ALL, LINE, STATION, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import ALL, LINE, STATION, KpiKind, ratio, single
+from factory_sim.analysis.unit_energy import J_PER_KWH, power_w
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.kpis.kind import LINE, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import LINE, KpiKind, ratio, single
 
 if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts

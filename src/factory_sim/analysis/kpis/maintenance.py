@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kpis.kind import ALL, KpiKind, ratio
+from factory_sim.analysis.kpis.kpi_kind import ALL, KpiKind, ratio
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kpis.kind import LINE, STATION, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import LINE, STATION, KpiKind, ratio, single
 
 if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.kpis.kind import STATION, KpiKind, ratio
+from factory_sim.analysis.kpis.kpi_kind import STATION, KpiKind, ratio
 
 if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.kernels.stretches import UNKNOWN
-from factory_sim.analysis.kpis.kind import ALL, LINE, KpiKind, ratio
+from factory_sim.analysis.kernels.state_times import UNKNOWN
+from factory_sim.analysis.kpis.kpi_kind import ALL, LINE, KpiKind, ratio
 from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
 
 if TYPE_CHECKING:

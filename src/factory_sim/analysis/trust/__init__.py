@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.trust import clocks, drift, readings, silence
+from factory_sim.analysis.trust import clock_offsets, drift, dropouts, stuck_and_spikes
 from factory_sim.analysis.trust.doubt import Doubt
-from factory_sim.analysis.trust.minutes import Diary
+from factory_sim.analysis.trust.unit_minutes import Diary
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class Trust:
 def judge(log: EventLog, meta: Meta, blocks: Sequence[Blocks], losses: Losses | None = None) -> Trust:
     """Everything that is doubted, by unit and sensor. Without `losses` nothing is said of lost rows."""
     diary, sensors = Diary(log, meta), {info.id: info for info in meta.sensors}
-    found = list(clocks.skews(log, meta))
+    found = list(clock_offsets.skews(log, meta))
     skewed = {doubt.unit for doubt in found}
     for each in blocks:
         # a clock that was set leaves gaps; they are its own, not the gateway's
-        found += [d for d in silence.drop_outs(each, meta) if d.sensor >= 0 or d.unit not in skewed]
+        found += [d for d in dropouts.drop_outs(each, meta) if d.sensor >= 0 or d.unit not in skewed]
         found += _of_sensors(each, sensors, diary, frozenset(losses.distrusted if losses is not None else ()))
     if losses is not None:
         found += _lost_rows(losses, meta)
@@ -78,7 +78,7 @@ def _of_sensors(
         if (info := sensors.get(number)) is None:
             continue
         minutes = diary.of(info.unit, blocks.block)
-        doubts = [*readings.stuck(blocks, k, info, minutes), *readings.spikes(blocks, k, info, minutes)]
+        doubts = [*stuck_and_spikes.stuck(blocks, k, info, minutes), *stuck_and_spikes.spikes(blocks, k, info, minutes)]
         wrong |= {doubt.sensor for doubt in doubts}
         yield from doubts
         if info.unit_text in UNITS["energy"]:
@@ -94,7 +94,7 @@ def _of_sensors(
     known = wrong | {doubt.sensor for doubt in drifting}
     for k, number in enumerate(blocks.sensor.tolist()):
         info = sensors.get(number)
-        if info is not None and number not in known and info.unit not in blurred and not readings.is_counter(info):
+        if info is not None and number not in known and info.unit not in blurred and not stuck_and_spikes.is_counter(info):
             yield from drift.trend(blocks, k, info, diary.of(info.unit, blocks.block))
 
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.blocks import BLOCK_US
-from factory_sim.analysis.energy import J_PER_KWH
 from factory_sim.analysis.trust.doubt import Doubt
-from factory_sim.analysis.trust.minutes import LAGS_MIN
-from factory_sim.analysis.trust.readings import WEARING, share_of
+from factory_sim.analysis.trust.stuck_and_spikes import WEARING, share_of
+from factory_sim.analysis.trust.unit_minutes import LAGS_MIN
+from factory_sim.analysis.unit_energy import J_PER_KWH
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.analysis.blocks import Blocks
-    from factory_sim.analysis.trust.minutes import Minutes
+    from factory_sim.analysis.trust.unit_minutes import Minutes
     from factory_sim.records import F8, I8, SensorInfo
 
 _BIN = 15  # minutes over which a mean is taken

@@ -22,7 +22,7 @@ from factory_sim.sensing.kinds import (
 )
 
 if TYPE_CHECKING:
-    from factory_sim.sensing.kinds.kind import Kind
+    from factory_sim.sensing.kinds.sensor_kind import Kind
 
 KINDS: dict[str, Kind] = {
     "power": power.KIND,

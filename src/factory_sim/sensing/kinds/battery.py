@@ -8,13 +8,13 @@ import numpy as np
 
 from factory_sim.plant.catalogue import SensorKindInfo
 from factory_sim.plant.states import State
-from factory_sim.sensing.bearer import MOVING
-from factory_sim.sensing.kinds.kind import Channel, Kind, Response, noise
+from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, Response, noise
+from factory_sim.sensing.unit_load import MOVING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factory_sim.sensing.bearer import Bearer
+    from factory_sim.sensing.unit_load import Bearer
 
 
 def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:

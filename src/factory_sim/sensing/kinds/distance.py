@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.plant.catalogue import SensorKindInfo
-from factory_sim.sensing.bearer import MOVING
-from factory_sim.sensing.kinds.kind import Channel, Kind, Response
+from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, Response
+from factory_sim.sensing.unit_load import MOVING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factory_sim.sensing.bearer import Bearer
+    from factory_sim.sensing.unit_load import Bearer
 
 
 def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: ARG001 - every kind has this shape

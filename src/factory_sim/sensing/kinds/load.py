@@ -8,13 +8,13 @@ import numpy as np
 
 from factory_sim.plant.catalogue import Param, SensorKindInfo
 from factory_sim.plant.states import State
-from factory_sim.sensing.bearer import N_SLOTS
-from factory_sim.sensing.kinds.kind import Channel, Kind, Response, noise
+from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, Response, noise
+from factory_sim.sensing.unit_load import N_SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factory_sim.sensing.bearer import Bearer
+    from factory_sim.sensing.unit_load import Bearer
 
 
 def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: ARG001 - every kind has this shape

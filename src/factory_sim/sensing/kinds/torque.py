@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.catalogue import Param, SensorKindInfo
-from factory_sim.sensing.kinds.kind import Channel, Kind, noise, scatter
+from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, noise, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from factory_sim.sensing.bearer import Bearer
+    from factory_sim.sensing.unit_load import Bearer
 
 
 def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:

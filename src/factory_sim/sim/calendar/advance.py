@@ -1,16 +1,16 @@
-"""Time: events of an instant, then moves, then states. Twin of sim/simpy_engine.py and build.py's first moment."""
+"""Time: events of an instant, then moves, then states. Twin of sim/reference/line.py and build.py's first moment."""
 
 from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
-from factory_sim.compiled import inner_njit, njit
+from factory_sim.jit import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.breakdowns import alarm_rings, fails, repair, repaired, upkeep_ends
-from factory_sim.sim.calendar.circles import in_circle
-from factory_sim.sim.calendar.events import pop, schedule
+from factory_sim.sim.calendar.deadlock_search import in_circle
+from factory_sim.sim.calendar.event_list import pop, schedule
+from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.fleets import dispatch, vehicle_goes_on
-from factory_sim.sim.calendar.lives import find_due, new_life, sync
+from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
 from factory_sim.sim.calendar.machines import (
     clock_ends,
     granted,
@@ -23,9 +23,9 @@ from factory_sim.sim.calendar.machines import (
 from factory_sim.sim.calendar.moves import belt_arrives, leave, next_arrival, visit
 from factory_sim.sim.calendar.places import exit_place, source_offers, withdraw_offer
 from factory_sim.sim.calendar.pools import become_free, send, shift_of_pool
-from factory_sim.sim.calendar.rows import any_marked, highest, mark, row, unsettle
+from factory_sim.sim.calendar.row_output import any_marked, highest, mark, row, unsettle
 from factory_sim.sim.calendar.world import world_at
-from factory_sim.sim.instant import Class
+from factory_sim.sim.event_classes import Class
 
 # ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)

@@ -60,7 +60,7 @@ FIRST_COME, NEAREST, MOST_URGENT = range(3)
     SPENT0,
 ) = range(73)  # fmt: skip
 S_WIDTH = SPENT0 + 14  # time in each state follows
-EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # PHASE, as in sim/machine.py
+EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # PHASE, as in sim/reference/machine.py
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)
 AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # CALL_AS: why; SERVED0 + it: who
 TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # TASK of a vehicle

@@ -1,14 +1,14 @@
-"""Vehicles and their dispatch. Twin of sim/transport.py and sim/policies/."""
+"""Vehicles and their dispatch. Twin of sim/reference/transport.py and sim/policies/."""
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit
+from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.events import schedule
+from factory_sim.sim.calendar.event_list import schedule
 from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
-from factory_sim.sim.calendar.rows import draw, mark, row, unsettle
+from factory_sim.sim.calendar.row_output import draw, mark, row, unsettle
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (

@@ -1,17 +1,17 @@
-"""What a machine does, in which order, and what keeps it from going on. Twin of sim/machine.py."""
+"""What a machine does, in which order, and what keeps it from going on. Twin of sim/reference/machine.py."""
 
 from __future__ import annotations
 
 import math
 
-from factory_sim.compiled import inner_njit
+from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.events import cancel, schedule
-from factory_sim.sim.calendar.lives import count_for_upkeep, sync, wear
+from factory_sim.sim.calendar.event_list import cancel, schedule
+from factory_sim.sim.calendar.life_clocks import count_for_upkeep, sync, wear
 from factory_sim.sim.calendar.places import exit_place, no_longer_waits, offer, room, waits_for_part
 from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
-from factory_sim.sim.calendar.rows import chance, draw, mark, row
+from factory_sim.sim.calendar.row_output import chance, draw, mark, row
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _OFF, _SETUP, _STARVED, _BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)

@@ -1,12 +1,12 @@
-"""Moves of parts: into buffers, into machines, on and off belts. Twin of sim/station.py, source.py and of Conveyor."""
+"""Moves of parts: into buffers, into machines, on and off belts. Twin of sim/reference/station.py, source.py and of Conveyor."""
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit
+from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.breakdowns import start_due
-from factory_sim.sim.calendar.events import schedule
+from factory_sim.sim.calendar.event_list import schedule
+from factory_sim.sim.calendar.failures import start_due
 from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.places import (
     enqueue,
@@ -19,7 +19,7 @@ from factory_sim.sim.calendar.places import (
     source_offers,
     vehicle_of,
 )
-from factory_sim.sim.calendar.rows import append, chance, draw, mark, pop_front, row, unsettle
+from factory_sim.sim.calendar.row_output import append, chance, draw, mark, pop_front, row, unsettle
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _STARVED, _BUSY, _BLOCKED, _MOVING = int(State.STARVED), int(State.BUSY), int(State.BLOCKED), int(State.MOVING_LOADED)

@@ -1,10 +1,10 @@
-"""Where parts can go next: offers, room, and the queues of those who wait for room. Twin of sim/station.py."""
+"""Where parts can go next: offers, room, and the queues of those who wait for room. Twin of sim/reference/station.py."""
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit
+from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.rows import append, mark, unsettle
+from factory_sim.sim.calendar.row_output import append, mark, unsettle
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 

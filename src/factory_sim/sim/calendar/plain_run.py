@@ -9,11 +9,11 @@ import numpy as np
 
 from factory_sim.clock import NEVER_US
 from factory_sim.plant.states import N_STATES, State
+from factory_sim.random_streams import EMPIRICAL, key, law
 from factory_sim.records import F8, I8, EventLog, Truth
-from factory_sim.sim.calendar import plain as c
-from factory_sim.sim.calendar.flat import BEHAVIOUR_CODES
+from factory_sim.sim.calendar import plain_loop as c
+from factory_sim.sim.calendar.flatten import BEHAVIOUR_CODES
 from factory_sim.sim.calendar.world import header
-from factory_sim.streams import EMPIRICAL, key, law
 
 if TYPE_CHECKING:
     from factory_sim.distributions import Distribution

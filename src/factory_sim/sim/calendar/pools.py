@@ -1,11 +1,11 @@
-"""Repair crews, operators and shared robots. Twin of sim/pool.py."""
+"""Repair crews, operators and shared robots. Twin of sim/reference/resource_pool.py."""
 
 from __future__ import annotations
 
-from factory_sim.compiled import inner_njit
+from factory_sim.jit import inner_njit
 from factory_sim.plant.states import State
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.rows import mark, row
+from factory_sim.sim.calendar.row_output import mark, row
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _OFF, _BUSY = int(State.IDLE), int(State.OFF), int(State.BUSY)

@@ -14,7 +14,7 @@ import orjson
 from factory_sim.plant.states import DOWN_STATES
 from factory_sim.records import Message
 from factory_sim.wire import topics
-from factory_sim.wire.formats.checks import MAX_SEQ, Span, json_object, need_keys, refuse, whole
+from factory_sim.wire.formats.decoder_checks import MAX_SEQ, Span, json_object, need_keys, refuse, whole
 
 if TYPE_CHECKING:
     from factory_sim.records import Meta

@@ -25,7 +25,7 @@ from factory_sim.clock import ns_from_us
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
-from factory_sim.wire.formats.checks import MAX_SEQ, OUTCOME_NAMES, STATE_NAMES, RefusedError, Span, refuse
+from factory_sim.wire.formats.decoder_checks import MAX_SEQ, OUTCOME_NAMES, STATE_NAMES, RefusedError, Span, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.wire.formats.checks import refuse
+from factory_sim.wire.formats.decoder_checks import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

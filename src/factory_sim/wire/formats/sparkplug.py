@@ -16,7 +16,7 @@ import numpy as np
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
-from factory_sim.wire.formats.checks import (
+from factory_sim.wire.formats.decoder_checks import (
     MAX_DETAIL,
     MAX_PART,
     MAX_SEQ,
@@ -27,19 +27,19 @@ from factory_sim.wire.formats.checks import (
     Span,
     refuse,
 )
-from factory_sim.wire.formats.rows import NO_ROWS
+from factory_sim.wire.formats.row_messages import NO_ROWS
 from factory_sim.wire.formats.scaling import Scaling
-from factory_sim.wire.sparkplug import fields, parse
-from factory_sim.wire.sparkplug.columns import NS_PER_MS, Columns
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
+from factory_sim.wire.sparkplug.metric_columns import NS_PER_MS, Columns
 from factory_sim.wire.sparkplug.namespace import ROW_TYPES, VERSION, group_id, nodes, sensor_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.records import Meta
-    from factory_sim.wire.sparkplug.columns import Body
-    from factory_sim.wire.sparkplug.fields import Type, Value
+    from factory_sim.wire.sparkplug.metric_columns import Body
     from factory_sim.wire.sparkplug.namespace import Device
+    from factory_sim.wire.sparkplug.payload_writer import Type, Value
 
 BATCH = 10  # samples of a device in one message: seconds of latency against messages
 MAX_CELLS = 1_000_000  # of the blocks that one message makes: values far apart would ask for much memory
@@ -75,7 +75,7 @@ class Encoder:
     def _message(self, body: Body) -> Message:
         seq = self._seq[body.node] = (self._seq[body.node] + 1) % _SEQ_COUNT
         topic = self.nodes[body.node].topic("DDATA", body.device)
-        return Message(topic, fields.payload(body.metrics, body.last_ms, seq), 0, ready_ns=body.ready_ns)
+        return Message(topic, payload_writer.payload(body.metrics, body.last_ms, seq), 0, ready_ns=body.ready_ns)
 
 
 class Decoder:
@@ -94,7 +94,7 @@ class Decoder:
             if message.topic in self._devices:
                 return self._data(self._devices[message.topic], message.payload)
             if message.topic.startswith(self._quiet):
-                parse.payload(message.payload, needs_seq=False)
+                payload_reader.payload(message.payload, needs_seq=False)
                 return _NOTHING
             refuse("no device has this topic")
         except RefusedError as error:
@@ -103,7 +103,7 @@ class Decoder:
     def _data(self, known: _Known, payload: bytes) -> Readings:
         rows: list[tuple[int, ...]] = []
         cells: list[tuple[int, int, float]] = []  # sensor's position, ms, value
-        found = iter(parse.payload(payload).metrics)
+        found = iter(payload_reader.payload(payload).metrics)
         for metric in found:
             alias = _alias(metric)
             sensor = known.sensors.get(alias)
@@ -117,14 +117,14 @@ class Decoder:
 
     def _row(self, known: _Known, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
         ms, values = first.timestamp, list[int]()
-        if ms > fields.MAX_MS:
+        if ms > payload_writer.MAX_MS:
             refuse(f"timestamp {ms} ms lies outside the run")
         self._span.check_ns(ms * NS_PER_MS, NS_PER_MS)
         for i, (kind, (low, high)) in enumerate(zip(ROW_TYPES, _ROW_RANGES, strict=True)):
             metric = first if i == 0 else next(rest, None)
             if metric is None or _alias(metric) != known.first_alias + i or metric.timestamp != ms:
                 refuse("a row is five metrics of one time: seq, state, part, outcome, detail")
-            value = parse.scalar(metric, kind)
+            value = payload_reader.scalar(metric, kind)
             if type(value) is not int or not low <= value <= high:
                 refuse(f"a row's value: expected a whole number from {low} to {high}, got {value}")
             values.append(value)
@@ -150,7 +150,7 @@ class Decoder:
 
     def _tick(self, ms: int, period_us: int) -> int:
         """The tick whose moment, rounded to the millisecond, is `ms`."""
-        if ms > fields.MAX_MS:
+        if ms > payload_writer.MAX_MS:
             refuse(f"timestamp {ms} ms lies outside the run")
         period_ns, since_ns = period_us * 1_000, ms * NS_PER_MS - self._span.epoch_ns
         tick = (since_ns + period_ns // 2) // period_ns
@@ -192,7 +192,7 @@ def _alias(metric: Any) -> int:
 
 
 def _number(metric: Any, kind: Type) -> float:
-    value: Value = parse.scalar(metric, kind)
+    value: Value = payload_reader.scalar(metric, kind)
     if type(value) is not float:
         refuse("a sensor's value may not be null")
     return value

@@ -18,7 +18,7 @@ from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats import alarms
-from factory_sim.wire.formats.checks import (
+from factory_sim.wire.formats.decoder_checks import (
     MAX_DETAIL,
     MAX_PART,
     MAX_SEQ,
@@ -33,9 +33,9 @@ from factory_sim.wire.formats.checks import (
     refuse,
     whole,
 )
-from factory_sim.wire.formats.layout import Layouts
-from factory_sim.wire.formats.rows import NO_ROWS, one_row
+from factory_sim.wire.formats.row_messages import NO_ROWS, one_row
 from factory_sim.wire.formats.scaling import Scaling
+from factory_sim.wire.formats.unit_columns import Layouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ import orjson
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message
-from factory_sim.wire.formats.checks import RefusedError, refuse
-from factory_sim.wire.sparkplug import fields, parse
-from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.formats.decoder_checks import RefusedError, refuse
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
 from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
+from factory_sim.wire.sparkplug.payload_writer import Metric, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,13 +118,13 @@ class Host:
         kind = levels[2] if len(levels) > 2 else ""
         if levels[0] != VERSION or len(levels) != 4 + (kind in _FROM_DEVICE):
             refuse("no Sparkplug topic of this group")
-        if max(map(len, levels[3:])) > parse.MAX_NAME:
-            refuse(f"an id of more than {parse.MAX_NAME:,} characters")
+        if max(map(len, levels[3:])) > payload_reader.MAX_NAME:
+            refuse(f"an id of more than {payload_reader.MAX_NAME:,} characters")
         if kind in ("NCMD", "DCMD"):
             return []
         if kind not in _FROM_NODE + _FROM_DEVICE:
             refuse(f"{kind[:60]!r} is no kind of message")
-        payload = parse.payload(message.payload, needs_seq=kind != "NDEATH")
+        payload = payload_reader.payload(message.payload, needs_seq=kind != "NDEATH")
         node, understood = self._node(levels[3]), True
         if kind == "NBIRTH":
             self._node_birth(node, payload, now_ms)
@@ -191,8 +191,8 @@ class Host:
             return []
         node.asked_ms = now_ms
         self.rebirths += 1
-        body = fields.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
-        return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", fields.payload(body, now_ms), qos=0)]
+        body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
+        return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", payload_writer.payload(body, now_ms), qos=0)]
 
     def _state(self, *, online: bool, now_ms: int) -> Message:
         payload = orjson.dumps({"online": online, "timestamp": now_ms})
@@ -234,6 +234,6 @@ def _bd_seq(payload: Any) -> int:
 
 def _metrics(payload: Any) -> Metrics:
     """What data may refer to, whatever its type: also to what we could not read."""
-    if not all(parse.text(m.name, "a metric's name") for m in payload.metrics):
+    if not all(payload_reader.text(m.name, "a metric's name") for m in payload.metrics):
         refuse("a metric of a birth has a name")
     return frozenset(x for m in payload.metrics for x in ((m.name, m.alias) if m.HasField("alias") else (m.name,)))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from factory_sim.plant.states import Outcome, State
 from factory_sim.wire import topics
-from factory_sim.wire.sparkplug.fields import Metric, Type
+from factory_sim.wire.sparkplug.payload_writer import Metric, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.records import Meta, SensorInfo, UnitInfo
-    from factory_sim.wire.sparkplug.fields import Value
+    from factory_sim.wire.sparkplug.payload_writer import Value
 
 VERSION = "spBv1.0"
 REBIRTH = "Node Control/Rebirth"

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import PayloadError
 from factory_sim.records import Message
-from factory_sim.wire.formats.checks import RefusedError, json_object, refuse, whole
-from factory_sim.wire.sparkplug import fields, parse
-from factory_sim.wire.sparkplug.fields import TIME_BYTES, Metric, Type
+from factory_sim.wire.formats.decoder_checks import RefusedError, json_object, refuse, whole
+from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, VERSION, state_topic
+from factory_sim.wire.sparkplug.payload_writer import TIME_BYTES, Metric, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from factory_sim.wire.sparkplug.fields import Value
     from factory_sim.wire.sparkplug.namespace import Device, Node
+    from factory_sim.wire.sparkplug.payload_writer import Value
 
 SEQ_COUNT = 256
 DEBOUNCE_MS = 1_000  # rebirths asked for sooner after a birth wait until then: many hosts may ask at once
@@ -139,13 +139,13 @@ class EdgeNode:
         """NDATA: messages sent so far."""
         self._told, self._told_ms = self.messages, now_ms
         alias = next(m.alias for m in self.node.metrics if m.name == MESSAGES)
-        body = fields.by_alias(alias, Type.INT64, self.messages, now_ms)
+        body = payload_writer.by_alias(alias, Type.INT64, self.messages, now_ms)
         return self._numbered(self.node.topic("NDATA"), body, now_ms)
 
     def changed(self, device: Device, values: dict[str, Value], now_ms: int) -> Message:
         """DDATA: writable metrics have become these values, by name."""
         known = [m for m in device.metrics if m.name in values]
-        body = b"".join(fields.by_alias(m.alias, m.type, values[m.name], now_ms) for m in known)
+        body = b"".join(payload_writer.by_alias(m.alias, m.type, values[m.name], now_ms) for m in known)
         return self._numbered(self.node.topic("DDATA", device), body, now_ms)
 
     def due(self, now_ms: int) -> list[Message]:
@@ -191,12 +191,12 @@ class EdgeNode:
         return Reply(self._birth(now_ms) if self._connected and not self.born else [])
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
-        asks = [m for m in _commanded(parse.command(payload)) if m.name == REBIRTH]
-        self._asked |= True in [parse.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
+        asks = [m for m in _commanded(payload_reader.command(payload)) if m.name == REBIRTH]
+        self._asked |= True in [payload_reader.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
         return Reply(self.due(now_ms) if self._asked else [])
 
     def _device_command(self, device: Device, message: Message) -> list[Order]:
-        payload, known = parse.command(message.payload), hash((message.topic, message.payload))
+        payload, known = payload_reader.command(message.payload), hash((message.topic, message.payload))
         if known in self._done:
             refuse("the same command again, with the same time")
         orders = _orders(device, _commanded(payload))
@@ -221,12 +221,12 @@ class EdgeNode:
         return self._numbered(self.node.topic("DBIRTH", device), _metrics(metrics, now_ms), now_ms)
 
     def _death(self, now_ms: int) -> Message:
-        body = fields.metric(Metric(BD_SEQ, Type.INT64, self.bd_seq), now_ms)
-        return Message(self.node.topic("NDEATH"), fields.payload(body, now_ms), qos=1)
+        body = payload_writer.metric(Metric(BD_SEQ, Type.INT64, self.bd_seq), now_ms)
+        return Message(self.node.topic("NDEATH"), payload_writer.payload(body, now_ms), qos=1)
 
     def _numbered(self, topic: str, body: bytes, now_ms: int) -> Message:
         self._seq = (self._seq + 1) % SEQ_COUNT
-        return Message(topic, fields.payload(body, now_ms, self._seq), qos=0)
+        return Message(topic, payload_writer.payload(body, now_ms, self._seq), qos=0)
 
 
 def _commanded(payload: Any) -> Any:
@@ -234,7 +234,7 @@ def _commanded(payload: Any) -> Any:
     if not payload.metrics:
         refuse("a command without a metric")
     for metric in payload.metrics:
-        parse.text(metric.name, "a metric's name")
+        payload_reader.text(metric.name, "a metric's name")
     return payload.metrics
 
 
@@ -249,7 +249,7 @@ def _orders(device: Device, metrics: Any) -> list[Order]:
             continue
         if found.HasField("datatype") and found.datatype != known.type:
             refuse(f"{known.name}: expected data type {known.type} ({known.type.name}), got {found.datatype}")
-        value = parse.scalar(found, known.type)
+        value = payload_reader.scalar(found, known.type)
         if value is None:
             refuse(f"{known.name} may not be null")
         if isinstance(value, float) and not isfinite(value):
@@ -267,16 +267,16 @@ def host_state(payload: bytes) -> tuple[bool, int]:
     online = found.get("online")
     if type(online) is not bool:
         refuse("online: expected true or false")
-    return online, whole(found, "timestamp", 0, fields.MAX_MS)
+    return online, whole(found, "timestamp", 0, payload_writer.MAX_MS)
 
 
 def historical(message: Message) -> Message:
     """A DDATA that is sent again: all of its metrics marked as history."""
-    payload = parse.payload(message.payload)
+    payload = payload_reader.payload(message.payload)
     for metric in payload.metrics:
         metric.is_historical = True
-    body = b"".join(fields.PAYLOAD_METRIC + fields.sized(m.SerializeToString()) for m in payload.metrics)
-    return Message(message.topic, fields.payload(body, payload.timestamp, payload.seq), qos=0)
+    body = b"".join(payload_writer.PAYLOAD_METRIC + payload_writer.sized(m.SerializeToString()) for m in payload.metrics)
+    return Message(message.topic, payload_writer.payload(body, payload.timestamp, payload.seq), qos=0)
 
 
 def is_ours(topic: str, node: Node) -> bool:
@@ -289,4 +289,4 @@ def _valued(metric: Metric, value: Value) -> Metric:
 
 
 def _metrics(metrics: tuple[Metric, ...], now_ms: int) -> bytes:
-    return b"".join(fields.metric(metric, now_ms) for metric in metrics)
+    return b"".join(payload_writer.metric(metric, now_ms) for metric in metrics)

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, Self
 from factory_sim.errors import BrokerError, PayloadError
 from factory_sim.wire import meta as description
 from factory_sim.wire import topics
-from factory_sim.wire.client import Client, wait_for
-from factory_sim.wire.options import Options
-from factory_sim.wire.sparkplug import parse
+from factory_sim.wire.mqtt.client import Client, wait_for
+from factory_sim.wire.mqtt.client_options import Options
+from factory_sim.wire.sparkplug import payload_reader
+from factory_sim.wire.sparkplug.birth_numbers import Numbers
 from factory_sim.wire.sparkplug.namespace import OPPOSITE, nodes, state_topic
 from factory_sim.wire.sparkplug.node import EdgeNode, Order, Refusals, historical
-from factory_sim.wire.sparkplug.numbers import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from factory_sim.records import Message
-    from factory_sim.wire.sparkplug.fields import Value
     from factory_sim.wire.sparkplug.namespace import Device, Node
+    from factory_sim.wire.sparkplug.payload_writer import Value
 
 HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section with 100 sensors at 1 Hz
 _KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while nobody takes them; the rest is what was under way before
@@ -323,10 +323,10 @@ class EdgeSessions:
         types = {m.alias: m.type for m in device.metrics}
         times: dict[int, int] = {}
         for message in self._latest.get(self._topic(device), {}).values():
-            for found in parse.payload(message.payload).metrics:
+            for found in payload_reader.payload(message.payload).metrics:
                 if found.timestamp >= times.get(found.alias, -1):
                     times[found.alias] = found.timestamp
-                    values[found.alias] = parse.scalar(found, types[found.alias])
+                    values[found.alias] = payload_reader.scalar(found, types[found.alias])
         return list(values.values())
 
     def _topic(self, device: Device) -> str:

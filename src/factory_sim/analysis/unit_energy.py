@@ -1,0 +1,104 @@
+"""Energy of units: from their meters, and from state times and power as the audit of the meters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.kernels import state_times
+from factory_sim.clock import datetime_from_ns, ns_from_datetime, ns_from_us, us_from_ns
+from factory_sim.plant.states import N_STATES
+from factory_sim.units import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.records import F8, I4, I8, EventLog, Meta, Window
+
+J_PER_KWH = 3.6e6
+_LONGEST_TARIFF_DAYS = 3700
+
+
+def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
+    """Moments [µs] between which the energy price is constant, shape (k + 1,), and the prices per kWh, shape (k,)."""
+    prices = meta.prices
+    if len(prices.tariff_from_s) < 2:
+        return np.array([window.t0_us, window.t1_us]), np.array(prices.tariff_per_kwh[:1] or (0.0,))
+    first = datetime_from_ns(ns_from_us(window.t0_us, meta.epoch_ns), meta.timezone).replace(tzinfo=None)
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    edges, cost = [window.t0_us], [prices.tariff_per_kwh[-1]]
+    for day in range(_LONGEST_TARIFF_DAYS):
+        for begin_s, price in zip(prices.tariff_from_s, prices.tariff_per_kwh, strict=True):
+            moment = ns_from_datetime(midnight + timedelta(days=day, seconds=begin_s), meta.timezone)
+            at = int(us_from_ns(moment, meta.epoch_ns))
+            if at >= window.t1_us:
+                return np.array([*edges, window.t1_us]), np.array(cost)
+            if at <= window.t0_us:
+                cost[-1] = price
+            else:
+                edges, cost = [*edges, at], [*cost, price]
+    return np.array([*edges, window.t1_us]), np.array(cost)
+
+
+def power_w(meta: Meta) -> F8:
+    """Power of each unit in each state, shape (n_units, N_STATES) [W]; NaN where it is not known."""
+    unknown = (np.nan,) * N_STATES
+    return np.array([u.power_w if len(u.power_w) == N_STATES else unknown for u in meta.units], np.float64)
+
+
+def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
+    """State time × power between successive edges, shape (k, n_units) [kWh]; NaN for units whose power is unknown."""
+    watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
+    for k in range(len(out)):
+        state_us = np.zeros((len(meta.units), N_STATES + 1), np.int64)
+        state_times.state_times(log.t_us, log.unit, log.state, edges_us[k], edges_us[k + 1], state_us)
+        out[k] = (state_us[:, :N_STATES] * watts).sum(axis=1) / 1e6 / J_PER_KWH
+    return out
+
+
+def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
+    """Rise of the energy meters between successive edges, shape (k, n_units) [kWh]; NaN for units without a meter.
+
+    Between the first and last readings of a minute the rise is taken as even; at the end it is continued by at most one
+    period. A counter that passes the end of its range goes on; one that falls otherwise was reset.
+    """
+    out = np.full((len(edges_us) - 1, len(meta.units)), np.nan)
+    sensors = {info.id: info for info in meta.sensors}
+    for each in blocks:
+        for column, number in enumerate(each.sensor.tolist()):
+            info = sensors.get(number)
+            if info is None or info.unit_text not in UNITS["energy"]:
+                continue
+            there = each.count[:, column] > 0
+            if there.any():
+                ticks = np.stack((each.first_tick[there, column], each.last_tick[there, column]), axis=1).ravel()
+                raw = np.stack((each.first_raw[there, column], each.last_raw[there, column]), axis=1).ravel()
+                kwh_per_count = info.scale * UNITS["energy"][info.unit_text] / J_PER_KWH
+                risen = _reading(ticks, raw, info.bits, edges_us / each.period_us)
+                out[:, info.unit] = np.nansum((out[:, info.unit], np.diff(risen) * kwh_per_count), axis=0)
+    return out
+
+
+def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
+    """The counter's rise since its first reading, at moments counted in ticks."""
+    steps = np.diff(raw.astype(np.int64))
+    steps = np.where(steps < -(1 << (bits - 1)), steps + (1 << bits), np.maximum(steps, 0))
+    risen = np.concatenate(([0], np.cumsum(steps))).astype(np.float64)
+    spans = np.diff(ticks)
+    moved = np.flatnonzero(spans > 0)
+    slope = steps[moved[-1]] / spans[moved[-1]] if len(moved) else 0.0
+    end = np.clip(at - ticks[-1], 0, 1)
+    reading: F8 = np.interp(at, ticks, risen) + end * slope
+    return reading
+
+
+def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[F8, F8]:
+    """Energy between edges by meters, where there are any, else by states; and by states alone: (k, n_units) [kWh]."""
+    audit = by_states(log, meta, edges_us)
+    if not blocks:
+        return np.nan_to_num(audit), audit
+    metered = by_meters(blocks, meta, edges_us)
+    return np.nan_to_num(np.where(np.isnan(metered), audit, metered)), audit

@@ -1,0 +1,127 @@
+"""Options of commands that connect to a broker: TLS, users, and where secrets come from: never the command line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import options as shared
+from factory_sim.errors import ConfigError, Problem
+from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE
+
+if TYPE_CHECKING:
+    from factory_sim.wire.mqtt.broker_url import Address
+
+PASSWORD_FILE = "FACTORY_SIM_MQTT_PASSWORD_FILE"  # noqa: S105 - the name of a variable
+_OPEN_TO_OTHERS = 0o077
+
+User = Annotated[str, typer.Option(help="User name at the broker.", envvar="FACTORY_SIM_MQTT_USER")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(help="File whose first line is the password; else FACTORY_SIM_MQTT_PASSWORD.", envvar=PASSWORD_FILE),
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca", help="mqtts: PEM of the authorities to trust.", envvar="FACTORY_SIM_MQTT_CA")
+]
+CertFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cert",
+        help="mqtts: PEM of our certificate; of `run` without --broker, that of our own broker.",
+        envvar="FACTORY_SIM_MQTT_CERT",
+    ),
+]
+MqttVersion = Annotated[
+    str,
+    typer.Option(
+        "--mqtt",
+        metavar="auto|5|3.1.1",
+        help="Version of MQTT; auto: 5 if the broker speaks it.",
+        envvar="FACTORY_SIM_MQTT_VERSION",
+    ),
+]
+Expiry = Annotated[
+    float,
+    typer.Option(
+        parser=shared.seconds,
+        metavar="TIME",
+        show_default="24 h",
+        help="MQTT 5: how long a broker keeps readings for who is away; 0 s: for ever.",
+    ),
+]
+KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our key.", envvar="FACTORY_SIM_MQTT_KEY")]
+
+
+def options(
+    broker: str,
+    user: str,
+    password_file: Path | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    mqtt: str,
+) -> dict[str, Any]:
+    """Options of a client of `broker`.
+
+    Raises ConfigError on a password in the URL, on files of TLS for a broker without it, and on a file that cannot be
+    read or that others may read.
+    """
+    from factory_sim.wire.mqtt.broker_url import parse
+    from factory_sim.wire.mqtt.client_options import VERSIONS
+
+    shared.one_of("version of MQTT", mqtt, VERSIONS)
+    where = parse(broker) if broker else None
+    if where and where.password:
+        hint = (
+            f"Every user of this machine can read it there. Put it into {PASSWORD_VARIABLE} or a file: --password-file"
+        )
+        raise ConfigError([Problem("--broker", 0, 0, "", "a password may not stand on the command line", hint)])
+    files = {"--ca": ca, "--cert": cert, "--key": key}
+    if where and not where.tls:
+        _check_no_files(where, [option for option, file in files.items() if file is not None])
+    return {
+        "user": user,
+        "password": _password(password_file) if password_file else "",
+        "ca_file": _readable("--ca", ca),
+        "cert_file": _readable("--cert", cert),
+        "key_file": _readable("--key", key),
+        "mqtt": mqtt,
+    }
+
+
+def _check_no_files(where: Address, given: list[str]) -> None:
+    """Who gives files of TLS counts on it: without, the password would go out in clear."""
+    from factory_sim.wire.mqtt.broker_url import PORTS
+
+    if given:
+        port = PORTS["mqtts"] if where.port == PORTS["mqtt"] else where.port
+        meant = replace(where, tls=True, port=port).shown
+        hint = f"Did you mean {meant}? Files may also come from FACTORY_SIM_MQTT_CA, ..._CERT and ..._KEY"
+        problem = Problem("--broker", 0, 0, where.shown, f"{', '.join(given)}: needs mqtts://, which is TLS", hint)
+        raise ConfigError([problem])
+
+
+def _password(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        first = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), 0, 0, "password file", f"cannot be read: {error}")]) from None
+    if os.name == "posix" and mode & _OPEN_TO_OTHERS:
+        problem = Problem(str(path), 0, 0, "password file", "others may read it", f"Run: chmod 600 {path}")
+        raise ConfigError([problem])
+    if not first:
+        raise ConfigError([Problem(str(path), 0, 0, "password file", "its first line is empty")])
+    return first
+
+
+def _readable(option: str, path: Path | None) -> str:
+    if path is None:
+        return ""
+    if not os.access(path, os.R_OK) or path.is_dir():
+        raise ConfigError([Problem(str(path), 0, 0, option, "expected a PEM file that can be read")])
+    return str(path)

@@ -1,0 +1,220 @@
+"""`listen`: subscribe to a feed and say what it means, until the run ends or Ctrl-C."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import connection_options, options
+from factory_sim.errors import BrokerError
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from factory_sim.live.listen import Listener
+    from factory_sim.records import KpiTable, Meta
+
+DOUBTS_SHOWN = 20
+CsvFile = Annotated[Path | None, options.output("--csv", help="Write every KPI there.")]
+Every = Annotated[
+    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
+]
+AckAs = Annotated[
+    str,
+    typer.Option(callback=options.one_level, help="Acknowledge journals under this name (run --ack consumer:NAME)."),
+]
+HostId = Annotated[
+    str, typer.Option(callback=options.one_level, help="Be this Sparkplug host: STATE, and rebirth requests.")
+]
+
+
+def listen(
+    *,
+    broker: Annotated[str, typer.Option(help=options.BROKER_URL)] = f"mqtt://127.0.0.1:{options.PORT}",
+    root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = "",
+    json: options.JsonFile = None,
+    csv: CsvFile = None,
+    payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="found out")] = "",
+    plant: Annotated[str, typer.Option(help="A plant file, for a feed that does not describe itself.")] = "",
+    start: options.Start = "",
+    duration: options.Duration = 8 * 3600.0,
+    every: Every = 10.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
+    ack_as: AckAs = "",
+    host_id: HostId = "",
+    publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False,
+    user: connection_options.User = "",
+    password_file: connection_options.PasswordFile = None,
+    ca: connection_options.CaFile = None,
+    cert: connection_options.CertFile = None,
+    key: connection_options.KeyFile = None,
+    mqtt: connection_options.MqttVersion = "auto",
+) -> None:
+    """Subscribe to a feed and analyse it, until the run ends or Ctrl-C: then the KPIs of what was heard.
+
+    It needs no simulator and no plant file: a feed describes itself under <root>/meta.
+    --plant, with --start and --duration, stands in for a description that is missing.
+
+    Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
+    """
+    from factory_sim.live.listen import Listener
+    from factory_sim.live.listen import listen as hear
+    from factory_sim.live.replies import Answers
+    from factory_sim.wire.formats import FORMATS
+    from factory_sim.wire.mqtt.client import Client
+
+    if payload_format:
+        options.one_of("format", payload_format, FORMATS)
+    secure = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
+    own_root, meta = _described(plant, start, duration) if plant else ("", None)
+    with options.graceful() as stop:
+        secure["is_stopped"] = stop.is_set
+        where = root or own_root or _find(broker, secure, stop)
+        answers = Answers(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
+        if ack_as:
+            secure["patience_s"] = float("inf")  # its publisher waits as well
+        listener = Listener(where, payload_format=payload_format, meta=meta)
+        try:
+            with Client(broker, **secure, **answers.connection()) as client:
+                report = _reporter(quiet=quiet)
+                ready = functools.partial(_ready, where)
+                hear(listener, client, ready=ready, watch=report, every_s=every, stop=stop, answers=answers)
+        except BrokerError:
+            if listener.counts.readings:  # what was heard is kept
+                _conclude(listener, json, csv, quiet=quiet)
+            raise
+        _conclude(listener, json, csv, quiet=quiet)
+        if stop.is_set():
+            raise typer.Exit(130)
+
+
+def _find(broker: str, secure: dict[str, Any], stop: Event) -> str:
+    from factory_sim.live.listen import find_root
+    from factory_sim.wire.mqtt.client import Client
+
+    with Client(broker, **secure) as client:
+        return find_root(client, stop, lambda: _ready("every root"))
+
+
+def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet: bool) -> None:
+    table = listener.table()
+    _write(listener, table, json, csv)
+    if not quiet:
+        _show(listener, table)
+
+
+def _ready(where: str) -> None:
+    """Whoever started us may publish from now on."""
+    typer.echo(f"listening below {where}")
+
+
+def _described(plant: str, start: str, duration: float) -> tuple[str, Meta]:
+    """Root and description of a feed that has none, from its plant file and the moment it began."""
+    from factory_sim import registry
+    from factory_sim.live.publish import Order, epoch_ns, window_of
+    from factory_sim.plant.describe import describe
+
+    loaded = registry.load(plant)
+    order = Order(duration_s=duration, start_ns=options.start_ns(start, loaded, speed=1.0))
+    return loaded.topic_root, describe(loaded, loaded.name, epoch_ns(loaded, order), window_of(order))
+
+
+def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
+    console = options.console()
+
+    def report(listener: Listener) -> None:
+        if quiet or listener.feed is None:
+            return
+        losses = listener.feed.losses()
+        console.print(
+            f"{listener.counts.readings:,} readings in {listener.counts.messages:,} messages; {losses.lost:,} missing, "
+            f"{losses.duplicates:,} twice, {listener.counts.skipped:,} messages skipped"
+        )
+        if listener.counts.reason:
+            console.print(f"  last skipped: {listener.counts.reason}", style="yellow", markup=False)
+
+    return report
+
+
+def _write(listener: Listener, table: KpiTable, json: Path | None, csv: Path | None) -> None:
+    options.written(json, _document(listener, table))
+    if csv is not None:
+        from factory_sim.views.frames import kpi_frame
+
+        with options.writing(csv):
+            kpi_frame(table).to_csv(csv, index=False)
+
+
+def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
+    from factory_sim.views.kpi_dict import kpi_dict
+
+    assert listener.meta is not None
+    assert listener.feed is not None
+    losses, counts = listener.feed.losses(), listener.counts
+    return {
+        "plant": listener.meta.plant,
+        "run_id": listener.meta.run_id,
+        "root": listener.root,
+        "format": listener.payload_format,
+        "ended": listener.ended,
+        "window_us": [table.window.t0_us, table.window.t1_us],
+        "feed": {
+            "readings": losses.received, "messages": counts.messages, "lost": losses.lost,
+            "duplicates": losses.duplicates, "damaged": losses.damaged, "foreign": losses.foreign,
+            "skipped": counts.skipped,
+        },
+        "distrusted": _distrusted(listener),
+        "energy_by_states": [listener.meta.units[u].name for u in listener.trust.by_states(listener.meta)],
+        "kpis": kpi_dict(table),
+    }  # fmt: skip
+
+
+def _distrusted(listener: Listener) -> list[dict[str, Any]]:
+    """What the analyzer does not believe, and why."""
+    assert listener.meta is not None
+    sensors = {sensor.id: sensor for sensor in listener.meta.sensors}
+    sizes = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
+    return [
+        {
+            "unit": listener.meta.units[d.unit].name, "sensor": sensors[d.sensor].name if d.sensor >= 0 else None,
+            "what": d.kind, "from_us": d.t0_us, "to_us": d.t1_us, "size": d.size,
+            "size_unit": sizes.get(d.kind) or sensors[d.sensor].unit_text,
+            "reason": d.reason, "excluded": d.excluded,
+        }
+        for d in listener.trust.doubts
+    ]  # fmt: skip
+
+
+def _show(listener: Listener, table: KpiTable) -> None:
+    from rich.console import Console
+
+    from factory_sim.views.text import kpi_text
+
+    console = Console()
+    console.print(kpi_text.line_table(table))
+    console.print()
+    console.print(kpi_text.station_table(table))
+    _reporter(quiet=False)(listener)
+    _show_doubts(listener)
+
+
+def _show_doubts(listener: Listener) -> None:
+    """On standard error, as all that is not a result; the JSON file has all of them."""
+    console, doubts = options.console(), _distrusted(listener)
+    for each in doubts[:DOUBTS_SHOWN]:
+        where = f"{each['unit']} {each['sensor']}" if each["sensor"] else each["unit"]
+        what = each["what"].replace("_", " ")
+        console.print(f"  ! {where}: {what}: {each['reason']}", style="yellow", highlight=False)
+    if len(doubts) > DOUBTS_SHOWN:
+        console.print(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", style="yellow")
+    assert listener.meta is not None
+    for unit in listener.trust.by_states(listener.meta):
+        name = listener.meta.units[unit].name
+        console.print(f"  ! The energy of {name} is state × power: its meter is not used.", style="yellow")
+
+
+COMMANDS = (listen,)

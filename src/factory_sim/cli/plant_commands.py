@@ -1,0 +1,129 @@
+"""Plants as files: check one, begin one, describe the format to an editor, list what a file may name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+
+
+def check(
+    plant: options.PlantFile,
+    *,
+    engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
+) -> None:
+    """Read a plant or scenario file and report everything that is wrong with it, each with its line.
+
+    Example: factory-sim check my_line.yaml --engines
+    """
+    from factory_sim import registry
+
+    loaded = registry.load(plant)
+    typer.echo(_summary(loaded))
+    if engines:
+        from factory_sim.sim.engines import choose, obstacle
+
+        choice, why_not = choose(loaded), obstacle(loaded)
+        typer.echo(f"  engine auto: {choice.engine} ({choice.reason})")
+        typer.echo(f"  engine calendar: {f'no: {why_not}' if why_not else 'exact for everything in this plant'}")
+        typer.echo("  engine simpy: the reference, exact for every plant")
+
+
+def _summary(plant: Plant) -> str:
+    modes = sum(len(machine.failures) for machine in plant.machines)
+    counts = {
+        "section": len(plant.sections), "operation": len(plant.operations), "machine": len(plant.machines),
+        "sensor": len(plant.sensors), "failure mode": modes,
+    }  # fmt: skip
+    lines = [
+        f"{plant.name}: {plant.title}",
+        "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),
+        f"  slowest operation as planned: {_slowest(plant)}",
+        f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
+        f"  digest {plant.digest[:16]}",
+    ]
+    return "\n".join(lines)
+
+
+def _slowest(plant: Plant) -> str:
+    worst = max(plant.operations, key=lambda operation: operation.cycle_time.mean_s / len(operation.machines))
+    return f"{worst.name}, {worst.cycle_time.mean_s / len(worst.machines):.4g} s a part"
+
+
+def schema(
+    of: Annotated[str, typer.Argument(help="plant (scenarios too), sweep or optimise.")] = "plant",
+    *,
+    out: options.OutFile = None,
+) -> None:
+    """Print the JSON Schema of plant, sweep or optimise files, from which editors complete and check while you type.
+
+    Example: factory-sim schema --out plant.schema.json
+    """
+    import json
+
+    from factory_sim import registry
+    from factory_sim.plant.yaml.json_schema import json_schema, study_schema
+
+    options.one_of("kind of file", of, ("plant", "sweep", "optimise"))
+    found = json_schema(registry.catalogue()) if of == "plant" else study_schema(of)
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        options.written(out, text)
+        typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
+        typer.echo(f"  # yaml-language-server: $schema={out}")
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the plant: letters, digits, _ and -.")],
+    *,
+    folder: Annotated[Path, typer.Option(help="Where the files go.", file_okay=False)] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Begin a plant of your own: a commented file of three machines, and the same as tables for Excel and CSV.
+
+    Example: factory-sim new my_line && factory-sim check my_line.yaml
+    """
+    from factory_sim.plant.new import new as files_of
+
+    files = {folder / file: content for file, content in files_of(name).items()}
+    there = [str(path) for path in files if path.exists()]
+    if there and not force:
+        message = f"{', '.join(there)} exists already; choose another name, or --force"
+        raise typer.BadParameter(message)
+    with options.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        with options.writing(path):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        typer.echo(f"Wrote {path}")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="sensors, behaviours, policies, formats, links, kpis, plants.")] = "",
+) -> None:
+    """List what plant files and commands may name: sensor kinds, behaviours, policies, formats, links, KPIs, plants.
+
+    Example: factory-sim list sensors
+    """
+    from factory_sim import registry
+
+    tables = registry.listed()
+    if what:
+        options.one_of("list", what, tables)
+    for title, entries in tables.items():
+        if what in {"", title}:
+            typer.echo(title)
+            width = max(map(len, entries), default=0)
+            for name, said in entries.items():
+                typer.echo(f"  {name:<{width}}  {said}")
+
+
+COMMANDS = (check, schema, new)

@@ -1,0 +1,110 @@
+"""`exact`: a table of values known from theory, each against the engine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory_sim.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.validation.exact.row_run import Result
+    from factory_sim.validation.exact.table_rows import Row
+
+
+def exact(
+    file: Annotated[Path, typer.Argument(help="A JSON table: top-level lists of rows with model, metric and value.")],
+    *,
+    out: options.JsonFile = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the rows.", min=1)] = 2,
+    minutes: Annotated[float, typer.Option(help="Rows that are not narrow by then count as missed.", min=0)] = 9.5,
+    engine: Annotated[str, typer.Option(help="auto, simpy (the reference) or calendar (compiled).")] = "auto",
+    seed: options.Seed = 1,
+) -> None:
+    """Simulate every row of a table of exact values until its interval is within 0.5 %, and say whether it holds.
+
+    All intervals hold together with 99 % confidence (Bonferroni). Exit code 1 if a row misses, or did not get narrow
+    enough in time. Ctrl-C keeps the rows that are done.
+
+    Example: factory-sim exact truth/tandem_exact.json --json exact.json
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from factory_sim.validation.exact import table
+    from factory_sim.validation.exact import table_rows as tables
+
+    rows = tables.read(file)
+    table.check(rows)
+    width = max(len(row.name) for row in rows)
+    typer.echo(f"{'name':<{width}}  {'exact':>11} {'simulated':>11}  {'interval':<24} inside")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    results: list[Result] = []
+    bar = Progress(*columns, console=options.console(), transient=True, redirect_stdout=sys.stdout.isatty())
+    with options.graceful() as stop, bar as progress:
+        task = progress.add_task("rows", total=len(rows))
+        pool = table.Pool(workers=workers, minutes=minutes, engine=engine, seed=seed)
+        for result in table.answers(rows, pool, stop.is_set):
+            results.append(result)
+            progress.advance(task)
+            typer.echo(_line(result, width))
+            if out is not None:
+                _write(out, rows, results)
+    if out is not None:
+        _write(out, rows, results)  # also when no row was done
+    typer.echo(_verdict(rows, results))
+    if stop.is_set():
+        raise typer.Exit(130)
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _line(result: Result, width: int) -> str:
+    found = result.estimate
+    interval = f"[{found.low:.6g}, {found.high:.6g}]"
+    return f"{result.row.name:<{width}}  {result.row.value:11.6g} {found.value:11.6g}  {interval:<24} {_word(result)}"
+
+
+def _word(result: Result) -> str:
+    if not result.inside:
+        return "NO"
+    if not result.sound:
+        return "yes, but drawn times or arrivals are off their means"
+    return "yes" if result.precise else "yes, but wider than 0.5 %: time was up"
+
+
+def _verdict(rows: Sequence[Row], results: Sequence[Result]) -> str:
+    good = sum(result.ok for result in results)
+    text = f"{good} of {len(rows)} rows hold, at 99 % confidence for all together"
+    return text if len(results) == len(rows) else f"{text}; {len(rows) - len(results)} were not run to the end"
+
+
+def _write(out: Path, rows: Sequence[Row], results: Sequence[Result]) -> None:
+    """All rows so far, in the file's order; whole or not at all."""
+    done = {result.row.key: result for result in results}
+    found = [_json(done[row.key]) for row in rows if row.key in done]
+    whole = {"confidence": 0.99, "rows_in_file": len(rows), "complete": len(found) == len(rows), "rows": found}
+    draft = out.with_name(out.name + ".part")
+    with options.writing(out):
+        draft.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(out)
+
+
+def _json(result: Result) -> dict[str, Any]:
+    row, found = result.row, result.estimate
+    return {
+        "name": row.name, "key": row.key, "model": row.model, "metric": row.metric, "exact": row.value,
+        "simulated": found.value, "interval": [found.low, found.high], "inside": result.inside,
+        "half_width_share": found.half_width / abs(row.value) if row.value else None, "precise": result.precise,
+        "inputs_as_distributed": result.sound, "without_controls": found.plain,
+        "without_controls_half_width": found.plain_half_width, "batch_correlation": found.memory,
+        "engine": result.effort.engine, "parts": result.effort.parts, "seconds": round(result.effort.seconds, 2),
+    }  # fmt: skip
+
+
+COMMANDS = (exact,)

@@ -1,0 +1,136 @@
+"""`selftest feed`: the feed's endurance proofs, for whoever wants to see them on their own machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from factory_sim.cli import options
+
+PARTS = ("soak", "fuzz", "kills", "pause")
+PUBLISHERS = 2  # killed, beside the brokers
+JOURNALED = ("machine", "uns", "bulk")
+Parts = Annotated[list[str] | None, typer.Option(help=f"Only this one: {', '.join(PARTS)}. May be repeated.")]
+Minutes = Annotated[float, typer.Option(help="soak: every sensor at 10 Hz for so long; the proof takes 10.", min=0.1)]
+P99 = Annotated[
+    float,
+    typer.Option(help="soak: the p99 latency [ms] that fails, where cores were not short; the promise is 25.", min=1),
+]
+Payloads = Annotated[int, typer.Option(help="fuzz: for each reader; the proof takes 1000000.", min=1)]
+Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice.", min=1)]
+PauseTime = Annotated[
+    float,
+    typer.Option(parser=options.seconds, metavar="TIME", show_default="1 min", help="pause: the proof takes 5 min."),
+]
+Formats = Annotated[list[str] | None, typer.Option("--format", help=f"kills: {', '.join(JOURNALED)}. May be repeated.")]
+
+
+class Result(Protocol):
+    """What a proof found."""
+
+    def problems(self) -> list[str]:
+        """Promises that were not kept."""
+
+    def told(self) -> list[str]:
+        """Lines for a person."""
+
+
+def feed(
+    *,
+    part: Parts = None,
+    minutes: Minutes = 1.0,
+    p99: P99 = 25.0,
+    payloads: Payloads = 20_000,
+    kills: Kills = 10,
+    pause: PauseTime = 60.0,
+    payload_format: Formats = None,
+    plant: Annotated[str, typer.Option(help="Plant of soak, kills and pause.")] = "gearbox_line",
+    seed: Annotated[int, typer.Option(help="fuzz: which payloads.")] = 1,
+    json: options.JsonFile = None,
+) -> None:
+    """Prove on this machine that the feed endures, with real processes: soak, fuzz, kills, a stopped consumer.
+
+    Exits with 1 if a promise is not kept. Linux only.
+
+    Example: factory-sim selftest feed --part kills --kills 10
+    """
+    from factory_sim.validation.feed.processes import need_linux
+
+    need_linux()
+    for one in part or []:
+        options.one_of("part", one, PARTS)
+    for one in payload_format or []:
+        options.one_of("format with a journal", one, JOURNALED)
+    found: dict[str, list[dict[str, Any]]] = {}
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="factory-sim-selftest-") as name:
+        folder = Path(name)
+        makers = {
+            "soak": lambda: _soak(folder, minutes, p99, plant),
+            "fuzz": lambda: _fuzz(folder, payloads, seed),
+            "kills": lambda: _kills(folder, payload_format or ["machine"], kills, plant),
+            "pause": lambda: _pause(folder, pause, plant),
+        }
+        for one in part or PARTS:
+            for result in makers[one]():
+                typer.echo("\n".join(result.told()))
+                problems += result.problems()
+                found.setdefault(one, []).append(dataclasses.asdict(result))  # type: ignore[call-overload]
+    options.written(json, {**found, "problems": problems})
+    for problem in problems:
+        typer.echo(f"  ! {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _soak(folder: Path, minutes: float, p99: float, plant: str) -> Iterator[Result]:
+    from factory_sim.validation.feed.soak import soak
+
+    with options.console().status(f"soak: {minutes:g} minutes ..."):
+        result = soak(folder, minutes, plant=_absolute(plant), limit_ms=p99)
+    yield result
+
+
+def _fuzz(folder: Path, payloads: int, seed: int) -> Iterator[Result]:
+    from rich.progress import Progress
+
+    from factory_sim.validation.feed.fuzz import GENUINE_EVERY, fuzz
+    from factory_sim.validation.feed.readers import readers
+
+    everyone = readers(folder)
+    strangers = [message for reader in everyone.values() for message in reader.genuine]
+    for reader in everyone.values():
+        with Progress(console=options.console(), transient=True) as progress:
+            task = progress.add_task(f"fuzz {reader.name}", total=payloads)
+            result = fuzz(reader, payloads, seed, strangers, lambda: progress.advance(task, GENUINE_EVERY))  # noqa: B023
+        yield result
+
+
+def _kills(folder: Path, formats: list[str], n_brokers: int, plant: str) -> Iterator[Result]:
+    from factory_sim.validation.feed.kills import kills
+
+    for name in formats:
+        with options.console().status(f"kills: {n_brokers} brokers and {PUBLISHERS} publishers, {name} ..."):
+            result = kills(
+                folder / f"kills-{name}", payload_format=name, n_brokers=n_brokers, n_publishers=PUBLISHERS,
+                plant=_absolute(plant),
+            )  # fmt: skip
+        yield result
+
+
+def _pause(folder: Path, seconds: float, plant: str) -> Iterator[Result]:
+    from factory_sim.validation.feed.pause import pause
+
+    with options.console().status(f"pause: a consumer stopped for {seconds:g} s ..."):
+        result = pause(folder / "pause", seconds, plant=_absolute(plant))
+    yield result
+
+
+def _absolute(plant: str) -> str:
+    """A file's name for files that stand elsewhere; a built-in plant's name stays."""
+    return str(Path(plant).resolve()) if Path(plant).exists() else plant

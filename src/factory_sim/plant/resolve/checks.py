@@ -1,0 +1,220 @@
+"""What must hold of a plant file beyond the look of its values: names, times of day, variants, sources, people."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from factory_sim.errors import did_you_mean
+from factory_sim.plant.resolve import calendars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from factory_sim.plant.resolve.context import Context
+    from factory_sim.plant.yaml import shapes
+    from factory_sim.plant.yaml.tree import Path
+
+NAME = re.compile(r"[\w-]{1,64}")
+_RESERVED = {"meta", "bulk", "kpi", "alarm"}  # levels below the topic root that are not sections
+_UNITS = ("sources", "machines", "robots", "fleets", "conveyors", "crews")
+_LATEST = 10_000  # year
+DEFAULT_START = datetime(2026, 1, 5, 6)  # noqa: DTZ001 - wall-clock time of the plant's own zone
+
+
+def check_names(context: Context) -> None:
+    """Every name can be a topic level, and no two units share one."""
+    owners: dict[str, str] = {}
+    for path, what, name in _names(context):
+        if not NAME.fullmatch(name):
+            context.report.add(
+                path,
+                f"{name!r} cannot be a level of a topic and an address",
+                f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}.",
+                at_key=True,
+            )
+        if what == "sections" and name in _RESERVED:
+            context.report.add(
+                path, f"{name!r} is a reserved topic level", "Give the section another name.", at_key=True
+            )
+        if what in _UNITS and owners.setdefault(name, what) != what:
+            context.report.add(
+                path, f"the name {name!r} is also one of {owners[name]}", "Unit names are unique.", at_key=True
+            )
+    for operation in context.names:
+        if operation in context.plant.sources:
+            context.report.add(("sources", operation), f"the name {operation!r} is also an operation", at_key=True)
+    _check_machine_names(context)
+
+
+def _check_machine_names(context: Context) -> None:
+    plant, report = context.plant, context.report
+    others, machines = _other_units(plant), set[str]()
+    for section, shape in plant.sections.items():
+        for operation in shape.operations:
+            path = ("sections", section, "operations", operation, "machines")
+            for name in context.names.get(operation, ()):
+                if name in machines or name in others:
+                    message = f"the machine name {name!r} is used twice"
+                    report.add(path, message, "Machines, robots, vehicles ... all have their own names.")
+                elif not NAME.fullmatch(name):
+                    report.add(
+                        path,
+                        f"{name!r} cannot be a machine's name",
+                        f"Use letters, digits, _ and -: {_repaired(name)}.",
+                    )
+                machines.add(name)
+    for name in plant.machines:
+        if name not in machines:
+            report.add(("machines", name), f"there is no machine {name!r}", did_you_mean(name, machines), at_key=True)
+
+
+def _other_units(plant: shapes.Plant) -> set[str]:
+    """Names of all units that are no machines."""
+    pools = [(name, shape.count) for name, shape in plant.fleets.items()]
+    pools += [(name, shape.count) for name, shape in plant.crews.items()]
+    members = {f"{name}-{n + 1}" for name, count in pools for n in range(min(count or 0, 1000))}
+    return {*plant.sources, *plant.robots, *plant.conveyors, *members}
+
+
+def _names(context: Context) -> Iterator[tuple[Path, str, str]]:
+    plant = context.plant
+    if plant.plant is not None:
+        yield ("plant",), "plant", plant.plant
+    for what in ("kinds", "sections", "sources", "robots", "fleets", "conveyors", "crews", "shifts"):
+        yield from (((what, name), what, name) for name in getattr(plant, what))
+    for n, variant in enumerate(plant.variants):
+        yield ("variants", n), "variants", variant
+    for section, shape in plant.sections.items():
+        yield from ((("sections", section, "operations", name), "operations", name) for name in shape.operations)
+    for kind, of in plant.kinds.items():
+        for what in ("sensors", "failures", "maintenance"):
+            yield from ((("kinds", kind, what, name), what, name) for name in getattr(of, what))
+
+
+def _repaired(name: str) -> str:
+    return re.sub(r"[^\w-]+", "_", name)[:64].strip("_") or "A1"
+
+
+def check_plant(context: Context) -> tuple[datetime, str]:
+    """Name, topic, time: the wall-clock start of a run and the topic root."""
+    plant, report = context.plant, context.report
+    if plant.plant is None:
+        report.add(("plant",), "is missing: the plant's name", "Write plant: my_line.")
+    root = plant.topic or plant.plant or "plant"
+    if plant.topic is not None and not all(NAME.fullmatch(level) for level in root.split("/")):
+        report.add(
+            ("topic",),
+            f"{root!r} is no path of topic levels",
+            "Write enterprise/site/area, without spaces, +, # and points.",
+        )
+    if not re.fullmatch(r"[A-Z]{3}", plant.currency):
+        report.add(("currency",), f"{plant.currency!r} is no currency code", "Write three letters, such as EUR.")
+    if len(set(plant.variants)) < len(plant.variants) or not plant.variants:
+        report.add(("variants",), "names a variant twice, or none")
+    _check_timezone(context)
+    return _start(context), root
+
+
+def _check_timezone(context: Context) -> None:
+    zone = context.plant.timezone
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        context.report.add(("timezone",), f"{zone!r} is no IANA time zone", did_you_mean(zone, available_timezones()))
+
+
+def _start(context: Context) -> datetime:
+    text = context.plant.start
+    try:
+        start = datetime.fromisoformat(text)
+        if start.tzinfo is None and 1970 < start.year < _LATEST:
+            return start
+    except ValueError:
+        pass
+    context.report.add(
+        ("start",), f"expected a local time such as 2026-01-05 06:00, got {text!r}", "The zone stands in timezone."
+    )
+    return DEFAULT_START
+
+
+def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Share of each variant, and the sequence if there is one."""
+    path, report, variants = ("sources", name), context.report, context.plant.variants
+    given = [key for key in ("interarrival", "schedule") if getattr(shape, key) is not None]
+    if len(given) != 1:
+        message = "says when parts arrive twice" if given else "does not say when parts arrive"
+        report.add(
+            path,
+            message,
+            "Write interarrival: saturated, interarrival: exponential(60 s), schedule: [...] or file: arrivals.csv.",
+        )
+    if shape.schedule is not None and (not shape.schedule or sorted(shape.schedule) != shape.schedule):
+        report.add((*path, "schedule"), "expected arrival moments in rising order, at least one")
+    if shape.interarrival is not None and not isinstance(shape.interarrival, str) and shape.interarrival.mean_s < 1e-3:
+        report.add(
+            (*path, "interarrival"), "is below 1 ms", "For a source that is never empty write interarrival: saturated."
+        )
+    if shape.mix and shape.sequence:
+        report.add((*path, "mix"), "stands beside sequence; give one of them")
+    for variant in shape.mix:
+        context.lookup((*path, "mix", variant), variant, "variants")
+    total = sum(shape.mix.values())
+    if shape.mix and not report.told((*path, "mix")) and abs(total - 1) > 1e-6:
+        report.add((*path, "mix"), f"the shares add up to {100 * total:.6g} %, not 100 %")
+    if not shape.mix and not shape.sequence and len(variants) > 1:
+        report.add(
+            path, "does not say which variants it gives", "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B]."
+        )
+    sequence = tuple(context.lookup((*path, "sequence", n), v, "variants") for n, v in enumerate(shape.sequence))
+    return tuple(shape.mix.get(v, 0.0) for v in variants) if shape.mix else _even(variants), sequence
+
+
+def _even(variants: Sequence[str]) -> tuple[float, ...]:
+    return tuple(1.0 / len(variants) for _ in variants) or (1.0,)
+
+
+def check_shift(
+    name: str, shape: shapes.Shift, start: datetime, context: Context
+) -> tuple[float, tuple[tuple[float, float], ...]]:
+    """Cycle and open intervals [s since the run's start]."""
+    path, report = ("shifts", name), context.report
+    readable = True
+    for key in ("open", "breaks"):
+        for n, text in enumerate(getattr(shape, key)):
+            try:
+                calendars.hours(text)
+            except ValueError as error:
+                listed = report.root.get(*path, key, n) is not None
+                report.add((*path, key, n) if listed else (*path, key), str(error))
+                readable = False
+    if not readable:
+        return calendars.DAY_S, ()
+    cycle, intervals = calendars.schedule(shape.open, shape.breaks, start)
+    if not intervals:
+        report.add(path, "never opens", "Write open: '06:00-14:00', and breaks shorter than that.", at_key=True)
+    return cycle, intervals
+
+
+def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[tuple[float, ...], ...]:
+    """The changeover matrix [s], from row to column; empty without setups."""
+    variants, given = context.plant.variants, shape.setup
+    if not given:
+        return ()
+    if set(given) == {"*"}:
+        flat = given["*"].get("*", 0.0)
+        return tuple(tuple(0.0 if a == b else flat for b in variants) for a in variants)
+    for a, row in given.items():
+        context.lookup((*path, "setup", a), a, "variants")
+        for b in row:
+            context.lookup((*path, "setup", a, b), b, "variants")
+    holes = [f"{a} to {b}" for a in variants for b in variants if a != b and b not in given.get(a, {})]
+    if holes:
+        context.report.add(
+            (*path, "setup"),
+            f"lacks the change from {', '.join(holes[:4])}",
+            "Write every change, or one time for all.",
+        )
+    return tuple(tuple(given.get(a, {}).get(b, 0.0) for b in variants) for a in variants)

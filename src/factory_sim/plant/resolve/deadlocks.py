@@ -1,0 +1,118 @@
+"""Plants that could be built, but would stand still for ever, or never come to the end of an instant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.plant.resolve.calendars import WEEK_S
+from factory_sim.plant.spec import UNLIMITED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from factory_sim.plant import spec
+    from factory_sim.plant.resolve.flow import Feed, Station
+    from factory_sim.plant.yaml.problems import Report
+
+
+def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
+    """Report what cannot work; `order`: the stations of the plant's operations."""
+    reworkers = _reworkers(plant)
+    for index, (operation, station) in enumerate(zip(plant.operations, order, strict=True)):
+        for number, feed in enumerate(station.feeds):
+            _check_room(plant, operation.inputs[number], feed, report)
+            _check_cards(plant, reworkers, (index, number), feed, report)
+        _check_inspection(operation, station, report)
+        _check_operators(plant, operation, station, report)
+
+
+def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report) -> None:
+    if made.fleet >= 0 and not made.capacity:
+        report.add(
+            (*feed.path, "buffer"), "vehicles need a place to unload at, and nothing can wait here", "Write buffer: 1."
+        )
+    source = plant.sources[made.source] if made.source >= 0 else None
+    endless = source is not None and source.interarrival is None and not source.arrivals_s and not source.cards
+    if endless and made.capacity == UNLIMITED and made.conveyor < 0:
+        report.add(
+            (*feed.path, "buffer"),
+            f"a part is always waiting at {feed.origin}: it would fill an unlimited buffer at once and for ever",
+            "Write how many can wait, such as buffer: 10, or give the source cards.",
+        )
+
+
+def _check_cards(
+    plant: spec.Plant, reworkers: Mapping[int, list[int]], at: tuple[int, int], feed: Feed, report: Report
+) -> None:
+    operation, sources = plant.operations[at[0]], _sources(plant, reworkers, at)
+    batch, made = operation.batch, operation.inputs[at[1]]
+    needed = made.quantity if batch is None else 1 if batch.timeout_s else batch.minimum
+    cards = [plant.sources[s].cards for s in sorted(sources)]
+    if all(cards) and sum(cards) < needed:
+        names = " and ".join(plant.sources[s].name for s in sorted(sources))
+        report.add(
+            feed.path,
+            f"starts with {needed} parts of {feed.origin}, but the cards of {names} let only {sum(cards)} in",
+            "Give the source more cards, or start with fewer parts (quantity; batch minimum or timeout).",
+        )
+
+
+def _reworkers(plant: spec.Plant) -> dict[int, list[int]]:
+    """By operation, those that send parts back to it."""
+    found: dict[int, list[int]] = {}
+    for index, operation in enumerate(plant.operations):
+        if operation.inspection is not None and operation.inspection.rework:
+            found.setdefault(operation.inspection.rework_to, []).append(index)
+    return found
+
+
+def _sources(plant: spec.Plant, reworkers: Mapping[int, list[int]], begin: tuple[int, int]) -> set[int]:
+    """Sources whose parts can come to an input (operation, number)."""
+    found, seen, todo = set[int](), set[tuple[int, int]](), [begin]
+    while todo:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        made = plant.operations[at[0]].inputs[at[1]]
+        came_from = [made.operation] if made.operation >= 0 else []
+        found |= {made.source} - {-1}
+        if at[1] == 0:
+            came_from += reworkers.get(at[0], [])
+        todo += [(i, n) for i in came_from for n in range(len(plant.operations[i].inputs))]
+    return found
+
+
+def _check_inspection(operation: spec.Operation, station: Station, report: Report) -> None:
+    inspection = operation.inspection
+    if inspection is not None and inspection.rework and inspection.scrap + inspection.rework >= 1:
+        report.add(
+            (*station.path, "inspection", "rework"),
+            "lets no good part out: every part goes back, and after its loops it is scrapped",
+            "Leave a share that passes, such as rework: 5 %.",
+        )
+
+
+def _check_operators(plant: spec.Plant, operation: spec.Operation, station: Station, report: Report) -> None:
+    shifts = {machine.shift for machine in plant.machines if machine.unit in operation.machines}
+    for key, crew in (("operator", operation.operator), ("setup_operator", operation.setup_operator)):
+        people = plant.crews[crew].shift if crew >= 0 else -1
+        for shift in shifts - {-1} if people >= 0 else ():
+            own, theirs = plant.shifts[shift], plant.shifts[people]
+            if own.at_end == "pause" and not _meet(own, theirs):
+                report.add(
+                    (*station.path, key),
+                    f"the crew {plant.crews[crew].name} works in the shift {theirs.name}, "
+                    f"the machines in {own.name}: they never meet",
+                    "Give the crew hours in which the machines work.",
+                )
+
+
+def _meet(one: spec.Shift, other: spec.Shift) -> bool:
+    return any(a < d and c < b for a, b in _week(one) for c, d in _week(other))
+
+
+def _week(shift: spec.Shift) -> list[tuple[float, float]]:
+    """Open intervals of one week; cycles are days or weeks."""
+    days = range(round(WEEK_S / shift.cycle_s))
+    return [(n * shift.cycle_s + a, n * shift.cycle_s + b) for n in days for a, b in shift.open_s]

@@ -1,0 +1,131 @@
+"""Conveyors and fleets: who is brought by what, and how far it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.distributions import Distribution
+from factory_sim.errors import did_you_mean
+from factory_sim.plant import spec
+from factory_sim.plant.resolve.equipment import power_by_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.plant.resolve.context import Context
+    from factory_sim.plant.resolve.flow import Feed, Station
+    from factory_sim.plant.yaml import shapes
+    from factory_sim.plant.yaml.tree import Path
+
+_NO_TIME = Distribution("constant", 0.0)
+
+
+def carriers(feed: Feed, context: Context) -> tuple[int, int]:
+    """Indexes (conveyor, fleet) of what brings this input, -1 each for none."""
+    by, at = feed.shape.by, (*feed.path, "by")
+    if by is None:
+        return -1, -1
+    fleets, conveyors = context.index["fleets"], context.index["conveyors"]
+    broken = context.report.told(("fleets", by)) or context.report.told(("conveyors", by))
+    if by not in fleets and by not in conveyors and not broken:
+        context.report.add(
+            at,
+            f"{by!r} is neither a fleet nor a conveyor",
+            did_you_mean(by, [*fleets, *conveyors]) or "Describe it under fleets or conveyors.",
+        )
+    if by in fleets and feed.origin in context.plant.sources:
+        context.report.add(
+            at, f"vehicles fetch parts from operations, and {feed.origin} is a source", "Leave by away here."
+        )
+    return conveyors.get(by, -1), fleets.get(by, -1)
+
+
+def check_conveyors(order: Sequence[Station], context: Context) -> None:
+    """Each conveyor has its numbers and brings one input."""
+    users: dict[str, str] = {}
+    for station, feed in ((each, feed) for each in order for feed in each.feeds):
+        by = feed.shape.by
+        if by in context.index["conveyors"] and users.setdefault(by, station.name) != station.name:
+            context.report.add(
+                (*feed.path, "by"), f"conveyor {by} leads to {users[by]} already", "Describe one conveyor for each way."
+            )
+    for name, shape in context.plant.conveyors.items():
+        for key, example in (("delay", "20 s"), ("capacity", "10")):
+            if getattr(shape, key) is None:
+                context.report.add(("conveyors", name, key), "is missing", f"Write {key}: {example}.")
+
+
+def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Context) -> spec.Fleet:
+    """The fleet, still without unit ids and sensors."""
+    path, report = ("fleets", name), context.report
+    for key, example in (("count", "4"), ("load", "15 s"), ("speed", "1.2 m/s")):
+        if getattr(shape, key) is None and not (key == "speed" and shape.trip is not None):
+            report.add((*path, key), "is missing", f"Write {key}: {example}.")
+    if shape.policy not in context.catalogue.policies:
+        report.add(
+            (*path, "policy"),
+            f"{shape.policy!r} is not a dispatch policy",
+            did_you_mean(shape.policy, context.catalogue.policies),
+        )
+    battery = shape.battery
+    if battery is not None and not (battery.moving_time > 0 and battery.charge_time > 0):
+        report.add(
+            (*path, "battery"),
+            "needs moving_time and charge_time above 0 s",
+            "For a vehicle that never charges leave battery away.",
+        )
+    distances = _distances(path, shape, _stops(name, order, context), context)
+    load = shape.load or _NO_TIME
+    return spec.Fleet(
+        name,
+        (),
+        shape.policy,
+        shape.speed or 1.0,
+        load,
+        shape.unload or load,
+        distances,
+        battery.moving_time if battery else 0.0,
+        battery.charge_below if battery else 0.2,
+        battery.charge_time if battery else 0.0,
+        shape.trip,
+        tuple(power_by_state(shape.power)),
+    )
+
+
+def _stops(name: str, order: Sequence[Station], context: Context) -> list[str]:
+    """Sections where the fleet's vehicles stand at some time; they start in the first section."""
+    section = {station.name: station.section for station in order}
+    ends = {
+        s
+        for station in order
+        for feed in station.feeds
+        if feed.shape.by == name
+        for s in (station.section, section.get(feed.origin, station.section))
+    }
+    sections = list(context.plant.sections)
+    return [s for s in sections if s in ends or s == sections[0]]
+
+
+def _distances(path: Path, shape: shapes.Fleet, stops: list[str], context: Context) -> tuple[tuple[float, ...], ...]:
+    sections, given = list(context.plant.sections), shape.distances
+    flat = given.get("*", {}).get("*")
+    if flat is not None and len(given) == 1:
+        return tuple(tuple(0.0 if a == b else flat for b in sections) for a in sections)
+    for a, row in given.items():
+        context.lookup((*path, "distances", a), a, "sections")
+        for b in row:
+            context.lookup((*path, "distances", a, b), b, "sections")
+
+    def length(a: str, b: str) -> float | None:
+        there, back = given.get(a, {}).get(b), given.get(b, {}).get(a)
+        return there if there is not None else back if back is not None else 0.0 if a == b else None
+
+    holes = [f"{a} to {b}" for n, a in enumerate(stops) for b in stops[n + 1 :] if length(a, b) is None]
+    if holes and shape.trip is None and context.report.clean((*path, "distances")):
+        more = f" and {len(holes) - 4} more" if len(holes) > 4 else ""
+        context.report.add(
+            (*path, "distances"),
+            f"has holes: {', '.join(holes[:4])}{more}",
+            "Write the way between every two sections that vehicles visit, the first section included.",
+        )
+    return tuple(tuple(length(a, b) or 0.0 for b in sections) for a in sections)

@@ -1,0 +1,75 @@
+"""Faults of sensors and of units' clocks, as a plant file plans them: on demand or at random."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim import units
+from factory_sim.errors import did_you_mean
+from factory_sim.plant.spec import SensorFault
+from factory_sim.plant.yaml.quantities import in_unit, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.plant.yaml import shapes
+    from factory_sim.plant.yaml.problems import Report
+    from factory_sim.plant.yaml.tree import Path
+
+OF_SENSORS = ("stuck", "drift", "spike", "drop_out")
+OF_UNITS = ("clock_skew", "drop_out")
+_SIZED = ("drift", "spike", "clock_skew")
+_SOONEST_S = 1e-3  # between two at random: below, there would be no end of them
+_FARTHEST_S = 1800.0  # of a clock: feeds are believed an hour beyond their window
+
+
+def of_sensor(
+    entries: Iterable[tuple[str, shapes.Fault | None]], path: Path, unit_text: str, report: Report
+) -> tuple[SensorFault, ...]:
+    """A sensor's faults; sizes in its own unit."""
+    made = (_fault(n, s, (*path, "faults", n), OF_SENSORS, unit_text, report) for n, s in entries if s is not None)
+    return tuple(fault for fault in made if fault is not None)
+
+
+def of_unit(entries: Iterable[tuple[str, Path, shapes.Fault]], report: Report) -> tuple[SensorFault, ...]:
+    """Faults of a machine as a whole: of its clock [s], or of all of its sensors at once."""
+    made = (_fault(name, shape, path, OF_UNITS, "s", report) for name, path, shape in entries)
+    return tuple(fault for fault in made if fault is not None)
+
+
+def _fault(
+    name: str, shape: shapes.Fault, path: Path, kinds: tuple[str, ...], unit_text: str, report: Report
+) -> SensorFault | None:
+    told = len(report.problems)
+    kind = shape.kind or ""
+    if kind not in kinds:
+        what = "is missing" if shape.kind is None else f"{shown(kind)} is not a fault that can happen here"
+        report.add((*path, "kind"), what, did_you_mean(kind, kinds))
+        return None
+    size = _size(kind, shape, path, unit_text, report)
+    if shape.duration is None and (kind == "drift" or (shape.after is not None and kind != "spike")):
+        report.add((*path, "duration"), "is missing: how long does it last?", "Write duration: 10 min.")
+    if shape.after is not None and shape.after.mean_s < _SOONEST_S:
+        report.add((*path, "after"), "is below 1 ms")
+    if shape.duration is not None and shape.duration.mean_s <= 0:
+        report.add((*path, "duration"), "is not above 0 s")
+    if len(report.problems) > told:
+        return None
+    return SensorFault(name, kind, shape.start, shape.after, shape.duration, size)
+
+
+def _size(kind: str, shape: shapes.Fault, path: Path, unit_text: str, report: Report) -> float:
+    """In `unit_text`; 0 where the kind has none."""
+    if (shape.size is None) == (kind in _SIZED):
+        what = "is missing: how large is it?" if kind in _SIZED else f"means nothing for {kind}"
+        report.add((*path, "size"), what, f"Write size: 4 {unit_text}." if kind in _SIZED else "Leave it away.")
+    if shape.size is None or kind not in _SIZED:
+        return 0.0
+    try:
+        size = units.parse(str(shape.size), "time") if kind == "clock_skew" else in_unit(shape.size, unit_text)
+    except ValueError as error:
+        report.add((*path, "size"), str(error))
+        return 0.0
+    if kind == "clock_skew" and abs(size) > _FARTHEST_S:
+        report.add((*path, "size"), f"is {size:g} s; at most {_FARTHEST_S:g} s are modelled")
+    return size

@@ -1,0 +1,53 @@
+"""The tables of all rooms, collected: what `list` prints, and what the loader checks names against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.plant import load as loader
+from factory_sim.plant.catalogue import Catalogue
+from factory_sim.plant.resolve.assemble import PROFILES
+from factory_sim.sensing.kinds import KINDS
+from factory_sim.sim.reference.behaviours import BEHAVIOURS
+from factory_sim.sim.reference.policies import POLICIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.plant.spec import LinkProfile, Plant
+
+
+def catalogue() -> Catalogue:
+    """The names that a plant file may use."""
+    return Catalogue({name: kind.info for name, kind in KINDS.items()}, tuple(BEHAVIOURS), tuple(POLICIES))
+
+
+def load(path: str | Path) -> Plant:
+    """The plant that a file describes. Raises ConfigError with all of its problems."""
+    return loader.load(path, catalogue())
+
+
+def listed() -> dict[str, dict[str, str]]:
+    """What each table holds, by the words of `factory-sim list`: name -> one sentence."""
+    from factory_sim.analysis.kpis import KPIS  # noqa: PLC0415 - a run needs neither these
+    from factory_sim.wire.formats import FORMATS  # noqa: PLC0415 - nor those
+
+    return {
+        "sensors": {name: f"{kind.info.help or kind.title} [{kind.info.unit_text}]" for name, kind in KINDS.items()},
+        "behaviours": {name: behaviour.title for name, behaviour in BEHAVIOURS.items()},
+        "policies": {name: _first_line(policy) for name, policy in POLICIES.items()},
+        "formats": {name: entry.title for name, entry in FORMATS.items()},
+        "links": {name: _link(profile) for name, profile in PROFILES.items()},
+        "kpis": {name: f"{kpi.source} [{kpi.unit}]" for name, kpi in KPIS.items()},
+        "plants": {name: str(path) for name, path in loader.packaged().items()},
+    }
+
+
+def _link(profile: LinkProfile) -> str:
+    delay = f"{profile.latency_s * 1e3:g} ms, jitter {profile.jitter_s * 1e3:g} ms"
+    outages = f", {profile.outage_s:g} s cut off every {profile.outage_every_s / 3600:g} h" if profile.outage_s else ""
+    return f"{delay}, loss {profile.loss * 100:g} %{outages}"
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").partition("\n")[0]

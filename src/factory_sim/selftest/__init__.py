@@ -1,1 +1,0 @@
-"""The product testing itself at length, on whoever's machine."""

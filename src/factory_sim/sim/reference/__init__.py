@@ -1,0 +1,1 @@
+"""The reference model: the line as SimPy processes, written to be read and extended."""

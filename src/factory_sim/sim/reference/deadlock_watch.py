@@ -1,0 +1,80 @@
+"""The reference engine's look for circles (circles.py). Twin: calendar/circles.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import ModelError
+from factory_sim.sim.deadlock import Plight, blocked, circle_text, takes_at_least
+from factory_sim.sim.reference.machine import DONE, EMPTY, SETUP, WORK
+from factory_sim.sim.reference.transport import Calls
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.sim.reference.machine import Machine
+    from factory_sim.sim.reference.source import Source
+    from factory_sim.sim.reference.station import Buffer, Station
+
+
+class Watch:
+    """Looks for circles in one run.
+
+    A circle that leaves machines at work has a blocked part in it that waits for rework, and it closes when a machine
+    becomes blocked. Any other stops the whole plant.
+    """
+
+    def __init__(self, plant: Plant, stations: list[Station], sources: dict[int, Source]) -> None:
+        self._plant, self._stations, self._sources = plant, stations, sources
+        self._reworking = [machine for s in stations if s.rework is not None for machine in s.machines]
+
+    def look(self, now_us: int, *, newly_blocked: bool) -> int:
+        """Raise ModelError on a circle; else until when nobody needs to look, unless a machine becomes blocked."""
+        busy_us = self._busy_until(now_us)
+        if busy_us < 0 or (newly_blocked and any(map(_holds_rework, self._reworking))):
+            waits = self._waits()
+            if waits:
+                raise ModelError(circle_text(now_us, waits, self._plant))
+        return max(busy_us, now_us + 1)
+
+    def _busy_until(self, now_us: int) -> int:
+        """Until when some machine certainly has work; -1: none has."""
+        for station in self._stations:
+            for machine in station.machines:
+                if SETUP <= machine.phase <= WORK:
+                    return machine.started_us + machine.left_us if machine.clock is not None else now_us
+        return -1
+
+    def _waits(self) -> dict[int, dict[int, str]]:
+        out = {i for i, source in self._sources.items() if source.awaits_card}
+        number = {id(source): i for i, source in self._sources.items()}
+        return blocked(self._plant, [_plight(station, number) for station in self._stations], out)
+
+
+def _plight(station: Station, number: dict[int, int]) -> Plight:
+    machines, origin = station.machines, station.line.parts.origin
+    done = [machine for machine in machines if machine.phase == DONE]
+    idle = [machine for machine in machines if machine.phase == EMPTY]
+    parts = [part for machine in machines for part in machine.held]
+    parts += [part for buffer in station.inputs for part, _, _ in buffer.parts]
+    return Plight(
+        len(done) + len(idle) < len(machines) or any(map(_goes_on, done)),
+        {machine.place.index for machine in done},
+        bool(idle),
+        [i for i, buffer in enumerate(station.inputs) if not _enough(buffer, takes_at_least(station.spec, i))],
+        {number[id(origin[part])] for part in parts},
+    )
+
+
+def _goes_on(machine: Machine) -> bool:
+    """Whether a vehicle will come for the finished part."""
+    return isinstance(machine.place, Calls) and machine.place.awaits_vehicle(machine)
+
+
+def _holds_rework(machine: Machine) -> bool:
+    return machine.phase == DONE and machine.place is machine.station.rework
+
+
+def _enough(buffer: Buffer, needed: int) -> bool:
+    """Whether a machine can begin, or may be able to when what is on its way has come."""
+    on_the_way = buffer.reserved or (buffer.conveyor is not None and buffer.conveyor.carries)
+    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= needed

@@ -1,0 +1,22 @@
+"""Dispatch policies: which call is served next, by which vehicle. A new policy is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.sim.reference.policies.first_come import first_come
+from factory_sim.sim.reference.policies.most_urgent import most_urgent
+from factory_sim.sim.reference.policies.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.sim.reference.transport import Fleet, Request, Vehicle
+
+    Policy = Callable[[list[Request], list[Vehicle], Fleet], tuple[Request, Vehicle]]
+
+POLICIES: dict[str, Policy] = {
+    "first_come": first_come,
+    "nearest": nearest,
+    "most_urgent": most_urgent,
+}

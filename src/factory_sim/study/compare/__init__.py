@@ -1,0 +1,1 @@
+"""Paired comparisons of plants: changes with intervals, attribution and constraints."""

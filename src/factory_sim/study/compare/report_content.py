@@ -1,0 +1,259 @@
+"""From a saved study to what its report shows; nothing is simulated."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis.paired import interval
+from factory_sim.study import store
+from factory_sim.study.compare import comparison, pairing, why
+from factory_sim.study.trial_details import STEP_S
+from factory_sim.views.html import palette
+from factory_sim.views.html import report_data as page
+from factory_sim.views.text.study_text import DETECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from factory_sim.records import F8, Arm, Study, Trial
+
+# change in the answer -> (key on the page, label, unit, better, factor to that unit)
+ROWS = {
+    "line_rate_pct": ("good_parts_per_h", "good parts per planned hour", "parts/h", 1, 1.0),
+    "station_time_pct": ("station_cycle_time_s", "cycle time of {station}", "s", -1, 1.0),
+    "station_rate_pct": ("station_rate_per_h", "rate of {station}", "parts/h", 1, 1.0),
+    "station_oee_pct": ("station_oee", "OEE of {station}", "%", 1, 100.0),
+    "oee_pct": ("oee", "OEE of all machines", "%", 1, 100.0),
+    "wip_pct": ("wip", "work in progress", "parts", -1, 1.0),
+    "lead_time_pct": ("lead_time_s", "lead time", "min", -1, 1 / 60),
+    "kwh_per_part_pct": ("kwh_per_part", "energy per good part", "kWh", -1, 1.0),
+    "cost_per_part_pct": ("cost_per_part", "cost per good part", "{currency}", -1, 1.0),
+}
+VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
+COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
+REST = "vehicles, robots, building"
+GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
+SMOOTH = 6  # bins on either side, in Welch's moving average
+NO_CHANGE = page.Estimate(0.0, 0.0, 0.0)
+
+
+def report_data(study: Study, path: Path) -> page.ReportData:
+    """All that the page shows. Raises StudyError when a compared plant has too few finished trials."""
+    arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
+    found = {arm.name: pairing.finished(study, arm.name) for arm in arms}
+    answer = comparison.answer(study)
+    answers = [answer["scenarios"][arm.name] for arm in arms[1:]]
+    base, setting = arms[0], store.setting_of(study)
+    operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
+    return page.ReportData(
+        plant=base.title, study=path.name, digest=answer["study"]["digest"],
+        replications=min(map(len, found.values())), seed=setting.seed, confidence=pairing.CONFIDENCE,
+        warm_up_s=setting.warm_up_s, duration_s=setting.duration_s, currency=base.currency,
+        sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
+        rows=tuple(_rows(study, base, answers)),
+        versions={word: study.header[key] for key, word in VERSIONS.items()},
+        warm_up_how=_how(study.header["warm_up"]),
+        series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
+        begins=_begins(base.start, setting.warm_up_s),
+        operations={name: ("" if title == name else title, section) for name, title, section in operations},
+        pacing=_titled(base, comparison.pacing_station(study)),
+        assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
+    )  # fmt: skip
+
+
+def _begins(start: str, warm_up_s: float) -> str:
+    """When the window begins by the plant's clock."""
+    if not start:
+        return ""
+    run = datetime.fromisoformat(start).replace(tzinfo=None)
+    return (run + timedelta(seconds=warm_up_s)).isoformat(timespec="seconds")
+
+
+def _how(about: Mapping[str, Any]) -> str:
+    if about.get("by") != "pilot":
+        return "as it was given"
+    settled, full = about["mser5_s"] / 3600, about["fill_s"] / 3600
+    told = f"pilot runs settle after {settled:.2g} h by MSER-5, buffers are full after {full:.2g} h"
+    return told if about["settled"] else f"{told}; the pilots were too short to be sure"
+
+
+def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[page.Row]:
+    """The compared quantities; of a study without scenarios, the base's line rate."""
+    if not answers:
+        rate = interval(pairing.line_values(study, base.name, pairing.RATE, pairing.pairs(study, base.name)))
+        key, label, unit, better, _ = ROWS[comparison.RESPONSE]
+        return [page.Row(key, label, unit, better, (_estimate(rate),), (NO_CHANGE,))]
+    words = {"station": answers[0]["station"], "currency": base.currency}
+    rows = []
+    for name, (key, label, unit, better, factor) in ROWS.items():
+        if any(each["change"].get(name) is None for each in answers):
+            continue
+        values = (answers[0]["before"][name], *(each["after"][name] for each in answers))
+        changes = [each["change"][name] for each in answers]
+        rows.append(
+            page.Row(
+                key,
+                label.format(**words),
+                unit.format(**words),
+                better,
+                tuple(_estimate(each, factor) for each in values),
+                (NO_CHANGE, *map(_estimate, changes)),
+            )
+        )
+    return rows
+
+
+def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side:
+    trials = [study.trials[arm.name, r] for r in pairing.pairs(study, arm.name)]
+    limits = why.why(study, arm.name)
+    output, wip = _courses(study, arm, trials)
+    payback = answer["payback_years"] if answer else None
+    return page.Side(
+        name=arm.name, title=arm.title if arm.title and not arm.overrides else arm.name, digest=arm.digest,
+        constraint=_titled(arm, limits["constraint"] or ""), question=arm.question, changes=arm.groups,
+        limits=tuple(_limit(arm, row) for row in limits["operations"]), next_limit=_next(arm, limits),
+        attribution=_attribution(answer),
+        machines=tuple(
+            page.Machine(name, _titled(arm, arm.operations[i]), arm.operation_sections[i])
+            for name, i in zip(arm.machines, arm.machine_operations, strict=True)
+        ),
+        states=_states(trials), losses=_losses(trials), energy=_energy(trials),
+        cost={item: _mean([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
+        output=output, wip=wip, welch=_welch(study, arm, trials),
+        strip=next((t.strip for t in trials if t.strip), ""),
+        payback_years=_estimate(payback) if payback and payback["mean"] is not None else None,
+        investment=arm.investment["amount"] if arm.investment else 0.0,
+    )  # fmt: skip
+
+
+def _titled(arm: Arm, operation: str) -> str:
+    if operation not in arm.operations:
+        return operation or "Nothing that can be named"
+    title = arm.operation_titles[arm.operations.index(operation)]
+    return operation if title in {"", operation} else f"{operation} {title}"
+
+
+def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
+    worth = row["one_second_less"]
+    title = "" if row["title"] == row["operation"] else row["title"]
+    return page.Limit(
+        row["operation"], title, arm.operation_sections[arm.operations.index(row["operation"])],
+        _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
+        {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
+    )  # fmt: skip
+
+
+def _next(arm: Arm, limits: Mapping[str, Any]) -> str:
+    found = limits["next"]
+    if not found:
+        return ""
+    next_one = f"{_titled(arm, found['operation'])} would limit the line next"
+    what = "it would still limit the line" if found["operation"] == limits["constraint"] else next_one
+    return f"With twice the speed at {limits['constraint']}, {what}."
+
+
+def _attribution(answer: Mapping[str, Any] | None) -> page.Attribution | None:
+    if not answer or not answer["attribution"]:
+        return None
+    parts = answer["attribution"].items()
+    shares = [page.Share(name, _estimate(each), each["least"], each["most"]) for name, each in parts]
+    shares.sort(key=lambda share: -share.earned.mean)
+    total, how = answer["change"]["line_rate_pct"], answer["attribution_method"]
+    return page.Attribution(_estimate(total), tuple(shares), how)
+
+
+def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
+    """By machine, in the order of the palette."""
+    n = len(next(iter(trials[0].state_share.values()), ()))
+    columns = [
+        np.nan_to_num([t.state_share.get(state.name.lower(), np.zeros(n)) for t in trials]).mean(axis=0)
+        for state in palette.MACHINE_STATES
+    ]
+    return tuple(map(tuple, np.array(columns).T.tolist()))
+
+
+def _losses(trials: Sequence[Trial]) -> tuple[page.Lost, ...]:
+    kept = [t.losses for t in trials if t.losses]
+    total: dict[tuple[str, str, str], float] = {}
+    for losses in kept:
+        for section, reason, by, hours in losses:
+            total[section, reason, by] = total.get((section, reason, by), 0.0) + hours / len(kept)
+    return tuple(page.Lost(*key, hours) for key, hours in sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _energy(trials: Sequence[Trial]) -> dict[str, page.Estimate]:
+    """KWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
+    good = np.array([t.line["good_parts"] for t in trials])
+    good[good == 0] = math.nan
+    by = {cause: np.array([t.line[f"kwh_{cause}"] for t in trials]) / good for cause in palette.ENERGY_CAUSES}
+    rest = np.array([t.line["kwh_per_part"] for t in trials]) - sum(by.values())
+    return {cause: _mean(values) for cause, values in by.items()} | {REST: _mean(rest)}
+
+
+def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
+    """Output interval of planned time and parts inside, over the window, in groups of bins."""
+    setting = store.setting_of(study)
+    first = round(setting.warm_up_s / setting.bin_s)
+    out = np.array([t.out[first:] for t in trials], np.float64)
+    wip = np.array([t.wip[first:] for t in trials], np.float64)
+    n = out.shape[1] // GROUPED * GROUPED
+    parts = out[:, :n].reshape(len(trials), -1, GROUPED).sum(axis=2)
+    inside = wip[:, :n].reshape(len(trials), -1, GROUPED).mean(axis=2)
+    length_s = GROUPED * setting.bin_s
+    open_s = _open_s(arm, setting.warm_up_s, length_s, parts.shape[1])
+    interval_s = np.divide(open_s, parts, out=np.full(parts.shape, np.nan), where=(parts > 0) & (open_s > length_s / 3))
+    return _band(interval_s), _band(inside)
+
+
+def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
+    """Planned production in each of n stretches of that length [s], shape (n,)."""
+    edges = begin_s + np.arange(n + 1) * length_s
+    open_s: F8 = np.zeros(n)
+    for t0, t1 in arm.planned_us:
+        open_s += np.diff(np.clip(edges, t0 / 1e6, t1 / 1e6))
+    return open_s
+
+
+def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
+    """Good parts per planned hour from the empty line on, and its moving average, narrower at the beginning.
+
+    No value where production is not planned, none of the average at the end.
+    Welch 1983, "The statistical analysis of simulation results".
+    """
+    out, bin_s = np.mean([t.out for t in trials], axis=0), study.header["bin_s"]
+    open_s = _open_s(arm, 0.0, bin_s, len(out))
+    out[open_s == 0] = 0.0
+    reach = [min(i, SMOOTH) for i in range(max(len(out) - SMOOTH, 0))]
+    spans = [slice(i - r, i + r + 1) for i, r in enumerate(reach)]
+    per_h = [_rate(made, s) if s > bin_s / 2 else None for made, s in zip(out.tolist(), open_s.tolist(), strict=True)]
+    smooth = [_rate(float(out[span].sum()), float(open_s[span].sum())) for span in spans]
+    return page.Band(tuple(per_h)), page.Band(tuple(smooth))
+
+
+def _rate(parts: float, open_s: float) -> float | None:
+    return 3600 * parts / open_s if open_s else None
+
+
+def _band(values: F8) -> page.Band:
+    """By point of values (n_replications, n_points); NaN in any replication is no value."""
+    found = [interval(column) for column in values.T]
+    return page.Band(*(tuple(pairing.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
+
+
+def _mean(values: Sequence[float] | F8) -> page.Estimate:
+    return _estimate(interval(values))
+
+
+def _estimate(found: Any, factor: float = 1.0) -> page.Estimate:
+    """Of an interval, or of one as JSON has it."""
+    mean, low, high = (found[k] if isinstance(found, dict) else getattr(found, k) for k in ("mean", "low", "high"))
+    return page.Estimate(
+        factor * mean if mean is not None else math.nan,
+        factor * low if low is not None else -math.inf,
+        factor * high if high is not None else math.inf,
+    )

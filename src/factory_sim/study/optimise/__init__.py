@@ -1,0 +1,1 @@
+"""Optimisation: the best choice within limits and a budget, selected with a guarantee."""

@@ -1,0 +1,74 @@
+"""The search for good choices: Optuna's NSGA-II, seeded, in generations that do not depend on workers.
+
+Needs the extra `[optimise]`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.study.store import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from factory_sim.study.optimise.allocation import Choice, Space
+
+    Evaluate = Callable[[Sequence[Choice]], Sequence[Sequence[float]]]
+
+_GENERATION = (8, 40)  # fewest and most choices
+_PATIENCE = 4  # times as many questions as candidates: then it only finds what it knows
+
+
+def searched(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Evaluate) -> list[Choice]:
+    """About n allowed choices, the more the better they are; in the order in which they were met.
+
+    better: by objective, 1 or -1. evaluate: objectives of new choices; NaN where one is not defined. What Optuna
+    suggests is moved to the nearest allowed choice. Raises StudyError without Optuna.
+    """
+    optuna = door()
+    size = min(max(_GENERATION[0], n // 5), _GENERATION[1])
+    directions = ["maximize" if each > 0 else "minimize" for each in better]
+    sampler = optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
+    study = optuna.create_study(directions=directions, sampler=sampler)
+    for start in ("low", "high", "owned"):
+        study.enqueue_trial({v.address: min(max(getattr(v, start), v.low), v.high) for v in space.variables})
+    known: dict[Choice, Sequence[float]] = {}
+    for _ in range(math.ceil(_PATIENCE * n / size)):
+        if len(known) >= n:
+            break
+        asked = [study.ask() for _ in range(size)]
+        choices = [_allowed(space, trial) for trial in asked]
+        new = [choice for choice in dict.fromkeys(choices) if choice not in known]
+        known |= zip(new, evaluate(new), strict=True)
+        for trial, choice in zip(asked, choices, strict=True):
+            values = known[choice]
+            study.tell(trial, values if all(map(math.isfinite, values)) else None, state=_state(optuna, values))
+    return list(known)
+
+
+def door() -> Any:
+    """Optuna, quiet. Raises StudyError where it is not installed."""
+    try:
+        import optuna  # noqa: PLC0415 - an extra
+    except ImportError:
+        msg = (
+            "There are more allowed choices than candidates, and searching needs Optuna:\n"
+            "  pip install 'smart-factory-sim[optimise]', or set candidates so high that all of them are tried."
+        )
+        raise StudyError(msg) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _allowed(space: Space, trial: Any) -> Choice:
+    raw = [trial.suggest_int(v.address, v.low, v.high) for v in space.variables]
+    choice = space.nearest(raw)
+    assert choice is not None  # the space was found not empty before
+    return choice
+
+
+def _state(optuna: Any, values: Sequence[float]) -> Any:
+    states = optuna.trial.TrialState
+    return states.COMPLETE if all(map(math.isfinite, values)) else states.FAIL

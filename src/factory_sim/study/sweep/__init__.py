@@ -1,0 +1,1 @@
+"""Sweeps: a plant over a grid or a sampled design, and the sensitivity of its responses."""

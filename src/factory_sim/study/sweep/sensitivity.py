@@ -1,0 +1,225 @@
+"""Which factor matters: main effects, variance shares (Sobol' indices) and regression coefficients, with intervals.
+
+Runs are noisy. Every quantity here that is a square is therefore estimated from products of *different* replications,
+whose noise is independent: y_r y_s with r != s has the mean of the squared true response, without the noise's variance
+[a U-statistic]. Intervals are percentiles of a bootstrap that draws points and replications anew, each product of
+two equal replications left out [pigeonhole bootstrap, Owen 2007].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim import random_streams
+from factory_sim.analysis.paired import Interval, interval
+
+if TYPE_CHECKING:
+    from factory_sim.records import F8, I8
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """Shares of the response's variance over the design, by factor: alone (first order), and with all interactions."""
+
+    first: tuple[Interval, ...]
+    total: tuple[Interval, ...]
+
+
+def main_effects(levels: I8, y: F8) -> list[list[Interval]]:
+    """Of a full grid, by factor and level: mean of all points with that level less the mean of all points.
+
+    levels (n_points, k) numbers of levels, y (n_points, n_replications). Paired: every replication has its own effect.
+    """
+    centred = y - y.mean(axis=0)
+    return [
+        [interval(centred[levels[:, i] == level].mean(axis=0), CONFIDENCE) for level in range(levels[:, i].max() + 1)]
+        for i in range(levels.shape[1])
+    ]
+
+
+def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
+    """First-order and total indices of a full grid, whose levels count alike: exact but for the runs' noise.
+
+    First: Var E(Y | X_i) / Var Y. Total: 1 - Var E(Y | all but X_i) / Var Y. The design is given, so only replications
+    are drawn anew. levels (n_points, k), y (n_points, n_replications).
+    """
+    if _is_flat(y):
+        return _undefined(levels.shape[1], len(y))
+    total = _between(np.arange(len(y))[:, None], y)
+    alone, rest = [], []
+    for i in range(levels.shape[1]):
+        others = np.where(np.arange(levels.shape[1]) == i, 0, levels)
+        alone.append(_between(levels[:, [i]], y))
+        rest.append(total - _between(others, y))
+    drawn = _replication_weights(seed, y.shape[1])
+    return Indices(*(tuple(_ratio(each, total, drawn) for each in some) for some in (alone, rest)))
+
+
+def _between(keys: I8, y: F8) -> F8:
+    """Products over replications of the means of groups of points, shape (n_replications, n_replications)."""
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    counts = np.bincount(group)
+    sums = np.zeros((len(counts), y.shape[1]))
+    np.add.at(sums, group, y - y.mean(axis=0))
+    means = sums / counts[:, None]
+    between: F8 = np.einsum("g,gr,gs->rs", counts / counts.sum(), means, means)
+    return between
+
+
+def sobol_indices(y: F8, k: int, seed: int) -> Indices:
+    """First-order and total indices from Saltelli's design, y (n (k + 2), n_replications) in the design's order.
+
+    From correlations, less what A and B correlate by chance: with a = r(A, AB_i), b = r(B, AB_i) and c = r(A, B),
+    S_i = (b - c a) / (1 - c²) and T_i = 1 - (a - c b) / (1 - c²) [Glen and Isaacs 2012, D3]. On 32 to 128 points the
+    error was a fifth of that of Saltelli's (2010) and Jansen's (1999) estimators on additive functions, and up to a
+    third lower on others.
+    """
+    n = len(y) // (k + 2)
+    if _is_flat(y):
+        return _undefined(k, n)
+    drawn = _row_weights(seed, n) / n, _replication_weights(seed, y.shape[1])
+    a, b, *mixed = y.reshape(k + 2, n, -1)
+    aa, bb, ab = (_covariance(*pair, *drawn) for pair in ((a, a), (b, b), (a, b)))
+    first, total = [], []
+    for each in mixed:
+        own, with_a, with_b = (_covariance(other, each, *drawn) for other in (each, a, b))
+        ra, rb, chance = _correlation(with_a, aa, own), _correlation(with_b, bb, own), _correlation(ab, aa, bb)
+        first.append(_percentiles((rb - chance * ra) / (1 - chance**2), n))
+        total.append(_percentiles(1 - (ra - chance * rb) / (1 - chance**2), n))
+    return Indices(tuple(first), tuple(total))
+
+
+def _correlation(covariance: F8, one: F8, other: F8) -> F8:
+    return _divided(covariance, np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0)))
+
+
+def _divided(above: F8, below: F8) -> F8:
+    """Quotients, NaN where the divisor is not above 0."""
+    quotients: F8 = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return quotients
+
+
+def _covariance(x: F8, y: F8, rows: F8, replications: F8) -> F8:
+    """Covariance over points of x and y (n, n_replications), of different replications, for every resample (m,).
+
+    rows (m, n) shares of the points, replications (m, n_replications) how often each counts.
+    """
+    n, r = x.shape
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    together = (rows @ (x[:, :, None] * y[:, None, :]).reshape(n, r * r)).reshape(-1, r, r)
+    together -= (rows @ x)[:, :, None] * (rows @ y)[:, None, :]
+    counts = _pairs(replications)
+    total = counts.sum(axis=(1, 2))  # 0: the same replication was drawn every time
+    sums: F8 = (together * counts).sum(axis=(1, 2))
+    return _divided(sums, total)
+
+
+def _pairs(replications: F8) -> F8:
+    """How often each pair of different replications counts, shape (m, n_replications, n_replications)."""
+    r = replications.shape[1]
+    apart = 1.0 - np.eye(r) if r > 1 else np.ones((1, 1))
+    return replications[:, :, None] * replications[:, None, :] * apart
+
+
+def is_constant(y: F8) -> bool:
+    """Whether the response is the same at all points but for rounding; not when it is not defined at some."""
+    means = y.mean(axis=1)
+    return bool(np.isfinite(y).all() and np.ptp(means) <= 1e-12 * np.abs(means).max())
+
+
+def _is_flat(y: F8) -> bool:
+    """Whether no factor can explain it: it is constant, or not defined at some points."""
+    return not np.isfinite(y).all() or is_constant(y)
+
+
+def _undefined(k: int, n: int) -> Indices:
+    none = (Interval(np.nan, -np.inf, np.inf, n),) * k
+    return Indices(none, none)
+
+
+def _ratio(top: F8, bottom: F8, replications: F8) -> Interval:
+    """Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
+
+    top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications): how often each counts.
+    """
+    counts = _pairs(replications)
+    above, below = (top * counts).sum(axis=(1, 2)), (bottom * counts).sum(axis=(1, 2))
+    return _percentiles(_divided(above, below), len(top))
+
+
+def _percentiles(found: F8, n: int) -> Interval:
+    """The first value, with the percentiles of the others."""
+    others = found[1:][np.isfinite(found[1:])]
+    if not len(others) or not np.isfinite(found[0]):
+        return Interval(float(found[0]), -np.inf, np.inf, n)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(others, [tail, 100 - tail]).tolist()
+    return Interval(float(found[0]), low, high, n)
+
+
+def _row_weights(seed: int, n: int) -> F8:
+    return weights(seed, "rows", n)
+
+
+def _replication_weights(seed: int, r: int) -> F8:
+    return weights(seed, "replications", r)
+
+
+def weights(seed: int, what: str, n: int, resamples: int = RESAMPLES) -> F8:
+    """How often each of n is drawn: once, then in every resample, shape (1 + resamples, n)."""
+    at = np.arange(resamples * n, dtype=np.int64)
+    chosen = (random_streams.uniforms_at(random_streams.key(seed, 0, "bootstrap", what), at) * n).astype(np.int64)
+    flat = np.bincount(chosen + at // n * n, minlength=resamples * n)
+    return np.vstack([np.ones(n), flat.reshape(resamples, n)])
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Standardised coefficients by factor, and the share of the response's variance that the fit explains."""
+
+    coefficients: tuple[Interval, ...]
+    explained: float
+
+
+def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
+    """Standardised regression coefficients of the mean response; with `ranks`, of ranks [Saltelli et al. 2008, 1.2.5].
+
+    x (n, k), y (n, n_replications). Coefficient i: by how many standard deviations the response moves when factor i
+    moves by one; in ranks it holds for any monotone dependence.
+    """
+    if _is_flat(y):
+        return Regression(_undefined(x.shape[1], len(x)).first, float("nan"))
+    replications, rows = _replication_weights(seed, y.shape[1]), _row_weights(seed, len(x))
+    target = replications @ y.T / replications.sum(axis=1, keepdims=True)  # (1 + resamples, n)
+    if ranks:
+        from scipy.stats import rankdata  # noqa: PLC0415 - heavy
+
+        x, target = rankdata(x, axis=0), rankdata(target, axis=1)
+    found, explained = _standardised(x, target, rows / len(x))
+    return Regression(tuple(_percentiles(found[:, i], len(x)) for i in range(x.shape[1])), float(explained[0]))
+
+
+def _standardised(x: F8, target: F8, shares: F8) -> tuple[F8, F8]:
+    """Coefficients (m, k) and R² (m,) of m fits of the rows of target (m, n) to x (n, k); NaN: singular.
+
+    shares (m, n): how much each point counts, together 1.
+    """
+    n, k = x.shape
+    z, y = x - x.mean(axis=0), target - target.mean(axis=1, keepdims=True)
+    zm, ym = shares @ z, (shares * y).sum(axis=1)
+    zz = (shares @ (z[:, :, None] * z[:, None, :]).reshape(n, k * k)).reshape(-1, k, k) - zm[:, :, None] * zm[:, None]
+    zy, yy = (shares * y) @ z - zm * ym[:, None], (shares * y * y).sum(axis=1) - ym * ym
+    spread = np.sqrt(np.maximum(np.einsum("mii->mi", zz), 0.0))
+    alike = np.divide(zz, spread[:, :, None] * spread[:, None], out=np.zeros_like(zz), where=zz != 0)
+    whole = (np.linalg.det(alike) > 1e-9) & (yy > 0)
+    slopes = np.full((len(zz), k), np.nan)
+    slopes[whole] = np.linalg.solve(zz[whole], zy[whole][:, :, None])[:, :, 0]
+    high = np.sqrt(np.where(whole, yy, np.nan))
+    return slopes * spread / high[:, None], (slopes * zy).sum(axis=1) / high**2

@@ -1,0 +1,1 @@
+"""Proofs: theory, engine equality, coverage of intervals, detector accuracy, feed endurance, calibration."""

@@ -1,0 +1,141 @@
+"""Is the reference line calibrated? Many paired replications of baseline and retrofit, and what the line gained.
+
+Every finished pair is appended to a file at once, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis.paired import Interval, interval, percent
+from factory_sim.clock import us_from_s
+from factory_sim.errors import FactoryError, TrialError
+from factory_sim.plant.describe import planned
+from factory_sim.records import Window
+from factory_sim.sim.run import count
+from factory_sim.study.pool import Pool
+from factory_sim.validation.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from factory_sim.plant.spec import Plant
+
+PUBLISHED_GAIN_PCT = 30.19
+WIDEST_PCT = 0.4  # half-width of the gain's interval that calibration asks for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is simulated: after one shift in which the empty line fills, as `demo` has it, one that counts."""
+
+    replications: int = 200
+    seed: int = 1
+    warm_up_s: float = 8 * 3600.0
+    duration_s: float = 8 * 3600.0
+    workers: int = 2
+
+    @property
+    def window(self) -> Window:
+        """What is counted of each run."""
+        t0 = us_from_s(self.warm_up_s)
+        return Window(t0, t0 + us_from_s(self.duration_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One replication of both plants, on common random numbers."""
+
+    replication: int
+    good_parts: tuple[int, int]  # baseline, retrofit
+    station_cycle_time_s: tuple[float, float]  # of the pacing station
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the pairs say."""
+
+    replications: int
+    seed: int
+    warm_up_s: float
+    duration_s: float
+    station_cycle_time_s: tuple[Interval, Interval]
+    good_parts_per_h: tuple[Interval, Interval]
+    line_rate_pct: Interval
+    published_pct: float
+    half_width_pct: float
+    inside: bool  # the published gain lies in the interval, and the interval is narrow enough
+
+    def to_json(self) -> str:
+        """As `--json` writes it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def calibrate(
+    baseline: Plant, retrofit: Plant, setting: Setting, kept: Path, told: Callable[[int], None] = lambda _: None
+) -> Result:
+    """Simulate the pairs that `kept` does not hold yet, appending each; `told` hears how many are finished.
+
+    Raises LedgerError when `kept` is of other plants or another setting, TrialError when a replication fails.
+    """
+    plants = (baseline, retrofit)
+    head = {
+        "baseline": baseline.digest, "retrofit": retrofit.digest, "seed": setting.seed,
+        "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
+    }  # fmt: skip
+    with Ledger(kept, head) as ledger, Pool(setting.workers) as pool:
+        pairs = {pair.replication: pair for pair in map(_pair, ledger.pieces)}
+        missing = [r for r in range(setting.replications) if r not in pairs]
+        told(setting.replications - len(missing))
+        for _, pair in pool.each(simulated, [(plants, setting, r) for r in missing]):
+            pairs[pair.replication] = pair
+            ledger.add(asdict(pair))
+            told(len(pairs))
+    planned_us = sum(end - begin for begin, end in planned(baseline, setting.window))
+    return summary([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
+
+
+def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result:
+    """Means and intervals over `pairs`, at least two, of windows with `planned_h` hours of planned production."""
+    parts = np.array([pair.good_parts for pair in pairs], np.float64)
+    times = np.array([pair.station_cycle_time_s for pair in pairs], np.float64)
+    gain = percent(parts[:, 0], parts[:, 1])
+    return Result(
+        replications=len(pairs), seed=setting.seed, warm_up_s=setting.warm_up_s, duration_s=setting.duration_s,
+        station_cycle_time_s=(interval(times[:, 0]), interval(times[:, 1])),
+        good_parts_per_h=(interval(parts[:, 0] / planned_h), interval(parts[:, 1] / planned_h)),
+        line_rate_pct=gain,
+        published_pct=PUBLISHED_GAIN_PCT,
+        half_width_pct=gain.half_width,
+        inside=bool(gain.low <= PUBLISHED_GAIN_PCT <= gain.high and gain.half_width <= WIDEST_PCT),
+    )  # fmt: skip
+
+
+def simulated(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:
+    """One replication of both plants. Raises TrialError."""
+    halves = [_counted(plant, setting, replication) for plant in plants]
+    parts, times = zip(*halves, strict=True)
+    return Pair(replication, parts, times)
+
+
+def _counted(plant: Plant, setting: Setting, replication: int) -> tuple[int, float]:
+    """Good parts in the window, and mean busy seconds per part at the pacing station."""
+    try:
+        truth = count(plant, setting.window, seed=setting.seed, replication=replication)
+    except FactoryError as error:
+        name = plant.scenario.name if plant.scenario else plant.name
+        window_s = setting.warm_up_s, setting.duration_s
+        raise TrialError(name, replication, setting.seed, str(error), window_s) from error
+    units = list(plant.operations[plant.pacing].machines)
+    parts, busy_us = int(truth.parts[units].sum()), int(truth.busy_us[units].sum())
+    return truth.good_parts, busy_us / 1e6 / parts / len(units) if parts else math.nan
+
+
+def _pair(piece: Mapping[str, Any]) -> Pair:
+    return Pair(piece["replication"], tuple(piece["good_parts"]), tuple(piece["station_cycle_time_s"]))

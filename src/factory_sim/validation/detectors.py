@@ -1,0 +1,156 @@
+"""Which detector finds the station that is worth speeding up? Random lines whose true gains are simulated.
+
+A detector sees runs of the line as it is. The truth is what a 5 % speed-up of each station, one by one, gains in paired
+runs with other seeds. A detector hits when the station it names first earns at least 80 % of the largest gain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory_sim.analysis.paired import difference
+from factory_sim.sim.run import count
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare.why import DETECTORS
+from factory_sim.study.trial import Detail, Setting, trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from factory_sim.plant.spec import Plant
+    from factory_sim.study.pool import Pool
+    from factory_sim.validation.ledger import Ledger
+
+STATIONS = 12
+SPEED_UP = 1.05
+ENOUGH = 0.8  # of the best gain
+LEAST = 0.95  # of the lines
+BASELINE_RUNS = 40
+WARM_UP_S, DURATION_S = 4 * 3600.0, 24 * 3600.0
+ROUND, MOST_PAIRS = 20, 640  # pairs of the truth: so many at a time, until the first two differ
+SURE = 0.99  # confidence of that
+_OTHER_SEED = 1_000_000_007  # of the truth
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What became of one line."""
+
+    number: int
+    gains_pct: tuple[float, ...]  # of a 5 % speed-up, by station
+    best: int  # the station that gains most
+    picks: Mapping[str, int]  # detector -> the station it names first, -1: none
+    pairs: int  # behind the best station's gain
+    separated: bool  # the best is significantly better than every other one
+
+    def hit(self, detector: str) -> bool:
+        """Whether the station that a detector names earns nearly as much as the best."""
+        pick = self.picks[detector]
+        return pick >= 0 and self.gains_pct[pick] >= ENOUGH * self.gains_pct[self.best]
+
+
+def measure(
+    lines: int, seed: int, pool: Pool, kept: Ledger, told: Callable[[int], None] = lambda _: None
+) -> list[Line]:
+    """Lines 0 ... `lines` - 1 of a seed; those in the ledger are not made again. `told` hears how many are there."""
+    found = {piece["number"]: _line(piece) for piece in kept.pieces}
+    missing = [number for number in range(lines) if number not in found]
+    told(lines - len(missing))
+    for _, line in pool.each(judged, [(seed, number, pool.engine) for number in missing]):
+        kept.add(asdict(line))
+        found[line.number] = line
+        told(sum(number < lines for number in found))
+    return [found[number] for number in range(lines)]
+
+
+def summary(lines: Sequence[Line]) -> dict[str, Any]:
+    """What `--json` writes: share of lines that each detector hits, the critical path's first."""
+    hit = {detector: sum(line.hit(detector) for line in lines) / len(lines) for detector in DETECTORS}
+    ours = DETECTORS[0]
+    return {
+        "lines": len(lines), "stations": STATIONS, "speed_up_pct": round(100 * (SPEED_UP - 1), 6), "enough": ENOUGH,
+        "least": LEAST, "hit": hit, "ok": hit[ours] >= LEAST,
+        "missed": [line.number for line in lines if not line.hit(ours)],
+        "separated": sum(line.separated for line in lines),
+    }  # fmt: skip
+
+
+def head(seed: int) -> dict[str, Any]:
+    """What finished lines belong to."""
+    rules = (STATIONS, SPEED_UP, BASELINE_RUNS, WARM_UP_S, DURATION_S, ROUND, MOST_PAIRS, SURE)
+    return {"selftest": "why", "seed": seed, "rules": list(rules)}
+
+
+def judged(seed: int, number: int, engine: str) -> Line:
+    """One line: what the detectors say of it, and what its stations are worth."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "line.yaml"
+        file.write_text(drawn(np.random.default_rng([seed, number])), encoding="utf-8")
+        plant = Variant(str(file)).load()
+        quicker = [
+            Variant(str(file), None, (f"operations.{each.name}.cycle_time*{1 / SPEED_UP!r}",)).load()
+            for each in plant.operations
+        ]
+    setting = Setting(seed + number, WARM_UP_S, DURATION_S, DURATION_S)
+    return Line(number, picks=_picks(plant, setting, engine), **_truth(plant, quicker, setting, engine))
+
+
+def drawn(rng: np.random.Generator) -> str:
+    """A plant file: twelve stations of similar speed, regular or erratic, most with failures, buffers of 1 to 10."""
+    rows = []
+    for station in range(STATIONS):
+        mean_s, cv = rng.uniform(40, 60), rng.choice([0.05, 0.2, 0.5, 1.0])
+        time = f"exponential({mean_s:.2f} s)" if cv == 1 else f"lognormal({mean_s:.2f} s, cv {cv})"
+        row = {"kind": "machine", "cycle_time": f'"{time}"', "buffer": int(rng.integers(1, 11))}
+        if station == 0:
+            row["from"] = "parts"
+        efficiency, repair_s = rng.uniform(0.8, 0.98), rng.uniform(60, 900)
+        life_s = repair_s * efficiency / (1 - efficiency)
+        if rng.random() < 0.6:
+            row["failures"] = f"{{stop: {{after: exponential({life_s:.0f} s), repair: exponential({repair_s:.0f} s)}}}}"
+        rows.append(f"OP{station + 1}: {{{', '.join(f'{key}: {value}' for key, value in row.items())}}}")
+    return (
+        "plant: random\nkinds: {machine: {}}\nsources: {parts: {interarrival: saturated}}\n"
+        "sections:\n  line:\n    operations:\n      " + "\n      ".join(rows) + "\n"
+    )
+
+
+def _picks(plant: Plant, setting: Setting, engine: str) -> dict[str, int]:
+    """The station that each detector names first, by its mean over the baseline's runs."""
+    runs = [trial(plant, setting, r, Detail.FULL, engine)["operation"] for r in range(BASELINE_RUNS)]
+    picks = {}
+    for detector in DETECTORS:
+        score = np.nan_to_num(np.array([run[detector] for run in runs], np.float64)).mean(axis=0)
+        picks[detector] = int(score.argmax()) if score.max() > 0 else -1
+    return picks
+
+
+def _truth(plant: Plant, quicker: Sequence[Plant], setting: Setting, engine: str) -> dict[str, Any]:
+    """Gains of all stations; pairs are added to those that may still be the best."""
+
+    def parts(of: Plant, replications: Iterable[int]) -> list[int]:
+        seed = setting.seed + _OTHER_SEED
+        return [count(of, setting.window, seed=seed, replication=r, engine=engine).good_parts for r in replications]
+
+    before: list[int] = []
+    after: list[list[int]] = [[] for _ in quicker]
+    racing, best, done = set(range(len(quicker))), 0, 0
+    while len(racing) > 1 and done < MOST_PAIRS:
+        more = range(done, done + ROUND)
+        before += parts(plant, more)
+        for i in racing:
+            after[i] += parts(quicker[i], more)
+        done += ROUND
+        best = max(racing, key=lambda i: sum(after[i]))
+        racing = {i for i in racing if i == best or difference(after[i], after[best], SURE).low <= 0}
+    gains = [100 * (sum(each) / sum(before[: len(each)]) - 1) for each in after]
+    return {"gains_pct": tuple(gains), "best": best, "pairs": done, "separated": len(racing) == 1}
+
+
+def _line(piece: Mapping[str, Any]) -> Line:
+    return Line(**{**piece, "gains_pct": tuple(piece["gains_pct"])})

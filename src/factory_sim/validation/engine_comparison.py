@@ -1,0 +1,162 @@
+"""Whether the compiled engine writes the reference's log to the last bit, on random plants with all features mixed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as hypothesis_seed
+
+from factory_sim.errors import ModelError
+from factory_sim.plant.states import Outcome, State
+from factory_sim.records import EventLog, Window
+from factory_sim.sim.engines import choose, open_run
+from factory_sim.sim.run import Simulation
+from factory_sim.validation.random_plants import FEATURES, plants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.plant.spec import Plant
+    from factory_sim.sim.engines import Engine
+
+HOUR_US = 3_600_000_000
+
+
+@dataclass
+class Findings:
+    """What a self-test saw."""
+
+    plants: int = 0
+    rows: int = 0
+    counted: int = 0  # machine visits of plants without what the plain loop lacks, counted by it as with a log
+    circles: int = 0  # plants that blocked in a circle, in both engines
+    features: Counter[str] = field(default_factory=Counter)  # how many plants exercised each
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    difference: str = ""  # the first one, shrunk; empty: none
+
+
+def compare_on(
+    n_plants: int, *, seed: int = 1, until_us: int = HOUR_US, progress: Callable[[], None] = lambda: None
+) -> Findings:
+    """Run `n_plants` random plants in both engines; stops at the first difference, shrunk to a small plant."""
+    findings = Findings()
+
+    @hypothesis_seed(seed)
+    @settings(
+        max_examples=n_plants, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink), print_blob=False,
+    )  # fmt: skip
+    @given(plants())
+    def one(plant: Plant) -> None:
+        difference, log = differ(plant, seed, until_us)
+        uncounted, visits = differ_counted(plain(plant), seed, until_us)
+        difference = difference or uncounted
+        if difference:
+            findings.difference = f"{difference}\n  plant: {plant!r}"
+            raise AssertionError(difference)
+        findings.plants += 1
+        findings.rows += len(log)
+        findings.counted += visits
+        findings.circles += not len(log)
+        seen = sorted(exercised(plant, log))
+        findings.features.update(seen)
+        findings.pairs.update(combinations(seen, 2))
+        progress()
+
+    try:
+        one()
+    except AssertionError:
+        if not findings.difference:
+            raise
+    return findings
+
+
+def differ(plant: Plant, seed: int, until_us: int) -> tuple[str, EventLog]:
+    """In what the engines differ on one plant, empty if in nothing; and the reference's log."""
+    reference, end = _outcome(plant, seed, until_us, "simpy")
+    compiled, compiled_end = _outcome(plant, seed, until_us, "calendar")
+    for column in fields(EventLog):
+        ours, theirs = getattr(reference, column.name), getattr(compiled, column.name)
+        n = min(len(ours), len(theirs))
+        unequal = np.flatnonzero(ours[:n] != theirs[:n])
+        if len(unequal):
+            row = int(unequal[0])
+            return f"row {row}, {column.name}: {ours[row]} in simpy, {theirs[row]} in calendar", reference
+    if len(reference) != len(compiled):
+        return f"{len(reference)} rows in simpy, {len(compiled)} in calendar", reference
+    return "" if end == compiled_end else f"simpy ends with {end}, calendar with {compiled_end}", reference
+
+
+def plain(plant: Plant) -> Plant:
+    """`plant` without everything that calendar/plain.py does not know."""
+    n_units = len(plant.sources) + len(plant.machines)  # the first ones
+    return replace(
+        plant, units=plant.units[:n_units], robots=(), fleets=(), conveyors=(), crews=(), shifts=(),
+        machines=tuple(replace(machine, failures=(), maintenance=(), shift=-1) for machine in plant.machines),
+        operations=tuple(
+            replace(operation, inspection=None, batch=None, variant_factor=(), setup_s=(), setup_operator=-1,
+                    operator=-1, robot=-1, inputs=tuple(replace(i, conveyor=-1, fleet=-1) for i in operation.inputs))
+            for operation in plant.operations
+        ),
+        sources=tuple(replace(source, arrivals_s=(), when_full="wait", cards=0) for source in plant.sources),
+    )  # fmt: skip
+
+
+def differ_counted(plant: Plant, seed: int, until_us: int) -> tuple[str, int]:
+    """In what the counters of a run without a log differ, empty if in nothing; and how many visits they counted."""
+    window = Window(until_us // 5, until_us)
+    choice = choose(plant, "calendar")
+    runs = [open_run(choice, plant, seed=seed, replication=0, window=window, store=store) for store in (True, False)]
+    for run in runs:
+        run.advance(until_us)
+    told = [_told(run) for run in runs]
+    return "" if told[0] == told[1] else f"{told[0]} with a log, {told[1]} without", int(runs[0].truth().parts.sum())
+
+
+def _told(run: Engine | Simulation) -> str:
+    truth = run.truth()
+    return f"{truth.parts.tolist()} {truth.busy_us.tolist()} {truth.scrapped.tolist()} {run.balance()}"
+
+
+def _outcome(plant: Plant, seed: int, until_us: int, engine: str) -> tuple[EventLog, str]:
+    simulation = Simulation(plant, seed=seed, until_us=until_us, engine=engine)
+    try:
+        log = simulation.advance(until_us)
+    except ModelError as error:
+        return EventLog.empty(), str(error)
+    return log, _told(simulation)
+
+
+def exercised(plant: Plant, log: EventLog) -> set[str]:
+    """Features that this run really went through, names as in selftest.plants.FEATURES."""
+    states, outcomes = set(np.unique(log.state).tolist()), set(np.unique(log.outcome).tolist())
+    units = set(np.unique(log.unit[log.outcome == Outcome.TOOK]).tolist())
+    busy = set(np.unique(log.unit[log.state == State.BUSY]).tolist())
+    crews = {unit for crew in plant.crews for unit in crew.units}
+    asked = bool(crews & busy)
+    people = {o.operator for o in plant.operations} | {o.setup_operator for o in plant.operations}
+    found = {
+        "parallel": any(len(o.machines) > 1 for o in plant.operations),
+        "joins": Outcome.MERGED in outcomes,
+        "batches": any(o.batch is not None and set(o.machines) & units for o in plant.operations),
+        "failures": State.REPAIR in states,
+        "maintenance": State.MAINTENANCE in states,
+        "crews": asked and any(m.crew >= 0 for x in plant.machines for m in x.failures),
+        "robots": any(robot.unit in busy for robot in plant.robots),
+        "operators": asked and max(people) >= 0,
+        "fleets": State.MOVING_LOADED in states,
+        "conveyors": any(conveyor.unit in units for conveyor in plant.conveyors),
+        "variants": len(np.unique(log.detail[log.outcome == Outcome.ENTERED])) > 1,
+        "setups": State.SETUP in states,
+        "rework": Outcome.REWORK in outcomes,
+        "scrap": Outcome.SCRAPPED in outcomes,
+        "cards": any(source.cards for source in plant.sources),
+        "arrivals": any(source.interarrival is not None or source.arrivals_s for source in plant.sources),
+        "shifts": State.OFF in states,
+    }
+    return {name for name in FEATURES if found[name]}

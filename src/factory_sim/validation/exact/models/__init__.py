@@ -1,0 +1,108 @@
+"""The models that `exact` knows. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from factory_sim.errors import did_you_mean
+from factory_sim.validation.exact.models.deterministic import DETERMINISTIC
+from factory_sim.validation.exact.models.limited import CONWIP, LOSS
+from factory_sim.validation.exact.models.plant_features import (
+    BATCH,
+    CHANGEOVER,
+    FLEET,
+    MAINTENANCE,
+    REPAIR,
+    REWORK,
+    SHIFT,
+)
+from factory_sim.validation.exact.models.queues import JACKSON, MG1, MMC
+from factory_sim.validation.exact.models.tandem import TANDEM
+
+if TYPE_CHECKING:
+    from factory_sim.validation.exact.case import Case, Model, Once
+    from factory_sim.validation.exact.table_rows import Row
+
+MODELS: dict[str, Model] = {
+    "saturated tandem line": TANDEM,
+    "deterministic tandem line": DETERMINISTIC,
+    "M/M/c": MMC,
+    "M/G/1": MG1,
+    "tandem M/M/1": JACKSON,
+    "M/M/1/K": LOSS,
+    "closed exponential tandem, CONWIP": CONWIP,
+    "machine repair": REPAIR,
+    "vehicle fleet": FLEET,
+    "batch service": BATCH,
+    "rework": REWORK,
+    "shift": SHIFT,
+    "maintenance by count": MAINTENANCE,
+    "changeover": CHANGEOVER,
+}
+
+# Other words for the same metric.
+SYNONYMS = {
+    "mean_number_in_queue": "mean_queue_length",
+    "lq": "mean_queue_length",
+    "wq": "mean_waiting_time",
+    "mean_wait": "mean_waiting_time",
+    "mean_waiting_time_in_queue": "mean_waiting_time",
+    "l": "mean_number_in_system",
+    "mean_number": "mean_number_in_system",
+    "mean_wip": "mean_number_in_system",
+    "work_in_process": "mean_number_in_system",
+    "w": "mean_sojourn_time",
+    "mean_time_in_system": "mean_sojourn_time",
+    "mean_response_time": "mean_sojourn_time",
+    "mean_cycle_time": "mean_sojourn_time",
+    "mean_lead_time": "mean_sojourn_time",
+    "utilization": "utilisation",
+    "loss_probability": "blocking_probability",
+    "production_rate": "throughput",
+}
+
+# Other words for the same model; what a name says beside it (a number, a kind of service) is read like a key.
+_SPELLINGS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (r"m/m/(?P<c>\d+)", "M/M/c", {}),
+    (r"m/m/(?P<c>\d+)/(?P<K>\d+)|m/m/c/k|m/m/(?P<c_>\d+)/k", "M/M/1/K", {}),
+    (r"m/d/1", "M/G/1", {"service": "deterministic"}),
+    (r"m/e(?P<phases>\d+|k)/1", "M/G/1", {"service": "erlang"}),
+    (r"jackson.*|.*tandem(of)?m/m/[1c]|m/m/[1c]tandem", "tandem M/M/1", {}),
+    (r".*conwip.*", "closed exponential tandem, CONWIP", {}),
+    (r"singlemachine|tandemline|saturatedline|saturatedtandem", "saturated tandem line", {}),
+    (r"deterministicline", "deterministic tandem line", {}),
+    (r"machinerepair.*|repairman|machineinterference", "machine repair", {}),
+)
+
+
+def case_of(row: Row) -> Case | Once:
+    """The plant and the measurement that a row asks for. Raises ConfigError naming the row, the key, what is known."""
+    name, given = _spelled(row.model)
+    if name not in MODELS:
+        row.refuse("model", f"{row.model!r} is not known; known: {', '.join(MODELS)}", did_you_mean(row.model, MODELS))
+    model = MODELS[name]
+    word = re.sub(r"[ -]+", "_", row.metric.strip().lower())
+    metric = SYNONYMS.get(word, word)
+    if metric not in model.metrics:
+        message = f"{row.metric!r} is not known for {name!r}; known: {', '.join(model.metrics)}"
+        row.refuse("metric", message, did_you_mean(word, model.metrics))
+    return model.case(replace(row, fields={**given, **row.fields}), metric)
+
+
+def _spelled(model: str) -> tuple[str, dict[str, str | int]]:
+    """The name as MODELS has it, and what the spelling says beside it: 'M/M/2' is M/M/c with c = 2."""
+    plain = _plain(model)
+    for name in MODELS:
+        if plain == _plain(name):
+            return name, {}
+    for pattern, name, given in _SPELLINGS:
+        if found := re.fullmatch(pattern, plain):
+            said = {key.strip("_"): int(word) for key, word in found.groupdict().items() if word and word.isdigit()}
+            return name, {**given, **said}
+    return model, {}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9/]", "", name.lower())

@@ -1,0 +1,249 @@
+"""What a plant has beside machines and buffers, each in its simplest form: crews, vehicles, batches, rework, shifts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim import distributions
+from factory_sim.plant.spec import UNLIMITED, Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift, Source
+from factory_sim.plant.states import Outcome, State
+from factory_sim.validation.exact import customers, theory
+from factory_sim.validation.exact.case import Case, Model
+from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, exponential, line, units_of
+from factory_sim.validation.exact.meters import (
+    Arrivals,
+    Batches,
+    Count,
+    Failures,
+    Lives,
+    Repairs,
+    Services,
+    Stay,
+    elapsed,
+    inside,
+    queued,
+)
+
+if TYPE_CHECKING:
+    from factory_sim.records import I8
+    from factory_sim.validation.exact.case import Measure
+    from factory_sim.validation.exact.meters import Meter
+    from factory_sim.validation.exact.slices import Customers, Sight
+    from factory_sim.validation.exact.table_rows import Row
+
+_LEFT = Count((Outcome.LEFT,))
+
+
+def repair(row: Row, metric: str) -> Case:
+    """N machines that fail at rate lam while they run, R crews that repair at rate mu each: M/M/R//N."""
+    n, crews, lam, mu = row.whole("N"), row.whole("R"), row.number("lam"), row.number("mu")
+    unit_s = FASTEST_S * max(lam, mu)
+    mode = FailureMode("failure", exponential(unit_s / lam), exponential(unit_s / mu), crew=0)
+    stop = Stop(exponential(unit_s / lam), n, 0, failures=(mode,))
+    helpers = tuple(range(n + 1, n + 1 + crews))
+    extras = Extras(crews=(Crew("crew", helpers),), names=tuple(f"crew-{i}" for i in range(crews)))
+    plant = line([stop], Source("source", 0), extras)
+    machines = units_of(plant, 0)
+    down, waits = Stay(machines, (State.DOWN, State.REPAIR)), Stay(machines, (State.DOWN,))
+    measures: dict[str, Measure] = {
+        "availability": (Stay(machines, (State.BUSY,)), elapsed, 1.0 / n),
+        "mean_number_down": (down, elapsed, 1.0),
+        "mean_queue_length": (waits, elapsed, 1.0),
+        "mean_waiting_time": (waits, Failures(machines), 1.0 / unit_s),
+        "utilisation": (Stay(helpers, (State.BUSY,)), elapsed, 1.0 / crews),
+        "throughput": (Failures(machines), elapsed, unit_s),
+    }
+    top, bottom, factor = measures[metric]
+    controls = (Lives(machines, unit_s / lam, (State.BUSY,)), Repairs(machines, unit_s / mu))
+    memory_s = unit_s * n * (1 / lam + 1 / mu)
+    return Case(plant, top, n * lam / unit_s, 20 * memory_s, controls, bottom, factor)
+
+
+def fleet(row: Row, metric: str) -> Case:
+    """Poisson calls for c vehicles with exponential trips: M/M/c, the vehicles being the servers.
+
+    Parts wait in the hands of machines that need no time; of those there are as many as ever wait at once.
+    """
+    lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
+    unit_s, load = FASTEST_S * mu, lam / mu / c
+    if load >= 1.0:
+        row.refuse("lam", f"the vehicles would be loaded to {load:.3g}; below 1 a long-run value exists")
+    none = distributions.constant(0.0)
+    units = tuple(range(_HANDS + 2, _HANDS + 2 + c))
+    agv = Fleet("agv", units, "first_come", 1.0, none, none, ((0.0,),), trip=exponential(unit_s / mu))
+    stops = [Stop(none, _HANDS), Stop(none, 1, UNLIMITED, fleet=0)]
+    extras = Extras(fleets=(agv,), names=tuple(f"agv-{i}" for i in range(c)))
+    plant = line(stops, Source("source", 0, exponential(unit_s / lam)), extras)
+    measures: dict[str, Measure] = {
+        "mean_waiting_time": (customers.wait_for_vehicle, customers.number, 1.0 / unit_s),
+        "mean_queue_length": (customers.wait_for_vehicle, elapsed, 1.0),
+        "mean_sojourn_time": (customers.sojourn, customers.number, 1.0 / unit_s),
+        "mean_number_in_system": (inside(), elapsed, 1.0),
+        "utilisation": (Stay(units, (State.MOVING_LOADED,)), elapsed, 1.0 / c),
+    }
+    top, bottom, factor = measures[metric]
+    rate = lam / unit_s
+    controls: list[Meter] = [customers.Gaps(1.0 / rate), customers.ServiceTimes(_trips, unit_s / mu)]
+    for twin_load in theory.twin_loads(load, single=c == 1):
+        mean = twin_load / rate
+        controls.append(customers.Twin((_trips,), (twin_load / load / c,), mean + theory.mg1_wait(rate, mean, 1.0)))
+    warm_up_s = 100 / (rate * (1 - load) ** 2)
+    return Case(plant, top, rate, warm_up_s, tuple(controls), bottom, factor, pilot_parts=200_000)
+
+
+_HANDS = 48
+
+
+def _trips(customers_: Customers) -> I8:
+    return customers_.took[:, 1] - customers_.gave[:, 0]
+
+
+def batch(row: Row, metric: str) -> Case:
+    """A furnace that starts with a parts and takes up to b, exponential, Poisson arrivals: M/M(a,b)/1 [Neuts 1967]."""
+    lam, mu, size, least = row.number("lam"), row.number("mu"), row.whole("size"), row.whole("minimum", 1)
+    if least > size:
+        row.refuse("minimum", f"{least} is more than the size {size}")
+    load, unit_s = lam / (mu * size), FASTEST_S * max(mu, lam)
+    if load >= 1.0:
+        row.refuse("lam", f"the furnace would be loaded to {load:.3g}; below 1 a long-run value exists")
+    stop = Stop(exponential(unit_s / mu), batch=Batch(size, least))
+    plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
+    machines, entered = units_of(plant, 0), Count((Outcome.ENTERED,))
+    measures: dict[str, Measure] = {
+        "mean_queue_length": (queued(0, machines), elapsed, 1.0),
+        "mean_waiting_time": (queued(0, machines), entered, 1.0 / unit_s),
+        "mean_number_in_system": (inside(), elapsed, 1.0),
+        "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
+        "utilisation": (Stay(machines, (State.BUSY,)), elapsed, 1.0),
+    }
+    top, bottom, factor = measures[metric]
+    controls = (Arrivals(0, lam / unit_s), Batches(machines, unit_s / mu))
+    warm_up_s = 100 * size / (lam / unit_s * (1 - load) ** 2)
+    return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
+
+
+def rework(row: Row, metric: str) -> Case:
+    """An M/M/1 station that sends a part back to itself with probability p, at most max_loops times, then scraps it.
+
+    The number of visits is geometric, cut at the limit; without one the queue is Jackson's with feedback.
+    """
+    lam, mu, p = row.number("lam"), row.number("mu"), row.number("p", low=0.0)
+    loops = row.whole("max_loops", UNLIMITED)
+    if p >= 1.0 and loops == UNLIMITED:
+        row.refuse("p", "every part would go round for ever; give max_loops or a probability below 1")
+    visits = loops + 1.0 if p >= 1.0 else (1.0 - p ** (loops + 1.0)) / (1.0 - p)
+    load, unit_s = lam / mu * visits, FASTEST_S * mu
+    if load >= 1.0:
+        row.refuse("lam", f"the station would be loaded to {load:.3g}; below 1 a long-run value exists")
+    stop = Stop(exponential(unit_s / mu), inspection=Inspection(rework=p, rework_to=0, max_loops=loops))
+    plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
+    machines, entered = units_of(plant, 0), Count((Outcome.ENTERED,))
+    took, ended = Count((Outcome.TOOK,)), Count((Outcome.LEFT, Outcome.SCRAPPED))
+    measures: dict[str, Measure] = {
+        "throughput": (_LEFT, elapsed, unit_s),
+        "scrap_probability": (Count((Outcome.SCRAPPED,)), ended, 1.0),
+        "mean_visits": (took, entered, 1.0),
+        "mean_number_in_system": (inside(), elapsed, 1.0),
+        "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
+        "utilisation": (Stay(machines, (State.BUSY,)), elapsed, 1.0),
+    }
+    top, bottom, factor = measures[metric]
+    controls = (Arrivals(0, lam / unit_s), Services(machines, unit_s / mu), _Verdicts(p, loops))
+    warm_up_s = 100 / (lam / unit_s * (1 - load) ** 2)
+    return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
+
+
+class _Verdicts:
+    """Parts sent back above their share of the inspections that may send back: a control."""
+
+    def __init__(self, p: float, loops: int) -> None:
+        self._p, self._loops = p, loops
+
+    def __call__(self, sight: Sight) -> float:
+        """Parts above the share."""
+        outcomes = [int((sight.log.outcome == o).sum()) for o in (Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)]
+        back, scrapped, left = outcomes
+        return (1.0 - self._p) * (back + scrapped) - self._p * left
+
+
+def shift(row: Row, metric: str) -> Case:
+    """A saturated exponential machine that works `open` of every `cycle` and pauses, or finishes, its part at the end.
+
+    Pausing: mu times the open share. Finishing: one part more a cycle, the one in work when the shift ends.
+    """
+    mu, cycle, open_ = row.number("mu"), row.number("cycle"), row.number("open")
+    if open_ >= cycle:
+        row.refuse("open", f"expected less than the cycle of {cycle:g}, got {open_:g}")
+    at_end, unit_s = row.choice("at_end", ("pause", "finish"), "pause"), FASTEST_S * mu
+    shifts = (Shift("shift", cycle * unit_s, ((0.0, open_ * unit_s),), at_end=at_end),)
+    plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), Extras(shifts=shifts))
+    machines = units_of(plant, 0)
+    top, factor = (_LEFT, unit_s) if metric == "throughput" else (Stay(machines, (State.BUSY,)), 1.0)
+    rate = mu * open_ / cycle / unit_s
+    return Case(plant, top, rate, 2 * cycle * unit_s, (Services(machines, unit_s / mu),), factor=factor)
+
+
+def maintenance(row: Row, metric: str) -> Case:
+    """A saturated exponential machine, maintained after every n parts: n parts in n / mu + duration."""
+    mu, n, duration = row.number("mu"), row.whole("every_parts"), row.number("duration")
+    unit_s = FASTEST_S * mu
+    plan = Maintenance("service", distributions.constant(duration * unit_s), every_parts=n)
+    plant = line([Stop(exponential(unit_s / mu), 1, 0, maintenance=(plan,))], Source("source", 0))
+    machines = units_of(plant, 0)
+    measures: dict[str, tuple[Meter, float]] = {
+        "throughput": (_LEFT, unit_s),
+        "utilisation": (Stay(machines, (State.BUSY,)), 1.0),
+        "availability": (Stay(machines, (State.BUSY,)), 1.0),
+    }
+    top, factor = measures[metric]
+    return Case(plant, top, mu / unit_s, n / mu * unit_s, (Services(machines, unit_s / mu),), factor=factor)
+
+
+def changeover(row: Row, metric: str) -> Case:
+    """A saturated exponential machine, independent variants with shares `mix`, `setup` between different ones.
+
+    A part needs 1 / mu + setup (1 - sum of squared shares) on average.
+    """
+    mu, mix = row.number("mu"), row.raw("mix")
+    shares = row.numbers("mix", len(mix) if isinstance(mix, list) else 0)
+    if len(shares) < 2 or abs(sum(shares) - 1.0) > 1e-9:
+        row.refuse("mix", f"expected shares of at least two variants that add up to 1, got {mix}")
+    setup, unit_s = row.number("setup"), FASTEST_S * mu
+    stop = Stop(exponential(unit_s / mu), 1, 0, setup_s=_matrix(setup * unit_s, len(shares)))
+    variants = tuple(f"v{i}" for i in range(len(shares)))
+    plant = line([stop], Source("source", 0, mix=tuple(shares)), Extras(variants=variants))
+    machines = units_of(plant, 0)
+    top, factor = (_LEFT, unit_s) if metric == "throughput" else (Stay(machines, (State.SETUP,)), 1.0)
+    return Case(plant, top, mu / unit_s, 100 * unit_s / mu, (Services(machines, unit_s / mu),), factor=factor)
+
+
+def _matrix(setup_s: float, n: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(0.0 if a == b else setup_s for b in range(n)) for a in range(n))
+
+
+REPAIR = Model(
+    "Machines that wait for a crew of a finite pool [machine interference]",
+    ("availability", "mean_number_down", "mean_queue_length", "mean_waiting_time", "utilisation", "throughput"),
+    "N (machines), R (crews), lam (failures of a running machine), mu (repairs of a crew)", repair,
+)  # fmt: skip
+FLEET = Model(
+    "Vehicles with exponential trips as servers of Poisson calls",
+    ("mean_waiting_time", "mean_queue_length", "mean_sojourn_time", "mean_number_in_system", "utilisation"),
+    "lam (calls), mu (trips of a vehicle), c (vehicles)", fleet,
+)  # fmt: skip
+BATCH = Model(
+    "A furnace with Poisson arrivals, exponential batches",
+    ("mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
+    "lam, mu (batches), size, minimum", batch,
+)  # fmt: skip
+REWORK = Model(
+    "A station that sends parts back to itself",
+    ("throughput", "scrap_probability", "mean_visits", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
+    "lam, mu, p (probability of rework), max_loops", rework,
+)  # fmt: skip
+SHIFT = Model("A machine that keeps shifts", ("throughput", "utilisation"), "mu, open, cycle, at_end", shift)
+MAINTENANCE = Model(
+    "A machine maintained after every n parts", ("throughput", "utilisation", "availability"),
+    "mu, every_parts, duration", maintenance,
+)  # fmt: skip
+CHANGEOVER = Model("A machine that changes over", ("throughput", "setup_ratio"), "mu, mix, setup", changeover)

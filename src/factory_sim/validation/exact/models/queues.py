@@ -1,0 +1,205 @@
+"""Open queues without limit: M/M/c, M/G/1, and M/M/c stations in series (Jackson 1957)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim import distributions
+from factory_sim.distributions import Distribution
+from factory_sim.plant.spec import Source
+from factory_sim.plant.states import State
+from factory_sim.validation.exact import customers, theory
+from factory_sim.validation.exact.case import Case, Model
+from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line, units_of
+from factory_sim.validation.exact.meters import Stay, elapsed, inside, queued
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from factory_sim.plant.spec import Plant
+    from factory_sim.validation.exact.meters import Meter
+    from factory_sim.validation.exact.table_rows import Row
+
+METRICS = (
+    "mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation", "throughput",
+)  # fmt: skip
+_PILOT = 400_000  # waits remember long: the shortest run must see many busy periods
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Stations in series behind Poisson arrivals."""
+
+    lam: float
+    stops: tuple[Stop, ...]
+    cv2: float  # of the last station's service; the others are exponential
+    unit_s: float
+    mix: tuple[float, ...] = (1.0,)
+
+    def loads(self) -> list[float]:
+        """Utilisation of each station."""
+        return [self.lam / self.unit_s * stop.service.mean_s / stop.machines for stop in self.stops]
+
+    def plant(self) -> Plant:
+        """The line, each queue without limit."""
+        source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
+        return line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
+
+    def case(self, metric: str) -> Case:
+        """What to measure."""
+        plant, rate = self.plant(), self.lam / self.unit_s
+        top, bottom, factor = self._measure(plant, metric)
+        controls: list[Meter] = [customers.Gaps(1.0 / rate)]
+        controls += [customers.ServiceTimes(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
+        slack = min(1.0 - load for load in self.loads())
+        return Case(
+            plant, top, rate, warm_up_s=100 / (rate * slack * slack), controls=(*controls, *self._twins()),
+            bottom=bottom, factor=factor, pilot_parts=_PILOT,
+        )  # fmt: skip
+
+    def _stations(self) -> Iterator[tuple[int, Stop]]:
+        return enumerate(self.stops)
+
+    def _measure(self, plant: Plant, metric: str) -> tuple[Meter, Meter, float]:
+        if metric == "mean_waiting_time":
+            return customers.wait, customers.number, 1.0 / self.unit_s
+        if metric == "mean_sojourn_time":
+            return customers.sojourn, customers.number, 1.0 / self.unit_s
+        if metric == "mean_number_in_system":
+            return inside(), elapsed, 1.0
+        if metric == "throughput":
+            return customers.number, elapsed, self.unit_s
+        if metric == "mean_queue_length":
+            return queued(0, units_of(plant, 0)), elapsed, 1.0
+        return Stay(units_of(plant, 0), (State.BUSY,)), elapsed, 1.0 / self.stops[0].machines
+
+    def _twins(self) -> list[customers.Twin]:
+        """Lines of single servers as fast as the real stations are together, a little slower, a little faster."""
+        single = all(stop.machines == 1 for stop in self.stops)
+        variants = zip(*(theory.twin_loads(load, single=single) for load in self.loads()), strict=True)
+        return [self._twin(loads) for loads in variants]
+
+    def _twin(self, twin_loads: tuple[float, ...]) -> customers.Twin:
+        rate, total, factors = self.lam / self.unit_s, 0.0, []
+        for i, (stop, load, twin_load) in enumerate(zip(self.stops, self.loads(), twin_loads, strict=True)):
+            factors.append(twin_load / load / stop.machines)
+            mean = twin_load / rate
+            total += mean + theory.mg1_wait(rate, mean, self.cv2 if i == len(self.stops) - 1 else 1.0)
+        return customers.Twin([customers.service(i) for i, _ in self._stations()], factors, total)
+
+
+def _unit_s(mu: list[float]) -> float:
+    return FASTEST_S * max(mu)
+
+
+def _checked(row: Row, queue: _Open) -> _Open:
+    for i, load in enumerate(queue.loads()):
+        if load >= 1.0:
+            row.refuse("lam", f"station {i + 1} would be loaded to {load:.3g}; below 1 a long-run value exists")
+    return queue
+
+
+def mmc(row: Row, metric: str) -> Case:
+    """M/M/c."""
+    lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
+    unit_s = _unit_s([mu])
+    return _checked(row, _Open(lam, (Stop(exponential(unit_s / mu), c),), 1.0, unit_s)).case(metric)
+
+
+def jackson(row: Row, metric: str) -> Case:
+    """Exponential stations in series."""
+    mu = row.raw("mu")
+    n = len(mu) if isinstance(mu, list) else row.whole("N")
+    rates, c = row.numbers("mu", max(1, n)), row.wholes("c", max(1, n), 1)
+    unit_s = _unit_s(rates)
+    stops = tuple(Stop(exponential(unit_s / m), servers) for m, servers in zip(rates, c, strict=True))
+    return _checked(row, _Open(row.number("lam"), stops, 1.0, unit_s)).case(metric)
+
+
+def mg1(row: Row, metric: str) -> Case:
+    """M/G/1: a service distribution by its mean and cv2."""
+    lam = row.number("lam")
+    mean = row.number("mean_service") if row.has("mean_service") else 1.0 / row.number("mu")
+    unit_s = _unit_s([1.0 / mean])
+    word = row.choice("service", (*_SERVICES, "hyperexponential"), "gamma" if row.has("cv2") else "exponential")
+    phases = 1.0 / row.whole("phases" if row.has("phases") else "k", 1) if word == "erlang" else None
+    cv2 = row.number("cv2", _FIXED_CV2.get(word, phases), low=0.0, open_low=False)
+    if cv2 == 0.0:
+        word = "deterministic"
+    if word in _FIXED_CV2 and abs(cv2 - _FIXED_CV2[word]) > 1e-9:
+        row.refuse("cv2", f"{word} service has cv2 {_FIXED_CV2[word]:g}, got {cv2:g}")
+    if word == "hyperexponential":
+        return _checked(row, _hyperexponential(row, lam, mean * unit_s, cv2, unit_s)).case(metric)
+    try:
+        service = _SERVICES[word](mean * unit_s, cv2)
+    except ValueError as error:
+        row.refuse("cv2", str(error))
+    return _checked(row, _Open(lam, (Stop(service),), cv2, unit_s)).case(metric)
+
+
+def _erlang_of(mean_s: float, cv2: float) -> Distribution:
+    phases = round(1.0 / cv2)
+    if phases < 1 or abs(phases * cv2 - 1.0) > 1e-6:
+        msg = f"Erlang service has cv2 = 1/k for a whole number of phases k, got {cv2:g}"
+        raise ValueError(msg)
+    return erlang(mean_s, phases)
+
+
+def _spread(kind: str, mean_s: float, cv2: float) -> Distribution:
+    return distributions.checked(Distribution(kind, mean_s, math.sqrt(cv2)))
+
+
+def _uniform(mean_s: float, cv2: float) -> Distribution:
+    half = math.sqrt(3.0 * cv2)
+    if half > 1.0:
+        msg = f"uniform service has cv2 of at most 1/3, got {cv2:g}"
+        raise ValueError(msg)
+    return distributions.checked(Distribution("uniform", mean_s * (1.0 - half), mean_s * (1.0 + half)))
+
+
+def _weibull(mean_s: float, cv2: float) -> Distribution:
+    """The shape whose cv2 this is: cv2 = gamma(1 + 2/k) / gamma(1 + 1/k)^2 - 1 falls in k; by halving."""
+    low, high = 0.2, 50.0
+    for _ in range(100):
+        shape = math.sqrt(low * high)
+        spread = math.exp(math.lgamma(1 + 2 / shape) - 2 * math.lgamma(1 + 1 / shape)) - 1.0
+        low, high = (shape, high) if spread > cv2 else (low, shape)
+    return distributions.checked(Distribution("weibull", mean_s, low))
+
+
+_SERVICES: dict[str, Callable[[float, float], Distribution]] = {
+    "exponential": lambda mean_s, _: exponential(mean_s),
+    "deterministic": lambda mean_s, _: distributions.constant(mean_s),
+    "constant": lambda mean_s, _: distributions.constant(mean_s),
+    "erlang": _erlang_of,
+    "gamma": lambda mean_s, cv2: _spread("gamma", mean_s, cv2),
+    "general": lambda mean_s, cv2: _spread("gamma", mean_s, cv2),
+    "lognormal": lambda mean_s, cv2: _spread("lognormal", mean_s, cv2),
+    "weibull": _weibull,
+    "uniform": _uniform,
+}
+_FIXED_CV2 = {"exponential": 1.0, "deterministic": 0.0, "constant": 0.0}
+
+
+def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: float) -> _Open:
+    """Two phases with balanced means: a mix of two variants, each exponential, one fast, one slow."""
+    if cv2 <= 1.0:
+        row.refuse("cv2", f"hyperexponential service has cv2 above 1, got {cv2:g}")
+    fast = 0.5 * (1.0 + math.sqrt((cv2 - 1.0) / (cv2 + 1.0)))
+    factors = (0.5 / fast, 0.5 / (1.0 - fast))
+    stop = Stop(exponential(mean_s), variant_factor=factors)
+    return _Open(lam, (stop,), cv2, unit_s, (fast, 1.0 - fast))
+
+
+MMC = Model("Poisson arrivals, exponential service, c servers, no limit", METRICS, "lam, mu (per server), c", mmc)
+MG1 = Model(
+    "Poisson arrivals, general service, one server [Pollaczek-Khinchine]", METRICS,
+    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)}, hyperexponential)", mg1,
+)  # fmt: skip
+JACKSON = Model(
+    "Exponential stations in series behind Poisson arrivals [Jackson]",
+    ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time", "throughput"),
+    "lam, mu (by station), c, N", jackson,
+)  # fmt: skip

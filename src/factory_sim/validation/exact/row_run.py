@@ -1,0 +1,136 @@
+"""One row: simulate the engine itself until the interval is narrow enough."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.sim.run import LONGEST_RUN_US, Simulation
+from factory_sim.validation.exact.case import Once
+from factory_sim.validation.exact.estimate import BATCHES, Estimate, estimate, quantile
+from factory_sim.validation.exact.models import case_of
+from factory_sim.validation.exact.slices import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.records import F8
+    from factory_sim.validation.exact.case import Case
+    from factory_sim.validation.exact.meters import Meter
+    from factory_sim.validation.exact.table_rows import Row
+
+_CLOCK = 1e-6  # of a value: what rounding every drawn time to 1 µs can change
+_GROWTH = (1.3, 6.0)  # how much longer the next look may be than the last
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a row is run."""
+
+    confidence: float  # of its interval, corrected for the number of rows
+    input_confidence: float  # that all of its inputs are as their distributions say
+    precision: float = 0.005  # half-width, as a share of the exact value
+    seed: int = 1
+    replication: int = 0
+    engine: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What an answer took."""
+
+    parts: int  # that machines gave, the warm-up included
+    seconds: float
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row's answer."""
+
+    row: Row
+    estimate: Estimate  # in the row's own unit
+    inside: bool  # the interval holds the exact value
+    precise: bool  # the interval is as narrow as asked for
+    sound: bool  # drawn times and arrivals are as their distributions say
+    effort: Effort
+
+    @property
+    def ok(self) -> bool:
+        """Nothing to complain about."""
+        return self.inside and self.precise and self.sound
+
+
+def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 0) -> Result:
+    """Run `row` until it is precise or `stopped` says that time is up; at least one look is taken.
+
+    pilot : parts in that first look; 0: as many as the model asks for.
+    """
+    began = time.perf_counter()
+    case = case_of(row)
+    until_us = math.ceil(case.until_s * 1e6) + 1 if isinstance(case, Once) else LONGEST_RUN_US - 1
+    simulation = Simulation(
+        case.plant, seed=order.seed, replication=order.replication, until_us=until_us, engine=order.engine
+    )
+    if isinstance(case, Once):
+        value = case.read(simulation.advance(until_us))
+        found, parts = Estimate(value, 0.0, value, 0.0, 0.0, ()), int(simulation.truth().parts.sum())
+    else:
+        slices = _Slices(replace(case, pilot_parts=pilot or case.pilot_parts), simulation)
+        found, parts = _long_run(slices, order, order.precision * abs(row.value) / case.factor, stopped), slices.parts
+        found = found.scaled(case.factor)
+    return _judged(row, order, found, Effort(parts, time.perf_counter() - began, simulation.choice.engine))
+
+
+def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[], bool]) -> Estimate:
+    """Longer and longer, until the half-width is at most `target`."""
+    n = BATCHES
+    while True:
+        complete = slices.extend(n, stopped)
+        found = estimate(slices.table(), order.confidence)
+        if not complete or found.half_width <= target:
+            return found
+        ratio = (found.half_width / target) ** 2 * 1.1 if target else math.inf
+        n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
+
+
+def _judged(row: Row, order: Order, found: Estimate, effort: Effort) -> Result:
+    slack = _CLOCK * abs(row.value)
+    allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
+    return Result(
+        row, found,
+        inside=found.low - slack <= row.value <= found.high + slack,
+        precise=found.half_width <= order.precision * abs(row.value) + slack,
+        sound=all(abs(off) <= allowed for off in found.inputs),
+        effort=effort,
+    )  # fmt: skip
+
+
+class _Slices:
+    """The sums of a run, slice by slice; the log itself is forgotten."""
+
+    def __init__(self, case: Case, simulation: Simulation) -> None:
+        self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
+        slice_us = round(case.pilot_parts / BATCHES / case.parts_per_s * 1e6)
+        self._sights = Watch(case.plant).slices(simulation, slice_us)
+        self._warm_up = math.ceil(case.warm_up_s * 1e6 / slice_us)
+        self._rows: list[list[float]] = []
+        self.parts = 0
+
+    def extend(self, n: int, stopped: Callable[[], bool]) -> bool:
+        """Run on until there are `n` slices; False if stopped before, but not before the first batches are full."""
+        while len(self._rows) < n + self._warm_up:
+            if stopped() and len(self._rows) >= BATCHES + self._warm_up:
+                return False
+            sight = next(self._sights)
+            self._rows.append([meter(sight) for meter in self._meters])
+            self.parts += int(sight.parts.sum())
+        return True
+
+    def table(self) -> F8:
+        """All slices behind the warm-up."""
+        return np.array(self._rows[self._warm_up :], np.float64)

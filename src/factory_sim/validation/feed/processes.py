@@ -1,0 +1,169 @@
+"""Programs as a person starts them, and what the kernel says they use: Linux only, as it reads /proc."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from factory_sim.errors import FactoryError
+from factory_sim.wire.broker.embedded import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BUSY = 0.25  # of the time something waits for a core: then nobody's latency says anything about this program
+END_S = 120.0  # how long a program may take to end by itself, or to begin
+
+
+@dataclass
+class Usage:
+    """Memory and CPU time of a process, looked at now and then."""
+
+    pid: int
+    rss_mb: list[float] = field(default_factory=list)
+    _times: list[tuple[float, float, float]] = field(default_factory=list)  # clock, CPU, waiting for a core [s]
+
+    def look(self) -> None:
+        """Look once more; a process that has ended keeps what was seen."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+            ran_ns, waited_ns, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        resident = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")), None)
+        if resident is not None:
+            self.rss_mb.append(int(resident) / 1024)
+            self._times.append((time.monotonic(), int(ran_ns) / 1e9, int(waited_ns) / 1e9))
+
+    @property
+    def share(self) -> float:
+        """CPU seconds per second between the first and the last look; of the main thread, which does all the work."""
+        return self._rate(1)
+
+    @property
+    def waiting(self) -> float:
+        """Seconds per second that it was ready to run and others had the cores."""
+        return self._rate(2)
+
+    @property
+    def growth_mb(self) -> float:
+        """How much more memory the last tenth of all looks saw than the first one, on average."""
+        n = max(1, len(self.rss_mb) // 10)
+        return sum(self.rss_mb[-n:]) / n - sum(self.rss_mb[:n]) / n
+
+    def _rate(self, column: int) -> float:
+        first, last = self._times[0], self._times[-1]
+        return (last[column] - first[column]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
+
+
+@contextmanager
+def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`factory-sim WORDS`, its output in `log`; killed at the end if it still runs."""
+    with (
+        log.open("ab") as out,
+        subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "factory_sim", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@dataclass
+class Crowd:
+    """How busy the whole machine is: the share of time that something waited for a core."""
+
+    _begun: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), _stalled_s()))
+
+    @property
+    def share(self) -> float:
+        """Since this object was made."""
+        clock, stalled = self._begun
+        return (_stalled_s() - stalled) / max(1e-9, time.monotonic() - clock)
+
+
+def _stalled_s() -> float:
+    """Seconds since the start of the machine that something waited for a core; 0 where the kernel does not say."""
+    try:
+        words = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    return next(int(word.removeprefix("total=")) for word in words if word.startswith("total=")) / 1e6
+
+
+class Mortal:
+    """A broker that can be killed: everything that it stored goes with it, its successor has its port."""
+
+    def __init__(self) -> None:
+        self._broker, self.kills = Broker(), 0
+
+    def __enter__(self) -> Self:
+        """The running broker."""
+        self._broker.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the one that runs."""
+        self._broker.__exit__()
+
+    @property
+    def url(self) -> str:
+        """Of all of its lives."""
+        return self._broker.url
+
+    def kill(self, away_s: float = 0.0) -> None:
+        """SIGKILL; returns when the next one listens, `away_s` later."""
+        os.kill(self._broker.pid, signal.SIGKILL)
+        self._broker.__exit__()
+        time.sleep(away_s)
+        self._broker = Broker(port=self._broker.port)
+        self._broker.__enter__()
+        self.kills += 1
+
+
+def need_linux() -> None:
+    """Raises FactoryError elsewhere."""
+    if not Path("/proc/self/status").exists():
+        message = "this self-test looks at processes through /proc: it runs on Linux only"
+        raise FactoryError(message)
+
+
+def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: float = END_S) -> None:
+    """Waits until something has happened. Raises FactoryError that shows the end of `log`."""
+    end = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > end:
+            fail(f"{what} did not come within {timeout_s:g} s", log)
+        time.sleep(0.005)
+
+
+def has_ended(process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]:
+    """Whether a program has ended well; raises FactoryError if it ended otherwise."""
+
+    def look() -> bool:
+        if process.poll() not in (None, 0):
+            fail(f"a program ended with exit code {process.returncode}", log)
+        return process.returncode == 0
+
+    return look
+
+
+def fail(what: str, log: Path) -> NoReturn:
+    """Raises FactoryError that shows the end of `log`."""
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+    message = f"{what}; its log ends with:\n{tail}"
+    raise FactoryError(message)
+
+
+def says(log: Path, words: str) -> Callable[[], bool]:
+    """Whether a program's log holds `words`."""
+    return lambda: words in log.read_text(encoding="utf-8", errors="replace")

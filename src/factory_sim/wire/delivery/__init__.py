@@ -1,0 +1,1 @@
+"""Store and forward: journal, forwarder and end-to-end acknowledgements."""

@@ -1,0 +1,1 @@
+"""The MQTT client: connection, packets, inflight window and TLS."""
