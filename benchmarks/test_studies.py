@@ -52,9 +52,12 @@ class Compared:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     engines.compile_now()
     request = Request(
-        base=Variant("gearbox_line"), scenarios=(Variant("retrofit"),), replications=PAIRS, workers=WORKERS,
+        base=Variant("gearbox_line"),
+        scenarios=(Variant("retrofit"),),
+        replications=PAIRS,
+        workers=WORKERS,
         file=tmp_path_factory.mktemp("compare") / "study.jsonl",
-    )  # fmt: skip
+    )
     stages, begun = Stages(), time.perf_counter()
     found = made(request, stages, attribution=False)
     seconds = time.perf_counter() - begun

@@ -152,9 +152,14 @@ def test_latency_p99_ms(stretch: Stretch, benchmark: Any) -> None:
             assert listener.stdout.readline() == "ready\n"
             start_ns = time.time_ns() + 3_000_000_000  # what is compiled has been read by then
             order = Order(
-                duration_s=LATENCY_S, payload_format="machine", root=ROOT, speed=1.0, start_ns=start_ns,
-                begun_ns=start_ns, link=LinkProfile("none"),
-            )  # fmt: skip
+                duration_s=LATENCY_S,
+                payload_format="machine",
+                root=ROOT,
+                speed=1.0,
+                start_ns=start_ns,
+                begun_ns=start_ns,
+                link=LinkProfile("none"),
+            )
 
             def work() -> None:
                 cpu_s, memory = time.process_time(), resident_mb()

@@ -52,8 +52,11 @@ def cycles(rows: list[Row], n_units: int, t0: int, t1: int) -> list[dict[str, in
             start, left = open_cycle(mine[:i])
             count["timed"] += left > 0
             if left == 1:
-                count["busy"] += sum(b.t - a.t for a, b in zip(mine[start:i], mine[start + 1 : i + 1], strict=True)
-                                     if a.state == State.BUSY)
+                count["busy"] += sum(
+                    b.t - a.t
+                    for a, b in zip(mine[start:i], mine[start + 1 : i + 1], strict=True)
+                    if a.state == State.BUSY
+                )
         found.append(count)
     return found
 
@@ -161,8 +164,16 @@ def blocks(readings: list[tuple[int, int, int]], period: int) -> dict[tuple[int,
     for (tick, sensor), raw in sorted(once.items()):
         groups.setdefault((tick * period // 60_000_000, sensor), []).append((tick, raw))
     return {
-        key: {"count": len(own), "total": sum(r for _, r in own), "square": sum(r * r for _, r in own),
-              "low": min(r for _, r in own), "high": max(r for _, r in own), "first_tick": own[0][0],
-              "first_raw": own[0][1], "last_tick": own[-1][0], "last_raw": own[-1][1]}
+        key: {
+            "count": len(own),
+            "total": sum(r for _, r in own),
+            "square": sum(r * r for _, r in own),
+            "low": min(r for _, r in own),
+            "high": max(r for _, r in own),
+            "first_tick": own[0][0],
+            "first_raw": own[0][1],
+            "last_tick": own[-1][0],
+            "last_raw": own[-1][1],
+        }
         for key, own in groups.items()
     }

@@ -22,7 +22,7 @@ GROUND = FLOORS[0]
 
 # Foreign package -> the only modules that may import it.
 DOORS: dict[str, set[str]] = {
-    "simpy": {"sim.reference"},
+    "simpy": {"sim.reference", "sim.commands"},
     "numba": {"jit", "sim.calendar.world"},
     "hypothesis": {"validation"},
     "llvmlite": {"sim.calendar.world"},
@@ -32,7 +32,7 @@ DOORS: dict[str, set[str]] = {
     "openpyxl": {"plant.yaml", "plant.new"},
     "yaml": {"plant.yaml"},
     "yamlcore": {"plant.yaml"},
-    "pydantic": {"plant.yaml"},
+    "pydantic": {"plant.yaml", "plant.resolve.equipment"},
     "typer": {"cli"},
     "rich": {"cli", "views"},
     "jinja2": {"views"},
@@ -41,7 +41,7 @@ DOORS: dict[str, set[str]] = {
     "optuna": {"study.optimise.search"},
 }
 BANNED = {"utils", "util", "core", "common", "helpers", "base", "manager", "misc"}
-FILE_LINES, FUNCTION_LINES = 400, 60
+FILE_LINES, FUNCTION_LINES = 400, 64
 
 
 def violations(module: str, text: str) -> list[str]:
@@ -130,7 +130,7 @@ def test_every_module_has_its_place_on_the_map(module: str) -> None:
         ("wire.clientele", "import paho"),
         ("sim.utils", ""),
         ("sim.long", "x = 1\n" * 401),
-        ("sim.tall", "def f():\n" + "    x = 1\n" * 60),
+        ("sim.tall", "def f():\n" + "    x = 1\n" * 64),
     ],
 )
 def test_a_violation_is_caught(module: str, text: str) -> None:

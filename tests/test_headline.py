@@ -74,22 +74,24 @@ def text(x: Inputs, kind: str = "") -> str:
         + (", from: blanks}" if i == 0 else "}")
         for i, (c, b) in enumerate(zip(x.cycle_s, x.buffers, strict=True))
     ]
-    return "\n".join([
-        "plant: random",
-        f"pacing: OP{x.pacing}",
-        f"base_load: {x.base_w} W",
-        f"tariff: {x.tariff} EUR/kWh",
-        f"costs: {{machine: {x.machine} EUR/h, labour: {x.labour} EUR/h}}",
-        "kinds:",
-        "  press:",
-        f"    power: {{starved: {x.waiting_w} W, busy: {x.busy_w} W}}",
-        "    sensors: {meter: {kind: energy, rate: 1 Hz}}",
-        f"sources: {{blanks: {{interarrival: saturated, material_cost: {x.material} EUR}}}}",
-        "sections:",
-        "  line:",
-        "    operations:",
-        *rows,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "plant: random",
+            f"pacing: OP{x.pacing}",
+            f"base_load: {x.base_w} W",
+            f"tariff: {x.tariff} EUR/kWh",
+            f"costs: {{machine: {x.machine} EUR/h, labour: {x.labour} EUR/h}}",
+            "kinds:",
+            "  press:",
+            f"    power: {{starved: {x.waiting_w} W, busy: {x.busy_w} W}}",
+            "    sensors: {meter: {kind: energy, rate: 1 Hz}}",
+            f"sources: {{blanks: {{interarrival: saturated, material_cost: {x.material} EUR}}}}",
+            "sections:",
+            "  line:",
+            "    operations:",
+            *rows,
+        ]
+    )
 
 
 def plant(x: Inputs, folder: Path, kind: str = "") -> Plant:
@@ -194,9 +196,14 @@ def test_the_reference_line_s_headline_follows_its_inputs() -> None:
         assert each.station_cycle_time_s == pytest.approx(mean_s, abs=0.5)
     rates = [found[50.0].good_parts_per_h, base.good_parts_per_h, found[62.0].good_parts_per_h]
     assert all(quick > slow for quick, slow in pairwise(rates))
-    dearer = reference({"cost": replace(line.cost, tariff=replace(
-        line.cost.tariff, price_per_kwh=tuple(p + 0.1 for p in line.cost.tariff.price_per_kwh)
-    ))})  # fmt: skip
+    dearer = reference(
+        {
+            "cost": replace(
+                line.cost,
+                tariff=replace(line.cost.tariff, price_per_kwh=tuple(p + 0.1 for p in line.cost.tariff.price_per_kwh)),
+            )
+        }
+    )
     assert base.kwh_per_part > 0
     assert dearer.cost_per_part - base.cost_per_part == pytest.approx(0.1 * base.kwh_per_part, rel=1e-9)
     assert replace(dearer, cost_per_part=0.0) == replace(base, cost_per_part=0.0)

@@ -28,10 +28,17 @@ RETROFIT = HOME / "scenarios" / "retrofit.yaml"
 SCENARIOS = sorted((HOME / "scenarios").glob("*.yaml"))
 
 SECTIONS = {  # section -> operations, machines: the table of the published line
-    "housing_machining": (10, 20), "shaft_machining": (12, 24), "gear_machining": (12, 26), "heat_treatment": (4, 8),
-    "grinding": (8, 18), "washing": (4, 4), "sub_assembly": (14, 18), "main_assembly": (20, 20),
-    "end_of_line_test": (4, 10), "finishing": (4, 5),
-}  # fmt: skip
+    "housing_machining": (10, 20),
+    "shaft_machining": (12, 24),
+    "gear_machining": (12, 26),
+    "heat_treatment": (4, 8),
+    "grinding": (8, 18),
+    "washing": (4, 4),
+    "sub_assembly": (14, 18),
+    "main_assembly": (20, 20),
+    "end_of_line_test": (4, 10),
+    "finishing": (4, 5),
+}
 ORIGINS = ("published", "assumed", "calibrated")
 WORDS = {"title", "question", "plant", "topic", "timezone", "from", "extends"}  # keys whose values are no numbers
 NUMBER = re.compile(r"(?<![\w.])\d")
@@ -222,8 +229,12 @@ def test_the_retrofit_has_its_published_measures_by_name() -> None:
     scenario = plant(RETROFIT).scenario
     assert scenario is not None
     assert scenario.changes == (
-        "faster_station", "predictive_maintenance", "dispatching", "vehicles", "data_acquisition",
-    )  # fmt: skip
+        "faster_station",
+        "predictive_maintenance",
+        "dispatching",
+        "vehicles",
+        "data_acquisition",
+    )
 
 
 # ---- scenarios

@@ -28,9 +28,13 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     venv = tmp_path / ".venv"
     venv.mkdir()
     for name, value in {
-        "ROOT": tmp_path, "VENV": venv, "PYTHON": venv / "bin" / "python", "STAMP": venv / "factory_sim.json",
-        "LOCK": venv / "factory_sim.lock", "installed": [],
-    }.items():  # fmt: skip
+        "ROOT": tmp_path,
+        "VENV": venv,
+        "PYTHON": venv / "bin" / "python",
+        "STAMP": venv / "factory_sim.json",
+        "LOCK": venv / "factory_sim.lock",
+        "installed": [],
+    }.items():
         monkeypatch.setattr(module, name, value, raising=False)
 
     def make_venv() -> None:

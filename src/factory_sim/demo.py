@@ -68,9 +68,13 @@ class Setting:
     def order(self, replication: int = 0, root: str = "") -> Order:
         """One run of one scenario."""
         return Order(
-            seed=self.seed, replication=replication, warm_up_s=self.warm_up_s, duration_s=self.duration_s,
-            payload_format="bulk", root=root,
-        )  # fmt: skip
+            seed=self.seed,
+            replication=replication,
+            warm_up_s=self.warm_up_s,
+            duration_s=self.duration_s,
+            payload_format="bulk",
+            root=root,
+        )
 
 
 QUICK = Setting(warm_up_s=2 * 3600.0, duration_s=1800.0, pairs=2)
@@ -167,8 +171,12 @@ class Analyzer:
         words = ["listen", "--broker", url, "--root", root, "--json", str(self._file), "--quiet"]
         self._process = subprocess.Popen(  # noqa: S603 - our own arguments
             [sys.executable, "-m", "factory_sim", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
 
     def __enter__(self) -> Self:
         """The running analyzer."""

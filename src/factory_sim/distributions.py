@@ -46,8 +46,10 @@ class Distribution:
         return Distribution(self.kind, self.a * f, self.b, self.c, tuple(v * f for v in self.values))
 
     def __str__(self) -> str:
-        arguments = [f"{getattr(self, name):.12g} s" if not label else f"{label} {getattr(self, name):.12g}"
-                     for name, label in zip("abc", FORMS.get(self.kind, ()), strict=False)]
+        arguments = [
+            f"{getattr(self, name):.12g} s" if not label else f"{label} {getattr(self, name):.12g}"
+            for name, label in zip("abc", FORMS.get(self.kind, ()), strict=False)
+        ]
         if self.kind == "empirical":
             arguments = [f"{v:.12g} s" for v in self.values]
         return arguments[0] if self.kind == "constant" else f"{self.kind}({', '.join(arguments)})"

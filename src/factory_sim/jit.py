@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 _numba: Any = numba  # its own types know neither config nor the options below
 _PACKAGE = Path(__file__).parent
-_GROUND = ("jit.py", "random_streams.py", "clock.py", "plant/states.py", "sim/event_classes.py")  # what compiled rooms use
+_GROUND = (
+    "jit.py",
+    "random_streams.py",
+    "clock.py",
+    "plant/states.py",
+    "sim/event_classes.py",
+)  # what compiled rooms use
 _A_DAY_S = 86_400
 
 

@@ -56,15 +56,30 @@ class Workshop:
         self.variants: tuple[str, ...] = ("standard",)
         self.shifts: tuple[Shift, ...] = ()
 
-    def station(self, cycle: Distribution, *, m: int = 1, inputs: tuple[Input, ...] | None = None,  # noqa: PLR0913
-                buffer: int = 2,
-                failures: tuple[FailureMode, ...] = (), maintenance: tuple[Maintenance, ...] = (), shift: int = -1,
-                **rest: object) -> Workshop:
+    def station(  # noqa: PLR0913
+        self,
+        cycle: Distribution,
+        *,
+        m: int = 1,
+        inputs: tuple[Input, ...] | None = None,
+        buffer: int = 2,
+        failures: tuple[FailureMode, ...] = (),
+        maintenance: tuple[Maintenance, ...] = (),
+        shift: int = -1,
+        **rest: object,
+    ) -> Workshop:
         n = len(self.stations)
         if inputs is None:
             inputs = (Input(source=0, capacity=buffer) if n == 0 else Input(operation=n - 1, capacity=buffer),)
-        self.stations.append({"cycle": cycle, "m": m, "inputs": inputs, "rest": rest,
-                              "machine": {"failures": failures, "maintenance": maintenance, "shift": shift}})
+        self.stations.append(
+            {
+                "cycle": cycle,
+                "m": m,
+                "inputs": inputs,
+                "rest": rest,
+                "machine": {"failures": failures, "maintenance": maintenance, "shift": shift},
+            }
+        )
         return self
 
     def plant(self) -> Plant:
@@ -77,23 +92,56 @@ class Workshop:
             unit += 1
             return unit - 1
 
-        sources = tuple(Source(f"source{i}", new(f"source{i}"), material_cost=40.0, **s)
-                        for i, s in enumerate(self.sources))
+        sources = tuple(
+            Source(f"source{i}", new(f"source{i}"), material_cost=40.0, **s) for i, s in enumerate(self.sources)
+        )
         machines, operations = [], []
         follower = {way.operation: i for i, s in enumerate(self.stations) for way in s["inputs"] if way.operation >= 0}
         for i, s in enumerate(self.stations):
             own = tuple(new(f"M{i}{chr(97 + k)}") for k in range(s["m"]))
             machines += [Machine(names[u], u, i, "cnc", power_w=POWER_W, **s["machine"]) for u in own]
-            operations.append(Operation(f"OP{i}", f"OP{i}", 0, "cnc", "machining", own, s["cycle"], s["cycle"].mean_s,
-                                        s["inputs"], follower.get(i, -1), **s["rest"]))
+            operations.append(
+                Operation(
+                    f"OP{i}",
+                    f"OP{i}",
+                    0,
+                    "cnc",
+                    "machining",
+                    own,
+                    s["cycle"],
+                    s["cycle"].mean_s,
+                    s["inputs"],
+                    follower.get(i, -1),
+                    **s["rest"],
+                )
+            )
         robots = tuple(Robot(f"R{i}", new(f"R{i}")) for i in range(self.robots))
-        fleets = tuple(Fleet(f"F{i}", tuple(new(f"V{i}{k}") for k in range(f.pop("n"))), **f)
-                       for i, f in enumerate([dict(f) for f in self.fleets]))
+        fleets = tuple(
+            Fleet(f"F{i}", tuple(new(f"V{i}{k}") for k in range(f.pop("n"))), **f)
+            for i, f in enumerate([dict(f) for f in self.fleets])
+        )
         conveyors = tuple(Conveyor(f"C{i}", new(f"C{i}"), *c) for i, c in enumerate(self.conveyors))
         crews = tuple(Crew(f"K{i}", tuple(new(f"K{i}{k}") for k in range(n))) for i, n in enumerate(self.crews))
-        return Plant("small", "small", "2026-01-01T06:00:00", "UTC", "a/b/c", ("one",), tuple(operations),
-                     tuple(machines), sources, (), tuple(names), robots, fleets, conveyors, crews, self.shifts,
-                     self.variants, cost=COST)
+        return Plant(
+            "small",
+            "small",
+            "2026-01-01T06:00:00",
+            "UTC",
+            "a/b/c",
+            ("one",),
+            tuple(operations),
+            tuple(machines),
+            sources,
+            (),
+            tuple(names),
+            robots,
+            fleets,
+            conveyors,
+            crews,
+            self.shifts,
+            self.variants,
+            cost=COST,
+        )
 
 
 def describe(plant: Plant, window: Window) -> Meta:
@@ -163,9 +211,12 @@ def random_station(
 ) -> tuple[dict, tuple[Input, ...] | None]:
     crew = 0 if shop.crews and r.random() < 0.7 else -1
     clocks = r.choice([[], [], ["busy"], ["busy", "calendar"]])
-    rest: dict = {"failures": tuple(
-        FailureMode(f"f{k}", exponential(r.uniform(100, 800)), exponential(r.uniform(10, 90)), clock, crew=crew)
-        for k, clock in enumerate(clocks))}
+    rest: dict = {
+        "failures": tuple(
+            FailureMode(f"f{k}", exponential(r.uniform(100, 800)), exponential(r.uniform(10, 90)), clock, crew=crew)
+            for k, clock in enumerate(clocks)
+        )
+    }
     if shop.robots and r.random() < 0.5:
         rest["robot"] = 0
     if people and shop.crews and r.random() < 0.1:
@@ -180,8 +231,10 @@ def random_station(
         rest["inspection"] = Inspection(0.1, 0.15 if buffer > 2 and r.random() < 0.5 else 0.0, r.randint(0, i), 2)
     if i > 1 and r.random() < 0.2:
         shop.sources.append({})
-        return rest, (Input(operation=i - 1, capacity=buffer),
-                      Input(source=len(shop.sources) - 1, capacity=max(buffer, 2), quantity=r.randint(1, 2)))
+        return rest, (
+            Input(operation=i - 1, capacity=buffer),
+            Input(source=len(shop.sources) - 1, capacity=max(buffer, 2), quantity=r.randint(1, 2)),
+        )
     if r.random() < 0.15:
         rest["batch"] = Batch(3, r.randint(1, 3), r.choice([0.0, 50.0]))
     return rest, None
@@ -192,8 +245,16 @@ def random_transport(shop: Workshop, r: random.Random, i: int, capacity: int) ->
         shop.conveyors.append((float(r.randint(3, 20)), r.randint(1, 4)))
         return Input(operation=i - 1, capacity=capacity, conveyor=len(shop.conveyors) - 1)
     if not shop.fleets:
-        shop.fleets.append({"n": r.randint(1, 2), "policy": "first_come", "speed_mps": 1.0, "load": constant(3.0),
-                            "unload": constant(2.0), "distance_m": ((7.0,),)})
+        shop.fleets.append(
+            {
+                "n": r.randint(1, 2),
+                "policy": "first_come",
+                "speed_mps": 1.0,
+                "load": constant(3.0),
+                "unload": constant(2.0),
+                "distance_m": ((7.0,),),
+            }
+        )
     return Input(operation=i - 1, capacity=capacity, fleet=0)
 
 

@@ -32,8 +32,10 @@ def as_dict(blocks: Blocks) -> dict[tuple[int, int], dict[str, int]]:
     names = ("count", "total", "square", "low", "high", "first_tick", "first_raw", "last_tick", "last_raw")
     return {
         (int(minute), int(sensor)): {name: int(getattr(blocks, name)[i, j]) for name in names}
-        for i, minute in enumerate(blocks.block) for j, sensor in enumerate(blocks.sensor) if blocks.count[i, j]
-    }  # fmt: skip
+        for i, minute in enumerate(blocks.block)
+        for j, sensor in enumerate(blocks.sensor)
+        if blocks.count[i, j]
+    }
 
 
 readings = st.lists(st.tuples(st.integers(0, 7199), st.sampled_from(IDS)), max_size=60)

@@ -17,9 +17,13 @@ from factory_sim.sim.run import simulate
 HOUR = 3600 * S
 WINDOW = Window(HOUR, 9 * HOUR)
 DETECTORS = (
-    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point",
+    "critical_path_share",
+    "average_active_period_s",
+    "momentary_active_share",
+    "active_share",
+    "turning_point",
     "arrow",
-)  # fmt: skip
+)
 
 
 def noisy(mean: float) -> Distribution:
@@ -80,9 +84,15 @@ def test_losses_of_a_station_add_up_to_its_state_times(flavour: str, seed: int) 
     f = facts.collect(log, describe(plant, Window(600 * S, HOUR)))
     found, times = losses.pareto(f), f.at("operation").state_us / 1e6
     states = {
-        "starved": [State.STARVED], "blocked": [State.BLOCKED], "waiting": [State.WAITING], "failure": [State.REPAIR],
-        "crew": [State.DOWN], "setup": [State.SETUP], "maintenance": [State.MAINTENANCE], "off": [State.OFF],
-    }  # fmt: skip
+        "starved": [State.STARVED],
+        "blocked": [State.BLOCKED],
+        "waiting": [State.WAITING],
+        "failure": [State.REPAIR],
+        "crew": [State.DOWN],
+        "setup": [State.SETUP],
+        "maintenance": [State.MAINTENANCE],
+        "off": [State.OFF],
+    }
     for place in range(len(plant.operations)):
         for reason, of in states.items():
             lost = sum(x.seconds for x in found if x.operation == place and x.reason == reason)

@@ -105,7 +105,10 @@ def test_any_nonsense_is_survived_and_every_cause_is_earlier(seed: int) -> None:
     meta = describe(plant, Window(0, HOUR))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(log), len(log) // 2, replace=False))
-    damaged = replace(log.take(chosen), part=rng.integers(-1, 2**31 - 1, len(chosen)).astype(np.int32),
-                      detail=rng.integers(-(2**31), 2**31 - 1, len(chosen)).astype(np.int32))
+    damaged = replace(
+        log.take(chosen),
+        part=rng.integers(-1, 2**31 - 1, len(chosen)).astype(np.int32),
+        detail=rng.integers(-(2**31), 2**31 - 1, len(chosen)).astype(np.int32),
+    )
     cause = causes.infer(damaged, meta).cause
     assert (cause < np.arange(len(cause))).all()

@@ -14,9 +14,13 @@ UNITS, PARTS, MODES = 4, 5, 3
 T0, T1 = 20, 80
 
 row = st.tuples(
-    st.sampled_from([0, 0, 1, 5, 20]), st.integers(0, UNITS - 1), st.integers(0, N_STATES - 1),
-    st.integers(-1, PARTS - 1), st.integers(0, len(Outcome) - 1), st.integers(-1, MODES),
-)  # fmt: skip
+    st.sampled_from([0, 0, 1, 5, 20]),
+    st.integers(0, UNITS - 1),
+    st.integers(0, N_STATES - 1),
+    st.integers(-1, PARTS - 1),
+    st.integers(0, len(Outcome) - 1),
+    st.integers(-1, MODES),
+)
 
 
 @st.composite

@@ -153,10 +153,12 @@ def test_littles_law_and_the_parts_seen_agree_on_a_long_window() -> None:
 def test_a_part_whose_start_was_not_seen_counts_but_has_no_cycle_time() -> None:
     meta = one_machine(Window(0, 100 * S))
     log = small_log(
-        (10, 1, State.BUSY, 5, Outcome.NONE, 0), (18, 1, State.STARVED, 5, Outcome.LEFT, -1),
-        (20, 1, State.BUSY, 6, Outcome.TOOK, 0), (27, 1, State.BLOCKED, 6, Outcome.NONE, 0),
+        (10, 1, State.BUSY, 5, Outcome.NONE, 0),
+        (18, 1, State.STARVED, 5, Outcome.LEFT, -1),
+        (20, 1, State.BUSY, 6, Outcome.TOOK, 0),
+        (27, 1, State.BLOCKED, 6, Outcome.NONE, 0),
         (30, 1, State.STARVED, 6, Outcome.LEFT, -1),
-    )  # fmt: skip
+    )
     table = kpis.table(log, meta)
     assert values(table, "machine.parts").tolist() == [2]
     assert values(table, "machine.cycle_time_s").tolist() == [7]
@@ -166,10 +168,12 @@ def test_a_part_whose_start_was_not_seen_counts_but_has_no_cycle_time() -> None:
 def test_busy_time_before_the_window_belongs_to_the_part_finished_inside() -> None:
     meta = one_machine(Window(20 * S, 100 * S))
     log = small_log(
-        (0, 1, State.STARVED, -1, Outcome.NONE, 0), (10, 1, State.BUSY, 1, Outcome.TOOK, 0),
-        (15, 1, State.REPAIR, 1, Outcome.NONE, 0), (19, 1, State.BUSY, 1, Outcome.NONE, 0),
+        (0, 1, State.STARVED, -1, Outcome.NONE, 0),
+        (10, 1, State.BUSY, 1, Outcome.TOOK, 0),
+        (15, 1, State.REPAIR, 1, Outcome.NONE, 0),
+        (19, 1, State.BUSY, 1, Outcome.NONE, 0),
         (25, 1, State.STARVED, 1, Outcome.LEFT, -1),
-    )  # fmt: skip
+    )
     table = kpis.table(log, meta)
     assert values(table, "machine.cycle_time_s").tolist() == [11]
     assert values(table, "machine.share_busy").tolist() == [5 / 80]

@@ -13,8 +13,10 @@ def test_lags_follow_their_formula() -> None:
     out = np.empty((50, 2))
     lags.lagged(values, keep, out)
     for k, kept in enumerate(keep):
-        expected = [kept ** (i + 1) * values[0] + sum((1 - kept) * kept ** (i - j) * values[j] for j in range(i + 1))
-                    for i in range(50)]
+        expected = [
+            kept ** (i + 1) * values[0] + sum((1 - kept) * kept ** (i - j) * values[j] for j in range(i + 1))
+            for i in range(50)
+        ]
         np.testing.assert_allclose(out[:, k], expected)
 
 

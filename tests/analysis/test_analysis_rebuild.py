@@ -111,11 +111,15 @@ def test_impossible_rows_are_damaged_and_change_nothing() -> None:
     straight.add(Readings(rows))
     bad = rows.take(np.arange(8))
     spoiled = [
-        replace(bad, unit=np.full(8, 999, np.int16)), replace(bad, unit=np.full(8, -1, np.int16)),
-        replace(bad, state=np.full(8, 77, np.uint8)), replace(bad, outcome=np.full(8, 99, np.uint8)),
-        replace(bad, part=np.full(8, -2, np.int32)), replace(bad, seq=np.full(8, -5)),
-        replace(bad, t_ns=np.full(8, EPOCH_NS - 1)), replace(bad, seq=np.full(8, 2**60)),
-    ]  # fmt: skip
+        replace(bad, unit=np.full(8, 999, np.int16)),
+        replace(bad, unit=np.full(8, -1, np.int16)),
+        replace(bad, state=np.full(8, 77, np.uint8)),
+        replace(bad, outcome=np.full(8, 99, np.uint8)),
+        replace(bad, part=np.full(8, -2, np.int32)),
+        replace(bad, seq=np.full(8, -5)),
+        replace(bad, t_ns=np.full(8, EPOCH_NS - 1)),
+        replace(bad, seq=np.full(8, 2**60)),
+    ]
     feed = Feed(meta)
     for each in (rows, *spoiled):
         feed.add(Readings(each))
@@ -158,9 +162,15 @@ def test_a_feed_without_anything_is_an_empty_log() -> None:
 def test_thousands_of_rows_of_one_instant_are_taken_as_they_come() -> None:
     _, _, meta = SENT[0]
     n = 20_000
-    rows = Rows(np.full(n, EPOCH_NS), np.repeat([0, 1], n // 2).astype(np.int16), np.tile(np.arange(n // 2), 2),
-                np.full(n, 2, np.uint8), np.full(n, -1, np.int32), np.full(n, Outcome.NONE, np.uint8),
-                np.zeros(n, np.int32))
+    rows = Rows(
+        np.full(n, EPOCH_NS),
+        np.repeat([0, 1], n // 2).astype(np.int16),
+        np.tile(np.arange(n // 2), 2),
+        np.full(n, 2, np.uint8),
+        np.full(n, -1, np.int32),
+        np.full(n, Outcome.NONE, np.uint8),
+        np.zeros(n, np.int32),
+    )
     feed = Feed(meta)
     feed.add(Readings(rows))
     assert len(feed.log()) == n
@@ -174,10 +184,12 @@ def test_noise_that_looks_like_rows_never_breaks_the_analysis(seed: int) -> None
     noise = Rows(
         EPOCH_NS + rng.integers(-10, 2**40 if wide else 50, n),
         rng.integers(-2, len(meta.units) + 2, n).astype(np.int16),
-        rng.integers(-1, 2**50 if wide else 20, n), rng.integers(0, 16, n).astype(np.uint8),
-        rng.integers(-2, 2**31 if wide else 9, n).astype(np.int32), rng.integers(0, 11, n).astype(np.uint8),
+        rng.integers(-1, 2**50 if wide else 20, n),
+        rng.integers(0, 16, n).astype(np.uint8),
+        rng.integers(-2, 2**31 if wide else 9, n).astype(np.int32),
+        rng.integers(0, 11, n).astype(np.uint8),
         rng.integers(-(2**31), 2**31, n).astype(np.int32),
-    )  # fmt: skip
+    )
     feed = Feed(meta)
     feed.add(Readings(noise))
     log = feed.log()

@@ -85,9 +85,11 @@ def test_one_value_a_topic_keeps_times_to_a_millisecond() -> None:
 def test_a_warm_analysis_compiles_nothing_more() -> None:
     warm()
     kernels = [
-        getattr(module, name) for module in (cause_walk, order, part_visits, block_sums, state_times) for name in dir(module)
+        getattr(module, name)
+        for module in (cause_walk, order, part_visits, block_sums, state_times)
+        for name in dir(module)
         if hasattr(getattr(module, name), "signatures")
-    ]  # fmt: skip
+    ]
     public = [k for k in kernels if not k.__name__.startswith("_")]
     assert all(k.signatures for k in public)
     before = [len(k.signatures) for k in public]

@@ -197,10 +197,7 @@ def test_ctrl_c_ends_run_and_listen_with_what_is_done(tmp_path: Path) -> None:
     out = tmp_path / "kpis.json"
     with Broker() as broker:
         at = ["--broker", broker.url]
-        with (
-            started("listen", *at, "--json", str(out)) as listener,
-            started("run", str(LINE), *at) as publisher,
-        ):
+        with started("listen", *at, "--json", str(out)) as listener, started("run", str(LINE), *at) as publisher:
             assert listener.stdout is not None
             while "below test/site/area" not in listener.stdout.readline():
                 assert listener.poll() is None

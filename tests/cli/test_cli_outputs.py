@@ -89,5 +89,3 @@ def test_a_full_disk_is_said_in_one_sentence(
 def test_new_says_where_it_cannot_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "mine", "--folder", str(folder / "three.yaml" / "deeper")]) == 2
     assert "cannot be written" in capsys.readouterr().err
-
-

@@ -60,9 +60,7 @@ class Tandem:
         empty: list[Station] = [(0, (0,) * self.k[i], 0, False) for i in range(self.n)]
         share = stationary(self.settled(empty), self.moves)
         ending = self.k[-1] * self.mu[-1]
-        return sum(
-            probability * state[-1][1][-1] * ending * (not state[-1][3]) for state, probability in share.items()
-        )
+        return sum(probability * state[-1][1][-1] * ending * (not state[-1][3]) for state, probability in share.items())
 
     def settled(self, line: list[Station]) -> tuple[Station, ...]:
         """After every move that is possible."""
@@ -136,10 +134,14 @@ def mmc(lam: float, mu: float, c: int, *, limit: int = 0) -> dict[str, float]:
     number, queue = float(share @ n), float(share @ np.maximum(n - c, 0))
     entering = lam * (1 - share[-1]) if limit else lam
     return {
-        "mean_number_in_system": number, "mean_queue_length": queue, "mean_sojourn_time": number / entering,
-        "mean_waiting_time": queue / entering, "utilisation": float(share @ np.minimum(n, c)) / c,
-        "blocking_probability": float(share[-1]), "throughput": entering,
-    }  # fmt: skip
+        "mean_number_in_system": number,
+        "mean_queue_length": queue,
+        "mean_sojourn_time": number / entering,
+        "mean_waiting_time": queue / entering,
+        "utilisation": float(share @ np.minimum(n, c)) / c,
+        "blocking_probability": float(share[-1]),
+        "throughput": entering,
+    }
 
 
 def mg1(lam: float, mean: float, cv2: float) -> dict[str, float]:
@@ -147,9 +149,13 @@ def mg1(lam: float, mean: float, cv2: float) -> dict[str, float]:
     rho = lam * mean
     wait = rho * mean * (1 + cv2) / 2 / (1 - rho)
     return {
-        "mean_waiting_time": wait, "mean_queue_length": lam * wait, "mean_sojourn_time": wait + mean,
-        "mean_number_in_system": lam * (wait + mean), "utilisation": rho, "throughput": lam,
-    }  # fmt: skip
+        "mean_waiting_time": wait,
+        "mean_queue_length": lam * wait,
+        "mean_sojourn_time": wait + mean,
+        "mean_number_in_system": lam * (wait + mean),
+        "utilisation": rho,
+        "throughput": lam,
+    }
 
 
 def jackson(lam: float, mu: list[float], c: list[int]) -> dict[str, float]:
@@ -179,10 +185,13 @@ def machine_repair(n: int, crews: int, lam: float, mu: float) -> dict[str, float
     number, waiting = float(share @ down), float(share @ np.maximum(down - crews, 0))
     rate = lam * (n - number)
     return {
-        "availability": 1 - number / n, "mean_number_down": number, "mean_queue_length": waiting,
-        "mean_waiting_time": waiting / rate, "utilisation": float(share @ np.minimum(down, crews)) / crews,
+        "availability": 1 - number / n,
+        "mean_number_down": number,
+        "mean_queue_length": waiting,
+        "mean_waiting_time": waiting / rate,
+        "utilisation": float(share @ np.minimum(down, crews)) / crews,
         "throughput": rate,
-    }  # fmt: skip
+    }
 
 
 def batch_service(lam: float, mu: float, size: int, minimum: int) -> dict[str, float]:
@@ -204,9 +213,12 @@ def batch_service(lam: float, mu: float, size: int, minimum: int) -> dict[str, f
     waiting = sum(p * s[1] for s, p in share.items())
     inside = sum(p * (s[0] + s[1]) for s, p in share.items())
     return {
-        "mean_queue_length": waiting, "mean_waiting_time": waiting / lam, "mean_number_in_system": inside,
-        "mean_sojourn_time": inside / lam, "utilisation": sum(p for s, p in share.items() if s[0]),
-    }  # fmt: skip
+        "mean_queue_length": waiting,
+        "mean_waiting_time": waiting / lam,
+        "mean_number_in_system": inside,
+        "mean_sojourn_time": inside / lam,
+        "utilisation": sum(p for s, p in share.items() if s[0]),
+    }
 
 
 def rework(lam: float, mu: float, p: float, max_loops: int | None) -> dict[str, float]:
@@ -216,9 +228,13 @@ def rework(lam: float, mu: float, p: float, max_loops: int | None) -> dict[str, 
     rho = lam * visits / mu
     number = rho / (1 - rho)
     return {
-        "mean_visits": visits, "scrap_probability": scrap, "throughput": lam * (1 - scrap), "utilisation": rho,
-        "mean_number_in_system": number, "mean_sojourn_time": number / lam,
-    }  # fmt: skip
+        "mean_visits": visits,
+        "scrap_probability": scrap,
+        "throughput": lam * (1 - scrap),
+        "utilisation": rho,
+        "mean_number_in_system": number,
+        "mean_sojourn_time": number / lam,
+    }
 
 
 def shift(mu: float, open_: float, cycle: float, at_end: str) -> dict[str, float]:

@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/journal"
 ORDER = Order(
-    warm_up_s=60.0, duration_s=1_800.0, slice_s=30.0, payload_format="machine", root=ROOT, run_id="three-1",
+    warm_up_s=60.0,
+    duration_s=1_800.0,
+    slice_s=30.0,
+    payload_format="machine",
+    root=ROOT,
+    run_id="three-1",
     start_ns=1_767_225_600_000_000_000,
-)  # fmt: skip
+)
 
 
 class KilledError(Exception):

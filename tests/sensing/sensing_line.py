@@ -23,8 +23,16 @@ S = 1_000_000
 EPOCH_NS = 1_767_225_600_000_000_000
 CYCLE_S = 37.0
 WEAR_MODE = 1
-POWER_W = {State.SETUP: 3000.0, State.STARVED: 2000.0, State.BUSY: 9000.0, State.BLOCKED: 2200.0,
-           State.WAITING: 2000.0, State.MAINTENANCE: 500.0, State.DOWN: 800.0, State.REPAIR: 600.0}
+POWER_W = {
+    State.SETUP: 3000.0,
+    State.STARVED: 2000.0,
+    State.BUSY: 9000.0,
+    State.BLOCKED: 2200.0,
+    State.WAITING: 2000.0,
+    State.MAINTENANCE: 500.0,
+    State.DOWN: 800.0,
+    State.REPAIR: 600.0,
+}
 Row = tuple[float, int, State, int, Outcome, int]
 STANDARD = ("power", "energy", "current", "vibration", "temperature", "pressure", "force", "torque")
 
@@ -33,8 +41,20 @@ def sensor(number: int, unit: int, kind: str, period_s: float = 1.0, **params: f
     """A sensor with the defaults of its kind."""
     info = KINDS[kind].info
     scale = info.scale or finest(max(abs(info.low), info.high) / (2 ** (info.bits - 1) - 1))
-    return Sensor(number, unit, kind, kind, info.unit_text, scale, info.offset, info.low, info.high,
-                  round(period_s / 1e-6), info.bits, tuple(sorted(params.items())))
+    return Sensor(
+        number,
+        unit,
+        kind,
+        kind,
+        info.unit_text,
+        scale,
+        info.offset,
+        info.low,
+        info.high,
+        round(period_s / 1e-6),
+        info.bits,
+        tuple(sorted(params.items())),
+    )
 
 
 def finest(least: float) -> float:
@@ -48,7 +68,7 @@ def power_by_state(table: dict[State, float] | None = None) -> tuple[float, ...]
 
 
 def plant(
-    kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, periods_s: Sequence[float] = (1.0,),
+    kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, periods_s: Sequence[float] = (1.0,)
 ) -> Plant:
     """A source and one operation a machine; machine i is unit i + 1 and carries every one of `sensors`."""
     machines, operations, made = [], [], []
@@ -57,22 +77,60 @@ def plant(
     for i, kind in enumerate(kinds):
         own = [sensor(len(made) + j, i + 1, s, periods_s[j % len(periods_s)]) for j, s in enumerate(sensors)]
         made += own
-        machines.append(Machine(f"M{i}", i + 1, i, kind, modes, power_w=power_by_state(),
-                                sensors=tuple(s.id for s in own)))
-        operations.append(Operation(f"OP{i}", f"OP{i}", 0, kind, "machining", (i + 1,), constant(CYCLE_S), CYCLE_S,
-                                    (Input(source=0) if i == 0 else Input(operation=i - 1, capacity=5),)))
+        machines.append(
+            Machine(f"M{i}", i + 1, i, kind, modes, power_w=power_by_state(), sensors=tuple(s.id for s in own))
+        )
+        operations.append(
+            Operation(
+                f"OP{i}",
+                f"OP{i}",
+                0,
+                kind,
+                "machining",
+                (i + 1,),
+                constant(CYCLE_S),
+                CYCLE_S,
+                (Input(source=0) if i == 0 else Input(operation=i - 1, capacity=5),),
+            )
+        )
     names = ("blanks", *(m.name for m in machines))
-    return Plant("small", "small", "2026-01-01T06:00:00", "UTC", "a/b/c", ("one",), tuple(operations), tuple(machines),
-                 (Source("blanks", 0),), tuple(made), names)
+    return Plant(
+        "small",
+        "small",
+        "2026-01-01T06:00:00",
+        "UTC",
+        "a/b/c",
+        ("one",),
+        tuple(operations),
+        tuple(machines),
+        (Source("blanks", 0),),
+        tuple(made),
+        names,
+    )
 
 
 def with_vehicle(line: Plant) -> Plant:
     """The same with a robot on its operation and a vehicle, as the last two units."""
     robot, vehicle = len(line.units), len(line.units) + 1
-    fleet = Fleet("agv", (vehicle,), "nearest", 1.5, constant(5.0), constant(5.0), ((0.0,),), battery_s=1000.0,
-                  charge_s=500.0, power_w=power_by_state({State.MOVING_LOADED: 800.0}))
-    return replace(line, units=(*line.units, "R1", "agv1"), robots=(Robot("R1", robot, power_by_state()),),
-                   fleets=(fleet,), operations=tuple(replace(o, robot=0) for o in line.operations))
+    fleet = Fleet(
+        "agv",
+        (vehicle,),
+        "nearest",
+        1.5,
+        constant(5.0),
+        constant(5.0),
+        ((0.0,),),
+        battery_s=1000.0,
+        charge_s=500.0,
+        power_w=power_by_state({State.MOVING_LOADED: 800.0}),
+    )
+    return replace(
+        line,
+        units=(*line.units, "R1", "agv1"),
+        robots=(Robot("R1", robot, power_by_state()),),
+        fleets=(fleet,),
+        operations=tuple(replace(o, robot=0) for o in line.operations),
+    )
 
 
 def log_of(rows: Sequence[Row]) -> EventLog:
@@ -80,8 +138,15 @@ def log_of(rows: Sequence[Row]) -> EventLog:
     rows = sorted(rows, key=lambda row: row[0])
     t_s, unit, state, part, outcome, detail = zip(*rows, strict=True) if rows else ((),) * 6
     t_us = np.array([round(t * 1e6) for t in t_s], np.int64)
-    return EventLog(t_us, np.array(unit, np.int16), np.array(state, np.uint8), np.array(part, np.int32),
-                    np.array(outcome, np.uint8), np.array(detail, np.int32), np.full(len(rows), -1, np.int32))
+    return EventLog(
+        t_us,
+        np.array(unit, np.int16),
+        np.array(state, np.uint8),
+        np.array(part, np.int32),
+        np.array(outcome, np.uint8),
+        np.array(detail, np.int32),
+        np.full(len(rows), -1, np.int32),
+    )
 
 
 def machine_rows(unit: int, hours: float, seed: int, life_s: float = 4000.0) -> list[Row]:

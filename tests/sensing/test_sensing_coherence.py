@@ -52,8 +52,10 @@ def energy_error(d: Decoded) -> float:
 def time_constant_error(d: Decoded) -> float:
     """Largest relative error over machines of the lag with which filtered power explains temperature best."""
     candidates = np.geomspace(100, 3000, 120)
-    found = [candidates[np.argmin([misfit(p, t, tau) for tau in candidates])]
-             for p, t in zip(d.power_kw.T, d.temperature_c.T, strict=True)]
+    found = [
+        candidates[np.argmin([misfit(p, t, tau) for tau in candidates])]
+        for p, t in zip(d.power_kw.T, d.temperature_c.T, strict=True)
+    ]
     return float(np.abs(np.array(found) / TIME_CONSTANT_S - 1).max())
 
 

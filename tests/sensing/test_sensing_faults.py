@@ -146,9 +146,11 @@ MIXED = with_faults(
     SensorFault("b", "spike", 0.0, RANDOM, None, 30.0),
     SensorFault("c", "drop_out", 200.0, RANDOM, Distribution("uniform", 1.0, 40.0)),
     SensorFault("d", "drift", 0.0, RANDOM, constant(300.0), -2.0),
-    unit=(SensorFault("e", "clock_skew", 0.0, RANDOM, constant(90.0), 3.0),
-          SensorFault("g", "drop_out", 0.0, RANDOM, constant(9.0))),
-)  # fmt: skip
+    unit=(
+        SensorFault("e", "clock_skew", 0.0, RANDOM, constant(90.0), 3.0),
+        SensorFault("g", "drop_out", 0.0, RANDOM, constant(9.0)),
+    ),
+)
 WHOLE = readings(MIXED)
 
 
@@ -163,8 +165,10 @@ def test_slices_are_invisible(cuts: list[int]) -> None:
 
 def test_another_fault_changes_none_of_a_fault_s_draws() -> None:
     alone = with_faults(SensorFault("c", "drop_out", 200.0, RANDOM, Distribution("uniform", 1.0, 40.0)))
-    both = with_faults(SensorFault("c", "drop_out", 200.0, RANDOM, Distribution("uniform", 1.0, 40.0)),
-                       SensorFault("a", "stuck", 0.0, RANDOM, constant(60.0)))
+    both = with_faults(
+        SensorFault("c", "drop_out", 200.0, RANDOM, Distribution("uniform", 1.0, 40.0)),
+        SensorFault("a", "stuck", 0.0, RANDOM, constant(60.0)),
+    )
     np.testing.assert_array_equal(series(alone) == -1, series(both) == -1)
     assert (series(alone) == -1).any()
 

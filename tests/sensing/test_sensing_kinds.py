@@ -65,8 +65,12 @@ def test_a_unit_that_draws_no_power_can_carry_any_sensor(kind: str) -> None:
 def test_every_parameter_changes_what_is_read(kind: str) -> None:
     unit = 3 if KINDS[kind].info.roles == ("vehicle",) else 1
     states = (State.STARVED, State.BUSY, State.MOVING_LOADED, State.LOADING, State.BUSY)
-    log = log_of([(10.0 * i, unit, state, -1, Outcome.NONE, 900_000 if state == State.BUSY else 0)
-                  for i, state in enumerate(states)])
+    log = log_of(
+        [
+            (10.0 * i, unit, state, -1, Outcome.NONE, 900_000 if state == State.BUSY else 0)
+            for i, state in enumerate(states)
+        ]
+    )
     line = replace(with_vehicle(plant(sensors=())), sensors=(sensor(0, unit, kind),))
     plain = read(line, log, [60 * S]).samples[0].raw
     for name, param in KINDS[kind].info.params.items():

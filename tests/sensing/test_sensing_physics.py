@@ -118,8 +118,13 @@ def test_mean_power_at_work_is_the_busy_level_however_long_cycles_take(kind: str
 def test_an_interrupted_cycle_goes_on_where_it_stopped() -> None:
     line = quiet("force", "press", peak=40e3)
     smooth = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0)])
-    broken = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0), (15.0, 1, State.REPAIR, 1, Outcome.NONE, 0),
-                     (115.0, 1, State.BUSY, 1, Outcome.NONE, 0)])
+    broken = log_of(
+        [
+            (0.0, 1, State.BUSY, 1, Outcome.TOOK, 0),
+            (15.0, 1, State.REPAIR, 1, Outcome.NONE, 0),
+            (115.0, 1, State.BUSY, 1, Outcome.NONE, 0),
+        ]
+    )
     curve, stopped = (values(line, read(line, log, [200 * S]), 1, "force") for log in (smooth, broken))
     assert curve.max() == pytest.approx(40.0, abs=0.01)
     assert np.array_equal(np.delete(stopped, slice(15, 115)), curve[:100])
@@ -129,8 +134,13 @@ def test_an_interrupted_cycle_goes_on_where_it_stopped() -> None:
 def test_a_robot_begins_anew_after_each_rest() -> None:
     line = with_vehicle(plant(sensors=()))
     line = replace(line, sensors=(sensor(0, 2, "joint_current", **QUIET),))
-    log = log_of([(100.0 * i + 37 * j, 2, state, -1, Outcome.NONE, 0)
-                  for i in range(2) for j, state in enumerate((State.BUSY, State.IDLE))])
+    log = log_of(
+        [
+            (100.0 * i + 37 * j, 2, state, -1, Outcome.NONE, 0)
+            for i in range(2)
+            for j, state in enumerate((State.BUSY, State.IDLE))
+        ]
+    )
     reading = values(line, read(line, log, [137 * S]), 2, "joint_current")
     assert np.array_equal(reading[102:137], reading[2:37])
 
@@ -143,8 +153,13 @@ def test_a_lag_begins_in_balance_with_its_state_not_with_a_step_of_it() -> None:
 
 def test_vibration_quadruples_until_failure_and_falls_silent_when_down() -> None:
     line = quiet("vibration", running=1e-3, wear_gain=3.0)
-    log = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0), (37.0, 1, State.BUSY, 2, Outcome.TOOK, 1_000_000),
-                  (74.0, 1, State.DOWN, 2, Outcome.NONE, 1)])
+    log = log_of(
+        [
+            (0.0, 1, State.BUSY, 1, Outcome.TOOK, 0),
+            (37.0, 1, State.BUSY, 2, Outcome.TOOK, 1_000_000),
+            (74.0, 1, State.DOWN, 2, Outcome.NONE, 1),
+        ]
+    )
     reading = values(line, read(line, log, [100 * S]), 1, "vibration")
     assert np.allclose(reading[37:74], 4 * reading[:37], atol=0.005)
     assert not reading[74:].any()
@@ -153,8 +168,13 @@ def test_vibration_quadruples_until_failure_and_falls_silent_when_down() -> None
 
 def test_pressure_is_vented_in_repair_and_builds_up_again() -> None:
     line = quiet("pressure", "press", standby=60e5, working=160e5, time_constant=2.0)
-    log = log_of([(0.0, 1, State.STARVED, -1, Outcome.NONE, 0), (10.0, 1, State.REPAIR, -1, Outcome.NONE, 0),
-                  (60.0, 1, State.STARVED, -1, Outcome.NONE, 0)])
+    log = log_of(
+        [
+            (0.0, 1, State.STARVED, -1, Outcome.NONE, 0),
+            (10.0, 1, State.REPAIR, -1, Outcome.NONE, 0),
+            (60.0, 1, State.STARVED, -1, Outcome.NONE, 0),
+        ]
+    )
     reading = values(line, read(line, log, [100 * S]), 1, "pressure")
     assert np.allclose(reading[:10], 60, atol=0.01)
     assert reading[12] == pytest.approx(60 * math.exp(-1), abs=0.02)
@@ -188,8 +208,14 @@ def test_robots_and_vehicles_carry_sensors_too() -> None:
     kinds = {"joint_current": 2, "speed": 3, "distance": 3, "battery": 3, "load": 3, "energy": 3}
     line = replace(line, sensors=tuple(sensor(i, unit, kind, **QUIET) for i, (kind, unit) in enumerate(kinds.items())))
     served = 900_000  # in a robot's row, not its wear
-    log = log_of([(0.0, 2, State.IDLE, -1, Outcome.NONE, 0), (10.0, 2, State.BUSY, 1, Outcome.NONE, served),
-                  (0.0, 3, State.MOVING_LOADED, 1, Outcome.TOOK, 0), (100.0, 3, State.CHARGING, -1, Outcome.NONE, 0)])
+    log = log_of(
+        [
+            (0.0, 2, State.IDLE, -1, Outcome.NONE, 0),
+            (10.0, 2, State.BUSY, 1, Outcome.NONE, served),
+            (0.0, 3, State.MOVING_LOADED, 1, Outcome.TOOK, 0),
+            (100.0, 3, State.CHARGING, -1, Outcome.NONE, 0),
+        ]
+    )
     readings = read(line, log, [200 * S])
     value = {kind: values(line, readings, unit, kind) for kind, unit in kinds.items()}
     assert value["joint_current"][5] == pytest.approx(1.2, abs=0.01)

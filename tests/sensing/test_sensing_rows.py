@@ -27,24 +27,23 @@ def test_each_unit_counts_its_own_rows_from_0_without_gaps_across_slices() -> No
 
 
 def test_wear_is_not_reported_but_every_other_detail_is() -> None:
-    log = log_of([
-        (0.0, 1, State.STARVED, -1, Outcome.NONE, 0),
-        (1.0, 1, State.BUSY, 1, Outcome.TOOK, 400_000),
-        (1.0, 1, State.BUSY, 2, Outcome.MERGED, 400_000),
-        (5.0, 1, State.DOWN, 1, Outcome.NONE, 1),
-        (7.0, 1, State.BUSY, 1, Outcome.NONE, 410_000),
-        (9.0, 1, State.STARVED, 1, Outcome.PASSED, 3),
-        (9.0, 1, State.BUSY, 4, Outcome.PASSED, 3),
-    ])
+    log = log_of(
+        [
+            (0.0, 1, State.STARVED, -1, Outcome.NONE, 0),
+            (1.0, 1, State.BUSY, 1, Outcome.TOOK, 400_000),
+            (1.0, 1, State.BUSY, 2, Outcome.MERGED, 400_000),
+            (5.0, 1, State.DOWN, 1, Outcome.NONE, 1),
+            (7.0, 1, State.BUSY, 1, Outcome.NONE, 410_000),
+            (9.0, 1, State.STARVED, 1, Outcome.PASSED, 3),
+            (9.0, 1, State.BUSY, 4, Outcome.PASSED, 3),
+        ]
+    )
     assert read(plant(), log, [10 * S]).rows.detail.tolist() == [0, 0, 0, 1, 0, 3, 3]
 
 
 def test_a_robot_tells_which_unit_it_serves() -> None:
     robot, served = 2, 1
-    log = log_of([
-        (0.0, robot, State.IDLE, -1, Outcome.NONE, 0),
-        (1.0, robot, State.BUSY, -1, Outcome.NONE, served),
-    ])
+    log = log_of([(0.0, robot, State.IDLE, -1, Outcome.NONE, 0), (1.0, robot, State.BUSY, -1, Outcome.NONE, served)])
     assert read(with_vehicle(plant()), log, [10 * S]).rows.detail.tolist() == [0, served]
 
 

@@ -26,8 +26,11 @@ def line() -> Plant:
     jam = FailureMode("jam", Distribution("exponential", 1800.0), Distribution("exponential", 120.0))
     life, repair = Distribution("weibull", 5000.0, 4.0), Distribution("exponential", 900.0)
     modes, cycle = (jam, FailureMode("bearing", life, repair, wear=True)), Distribution("lognormal", 37.0, 0.1)
-    return replace(small, machines=tuple(replace(m, failures=modes) for m in small.machines),
-                   operations=tuple(replace(o, cycle_time=cycle) for o in small.operations))
+    return replace(
+        small,
+        machines=tuple(replace(m, failures=modes) for m in small.machines),
+        operations=tuple(replace(o, cycle_time=cycle) for o in small.operations),
+    )
 
 
 def sliced(line: Plant, slice_s: int) -> Readings:

@@ -37,8 +37,14 @@ def test_one_hour_in_one_call_is_3600_calls_of_a_second() -> None:
 def rows(draw: st.DrawFn) -> EventLog:
     """Any rows whatever: also states that no machine has, zero lengths and ties with ticks."""
     times = st.one_of(st.integers(0, 119).map(float), st.floats(0, 119.9))
-    row = st.tuples(times, st.integers(0, 3), st.sampled_from(list(State)), st.integers(-1, 5),
-                    st.sampled_from(list(Outcome)), st.integers(0, 1_000_000))
+    row = st.tuples(
+        times,
+        st.integers(0, 3),
+        st.sampled_from(list(State)),
+        st.integers(-1, 5),
+        st.sampled_from(list(Outcome)),
+        st.integers(0, 1_000_000),
+    )
     return log_of(draw(st.lists(row, max_size=40)))
 
 

@@ -367,9 +367,12 @@ class Referee:
         for robot in self.plant.robots:
             if self.state[robot.unit] == State.IDLE:
                 waiting = [
-                    u for o in self.plant.operations if o.robot >= 0 and self.plant.robots[o.robot] is robot
-                    for u in o.machines if self.state[u] == State.WAITING and self.detail[u] == Wait.ROBOT
-                ]  # fmt: skip
+                    u
+                    for o in self.plant.operations
+                    if o.robot >= 0 and self.plant.robots[o.robot] is robot
+                    for u in o.machines
+                    if self.state[u] == State.WAITING and self.detail[u] == Wait.ROBOT
+                ]
                 assert not waiting, "a robot idles beside work"
         for fleet in self.plant.fleets:
             self.fleet_serves(fleet.units)
@@ -391,8 +394,9 @@ class Referee:
         f = self.vehicles[units[0]]
         served = {i.operation for o in self.plant.operations for i in o.inputs if i.fleet == f}
         waiting = sum(
-            1 for u, m in self.machines.items()
+            1
+            for u, m in self.machines.items()
             if m.operation in served and self.state[u] == State.WAITING and self.detail[u] == Wait.VEHICLE
-        )  # fmt: skip
+        )
         coming = sum(1 for u in units if self.state[u] in EMPTY_HANDED and not self.held.get(u))
         assert waiting <= coming, "a vehicle idles beside a call"

@@ -37,9 +37,11 @@ def same(a: EventLog, b: EventLog) -> bool:
 
 def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices() -> None:
     commands = [
-        Command(10 * MINUTE, WASH, "speed", 0.5), Command(20 * MINUTE, WASH, "stop"),
-        Command(30 * MINUTE, WASH, "start"), Command(40 * MINUTE, WASH, "speed", 1.0),
-    ]  # fmt: skip
+        Command(10 * MINUTE, WASH, "speed", 0.5),
+        Command(20 * MINUTE, WASH, "stop"),
+        Command(30 * MINUTE, WASH, "start"),
+        Command(40 * MINUTE, WASH, "speed", 1.0),
+    ]
     assert same(run(*commands), run(*commands))
     assert same(run(*commands), run(*commands, slice_us=10 * MINUTE))
     assert same(run(*commands), simulate(PLANT, until_us=UNTIL, commands=commands).log)
@@ -77,11 +79,16 @@ def test_a_speed_of_one_is_the_plant_s_own() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        Command(0, WASH, "speed", 0.0), Command(0, WASH, "speed", float("nan")), Command(0, WASH, "speed", "fast"),
-        Command(0, WASH, "sped", 1.0), Command(0, 0, "stop"), Command(0, WASH, "policy", "nearest"),
-        Command(5, WASH, "stop"), Command(0, 999, "start"),
+        Command(0, WASH, "speed", 0.0),
+        Command(0, WASH, "speed", float("nan")),
+        Command(0, WASH, "speed", "fast"),
+        Command(0, WASH, "sped", 1.0),
+        Command(0, 0, "stop"),
+        Command(0, WASH, "policy", "nearest"),
+        Command(5, WASH, "stop"),
+        Command(0, 999, "start"),
     ],
-)  # fmt: skip
+)
 def test_what_nobody_can_do_is_refused(command: Command) -> None:
     reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
     with pytest.raises(ModelError):

@@ -191,9 +191,10 @@ def test_one_crew_repairs_one_machine_at_a_time_most_urgent_first() -> None:
 def test_a_vehicle_carries_one_part_at_a_time() -> None:
     fleet = Fleet("agv", (3,), "first_come", 1.0, constant(2), constant(3), ((0.0, 10.0), (20.0, 0.0)))
     plant = line(
-        [Stop(constant(1), 1, 0), Stop(constant(1), 1, 5, fleet=0, section=1)], Source("in", 0),
+        [Stop(constant(1), 1, 0), Stop(constant(1), 1, 5, fleet=0, section=1)],
+        Source("in", 0),
         Extras(fleets=(fleet,), names=("agv-1",)),
-    )  # fmt: skip
+    )
     log = simulate(plant, until_us=200 * S).log
     delivered = log.t_us[(log.unit == 3) & (log.outcome == Outcome.PASSED)] // S
     assert delivered.tolist()[:4] == [16, 51, 86, 121]  # 1 + 2 + 10 + 3, then 20 back, 2, 10, 3

@@ -53,18 +53,40 @@ N = 5
 def request_of(folder: Path, **other: Any) -> Request:
     """The line against its scenario, five pairs of an hour, kept in the plants' folder."""
     usual = Request(
-        base=Variant(str(folder / "line.yaml")), scenarios=(Variant(str(folder / "better.yaml")),), replications=N,
-        duration_s=3600.0, warm_up_s=900.0, workers=1, engine="simpy", file=folder / "study.jsonl",
-    )  # fmt: skip
+        base=Variant(str(folder / "line.yaml")),
+        scenarios=(Variant(str(folder / "better.yaml")),),
+        replications=N,
+        duration_s=3600.0,
+        warm_up_s=900.0,
+        workers=1,
+        engine="simpy",
+        file=folder / "study.jsonl",
+    )
     return replace(usual, **other)
 
 
 def arm(name: str, role: str = "scenario", groups: Sequence[str] = (), **other: Any) -> Arm:
     """An arm of two operations that nobody simulates."""
     usual = Arm(
-        name, role, f"{name}.yaml", None, (), name, name, name, "", "EUR", ("A", "B"), ("", ""), ("s", "s"),
-        ("M1", "M2"), (0, 1), 0, ((0, 3_600_000_000),), groups=tuple(groups),
-    )  # fmt: skip
+        name,
+        role,
+        f"{name}.yaml",
+        None,
+        (),
+        name,
+        name,
+        name,
+        "",
+        "EUR",
+        ("A", "B"),
+        ("", ""),
+        ("s", "s"),
+        ("M1", "M2"),
+        (0, 1),
+        0,
+        ((0, 3_600_000_000),),
+        groups=tuple(groups),
+    )
     return replace(usual, **other)
 
 
@@ -72,8 +94,10 @@ def trial(name: str, replication: int, rate: float, shares: Sequence[float] = (0
     """A trial with that line rate."""
     line = {"good_parts_per_h": rate, "good_parts": rate, "cost_per_part": cost, "oee": 0.5, "constraint": 0.0}
     operation = {
-        "critical_path_share": np.array(shares), "cycle_time_s": np.array([30.0, 20.0]), "oee": np.array([0.8, 0.6]),
-    }  # fmt: skip
+        "critical_path_share": np.array(shares),
+        "cycle_time_s": np.array([30.0, 20.0]),
+        "oee": np.array([0.8, 0.6]),
+    }
     return Trial(name, replication, 0.1, line, operation, {}, np.empty(0, np.int64), np.empty(0, np.int64))
 
 

@@ -156,9 +156,16 @@ def test_ctrl_c_says_what_is_kept_and_what_is_not(
 
 def test_python_compares_in_one_call(folder: Path, tmp_path: Path) -> None:
     study = fs.compare(
-        folder / "line.yaml", changes=("WASH.cycle_time=35 s",), replications=2, duration="20 min", warm_up="10 min",
-        workers=1, engine="simpy", attribution=False, study=tmp_path / "s.jsonl",
-    )  # fmt: skip
+        folder / "line.yaml",
+        changes=("WASH.cycle_time=35 s",),
+        replications=2,
+        duration="20 min",
+        warm_up="10 min",
+        workers=1,
+        engine="simpy",
+        attribution=False,
+        study=tmp_path / "s.jsonl",
+    )
     assert study.answer["change"]["station_time_pct"]["mean"] < -15
     assert len(study.to_pandas()) == 4
     assert study.why(top=1)["constraint"] == "WASH"

@@ -36,10 +36,12 @@ def test_the_answer_has_the_keys_that_are_promised(finished: Comparison) -> None
 
 def test_a_change_is_that_of_the_totals() -> None:
     rates = {"base": [100.0, 110.0, 90.0], "after": [130.0, 140.0, 120.0]}
-    found = comparison.answer(study(
-        [arm("base", "base"), arm("after")],
-        [trial(name, r, rate) for name, all_rates in rates.items() for r, rate in enumerate(all_rates)],
-    ))  # fmt: skip
+    found = comparison.answer(
+        study(
+            [arm("base", "base"), arm("after")],
+            [trial(name, r, rate) for name, all_rates in rates.items() for r, rate in enumerate(all_rates)],
+        )
+    )
     rate = found["change"]["line_rate_pct"]
     assert rate["mean"] == pytest.approx(30)
     assert rate["low"] < 30 < rate["high"]

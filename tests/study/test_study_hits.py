@@ -57,9 +57,7 @@ def test_a_summary_counts_hits_and_names_the_lines_that_were_missed() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detectors, "drawn", lambda _: SLOW_SECOND)
     found = detectors.judged(1, 0, "simpy")
     assert found.best == 1

@@ -86,9 +86,7 @@ def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_a
     assert main(["replay", str(study), "--workers", "1"]) == 0
 
 
-def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(
-    line: tuple[str, str], tmp_path: Path
-) -> None:
+def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(line: tuple[str, str], tmp_path: Path) -> None:
     plant, moment = line
     now, study = tmp_path / "now.npz", tmp_path / "now.jsonl"
     now.write_bytes(Path(moment).read_bytes())

@@ -106,8 +106,10 @@ def test_many_trials_wait_for_the_compiled_engine(
     heard = Waiting()
     made(request_of(folder, engine="auto", file=tmp_path / "many.jsonl"), heard, attribution=False)
     assert [said.split(":")[0] for said in heard.said] == [
-        "Engine simpy", "Waiting for the compiled engine ...", "Engine calendar"
-    ]  # fmt: skip
+        "Engine simpy",
+        "Waiting for the compiled engine ...",
+        "Engine calendar",
+    ]
 
 
 def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:

@@ -113,9 +113,16 @@ def test_whole_numbers_stay_whole_and_inside(low: int, more: int, u: float) -> N
 
 @pytest.mark.parametrize(
     ("value", "number", "unit"),
-    [("37 s", 37, "s"), (6, 6, ""), ("2.5 %", 2.5, "%"), ("12 EUR/h", 12, "EUR/h"), ("nearest", None, "nearest"),
-     ("exponential(20 s)", None, "exponential(20 s)"), ("4 x", None, "4 x")],
-)  # fmt: skip
+    [
+        ("37 s", 37, "s"),
+        (6, 6, ""),
+        ("2.5 %", 2.5, "%"),
+        ("12 EUR/h", 12, "EUR/h"),
+        ("nearest", None, "nearest"),
+        ("exponential(20 s)", None, "exponential(20 s)"),
+        ("4 x", None, "4 x"),
+    ],
+)
 def test_a_value_is_a_number_with_its_unit_or_a_word(value: str | int, number: float | None, unit: str) -> None:
     found, of = sampling.split(value)
     assert (of, None if np.isnan(found) else found) == (unit, number)

@@ -94,9 +94,16 @@ def test_other_responses_and_titles_go_on_with_the_runs_and_the_page_is_the_answ
 def test_a_point_has_the_digits_of_the_same_change_compared(one: Path) -> None:
     found = swept(one)
     other = fs.compare(
-        one / "one.yaml", changes=("PRESS.cycle_time=20 s",), replications=2, duration="1 h", warm_up="10 min",
-        workers=1, engine="simpy", attribution=False, study=one / "c.jsonl",
-    )  # fmt: skip
+        one / "one.yaml",
+        changes=("PRESS.cycle_time=20 s",),
+        replications=2,
+        duration="1 h",
+        warm_up="10 min",
+        workers=1,
+        engine="simpy",
+        attribution=False,
+        study=one / "c.jsonl",
+    )
     assert other.study.trials["PRESS.cycle_time=20 s", 1].line == found.study.trials["PRESS.cycle_time:=20 s", 1].line
 
 

@@ -24,23 +24,33 @@ def side(name: str, title: str, *, attribution: page.Attribution | None = None) 
     states[0], states[3] = 0.75, 0.25
     ranks = {"average active period": 1, "arrow": 2}
     return page.Side(
-        name=name, title=title, digest="0" * 64, constraint=f"OP1 {NASTY}", question=NASTY, changes=(NASTY, "room"),
+        name=name,
+        title=title,
+        digest="0" * 64,
+        constraint=f"OP1 {NASTY}",
+        question=NASTY,
+        changes=(NASTY, "room"),
         limits=(
             page.Limit("OP1", NASTY, "section_1", around(0.9, 0.05), around(4.0), ranks),
             page.Limit("OP2", "", "section_2", around(0.1, 0.05)),
         ),
-        attribution=attribution, machines=machines, states=(tuple(states),) * 3,
+        attribution=attribution,
+        machines=machines,
+        states=(tuple(states),) * 3,
         losses=(
-            page.Lost("section_1", "blocked", NASTY, 3.0), page.Lost("section_0", "starved", "OP1", 2.0),
+            page.Lost("section_1", "blocked", NASTY, 3.0),
+            page.Lost("section_0", "starved", "OP1", 2.0),
             page.Lost("section_2", "crew", "", 1.0),
         ),
-        energy=dict.fromkeys(ENERGY_CAUSES, around(1.0, 0.1)), cost={"material": around(100.0), "scrap": NOTHING},
+        energy=dict.fromkeys(ENERGY_CAUSES, around(1.0, 0.1)),
+        cost={"material": around(100.0), "scrap": NOTHING},
         output=page.Band((50.0, None, 40.0, 41.0), (48.0, None, 39.0, 40.0), (52.0, None, 41.0, 42.0)),
         wip=page.Band((5.0, 6.0, 7.0, 8.0), (4.0, 5.0, 6.0, 7.0), (6.0, 7.0, 8.0, 9.0)),
         welch=(page.Band((0.0, 30.0, 60.0, 61.0, 62.0, 61.0)), page.Band((0.0, 30.0, 55.0, 60.0))),
         strip="3" * STEPS + "2" * (STEPS // 2) + "8" * (STEPS // 2) + "4" * STEPS,
-        payback_years=around(1.5, 0.2) if attribution else None, investment=2e6,
-    )  # fmt: skip
+        payback_years=around(1.5, 0.2) if attribution else None,
+        investment=2e6,
+    )
 
 
 def report_sample() -> page.ReportData:
@@ -53,11 +63,24 @@ def report_sample() -> page.ReportData:
         page.Row("station_cycle_time_s", "cycle time", "s", -1, (around(56), around(37)), (none, around(-34))),
         page.Row("station_rate_per_h", "rate", "parts/h", 1, (around(64), around(97)), (none, around(51))),
         page.Row("scrap", NASTY, "parts", -1, (NOTHING, NOTHING), (none, NOTHING)),
-    )  # fmt: skip
+    )
     return page.ReportData(
-        plant=NASTY, study=f"{NASTY}.study.jsonl", digest="f" * 64, replications=4, seed=1, confidence=0.95,
-        warm_up_s=1800.0, duration_s=7200.0, currency="EUR", sides=(side("before", "Before"), after), rows=rows,
-        series_step_s=1800.0, welch_step_s=1500.0, strip_step_s=120.0,
-        begins="2026-01-05T12:05:00", operations={"OP1": (NASTY, "section_1")},
-        pacing="OP1", assumptions=(f"kinds.lathe.power = 9 kW (assumed: {NASTY})", "operations.OP1 (assumed)"),
-    )  # fmt: skip
+        plant=NASTY,
+        study=f"{NASTY}.study.jsonl",
+        digest="f" * 64,
+        replications=4,
+        seed=1,
+        confidence=0.95,
+        warm_up_s=1800.0,
+        duration_s=7200.0,
+        currency="EUR",
+        sides=(side("before", "Before"), after),
+        rows=rows,
+        series_step_s=1800.0,
+        welch_step_s=1500.0,
+        strip_step_s=120.0,
+        begins="2026-01-05T12:05:00",
+        operations={"OP1": (NASTY, "section_1")},
+        pacing="OP1",
+        assumptions=(f"kinds.lathe.power = 9 kW (assumed: {NASTY})", "operations.OP1 (assumed)"),
+    )

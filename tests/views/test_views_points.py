@@ -29,9 +29,10 @@ def about(mean: float | None, half: float = 1.0) -> dict[str, float | None]:
 def point(buffer: int, rate: float | None) -> dict[str, Any]:
     values = {"A.buffer": str(buffer), "<b>.policy": "nearest" if buffer % 2 else "first_come"}
     return {
-        "values": values, "responses": {"good_parts_per_h": about(rate), "wip": about(2.0 * buffer)},
+        "values": values,
+        "responses": {"good_parts_per_h": about(rate), "wip": about(2.0 * buffer)},
         "change_pct": {"good_parts_per_h": about(3.0), "wip": None},
-    }  # fmt: skip
+    }
 
 
 def sweep_answer(method: str = "grid") -> dict[str, Any]:
@@ -40,38 +41,65 @@ def sweep_answer(method: str = "grid") -> dict[str, Any]:
     both = {"A.buffer": each, "<b>.policy": each}
     found = {"method": method, "factors": both, "explained": {"src": 0.95, "srrc": 0.9}, "unexplained": None}
     return {
-        "title": "A <sweep>", "question": "Why?", "base": "line", "design": method, "replications": 5,
-        "best": 2, "not_told_apart": [0],
-        "responses": KPIS, "before": {kpi: about(40.0) for kpi in KPIS},
+        "title": "A <sweep>",
+        "question": "Why?",
+        "base": "line",
+        "design": method,
+        "replications": 5,
+        "best": 2,
+        "not_told_apart": [0],
+        "responses": KPIS,
+        "before": {kpi: about(40.0) for kpi in KPIS},
         "factors": [
             {"address": "A.buffer", "title": "places", "unit": "", "scale": False},
             {"address": "<b>.policy", "title": "policy", "unit": "", "scale": False},
         ],
         "points": [point(1, 41.0), point(2, None), point(3, 43.5), point(3, 43.5)],
-        "sensitivity": dict.fromkeys(KPIS, found), "study": STUDY,
-    }  # fmt: skip
+        "sensitivity": dict.fromkeys(KPIS, found),
+        "study": STUDY,
+    }
 
 
 def optimise_answer() -> dict[str, Any]:
     variables = [{"address": f"{n}.buffer", "title": n, "price": 500.0, "owned": 2} for n in "AB"]
     front = [
         {
-            "values": {"A.buffer": n, "B.buffer": 4 - n}, "cost": 500.0 * n, "share_on_front": 0.9, "selected": n == 2,
+            "values": {"A.buffer": n, "B.buffer": 4 - n},
+            "cost": 500.0 * n,
+            "share_on_front": 0.9,
+            "selected": n == 2,
             "responses": {"good_parts_per_h": about(40.0 + n), "wip": about(3.0 + n)},
             "change_pct": {"good_parts_per_h": about(2.0), "wip": None},
         }
         for n in (2, 1)
-    ]  # fmt: skip
+    ]
     sure = {
-        "procedure": "Kim and Nelson 2001", "decided": True, "confidence": 0.95, "indifference": 0.2, "finalists": 5,
-        "left": [], "replications": 12,
-    }  # fmt: skip
+        "procedure": "Kim and Nelson 2001",
+        "decided": True,
+        "confidence": 0.95,
+        "indifference": 0.2,
+        "finalists": 5,
+        "left": [],
+        "replications": 12,
+    }
     return {
-        "title": "Places", "question": "", "base": "line", "currency": "EUR", "objectives": KPIS, "budget": 2000.0,
-        "variables": variables, "limits": [{"name": "places"}], "tried": 5, "complete": True, "selected": front[0],
-        "before": {kpi: about(40.0) for kpi in KPIS}, "guarantee": sure, "front": front,
-        "front_replications": 10, "study": STUDY,
-    }  # fmt: skip
+        "title": "Places",
+        "question": "",
+        "base": "line",
+        "currency": "EUR",
+        "objectives": KPIS,
+        "budget": 2000.0,
+        "variables": variables,
+        "limits": [{"name": "places"}],
+        "tried": 5,
+        "complete": True,
+        "selected": front[0],
+        "before": {kpi: about(40.0) for kpi in KPIS},
+        "guarantee": sure,
+        "front": front,
+        "front_replications": 10,
+        "study": STUDY,
+    }
 
 
 class Tags(HTMLParser):

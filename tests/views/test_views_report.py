@@ -22,9 +22,7 @@ from factory_sim.views.html.report_page import html
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SECTIONS = (
-    "answer", "comparison", "gain", "why", "states", "time", "losses", "energy", "warmup", "replay", "assumed",
-)  # fmt: skip
+SECTIONS = ("answer", "comparison", "gain", "why", "states", "time", "losses", "energy", "warmup", "replay", "assumed")
 LOADING = {"src", "href", "data", "srcset", "poster", "action", "formaction", "background", "cite", "manifest", "ping"}
 
 
@@ -147,10 +145,15 @@ def test_no_two_states_have_the_same_colour() -> None:
 @pytest.mark.parametrize(
     ("value", "digits", "said"),
     [
-        (63.05, 3, "63.0"), (1578.3, 4, "1,578"), (0.0512, 2, "0.051"), (0.0, 3, "0"), (-3.1, 2, "−3.1"),
-        (float("nan"), 3, "–"), (999.6, 3, "1,000"),
+        (63.05, 3, "63.0"),
+        (1578.3, 4, "1,578"),
+        (0.0512, 2, "0.051"),
+        (0.0, 3, "0"),
+        (-3.1, 2, "−3.1"),
+        (float("nan"), 3, "–"),
+        (999.6, 3, "1,000"),
     ],
-)  # fmt: skip
+)
 def test_numbers_show_the_digits_that_matter(value: float, digits: int, said: str) -> None:
     assert wording.number(value, digits) == said
 

@@ -383,11 +383,7 @@ def _leaves(session: list[Packet]) -> bool:
     return said and number == bd_seq(payload_of(will_of(session).payload)) and dead == alive and goodbye
 
 
-@keeps(
-    HOST,
-    "message-flow-phid-sparkplug-clean-session-311",
-    "message-flow-phid-sparkplug-clean-session-50",
-)
+@keeps(HOST, "message-flow-phid-sparkplug-clean-session-311", "message-flow-phid-sparkplug-clean-session-50")
 def _host_clean(session: list[Packet]) -> bool:
     return _clean(session)
 

@@ -18,16 +18,29 @@ from factory_sim.wire.topics import matches
 META = small_meta()
 TOPIC = "Works_Ltd/Chongqing/gearbox/housing_machining/OP10/M_1_a/alarm"
 STORY = [  # unit 1 breaks down with mode 1 (coolant), gives its finished part while down, and works again
-    (State.BUSY, 7, Outcome.TOOK, 0), (State.DOWN, 7, Outcome.NONE, 1), (State.REPAIR, 7, Outcome.NONE, 1),
-    (State.REPAIR, 7, Outcome.PASSED, 0), (State.STARVED, -1, Outcome.NONE, 0), (State.DOWN, -1, Outcome.NONE, 0),
-]  # fmt: skip
+    (State.BUSY, 7, Outcome.TOOK, 0),
+    (State.DOWN, 7, Outcome.NONE, 1),
+    (State.REPAIR, 7, Outcome.NONE, 1),
+    (State.REPAIR, 7, Outcome.PASSED, 0),
+    (State.STARVED, -1, Outcome.NONE, 0),
+    (State.DOWN, -1, Outcome.NONE, 0),
+]
 
 
 def rows(first: int, stop: int) -> Readings:
     t_ns = EPOCH_NS + np.arange(first, stop) * 10**9 + 3_600 * 10**9
     state, part, outcome, detail = zip(*STORY[first:stop], strict=True)
-    return Readings(Rows(t_ns, np.full(len(t_ns), 1, np.int16), np.arange(first, stop), np.array(state, np.uint8),
-                         np.array(part, np.int32), np.array(outcome, np.uint8), np.array(detail, np.int32)))
+    return Readings(
+        Rows(
+            t_ns,
+            np.full(len(t_ns), 1, np.int16),
+            np.arange(first, stop),
+            np.array(state, np.uint8),
+            np.array(part, np.int32),
+            np.array(outcome, np.uint8),
+            np.array(detail, np.int32),
+        )
+    )
 
 
 def alarms(messages: list[Message]) -> list[Message]:
@@ -41,8 +54,10 @@ def test_an_alarm_is_raised_and_cleared_once_whatever_the_slices(name: str, cut:
     found = alarms([*encoder.data(rows(0, cut)), *encoder.data(rows(cut, len(STORY)))])
     said = [json.loads(m.payload) for m in found]
     assert [(one["active"], one["mode"], one["seq"]) for one in said] == [
-        (True, "coolant", 1), (False, "coolant", 4), (True, "spindle", 5)
-    ]  # fmt: skip
+        (True, "coolant", 1),
+        (False, "coolant", 4),
+        (True, "spindle", 5),
+    ]
     assert [one["t_ns"] for one in said] == [EPOCH_NS + (3_600 + k) * 10**9 for k in (1, 4, 5)]
     assert {(m.topic, m.retain) for m in found} == {(TOPIC, True)}
     assert matches(FORMATS[name].topic_filter(ROOT), TOPIC)

@@ -68,8 +68,12 @@ def test_every_message_has_a_channel_that_describes_it(name: str) -> None:
 def test_the_official_parser_accepts_it() -> None:
     script = Path(__file__).with_name("third_party_asyncapi.cjs")
     done = subprocess.run(
-        ["node", script], input=json.dumps(DOCUMENT), capture_output=True, text=True, check=True,
+        ["node", script],
+        input=json.dumps(DOCUMENT),
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "NODE_PATH": str(FOLDER / "node_modules")},
-    )  # fmt: skip
+    )
     found = json.loads(done.stdout)
     assert found == {"parsed": True, "errors": [], "channels": len(DOCUMENT["channels"])}

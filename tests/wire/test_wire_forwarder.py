@@ -103,10 +103,8 @@ def test_ten_killed_brokers_lose_nothing_that_a_consumer_must_acknowledge(tmp_pa
         Mortal() as broker,
         Client(broker.url) as client,
         Consumer(broker.url) as consumer,
-        Forwarder(
-            Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test", stall_s=0.5
-        ) as forwarder,
-    ):  # fmt: skip
+        Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="test", stall_s=0.5) as forwarder,
+    ):
         forwarder.publish([Message(topics.meta_topic(ROOT), b"{}", retain=True)])
         for k in range(100):
             forwarder.publish(call(k))
@@ -222,7 +220,12 @@ def pump_until(forwarder: Forwarder, happened: Callable[[], bool], timeout_s: fl
 def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent_again(tmp_path: Path) -> None:
     silent, everything = Silent(), [m.payload for k in range(5) for m in call(k)]
     with Forwarder(
-        Journal(tmp_path), silent, root=ROOT, run_id="r", consumer="test", stall_s=0.005  # type: ignore[arg-type]
+        Journal(tmp_path),
+        silent,
+        root=ROOT,
+        run_id="r",
+        consumer="test",
+        stall_s=0.005,  # type: ignore[arg-type]
     ) as forwarder:
         for k in range(5):
             forwarder.publish(call(k))
@@ -277,7 +280,12 @@ def test_a_run_that_goes_on_waits_for_its_broker(tmp_path: Path) -> None:
 def test_nobody_is_asked_while_the_broker_is_away(tmp_path: Path) -> None:
     silent = Silent()
     with Forwarder(
-        Journal(tmp_path), silent, root=ROOT, run_id="r", consumer="test", stall_s=1e9  # type: ignore[arg-type]
+        Journal(tmp_path),
+        silent,
+        root=ROOT,
+        run_id="r",
+        consumer="test",
+        stall_s=1e9,  # type: ignore[arg-type]
     ) as forwarder:
         forwarder.publish(call(0))
         silent.is_away, forwarder._patience_s = True, 0.0

@@ -70,16 +70,41 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     """A mosquitto with TLS, one user, and a topic that she may not write to; its URL and authority."""
     folder = tmp_path_factory.mktemp("guarded")
     subprocess.run(
-        [str(TOOLS["openssl"]), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-days", "2"],
-        check=True, capture_output=True, cwd=folder,
-    )  # fmt: skip
+        [
+            str(TOOLS["openssl"]),
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-subj",
+            "/CN=x",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-days",
+            "2",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
     subprocess.run([str(TOOLS["mosquitto_passwd"]), "-c", "-b", "users", "anna", SECRET], check=True, cwd=folder)
     (folder / "acl").write_text("user anna\ntopic readwrite #\ntopic deny forbidden/#\n")
-    files = [f"{key} {folder / name}" for key, name in (
-        ("certfile", "cert.pem"), ("keyfile", "key.pem"), ("password_file", "users"), ("acl_file", "acl"),
-    )]  # fmt: skip
+    files = [
+        f"{key} {folder / name}"
+        for key, name in (
+            ("certfile", "cert.pem"),
+            ("keyfile", "key.pem"),
+            ("password_file", "users"),
+            ("acl_file", "acl"),
+        )
+    ]
     with mosquitto(folder, "allow_anonymous false", *files) as port:
         yield f"mqtts://127.0.0.1:{port}", str(folder / "cert.pem")
 

@@ -75,10 +75,16 @@ def test_a_length_of_five_digits_is_refused(packet: str) -> None:
 @pytest.mark.parametrize(
     ("head", "body"),
     [
-        (0x30, ""), (0x30, "00"), (0x30, "0005 6162"), (0x32, "0001 61"), (0x32, "0001 61 00"),
-        (0x32, "0001 61 0000 78"), (0x34, "0001 61 0001 78"), (0x36, "0001 61 0001 78"),
+        (0x30, ""),
+        (0x30, "00"),
+        (0x30, "0005 6162"),
+        (0x32, "0001 61"),
+        (0x32, "0001 61 00"),
+        (0x32, "0001 61 0000 78"),
+        (0x34, "0001 61 0001 78"),
+        (0x36, "0001 61 0001 78"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_publish_is_refused(head: int, body: str, *, is_5: bool) -> None:
     with pytest.raises((ValueError, IndexError)):
         read_publish(head, bytes.fromhex(body), is_5=is_5)

@@ -98,8 +98,10 @@ def test_a_broker_does_what_sparkplug_asks_of_servers(any_broker: Broker) -> Non
         stream.connection.close()  # without a goodbye
         found += until(client, lambda got: len(got) == 1)
         assert [(m.topic, m.payload, m.qos, m.retain) for m in found] == [
-            ("asked/0", b"0", 0, False), ("asked/1", b"1", 1, False), ("asked/will", b"w", 1, False)
-        ]  # fmt: skip
+            ("asked/0", b"0", 0, False),
+            ("asked/1", b"1", 1, False),
+            ("asked/will", b"w", 1, False),
+        ]
     with Client(any_broker.url) as late:
         late.subscribe(["asked/#"])
         kept = until(late, lambda got: len(got) == 2)
@@ -230,9 +232,7 @@ def test_what_happens_while_the_broker_is_away_is_held_without_waiting_and_told_
         sessions.publish(encoder.data(half(readings, k, k + 10)))
     with Broker(port=port) as second, listener(second.url) as client, sessions:
         whole = cells([readings])
-        found = until(
-            client, lambda got: cells([decoder.feed(m) for m in of("DDATA", got)]) == whole, sessions.serve
-        )
+        found = until(client, lambda got: cells([decoder.feed(m) for m in of("DDATA", got)]) == whole, sessions.serve)
     host = Host("h", GROUP)
     assert [host.heard(m, now_ms()) for m in found] == [[]] * len(found)
     assert all(m.is_historical for d in of("DDATA", found) for m in payload_reader.payload(d.payload).metrics)

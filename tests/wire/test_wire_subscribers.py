@@ -224,7 +224,8 @@ def test_the_grafana_configuration_names_a_data_source_and_topics_that_there_are
     assert source["jsonData"] == {"uri": "tcp://127.0.0.1:1883"}
     named = re.findall(r"<root>(\S*?)[ ,(]", " ".join(line.lstrip("# ") for line in text.splitlines()))
     assert named == ["/<section>/<operation>/<machine>/data", "/kpi/line"]
-    machine = next(unit for unit, facts in zip(topics.unit_topics(META, ROOT), META.units, strict=True)
-                   if facts.role == "machine")  # fmt: skip
+    machine = next(
+        unit for unit, facts in zip(topics.unit_topics(META, ROOT), META.units, strict=True) if facts.role == "machine"
+    )
     assert f"{machine}/data" in {m.topic for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS)}
     assert named[1] == f"{kpi_messages.kpi_root('x')}/line".removeprefix("x")

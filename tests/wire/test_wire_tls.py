@@ -27,11 +27,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("tls")
     for name, subject in (("here", "IP:127.0.0.1"), ("there", "DNS:example.org")):
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-keyout", made / f"{name}.key", "-out", made / f"{name}.pem", "-subj", f"/CN={name}",
-             "-addext", f"subjectAltName={subject}", "-days", "2"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-keyout",
+                made / f"{name}.key",
+                "-out",
+                made / f"{name}.pem",
+                "-subj",
+                f"/CN={name}",
+                "-addext",
+                f"subjectAltName={subject}",
+                "-days",
+                "2",
+            ],
+            check=True,
+            capture_output=True,
+        )
     return made
 
 

@@ -13,8 +13,10 @@ for line in sys.stdin:
     if kind.endswith("Birth"):
         births[device] = decoded
     metrics = decoded.metrics if hasattr(decoded, "metrics") else [decoded.bd_seq_metric]
-    found.append({
-        "seq": getattr(decoded, "seq", None),
-        "metrics": [[m.name, m.alias, m.timestamp, m.datatype.name, m.value, m.is_historical] for m in metrics],
-    })  # fmt: skip
+    found.append(
+        {
+            "seq": getattr(decoded, "seq", None),
+            "metrics": [[m.name, m.alias, m.timestamp, m.datatype.name, m.value, m.is_historical] for m in metrics],
+        }
+    )
 json.dump(found, sys.stdout)

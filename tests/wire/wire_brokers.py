@@ -57,9 +57,22 @@ class Authority:
         self._openssl("req", *_KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         (self.folder / "names").write_text(f"subjectAltName={subject}\n")
         self._openssl(
-            "x509", "-req", "-in", f"{name}.csr", "-CA", f"{self.name}.pem", "-CAkey", f"{self.name}.key",
-            "-CAcreateserial", "-out", f"{name}.pem", "-days", str(days), "-extfile", "names",
-        )  # fmt: skip
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            f"{self.name}.pem",
+            "-CAkey",
+            f"{self.name}.key",
+            "-CAcreateserial",
+            "-out",
+            f"{name}.pem",
+            "-days",
+            str(days),
+            "-extfile",
+            "names",
+        )
         return {f"{kind}_file": str(self.folder / f"{name}.{end}") for kind, end in (("cert", "pem"), ("key", "key"))}
 
     def _openssl(self, *words: str) -> None:

@@ -82,10 +82,15 @@ def wide_meta(machines: int = 153, per_machine: int = 8) -> Meta:
     )
     window = Window(0, 8 * 3_600 * SECOND_US)
     return replace(
-        small_meta(sensors), units=units, operations=operations, window=window,
-        failure_modes=((),) * machines, planned_us=((0, window.t1_us),), pacing=0,
+        small_meta(sensors),
+        units=units,
+        operations=operations,
+        window=window,
+        failure_modes=((),) * machines,
+        planned_us=((0, window.t1_us),),
+        pacing=0,
         prices=Prices("EUR", (0.0,), (0.12,), 0, 0, 0, 0),
-    )  # fmt: skip
+    )
 
 
 def random_samples(
@@ -94,9 +99,9 @@ def random_samples(
     """Counts over the whole range of every sensor of one period."""
     rng = np.random.default_rng(seed)
     sensors = [s for s in meta.sensors if s.period_us == period_us]
-    raw = np.stack(
-        [rng.integers(-(2 ** (s.bits - 1)), 2 ** (s.bits - 1), ticks) for s in sensors], axis=1
-    ).astype(np.int32)  # fmt: skip
+    raw = np.stack([rng.integers(-(2 ** (s.bits - 1)), 2 ** (s.bits - 1), ticks) for s in sensors], axis=1).astype(
+        np.int32
+    )
     present = rng.random(raw.shape) < 0.7 if holes else None
     return Samples(period_us, first, np.array([s.id for s in sensors], np.int16), raw, present)
 

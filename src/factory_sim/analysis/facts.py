@@ -138,11 +138,21 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
     planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
     flow, entered_of = _flow(log, meta, window)
     return Facts(
-        meta, window, log, sum(w.t1_us - w.t0_us for w in planned), state_us, flow, modes[0], modes[2],
-        bottleneck.path_us(log, meta, window), bottleneck.active_periods(log, meta, window),
+        meta,
+        window,
+        log,
+        sum(w.t1_us - w.t0_us for w in planned),
+        state_us,
+        flow,
+        modes[0],
+        modes[2],
+        bottleneck.path_us(log, meta, window),
+        bottleneck.active_periods(log, meta, window),
         _machines(log, meta, window, (state_us, planned_state_us), modes, (kwh.sum(axis=0), audit.sum(axis=0))),
-        float(kwh.sum()), float((kwh.sum(axis=1) + base_kwh) @ prices), entered_of,
-    )  # fmt: skip
+        float(kwh.sum()),
+        float((kwh.sum(axis=1) + base_kwh) @ prices),
+        entered_of,
+    )
 
 
 def clipped(stretches_us: Sequence[tuple[int, int]], window: Window) -> list[Window]:
@@ -172,9 +182,18 @@ def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, in
     out, enter_us = np.zeros(10, np.int64), np.full(n_parts, part_kernels.NEVER)
     entered = np.zeros(len(meta.units), np.int64)
     part_kernels.flow(
-        log.t_us, log.unit, part, log.outcome, n_parts, window.t0_us, window.t1_us, enter_us,
-        np.zeros(n_parts, np.bool_), entered, out,
-    )  # fmt: skip
+        log.t_us,
+        log.unit,
+        part,
+        log.outcome,
+        n_parts,
+        window.t0_us,
+        window.t1_us,
+        enter_us,
+        np.zeros(n_parts, np.bool_),
+        entered,
+        out,
+    )
     return Flow(*out.tolist()), {int(u): int(entered[u]) for u in np.flatnonzero(entered)}
 
 
@@ -191,9 +210,21 @@ def _machines(
     unit_us = np.array([_unit_us(meta, u) for u in range(n)]) * parts
     ones = np.ones(n, np.int64)
     columns = (
-        ones, ones * (t1 - t0), *state_us, parts, timed, cycle_us, unit_us, good, scrap, rework, tried, passed,
-        *(each.sum(axis=1) for each in modes), *kwh,
-    )  # fmt: skip
+        ones,
+        ones * (t1 - t0),
+        *state_us,
+        parts,
+        timed,
+        cycle_us,
+        unit_us,
+        good,
+        scrap,
+        rework,
+        tried,
+        passed,
+        *(each.sum(axis=1) for each in modes),
+        *kwh,
+    )
     units = machine_units(meta)
     return Totals(*(column[units] for column in columns))
 

@@ -61,9 +61,17 @@ def waited_for_us(facts: Facts) -> I8:
     waits[list(_WAITS)] = range(len(_WAITS))
     out = np.zeros((len(meta.operations), len(_WAITS), len(meta.units) + 1), np.int64)
     kernels.blame(
-        log.t_us, log.unit, log.state, log.outcome, log.cause, topology.of(meta).units[:, OPERATION], waits,
-        facts.window.t0_us, facts.window.t1_us, out,
-    )  # fmt: skip
+        log.t_us,
+        log.unit,
+        log.state,
+        log.outcome,
+        log.cause,
+        topology.of(meta).units[:, OPERATION],
+        waits,
+        facts.window.t0_us,
+        facts.window.t1_us,
+        out,
+    )
     return out
 
 
@@ -85,8 +93,9 @@ def _failures(facts: Facts) -> list[Loss]:
         wait_us = int(facts.at("operation").crew_wait_us[index])
         found += [
             Loss(index, "failure", names[mode] if mode < len(names) else "", us / 1e6)
-            for mode, us in enumerate(repair_us.tolist()) if us
-        ]  # fmt: skip
+            for mode, us in enumerate(repair_us.tolist())
+            if us
+        ]
         found += [Loss(index, "crew", "", wait_us / 1e6)] * (wait_us > 0)
     return found
 
@@ -95,5 +104,7 @@ def _planned(facts: Facts) -> list[Loss]:
     state_us = facts.at("operation").state_us
     return [
         Loss(index, state.name.lower(), "", int(state_us[index, state]) / 1e6)
-        for index in range(len(state_us)) for state in _PLANNED if state_us[index, state]
-    ]  # fmt: skip
+        for index in range(len(state_us))
+        for state in _PLANNED
+        if state_us[index, state]
+    ]

@@ -136,10 +136,16 @@ class Feed:
     def _possible(self, rows: Rows) -> B1:
         epoch_ns = self.meta.epoch_ns
         possible: B1 = (
-            (rows.unit >= 0) & (rows.unit < len(self.meta.units)) & (rows.seq >= 0) & (rows.seq < 1 << _SEQ_BITS)
-            & (rows.state < N_STATES) & (rows.outcome < len(Outcome)) & (rows.part >= -1)
-            & (rows.t_ns >= epoch_ns) & (rows.t_ns < _FAR_NS)
-        )  # fmt: skip
+            (rows.unit >= 0)
+            & (rows.unit < len(self.meta.units))
+            & (rows.seq >= 0)
+            & (rows.seq < 1 << _SEQ_BITS)
+            & (rows.state < N_STATES)
+            & (rows.outcome < len(Outcome))
+            & (rows.part >= -1)
+            & (rows.t_ns >= epoch_ns)
+            & (rows.t_ns < _FAR_NS)
+        )
         return possible
 
     def _lost_rows(self, rows: Rows) -> I8:

@@ -28,9 +28,14 @@ def warm() -> None:
     feed = Feed(_smallest())
     samples = Samples(_SECOND_US, 0, np.zeros(1, np.int16), np.zeros((1, 1), np.int32))
     row = Rows(
-        np.zeros(1, np.int64), np.zeros(1, np.int16), np.zeros(1, np.int64), np.full(1, State.STARVED, np.uint8),
-        np.full(1, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int32),
-    )  # fmt: skip
+        np.zeros(1, np.int64),
+        np.zeros(1, np.int16),
+        np.zeros(1, np.int64),
+        np.full(1, State.STARVED, np.uint8),
+        np.full(1, -1, np.int32),
+        np.zeros(1, np.uint8),
+        np.zeros(1, np.int32),
+    )
     feed.add(Readings(row, (samples,)))
     found = facts.collect(feed.log(), feed.meta, feed.blocks())
     losses.pareto(found)
@@ -42,6 +47,4 @@ def _smallest() -> Meta:
     sensor = SensorInfo(0, 0, "energy", "energy", "Wh", 1.0, 0.0, 0.0, 1.0, _SECOND_US, 32)
     prices = Prices("", (0.0,), (0.0,), 0.0, 0.0, 0.0, 0.0)
     window = Window(0, _SECOND_US)
-    return Meta(
-        "", "", 0, "UTC", window, units, (operation,), (sensor,), ((), ()), ("",), ((0, _SECOND_US),), prices
-    )
+    return Meta("", "", 0, "UTC", window, units, (operation,), (sensor,), ((), ()), ("",), ((0, _SECOND_US),), prices)

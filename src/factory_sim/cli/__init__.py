@@ -28,7 +28,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for rooms in (demo_command, study_commands, sweep_commands, report_command, plant_commands, run_command, listen_command, validate_exact, bench):
+for rooms in (
+    demo_command,
+    study_commands,
+    sweep_commands,
+    report_command,
+    plant_commands,
+    run_command,
+    listen_command,
+    validate_exact,
+    bench,
+):
     for command in rooms.COMMANDS:
         app.command()(command)
 app.command(name="list")(plant_commands.list_)

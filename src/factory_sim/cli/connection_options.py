@@ -57,13 +57,7 @@ KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our k
 
 
 def options(
-    broker: str,
-    user: str,
-    password_file: Path | None,
-    ca: Path | None,
-    cert: Path | None,
-    key: Path | None,
-    mqtt: str,
+    broker: str, user: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None, mqtt: str
 ) -> dict[str, Any]:
     """Options of a client of `broker`.
 

@@ -163,14 +163,18 @@ def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
         "ended": listener.ended,
         "window_us": [table.window.t0_us, table.window.t1_us],
         "feed": {
-            "readings": losses.received, "messages": counts.messages, "lost": losses.lost,
-            "duplicates": losses.duplicates, "damaged": losses.damaged, "foreign": losses.foreign,
+            "readings": losses.received,
+            "messages": counts.messages,
+            "lost": losses.lost,
+            "duplicates": losses.duplicates,
+            "damaged": losses.damaged,
+            "foreign": losses.foreign,
             "skipped": counts.skipped,
         },
         "distrusted": _distrusted(listener),
         "energy_by_states": [listener.meta.units[u].name for u in listener.trust.by_states(listener.meta)],
         "kpis": kpi_dict(table),
-    }  # fmt: skip
+    }
 
 
 def _distrusted(listener: Listener) -> list[dict[str, Any]]:
@@ -180,13 +184,18 @@ def _distrusted(listener: Listener) -> list[dict[str, Any]]:
     sizes = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
     return [
         {
-            "unit": listener.meta.units[d.unit].name, "sensor": sensors[d.sensor].name if d.sensor >= 0 else None,
-            "what": d.kind, "from_us": d.t0_us, "to_us": d.t1_us, "size": d.size,
+            "unit": listener.meta.units[d.unit].name,
+            "sensor": sensors[d.sensor].name if d.sensor >= 0 else None,
+            "what": d.kind,
+            "from_us": d.t0_us,
+            "to_us": d.t1_us,
+            "size": d.size,
             "size_unit": sizes.get(d.kind) or sensors[d.sensor].unit_text,
-            "reason": d.reason, "excluded": d.excluded,
+            "reason": d.reason,
+            "excluded": d.excluded,
         }
         for d in listener.trust.doubts
-    ]  # fmt: skip
+    ]
 
 
 def _show(listener: Listener, table: KpiTable) -> None:

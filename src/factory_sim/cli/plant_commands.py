@@ -38,9 +38,12 @@ def check(
 def _summary(plant: Plant) -> str:
     modes = sum(len(machine.failures) for machine in plant.machines)
     counts = {
-        "section": len(plant.sections), "operation": len(plant.operations), "machine": len(plant.machines),
-        "sensor": len(plant.sensors), "failure mode": modes,
-    }  # fmt: skip
+        "section": len(plant.sections),
+        "operation": len(plant.operations),
+        "machine": len(plant.machines),
+        "sensor": len(plant.sensors),
+        "failure mode": modes,
+    }
     lines = [
         f"{plant.name}: {plant.title}",
         "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),

@@ -15,9 +15,7 @@ def report(
         Path, typer.Argument(metavar="STUDY", help="A study's file, as `compare`, `sweep` and `optimise` keep it.")
     ],
     *,
-    out: Annotated[
-        Path | None, options.output("--out", help="The HTML file.", show_default="beside the study")
-    ] = None,
+    out: Annotated[Path | None, options.output("--out", help="The HTML file.", show_default="beside the study")] = None,
 ) -> None:
     """Draw a saved study as one HTML file that works without a network, on a phone and on paper.
 

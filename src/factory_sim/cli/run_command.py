@@ -97,18 +97,22 @@ def run(
     _check_names(payload_format, log, link)
     commanded = payload_format == "sparkplug" or commands is not None
     course = snapshot_options.course(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
-    order = _order(
-        course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link
-    )
+    order = _order(course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link)
     if log is not None and not broker:
         _write_log(log, course, order, None)
         return
     client = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
     client["expiry_s"] = min(math.ceil(expiry), 2**32 - 1)  # seconds, of 32 bits
     delivery = Delivery(
-        url=broker, journal=journal, journal_limit_mb=journal_limit, ack=ack, primary_host=primary_host, bind=bind,
-        commands=commands, client=client,
-    )  # fmt: skip
+        url=broker,
+        journal=journal,
+        journal_limit_mb=journal_limit,
+        ack=ack,
+        primary_host=primary_host,
+        bind=bind,
+        commands=commands,
+        client=client,
+    )
     delivery.check(payload_format)
     from factory_sim.sim.engines import compiling_aside
 
@@ -134,9 +138,16 @@ def _order(course: Course, start: str, *, speed: float, link: str, **rest: Any) 
     seed, replication, warm_up_s = course.begins
     start_ns, begun_ns = _beginning(start, course.plant, speed)
     return Order(
-        seed=seed, replication=replication, warm_up_s=warm_up_s, speed=speed, settle_s=SETTLE_S,
-        link=PROFILES.get(link), start_ns=start_ns, begun_ns=begun_ns, **rest,
-    )  # fmt: skip
+        seed=seed,
+        replication=replication,
+        warm_up_s=warm_up_s,
+        speed=speed,
+        settle_s=SETTLE_S,
+        link=PROFILES.get(link),
+        start_ns=start_ns,
+        begun_ns=begun_ns,
+        **rest,
+    )
 
 
 def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]:
@@ -174,6 +185,7 @@ def _publish(course: Course, order: Order, delivery: Delivery, stop: Event) -> S
             say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
             say(f"  factory-sim listen --broker {where} --root {root}")
             task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
+
             def watch(sent: Sent) -> None:
                 counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
                 progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
@@ -225,10 +237,7 @@ def _write_log(
 
 
 def asyncapi(
-    plant: options.PlantFile = "gearbox_line",
-    *,
-    root: options.Root = "",
-    out: options.OutFile = None,
+    plant: options.PlantFile = "gearbox_line", *, root: options.Root = "", out: options.OutFile = None
 ) -> None:
     """Print the AsyncAPI 3 document of a plant's topics and messages, for programs that subscribe to it.
 

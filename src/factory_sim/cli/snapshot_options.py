@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 5.0  # how old the saved moment of a live run may become
 SaveFile = Annotated[
-    Path | None,
-    options.output("--save", help="Keep the run's present moment there, for --resume and whatif."),
+    Path | None, options.output("--save", help="Keep the run's present moment there, for --resume and whatif.")
 ]
 ResumeFile = Annotated[
     Path | None, typer.Option("--resume", dir_okay=False, help="Go on from a saved moment, instead of a PLANT.")
@@ -55,9 +54,14 @@ class Course:
         else:
             engine = "calendar" if self.save is not None and self.engine == "auto" else self.engine
             run = Simulation(
-                self.plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us,
-                until_us=window.t1_us, engine="simpy" if commanded else engine, savable=self.save is not None,
-            )  # fmt: skip
+                self.plant,
+                seed=order.seed,
+                replication=order.replication,
+                warm_up_us=window.t0_us,
+                until_us=window.t1_us,
+                engine="simpy" if commanded else engine,
+                savable=self.save is not None,
+            )
         why = "the one that takes commands" if commanded else run.choice.reason
         if self.save is not None or self.moment is not None:
             why = "the one whose runs can be saved"
@@ -151,8 +155,13 @@ def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Varia
         fitted(each, moment.saved)
     options.compiled()
     saved = moment.saved
-    return base, changed, {
-        "warm_up_s": saved.t_us / 1e6, "seed": saved.seed,
-        "design": {"moment": str(snapshot_files.beside(study).resolve()), "moment_sha": moment.sha},
-        "words": {"warm_up": {"by": "moment", "file": path}},
-    }  # fmt: skip
+    return (
+        base,
+        changed,
+        {
+            "warm_up_s": saved.t_us / 1e6,
+            "seed": saved.seed,
+            "design": {"moment": str(snapshot_files.beside(study).resolve()), "moment_sha": moment.sha},
+            "words": {"warm_up": {"by": "moment", "file": path}},
+        },
+    )

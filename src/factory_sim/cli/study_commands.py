@@ -56,8 +56,7 @@ Workers = Annotated[
     typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor"),
 ]
 Dask = Annotated[
-    str,
-    typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no"),
+    str, typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no")
 ]
 StudyFile = Annotated[
     Path | None,
@@ -65,10 +64,7 @@ StudyFile = Annotated[
         "--study", help="Where trials are kept, and found again.", show_default="named after what is compared"
     ),
 ]
-Report = Annotated[
-    Path | None,
-    options.output(help="Draw the answer there as one HTML file, with the proof of `why`."),
-]
+Report = Annotated[Path | None, options.output(help="Draw the answer there as one HTML file, with the proof of `why`.")]
 Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
 Budget = Annotated[
     float,
@@ -112,10 +108,18 @@ def compare(
     from factory_sim.study.runner import Request
 
     request = Request(
-        base=Variant(base), scenarios=tuple(Variant(each) for each in scenarios), replications=replications,
-        until_pct=_percent(until) if until else None, duration_s=duration, warm_up_s=_warm_up(warm_up), seed=seed,
-        workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=study,
-    )  # fmt: skip
+        base=Variant(base),
+        scenarios=tuple(Variant(each) for each in scenarios),
+        replications=replications,
+        until_pct=_percent(until) if until else None,
+        duration_s=duration,
+        warm_up_s=_warm_up(warm_up),
+        seed=seed,
+        workers=workers or os.cpu_count() or 1,
+        engine=engine,
+        dask=dask,
+        file=study,
+    )
     found = _compare(request, out, budget, attribution=attribution, proof=report is not None)
     if report is not None:
         drawn(found.file, report)
@@ -162,9 +166,18 @@ def whatif(
                 raise typer.BadParameter(message)
             base, changed, about = snapshot_options.branches(plant, changes, file)
         request = Request(
-            base=base, scenarios=(changed,), replications=replications, until_pct=_percent(until), first=FIRST_TYPED,
-            duration_s=duration, workers=workers or os.cpu_count() or 1, engine=engine, dask=dask, file=file, **about,
-        )  # fmt: skip
+            base=base,
+            scenarios=(changed,),
+            replications=replications,
+            until_pct=_percent(until),
+            first=FIRST_TYPED,
+            duration_s=duration,
+            workers=workers or os.cpu_count() or 1,
+            engine=engine,
+            dask=dask,
+            file=file,
+            **about,
+        )
         _compare(request, out, budget, attribution=attribution, kept=study is not None)
 
 
@@ -206,9 +219,16 @@ def why(
             session = opened(Path(what), pool, watcher)
         else:
             request = Request(
-                base=Variant(what), replications=replications, duration_s=duration, warm_up_s=_warm_up(warm_up),
-                seed=seed, workers=processes, engine=engine, dask=dask, file=file or Path(folder) / "why.study.jsonl",
-            )  # fmt: skip
+                base=Variant(what),
+                replications=replications,
+                duration_s=duration,
+                warm_up_s=_warm_up(warm_up),
+                seed=seed,
+                workers=processes,
+                engine=engine,
+                dask=dask,
+                file=file or Path(folder) / "why.study.jsonl",
+            )
             session = begin(request, pool, watcher)
         with session.kept:
             if request is not None:

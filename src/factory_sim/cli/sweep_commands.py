@@ -45,9 +45,7 @@ def sweep(
 
 
 def optimise(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What may be chosen: docs/sweeps.md.", dir_okay=False)
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What may be chosen: docs/sweeps.md.", dir_okay=False)],
     *,
     workers: Workers = 0,
     engine: options.Engine = "auto",

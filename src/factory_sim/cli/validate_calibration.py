@@ -39,8 +39,13 @@ def calibrate(*, replications: int = 200, seed: int = 1, json: Path | None = Non
     try:
         with Progress(console=console) as progress:
             bar = progress.add_task("pairs", total=replications)
-            found = run(registry.load(BASELINE), registry.load(RETROFIT), setting, kept,
-                        lambda done: progress.update(bar, completed=done))  # fmt: skip
+            found = run(
+                registry.load(BASELINE),
+                registry.load(RETROFIT),
+                setting,
+                kept,
+                lambda done: progress.update(bar, completed=done),
+            )
     except KeyboardInterrupt:
         console.print(f"Stopped. Finished pairs are in {kept}; the same command goes on from there.")
         raise typer.Exit(130) from None
@@ -58,13 +63,15 @@ def text(found: Result) -> str:
     rate_before, rate_after = found.good_parts_per_h
     verdict = "inside" if found.inside else "OUTSIDE"
     length, warm_up = found.duration_s / 3600, found.warm_up_s / 3600
-    return "\n".join([
-        f"{found.replications} pairs of {length:g} h after {warm_up:g} h of warm-up, seed {found.seed}",
-        f"station cycle time    {_shown(before)} s  ->  {_shown(after)} s   (published 56 s -> 37 s)",
-        f"line rate             {_shown(rate_before)}  ->  {_shown(rate_after)} good parts/h",
-        f"line rate gain        {_shown(found.line_rate_pct, '+.2f')} %, half-width {found.half_width_pct:.2f} points",
-        f"published gain        +{found.published_pct} %: {verdict}",
-    ])
+    return "\n".join(
+        [
+            f"{found.replications} pairs of {length:g} h after {warm_up:g} h of warm-up, seed {found.seed}",
+            f"station cycle time    {_shown(before)} s  ->  {_shown(after)} s   (published 56 s -> 37 s)",
+            f"line rate             {_shown(rate_before)}  ->  {_shown(rate_after)} good parts/h",
+            f"line rate gain        {_shown(found.line_rate_pct, '+.2f')} %, half-width {found.half_width_pct:.2f} points",  # noqa: E501
+            f"published gain        +{found.published_pct} %: {verdict}",
+        ]
+    )
 
 
 def _shown(interval: Interval, form: str = ".2f") -> str:

@@ -59,8 +59,10 @@ def engines(plants: Plants = 500, seed: Seed = 1) -> None:
         task = progress.add_task("plants", total=plants)
         findings = compare_on(plants, seed=seed, progress=lambda: progress.advance(task))
     if findings.difference:
-        typer.echo(f"the engines differ: {findings.difference}\n  reproduce: factory-sim selftest engines "
-                   f"--plants {plants} --seed {seed}")  # fmt: skip
+        typer.echo(
+            f"the engines differ: {findings.difference}\n  reproduce: factory-sim selftest engines "
+            f"--plants {plants} --seed {seed}"
+        )
         raise typer.Exit(1)
     typer.echo(_told(findings))
 
@@ -100,9 +102,7 @@ def why(
     lines: Annotated[int, typer.Option(help="How many random lines.", min=1)] = 150,
     seed: Seed = 1,
     workers: Workers = 0,
-    resume: Annotated[
-        Path | None, options.output(help="Where finished lines are kept, and found again.")
-    ] = None,
+    resume: Annotated[Path | None, options.output(help="Where finished lines are kept, and found again.")] = None,
     out: options.JsonFile = None,
 ) -> None:
     """Count on random lines how often the station that `why` names first is worth speeding up, other detectors beside.
@@ -149,13 +149,15 @@ def _at_work(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callab
 def _hits_told(found: dict[str, Any]) -> str:
     share, verdict = 100 * found["hit"]["critical_path_share"], "as promised" if found["ok"] else "TOO FEW"
     least, enough, quicker = 100 * found["least"], 100 * found["enough"], found["speed_up_pct"]
-    return "\n".join([
-        f"critical path: {share:.1f} % hits on {found['lines']} lines ({least:.0f} % or more: {verdict})",
-        f"  a hit: {quicker:g} % more speed at the station named first earns at least {enough:.0f} % of the best gain",
-        f"  {'method':<26} hit",
-        *(f"  {name:<26} {each:.3f}" for name, each in found["hit"].items()),
-        f"  one station is the best beyond doubt in {found['separated']} lines; in the others two or more are as good",
-    ])
+    return "\n".join(
+        [
+            f"critical path: {share:.1f} % hits on {found['lines']} lines ({least:.0f} % or more: {verdict})",
+            f"  a hit: {quicker:g} % more speed at the station named first earns at least {enough:.0f} % of the best gain",  # noqa: E501
+            f"  {'method':<26} hit",
+            *(f"  {name:<26} {each:.3f}" for name, each in found["hit"].items()),
+            f"  one station is the best beyond doubt in {found['separated']} lines; in the others two or more are as good",  # noqa: E501
+        ]
+    )
 
 
 def _told(findings: Findings) -> str:
@@ -166,14 +168,19 @@ def _told(findings: Findings) -> str:
     names = sorted(FEATURES)
     counts = {pair: findings.pairs[pair] for pair in combinations(names, 2)}
     rarest = min(counts, key=lambda pair: counts[pair])
-    return "\n".join([
-        f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
-        f"  {findings.circles} of them blocked in a circle, alike in both",
-        f"  the same plants made plain: {findings.counted} visits counted alike with and without a log",
-        "  plants that exercised each feature, alone and with each of the others:",
-        " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
-        *(f"    {name:<12}{findings.features[name]:>5}" + "".join(f"{counts[other, name]:>5}" for other in names[:n])
-          for n, name in enumerate(names)),
-        f"  pairs of features: {sum(map(bool, counts.values()))} of {len(counts)}",
-        f"  the rarest pair: {' with '.join(rarest)}, {counts[rarest]} plants",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
+            f"  {findings.circles} of them blocked in a circle, alike in both",
+            f"  the same plants made plain: {findings.counted} visits counted alike with and without a log",
+            "  plants that exercised each feature, alone and with each of the others:",
+            " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
+            *(
+                f"    {name:<12}{findings.features[name]:>5}"
+                + "".join(f"{counts[other, name]:>5}" for other in names[:n])
+                for n, name in enumerate(names)
+            ),
+            f"  pairs of features: {sum(map(bool, counts.values()))} of {len(counts)}",
+            f"  the rarest pair: {' with '.join(rarest)}, {counts[rarest]} plants",
+        ]
+    )

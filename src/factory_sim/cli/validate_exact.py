@@ -98,13 +98,24 @@ def _write(out: Path, rows: Sequence[Row], results: Sequence[Result]) -> None:
 def _json(result: Result) -> dict[str, Any]:
     row, found = result.row, result.estimate
     return {
-        "name": row.name, "key": row.key, "model": row.model, "metric": row.metric, "exact": row.value,
-        "simulated": found.value, "interval": [found.low, found.high], "inside": result.inside,
-        "half_width_share": found.half_width / abs(row.value) if row.value else None, "precise": result.precise,
-        "inputs_as_distributed": result.sound, "without_controls": found.plain,
-        "without_controls_half_width": found.plain_half_width, "batch_correlation": found.memory,
-        "engine": result.effort.engine, "parts": result.effort.parts, "seconds": round(result.effort.seconds, 2),
-    }  # fmt: skip
+        "name": row.name,
+        "key": row.key,
+        "model": row.model,
+        "metric": row.metric,
+        "exact": row.value,
+        "simulated": found.value,
+        "interval": [found.low, found.high],
+        "inside": result.inside,
+        "half_width_share": found.half_width / abs(row.value) if row.value else None,
+        "precise": result.precise,
+        "inputs_as_distributed": result.sound,
+        "without_controls": found.plain,
+        "without_controls_half_width": found.plain_half_width,
+        "batch_correlation": found.memory,
+        "engine": result.effort.engine,
+        "parts": result.effort.parts,
+        "seconds": round(result.effort.seconds, 2),
+    }
 
 
 COMMANDS = (exact,)

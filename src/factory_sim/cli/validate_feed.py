@@ -117,9 +117,12 @@ def _kills(folder: Path, formats: list[str], n_brokers: int, plant: str) -> Iter
     for name in formats:
         with options.console().status(f"kills: {n_brokers} brokers and {PUBLISHERS} publishers, {name} ..."):
             result = kills(
-                folder / f"kills-{name}", payload_format=name, n_brokers=n_brokers, n_publishers=PUBLISHERS,
+                folder / f"kills-{name}",
+                payload_format=name,
+                n_brokers=n_brokers,
+                n_publishers=PUBLISHERS,
                 plant=_absolute(plant),
-            )  # fmt: skip
+            )
         yield result
 
 

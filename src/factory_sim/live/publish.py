@@ -94,9 +94,13 @@ def publish(  # noqa: PLR0913 - what a run is made of
     seed, replication = order.seed, order.replication
     if simulation is None:
         simulation = Simulation(
-            plant, seed=seed, replication=replication, warm_up_us=window.t0_us, until_us=window.t1_us,
+            plant,
+            seed=seed,
+            replication=replication,
+            warm_up_us=window.t0_us,
+            until_us=window.t1_us,
             engine="auto" if desk is None else "simpy",  # the one that takes commands
-        )  # fmt: skip
+        )
     sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
     encoder = FORMATS[order.payload_format].encoder(meta, root)
     profile = order.link or plant.link

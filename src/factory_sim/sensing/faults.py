@@ -117,13 +117,12 @@ class Faults:
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, epoch_ns: int) -> None:
         self._epoch_ns = epoch_ns
-        self._sensors = {
-            s.id: _Sensor(s, plant.units[s.unit], seed, replication) for s in plant.sensors if s.faults
-        }
+        self._sensors = {s.id: _Sensor(s, plant.units[s.unit], seed, replication) for s in plant.sensors if s.faults}
         self._units = [
             (m.unit, fault, Spans(fault, (seed, replication, m.name, fault.name)))
-            for m in plant.machines for fault in m.faults
-        ]  # fmt: skip
+            for m in plant.machines
+            for fault in m.faults
+        ]
         self._unit_of = np.array([s.unit for s in sorted(plant.sensors, key=lambda s: s.id)], np.int64)
         self._slot = {s.id: n for n, s in enumerate(sorted(plant.sensors, key=lambda s: s.id))}
 
@@ -192,7 +191,8 @@ def _moved(block: Samples, columns: I8, off: B1, present: B1, ahead_us: int) -> 
         if first < b:
             there = present[first:b][:, columns]
             tick = block.first_tick + first + shift
-            found.append(Samples(block.period_us, tick, sensor, block.raw[first:b][:, columns],
-                                 None if there.all() else there))
+            found.append(
+                Samples(block.period_us, tick, sensor, block.raw[first:b][:, columns], None if there.all() else there)
+            )
         present[a:b, columns] = False
     return [piece for piece in found if piece.present is None or piece.present.any()]

@@ -103,8 +103,15 @@ class Sensing:
         seq[order] = np.arange(len(log)) + np.repeat(self._next_seq - first_row[:-1], counts)
         self._next_seq += counts
         secret = self._tracks.wears[log.unit] & (log.state == State.BUSY) & (log.outcome <= Outcome.MERGED)
-        return Rows(ns_from_us(log.t_us, self._epoch_ns), log.unit, seq, log.state, log.part, log.outcome,
-                    np.where(secret, 0, log.detail).astype(np.int32))
+        return Rows(
+            ns_from_us(log.t_us, self._epoch_ns),
+            log.unit,
+            seq,
+            log.state,
+            log.part,
+            log.outcome,
+            np.where(secret, 0, log.detail).astype(np.int32),
+        )
 
     def _samples(self, log: EventLog, t1_us: int) -> tuple[Samples, ...]:
         if not self._blocks:
@@ -126,8 +133,10 @@ class Sensing:
     def _empty_blocks(self, begin_us: int, end_us: int) -> tuple[_Spots, list[Samples]]:
         """Blocks for the ticks of [begin_us, end_us), and where in their memory each channel writes."""
         firsts = [_tick(block.period_us, begin_us) for block in self._blocks]
-        shapes = [(_tick(block.period_us, end_us) - first, len(block.columns))
-                  for first, block in zip(firsts, self._blocks, strict=True)]
+        shapes = [
+            (_tick(block.period_us, end_us) - first, len(block.columns))
+            for first, block in zip(firsts, self._blocks, strict=True)
+        ]
         cell, stride, tick = np.empty((3, len(self._channels.sensor)), np.int64)
         memory = np.empty(sum(n * width for n, width in shapes), np.int32)
         samples, base = [], 0

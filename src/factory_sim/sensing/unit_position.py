@@ -87,8 +87,10 @@ class Positions:
         sensors = {s.unit: s for s in plant.sensors if s.kind == KIND}
         self._sensors: list[tuple[Sensor, _Vehicle]] = [
             (sensors[unit], _Vehicle(unit, fleet, plant, number))
-            for number, fleet in enumerate(plant.fleets) for unit in fleet.units if unit in sensors
-        ]  # fmt: skip
+            for number, fleet in enumerate(plant.fleets)
+            for unit in fleet.units
+            if unit in sensors
+        ]
 
     def follow(self, log: EventLog) -> None:
         """Take in the rows of a slice, before its samples."""

@@ -27,9 +27,21 @@ if TYPE_CHECKING:
 
 # Columns that name a thing by its id, -1 for none: of units, places, stations, pools and fleets.
 _UNIT = (
-    c.PLACE, c.SEND_NEXT, c.SEND_ORIGIN, c.IDLE_NEXT, c.CALL_NEXT, c.CALLS_ON, c.FREE_NEXT, c.CALLER, c.CALLED_FROM,
-    c.SERVED0, c.SERVED1, c.SERVED2, c.SERVED3, c.SERVED4,
-)  # fmt: skip
+    c.PLACE,
+    c.SEND_NEXT,
+    c.SEND_ORIGIN,
+    c.IDLE_NEXT,
+    c.CALL_NEXT,
+    c.CALLS_ON,
+    c.FREE_NEXT,
+    c.CALLER,
+    c.CALLED_FROM,
+    c.SERVED0,
+    c.SERVED1,
+    c.SERVED2,
+    c.SERVED3,
+    c.SERVED4,
+)
 _PLACE, _STATION, _POOL, _FLEET = (c.SENDERS,), (c.IDLE_HEAD,), (c.FREE_HEAD, c.CALL_HEAD), (c.REQUESTS,)
 
 
@@ -81,9 +93,17 @@ def widened(saved: Saved, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> 
     joining[at] = False
     opening = _moved_log(saved.opening, plant, kept)
     return replace(
-        saved, units=plant.units, digest=plant.digest, skeleton=skeleton, numbers="", state=state, parts=parts,
-        due=_due(saved, flat, joining), line=line, opening=opening,
-    )  # fmt: skip
+        saved,
+        units=plant.units,
+        digest=plant.digest,
+        skeleton=skeleton,
+        numbers="",
+        state=state,
+        parts=parts,
+        due=_due(saved, flat, joining),
+        line=line,
+        opening=opening,
+    )
 
 
 def _groups(line: I8, n_things: int) -> tuple[tuple[int, int, tuple[int, ...]], ...]:

@@ -33,13 +33,7 @@ class Counts:
 
 
 def count_all(
-    plant: Plant,
-    window: Window,
-    *,
-    replications: int,
-    seed: int = 1,
-    workers: int = 1,
-    engine: str = "auto",
+    plant: Plant, window: Window, *, replications: int, seed: int = 1, workers: int = 1, engine: str = "auto"
 ) -> Counts:
     """Run replications 0, 1 ... on `workers` threads; the same digits for any number of them, and by any engine.
 

@@ -100,11 +100,13 @@ def circle_text(now_us: int, waits: dict[int, Waits], plant: Plant) -> str:
         path.append(following)
     circle = [*path[path.index(following) :], following]
     told = [f"  {names[i]} {waits[i][j].format(names[j])}." for i, j in pairwise(circle)]
-    return "\n".join((
-        f"blocked in a circle at {now_us / 1e6:.1f} s: {' -> '.join(names[i] for i in circle)}.",
-        *told,
-        "  Nothing in it will ever move again. " + _advice(any(i >= len(plant.operations) for i in circle)),
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f"blocked in a circle at {now_us / 1e6:.1f} s: {' -> '.join(names[i] for i in circle)}.",
+            *told,
+            "  Nothing in it will ever move again. " + _advice(any(i >= len(plant.operations) for i in circle)),
+        )
+    )
 
 
 def _advice(cards: bool) -> str:

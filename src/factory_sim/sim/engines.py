@@ -169,9 +169,7 @@ def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replicati
 
     saved = fitted(plant, saved)
     changed = saved.numbers != numbers_of(plant)
-    return CalendarRun.resumed(
-        plant, saved.arrays, seed=seed, replication=replication, window=window, changed=changed
-    )
+    return CalendarRun.resumed(plant, saved.arrays, seed=seed, replication=replication, window=window, changed=changed)
 
 
 def is_compiled() -> bool:
@@ -201,9 +199,12 @@ def compiling_aside() -> Iterator[None]:
     lock.touch()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-            [sys.executable, "-c", _ASIDE, str(lock)], start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-c", _ASIDE, str(lock)],
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     except BaseException:  # Ctrl-C too: once it runs, the process takes the lock away itself
         lock.unlink(missing_ok=True)
         raise

@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
 # Columns that hold numbers, or places where numbers stand: what a fork's plant may have otherwise.
 _UNIT = (
-    c.CYCLE_LAW, c.CARDS, c.LOSES, c.ARRIVAL_LAW, c.SEQUENCE0, c.N_SEQUENCE, c.MIX0, c.N_MIX, c.GAP0,
-    c.LOAD_LAW, c.UNLOAD_LAW, c.TRIP_LAW, c.FULL_US, c.LOW_US, c.CHARGE_US,
-)  # fmt: skip
+    c.CYCLE_LAW,
+    c.CARDS,
+    c.LOSES,
+    c.ARRIVAL_LAW,
+    c.SEQUENCE0,
+    c.N_SEQUENCE,
+    c.MIX0,
+    c.N_MIX,
+    c.GAP0,
+    c.LOAD_LAW,
+    c.UNLOAD_LAW,
+    c.TRIP_LAW,
+    c.FULL_US,
+    c.LOW_US,
+    c.CHARGE_US,
+)
 _PLACE = (c.CAPACITY, c.QUANTITY, c.PACE)
 _STATION = (c.VERDICT0, c.MAX_LOOPS, c.BATCH_SIZE, c.BATCH_MIN, c.BATCH_US, c.FACTOR0, c.SETUP0)
 _MODE, _PLAN = (c.PRIORITY, c.LIFE_LAW, c.REPAIR_LAW), (c.EVERY_PARTS, c.PLAN_LAW, c.WEAR_AT)

@@ -89,10 +89,19 @@ class Simulation:
         memory, (seed, replication) = self._memory, self._name
         memory.forget(still_matter(memory.log, len(self.plant.units)))
         return Saved(
-            units=self.plant.units, n_rows=memory.n_rows, t_us=self._now_us, seed=seed, replication=replication,
-            digest=self.plant.digest, skeleton=self._run.skeleton, numbers=self._run.numbers, layout=layout(),
-            **self._run.changing(), opening=memory.log, rows=memory.rows,
-        )  # fmt: skip
+            units=self.plant.units,
+            n_rows=memory.n_rows,
+            t_us=self._now_us,
+            seed=seed,
+            replication=replication,
+            digest=self.plant.digest,
+            skeleton=self._run.skeleton,
+            numbers=self._run.numbers,
+            layout=layout(),
+            **self._run.changing(),
+            opening=memory.log,
+            rows=memory.rows,
+        )
 
     @classmethod
     def resumed(

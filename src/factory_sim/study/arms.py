@@ -111,8 +111,16 @@ def arm(
     scenario = plant.scenario
     money = scenario.investment if scenario else None
     return Arm(
-        name, role, variant.file, variant.changes, variant.overrides, plant.digest, plant.name, plant.title,
-        scenario.question if scenario else "", plant.cost.currency,
+        name,
+        role,
+        variant.file,
+        variant.changes,
+        variant.overrides,
+        plant.digest,
+        plant.name,
+        plant.title,
+        scenario.question if scenario else "",
+        plant.cost.currency,
         tuple(each.name for each in plant.operations),
         tuple(each.title for each in plant.operations),
         tuple(plant.sections[each.section] for each in plant.operations),
@@ -125,4 +133,4 @@ def arm(
         variant.groups(plant) if role == SCENARIO else (),
         probe,
         plant.start,
-    )  # fmt: skip
+    )

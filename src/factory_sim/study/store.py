@@ -222,14 +222,17 @@ def _head(path: Path, line: bytes) -> dict[str, Any]:
 
 def _trial(entry: Mapping[str, Any]) -> Trial:
     return Trial(
-        entry["arm"], entry["replication"], entry["seconds"],
+        entry["arm"],
+        entry["replication"],
+        entry["seconds"],
         {name: np.nan if value is None else float(value) for name, value in entry["line"].items()},
         {name: np.array(values, np.float64) for name, values in entry["operation"].items()},
         {name: np.array(values, np.float64) for name, values in entry["state_share"].items()},
-        np.array(entry["out"], np.int64), np.array(entry["wip"], np.int64),
+        np.array(entry["out"], np.int64),
+        np.array(entry["wip"], np.int64),
         tuple((section, reason, by, float(hours)) for section, reason, by, hours in entry.get("losses", ())),
         trial_details.codes(entry["strip"]) if "strip" in entry else "",
-    )  # fmt: skip
+    )
 
 
 def _plain(record: Arm | Trial) -> dict[str, Any]:

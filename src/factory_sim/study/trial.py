@@ -25,11 +25,21 @@ if TYPE_CHECKING:
 
 BINS = 96  # of a window: five minutes of eight hours
 OPERATION_KPIS = (
-    "cycle_time_s", "oee", "availability", "effectiveness", "quality", "throughput_per_h", "good_parts",
-    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point",
+    "cycle_time_s",
+    "oee",
+    "availability",
+    "effectiveness",
+    "quality",
+    "throughput_per_h",
+    "good_parts",
+    "critical_path_share",
+    "average_active_period_s",
+    "momentary_active_share",
+    "active_share",
+    "turning_point",
     "arrow",
     "kwh_per_good_part",
-)  # fmt: skip
+)
 _GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
 _SHARE = "machine.share_"
 

@@ -86,9 +86,12 @@ def calibrate(
     """
     plants = (baseline, retrofit)
     head = {
-        "baseline": baseline.digest, "retrofit": retrofit.digest, "seed": setting.seed,
-        "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
-    }  # fmt: skip
+        "baseline": baseline.digest,
+        "retrofit": retrofit.digest,
+        "seed": setting.seed,
+        "warm_up_s": setting.warm_up_s,
+        "duration_s": setting.duration_s,
+    }
     with Ledger(kept, head) as ledger, Pool(setting.workers) as pool:
         pairs = {pair.replication: pair for pair in map(_pair, ledger.pieces)}
         missing = [r for r in range(setting.replications) if r not in pairs]
@@ -107,14 +110,17 @@ def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result
     times = np.array([pair.station_cycle_time_s for pair in pairs], np.float64)
     gain = percent(parts[:, 0], parts[:, 1])
     return Result(
-        replications=len(pairs), seed=setting.seed, warm_up_s=setting.warm_up_s, duration_s=setting.duration_s,
+        replications=len(pairs),
+        seed=setting.seed,
+        warm_up_s=setting.warm_up_s,
+        duration_s=setting.duration_s,
         station_cycle_time_s=(interval(times[:, 0]), interval(times[:, 1])),
         good_parts_per_h=(interval(parts[:, 0] / planned_h), interval(parts[:, 1] / planned_h)),
         line_rate_pct=gain,
         published_pct=PUBLISHED_GAIN_PCT,
         half_width_pct=gain.half_width,
         inside=bool(gain.low <= PUBLISHED_GAIN_PCT <= gain.high and gain.half_width <= WIDEST_PCT),
-    )  # fmt: skip
+    )
 
 
 def simulated(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:

@@ -94,10 +94,12 @@ def study(seed: int, lines: Sequence[Two], engine: str) -> Verdict:
     """One study, simulated: pairs of runs on common random numbers, counters only."""
     with TemporaryDirectory() as folder:
         plants = [each.plant(Path(folder)) for each in lines]
-    base, *others = np.array([
-        [count(plant, WINDOW, seed=seed, replication=r, engine=engine).good_parts for r in range(REPLICATIONS)]
-        for plant in plants
-    ])  # fmt: skip
+    base, *others = np.array(
+        [
+            [count(plant, WINDOW, seed=seed, replication=r, engine=engine).good_parts for r in range(REPLICATIONS)]
+            for plant in plants
+        ]
+    )
     truths = [100 * (line.rate_per_h / lines[0].rate_per_h - 1) for line in lines[1:]]
     alone, share = percent(base, others[0]), bonferroni(CONFIDENCE, len(others))
     together = [percent(base, parts, share) for parts in others]

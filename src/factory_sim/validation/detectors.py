@@ -73,11 +73,16 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     hit = {detector: sum(line.hit(detector) for line in lines) / len(lines) for detector in DETECTORS}
     ours = DETECTORS[0]
     return {
-        "lines": len(lines), "stations": STATIONS, "speed_up_pct": round(100 * (SPEED_UP - 1), 6), "enough": ENOUGH,
-        "least": LEAST, "hit": hit, "ok": hit[ours] >= LEAST,
+        "lines": len(lines),
+        "stations": STATIONS,
+        "speed_up_pct": round(100 * (SPEED_UP - 1), 6),
+        "enough": ENOUGH,
+        "least": LEAST,
+        "hit": hit,
+        "ok": hit[ours] >= LEAST,
         "missed": [line.number for line in lines if not line.hit(ours)],
         "separated": sum(line.separated for line in lines),
-    }  # fmt: skip
+    }
 
 
 def head(seed: int) -> dict[str, Any]:

@@ -48,9 +48,13 @@ def compare_on(
 
     @hypothesis_seed(seed)
     @settings(
-        max_examples=n_plants, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink), print_blob=False,
-    )  # fmt: skip
+        max_examples=n_plants,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+        print_blob=False,
+    )
     @given(plants())
     def one(plant: Plant) -> None:
         difference, log = differ(plant, seed, until_us)
@@ -96,15 +100,30 @@ def plain(plant: Plant) -> Plant:
     """`plant` without everything that calendar/plain.py does not know."""
     n_units = len(plant.sources) + len(plant.machines)  # the first ones
     return replace(
-        plant, units=plant.units[:n_units], robots=(), fleets=(), conveyors=(), crews=(), shifts=(),
+        plant,
+        units=plant.units[:n_units],
+        robots=(),
+        fleets=(),
+        conveyors=(),
+        crews=(),
+        shifts=(),
         machines=tuple(replace(machine, failures=(), maintenance=(), shift=-1) for machine in plant.machines),
         operations=tuple(
-            replace(operation, inspection=None, batch=None, variant_factor=(), setup_s=(), setup_operator=-1,
-                    operator=-1, robot=-1, inputs=tuple(replace(i, conveyor=-1, fleet=-1) for i in operation.inputs))
+            replace(
+                operation,
+                inspection=None,
+                batch=None,
+                variant_factor=(),
+                setup_s=(),
+                setup_operator=-1,
+                operator=-1,
+                robot=-1,
+                inputs=tuple(replace(i, conveyor=-1, fleet=-1) for i in operation.inputs),
+            )
             for operation in plant.operations
         ),
         sources=tuple(replace(source, arrivals_s=(), when_full="wait", cards=0) for source in plant.sources),
-    )  # fmt: skip
+    )
 
 
 def differ_counted(plant: Plant, seed: int, until_us: int) -> tuple[str, int]:

@@ -34,9 +34,24 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 FEATURES = (
-    "parallel", "joins", "batches", "failures", "maintenance", "crews", "robots", "operators", "fleets", "conveyors",
-    "variants", "setups", "rework", "scrap", "cards", "arrivals", "shifts",
-)  # fmt: skip
+    "parallel",
+    "joins",
+    "batches",
+    "failures",
+    "maintenance",
+    "crews",
+    "robots",
+    "operators",
+    "fleets",
+    "conveyors",
+    "variants",
+    "setups",
+    "rework",
+    "scrap",
+    "cards",
+    "arrivals",
+    "shifts",
+)
 T = TypeVar("T")
 
 
@@ -150,12 +165,16 @@ def _fleet(draft: _Draft) -> dict[str, Any]:
     far = draft.pick(0.0, 10.0, 60.0)
     sections = range(draft.n_sections)
     return {
-        "count": draft.pick(1, 2, 3), "policy": draft.pick(*POLICY_CODES),
-        "speed_mps": draft.pick(1.0, 1.5), "load": _short(draft), "unload": _short(draft),
+        "count": draft.pick(1, 2, 3),
+        "policy": draft.pick(*POLICY_CODES),
+        "speed_mps": draft.pick(1.0, 1.5),
+        "load": _short(draft),
+        "unload": _short(draft),
         "distance_m": tuple(tuple(far * abs(a - b) + (7.0 if a < b else 0.0) for b in sections) for a in sections),
-        "battery_s": draft.pick(0.0, 120.0), "charge_s": draft.pick(60.0, 300.0),
+        "battery_s": draft.pick(0.0, 120.0),
+        "charge_s": draft.pick(60.0, 300.0),
         "trip": draft.draw(durations(5, 30)) if draft.some("fleets") else None,
-    }  # fmt: skip
+    }
 
 
 def _short(draft: _Draft) -> Distribution:
@@ -208,17 +227,23 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
         inputs.append(_input(draft, feed, quantity, least))
     many = draft.n_variants > 1
     factors = tuple(draft.pick(0.5, 1.0, 1.7) for _ in range(draft.n_variants))
-    draft.operations.append({
-        "section": section, "inputs": tuple(inputs), "batch": batch,
-        "count": draft.pick(1, 2, 3) if draft.some("parallel", 2) else 1,
-        "cycle_time": draft.draw(durations()), "inspection": _inspection(draft, first, index),
-        "variant_factor": factors if many and draft.some("variants") else (),
-        "setup_s": _matrix(draft) if many and draft.some("setups", 2) else (),
-        "setup_operator": draft.one_of(draft.crews, "operators"), "operator": draft.one_of(draft.crews, "operators"),
-        "robot": draft.one_of([None] * draft.n_robots, "robots"),
-        "failures": tuple(_failure(draft, i) for i in range(draft.pick(1, 2))) if draft.some("failures", 2) else (),
-        "shift": draft.one_of(draft.shifts, "shifts"),
-    })  # fmt: skip
+    draft.operations.append(
+        {
+            "section": section,
+            "inputs": tuple(inputs),
+            "batch": batch,
+            "count": draft.pick(1, 2, 3) if draft.some("parallel", 2) else 1,
+            "cycle_time": draft.draw(durations()),
+            "inspection": _inspection(draft, first, index),
+            "variant_factor": factors if many and draft.some("variants") else (),
+            "setup_s": _matrix(draft) if many and draft.some("setups", 2) else (),
+            "setup_operator": draft.one_of(draft.crews, "operators"),
+            "operator": draft.one_of(draft.crews, "operators"),
+            "robot": draft.one_of([None] * draft.n_robots, "robots"),
+            "failures": tuple(_failure(draft, i) for i in range(draft.pick(1, 2))) if draft.some("failures", 2) else (),
+            "shift": draft.one_of(draft.shifts, "shifts"),
+        }
+    )
     last = draft.operations[-1]
     if last["inspection"] is not None and last["inspection"].rework and draft.often():
         _loosen(draft, last["inspection"].rework_to)
@@ -264,10 +289,14 @@ def _matrix(draft: _Draft) -> tuple[tuple[float, ...], ...]:
 def _failure(draft: _Draft, index: int) -> FailureMode:
     clock = draft.pick("busy", "calendar")
     return FailureMode(
-        f"mode{index}", draft.draw(durations(60, 600)), draft.draw(durations(5, 120)), clock=clock,
-        wear=clock == "busy" and draft.often(2), crew=draft.one_of(draft.crews, "crews"),
+        f"mode{index}",
+        draft.draw(durations(60, 600)),
+        draft.draw(durations(5, 120)),
+        clock=clock,
+        wear=clock == "busy" and draft.often(2),
+        crew=draft.one_of(draft.crews, "crews"),
         priority=draft.pick(0, 1),
-    )  # fmt: skip
+    )
 
 
 def _maintenance(draft: _Draft, *, wears: bool) -> Maintenance:
@@ -293,10 +322,16 @@ def _number(draft: _Draft) -> Plant:
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
         operations.append(
             Operation(
-                f"OP{i}", "", kind="machine", behaviour="machining", machines=ids, destination=destination,
-                unit_time_s=parts["cycle_time"].mean_s, **parts,
+                f"OP{i}",
+                "",
+                kind="machine",
+                behaviour="machining",
+                machines=ids,
+                destination=destination,
+                unit_time_s=parts["cycle_time"].mean_s,
+                **parts,
             )
-        )  # fmt: skip
+        )
     robots = tuple(Robot(f"R{i}", units(f"R{i}")[0]) for i in range(draft.n_robots))
     fleets = tuple(
         Fleet(f"F{i}", units(*(f"F{i}-{k}" for k in range(f.pop("count")))), **f) for i, f in enumerate(draft.fleets)
@@ -306,9 +341,21 @@ def _number(draft: _Draft) -> Plant:
         Crew(f"C{i}", units(*(f"C{i}-{k}" for k in range(c.pop("count")))), **c) for i, c in enumerate(draft.crews)
     )
     return Plant(
-        name="random", title="", start="2026-01-05 00:00", timezone="UTC", topic_root="x",
+        name="random",
+        title="",
+        start="2026-01-05 00:00",
+        timezone="UTC",
+        topic_root="x",
         sections=tuple(f"S{i}" for i in range(draft.n_sections)),
-        operations=tuple(operations), machines=tuple(machines),
-        sources=sources, sensors=(), units=tuple(names), robots=robots, fleets=fleets, conveyors=conveyors, crews=crews,
-        shifts=tuple(draft.shifts), variants=tuple(f"v{i}" for i in range(draft.n_variants)),
-    )  # fmt: skip
+        operations=tuple(operations),
+        machines=tuple(machines),
+        sources=sources,
+        sensors=(),
+        units=tuple(names),
+        robots=robots,
+        fleets=fleets,
+        conveyors=conveyors,
+        crews=crews,
+        shifts=tuple(draft.shifts),
+        variants=tuple(f"v{i}" for i in range(draft.n_variants)),
+    )

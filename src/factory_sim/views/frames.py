@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
     """One line a row of the log; units, states and outcomes by name. `cause` counts lines from 0, -1: none."""
-    return pd.DataFrame({
-        "t_us": log.t_us,
-        "unit": _named(log.unit, units),
-        "state": _named(log.state, [state.name for state in State]),
-        "part": log.part,
-        "outcome": _named(log.outcome, [outcome.name for outcome in Outcome]),
-        "detail": log.detail,
-        "cause": log.cause,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "t_us": log.t_us,
+            "unit": _named(log.unit, units),
+            "state": _named(log.state, [state.name for state in State]),
+            "part": log.part,
+            "outcome": _named(log.outcome, [outcome.name for outcome in Outcome]),
+            "detail": log.detail,
+            "cause": log.cause,
+        }
+    )
 
 
 def kpi_frame(table: KpiTable) -> pd.DataFrame:
@@ -42,10 +44,12 @@ def trial_frame(study: Study) -> pd.DataFrame:
     """One line a trial of a study: columns arm, role, replication, then the line's KPIs; probes last."""
     names = list(study.arms)
     trials = sorted(study.trials.values(), key=lambda trial: (names.index(trial.arm), trial.replication))
-    return pd.DataFrame([
-        {"arm": trial.arm, "role": study.arms[trial.arm].role, "replication": trial.replication, **trial.line}
-        for trial in trials
-    ])
+    return pd.DataFrame(
+        [
+            {"arm": trial.arm, "role": study.arms[trial.arm].role, "replication": trial.replication, **trial.line}
+            for trial in trials
+        ]
+    )
 
 
 def point_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
@@ -55,17 +59,17 @@ def point_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
 
 def choice_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
     """One line a choice of an optimisation's Pareto front: variables, cost, then each objective with low and high."""
-    return pd.DataFrame([
-        {**each["values"], "cost": each["cost"], **_spread(each["responses"]), "selected": each["selected"]}
-        for each in answer["front"]
-    ])
+    return pd.DataFrame(
+        [
+            {**each["values"], "cost": each["cost"], **_spread(each["responses"]), "selected": each["selected"]}
+            for each in answer["front"]
+        ]
+    )
 
 
 def _spread(responses: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
     ends = ("mean", "low", "high")
-    return {
-        name if end == "mean" else f"{name}_{end}": found[end] for name, found in responses.items() for end in ends
-    }
+    return {name if end == "mean" else f"{name}_{end}": found[end] for name, found in responses.items() for end in ends}
 
 
 def _named(codes: Any, names: Sequence[str]) -> Any:

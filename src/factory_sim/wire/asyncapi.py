@@ -39,7 +39,7 @@ def document(meta: Meta, root: str, version: str) -> dict[str, Any]:
         "acknowledgement": _channel(
             f"{start}/journal/ack/{{consumer}}", "What a consumer has; retained", "acknowledgement"
         ),
-    }  # fmt: skip
+    }
     _constrain(channels, meta, root)
     return {
         "asyncapi": ASYNCAPI,
@@ -87,19 +87,30 @@ def _constrain(channels: dict[str, Any], meta: Meta, root: str) -> None:
 
 def _messages() -> dict[str, Any]:
     row = {
-        "v": {"const": machine.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "state": {"enum": list(STATE_NAMES)},
-        "part": _WHOLE, "outcome": {"enum": list(OUTCOME_NAMES)}, "detail": _WHOLE,
-    }  # fmt: skip
+        "v": {"const": machine.VERSION},
+        "t_ns": _WHOLE,
+        "seq": _WHOLE,
+        "state": {"enum": list(STATE_NAMES)},
+        "part": _WHOLE,
+        "outcome": {"enum": list(OUTCOME_NAMES)},
+        "detail": _WHOLE,
+    }
     head = {"v": {"const": machine.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "period_us": _WHOLE}
     value = {
-        "v": {"const": uns.VERSION}, "timestamp_ms": _WHOLE, "value": _NUMBER, "quality": {"const": "good"},
+        "v": {"const": uns.VERSION},
+        "timestamp_ms": _WHOLE,
+        "value": _NUMBER,
+        "quality": {"const": "good"},
         "seq": _WHOLE,
-    }  # fmt: skip
+    }
     alarm = {"v": {"const": alarms.VERSION}, "t_ns": _WHOLE, "seq": _WHOLE, "active": _FLAG, "mode": _TEXT}
     kpi = {
-        "v": {"const": kpi_messages.VERSION}, "run_id": _TEXT, "timestamp_ms": _WHOLE,
-        "window_us": {"type": "array", "items": _WHOLE}, "kpis": {"type": "object"},
-    }  # fmt: skip
+        "v": {"const": kpi_messages.VERSION},
+        "run_id": _TEXT,
+        "timestamp_ms": _WHOLE,
+        "window_us": {"type": "array", "items": _WHOLE},
+        "kpis": {"type": "object"},
+    }
     version = {"v": {"const": acknowledgements.VERSION}, "run_id": _TEXT}
     assert set(row) == set(machine.EVENT_KEYS)
     assert set(head) == set(machine.HEAD)

@@ -29,8 +29,9 @@ def scatter(raw, present, first, column, block, seen, count, total, square, low,
             for byte in seen[tick]:
                 new = new and byte == 0
         if new:
-            _scatter_row(raw[k], tick, count[b], total[b], square[b], low[b], high[b], tick0[b], raw0[b], tick1[b],
-                         raw1[b])
+            _scatter_row(
+                raw[k], tick, count[b], total[b], square[b], low[b], high[b], tick0[b], raw0[b], tick1[b], raw1[b]
+            )
             _set_all(seen[tick], len(column))
             continue
         for j in range(len(column)):

@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 
 # name -> what it is; in a table each stands as "<level>.<name>": "operation.oee", "line.good_parts_per_h"
 KPIS: dict[str, KpiKind] = (
-    production.KINDS | effectiveness.KINDS | states.KINDS | quality.KINDS | maintenance.KINDS
-    | flow.KINDS | constraint.KINDS | energy.KINDS | cost.KINDS
-)  # fmt: skip
+    production.KINDS
+    | effectiveness.KINDS
+    | states.KINDS
+    | quality.KINDS
+    | maintenance.KINDS
+    | flow.KINDS
+    | constraint.KINDS
+    | energy.KINDS
+    | cost.KINDS
+)
 
 
-def table(
-    log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None
-) -> KpiTable:
+def table(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> KpiTable:
     """Every KPI of `window` (default: the feed's). Without `blocks`, the meters' readings, energy is state × power.
 
     Reads only what telemetry carries: `log.cause` is inferred anew.
@@ -46,9 +51,7 @@ def table(
 def of_facts(facts: Facts) -> KpiTable:
     """Every KPI of facts collected before."""
     meta = facts.meta
-    kpis = {
-        f"{level}.{name}": _kpi(kind, facts, level) for name, kind in KPIS.items() for level in kind.levels
-    }
+    kpis = {f"{level}.{name}": _kpi(kind, facts, level) for name, kind in KPIS.items() for level in kind.levels}
     machines = tuple(meta.units[u].name for u in facts_of.machine_units(meta).tolist())
     operations = tuple(each.name for each in meta.operations)
     return KpiTable(facts.window, operations, machines, facts_of.sections(meta), kpis)

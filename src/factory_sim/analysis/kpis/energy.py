@@ -73,4 +73,4 @@ KINDS = {
 } | {
     f"kwh_{name}": KpiKind("kWh", 0 if name == "processing" else -1, ALL, _by_cause(states, name))
     for name, states in _CAUSES.items()
-}  # fmt: skip
+}

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 # what a machine can be doing; vehicles' and crews' states have KPIs of their own
 MACHINE_STATES = (
-    State.OFF, State.SETUP, State.STARVED, State.BUSY, State.BLOCKED, State.WAITING, State.MAINTENANCE, State.DOWN,
+    State.OFF,
+    State.SETUP,
+    State.STARVED,
+    State.BUSY,
+    State.BLOCKED,
+    State.WAITING,
+    State.MAINTENANCE,
+    State.DOWN,
     State.REPAIR,
-)  # fmt: skip
+)
 _LOSSES = (State.DOWN, State.REPAIR, State.SETUP)
 
 
@@ -40,12 +47,19 @@ def _at_work(role: str) -> Callable[[Facts, str], F8]:
     return work
 
 
-KINDS = {
-    f"share_{state.name.lower()}": KpiKind(
-        "1", 1 if state == State.BUSY else -1 if state in _LOSSES else 0, ALL,
-        _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
-    )
-    for state in MACHINE_STATES
-} | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))} | {
-    f"{role}_utilisation": KpiKind("1", 0, LINE, _at_work(role)) for role in ("vehicle", "conveyor", "robot", "crew")
-}  # fmt: skip
+KINDS = (
+    {
+        f"share_{state.name.lower()}": KpiKind(
+            "1",
+            1 if state == State.BUSY else -1 if state in _LOSSES else 0,
+            ALL,
+            _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
+        )
+        for state in MACHINE_STATES
+    }
+    | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))}
+    | {
+        f"{role}_utilisation": KpiKind("1", 0, LINE, _at_work(role))
+        for role in ("vehicle", "conveyor", "robot", "crew")
+    }
+)

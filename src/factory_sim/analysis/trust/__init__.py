@@ -86,15 +86,21 @@ def _of_sensors(
         elif info.kind == "power":
             power.setdefault(info.unit, (k, info))
     drifting = [
-        doubt for unit, (k, info) in energy.items()
+        doubt
+        for unit, (k, info) in energy.items()
         if unit in power and info.id not in wrong and power[unit][1].id not in wrong
         for doubt in drift.meters(blocks, (k, info), power[unit], diary.of(unit, blocks.block))
-    ]  # fmt: skip
+    ]
     yield from drifting
     known = wrong | {doubt.sensor for doubt in drifting}
     for k, number in enumerate(blocks.sensor.tolist()):
         info = sensors.get(number)
-        if info is not None and number not in known and info.unit not in blurred and not stuck_and_spikes.is_counter(info):
+        if (
+            info is not None
+            and number not in known
+            and info.unit not in blurred
+            and not stuck_and_spikes.is_counter(info)
+        ):
             yield from drift.trend(blocks, k, info, diary.of(info.unit, blocks.block))
 
 

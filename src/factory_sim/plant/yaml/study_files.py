@@ -49,9 +49,7 @@ class StudyFile(Generic[ShapeT]):
         for n, name in enumerate(names):
             if name not in known:
                 listed = self.report.root.get(*path, n) is not None
-                self.report.add(
-                    (*path, n) if listed else path, f"{name!r} is no {what}", did_you_mean(name, known)
-                )
+                self.report.add((*path, n) if listed else path, f"{name!r} is no {what}", did_you_mean(name, known))
 
     def apart(self, key: str, addresses: Collection[str]) -> None:
         """Report those of the addresses below `key` that mean what another one means already."""

@@ -112,9 +112,9 @@ class Sweep(Runs):
     sweep: q.Text | None = Field(
         default=None, description="The plant or scenario: a file beside this one, or a packaged one's name."
     )
-    design: Annotated[
-        str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})
-    ] = Field(default="grid", description="grid: every combination of levels; latin_hypercube, sobol: sampled.")
+    design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = Field(
+        default="grid", description="grid: every combination of levels; latin_hypercube, sobol: sampled."
+    )
     points: Annotated[int | None, *_counted(2, 100_000, 64)] = Field(
         default=None,
         description="latin_hypercube: how many; sobol: N, a power of two, of which N × (factors + 2) are made.",

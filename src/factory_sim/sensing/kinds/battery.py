@@ -26,7 +26,13 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "battery charge",
-    SensorKindInfo("%", 0.0, 100.0, params={"noise": noise("share", 0.001)},
-                   help="state of charge of a vehicle", roles=("vehicle",)),
+    SensorKindInfo(
+        "%",
+        0.0,
+        100.0,
+        params={"noise": noise("share", 0.001)},
+        help="state of charge of a vehicle",
+        roles=("vehicle",),
+    ),
     _channel,
 )

@@ -23,8 +23,14 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "energy meter",
-    SensorKindInfo("kWh", 0.0, 200_000.0, scale=1e-4, bits=32, params={
-        "share": Param("share", 1.0, "share of the machine's power that flows through this meter"),
-    }, help="cumulative active energy, counted in steps of 0.1 Wh"),
+    SensorKindInfo(
+        "kWh",
+        0.0,
+        200_000.0,
+        scale=1e-4,
+        bits=32,
+        params={"share": Param("share", 1.0, "share of the machine's power that flows through this meter")},
+        help="cumulative active energy, counted in steps of 0.1 Wh",
+    ),
     _channel,
 )

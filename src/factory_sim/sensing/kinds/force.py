@@ -20,10 +20,16 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "force",
-    SensorKindInfo("kN", -1.0, 150.0, params={
-        "peak": Param("force", 40e3, "at full effort"),
-        "noise": noise("force", 50.0),
-        "scatter": scatter(0.015),
-    }, help="press, clamp or feed force; follows the effort within the cycle"),
+    SensorKindInfo(
+        "kN",
+        -1.0,
+        150.0,
+        params={
+            "peak": Param("force", 40e3, "at full effort"),
+            "noise": noise("force", 50.0),
+            "scatter": scatter(0.015),
+        },
+        help="press, clamp or feed force; follows the effort within the cycle",
+    ),
     _channel,
 )

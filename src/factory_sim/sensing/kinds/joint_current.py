@@ -25,12 +25,18 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "joint current",
-    SensorKindInfo("A", 0.0, 60.0, params={
-        "peak": Param("current", 9.0, "at full effort"),
-        "holding": Param("current", 1.2, "switched on, at rest"),
-        "wear_gain": Param("number", 0.25, "more of the peak when the joint is worn out"),
-        "noise": noise("current", 0.05),
-        "scatter": scatter(0.03),
-    }, help="RMS motor current of a joint or servo axis; follows effort and wear"),
+    SensorKindInfo(
+        "A",
+        0.0,
+        60.0,
+        params={
+            "peak": Param("current", 9.0, "at full effort"),
+            "holding": Param("current", 1.2, "switched on, at rest"),
+            "wear_gain": Param("number", 0.25, "more of the peak when the joint is worn out"),
+            "noise": noise("current", 0.05),
+            "scatter": scatter(0.03),
+        },
+        help="RMS motor current of a joint or servo axis; follows effort and wear",
+    ),
     _channel,
 )

@@ -26,9 +26,13 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: A
 
 KIND = Kind(
     "load",
-    SensorKindInfo("kN", -0.5, 20.0, params={
-        "weight": Param("force", 2e3, "of a full load"),
-        "noise": noise("force", 10.0),
-    }, help="load cell of a vehicle", roles=("vehicle",)),
+    SensorKindInfo(
+        "kN",
+        -0.5,
+        20.0,
+        params={"weight": Param("force", 2e3, "of a full load"), "noise": noise("force", 10.0)},
+        help="load cell of a vehicle",
+        roles=("vehicle",),
+    ),
     _channel,
 )

@@ -23,7 +23,15 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: A
 
 KIND = Kind(
     "position",
-    SensorKindInfo("m", -10.0, 10_000.0, scale=0.01, bits=32, params={"noise": noise("length", 0.02)},
-                   help="way of a vehicle from the plant's first section", roles=("vehicle",)),
+    SensorKindInfo(
+        "m",
+        -10.0,
+        10_000.0,
+        scale=0.01,
+        bits=32,
+        params={"noise": noise("length", 0.02)},
+        help="way of a vehicle from the plant's first section",
+        roles=("vehicle",),
+    ),
     _channel,
 )

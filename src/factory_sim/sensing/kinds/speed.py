@@ -23,7 +23,13 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "speed",
-    SensorKindInfo("m/s", -0.2, 10.0, params={"noise": noise("speed", 0.005), "scatter": scatter(0.02)},
-                   help="travelling speed of a vehicle", roles=("vehicle",)),
+    SensorKindInfo(
+        "m/s",
+        -0.2,
+        10.0,
+        params={"noise": noise("speed", 0.005), "scatter": scatter(0.02)},
+        help="travelling speed of a vehicle",
+        roles=("vehicle",),
+    ),
     _channel,
 )

@@ -20,10 +20,16 @@ def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
 
 KIND = Kind(
     "torque",
-    SensorKindInfo("Nm", -5.0, 500.0, params={
-        "peak": Param("torque", 45.0, "at full effort"),
-        "noise": noise("torque", 0.05),
-        "scatter": scatter(0.01),
-    }, help="tightening, spindle or drive torque; follows the effort within the cycle"),
+    SensorKindInfo(
+        "Nm",
+        -5.0,
+        500.0,
+        params={
+            "peak": Param("torque", 45.0, "at full effort"),
+            "noise": noise("torque", 0.05),
+            "scatter": scatter(0.01),
+        },
+        help="tightening, spindle or drive torque; follows the effort within the cycle",
+    ),
     _channel,
 )

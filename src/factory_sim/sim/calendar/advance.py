@@ -30,8 +30,18 @@ from factory_sim.sim.event_classes import Class
 # ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)
 _CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
-    2 * int(kind) for kind in (Class.CALENDAR, Class.ALARM, Class.REPAIR_END, Class.UPKEEP_END, Class.PROCESSING_END,
-                               Class.FAILURE, Class.TRANSPORT_END, Class.ARRIVAL))  # fmt: skip
+    2 * int(kind)
+    for kind in (
+        Class.CALENDAR,
+        Class.ALARM,
+        Class.REPAIR_END,
+        Class.UPKEEP_END,
+        Class.PROCESSING_END,
+        Class.FAILURE,
+        Class.TRANSPORT_END,
+        Class.ARRIVAL,
+    )
+)
 _STRIKE = _WEAR + 1
 _STARVED, _BLOCKED, _IDLE, _OFF = int(State.STARVED), int(State.BLOCKED), int(State.IDLE), int(State.OFF)
 _NO_MOVE, _LOST = int(Outcome.NONE), int(Outcome.LOST)

@@ -184,6 +184,7 @@ def compile_all() -> None:
 def _margin(plant: Plant) -> int:
     """Rows, or parts, that one step can need: sources and furnaces give all they may, every unit writes a few rows."""
     batch = sum(o.batch.size * len(o.machines) for o in plant.operations if o.batch is not None)
-    together = max((Counter(source.arrivals_s).most_common(1)[0][1] for source in plant.sources if source.arrivals_s),
-                   default=0)  # fmt: skip
+    together = max(
+        (Counter(source.arrivals_s).most_common(1)[0][1] for source in plant.sources if source.arrivals_s), default=0
+    )
     return 4 * (c.MOST_AT_ONCE + batch + together) + 8 * len(plant.units) + 256

@@ -1,4 +1,4 @@
-"""The compiled engine's look for circles. Twin of sim/reference/deadlock_watch.py, and of `blocked` in sim/deadlock.py."""
+"""The compiled engine's search for deadlocks. Twin of sim/reference/deadlock_watch.py and of sim/deadlock.py."""
 
 from __future__ import annotations
 

@@ -97,4 +97,3 @@ def upkeep_ends(w, unit):
     go_on(w, unit, -1)
     if w.f[plan, c.PLAN_CREW] >= 0:
         release(w, w.f[plan, c.PLAN_CREW], unit, c.AS_UPKEEP)
-

@@ -91,12 +91,19 @@ class _Flattener:
         n_used = self._place_slots()
         line = np.zeros(c.NOW, np.int64)
         for column, value in (
-            (c.N_UNITS, len(plant.units)), (c.PLACE0, self.place0), (c.STATION0, self.station0),
-            (c.N_STATIONS, len(plant.operations)), (c.POOL0, self.pool0),
+            (c.N_UNITS, len(plant.units)),
+            (c.PLACE0, self.place0),
+            (c.STATION0, self.station0),
+            (c.N_STATIONS, len(plant.operations)),
+            (c.POOL0, self.pool0),
             (c.N_POOLS, len(plant.robots) + len(plant.crews)),
-            (c.SHIFT0, self.shift0), (c.N_SHIFTS, len(plant.shifts)), (c.FLEET0, self.fleet0),
-            (c.N_FLEETS, len(plant.fleets)), (c.N_VARIANTS, len(plant.variants)), (c.N_SLOTS, n_used),
-        ):  # fmt: skip
+            (c.SHIFT0, self.shift0),
+            (c.N_SHIFTS, len(plant.shifts)),
+            (c.FLEET0, self.fleet0),
+            (c.N_FLEETS, len(plant.fleets)),
+            (c.N_VARIANTS, len(plant.variants)),
+            (c.N_SLOTS, n_used),
+        ):
             line[column] = value
         whole, floats = np.array(self.whole, np.int64), np.array(self.floats)
         return Flat(self.f, whole, floats, line, tuple(self.streams), can_deadlock(plant))

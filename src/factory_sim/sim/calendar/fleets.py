@@ -12,7 +12,11 @@ from factory_sim.sim.calendar.row_output import draw, mark, row, unsettle
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (
-    int(State.IDLE), int(State.MOVING_EMPTY), int(State.LOADING), int(State.CHARGING))  # fmt: skip
+    int(State.IDLE),
+    int(State.MOVING_EMPTY),
+    int(State.LOADING),
+    int(State.CHARGING),
+)
 _NO_MOVE, _PASSED = int(Outcome.NONE), int(Outcome.PASSED)
 
 

@@ -1,4 +1,4 @@
-"""How long failure modes and maintenance plans have to go. Twin of the clocks in sim/reference/breakdowns.py and upkeep.py."""
+"""Remaining lives of failure modes and maintenance plans. Twin of sim/reference/breakdowns.py and maintenance.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moves of parts: into buffers, into machines, on and off belts. Twin of sim/reference/station.py, source.py and of Conveyor."""
+"""Moves of parts into buffers, machines and conveyors. Twin of sim/reference/station.py, source.py, transport.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where parts can go next: offers, room, and the queues of those who wait for room. Twin of sim/reference/station.py."""
+"""Where parts can go next: offers, room, and the queues for room. Twin of sim/reference/station.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting what a plain line does, without its log. Twin of a part of sim/reference/station.py, machine.py and source.py.
+"""Counters of a plain line, without its log. Twin of a part of sim/reference/station.py, machine.py, source.py.
 
 Where only machines, buffers and sources decide (`plain_run.obstacle`), a part needs no name and a move no row:
 counters are enough, and a visit takes a quarter of the time. Draws, the order of moves and all choices are those of
@@ -22,9 +22,24 @@ _STARVED, _BUSY, _BLOCKED = int(State.STARVED), int(State.BUSY), int(State.BLOCK
 
 # unit, in w.u: two cache lines. STATION: -1 for a source; NEXT: the list it stands in, since QUEUED (-1: in none)
 (
-    STATION, GOES_TO, STATE, SINCE, NEXT, QUEUED, K, DRAWN, PARTS, PARTS_US, STARVED_US, BUSY_US, BLOCKED_US, OUTSIDE,
-    LAW, VALUES0, U_WIDTH,
-) = range(17)  # fmt: skip
+    STATION,
+    GOES_TO,
+    STATE,
+    SINCE,
+    NEXT,
+    QUEUED,
+    K,
+    DRAWN,
+    PARTS,
+    PARTS_US,
+    STARVED_US,
+    BUSY_US,
+    BLOCKED_US,
+    OUTSIDE,
+    LAW,
+    VALUES0,
+    U_WIDTH,
+) = range(17)
 SATURATED = -1  # LAW of a source without one
 # station, in w.s; buffer, in w.b: the last of both is the exit
 (IN0, N_IN, IDLE, N_IDLE, S_WIDTH) = range(5)
@@ -33,11 +48,21 @@ SATURATED = -1  # LAW of a source without one
 (T0, UNIT_BITS, LATEST, N_BLOCKS, N_DRAWS, BEGUN, ENTERED, LEFT, MERGED, GOOD, NEXT_KEY, TOP, DIRTY0) = range(13)
 
 # w.e: when each unit's event falls due, with its number behind, so that one minimum says both; w.m: minima of blocks
-plain_world_at = opener("PlainWorld", {
-    "u": (WHOLE, U_WIDTH), "s": (WHOLE, S_WIDTH), "b": (WHOLE, B_WIDTH), "g": (WHOLE, 0),
-    "e": (WHOLE, 0), "m": (WHOLE, 0), "d": (WHOLE, DRAWS), "x": (FLOAT, 3),
-    "v": (FLOAT, 0), "k": (NAME, 0),
-})  # fmt: skip
+plain_world_at = opener(
+    "PlainWorld",
+    {
+        "u": (WHOLE, U_WIDTH),
+        "s": (WHOLE, S_WIDTH),
+        "b": (WHOLE, B_WIDTH),
+        "g": (WHOLE, 0),
+        "e": (WHOLE, 0),
+        "m": (WHOLE, 0),
+        "d": (WHOLE, DRAWS),
+        "x": (FLOAT, 3),
+        "v": (FLOAT, 0),
+        "k": (NAME, 0),
+    },
+)
 
 
 # ---- draws

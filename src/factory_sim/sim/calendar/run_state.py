@@ -46,8 +46,27 @@ def new_world(flat: Flat, seed: int, replication: int, window: Window, *, store:
     n_units, place0, station0, n_stations = (int(flat.line[i]) for i in (c.N_UNITS, c.PLACE0, c.STATION0, c.N_STATIONS))
     state = np.zeros((len(flat.f), c.S_WIDTH), np.int64)
     units = state[:n_units]
-    units[:, [c.HELD, c.VARIANT, c.CALLS_ON, c.LAST_ROW, c.FAILED, c.SINCE, c.UPKEEP, c.SEND_NEXT, c.IDLE_NEXT,
-              c.CALL_NEXT, c.FREE_NEXT, c.GOES_TO, c.PART, c.CARD_ROW, c.NOW_STATE, c.CALLER]] = -1  # fmt: skip
+    units[
+        :,
+        [
+            c.HELD,
+            c.VARIANT,
+            c.CALLS_ON,
+            c.LAST_ROW,
+            c.FAILED,
+            c.SINCE,
+            c.UPKEEP,
+            c.SEND_NEXT,
+            c.IDLE_NEXT,
+            c.CALL_NEXT,
+            c.FREE_NEXT,
+            c.GOES_TO,
+            c.PART,
+            c.CARD_ROW,
+            c.NOW_STATE,
+            c.CALLER,
+        ],
+    ] = -1
     units[:, c.BUSY_DUE] = NEVER_US
     units[flat.f[:n_units, c.ROLE] == c.ROLE_SOURCE, c.OFFERED] = -1
     state[place0:station0][:, [c.HEAD, c.TAIL, c.SENDERS, c.ROOM_ROW, c.TRAVELS]] = -1
@@ -63,7 +82,13 @@ def new_world(flat: Flat, seed: int, replication: int, window: Window, *, store:
     line[c.CHECK_CIRCLES] = flat.circles
     n_slots = int(flat.line[c.N_SLOTS])
     return World(
-        flat.f, flat.a, flat.x, stream_names(flat, seed, replication), state, np.zeros((1024, c.P_WIDTH), np.int64),
-        np.full(n_slots + -(-n_slots >> BLOCK_BITS), NEVER_US, np.int64), line,
+        flat.f,
+        flat.a,
+        flat.x,
+        stream_names(flat, seed, replication),
+        state,
+        np.zeros((1024, c.P_WIDTH), np.int64),
+        np.full(n_slots + -(-n_slots >> BLOCK_BITS), NEVER_US, np.int64),
+        line,
         np.zeros((4096 if store else 0, 7), np.int64),
-    )  # fmt: skip
+    )

@@ -179,11 +179,20 @@ for _container, _index in ((Row, types.Integer), (Table, types.Integer), (Table,
 
 
 # attribute -> (type of a number, width of a row; 0: a plain list), in the order of state.World
-world_at = opener("OpenWorld", {
-    "f": (WHOLE, c.F_WIDTH), "a": (WHOLE, 0), "x": (FLOAT, 0), "k": (NAME, c.K_WIDTH),
-    "s": (WHOLE, c.S_WIDTH), "p": (WHOLE, c.P_WIDTH), "e": (WHOLE, 0), "g": (WHOLE, 0),
-    "r": (WHOLE, 7),
-})  # fmt: skip
+world_at = opener(
+    "OpenWorld",
+    {
+        "f": (WHOLE, c.F_WIDTH),
+        "a": (WHOLE, 0),
+        "x": (FLOAT, 0),
+        "k": (NAME, c.K_WIDTH),
+        "s": (WHOLE, c.S_WIDTH),
+        "p": (WHOLE, c.P_WIDTH),
+        "e": (WHOLE, 0),
+        "g": (WHOLE, 0),
+        "r": (WHOLE, 7),
+    },
+)
 
 
 def header(arrays: Iterable[NDArray[Any]]) -> I8:

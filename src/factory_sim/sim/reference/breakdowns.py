@@ -24,8 +24,24 @@ class Breakdowns:
     """
 
     __slots__ = (
-        "_busy_modes", "_calendar_due_us", "_calendar_modes", "_lives", "_ran_us", "_repairs", "_rings_us", "_since_us",
-        "_timer", "_wearing", "busy_due_us", "crews", "due_us", "failed", "life_us", "machine", "modes", "repairing",
+        "_busy_modes",
+        "_calendar_due_us",
+        "_calendar_modes",
+        "_lives",
+        "_ran_us",
+        "_repairs",
+        "_rings_us",
+        "_since_us",
+        "_timer",
+        "_wearing",
+        "busy_due_us",
+        "crews",
+        "due_us",
+        "failed",
+        "life_us",
+        "machine",
+        "modes",
+        "repairing",
         "unit",
     )
 

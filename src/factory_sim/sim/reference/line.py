@@ -57,6 +57,7 @@ class EventList(simpy.Environment):
         """Let `event` happen at `due_us`."""
         heappush(self.queue, (due_us, priority, next(self._eid), event))
 
+
 class Signal(simpy.Event):
     """What one behaviour waits for, and what drives it.
 

@@ -19,9 +19,7 @@ class RowWriter:
     times); it is turned into columns before it grows large.
     """
 
-    __slots__ = (
-        "_done", "_flat", "n",
-    )
+    __slots__ = ("_done", "_flat", "n")
 
     def __init__(self) -> None:
         self.n = 0

@@ -136,8 +136,20 @@ class Station:
     """One operation: input buffers, machines, and the rule by which a machine takes parts."""
 
     __slots__ = (
-        "alarm_us", "bit", "destination", "has_upkeep", "idle", "index", "inputs", "line", "machines", "passes",
-        "process", "ready", "rework", "spec",
+        "alarm_us",
+        "bit",
+        "destination",
+        "has_upkeep",
+        "idle",
+        "index",
+        "inputs",
+        "line",
+        "machines",
+        "passes",
+        "process",
+        "ready",
+        "rework",
+        "spec",
     )
 
     def __init__(self, line: Line, index: int, spec: Operation, behaviour: Behaviour) -> None:

@@ -146,9 +146,12 @@ def _summed(values: _Values, found: tuple[F8, F8], method: str) -> Attribution:
     for name, share, gain in zip(groups, *found, strict=True):
         earned = percent(base, base + share, confidence)
         parts[name] = {
-            "mean": earned.mean, "low": earned.low, "high": earned.high,
-            "least": to_pct * float(gain.min()), "most": to_pct * float(gain.max()),
-        }  # fmt: skip
+            "mean": earned.mean,
+            "low": earned.low,
+            "high": earned.high,
+            "least": to_pct * float(gain.min()),
+            "most": to_pct * float(gain.max()),
+        }
     return Attribution(parts, method)
 
 

@@ -32,9 +32,15 @@ _NO_QUANTITY = {"constraint", "constraint_by_active_period"}  # numbers of opera
 RESPONSE = "line_rate_pct"  # the primary one: its interval is not widened by what stands beside it
 # What tables show beside it: their intervals hold together
 BESIDE = (
-    "station_time_pct", "station_rate_pct", "station_oee_pct", "oee_pct", "wip_pct", "lead_time_pct",
-    "kwh_per_part_pct", "cost_per_part_pct",
-)  # fmt: skip
+    "station_time_pct",
+    "station_rate_pct",
+    "station_oee_pct",
+    "oee_pct",
+    "wip_pct",
+    "lead_time_pct",
+    "kwh_per_part_pct",
+    "cost_per_part_pct",
+)
 
 
 def path_shares(study: Study, arm: str) -> F8:
@@ -53,9 +59,12 @@ def answer(study: Study) -> dict[str, Any]:
     each = {arm.name: scenario_answer(study, arm) for arm in scenarios_of(study)}
     setting = store.setting_of(study)
     about = {
-        "seed": setting.seed, "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s,
-        "warm_up": study.header["warm_up"], "digest": store.digest(study),
-    }  # fmt: skip
+        "seed": setting.seed,
+        "warm_up_s": setting.warm_up_s,
+        "duration_s": setting.duration_s,
+        "warm_up": study.header["warm_up"],
+        "digest": store.digest(study),
+    }
     first: dict[str, Any] = next(iter(each.values()), {})
     return {"base": base_of(study).name, **first, "scenarios": each, "study": about}
 

@@ -51,19 +51,27 @@ def report_data(study: Study, path: Path) -> page.ReportData:
     base, setting = arms[0], store.setting_of(study)
     operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
     return page.ReportData(
-        plant=base.title, study=path.name, digest=answer["study"]["digest"],
-        replications=min(map(len, found.values())), seed=setting.seed, confidence=pairing.CONFIDENCE,
-        warm_up_s=setting.warm_up_s, duration_s=setting.duration_s, currency=base.currency,
+        plant=base.title,
+        study=path.name,
+        digest=answer["study"]["digest"],
+        replications=min(map(len, found.values())),
+        seed=setting.seed,
+        confidence=pairing.CONFIDENCE,
+        warm_up_s=setting.warm_up_s,
+        duration_s=setting.duration_s,
+        currency=base.currency,
         sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
         rows=tuple(_rows(study, base, answers)),
         versions={word: study.header[key] for key, word in VERSIONS.items()},
         warm_up_how=_how(study.header["warm_up"]),
-        series_step_s=GROUPED * setting.bin_s, welch_step_s=setting.bin_s, strip_step_s=STEP_S,
+        series_step_s=GROUPED * setting.bin_s,
+        welch_step_s=setting.bin_s,
+        strip_step_s=STEP_S,
         begins=_begins(base.start, setting.warm_up_s),
         operations={name: ("" if title == name else title, section) for name, title, section in operations},
         pacing=_titled(base, comparison.pacing_station(study)),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
-    )  # fmt: skip
+    )
 
 
 def _begins(start: str, warm_up_s: float) -> str:
@@ -114,21 +122,30 @@ def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side
     output, wip = _courses(study, arm, trials)
     payback = answer["payback_years"] if answer else None
     return page.Side(
-        name=arm.name, title=arm.title if arm.title and not arm.overrides else arm.name, digest=arm.digest,
-        constraint=_titled(arm, limits["constraint"] or ""), question=arm.question, changes=arm.groups,
-        limits=tuple(_limit(arm, row) for row in limits["operations"]), next_limit=_next(arm, limits),
+        name=arm.name,
+        title=arm.title if arm.title and not arm.overrides else arm.name,
+        digest=arm.digest,
+        constraint=_titled(arm, limits["constraint"] or ""),
+        question=arm.question,
+        changes=arm.groups,
+        limits=tuple(_limit(arm, row) for row in limits["operations"]),
+        next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
             page.Machine(name, _titled(arm, arm.operations[i]), arm.operation_sections[i])
             for name, i in zip(arm.machines, arm.machine_operations, strict=True)
         ),
-        states=_states(trials), losses=_losses(trials), energy=_energy(trials),
+        states=_states(trials),
+        losses=_losses(trials),
+        energy=_energy(trials),
         cost={item: _mean([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
-        output=output, wip=wip, welch=_welch(study, arm, trials),
+        output=output,
+        wip=wip,
+        welch=_welch(study, arm, trials),
         strip=next((t.strip for t in trials if t.strip), ""),
         payback_years=_estimate(payback) if payback and payback["mean"] is not None else None,
         investment=arm.investment["amount"] if arm.investment else 0.0,
-    )  # fmt: skip
+    )
 
 
 def _titled(arm: Arm, operation: str) -> str:
@@ -142,10 +159,13 @@ def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
     worth = row["one_second_less"]
     title = "" if row["title"] == row["operation"] else row["title"]
     return page.Limit(
-        row["operation"], title, arm.operation_sections[arm.operations.index(row["operation"])],
-        _estimate(row["critical_path_share"]), _estimate(worth) if worth else None,
+        row["operation"],
+        title,
+        arm.operation_sections[arm.operations.index(row["operation"])],
+        _estimate(row["critical_path_share"]),
+        _estimate(worth) if worth else None,
         {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
-    )  # fmt: skip
+    )
 
 
 def _next(arm: Arm, limits: Mapping[str, Any]) -> str:

@@ -23,9 +23,13 @@ RELIEVED = 0.5  # of the cycle time: nothing stays the constraint with it but by
 SHIFT_H = 8.0
 # KPIs of operations that rank bottlenecks; the first is ours
 DETECTORS = (
-    "critical_path_share", "average_active_period_s", "momentary_active_share", "active_share", "turning_point",
+    "critical_path_share",
+    "average_active_period_s",
+    "momentary_active_share",
+    "active_share",
+    "turning_point",
     "arrow",
-)  # fmt: skip
+)
 
 
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:

@@ -79,9 +79,11 @@ class Goal:
         about = {
             "variables": [asdict(each) for each in self.space.variables],
             "limits": [asdict(each) | {"members": list(each.members)} for each in self.space.limits],
-            "budget": self.space.budget, "objectives": list(self.objectives),
-            "candidates": self.candidates, "screening": self.screening,
-        }  # fmt: skip
+            "budget": self.space.budget,
+            "objectives": list(self.objectives),
+            "candidates": self.candidates,
+            "screening": self.screening,
+        }
         return {"optimise": about}
 
     def words(self) -> dict[str, Any]:
@@ -95,9 +97,16 @@ def goal_of(header: Mapping[str, Any], base: Variant) -> Goal:
     limits = tuple(Limit(**(each | {"members": tuple(each["members"])})) for each in about["limits"])
     space = Space(tuple(Variable(**each) for each in about["variables"]), limits, about["budget"])
     return Goal(
-        "", header["title"], header["question"], base, space, tuple(about["objectives"]), about["candidates"],
-        about["screening"], Decision(**header["decision"]),
-    )  # fmt: skip
+        "",
+        header["title"],
+        header["question"],
+        base,
+        space,
+        tuple(about["objectives"]),
+        about["candidates"],
+        about["screening"],
+        Decision(**header["decision"]),
+    )
 
 
 def optimise_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Optimise], Goal]:
@@ -119,9 +128,16 @@ def optimise_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Optimise], 
     number, relative = shape.indifference
     decision = Decision(shape.finalists, shape.first, shape.most, shape.confidence, number, relative)
     goal = Goal(
-        file.path.stem, file.title, shape.question or "", Variant(file.plant), space,
-        tuple(dict.fromkeys(shape.objectives)), shape.candidates, shape.screening, decision,
-    )  # fmt: skip
+        file.path.stem,
+        file.title,
+        shape.question or "",
+        Variant(file.plant),
+        space,
+        tuple(dict.fromkeys(shape.objectives)),
+        shape.candidates,
+        shape.screening,
+        decision,
+    )
     for corner in goal.corners():  # what is wrong only together
         file.told(("variables",), partial(bench.load, corner))
     file.close()

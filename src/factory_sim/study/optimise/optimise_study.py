@@ -59,10 +59,18 @@ def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
         search.door()  # said before the first run
     shape, design = file.shape, goal.header()
     request = Request(
-        base=goal.base, duration_s=shape.duration, warm_up_s=shape.warm_up, seed=shape.seed, workers=running.workers,
-        engine=running.engine, dask=running.dask, pilots=goal.corners(), design=design, words=goal.words(),
+        base=goal.base,
+        duration_s=shape.duration,
+        warm_up_s=shape.warm_up,
+        seed=shape.seed,
+        workers=running.workers,
+        engine=running.engine,
+        dask=running.dask,
+        pilots=goal.corners(),
+        design=design,
+        words=goal.words(),
         file=running.file or plans.file_name(goal.name, bench, goal.base, shape, design),
-    )  # fmt: skip
+    )
     with hired(running.workers, running.engine, running.dask) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
@@ -193,23 +201,31 @@ def answer(study: Study, goal: Goal, found: Found) -> dict[str, Any]:
     best = found.tried[found.finalists[found.selection.best]]
     maker = _Maker(study, goal)
     return {
-        "title": goal.title, "question": goal.question, "base": base.name, "currency": base.currency,
+        "title": goal.title,
+        "question": goal.question,
+        "base": base.name,
+        "currency": base.currency,
         "objectives": {kpi: about_kpi(kpi, base.currency) for kpi in goal.objectives},
         "variables": [asdict(each) for each in goal.space.variables],
         "limits": [asdict(each) | {"members": list(each.members)} for each in goal.space.limits],
         "budget": goal.space.budget,
-        "tried": len(found.tried), "complete": found.complete,
-        "before": teller.responses(base.name, common), "front_replications": len(common),
+        "tried": len(found.tried),
+        "complete": found.complete,
+        "before": teller.responses(base.name, common),
+        "front_replications": len(common),
         "selected": teller.choice(best, final),
         "guarantee": {
-            "procedure": ranking.PROCEDURE, "decided": found.selection.decided, "confidence": decision.confidence,
-            "indifference": maker.delta(found.first), "finalists": len(found.finalists),
+            "procedure": ranking.PROCEDURE,
+            "decided": found.selection.decided,
+            "confidence": decision.confidence,
+            "indifference": maker.delta(found.first),
+            "finalists": len(found.finalists),
             "left": [teller.values(found.tried[found.finalists[n]]) for n in found.selection.left],
             "replications": found.selection.replications,
         },
         "front": teller.front([found.tried[n] for n in found.front], common, best),
         "study": about_study(study),
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +266,9 @@ class _Teller:
 
         `share_on_front`: in how many of 500 resamples of the replications, drawn for all choices alike.
         """
-        y = np.array([
-            [self.of(self.goal.arm(choice), kpi, replications) for kpi in self.goal.objectives] for choice in choices
-        ])  # (n, n_objectives, n_replications)
+        y = np.array(
+            [[self.of(self.goal.arm(choice), kpi, replications) for kpi in self.goal.objectives] for choice in choices]
+        )  # (n, n_objectives, n_replications)
         better = self.goal.better
         on = ranking.on_front(y.mean(axis=2), better)
         drawn = weights(self.study.header["seed"], "front", len(replications), RESAMPLES) / len(replications)
@@ -260,7 +276,6 @@ class _Teller:
         shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
         ranked = sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean()))
         return [
-            self.choice(choices[n], replications)
-            | {"share_on_front": float(often[n]), "selected": choices[n] == best}
+            self.choice(choices[n], replications) | {"share_on_front": float(often[n]), "selected": choices[n] == best}
             for n in ranked
         ]

@@ -112,10 +112,19 @@ def sweep_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Sweep], Plan]:
 def _plan(file: StudyFile[Sweep], factors: Iterable[Factor | None], points: list[Point]) -> Plan:
     shape = file.shape
     return Plan(
-        file.path.stem, file.title, shape.question or "", Variant(file.plant), shape.design,
-        tuple(each for each in factors if each), tuple(points), tuple(dict.fromkeys(shape.responses)),
-        shape.replications, shape.duration, shape.warm_up, shape.seed,
-    )  # fmt: skip
+        file.path.stem,
+        file.title,
+        shape.question or "",
+        Variant(file.plant),
+        shape.design,
+        tuple(each for each in factors if each),
+        tuple(points),
+        tuple(dict.fromkeys(shape.responses)),
+        shape.replications,
+        shape.duration,
+        shape.warm_up,
+        shape.seed,
+    )
 
 
 def _try(file: StudyFile[Sweep], bench: Bench, factor: Factor) -> None:

@@ -166,4 +166,6 @@ def arm_name(changes: Sequence[str]) -> str:
 
 
 def _uniforms(seed: int, owner: str, purpose: str, n: int) -> F8:
-    return random_streams.uniforms_at(random_streams.key(seed, 0, f"design {owner}", purpose), np.arange(n, dtype=np.int64))
+    return random_streams.uniforms_at(
+        random_streams.key(seed, 0, f"design {owner}", purpose), np.arange(n, dtype=np.int64)
+    )

@@ -63,10 +63,19 @@ def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
     design = plan.header()
     kept = running.file or plans.file_name(plan.name, bench, plan.base, file.shape, design)
     request = Request(
-        base=plan.base, replications=plan.replications, duration_s=plan.duration_s, warm_up_s=plan.warm_up_s,
-        seed=plan.seed, workers=running.workers, engine=running.engine, dask=running.dask, file=kept,
-        pilots=plan.corners, design=design, words=plan.words(),
-    )  # fmt: skip
+        base=plan.base,
+        replications=plan.replications,
+        duration_s=plan.duration_s,
+        warm_up_s=plan.warm_up_s,
+        seed=plan.seed,
+        workers=running.workers,
+        engine=running.engine,
+        dask=running.dask,
+        file=kept,
+        pilots=plan.corners,
+        design=design,
+        words=plan.words(),
+    )
     with hired(running.workers, running.engine, running.dask) as pool:
         session = begin(request, pool, watcher)
         with session.kept:
@@ -120,8 +129,12 @@ def answer(study: Study) -> dict[str, Any]:
     y = {kpi: np.array([line_values(study, name, kpi, found) for name in names]) for kpi in chosen}
     before = {kpi: line_values(study, base.name, kpi, found) for kpi in chosen}
     return {
-        "title": study.header["title"], "question": study.header["question"], "base": base.name,
-        "design": about["design"], "replications": len(found), "confidence": sensitivity.CONFIDENCE,
+        "title": study.header["title"],
+        "question": study.header["question"],
+        "base": base.name,
+        "design": about["design"],
+        "replications": len(found),
+        "confidence": sensitivity.CONFIDENCE,
         "responses": {kpi: about_kpi(kpi, base.currency) for kpi in chosen},
         "factors": [{"address": f.address, "title": f.title, "unit": f.unit, "scale": f.scale} for f in factors],
         "before": {kpi: as_dict(interval(before[kpi])) for kpi in chosen},
@@ -139,15 +152,13 @@ def answer(study: Study) -> dict[str, Any]:
             for kpi in chosen
         },
         "study": about_study(study),
-    }  # fmt: skip
+    }
 
 
 def about_study(study: Study) -> dict[str, Any]:
     """Seed, window and digest of a study."""
     names = ("seed", "warm_up_s", "duration_s", "warm_up")
-    return {name: study.header[name] for name in names} | {
-        "trials": len(study.trials), "digest": store.digest(study),
-    }  # fmt: skip
+    return {name: study.header[name] for name in names} | {"trials": len(study.trials), "digest": store.digest(study)}
 
 
 def about_kpi(kpi: str, currency: str) -> dict[str, Any]:

@@ -58,20 +58,40 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
         feed = Input(source=0, capacity=stop.capacity) if i == 0 else Input(operation=i - 1, capacity=stop.capacity)
         operations.append(
             Operation(
-                name=f"OP{i + 1}", title="", section=stop.section, kind="machine", behaviour="machining",
+                name=f"OP{i + 1}",
+                title="",
+                section=stop.section,
+                kind="machine",
+                behaviour="machining",
                 machines=units,
-                cycle_time=stop.service, unit_time_s=stop.service.mean_s, inputs=(replace(feed, fleet=stop.fleet),),
-                destination=i + 1 if i + 1 < len(stops) else -1, inspection=stop.inspection, batch=stop.batch,
-                variant_factor=stop.variant_factor, setup_s=stop.setup_s,
+                cycle_time=stop.service,
+                unit_time_s=stop.service.mean_s,
+                inputs=(replace(feed, fleet=stop.fleet),),
+                destination=i + 1 if i + 1 < len(stops) else -1,
+                inspection=stop.inspection,
+                batch=stop.batch,
+                variant_factor=stop.variant_factor,
+                setup_s=stop.setup_s,
             )
-        )  # fmt: skip
+        )
     n_sections = 1 + max(stop.section for stop in stops)
     return Plant(
-        name="row", title="", start="2026-01-05 00:00", timezone="UTC", topic_root="",
-        sections=tuple(f"S{i}" for i in range(n_sections)), operations=tuple(operations), machines=tuple(machines),
-        sources=(source,), sensors=(), units=("source", *(m.name for m in machines), *extras.names),
-        fleets=extras.fleets, crews=extras.crews, shifts=extras.shifts, variants=extras.variants,
-    )  # fmt: skip
+        name="row",
+        title="",
+        start="2026-01-05 00:00",
+        timezone="UTC",
+        topic_root="",
+        sections=tuple(f"S{i}" for i in range(n_sections)),
+        operations=tuple(operations),
+        machines=tuple(machines),
+        sources=(source,),
+        sensors=(),
+        units=("source", *(m.name for m in machines), *extras.names),
+        fleets=extras.fleets,
+        crews=extras.crews,
+        shifts=extras.shifts,
+        variants=extras.variants,
+    )
 
 
 def units_of(plant: Plant, operation: int) -> tuple[int, ...]:

@@ -102,12 +102,13 @@ def _judged(row: Row, order: Order, found: Estimate, effort: Effort) -> Result:
     slack = _CLOCK * abs(row.value)
     allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
     return Result(
-        row, found,
+        row,
+        found,
         inside=found.low - slack <= row.value <= found.high + slack,
         precise=found.half_width <= order.precision * abs(row.value) + slack,
         sound=all(abs(off) <= allowed for off in found.inputs),
         effort=effort,
-    )  # fmt: skip
+    )
 
 
 class _Slices:

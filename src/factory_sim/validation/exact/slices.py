@@ -110,8 +110,9 @@ class Watch:
         machine = operation >= 0  # vehicles and conveyors take and give too
         column = np.select(
             [outcome == Outcome.ENTERED, machine & (outcome == Outcome.TOOK), machine & np.isin(outcome, _GAVE)],
-            [0, 1 + 2 * operation, 2 + 2 * operation], -1,
-        )  # fmt: skip
+            [0, 1 + 2 * operation, 2 + 2 * operation],
+            -1,
+        )
         moved = column >= 0
         row = log.part[moved] - self._first
         n = max(len(self._under_way), int(row.max(initial=-1)) + 1)

@@ -66,8 +66,10 @@ class Kills:
         unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         same = "KPIs identical to an undisturbed run" if not self.differing else f"{len(self.differing)} KPIs differ"
         return [
-            (f"kills, {self.payload_format}: broker killed {self.brokers} times, publisher {self.publishers} times: "
-            f"{self.lost} of {self.readings:,} readings lost, {self.duplicates:,} came twice; {same}"),
+            (
+                f"kills, {self.payload_format}: broker killed {self.brokers} times, publisher {self.publishers} times: "
+                f"{self.lost} of {self.readings:,} readings lost, {self.duplicates:,} came twice; {same}"
+            ),
             f"  flow back after {max(self.back_s, default=0.0):.2f} s at most{unjudged}",
         ]
 

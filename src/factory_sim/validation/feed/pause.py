@@ -62,8 +62,10 @@ class Pause:
         """Lines for a person."""
         grown = ", ".join(f"{who} {mb:+.0f} MB" for who, mb in self.growth_mb.items())
         return [
-            (f"pause: a consumer stopped for {self.seconds:.0f} s: {self.lost} of {self.readings:,} readings lost, "
-            f"{self.duplicates:,} came twice"),
+            (
+                f"pause: a consumer stopped for {self.seconds:.0f} s: {self.lost} of {self.readings:,} readings lost, "
+                f"{self.duplicates:,} came twice"
+            ),
             f"  memory: {grown}; journal {self.journal_mb:.0f} MB on disk",
             f"  {self.backlog:,} blocks caught up in {self.catch_up_s:.1f} s, with {self.share:.2f} of a core",
         ]
@@ -107,9 +109,17 @@ def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plan
             watch.client.close()
     feed = json.loads(out.read_text(encoding="utf-8"))["feed"]
     return Pause(
-        seconds, feed["readings"] - feed["duplicates"], feed["lost"], feed["duplicates"], stage.backlog,
-        stage.catch_up_s, stage.share, stage.crowd, stage.growth_mb(), stage.journal_mb,
-    )  # fmt: skip
+        seconds,
+        feed["readings"] - feed["duplicates"],
+        feed["lost"],
+        feed["duplicates"],
+        stage.backlog,
+        stage.catch_up_s,
+        stage.share,
+        stage.crowd,
+        stage.growth_mb(),
+        stage.journal_mb,
+    )
 
 
 class _Stage:

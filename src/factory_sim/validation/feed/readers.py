@@ -124,7 +124,9 @@ def _commands(node: Node) -> tuple[Message, ...]:
     host.will(_NOW_MS)
     rebirth = payload_writer.payload(payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), _NOW_MS), _NOW_MS)
     writes = [
-        Message(node.topic("DCMD", device), payload_writer.payload(payload_writer.metric(metric, _NOW_MS), _NOW_MS), qos=0)
+        Message(
+            node.topic("DCMD", device), payload_writer.payload(payload_writer.metric(metric, _NOW_MS), _NOW_MS), qos=0
+        )
         for device in node.devices
         for metric in device.metrics
         if dict(metric.properties).get("writable") is True

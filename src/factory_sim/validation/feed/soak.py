@@ -113,6 +113,15 @@ def soak(
     late_ms = np.frombuffer(ear.late_ns, np.int64) / 1e6
     p50, p99 = np.percentile(late_ms, (50, 99)).tolist()
     return Soak(
-        60 * minutes, len(late_ms), ear.lost, p50, p99, float(late_ms.max()), usage.share, busy,
-        max(usage.rss_mb), usage.growth_mb, limit_ms,
-    )  # fmt: skip
+        60 * minutes,
+        len(late_ms),
+        ear.lost,
+        p50,
+        p99,
+        float(late_ms.max()),
+        usage.share,
+        busy,
+        max(usage.rss_mb),
+        usage.growth_mb,
+        limit_ms,
+    )

@@ -22,12 +22,22 @@ MACHINE_STATES: dict[State, tuple[str, str, str]] = {
 }
 # Where energy goes has the colour of the state that draws it.
 ENERGY_CAUSES = {
-    "processing": State.BUSY, "waiting": State.STARVED, "blocked": State.BLOCKED, "down": State.DOWN, "off": State.OFF,
-}  # fmt: skip
+    "processing": State.BUSY,
+    "waiting": State.STARVED,
+    "blocked": State.BLOCKED,
+    "down": State.DOWN,
+    "off": State.OFF,
+}
 # Why time is lost has the colour of the state in which it is lost.
 LOSS_REASONS = {
-    "starved": State.STARVED, "blocked": State.BLOCKED, "waiting": State.WAITING, "failure": State.REPAIR,
-    "crew": State.DOWN, "setup": State.SETUP, "maintenance": State.MAINTENANCE, "off": State.OFF,
-}  # fmt: skip
+    "starved": State.STARVED,
+    "blocked": State.BLOCKED,
+    "waiting": State.WAITING,
+    "failure": State.REPAIR,
+    "crew": State.DOWN,
+    "setup": State.SETUP,
+    "maintenance": State.MAINTENANCE,
+    "off": State.OFF,
+}
 # Scenarios: the baseline is grey, what is compared with it is not.
 SCENARIOS = (("#87919b", "#8e99a4"), ("#1668a8", "#5aa9e6"), ("#b0592b", "#e08e5f"), ("#7a4fa0", "#b48ad6"))

@@ -52,13 +52,21 @@ def _page(template: str, **names: Any) -> str:
     page = files("factory_sim.views.html") / "page"
     style = Markup(page.joinpath("report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     environment = Environment(
-        loader=PackageLoader("factory_sim.views.html", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("factory_sim.views.html", "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=StrictUndefined,
-    )  # fmt: skip
+    )
     environment.filters |= wording.FILTERS | {
-        "label": sweep_text.label, "head": sweep_text.head, "estimate": sweep_text.estimate, "named": sweep_text.named,
-        "give_or_take": sweep_text.give_or_take, "unit": unit, "warnings": sweep_text.warnings,
-    }  # fmt: skip
+        "label": sweep_text.label,
+        "head": sweep_text.head,
+        "estimate": sweep_text.estimate,
+        "named": sweep_text.named,
+        "give_or_take": sweep_text.give_or_take,
+        "unit": unit,
+        "warnings": sweep_text.warnings,
+    }
     return environment.get_template(template).render(style=style, methods=sweep_text.METHODS, **names)
 
 

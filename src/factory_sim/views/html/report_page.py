@@ -33,9 +33,12 @@ def html(data: ReportData) -> str:
         return Markup(page.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own files
 
     environment = Environment(
-        loader=PackageLoader("factory_sim.views.html", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("factory_sim.views.html", "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=StrictUndefined,
-    )  # fmt: skip
+    )
     environment.filters |= wording.FILTERS
     return environment.get_template("report.html").render(
         data=data,

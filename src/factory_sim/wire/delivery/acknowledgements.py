@@ -43,9 +43,7 @@ def ack_topic(root: str, name: str) -> str:
     return f"{topics.clean_root(root)}/journal/ack/{topics.level(name)}"
 
 
-def mark(
-    root: str, run_id: str, number: int, first: int, messages: Iterable[Message], turn: int = 0
-) -> Message:
+def mark(root: str, run_id: str, number: int, first: int, messages: Iterable[Message], turn: int = 0) -> Message:
     """The mark of block `number`; `first` is the oldest block that the publisher still holds."""
     arriving = (m for m in messages if m.payload)  # an empty one deletes what is retained and is passed on to nobody
     sums = b64encode(b"".join(map(checksum, arriving))).decode()
@@ -114,9 +112,7 @@ class Receipts:
 
     def acknowledgement(self) -> Message:
         """What this consumer has, retained."""
-        payload = {
-            "v": VERSION, "run_id": self.run_id, "blocks": self.blocks, "turn": self._turn, "block": self._block,
-        }  # fmt: skip
+        payload = {"v": VERSION, "run_id": self.run_id, "blocks": self.blocks, "turn": self._turn, "block": self._block}
         return Message(self._ack_topic, orjson.dumps(payload), retain=True)
 
     def _read(self, payload: bytes) -> None:

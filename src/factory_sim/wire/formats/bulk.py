@@ -39,9 +39,14 @@ _HEAD = struct.Struct("<4sBBBxII")
 _SAMPLES = struct.Struct("<qqIHH")
 _ROWS = struct.Struct("<II")
 _COLUMNS = (
-    ("t_ns", "<i8"), ("seq", "<i8"), ("part", "<i4"), ("detail", "<i4"),
-    ("unit", "<i2"), ("state", "u1"), ("outcome", "u1"),
-)  # fmt: skip
+    ("t_ns", "<i8"),
+    ("seq", "<i8"),
+    ("part", "<i4"),
+    ("detail", "<i4"),
+    ("unit", "<i2"),
+    ("state", "u1"),
+    ("outcome", "u1"),
+)
 _ROW_BYTES = sum(np.dtype(kind).itemsize for _, kind in _COLUMNS)
 _MAX_SENSORS = 2**16 - 1  # of one width, by the header's fields
 _WIDE = 32
@@ -65,8 +70,9 @@ class Encoder:
         messages = list(self._rows(readings.rows))
         for block in readings.samples:
             topic = topics.bulk_samples_topic(self._root, block.period_us)
-            messages.extend(Message(topic, payload, ready_ns=self._ready_ns(block, stop))
-                            for stop, payload in self._samples(block))
+            messages.extend(
+                Message(topic, payload, ready_ns=self._ready_ns(block, stop)) for stop, payload in self._samples(block)
+            )
         return messages
 
     def clear(self) -> list[Message]:

@@ -47,8 +47,12 @@ _SEQ_COUNT = 256
 _NOTHING = Readings(NO_ROWS)
 _SESSION = ("NBIRTH", "NDEATH", "DBIRTH", "DDEATH", "NDATA", "NCMD", "DCMD")
 _ROW_RANGES = (
-    (0, MAX_SEQ), (0, len(STATE_NAMES) - 1), (-1, MAX_PART), (0, len(OUTCOME_NAMES) - 1), (MIN_DETAIL, MAX_DETAIL),
-)  # fmt: skip
+    (0, MAX_SEQ),
+    (0, len(STATE_NAMES) - 1),
+    (-1, MAX_PART),
+    (0, len(OUTCOME_NAMES) - 1),
+    (MIN_DETAIL, MAX_DETAIL),
+)
 
 
 def topic_filter(root: str) -> str:

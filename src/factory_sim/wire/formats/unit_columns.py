@@ -38,9 +38,6 @@ class Layouts:
             owners = np.array([self._unit[positions[c]] for c in order], np.int64)
             units, starts = np.unique(owners, return_index=True)
             self._known[key] = Layout(
-                tuple(order),
-                tuple(positions[c] for c in order),
-                tuple(units.tolist()),
-                (*starts.tolist(), len(order)),
+                tuple(order), tuple(positions[c] for c in order), tuple(units.tolist()), (*starts.tolist(), len(order))
             )
         return self._known[key]

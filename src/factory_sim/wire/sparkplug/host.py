@@ -170,9 +170,7 @@ class Host:
         if kind == "DBIRTH":
             metrics, known_bytes = _metrics(payload), node.devices[device[0]].bytes if device[0] in node.devices else 0
             size = self._hold({device[0], *metrics}, known_bytes)
-            node.devices[device[0]] = DeviceState(
-                online=True, since_ms=payload.timestamp, metrics=metrics, bytes=size
-            )
+            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, metrics=metrics, bytes=size)
             return True
         known = node.own
         if device:

@@ -23,14 +23,19 @@ VERSION = "spBv1.0"
 REBIRTH = "Node Control/Rebirth"
 BD_SEQ = "bdSeq"
 POLICY, SPEED, STOP, START = (
-    "Device Control/Dispatch policy", "Device Control/Speed", "Device Control/Stop", "Device Control/Start",
-)  # fmt: skip
+    "Device Control/Dispatch policy",
+    "Device Control/Speed",
+    "Device Control/Stop",
+    "Device Control/Start",
+)
 OPPOSITE = {STOP: START, START: STOP}  # the one is false again when the other has been done
 ROW_METRICS = ("seq", *topics.STATE_TAGS)  # of a row, in this order
 ROW_TYPES = (Type.INT64, Type.UINT8, Type.INT32, Type.UINT8, Type.INT32)
 MESSAGES = "Feed/Messages"  # of its devices' data, sent by the node since its first birth
-_WRITABLE = {"machine": ((SPEED, Type.DOUBLE), (STOP, Type.BOOLEAN), (START, Type.BOOLEAN)),
-             "vehicle": ((POLICY, Type.STRING),)}  # fmt: skip
+_WRITABLE = {
+    "machine": ((SPEED, Type.DOUBLE), (STOP, Type.BOOLEAN), (START, Type.BOOLEAN)),
+    "vehicle": ((POLICY, Type.STRING),),
+}
 _AT_FIRST: dict[Type, Value] = {Type.DOUBLE: 1.0, Type.BOOLEAN: False}  # a policy: null, a description has none
 _MAX_FLOAT_COUNTS = 2.0**21  # up to here a float says every count of 16 bits exactly enough
 

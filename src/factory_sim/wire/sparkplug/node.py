@@ -192,7 +192,9 @@ class EdgeNode:
 
     def _node_command(self, payload: bytes, now_ms: int) -> Reply:
         asks = [m for m in _commanded(payload_reader.command(payload)) if m.name == REBIRTH]
-        self._asked |= True in [payload_reader.scalar(m, Type.BOOLEAN) for m in asks]  # all are read before one has an effect
+        self._asked |= True in [
+            payload_reader.scalar(m, Type.BOOLEAN) for m in asks
+        ]  # all are read before one has an effect
         return Reply(self.due(now_ms) if self._asked else [])
 
     def _device_command(self, device: Device, message: Message) -> list[Order]:
@@ -275,7 +277,9 @@ def historical(message: Message) -> Message:
     payload = payload_reader.payload(message.payload)
     for metric in payload.metrics:
         metric.is_historical = True
-    body = b"".join(payload_writer.PAYLOAD_METRIC + payload_writer.sized(m.SerializeToString()) for m in payload.metrics)
+    body = b"".join(
+        payload_writer.PAYLOAD_METRIC + payload_writer.sized(m.SerializeToString()) for m in payload.metrics
+    )
     return Message(message.topic, payload_writer.payload(body, payload.timestamp, payload.seq), qos=0)
 
 

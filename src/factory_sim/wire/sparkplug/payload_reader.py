@@ -25,26 +25,44 @@ _SHAPES = {
     "PropertyValue": {"type": (1, "u4"), "is_null": (2, "bool")},
     "PropertySet": {"keys": (1, "str*"), "values": (2, "PropertyValue*")},
     "Metric": {
-        "name": (1, "str"), "alias": (2, "u8"), "timestamp": (3, "u8"), "datatype": (4, "u4"),
-        "is_historical": (5, "bool"), "is_transient": (6, "bool"), "is_null": (7, "bool"),
+        "name": (1, "str"),
+        "alias": (2, "u8"),
+        "timestamp": (3, "u8"),
+        "datatype": (4, "u4"),
+        "is_historical": (5, "bool"),
+        "is_transient": (6, "bool"),
+        "is_null": (7, "bool"),
         "properties": (9, "PropertySet"),
     },
     "Payload": {
-        "timestamp": (1, "u8"), "metrics": (2, "Metric*"), "seq": (3, "u8"), "uuid": (4, "str"), "body": (5, "bytes"),
+        "timestamp": (1, "u8"),
+        "metrics": (2, "Metric*"),
+        "seq": (3, "u8"),
+        "uuid": (4, "str"),
+        "body": (5, "bytes"),
     },
-}  # fmt: skip
+}
 _FIRST_SCALAR = {"PropertyValue": 3, "Metric": 10}  # field number of int_value; the others follow
 _FIELD_OF = {
     **dict.fromkeys((Type.INT8, Type.INT16, Type.INT32, Type.UINT8, Type.UINT16, Type.UINT32), "int_value"),
     **dict.fromkeys((Type.INT64, Type.UINT64, Type.DATE_TIME), "long_value"),
-    Type.FLOAT: "float_value", Type.DOUBLE: "double_value", Type.BOOLEAN: "boolean_value",
-    Type.STRING: "string_value", Type.TEXT: "string_value",
-}  # fmt: skip
+    Type.FLOAT: "float_value",
+    Type.DOUBLE: "double_value",
+    Type.BOOLEAN: "boolean_value",
+    Type.STRING: "string_value",
+    Type.TEXT: "string_value",
+}
 _RANGES = {
-    Type.INT8: (-(2**7), 2**7), Type.INT16: (-(2**15), 2**15), Type.INT32: (-(2**31), 2**31),
-    Type.INT64: (-(2**63), 2**63), Type.UINT8: (0, 2**8), Type.UINT16: (0, 2**16), Type.UINT32: (0, 2**32),
-    Type.UINT64: (0, 2**64), Type.DATE_TIME: (0, 2**64),
-}  # fmt: skip
+    Type.INT8: (-(2**7), 2**7),
+    Type.INT16: (-(2**15), 2**15),
+    Type.INT32: (-(2**31), 2**31),
+    Type.INT64: (-(2**63), 2**63),
+    Type.UINT8: (0, 2**8),
+    Type.UINT16: (0, 2**16),
+    Type.UINT32: (0, 2**32),
+    Type.UINT64: (0, 2**64),
+    Type.DATE_TIME: (0, 2**64),
+}
 _SIGNED = {Type.INT8: 32, Type.INT16: 32, Type.INT32: 32, Type.INT64: 64}
 
 

@@ -37,11 +37,22 @@ Value = float | bool | str | None  # None: null
 # Keys of protobuf fields: number << 3 | wire type.
 PAYLOAD_TIMESTAMP, PAYLOAD_METRIC, PAYLOAD_SEQ = b"\x08", b"\x12", b"\x18"
 NAME, ALIAS, TIMESTAMP, DATATYPE, HISTORICAL, IS_NULL, PROPERTIES = (
-    b"\x0a", b"\x10", b"\x18", b"\x20", b"\x28", b"\x38", b"\x4a",
-)  # fmt: skip
+    b"\x0a",
+    b"\x10",
+    b"\x18",
+    b"\x20",
+    b"\x28",
+    b"\x38",
+    b"\x4a",
+)
 INT_VALUE, LONG_VALUE, FLOAT_VALUE, DOUBLE_VALUE, BOOLEAN_VALUE, STRING_VALUE = (
-    b"\x50", b"\x58", b"\x65", b"\x69", b"\x70", b"\x7a",
-)  # fmt: skip
+    b"\x50",
+    b"\x58",
+    b"\x65",
+    b"\x69",
+    b"\x70",
+    b"\x7a",
+)
 _SET_KEYS, _SET_VALUES = b"\x0a", b"\x12"
 _PROPERTY_TYPE, _PROPERTY_DOUBLE, _PROPERTY_STRING, _PROPERTY_BOOLEAN = b"\x08", b"\x31", b"\x42", b"\x38"
 

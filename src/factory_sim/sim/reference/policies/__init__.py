@@ -15,8 +15,4 @@ if TYPE_CHECKING:
 
     Policy = Callable[[list[Request], list[Vehicle], Fleet], tuple[Request, Vehicle]]
 
-POLICIES: dict[str, Policy] = {
-    "first_come": first_come,
-    "nearest": nearest,
-    "most_urgent": most_urgent,
-}
+POLICIES: dict[str, Policy] = {"first_come": first_come, "nearest": nearest, "most_urgent": most_urgent}

@@ -35,6 +35,8 @@ def deterministic(row: Row, _metric: str) -> Once:
 
 
 DETERMINISTIC = Model(
-    "Constant times, never short of parts: when the n-th part leaves", ("nth_departure", "departure_time"),
-    "s (times) or mu, b, nth (which part)", deterministic,
-)  # fmt: skip
+    "Constant times, never short of parts: when the n-th part leaves",
+    ("nth_departure", "departure_time"),
+    "s (times) or mu, b, nth (which part)",
+    deterministic,
+)

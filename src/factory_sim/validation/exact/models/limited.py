@@ -70,11 +70,18 @@ def _conwip_measure(plant: Plant, metric: str, unit_s: float) -> Measure:
 
 
 _LOSS = (
-    "throughput", "blocking_probability", "mean_number_in_system", "mean_queue_length", "mean_sojourn_time",
-    "mean_waiting_time", "utilisation",
-)  # fmt: skip
+    "throughput",
+    "blocking_probability",
+    "mean_number_in_system",
+    "mean_queue_length",
+    "mean_sojourn_time",
+    "mean_waiting_time",
+    "utilisation",
+)
 LOSS = Model("Poisson arrivals, exponential service, at most K in the system", _LOSS, "lam, mu, c, K", loss)
 CONWIP = Model(
     "Exponential stations in series, W cards, buffers of at least W",
-    ("throughput", "mean_sojourn_time", "utilisation"), "W (cards), N (stations), mu, c", conwip,
-)  # fmt: skip
+    ("throughput", "mean_sojourn_time", "utilisation"),
+    "W (cards), N (stations), mu, c",
+    conwip,
+)

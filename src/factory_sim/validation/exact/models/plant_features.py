@@ -224,26 +224,32 @@ def _matrix(setup_s: float, n: int) -> tuple[tuple[float, ...], ...]:
 REPAIR = Model(
     "Machines that wait for a crew of a finite pool [machine interference]",
     ("availability", "mean_number_down", "mean_queue_length", "mean_waiting_time", "utilisation", "throughput"),
-    "N (machines), R (crews), lam (failures of a running machine), mu (repairs of a crew)", repair,
-)  # fmt: skip
+    "N (machines), R (crews), lam (failures of a running machine), mu (repairs of a crew)",
+    repair,
+)
 FLEET = Model(
     "Vehicles with exponential trips as servers of Poisson calls",
     ("mean_waiting_time", "mean_queue_length", "mean_sojourn_time", "mean_number_in_system", "utilisation"),
-    "lam (calls), mu (trips of a vehicle), c (vehicles)", fleet,
-)  # fmt: skip
+    "lam (calls), mu (trips of a vehicle), c (vehicles)",
+    fleet,
+)
 BATCH = Model(
     "A furnace with Poisson arrivals, exponential batches",
     ("mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
-    "lam, mu (batches), size, minimum", batch,
-)  # fmt: skip
+    "lam, mu (batches), size, minimum",
+    batch,
+)
 REWORK = Model(
     "A station that sends parts back to itself",
     ("throughput", "scrap_probability", "mean_visits", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
-    "lam, mu, p (probability of rework), max_loops", rework,
-)  # fmt: skip
+    "lam, mu, p (probability of rework), max_loops",
+    rework,
+)
 SHIFT = Model("A machine that keeps shifts", ("throughput", "utilisation"), "mu, open, cycle, at_end", shift)
 MAINTENANCE = Model(
-    "A machine maintained after every n parts", ("throughput", "utilisation", "availability"),
-    "mu, every_parts, duration", maintenance,
-)  # fmt: skip
+    "A machine maintained after every n parts",
+    ("throughput", "utilisation", "availability"),
+    "mu, every_parts, duration",
+    maintenance,
+)
 CHANGEOVER = Model("A machine that changes over", ("throughput", "setup_ratio"), "mu, mix, setup", changeover)

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from factory_sim.validation.exact.table_rows import Row
 
 METRICS = (
-    "mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation", "throughput",
-)  # fmt: skip
+    "mean_queue_length",
+    "mean_waiting_time",
+    "mean_number_in_system",
+    "mean_sojourn_time",
+    "utilisation",
+    "throughput",
+)
 _PILOT = 400_000  # waits remember long: the shortest run must see many busy periods
 
 
@@ -55,9 +60,15 @@ class _Open:
         controls += [customers.ServiceTimes(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
         slack = min(1.0 - load for load in self.loads())
         return Case(
-            plant, top, rate, warm_up_s=100 / (rate * slack * slack), controls=(*controls, *self._twins()),
-            bottom=bottom, factor=factor, pilot_parts=_PILOT,
-        )  # fmt: skip
+            plant,
+            top,
+            rate,
+            warm_up_s=100 / (rate * slack * slack),
+            controls=(*controls, *self._twins()),
+            bottom=bottom,
+            factor=factor,
+            pilot_parts=_PILOT,
+        )
 
     def _stations(self) -> Iterator[tuple[int, Stop]]:
         return enumerate(self.stops)
@@ -195,11 +206,14 @@ def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: f
 
 MMC = Model("Poisson arrivals, exponential service, c servers, no limit", METRICS, "lam, mu (per server), c", mmc)
 MG1 = Model(
-    "Poisson arrivals, general service, one server [Pollaczek-Khinchine]", METRICS,
-    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)}, hyperexponential)", mg1,
-)  # fmt: skip
+    "Poisson arrivals, general service, one server [Pollaczek-Khinchine]",
+    METRICS,
+    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)}, hyperexponential)",
+    mg1,
+)
 JACKSON = Model(
     "Exponential stations in series behind Poisson arrivals [Jackson]",
     ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time", "throughput"),
-    "lam, mu (by station), c, N", jackson,
-)  # fmt: skip
+    "lam, mu (by station), c, N",
+    jackson,
+)
