@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution
+from factory_sim.inverse_cdf import CODES
 from factory_sim.plant.spec import (
     Batch,
     Conveyor,
@@ -27,7 +28,6 @@ from factory_sim.plant.spec import (
     Shift,
     Source,
 )
-from factory_sim.random_streams import CODES
 from factory_sim.sim.calendar.flatten import POLICY_CODES
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Samples into block statistics."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0913 - compiled: Numba infers types; one argument a column
+# ruff: noqa: C901 - compiled: Numba infers types; one argument a column
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which row enabled which, and the walk back over them."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0911, PLR0913 - compiled: types are inferred, one branch a rule
+# ruff: noqa: PLR0911 - compiled: types are inferred, one branch a rule
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """First-order lags of a series, many time constants at once."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201 - compiled: Numba infers types
 
 from __future__ import annotations
 

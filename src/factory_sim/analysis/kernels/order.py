@@ -1,6 +1,6 @@
 """The order of rows within one instant."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0911, PLR0913 - compiled: types are inferred, loops are one pass
+# ruff: noqa: PLR0911 - compiled: types are inferred, loops are one pass
 
 from __future__ import annotations
 

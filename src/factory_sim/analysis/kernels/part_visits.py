@@ -1,6 +1,6 @@
 """What happens to parts."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, C901, PLR0913 - compiled: Numba infers types; one argument a column, one pass
+# ruff: noqa: C901 - compiled: Numba infers types; one argument a column, one pass
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """How long units stay in states."""
 # mypy: allow-untyped-defs
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: Numba infers types; one argument a column
 
 from __future__ import annotations
 

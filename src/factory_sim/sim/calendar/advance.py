@@ -27,7 +27,7 @@ from factory_sim.sim.calendar.row_output import any_marked, highest, mark, row, 
 from factory_sim.sim.calendar.world import world_at
 from factory_sim.sim.event_classes import Class
 
-# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0912 - compiled: types are inferred; a switch is a switch
+# ruff: noqa: C901, PLR0912 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)
 _CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
     2 * int(kind)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.calendar.run_state import World
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
+
 NEVER = NEVER_US
 
 

@@ -11,7 +11,6 @@ from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.run_state import BLOCK_BITS
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 NEVER = NEVER_US
 
 

@@ -10,8 +10,6 @@ from factory_sim.sim.calendar.machines import dismiss, go_on, pause, write_state
 from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.row_output import draw, unsettle
 
-# ruff: noqa: ANN001, ANN201 - compiled: types are inferred
-
 
 @inner_njit
 def fails(w, unit, clock):

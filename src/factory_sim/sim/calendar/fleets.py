@@ -10,7 +10,6 @@ from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
 from factory_sim.sim.calendar.row_output import draw, mark, row, unsettle
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (
     int(State.IDLE),
     int(State.MOVING_EMPTY),

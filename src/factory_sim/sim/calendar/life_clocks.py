@@ -8,7 +8,6 @@ from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.event_list import cancel, schedule
 from factory_sim.sim.calendar.row_output import draw, mark
 
-# ruff: noqa: ANN001, ANN201 - compiled: types are inferred
 NEVER = NEVER_US
 
 

@@ -13,7 +13,6 @@ from factory_sim.sim.calendar.places import exit_place, no_longer_waits, offer, 
 from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
 from factory_sim.sim.calendar.row_output import chance, draw, mark, row
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _OFF, _SETUP, _STARVED, _BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)
 _BLOCKED, _WAITING, _UPKEEP = int(State.BLOCKED), int(State.WAITING), int(State.MAINTENANCE)
 _DOWN, _REPAIR = int(State.DOWN), int(State.REPAIR)

@@ -21,7 +21,6 @@ from factory_sim.sim.calendar.places import (
 )
 from factory_sim.sim.calendar.row_output import append, chance, draw, mark, pop_front, row, unsettle
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _STARVED, _BUSY, _BLOCKED, _MOVING = int(State.STARVED), int(State.BUSY), int(State.BLOCKED), int(State.MOVING_LOADED)
 _TOOK, _MERGED, _PASSED = int(Outcome.TOOK), int(Outcome.MERGED), int(Outcome.PASSED)
 _SCRAPPED, _LEFT, _ENTERED = int(Outcome.SCRAPPED), int(Outcome.LEFT), int(Outcome.ENTERED)

@@ -6,8 +6,6 @@ from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.row_output import append, mark, unsettle
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
-
 
 @inner_njit
 def room(w, buffer):

@@ -8,12 +8,12 @@ the files beside this one. The order of events within an instant needs none here
 from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
+from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.jit import inlined_njit, inner_njit, njit
 from factory_sim.plant.states import State
-from factory_sim.random_streams import EMPIRICAL, EXPONENTIAL, inverse, rounded_us, uniform
+from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar.world import FLOAT, NAME, WHOLE, highest_bit, opener
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 NEVER = NEVER_US
 BLOCK_BITS, DRAWS_BITS = 4, 4
 BLOCK, DRAWS = 1 << BLOCK_BITS, 1 << DRAWS_BITS  # slots under one minimum; draws made at once, which costs a third each

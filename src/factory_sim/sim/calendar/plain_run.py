@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factory_sim.clock import NEVER_US
+from factory_sim.inverse_cdf import EMPIRICAL
 from factory_sim.plant.states import N_STATES, State
-from factory_sim.random_streams import EMPIRICAL, key, law
+from factory_sim.random_streams import key, law
 from factory_sim.records import F8, I8, EventLog, Truth
 from factory_sim.sim.calendar import plain_loop as c
 from factory_sim.sim.calendar.flatten import BEHAVIOUR_CODES

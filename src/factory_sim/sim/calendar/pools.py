@@ -7,7 +7,6 @@ from factory_sim.plant.states import State
 from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.row_output import mark, row
 
-# ruff: noqa: ANN001, ANN201, ANN202 - compiled: types are inferred
 _IDLE, _OFF, _BUSY = int(State.IDLE), int(State.OFF), int(State.BUSY)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from factory_sim.inverse_cdf import EMPIRICAL, inverse
 from factory_sim.jit import inner_njit
-from factory_sim.random_streams import EMPIRICAL, inverse, rounded_us, uniform
+from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import columns as c
-
-# ruff: noqa: ANN001, ANN201, PLR0913 - compiled: types are inferred
 
 
 @inner_njit

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from factory_sim.records import I8
 
-# ruff: noqa: ANN001, ANN202 - compiled: types are inferred
 
 _WORD = ir.IntType(64)
 WHOLE, FLOAT, NAME = types.int64, types.float64, types.uint64  # the types of numbers in tables
