@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from factory_sim import clock
 from factory_sim.analysis import kpis
-from factory_sim.analysis.paired import percent
+from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import FactoryError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import Order, publish, window_of
@@ -295,7 +295,7 @@ def changes(pairs: Sequence[tuple[Figures, Figures]]) -> dict[str, dict[str, flo
         "cost_per_part_pct": lambda f: f.cost_per_part,
     }
     found = {
-        name: percent([measure(before) for before, _ in pairs], [measure(after) for _, after in pairs])
+        name: paired_percent_change([measure(before) for before, _ in pairs], [measure(after) for _, after in pairs])
         for name, measure in measures.items()
     }
     return {name: {"mean": i.mean, "low": i.low, "high": i.high} for name, i in found.items()}

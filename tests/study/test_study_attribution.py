@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from study_lines import game, request_of, trial
 
-from factory_sim.analysis.paired import percent
+from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
 from factory_sim.study.compare.compare_study import made
 from factory_sim.study.compare.pairing import line_rate
@@ -94,7 +94,9 @@ def test_eleven_groups_are_sampled_and_still_sum_to_the_whole() -> None:
     found = attribution(study, study.arms["after"])
     assert found is not None
     assert found.method == SAMPLED
-    whole = percent(*([study.trials[name, r].line["good_parts_per_h"] for r in range(6)] for name in ("base", "after")))
+    whole = paired_percent_change(
+        *([study.trials[name, r].line["good_parts_per_h"] for r in range(6)] for name in ("base", "after"))
+    )
     assert sum(part["mean"] for part in found.parts.values()) == pytest.approx(whole.mean, abs=1e-9)
     assert max(found.parts, key=lambda name: found.parts[name]["mean"]) == "a"
 

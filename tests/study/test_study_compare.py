@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from study_lines import BETTER, LINE, N, arm, request_of, study, trial
 
-from factory_sim.analysis.paired import percent
+from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import comparison
@@ -54,7 +54,7 @@ def test_the_line_rate_keeps_its_own_interval_and_those_beside_it_hold_together(
     for name, confidence in (("line_rate_pct", 0.95), ("wip_pct", 1 - 0.05 / beside), ("good_parts_pct", 0.95)):
         kpi = {"line_rate_pct": "good_parts_per_h"}.get(name, name.removesuffix("_pct"))
         sides = [[study.trials[arm, r].line[kpi] for r in range(N)] for arm in ("line", "better")]
-        alone = percent(*sides, confidence)
+        alone = paired_percent_change(*sides, confidence)
         assert finished.answer["change"][name] == comparison.as_dict(alone) | {"confidence": pytest.approx(confidence)}
 
 
@@ -62,7 +62,7 @@ def test_line_rates_of_several_scenarios_hold_together() -> None:
     arms = [arm("base", "base"), arm("one"), arm("two")]
     rates = {"base": (100.0, 110.0, 90.0), "one": (130.0, 142.0, 120.0), "two": (99.0, 113.0, 90.0)}
     found = study(arms, [trial(name, r, rate) for name, row in rates.items() for r, rate in enumerate(row)])
-    wide = percent(rates["base"], rates["one"], 1 - 0.05 / 2)
+    wide = paired_percent_change(rates["base"], rates["one"], 1 - 0.05 / 2)
     assert line_rate(found, "one") == wide
     change = comparison.answer(found)["scenarios"]["one"]["change"]
     assert (change["line_rate_pct"]["low"], change["line_rate_pct"]["high"]) == (wide.low, wide.high)

@@ -1,12 +1,13 @@
-"""Comparing runs in pairs: intervals, percent changes, many comparisons at once, and where the warm-up ends."""
+"""Paired comparison of runs: intervals by Student's t, percent changes, and several comparisons at once."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from factory_sim.results.estimate import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,73 +17,42 @@ if TYPE_CHECKING:
     from factory_sim.records import F8
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate from n independent values, with its confidence interval; infinite with fewer than two values."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def half_width(self) -> float:
-        """Half of the interval's width."""
-        return (self.high - self.low) / 2
-
-
-def t_quantile(share: float, degrees: float) -> float:
-    """Quantile of Student's t distribution."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - heavy: a listener never needs it
-
-    return float(stdtrit(degrees, share))
-
-
-def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean of independent values with its two-sided t-interval."""
+def mean_estimate(values: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Return the mean of independent values, shape (n,), with its t-interval."""
     x = np.asarray(values, np.float64)
+    mean = float(x.mean()) if len(x) else math.nan
     if len(x) < 2:
-        return Interval(float(x.mean()) if len(x) else math.nan, -math.inf, math.inf, len(x))
-    return _around(float(x.mean()), float(x.std(ddof=1)) / math.sqrt(len(x)), len(x), confidence)
+        return _unbounded(mean, len(x), confidence)
+    return _t_interval(mean, float(x.std(ddof=1)) / math.sqrt(len(x)), len(x), confidence)
 
 
-def difference(before: ArrayLike, after: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean of after - before over pairs of runs with common random numbers. Raises ValueError for unequal lengths."""
-    return interval(np.subtract(*_pairs(after, before)), confidence)
+def paired_difference(before: ArrayLike, after: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Return the mean of after - before over pairs of runs, shapes (n,). Raise ValueError for unequal lengths."""
+    return mean_estimate(np.subtract(*_pairs(after, before)), confidence)
 
 
-def percent(before: ArrayLike, after: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Change of the mean in percent: 100 (Σ after / Σ before - 1), paired.
+def paired_percent_change(before: ArrayLike, after: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Return the change of the mean [%] over pairs of runs, shapes (n,): 100 (Σ after / Σ before - 1).
 
-    A ratio of totals, not a mean of ratios. Its standard error is that of the residuals after_i - ratio × before_i
-    (delta method) [Cochran 1977, Sampling Techniques, 6.4]. NaN when the total before is 0.
+    It is a ratio of totals, not a mean of ratios; its standard error is that of the residuals after - ratio × before
+    (delta method) [Cochran 1977, Sampling Techniques, 6.4]. The mean is NaN when a value is not finite or the total
+    before is 0. Raise ValueError for unequal lengths.
     """
     a, b = _pairs(before, after)
-    if len(a) == 0 or a.sum() == 0:
-        return Interval(math.nan, -math.inf, math.inf, len(a))
+    n = len(a)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()) or a.sum() == 0:
+        return _unbounded(math.nan, n, confidence)
     ratio = float(b.sum() / a.sum())
-    if len(a) < 2:
-        return Interval(100 * (ratio - 1), -math.inf, math.inf, len(a))
-    rest = b - ratio * a
-    error = math.sqrt(float(rest @ rest) / (len(a) - 1) / len(a)) / abs(float(a.mean()))
-    return _around(100 * (ratio - 1), 100 * error, len(a), confidence)
-
-
-def _around(mean: float, error: float, n: int, confidence: float) -> Interval:
-    reach = t_quantile((1 + confidence) / 2, n - 1) * error
-    return Interval(mean, mean - reach, mean + reach, n)
-
-
-def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[F8, F8]:
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if a.shape != b.shape or a.ndim != 1:
-        msg = f"pairs need two rows of equal length, got shapes {a.shape} and {b.shape}"
-        raise ValueError(msg)
-    return a, b
+    change = 100 * (ratio - 1)
+    if n < 2:
+        return _unbounded(change, n, confidence)
+    residual = b - ratio * a
+    error = math.sqrt(float(residual @ residual) / (n - 1) / n) / abs(float(a.mean()))
+    return _t_interval(change, 100 * error, n, confidence)
 
 
 def correlation(before: ArrayLike, after: ArrayLike) -> float:
-    """Pearson correlation of the pairs: what common random numbers achieved. NaN when one side does not vary."""
+    """Return the Pearson correlation of the pairs; NaN when one side does not vary."""
     a, b = _pairs(before, after)
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return math.nan
@@ -90,8 +60,8 @@ def correlation(before: ArrayLike, after: ArrayLike) -> float:
 
 
 def p_value(differences: ArrayLike) -> float:
-    """Two-sided p-value of "the mean is 0" by Student's t. 1 with fewer than two values."""
-    from scipy.special import stdtr  # noqa: PLC0415 - heavy: a listener never needs it
+    """Return the two-sided p-value of the t-test that the mean is 0; 1 with fewer than two values."""
+    from scipy.special import stdtr  # noqa: PLC0415 - SciPy is not loaded at start-up
 
     x = np.asarray(differences, np.float64)
     if len(x) < 2:
@@ -102,13 +72,20 @@ def p_value(differences: ArrayLike) -> float:
     return float(2 * stdtr(len(x) - 1, -abs(float(x.mean())) * math.sqrt(len(x)) / spread))
 
 
+def student_quantile(probability: float, degrees_of_freedom: float) -> float:
+    """Return the quantile of Student's t distribution."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - SciPy is not loaded at start-up
+
+    return float(stdtrit(degrees_of_freedom, probability))
+
+
 def bonferroni(confidence: float, n: int) -> float:
-    """Confidence each of n intervals needs so that all hold together with `confidence`."""
+    """Return the confidence that each of n intervals needs so that all hold together with `confidence`."""
     return 1 - (1 - confidence) / max(n, 1)
 
 
 def holm(p_values: Sequence[float]) -> F8:
-    """Adjusted p-values, in the given order: those up to α are jointly significant at level α [Holm 1979]."""
+    """Return adjusted p-values in the given order: those up to α are jointly significant at level α [Holm 1979]."""
     p = np.asarray(p_values, np.float64)
     rising = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
@@ -116,17 +93,18 @@ def holm(p_values: Sequence[float]) -> F8:
     return adjusted
 
 
-def mser5(series: ArrayLike) -> int:
-    """Observations to drop as warm-up: MSER-5 on the mean over replications.
+def _t_interval(mean: float, standard_error: float, n: int, confidence: float) -> Estimate:
+    half = student_quantile((1 + confidence) / 2, n - 1) * standard_error
+    return Estimate(mean=mean, low=mean - half, high=mean + half, n=n, confidence=confidence)
 
-    series: (n_observations,) or (n_replications, n_observations). The cut, in batch means of five, that minimises
-    their variance over their number [White 1997], looked for in the first half; -1 when the minimum lies beyond: the
-    run is too short to tell.
-    """
-    x = np.atleast_2d(np.asarray(series, np.float64)).mean(axis=0)
-    batches = x[: len(x) // 5 * 5].reshape(-1, 5).mean(axis=1)
-    n = len(batches)
-    if n < 5:
-        return -1
-    best = int(np.argmin([float(batches[cut:].var()) / (n - cut) for cut in range(n - 4)]))  # five at least are kept
-    return best * 5 if best <= n // 2 else -1
+
+def _unbounded(mean: float, n: int, confidence: float) -> Estimate:
+    return Estimate(mean=mean, low=-math.inf, high=math.inf, n=n, confidence=confidence)
+
+
+def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[F8, F8]:
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if a.shape != b.shape or a.ndim != 1:
+        msg = f"Paired runs need two sequences of equal length; the shapes are {a.shape} and {b.shape}."
+        raise ValueError(msg)
+    return a, b

@@ -10,7 +10,7 @@ import typer
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
-    from factory_sim.analysis.paired import Interval
+    from factory_sim.results.estimate import Estimate
     from factory_sim.validation.calibration import Result
 
 BASELINE, RETROFIT = "gearbox_line", "retrofit"
@@ -74,5 +74,5 @@ def text(found: Result) -> str:
     )
 
 
-def _shown(interval: Interval, form: str = ".2f") -> str:
+def _shown(interval: Estimate, form: str = ".2f") -> str:
     return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.paired import mser5
+from factory_sim.analysis.mser import mser5
 from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import planned
 from factory_sim.records import Window

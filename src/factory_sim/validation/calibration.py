@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import Interval, interval, percent
+from factory_sim.analysis.paired import mean_estimate, paired_percent_change
 from factory_sim.clock import us_from_s
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.plant.describe import planned
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.plant.spec import Plant
+    from factory_sim.results.estimate import Estimate
 
 PUBLISHED_GAIN_PCT = 30.19
 WIDEST_PCT = 0.4  # half-width of the gain's interval that calibration asks for
@@ -65,9 +66,9 @@ class Result:
     seed: int
     warm_up_s: float
     duration_s: float
-    station_cycle_time_s: tuple[Interval, Interval]
-    good_parts_per_h: tuple[Interval, Interval]
-    line_rate_pct: Interval
+    station_cycle_time_s: tuple[Estimate, Estimate]
+    good_parts_per_h: tuple[Estimate, Estimate]
+    line_rate_pct: Estimate
     published_pct: float
     half_width_pct: float
     inside: bool  # the published gain lies in the interval, and the interval is narrow enough
@@ -108,14 +109,14 @@ def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result
     """Means and intervals over `pairs`, at least two, of windows with `planned_h` hours of planned production."""
     parts = np.array([pair.good_parts for pair in pairs], np.float64)
     times = np.array([pair.station_cycle_time_s for pair in pairs], np.float64)
-    gain = percent(parts[:, 0], parts[:, 1])
+    gain = paired_percent_change(parts[:, 0], parts[:, 1])
     return Result(
         replications=len(pairs),
         seed=setting.seed,
         warm_up_s=setting.warm_up_s,
         duration_s=setting.duration_s,
-        station_cycle_time_s=(interval(times[:, 0]), interval(times[:, 1])),
-        good_parts_per_h=(interval(parts[:, 0] / planned_h), interval(parts[:, 1] / planned_h)),
+        station_cycle_time_s=(mean_estimate(times[:, 0]), mean_estimate(times[:, 1])),
+        good_parts_per_h=(mean_estimate(parts[:, 0] / planned_h), mean_estimate(parts[:, 1] / planned_h)),
         line_rate_pct=gain,
         published_pct=PUBLISHED_GAIN_PCT,
         half_width_pct=gain.half_width,

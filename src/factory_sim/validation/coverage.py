@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.paired import Interval, bonferroni, percent
+from factory_sim.analysis.paired import bonferroni, paired_percent_change
 from factory_sim.records import Window
 from factory_sim.sim.run import count
 from factory_sim.study.arms import Variant
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from factory_sim.plant.spec import Plant
+    from factory_sim.results.estimate import Estimate
     from factory_sim.study.pool import Pool
 
 REPLICATIONS = 10
@@ -71,7 +72,7 @@ class Two:
 class Verdict:
     """One study: the first scenario's interval for the change of the line rate [%], the truth, and what covers it."""
 
-    found: Interval
+    found: Estimate
     true_pct: float
     covers: bool  # that interval, its truth
     all_cover: bool  # the intervals of all scenarios that hold together, theirs
@@ -101,13 +102,13 @@ def study(seed: int, lines: Sequence[Two], engine: str) -> Verdict:
         ]
     )
     truths = [100 * (line.rate_per_h / lines[0].rate_per_h - 1) for line in lines[1:]]
-    alone, share = percent(base, others[0]), bonferroni(CONFIDENCE, len(others))
-    together = [percent(base, parts, share) for parts in others]
+    alone, share = paired_percent_change(base, others[0]), bonferroni(CONFIDENCE, len(others))
+    together = [paired_percent_change(base, parts, share) for parts in others]
     all_cover = all(_covers(found, true) for found, true in zip(together, truths, strict=True))
     return Verdict(alone, truths[0], _covers(alone, truths[0]), all_cover)
 
 
-def _covers(found: Interval, true_pct: float) -> bool:
+def _covers(found: Estimate, true_pct: float) -> bool:
     return found.low <= true_pct <= found.high
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import difference
+from factory_sim.analysis.paired import paired_difference
 from factory_sim.sim.run import count
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.why import DETECTORS
@@ -152,7 +152,7 @@ def _truth(plant: Plant, quicker: Sequence[Plant], setting: Setting, engine: str
             after[i] += parts(quicker[i], more)
         done += ROUND
         best = max(racing, key=lambda i: sum(after[i]))
-        racing = {i for i in racing if i == best or difference(after[i], after[best], SURE).low <= 0}
+        racing = {i for i in racing if i == best or paired_difference(after[i], after[best], SURE).low <= 0}
     gains = [100 * (sum(each) / sum(before[: len(each)]) - 1) for each in after]
     return {"gains_pct": tuple(gains), "best": best, "pairs": done, "separated": len(racing) == 1}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import percent
+from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
 from factory_sim.study import arms
 from factory_sim.study.compare.pairing import RATE, base_of, pairs, together
@@ -144,7 +144,7 @@ def _summed(values: _Values, found: tuple[F8, F8], method: str) -> Attribution:
     to_pct, confidence = 100 / float(base.mean()), together(values.study, len(groups))
     parts = {}
     for name, share, gain in zip(groups, *found, strict=True):
-        earned = percent(base, base + share, confidence)
+        earned = paired_percent_change(base, base + share, confidence)
         parts[name] = {
             "mean": earned.mean,
             "low": earned.low,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import difference, interval, percent
+from factory_sim.analysis.paired import mean_estimate, paired_difference, paired_percent_change
 from factory_sim.study import store
 from factory_sim.study.compare import attribution
 from factory_sim.study.compare.pairing import (
@@ -87,8 +87,8 @@ def scenario_answer(study: Study, arm: Arm) -> dict[str, Any]:
         "station": station,
         "currency": base.currency,
         "change": {name: _change(*values, _confidence(study, name)) for name, values in quantities.items()},
-        "before": {name: as_dict(interval(values[0])) for name, values in quantities.items()},
-        "after": {name: as_dict(interval(values[1])) for name, values in quantities.items()},
+        "before": {name: as_dict(mean_estimate(values[0])) for name, values in quantities.items()},
+        "after": {name: as_dict(mean_estimate(values[1])) for name, values in quantities.items()},
         "constraint": {"before": constraint(study, base.name), "after": constraint(study, arm.name)},
         "attribution": shapley.parts if shapley else None,
         "attribution_method": shapley.method if shapley else "not made",
@@ -132,7 +132,7 @@ def _change(before: F8, after: F8, confidence: float) -> dict[str, float | None]
     """Mean and interval of a change [%]; None where one side is not defined or nothing to begin with."""
     if not len(before) or not (np.isfinite(before).all() and np.isfinite(after).all()) or before.sum() == 0:
         return None
-    return as_dict(percent(before, after, confidence)) | {"confidence": confidence}
+    return as_dict(paired_percent_change(before, after, confidence)) | {"confidence": confidence}
 
 
 def payback(before: Sequence[Trial], after: Sequence[Trial], arm: Arm) -> dict[str, float | None] | None:
@@ -148,7 +148,7 @@ def payback(before: Sequence[Trial], after: Sequence[Trial], arm: Arm) -> dict[s
     def earned(trials: Sequence[Trial]) -> F8:
         return np.array([t.line[RATE] * (money["value_per_part"] - t.line["cost_per_part"]) for t in trials])
 
-    gain = difference(earned(before), earned(after))
+    gain = paired_difference(earned(before), earned(after))
     yearly = {name: getattr(gain, name) * money["hours_per_year"] for name in ("mean", "low", "high")}
     years = {name: finite(money["amount"] / value) if value > 0 else None for name, value in yearly.items()}
     return {"mean": years["mean"], "low": years["high"], "high": years["low"]}

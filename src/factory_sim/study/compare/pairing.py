@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.paired import Interval, bonferroni, percent
+from factory_sim.analysis.paired import bonferroni, paired_percent_change
 from factory_sim.study.arms import BASE, SCENARIO
 from factory_sim.study.store import StudyError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.records import F8, Arm, Study
+    from factory_sim.results.estimate import Estimate
 
 CONFIDENCE = 0.95
 RATE = "good_parts_per_h"
@@ -60,12 +61,12 @@ def finished(study: Study, *arms: str) -> list[int]:
     return found
 
 
-def line_rate(study: Study, scenario: str) -> Interval:
+def line_rate(study: Study, scenario: str) -> Estimate:
     """Change of good parts per planned hour against the base [%]; of several scenarios they hold together."""
     base = base_of(study).name
     found = pairs(study, base, scenario)
     before, after = (line_values(study, name, RATE, found) for name in (base, scenario))
-    return percent(before, after, together(study))
+    return paired_percent_change(before, after, together(study))
 
 
 def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -> F8:
@@ -73,7 +74,7 @@ def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -
     return np.array([study.trials[arm, r].line[kpi] for r in replications], np.float64)
 
 
-def as_dict(found: Interval) -> dict[str, float | None]:
+def as_dict(found: Estimate) -> dict[str, float | None]:
     """An interval as JSON has it: None for what is infinite or not defined."""
     return {name: finite(getattr(found, name)) for name in ("mean", "low", "high")}
 

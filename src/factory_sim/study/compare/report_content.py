@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import interval
+from factory_sim.analysis.paired import mean_estimate
 from factory_sim.study import store
 from factory_sim.study.compare import comparison, pairing, why
 from factory_sim.study.trial_details import STEP_S
@@ -93,7 +93,7 @@ def _how(about: Mapping[str, Any]) -> str:
 def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[page.Row]:
     """The compared quantities; of a study without scenarios, the base's line rate."""
     if not answers:
-        rate = interval(pairing.line_values(study, base.name, pairing.RATE, pairing.pairs(study, base.name)))
+        rate = mean_estimate(pairing.line_values(study, base.name, pairing.RATE, pairing.pairs(study, base.name)))
         key, label, unit, better, _ = ROWS[comparison.RESPONSE]
         return [page.Row(key, label, unit, better, (_estimate(rate),), (NO_CHANGE,))]
     words = {"station": answers[0]["station"], "currency": base.currency}
@@ -261,12 +261,12 @@ def _rate(parts: float, open_s: float) -> float | None:
 
 def _band(values: F8) -> page.Band:
     """By point of values (n_replications, n_points); NaN in any replication is no value."""
-    found = [interval(column) for column in values.T]
+    found = [mean_estimate(column) for column in values.T]
     return page.Band(*(tuple(pairing.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
 
 
 def _mean(values: Sequence[float] | F8) -> page.Estimate:
-    return _estimate(interval(values))
+    return _estimate(mean_estimate(values))
 
 
 def _estimate(found: Any, factor: float = 1.0) -> page.Estimate:

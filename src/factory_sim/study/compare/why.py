@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import bonferroni, difference, interval
+from factory_sim.analysis.paired import bonferroni, mean_estimate, paired_difference
 from factory_sim.study import arms
 from factory_sim.study.compare.comparison import constraint, path_shares
 from factory_sim.study.compare.pairing import CONFIDENCE, as_dict, line_values, pairs
@@ -62,7 +62,7 @@ def why(study: Study, name: str, top: int = TOP) -> dict[str, Any]:
         {
             "operation": arm.operations[i],
             "title": arm.operation_titles[i],
-            "critical_path_share": as_dict(interval(shares[:, i])),
+            "critical_path_share": as_dict(mean_estimate(shares[:, i])),
             "ranks": {detector: ranks[detector][i] for detector in DETECTORS},
             "one_second_less": _worth(study, arm, probes.get(("less", arm.operations[i])), confidence),
         }
@@ -133,7 +133,7 @@ def _worth(study: Study, arm: Arm, probe: Arm | None, confidence: float) -> dict
     to_shift = SHIFT_H * 3600 / study.header["duration_s"]
     before, after = (to_shift * line_values(study, each.name, "good_parts", found) for each in (arm, probe))
     about = {"less_s": probe.probe["less_s"]} if probe.probe and "less_s" in probe.probe else {}
-    return {**as_dict(difference(before, after, confidence)), **about}
+    return {**as_dict(paired_difference(before, after, confidence)), **about}
 
 
 def _next(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
@@ -142,4 +142,4 @@ def _next(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
         return None
     name = constraint(study, probe.name)
     share = path_shares(study, probe.name)[:, probe.operations.index(name)]
-    return {"operation": name, "critical_path_share": as_dict(interval(share)), "parts_per_shift": worth}
+    return {"operation": name, "critical_path_share": as_dict(mean_estimate(share)), "parts_per_shift": worth}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.paired import interval
+from factory_sim.analysis.paired import mean_estimate
 from factory_sim.study.arms import Bench, variant_of
 from factory_sim.study.compare.pairing import UNFINISHED, as_dict, base_of, line_values
 from factory_sim.study.dask_pool import hired
@@ -242,7 +242,7 @@ class _Teller:
 
     def responses(self, arm: str, replications: Sequence[int]) -> dict[str, dict[str, float | None]]:
         """Every objective of an arm with its interval."""
-        return {kpi: as_dict(interval(self.of(arm, kpi, replications))) for kpi in self.goal.objectives}
+        return {kpi: as_dict(mean_estimate(self.of(arm, kpi, replications))) for kpi in self.goal.objectives}
 
     def of(self, arm: str, kpi: str, replications: Sequence[int]) -> F8:
         """An objective by replication."""

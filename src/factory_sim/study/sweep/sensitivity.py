@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim import random_streams
-from factory_sim.analysis.paired import Interval, interval
+from factory_sim.analysis.paired import mean_estimate
+from factory_sim.results.estimate import Estimate
 
 if TYPE_CHECKING:
     from factory_sim.records import F8, I8
@@ -27,18 +28,21 @@ CONFIDENCE = 0.95
 class Indices:
     """Shares of the response's variance over the design, by factor: alone (first order), and with all interactions."""
 
-    first: tuple[Interval, ...]
-    total: tuple[Interval, ...]
+    first: tuple[Estimate, ...]
+    total: tuple[Estimate, ...]
 
 
-def main_effects(levels: I8, y: F8) -> list[list[Interval]]:
+def main_effects(levels: I8, y: F8) -> list[list[Estimate]]:
     """Of a full grid, by factor and level: mean of all points with that level less the mean of all points.
 
     levels (n_points, k) numbers of levels, y (n_points, n_replications). Paired: every replication has its own effect.
     """
     centred = y - y.mean(axis=0)
     return [
-        [interval(centred[levels[:, i] == level].mean(axis=0), CONFIDENCE) for level in range(levels[:, i].max() + 1)]
+        [
+            mean_estimate(centred[levels[:, i] == level].mean(axis=0), CONFIDENCE)
+            for level in range(levels[:, i].max() + 1)
+        ]
         for i in range(levels.shape[1])
     ]
 
@@ -140,11 +144,11 @@ def _is_flat(y: F8) -> bool:
 
 
 def _undefined(k: int, n: int) -> Indices:
-    none = (Interval(np.nan, -np.inf, np.inf, n),) * k
+    none = (Estimate(mean=np.nan, low=-np.inf, high=np.inf, n=n, confidence=CONFIDENCE),) * k
     return Indices(none, none)
 
 
-def _ratio(top: F8, bottom: F8, replications: F8) -> Interval:
+def _ratio(top: F8, bottom: F8, replications: F8) -> Estimate:
     """Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
 
     top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications): how often each counts.
@@ -154,14 +158,14 @@ def _ratio(top: F8, bottom: F8, replications: F8) -> Interval:
     return _percentiles(_divided(above, below), len(top))
 
 
-def _percentiles(found: F8, n: int) -> Interval:
+def _percentiles(found: F8, n: int) -> Estimate:
     """The first value, with the percentiles of the others."""
     others = found[1:][np.isfinite(found[1:])]
     if not len(others) or not np.isfinite(found[0]):
-        return Interval(float(found[0]), -np.inf, np.inf, n)
+        return Estimate(mean=float(found[0]), low=-np.inf, high=np.inf, n=n, confidence=CONFIDENCE)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(others, [tail, 100 - tail]).tolist()
-    return Interval(float(found[0]), low, high, n)
+    return Estimate(mean=float(found[0]), low=low, high=high, n=n, confidence=CONFIDENCE)
 
 
 def _row_weights(seed: int, n: int) -> F8:
@@ -184,7 +188,7 @@ def weights(seed: int, what: str, n: int, resamples: int = RESAMPLES) -> F8:
 class Regression:
     """Standardised coefficients by factor, and the share of the response's variance that the fit explains."""
 
-    coefficients: tuple[Interval, ...]
+    coefficients: tuple[Estimate, ...]
     explained: float
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.kpis import KPIS
-from factory_sim.analysis.paired import holm, interval, p_value, percent
+from factory_sim.analysis.paired import holm, mean_estimate, p_value, paired_percent_change
 from factory_sim.study import store
 from factory_sim.study.arms import Bench, Variant
 from factory_sim.study.compare.pairing import as_dict, base_of, finished, finite, line_values
@@ -137,11 +137,11 @@ def answer(study: Study) -> dict[str, Any]:
         "confidence": sensitivity.CONFIDENCE,
         "responses": {kpi: about_kpi(kpi, base.currency) for kpi in chosen},
         "factors": [{"address": f.address, "title": f.title, "unit": f.unit, "scale": f.scale} for f in factors],
-        "before": {kpi: as_dict(interval(before[kpi])) for kpi in chosen},
+        "before": {kpi: as_dict(mean_estimate(before[kpi])) for kpi in chosen},
         "points": [
             {
                 "values": {f.address: text for f, text in zip(factors, texts, strict=True)},
-                "responses": {kpi: as_dict(interval(y[kpi][n])) for kpi in chosen},
+                "responses": {kpi: as_dict(mean_estimate(y[kpi][n])) for kpi in chosen},
                 "change_pct": {kpi: change(before[kpi], y[kpi][n]) for kpi in chosen},
             }
             for n, texts in enumerate(about["points"])
@@ -170,7 +170,7 @@ def change(before: F8, after: F8) -> dict[str, float | None] | None:
     """Paired change [%] with its interval; None where one side is not defined."""
     if not (np.isfinite(before).all() and np.isfinite(after).all()) or before.sum() == 0:
         return None
-    return as_dict(percent(before, after))
+    return as_dict(paired_percent_change(before, after))
 
 
 def _arm_of(factors: Sequence[Factor], texts: Sequence[str]) -> str:
