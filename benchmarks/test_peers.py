@@ -1,6 +1,6 @@
 """Rows of `factory-sim bench`: the plain standard line in other simulators (extra `[peers]`), turn by turn with SimPy.
 
-`calendar_ratio` is the same line's row of ours. The parts out say that all simulate the same line.
+`standard_line_ratio` is the row of our engine on the same line. The parts out say that all simulate the same line.
 """
 
 from __future__ import annotations

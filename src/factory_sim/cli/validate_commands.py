@@ -172,7 +172,7 @@ def _told(findings: Findings) -> str:
         [
             f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
             f"  {findings.circles} of them blocked in a circle, alike in both",
-            f"  the same plants made plain: {findings.counted} visits counted alike with and without a log",
+            f"  {findings.counted} visits counted alike with and without a log",
             "  plants that exercised each feature, alone and with each of the others:",
             " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
             *(

@@ -117,19 +117,13 @@ def obstacle(plant: Plant) -> str:
 def open_run(
     choice: Choice, plant: Plant, *, seed: int, replication: int, window: Window, store: bool = True
 ) -> Engine:
-    """A run at its first moment. `store` False: counters are enough; the compiled engine then keeps no row.
-
-    It has a loop of its own for counting plain plants (calendar/plain.py), with the same counters to the last digit.
-    """
+    """Return a run at its start. With `store` False the compiled engine only counts and keeps no rows."""
     if choice.engine == "simpy":
         from factory_sim.sim.reference.reference_run import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
 
         return ReferenceRun(plant, seed=seed, replication=replication, window=window)
     from factory_sim.sim.calendar.calendar_run import CalendarRun  # noqa: PLC0415 - numba is slow to import
-    from factory_sim.sim.calendar.plain_run import PlainRun, obstacle  # noqa: PLC0415
 
-    if not store and not obstacle(plant, window.t1_us):
-        return PlainRun(plant, seed=seed, replication=replication, window=window)
     return CalendarRun(plant, seed=seed, replication=replication, window=window, store=store)
 
 

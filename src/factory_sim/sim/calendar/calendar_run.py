@@ -17,7 +17,6 @@ from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, reconsider
 from factory_sim.sim.calendar.deadlock_search import told
 from factory_sim.sim.calendar.flatten import Flat, flatten
-from factory_sim.sim.calendar.plain_run import PlainRun
 from factory_sim.sim.calendar.run_state import World, new_world
 from factory_sim.sim.calendar.world import header
 
@@ -177,8 +176,7 @@ def compile_all() -> None:
         "operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),)
     )
     plant = Plant("", "", "", "UTC", "", ("",), (operation,), (machine,), (Source("source", 0),), (), names)
-    for run in (CalendarRun, PlainRun):
-        run(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
+    CalendarRun(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
 
 
 def _margin(plant: Plant) -> int:
