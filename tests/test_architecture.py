@@ -10,7 +10,18 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "factory_sim"
 
 FLOORS: list[set[str]] = [
-    {"records", "results", "errors", "clock", "units", "distributions", "inverse_cdf", "random_streams", "jit"},
+    {
+        "records",
+        "results",
+        "errors",
+        "clock",
+        "units",
+        "distributions",
+        "inverse_cdf",
+        "random_streams",
+        "jit",
+        "version",
+    },
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},
     {"registry"},

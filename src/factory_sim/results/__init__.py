@@ -1,1 +1,1 @@
-"""Frozen records of every answer that the library gives; no behaviour beyond `to_dict()`."""
+"""Frozen records of every answer, one module per question; `to_dict()` returns the content of `--json`."""
