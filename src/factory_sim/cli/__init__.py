@@ -20,6 +20,7 @@ from factory_sim.cli import (
     validate_exact,
 )
 from factory_sim.errors import FactoryError
+from factory_sim.version import VERSION
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -58,9 +59,7 @@ def start(
     Example: factory-sim demo --quick
     """
     if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"factory-sim {installed('smart-factory-sim')}")
+        typer.echo(f"factory-sim {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         demo_command.demo()

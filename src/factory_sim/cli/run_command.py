@@ -11,6 +11,7 @@ import typer
 
 from factory_sim.cli import connection_options, options, snapshot_options
 from factory_sim.cli.senders import Delivery, opened
+from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -244,7 +245,6 @@ def asyncapi(
     Example: factory-sim asyncapi gearbox_line --out asyncapi.json
     """
     import json
-    from importlib.metadata import version
 
     from factory_sim import registry
     from factory_sim.live.publish import Order, epoch_ns, window_of
@@ -253,7 +253,7 @@ def asyncapi(
 
     loaded = registry.load(plant)
     meta = describe(loaded, loaded.name, epoch_ns(loaded, Order()), window_of(Order()))
-    found = document(meta, root or loaded.topic_root, version("smart-factory-sim"))
+    found = document(meta, root or loaded.topic_root, VERSION)
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)

@@ -29,7 +29,7 @@ class Contribution(Estimate):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class Attribution(Record):
     """The change of the line rate, divided among the groups of changes of a scenario by Shapley values."""
 
     method: str  # "exact": every combination was simulated, or "sampled"

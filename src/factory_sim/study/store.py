@@ -6,8 +6,6 @@ import json
 import platform
 from dataclasses import asdict, replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +15,14 @@ from factory_sim.records import Arm, Study, Trial
 from factory_sim.study import trial_details
 from factory_sim.study.append_log import Appended
 from factory_sim.study.trial import Setting
+from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from typing import Self
 
-VERSION = 1
+FORMAT = 1
 _SETTING = ("seed", "warm_up_s", "duration_s", "bin_s")
 _MADE_BY = ("program", "python", "numpy")
 _NO_DIGITS = {*_MADE_BY, "engine"}
@@ -37,16 +36,12 @@ class StudyError(FactoryError):
 
 def versions() -> dict[str, str]:
     """What makes the digits of a study."""
-    try:
-        program = installed("smart-factory-sim")
-    except PackageNotFoundError:  # run from a checkout that nobody installed
-        program = "source"
-    return {"program": program, "python": platform.python_version(), "numpy": np.__version__}
+    return {"program": VERSION, "python": platform.python_version(), "numpy": np.__version__}
 
 
 def header(setting: Setting, warm_up: Mapping[str, Any]) -> dict[str, Any]:
     """The first line of a new study."""
-    return {"study": VERSION, **versions(), **asdict(setting), "warm_up": dict(warm_up)}
+    return {"study": FORMAT, **versions(), **asdict(setting), "warm_up": dict(warm_up)}
 
 
 def setting_of(study: Study) -> Setting:
@@ -207,11 +202,11 @@ def _head(path: Path, line: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         msg = f"{path} is not a study file, and is left as it is. Name another file with --study."
         raise StudyError(msg) from None
-    if number != VERSION:
+    if number != FORMAT:
         made = head.get("program", "?")
         msg = (
             f"{path} is a study of format {number}, made by version {made}; this is version "
-            f"{versions()['program']}, which reads format {VERSION}.\n  Read it with its own version, or make it again."
+            f"{VERSION}, which reads format {FORMAT}.\n  Read it with its own version, or make it again."
         )
         raise StudyError(msg)
     if missing := {*_SETTING, *_MADE_BY, "warm_up"} - head.keys():
