@@ -132,7 +132,7 @@ def test_three_scenarios_have_a_table_each(sample: ReportData) -> None:
 
 
 def test_the_library_travels_with_its_licence() -> None:
-    vendor = files("factory_sim.views") / "page" / "vendor"
+    vendor = files("factory_sim.views.html") / "page" / "vendor"
     assert "Apache License" in vendor.joinpath("echarts.LICENSE.txt").read_text(encoding="utf-8")
     assert "Mike Bostock" in vendor.joinpath("echarts.LICENSE-d3.txt").read_text(encoding="utf-8")
 

@@ -28,7 +28,7 @@ for one in servers.SERVERS:
 
 PARENT = """
 import signal, sys, time
-from factory_sim.wire.broker import Broker
+from factory_sim.wire.broker.embedded import Broker
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background of a shell inherits "ignore"
 with Broker(server=sys.argv[1]) as broker:
     print(broker.pid, broker.port, flush=True)

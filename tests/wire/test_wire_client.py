@@ -298,7 +298,7 @@ def test_a_client_id_with_a_space_is_refused(broker: Broker) -> None:
 
 SENDER = """
 import sys
-from factory_sim.wire.client import Client
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.formats import FORMATS
 sys.path.insert(0, sys.argv[2])
 from wire_feeds import random_readings, wide_meta

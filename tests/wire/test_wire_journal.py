@@ -173,7 +173,7 @@ def test_a_killed_process_leaves_every_finished_call(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         import itertools, os, pathlib, sys
         from factory_sim.records import Message
-        from factory_sim.wire.journal import Journal
+        from factory_sim.wire.delivery.journal import Journal
         journal = Journal(pathlib.Path({str(tmp_path)!r}), segment_bytes=5000)
         for call in itertools.count():
             journal.append([Message(f"t/{{call}}", b"x" * 100) for _ in range(5)])
