@@ -10,6 +10,7 @@ import numpy as np
 from factory_sim.distributions import Distribution, constant
 from factory_sim.errors import ModelError
 from factory_sim.plant.describe import describe as describe_plant
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import (
     Batch,
     Conveyor,
@@ -122,7 +123,7 @@ class Workshop:
         )
         conveyors = tuple(Conveyor(f"C{i}", new(f"C{i}"), *c) for i, c in enumerate(self.conveyors))
         crews = tuple(Crew(f"K{i}", tuple(new(f"K{i}{k}") for k in range(n))) for i, n in enumerate(self.crews))
-        return Plant(
+        plant = Plant(
             "small",
             "small",
             "2026-01-01T06:00:00",
@@ -142,6 +143,7 @@ class Workshop:
             self.variants,
             cost=COST,
         )
+        return with_derived(plant)
 
 
 def describe(plant: Plant, window: Window) -> Meta:

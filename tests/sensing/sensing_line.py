@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.distributions import constant
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import FailureMode, Fleet, Input, Machine, Operation, Plant, Robot, Sensor, Source
 from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.records import EventLog, Readings, Rows, Samples
@@ -94,7 +95,7 @@ def plant(
             )
         )
     names = ("blanks", *(m.name for m in machines))
-    return Plant(
+    plant = Plant(
         "small",
         "small",
         "2026-01-01T06:00:00",
@@ -107,6 +108,7 @@ def plant(
         tuple(made),
         names,
     )
+    return with_derived(plant)
 
 
 def with_vehicle(line: Plant) -> Plant:
@@ -124,13 +126,14 @@ def with_vehicle(line: Plant) -> Plant:
         charge_s=500.0,
         power_w=power_by_state({State.MOVING_LOADED: 800.0}),
     )
-    return replace(
+    changed = replace(
         line,
         units=(*line.units, "R1", "agv1"),
         robots=(Robot("R1", robot, power_by_state()),),
         fleets=(fleet,),
         operations=tuple(replace(o, robot=0) for o in line.operations),
     )
+    return with_derived(changed)
 
 
 def log_of(rows: Sequence[Row]) -> EventLog:

@@ -9,6 +9,7 @@ import pytest
 
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Conveyor, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import Simulation, simulate
@@ -27,7 +28,7 @@ def with_input(plant: Plant, index: int, **changes: object) -> Plant:
     """The plant with the first input of an operation changed."""
     operation = plant.operations[index]
     changed = replace(operation, inputs=(replace(operation.inputs[0], **changes), *operation.inputs[1:]))
-    return replace(plant, operations=tuple(changed if o is operation else o for o in plant.operations))
+    return with_derived(replace(plant, operations=tuple(changed if o is operation else o for o in plant.operations)))
 
 
 def straight() -> Plant:
@@ -64,7 +65,19 @@ def branch_out_of_cards() -> Plant:
     join = replace(join, inputs=(Input(operation=0, capacity=2), Input(operation=1, capacity=2)))
     furnace = replace(furnace, destination=2)
     plant = replace(plant, operations=(furnace, side, join), units=(*plant.units, "other"))
-    return replace(plant, sources=(*plant.sources, Source("other", 4)))
+    return with_derived(replace(plant, sources=(*plant.sources, Source("other", 4))))
+
+
+def join_of_carried_parts() -> Plant:
+    """A join that needs two parts of a source with one card, while the part of its other input is on a conveyor."""
+    plant = line([Stop(FAST, 1, 1), Stop(FAST, 1, 1), Stop(FAST, 1, 2)], Source("in", 0, cards=1))
+    long, side, join = plant.operations
+    side = replace(side, inputs=(Input(source=1, capacity=1),), destination=2)
+    pair, other = Input(operation=1, quantity=2, capacity=2), Input(operation=0, capacity=1, conveyor=0)
+    belt, sources = Conveyor("belt", 5, 9.0, 2), (*plant.sources, Source("other", 4, cards=1))
+    join = replace(join, inputs=(pair, other))
+    operations, units = (replace(long, destination=2), side, join), (*plant.units, "other", "belt")
+    return with_derived(replace(plant, operations=operations, sources=sources, conveyors=(belt,), units=units))
 
 
 CIRCLES = {
@@ -74,6 +87,7 @@ CIRCLES = {
     "a furnace that no card can fill": (furnace_out_of_cards(), "OP1 -> in -> OP2 -> OP1"),
     "a join that no card can fill, before any event": (join_out_of_cards(), "OP1 -> in -> OP1"),
     "a branch that no card can fill": (branch_out_of_cards(), "OP1 -> in -> OP1"),
+    "a join whose other part is on a conveyor": (join_of_carried_parts(), "OP3 -> OP2 -> other -> OP3"),
 }
 
 
@@ -117,7 +131,7 @@ def test_a_man_alone_repairs_the_machine_that_he_operates_and_goes_on_with_the_p
     jam = FailureMode("jam", constant(25), constant(7), crew=0)
     bo = Extras(crews=(Crew("all", (2,)),), names=("Bo",))
     plant = line([Stop(constant(20), 1, 1, failures=(jam,))], Source("in", 0), bo)
-    plant = replace(plant, operations=(replace(plant.operations[0], operator=0),))
+    plant = with_derived(replace(plant, operations=(replace(plant.operations[0], operator=0),)))
     log = simulate(plant, until_us=60 * S, engine=engine).log
     assert states(log, 1) == [(0, "BUSY"), (20, "BUSY"), (25, "REPAIR"), (32, "BUSY"), (47, "BUSY"), (57, "REPAIR")]
     assert (log.t_us[log.outcome == Outcome.LEFT] // S).tolist() == [20, 47]
@@ -129,7 +143,7 @@ def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_othe
     modes = [FailureMode("f", constant(5), constant(3), crew=crew) for crew in (1, 0)]
     plant = line([Stop(constant(10), 1, 1, failures=(mode,)) for mode in modes], Source("in", 0), crews)
     first, second = plant.operations
-    plant = replace(plant, operations=(replace(first, operator=0), replace(second, operator=1)))
+    plant = with_derived(replace(plant, operations=(replace(first, operator=0), replace(second, operator=1))))
     assert simulate(plant, until_us=1000 * S, engine=engine).truth.good_parts > 30
 
 
@@ -138,7 +152,7 @@ def test_an_operator_does_not_stand_at_a_machine_whose_shift_has_ended(engine: s
     shift, crew = Shift("day", 100, ((0, 30),)), Crew("all", (3,))
     stops = [Stop(constant(20), 1, 9, shift=0), Stop(constant(50), 1, 9)]
     plant = line(stops, Source("in", 0), Extras((crew,), shifts=(shift,), names=("Bo",)))
-    plant = replace(plant, operations=tuple(replace(o, operator=0) for o in plant.operations))
+    plant = with_derived(replace(plant, operations=tuple(replace(o, operator=0) for o in plant.operations)))
     log = simulate(plant, until_us=130 * S, engine=engine).log
     assert states(log, 1) == [(0, "BUSY"), (20, "WAITING"), (30, "OFF"), (100, "BUSY"), (120, "WAITING")]
     assert states(log, 2)[1:] == [(20, "BUSY"), (70, "STARVED"), (120, "BUSY")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution, constant
 from factory_sim.errors import ModelError
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import simulate
@@ -179,6 +180,7 @@ def test_one_crew_repairs_one_machine_at_a_time_most_urgent_first() -> None:
     machines = [replace(plant.machines[0], name=f"M{u}", unit=u, failures=(modes[u - 1],)) for u in (1, 2, 3)]
     operation = replace(plant.operations[0], machines=(1, 2, 3))
     plant = replace(plant, operations=(operation,), machines=tuple(machines), units=("in", "M1", "M2", "M3", "crew-1"))
+    plant = with_derived(replace(plant, crews=(Crew("crew", (4,)),)))
     log = simulate(plant, until_us=40 * S).log
     repairs = [
         (int(t) // S, int(u))
@@ -236,6 +238,7 @@ def test_parts_that_block_each_other_in_a_circle_stop_the_run_and_are_named() ->
 def test_a_join_waits_for_all_of_its_parts() -> None:
     plant = line([Stop(constant(1), 1, 6), Stop(constant(1), 1, 6)], Source("in", 0, arrivals_s=(1, 2, 3, 4, 5)))
     twice = replace(plant.operations[1], inputs=(Input(operation=0, quantity=2, capacity=4),))
-    log = simulate(replace(plant, operations=(plant.operations[0], twice)), until_us=60 * S).log
+    plant = with_derived(replace(plant, operations=(plant.operations[0], twice)))
+    log = simulate(plant, until_us=60 * S).log
     assert (log.t_us[log.outcome == Outcome.LEFT] // S).tolist() == [4, 6]
     assert np.count_nonzero(log.outcome == Outcome.MERGED) == 2

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from factory_sim import registry
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Crew, Fleet, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
@@ -184,7 +185,7 @@ def with_idlers(plant: Plant, at: int, n: int) -> Plant:
     wider = renumbered(plant, moved, (*plant.units[:at], *names, *plant.units[at:]))
     fleet = Fleet("idle", tuple(range(at, at + n)), "nearest", 1.0, constant(1), constant(1), ((0.0,),))
     crew = Crew("spare", tuple(range(at + n, at + 2 * n)))
-    return replace(wider, fleets=(*wider.fleets, fleet), crews=(*wider.crews, crew))
+    return with_derived(replace(wider, fleets=(*wider.fleets, fleet), crews=(*wider.crews, crew)))
 
 
 def read_as(log: EventLog, plant: Plant) -> list[tuple[object, ...]]:

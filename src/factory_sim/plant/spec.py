@@ -3,7 +3,7 @@
 `load.py` makes it from files; every engine, the sensing and the description sent on the wire read it.
 Operations stand in flow order, source to sink: an operation's parts go to one with a higher index, rework aside.
 Unit ids number sources, machines, robots, vehicles, conveyors and crews in that order; machine units follow the order
-of their operations.
+of their operations. Fields under "derived" follow from the others; resolve/derived.py computes them for both engines.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from factory_sim.distributions import Distribution
+    from factory_sim.plant.states import Wait
 
 SINK = -1
 UNLIMITED = 2**31 - 1
@@ -74,6 +75,10 @@ class Input:
     capacity: int = 0  # waiting places of the buffer in front of the operation
     conveyor: int = -1  # index in Plant.conveyors, if one brings the parts
     fleet: int = -1  # index in Plant.fleets, if vehicles bring the parts
+    # derived
+    starts_with: int = field(default=0, compare=False)  # parts that must wait here before a machine can start
+    pace_s: float = field(default=0.0, compare=False)  # planned time until the operation has used one part from here
+    pickup: int = field(default=-1, compare=False)  # index in Plant.sections where vehicles load
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,12 @@ class Operation:
     operator: int = -1  # crew pool needed while busy (manual work)
     robot: int = -1  # index in Plant.robots: shared server needed while busy
     place: Place | None = field(default=None, compare=False)
+    # derived; `behaviour` too: "machining" becomes "joining" or "batching" where inputs or batch require it
+    pools: tuple[int, ...] = field(default=(), compare=False)  # in Plant.pools: needed for work, in the order of taking
+    setup_pool: int = field(default=-1, compare=False)  # in Plant.pools: needed for setup
+    rework_from: tuple[int, ...] = field(
+        default=(), compare=False
+    )  # operations that send parts back to the first input
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +210,15 @@ class Crew:
     skills: tuple[str, ...] = ()
     shift: int = -1
     wage_per_h: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Identical units that machines wait for and occupy: one robot, or the people of a crew."""
+
+    wait: Wait  # what a machine that waits for one shows
+    units: tuple[int, ...]
+    shift: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +330,10 @@ class Plant:
     digest: str = ""  # sha256 of the resolved input
     assumptions: tuple[str, ...] = field(default=(), compare=False)
     scenario: Scenario | None = field(default=None, compare=False)  # None: a plant file as it is
+    # derived
+    pools: tuple[Pool, ...] = field(default=(), compare=False)  # a pool for each robot, then one for each crew
+    can_deadlock: bool = field(default=False, compare=False)  # whether operations can come to wait for each other
+
+    def crew_pool(self, crew: int) -> int:
+        """Return the index in `pools` of a crew, -1 for none."""
+        return len(self.robots) + crew if crew >= 0 else -1

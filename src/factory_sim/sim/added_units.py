@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.clock import NEVER_US
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.states import State
 from factory_sim.records import Window
 from factory_sim.sim.calendar import columns as c
@@ -61,7 +62,7 @@ def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> P
 
     For runs only: its sensors keep the old ids.
     """
-    return replace(
+    changed = replace(
         plant,
         units=units,
         sources=tuple(replace(each, unit=at[each.unit]) for each in plant.sources),
@@ -72,6 +73,7 @@ def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> P
         fleets=tuple(replace(each, units=tuple(at[u] for u in each.units if u in at)) for each in plant.fleets),
         crews=tuple(replace(each, units=tuple(at[u] for u in each.units if u in at)) for each in plant.crews),
     )
+    return with_derived(changed)
 
 
 def widened(saved: Saved, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> Saved:

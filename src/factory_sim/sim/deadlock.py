@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from factory_sim.plant.spec import Operation, Plant
+    from factory_sim.plant.spec import Plant
 
 Waits = dict[int, str]  # whom one waits for, and what to say of it
 
 _NO_ROOM = "holds a finished part for {}, which has no room"
 _LACKS = "lacks parts from {}"
 _NO_CARD = "has all its cards out, with parts that wait at {}"
+_ON_THE_WAY = "has all its cards out, with parts on their way to {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +36,6 @@ class Plight:
     origins: AbstractSet[int]  # sources of the parts here
 
 
-def can_deadlock(plant: Plant) -> bool:
-    """Whether anything in the plant can close a circle."""
-    several = any(takes_at_least(o, n) > 1 for o in plant.operations for n in range(len(o.inputs)))
-    reworks = any(o.inspection is not None and o.inspection.rework for o in plant.operations)
-    return reworks or (several and any(source.cards for source in plant.sources))
-
-
-def takes_at_least(operation: Operation, number: int) -> int:
-    """Parts that must wait at an input before a machine begins."""
-    batch = operation.batch
-    if batch is None:
-        return operation.inputs[number].quantity
-    return 1 if batch.timeout_s else batch.minimum
-
-
 def blocked(plant: Plant, plights: Sequence[Plight], out_of_cards: AbstractSet[int]) -> dict[int, Waits]:
     """Those that can never move again, each with those it waits for: what is left when all others are taken away.
 
@@ -59,7 +45,7 @@ def blocked(plant: Plant, plights: Sequence[Plight], out_of_cards: AbstractSet[i
 
     def waits_for(node: int, stuck: AbstractSet[int]) -> Waits | None:
         if node >= n:
-            return _of_source(node - n, plights, stuck) if node - n in out_of_cards else None
+            return _of_source(node - n, plights, feeders, stuck) if node - n in out_of_cards else None
         return _of_operation(plights[node], feeders[node], stuck)
 
     stuck = set(range(n + len(plant.sources)))
@@ -68,10 +54,19 @@ def blocked(plant: Plant, plights: Sequence[Plight], out_of_cards: AbstractSet[i
     return {node: waits_for(node, stuck) or {} for node in stuck}
 
 
-def _of_source(source: int, plights: Sequence[Plight], stuck: AbstractSet[int]) -> Waits | None:
+def _of_source(
+    source: int, plights: Sequence[Plight], feeders: Sequence[Sequence[AbstractSet[int]]], stuck: AbstractSet[int]
+) -> Waits | None:
     if not stuck >= set(range(len(plights))):
         return None  # one of its parts may leave
-    return {i: _NO_CARD for i, plight in enumerate(plights) if source in plight.origins}
+    if here := {i: _NO_CARD for i, plight in enumerate(plights) if source in plight.origins}:
+        return here
+    led_to = {
+        len(plights) + source
+    }  # its parts are on conveyors or vehicles, to joins that lack parts of another input
+    for i, each in enumerate(feeders):
+        led_to |= {i} if any(led_to & feeder for feeder in each) else set()
+    return {i: _ON_THE_WAY for i, p in enumerate(plights) if i in led_to and 0 < len(p.lacks) < len(feeders[i])}
 
 
 def _of_operation(plight: Plight, feeders: Sequence[AbstractSet[int]], stuck: AbstractSet[int]) -> Waits | None:
@@ -86,9 +81,8 @@ def _feeders(plant: Plant) -> list[list[set[int]]]:
     """By operation and input: the operations, or the source, that parts come from."""
     n = len(plant.operations)
     found = [[{n + i.source if i.source >= 0 else i.operation} for i in o.inputs] for o in plant.operations]
-    for index, operation in enumerate(plant.operations):
-        if operation.inspection is not None and operation.inspection.rework:
-            found[operation.inspection.rework_to][0].add(index)
+    for operation, feeders in zip(plant.operations, found, strict=True):
+        feeders[0].update(operation.rework_from)
     return found
 
 

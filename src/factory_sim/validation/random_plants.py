@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution
 from factory_sim.inverse_cdf import CODES
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import (
     Batch,
     Conveyor,
@@ -340,7 +341,7 @@ def _number(draft: _Draft) -> Plant:
     crews = tuple(
         Crew(f"C{i}", units(*(f"C{i}-{k}" for k in range(c.pop("count")))), **c) for i, c in enumerate(draft.crews)
     )
-    return Plant(
+    plant = Plant(
         name="random",
         title="",
         start="2026-01-05 00:00",
@@ -359,3 +360,4 @@ def _number(draft: _Draft) -> Plant:
         shifts=tuple(draft.shifts),
         variants=tuple(f"v{i}" for i in range(draft.n_variants)),
     )
+    return with_derived(plant)

@@ -10,6 +10,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.errors import did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.resolve import calendars, checks, deadlocks, flow, routes
+from factory_sim.plant.resolve.derived import MACHINING, with_derived
 from factory_sim.plant.resolve.equipment import Outfit, outfit, own_channels, power_by_state
 from factory_sim.plant.yaml import shapes
 
@@ -67,7 +68,7 @@ def build(context: Context) -> spec.Plant:
             (), f"{len(numbered.units)} units and {len(numbered.sensors)} sensors are more than {_MOST} of either"
         )
     report.close()
-    made = spec.Plant(
+    given = spec.Plant(
         str(plant.plant),
         plant.title or str(plant.plant),
         start.isoformat(),
@@ -90,6 +91,7 @@ def build(context: Context) -> spec.Plant:
         link,
         pacing,
     )
+    made = with_derived(given)
     deadlocks.check(made, order, report)
     report.close()
     return made
@@ -171,17 +173,13 @@ def _check_behaviour(path: Path, name: str, context: Context) -> None:
 
 
 def _behaviour(station: Station, context: Context) -> str:
-    """As the operation says, else its kind, else what its inputs ask for."""
+    """Return the behaviour named by the operation or else by its kind."""
     shape = station.shape
     if shape.behaviour is not None:
         _check_behaviour((*station.path, "behaviour"), shape.behaviour, context)
         return shape.behaviour
     kind = context.plant.kinds.get(shape.kind or PLAIN_KIND)
-    if kind is not None and kind.behaviour is not None:
-        return kind.behaviour
-    joins = len(station.feeds) > 1 or any(feed.shape.quantity > 1 for feed in station.feeds)
-    natural = "batching" if shape.batch else "joining" if joins else "machining"
-    return natural if natural in context.catalogue.behaviours else "machining"
+    return kind.behaviour if kind is not None and kind.behaviour is not None else MACHINING
 
 
 def _operation(station: Station, context: Context) -> spec.Operation:

@@ -8,7 +8,7 @@ from factory_sim.plant.resolve.calendars import WEEK_S
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from factory_sim.plant import spec
     from factory_sim.plant.resolve.flow import Feed, Station
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
     """Report what cannot work; `order`: the stations of the plant's operations."""
-    reworkers = _reworkers(plant)
     for index, (operation, station) in enumerate(zip(plant.operations, order, strict=True)):
         for number, feed in enumerate(station.feeds):
             _check_room(plant, operation.inputs[number], feed, report)
-            _check_cards(plant, reworkers, (index, number), feed, report)
+            _check_cards(plant, (index, number), feed, report)
         _check_inspection(operation, station, report)
         _check_operators(plant, operation, station, report)
 
@@ -41,12 +40,8 @@ def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report)
         )
 
 
-def _check_cards(
-    plant: spec.Plant, reworkers: Mapping[int, list[int]], at: tuple[int, int], feed: Feed, report: Report
-) -> None:
-    operation, sources = plant.operations[at[0]], _sources(plant, reworkers, at)
-    batch, made = operation.batch, operation.inputs[at[1]]
-    needed = made.quantity if batch is None else 1 if batch.timeout_s else batch.minimum
+def _check_cards(plant: spec.Plant, at: tuple[int, int], feed: Feed, report: Report) -> None:
+    sources, needed = _sources(plant, at), plant.operations[at[0]].inputs[at[1]].starts_with
     cards = [plant.sources[s].cards for s in sorted(sources)]
     if all(cards) and sum(cards) < needed:
         names = " and ".join(plant.sources[s].name for s in sorted(sources))
@@ -57,16 +52,7 @@ def _check_cards(
         )
 
 
-def _reworkers(plant: spec.Plant) -> dict[int, list[int]]:
-    """By operation, those that send parts back to it."""
-    found: dict[int, list[int]] = {}
-    for index, operation in enumerate(plant.operations):
-        if operation.inspection is not None and operation.inspection.rework:
-            found.setdefault(operation.inspection.rework_to, []).append(index)
-    return found
-
-
-def _sources(plant: spec.Plant, reworkers: Mapping[int, list[int]], begin: tuple[int, int]) -> set[int]:
+def _sources(plant: spec.Plant, begin: tuple[int, int]) -> set[int]:
     """Sources whose parts can come to an input (operation, number)."""
     found, seen, todo = set[int](), set[tuple[int, int]](), [begin]
     while todo:
@@ -78,7 +64,7 @@ def _sources(plant: spec.Plant, reworkers: Mapping[int, list[int]], begin: tuple
         came_from = [made.operation] if made.operation >= 0 else []
         found |= {made.source} - {-1}
         if at[1] == 0:
-            came_from += reworkers.get(at[0], [])
+            came_from += plant.operations[at[0]].rework_from
         todo += [(i, n) for i in came_from for n in range(len(plant.operations[i].inputs))]
     return found
 

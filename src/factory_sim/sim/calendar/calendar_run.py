@@ -10,6 +10,7 @@ import numpy as np
 
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim import added_units, forking
@@ -176,6 +177,7 @@ def compile_all() -> None:
         "operation", "", 0, "", "machining", (1,), Distribution("constant", 1.0), 1.0, (Input(source=0),)
     )
     plant = Plant("", "", "", "UTC", "", ("",), (operation,), (machine,), (Source("source", 0),), (), names)
+    plant = with_derived(plant)
     CalendarRun(plant, seed=0, replication=0, window=Window(0, 10)).advance(10)
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from factory_sim.clock import us_from_s
-from factory_sim.plant.states import Outcome, Wait
+from factory_sim.plant.states import Outcome
 from factory_sim.random_streams import law
 from factory_sim.records import F8, I8  # noqa: TC001 - a NamedTuple's fields
 from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.deadlock import can_deadlock
 from factory_sim.sim.event_classes import Class
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class _Flattener:
             len(plant.operations) + 1,
             n_modes,
             n_plans,
-            len(plant.robots) + len(plant.crews),
+            len(plant.pools),
             len(plant.shifts),
             len(plant.fleets),
         )
@@ -96,7 +95,7 @@ class _Flattener:
             (c.STATION0, self.station0),
             (c.N_STATIONS, len(plant.operations)),
             (c.POOL0, self.pool0),
-            (c.N_POOLS, len(plant.robots) + len(plant.crews)),
+            (c.N_POOLS, len(plant.pools)),
             (c.SHIFT0, self.shift0),
             (c.N_SHIFTS, len(plant.shifts)),
             (c.FLEET0, self.fleet0),
@@ -106,7 +105,7 @@ class _Flattener:
         ):
             line[column] = value
         whole, floats = np.array(self.whole, np.int64), np.array(self.floats)
-        return Flat(self.f, whole, floats, line, tuple(self.streams), can_deadlock(plant))
+        return Flat(self.f, whole, floats, line, tuple(self.streams), plant.can_deadlock)
 
     def _list(self, values: Sequence[int]) -> int:
         self.whole += values
@@ -149,7 +148,7 @@ class _Flattener:
                 row[c.CAPACITY], row[c.QUANTITY] = spec.capacity, spec.quantity
                 source = spec.source >= 0
                 row[c.FEEDER] = plant.sources[spec.source].unit if source else self.station0 + spec.operation
-                row[c.PACE] = self._float_list([operation.unit_time_s / len(operation.machines) / spec.quantity])
+                row[c.PACE] = self._float_list([spec.pace_s])
         self.exit, row = self._new_place(c.EXIT_KIND, -1)
         for i in range(len(plant.operations)):
             station = self.f[self.station0 + i]
@@ -176,9 +175,8 @@ class _Flattener:
             return way
         if spec.fleet >= 0:
             way, row = self._new_place(c.CALLS_KIND, index)
-            stop = plant.operations[index].section
-            row[c.ORIGIN] = plant.operations[spec.operation].section if spec.operation >= 0 else stop
-            row[c.STOP], row[c.FLEET], row[c.BUFFER] = stop, self.fleet0 + spec.fleet, buffer
+            row[c.ORIGIN], row[c.STOP] = spec.pickup, plant.operations[index].section
+            row[c.FLEET], row[c.BUFFER] = self.fleet0 + spec.fleet, buffer
             self.f[buffer, c.FLEET_IN] = self.fleet0 + spec.fleet
             return way
         return buffer
@@ -186,10 +184,6 @@ class _Flattener:
     def _station(self, station: int, operation: Operation) -> None:
         row, inspection = self.f[station], operation.inspection
         takes = BEHAVIOUR_CODES[operation.behaviour]
-        if takes == c.TAKES_ONE and operation.batch is not None:
-            takes = c.TAKES_BATCH
-        elif takes == c.TAKES_ONE and (len(operation.inputs) > 1 or operation.inputs[0].quantity > 1):
-            takes = c.TAKES_SET
         row[c.TAKES], row[c.N_IN] = takes, len(operation.inputs)
         row[c.MACHINE0], row[c.N_MACHINES] = operation.machines[0], len(operation.machines)
         if inspection is not None:
@@ -218,10 +212,8 @@ class _Flattener:
         row[c.ROLE], row[c.CYCLE_LAW] = c.ROLE_MACHINE, self._law(operation.cycle_time)
         row[c.SHIFT] = self.shift0 + machine.shift if machine.shift >= 0 else -1
         row[c.WEARS] = any(mode.wear for mode in machine.failures)
-        needs = [self.pool0 + operation.robot] if operation.robot >= 0 else []
-        needs += [self._crew(operation.operator)] if operation.operator >= 0 else []
-        row[c.N_NEEDS] = len(needs)
-        row[c.NEED0 : c.NEED0 + len(needs)] = needs
+        row[c.N_NEEDS] = len(operation.pools)
+        row[c.NEED0 : c.NEED0 + len(operation.pools)] = [self.pool0 + n for n in operation.pools]
         row[c.SETUP_POOL] = self._crew(operation.setup_operator)
         self._stream(unit, c.CYCLES, machine.name, "cycle")
         if operation.inspection is not None:
@@ -265,7 +257,7 @@ class _Flattener:
             self.f[self.station0 + machine.operation, c.HAS_UPKEEP] = 1
 
     def _crew(self, index: int) -> int:
-        return self.pool0 + len(self.plant.robots) + index if index >= 0 else -1
+        return self.pool0 + self.plant.crew_pool(index) if index >= 0 else -1
 
     def _source(self, index: int, source: Source) -> None:
         row = self.f[source.unit]
@@ -301,12 +293,10 @@ class _Flattener:
             self._slot(Class.TRANSPORT_END, unit, unit)
 
     def _pools(self) -> None:
-        pools: list[tuple[Sequence[int], Wait, int]] = [((robot.unit,), Wait.ROBOT, -1) for robot in self.plant.robots]
-        pools += [(crew.units, Wait.OPERATOR, crew.shift) for crew in self.plant.crews]
-        for index, (units, kind, shift) in enumerate(pools):
+        for index, pool in enumerate(self.plant.pools):
             row = self.f[self.pool0 + index]
-            row[c.WAIT_KIND], row[c.POOL_SHIFT] = kind, self.shift0 + shift if shift >= 0 else -1
-            for unit in units:
+            row[c.WAIT_KIND], row[c.POOL_SHIFT] = pool.wait, self.shift0 + pool.shift if pool.shift >= 0 else -1
+            for unit in pool.units:
                 self.f[unit, c.ROLE], self.f[unit, c.POOL_OF] = c.ROLE_MEMBER, self.pool0 + index
 
     def _shifts(self) -> None:

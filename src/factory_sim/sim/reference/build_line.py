@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.plant.states import Outcome, Wait
-from factory_sim.sim.deadlock import can_deadlock
-from factory_sim.sim.reference.behaviours import behaviour_of
+from factory_sim.plant.states import Outcome
+from factory_sim.sim.reference.behaviours import BEHAVIOURS
 from factory_sim.sim.reference.deadlock_watch import Watch
 from factory_sim.sim.reference.line import Line
 from factory_sim.sim.reference.machine import Machine
@@ -37,11 +36,9 @@ class Builder:
         self.plant, self.seed, self.replication = plant, seed, replication
         line = self.line = Line(window, len(plant.units))
         line.exit = Exit(line, len(plant.operations))
-        self.stations = [Station(line, i, o, behaviour_of(o)) for i, o in enumerate(plant.operations)]
+        self.stations = [Station(line, i, o, BEHAVIOURS[o.behaviour]) for i, o in enumerate(plant.operations)]
         line.stations = [*self.stations, line.exit]
-        self.robots = [Pool(line, (robot.unit,), Wait.ROBOT) for robot in plant.robots]
-        self.crews = [Pool(line, crew.units, Wait.OPERATOR) for crew in plant.crews]
-        line.pools = [*self.robots, *self.crews]
+        self.pools = line.pools = [Pool(line, pool.units, pool.wait) for pool in plant.pools]
         line.fleets = [
             Fleet(line, f, [plant.units[u] for u in f.units], POLICIES[f.policy], seed, replication)
             for f in plant.fleets
@@ -56,14 +53,15 @@ class Builder:
         self._place_machines()
         for index, shift in enumerate(self.plant.shifts):
             machines = [machine for machine in self.machines if machine.spec.shift == index]
-            pools = [pool for pool, crew in zip(self.crews, self.plant.crews, strict=True) if crew.shift == index]
+            pools = [pool for pool, spec in zip(self.pools, self.plant.pools, strict=True) if spec.shift == index]
             ShiftClock(self.line, shift, index, machines, pools).begin()
         sources = [self.sources[i] for i in sorted(self.sources)]
         conveyors = sorted(self.conveyors, key=lambda conveyor: conveyor.unit)
-        units: list[Starter] = [*sources, *self.machines, *self.robots, *self.line.fleets, *conveyors, *self.crews]
+        robots, crews = self.pools[: len(self.plant.robots)], self.pools[len(self.plant.robots) :]
+        units: list[Starter] = [*sources, *self.machines, *robots, *self.line.fleets, *conveyors, *crews]
         for unit in units:
             unit.begin()
-        self.line.begin(Watch(self.plant, self.stations, self.sources) if can_deadlock(self.plant) else None)
+        self.line.begin(Watch(self.plant, self.stations, self.sources) if self.plant.can_deadlock else None)
         return self.line
 
     def _join_operations(self) -> None:
@@ -88,9 +86,7 @@ class Builder:
             return conveyor
         if spec.fleet >= 0:
             buffer.fleet = self.line.fleets[spec.fleet]
-            stop = buffer.station.spec.section
-            origin = self.plant.operations[spec.operation].section if spec.operation >= 0 else stop
-            return Calls(buffer.fleet, buffer, origin, stop)
+            return Calls(buffer.fleet, buffer, spec.pickup, buffer.station.spec.section)
         return buffer
 
     def _place_machines(self) -> None:
@@ -105,13 +101,12 @@ class Builder:
 
     def _staff(self, machine: Machine) -> None:
         operation = machine.station.spec
-        if operation.robot >= 0:
-            machine.pools.append(self.robots[operation.robot])
-        if operation.operator >= 0:
-            machine.operator = self.crews[operation.operator]
-            machine.pools.append(machine.operator)
-        if operation.setup_operator >= 0:
-            machine.setup_pool = self.crews[operation.setup_operator]
-        machine.breakdowns.crews = [self.crews[m.crew] if m.crew >= 0 else None for m in machine.spec.failures]
+        machine.pools = [self.pools[n] for n in operation.pools]
+        machine.operator = self._crew(operation.operator)
+        machine.setup_pool = self._crew(operation.setup_operator)
+        machine.breakdowns.crews = [self._crew(mode.crew) for mode in machine.spec.failures]
         if machine.upkeep is not None:
-            machine.upkeep.crews = [self.crews[p.crew] if p.crew >= 0 else None for p in machine.spec.maintenance]
+            machine.upkeep.crews = [self._crew(plan.crew) for plan in machine.spec.maintenance]
+
+    def _crew(self, index: int) -> Pool | None:
+        return self.pools[self.plant.crew_pool(index)] if index >= 0 else None

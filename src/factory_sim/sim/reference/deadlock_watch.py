@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError
-from factory_sim.sim.deadlock import Plight, blocked, circle_text, takes_at_least
+from factory_sim.sim.deadlock import Plight, blocked, circle_text
 from factory_sim.sim.reference.machine import DONE, EMPTY, SETUP, WORK
 from factory_sim.sim.reference.transport import Calls
 
@@ -60,7 +60,7 @@ def _plight(station: Station, number: dict[int, int]) -> Plight:
         len(done) + len(idle) < len(machines) or any(map(_goes_on, done)),
         {machine.place.index for machine in done},
         bool(idle),
-        [i for i, buffer in enumerate(station.inputs) if not _enough(buffer, takes_at_least(station.spec, i))],
+        [i for i, buffer in enumerate(station.inputs) if not _enough(buffer)],
         {number[id(origin[part])] for part in parts},
     )
 
@@ -74,7 +74,7 @@ def _holds_rework(machine: Machine) -> bool:
     return machine.phase == DONE and machine.place is machine.station.rework
 
 
-def _enough(buffer: Buffer, needed: int) -> bool:
+def _enough(buffer: Buffer) -> bool:
     """Whether a machine can begin, or may be able to when what is on its way has come."""
     on_the_way = buffer.reserved or (buffer.conveyor is not None and buffer.conveyor.carries)
-    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= needed
+    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= buffer.starts_with

@@ -69,6 +69,7 @@ class Buffer:
         "reserved",
         "room_row",
         "senders",
+        "starts_with",
         "station",
     )
 
@@ -77,7 +78,7 @@ class Buffer:
         self.quantity, self.capacity = spec.quantity, spec.capacity
         self.index = station.index
         self.parts: deque[Waiting] = deque()
-        self.pace_s = station.spec.unit_time_s / len(station.spec.machines) / spec.quantity  # work in one waiting part
+        self.pace_s, self.starts_with = spec.pace_s, spec.starts_with
         self.reserved = 0  # places held for parts on vehicles
         self.senders: list[tuple[int, int, Sender]] = []  # (blocked since, unit, who)
         self.room_row = -1  # the row that last made room

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import distributions
 from factory_sim.distributions import Distribution
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
             )
         )
     n_sections = 1 + max(stop.section for stop in stops)
-    return Plant(
+    plant = Plant(
         name="row",
         title="",
         start="2026-01-05 00:00",
@@ -92,6 +93,7 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
         shifts=extras.shifts,
         variants=extras.variants,
     )
+    return with_derived(plant)
 
 
 def units_of(plant: Plant, operation: int) -> tuple[int, ...]:

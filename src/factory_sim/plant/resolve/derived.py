@@ -1,0 +1,72 @@
+"""Fields of a plant that follow from its others and that both engines read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from factory_sim.plant.spec import Pool
+from factory_sim.plant.states import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.plant.spec import Input, Operation, Plant
+
+MACHINING, JOINING, BATCHING = "machining", "joining", "batching"
+
+
+def with_derived(plant: Plant) -> Plant:
+    """Return the plant with all its derived fields computed anew; call it after a change of operations or pools."""
+    operations = tuple(_operation(plant, index) for index in range(len(plant.operations)))
+    robots = [Pool(Wait.ROBOT, (robot.unit,)) for robot in plant.robots]
+    crews = [Pool(Wait.OPERATOR, crew.units, crew.shift) for crew in plant.crews]
+    return replace(
+        plant,
+        operations=operations,
+        pools=(*robots, *crews),
+        can_deadlock=_can_deadlock(operations, cards=any(source.cards for source in plant.sources)),
+    )
+
+
+def _behaviour(operation: Operation) -> str:
+    if operation.behaviour != MACHINING:
+        return operation.behaviour
+    if operation.batch is not None:
+        return BATCHING
+    return JOINING if len(operation.inputs) > 1 or operation.inputs[0].quantity > 1 else MACHINING
+
+
+def _operation(plant: Plant, index: int) -> Operation:
+    operation = plant.operations[index]
+    needs = [operation.robot] if operation.robot >= 0 else []
+    needs += [plant.crew_pool(operation.operator)] if operation.operator >= 0 else []
+    return replace(
+        operation,
+        behaviour=_behaviour(operation),
+        inputs=tuple(_input(plant, operation, each) for each in operation.inputs),
+        pools=tuple(needs),
+        setup_pool=plant.crew_pool(operation.setup_operator),
+        rework_from=tuple(
+            n
+            for n, other in enumerate(plant.operations)
+            if other.inspection is not None and other.inspection.rework and other.inspection.rework_to == index
+        ),
+    )
+
+
+def _input(plant: Plant, operation: Operation, given: Input) -> Input:
+    batch = operation.batch
+    origin = plant.operations[given.operation] if given.operation >= 0 else operation
+    return replace(
+        given,
+        starts_with=given.quantity if batch is None else 1 if batch.timeout_s else batch.minimum,
+        pace_s=operation.unit_time_s / len(operation.machines) / given.quantity,
+        pickup=origin.section,
+    )
+
+
+def _can_deadlock(operations: Sequence[Operation], *, cards: bool) -> bool:
+    """Return whether rework, or cards that run out before a join or batch is complete, can make operations wait."""
+    collects = any(each.starts_with > 1 for operation in operations for each in operation.inputs)
+    return (cards and collects) or any(operation.rework_from for operation in operations)
