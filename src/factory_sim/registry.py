@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def catalogue() -> Catalogue:
     """The names that a plant file may use."""
-    return Catalogue({name: kind.info for name, kind in KINDS.items()}, tuple(BEHAVIOURS), tuple(POLICIES))
+    return Catalogue(KINDS, tuple(BEHAVIOURS), tuple(POLICIES))
 
 
 def load(path: str | Path) -> Plant:
@@ -33,7 +33,7 @@ def listed() -> dict[str, dict[str, str]]:
     from factory_sim.wire.formats import FORMATS  # noqa: PLC0415 - nor those
 
     return {
-        "sensors": {name: f"{kind.info.help or kind.title} [{kind.info.unit_text}]" for name, kind in KINDS.items()},
+        "sensors": {name: f"{kind.help} [{kind.unit_text}]" for name, kind in KINDS.items()},
         "behaviours": {name: behaviour.title for name, behaviour in BEHAVIOURS.items()},
         "policies": {name: _first_line(policy) for name, policy in POLICIES.items()},
         "formats": {name: entry.title for name, entry in FORMATS.items()},

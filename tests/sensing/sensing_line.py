@@ -1,4 +1,4 @@
-"""Small plants and plausible logs, made without a simulator; decoding as a receiver does it."""
+"""Small plants and plausible logs that need no simulator, and decoding as a receiver does it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STANDARD = ("power", "energy", "current", "vibration", "temperature", "pressure"
 
 def sensor(number: int, unit: int, kind: str, period_s: float = 1.0, **params: float) -> Sensor:
     """A sensor with the defaults of its kind."""
-    info = KINDS[kind].info
+    info = KINDS[kind]
     scale = info.scale or finest(max(abs(info.low), info.high) / (2 ** (info.bits - 1) - 1))
     return Sensor(
         number,
@@ -72,12 +72,12 @@ def plant(
     kinds: Sequence[str] = ("cnc",), sensors: Sequence[str] = STANDARD, periods_s: Sequence[float] = (1.0,)
 ) -> Plant:
     """A source and one operation a machine; machine i is unit i + 1 and carries every one of `sensors`."""
-    machines, operations, made = [], [], []
+    machines, operations, built = [], [], []
     once = constant(1.0)
     modes = tuple(FailureMode(name, once, once, wear=name == "bearing") for name in ("jam", "bearing"))
     for i, kind in enumerate(kinds):
-        own = [sensor(len(made) + j, i + 1, s, periods_s[j % len(periods_s)]) for j, s in enumerate(sensors)]
-        made += own
+        own = [sensor(len(built) + j, i + 1, s, periods_s[j % len(periods_s)]) for j, s in enumerate(sensors)]
+        built += own
         machines.append(
             Machine(f"M{i}", i + 1, i, kind, modes, power_w=power_by_state(), sensors=tuple(s.id for s in own))
         )
@@ -105,7 +105,7 @@ def plant(
         tuple(operations),
         tuple(machines),
         (Source("blanks", 0),),
-        tuple(made),
+        tuple(built),
         names,
     )
     return with_derived(plant)
@@ -183,7 +183,7 @@ def machine_rows(unit: int, hours: float, seed: int, life_s: float = 4000.0) -> 
 
 
 def shift(machines: int, hours: float, seed: int = 1) -> EventLog:
-    """The log of several machines that know nothing of each other."""
+    """The log of several independent machines."""
     return log_of([row for unit in range(1, machines + 1) for row in machine_rows(unit, hours, seed)])
 
 
@@ -197,9 +197,9 @@ def sensing(line: Plant, t0_us: int = 0, seed: int = 7) -> Sensing:
 
 def read(line: Plant, log: EventLog, cuts_us: Sequence[int], t0_us: int = 0, seed: int = 7) -> Readings:
     """Readings in slices that end at `cuts_us`, joined."""
-    eyes, pieces, begin = sensing(line, t0_us, seed), [], -1
+    sensors, pieces, begin = sensing(line, t0_us, seed), [], -1
     for cut in cuts_us:
-        pieces.append(eyes.sample(between(log, begin, cut), cut))
+        pieces.append(sensors.sample(between(log, begin, cut), cut))
         begin = cut
     return joined(pieces)
 
@@ -217,7 +217,7 @@ def joined(pieces: Sequence[Readings]) -> Readings:
 
 
 def values(line: Plant, readings: Readings, unit: int, name: str) -> np.ndarray:
-    """What a receiver makes of one sensor's counts. Shape (n_ticks,)."""
+    """The decoded values of one sensor. Shape (n_ticks,)."""
     spec = next(s for s in line.sensors if s.unit == unit and s.name == name)
     block = next(b for b in readings.samples if spec.id in b.sensor)
     return block.raw[:, block.sensor.tolist().index(spec.id)] * spec.scale + spec.offset

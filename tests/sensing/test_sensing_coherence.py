@@ -1,4 +1,4 @@
-"""Do the channels belong together? Judged from counts, scales and rows alone; shuffled channels must be found out."""
+"""Channels of one unit agree, judged from counts, scales and rows alone; shuffled channels are detected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MACHINES, HOURS, TIME_CONSTANT_S = 6, 8, 600.0
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a receiver holds: values by channel, shape (n_ticks, n_machines), one tick a second; and the rows."""
+    """What a receiver has: values by channel, shape (n_ticks, n_machines), one tick a second; and the rows."""
 
     power_kw: np.ndarray
     energy_kwh: np.ndarray
@@ -67,7 +67,7 @@ def misfit(power: np.ndarray, temperature: np.ndarray, tau_s: float) -> float:
 
 
 def failure_auc(d: Decoded) -> float:
-    """How well a machine's vibration at work, minute by minute, tells a wear failure within 10 minutes from none."""
+    """How well a machine's vibration at work, minute by minute, predicts a wear failure within 10 minutes."""
     scores, labels = [], []
     for machine in range(MACHINES):
         own = d.rows.take(d.rows.unit == machine + 1)
@@ -92,12 +92,12 @@ def shuffled(d: Decoded, name: str) -> Decoded:
     return replace(d, **{name: getattr(d, name)[order]})
 
 
-def test_the_integral_of_power_is_the_difference_of_the_meter(decoded: Decoded) -> None:
+def test_the_integral_of_power_equals_the_rise_of_the_meter(decoded: Decoded) -> None:
     assert energy_error(decoded) < 0.01
 
 
 @pytest.mark.parametrize("name", ["power_kw", "energy_kwh"])
-def test_shuffled_power_or_energy_is_found_out(decoded: Decoded, name: str) -> None:
+def test_shuffled_power_or_energy_is_detected(decoded: Decoded, name: str) -> None:
     assert energy_error(shuffled(decoded, name)) > 0.05
 
 
@@ -106,7 +106,7 @@ def test_the_thermal_time_constant_can_be_recovered(decoded: Decoded) -> None:
 
 
 @pytest.mark.parametrize("name", ["power_kw", "temperature_c"])
-def test_shuffled_power_or_temperature_is_found_out(decoded: Decoded, name: str) -> None:
+def test_shuffled_power_or_temperature_is_detected(decoded: Decoded, name: str) -> None:
     assert time_constant_error(shuffled(decoded, name)) > 0.1
 
 

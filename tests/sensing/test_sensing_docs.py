@@ -1,4 +1,4 @@
-"""The sensors that docs/sensors.md recommends can be used as they stand."""
+"""The sensors that docs/sensors.md recommends can be used unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_machine_is_recommended_eight_sensors_that_exist(machine: str) -> None
     assert len(sensors) == 8
     assert [s["kind"] for s in sensors.values()].count("energy") == 1
     for name, sensor in sensors.items():
-        info = KINDS[sensor["kind"]].info
+        info = KINDS[sensor["kind"]]
         for key in sensor.keys() - {"kind", "low", "high"}:
             parse(sensor[key], info.params[key].dimension)
         assert sensor.get("low", info.low) < sensor.get("high", info.high), name

@@ -1,4 +1,4 @@
-"""Faults: what they do to counts, that nothing else changes, and that slices and warm-ups are invisible."""
+"""Faults change the counts they should and nothing else; slices and warm-ups are invisible."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def with_faults(*sensor_faults: SensorFault, sensor: str = "power", unit: tuple[
 
 
 def readings(plant: Plant, cuts_us: tuple[int, ...] = (HOUR_US,), t0_us: int = 0) -> list[Readings]:
-    eyes, begin, pieces = line.sensing(plant, t0_us), t0_us, []
+    run_sensors, begin, pieces = line.sensing(plant, t0_us), t0_us, []
     for cut in cuts_us:
-        pieces.append(eyes.sample(line.between(LOG, begin, cut), cut))
+        pieces.append(run_sensors.sample(line.between(LOG, begin, cut), cut))
         begin = cut
     return pieces
 
 
 def cells(pieces: list[Readings]) -> dict[int, dict[int, int]]:
-    """sensor id -> tick -> count, of what is there; the first of two for a tick counts."""
+    """sensor id -> tick -> count, of what is present; the first of two for a tick counts."""
     found: dict[int, dict[int, int]] = {s.id: {} for s in CLEAN.sensors}
     for block in (b for piece in pieces for b in piece.samples):
         _note(block, found)
@@ -72,7 +72,7 @@ def test_a_stuck_sensor_repeats_its_last_count() -> None:
     np.testing.assert_array_equal(np.delete(found, range(1000, 1500)), np.delete(TRUE["power"], range(1000, 1500)))
 
 
-def test_a_sensor_that_is_stuck_from_the_start_repeats_its_first_count_for_ever() -> None:
+def test_a_sensor_that_is_stuck_from_the_start_repeats_its_first_count_forever() -> None:
     assert set(series(with_faults(SensorFault("f", "stuck")))) == {TRUE["power"][0]}
 
 
@@ -84,7 +84,7 @@ def test_a_drift_grows_evenly_and_ends() -> None:
     assert not off[1800:].any()
 
 
-def test_what_a_counter_counted_wrongly_stays_counted() -> None:
+def test_a_counter_keeps_what_it_counted_wrongly() -> None:
     fault = SensorFault("f", "drift", 600.0, duration=constant(1200.0), size=0.5)
     off = (series(with_faults(fault, sensor="energy"), "energy") - TRUE["energy"]) * scale("energy")
     np.testing.assert_allclose(off[1800:], 0.5)
@@ -101,7 +101,7 @@ def test_counts_stay_within_the_range() -> None:
     assert set(found[1000:1009]) == {round(100.0 / scale("power"))}
 
 
-def test_a_drop_out_leaves_the_other_sensors_there() -> None:
+def test_a_drop_out_does_not_affect_other_sensors() -> None:
     fault = SensorFault("f", "drop_out", 100.0, duration=constant(50.0))
     clean, found = cells(readings(CLEAN)), cells(readings(with_faults(fault)))
     for sensor in CLEAN.sensors:
@@ -109,7 +109,7 @@ def test_a_drop_out_leaves_the_other_sensors_there() -> None:
         assert gone == (set(range(100, 150)) if (sensor.unit, sensor.name) == (1, "power") else set())
 
 
-def test_a_silent_machine_s_rows_and_neighbours_are_there() -> None:
+def test_rows_and_neighbours_of_a_silent_machine_remain() -> None:
     plant = with_faults(unit=(SensorFault("f", "drop_out", 100.0, duration=constant(50.0)),))
     clean, [found] = cells(readings(CLEAN)), readings(plant)
     own = cells([found])
@@ -119,7 +119,7 @@ def test_a_silent_machine_s_rows_and_neighbours_are_there() -> None:
 
 
 @pytest.mark.parametrize("ahead_s", [4.0, -4.0])
-def test_a_wrong_clock_shifts_rows_and_ticks_of_its_machine_alone(ahead_s: float) -> None:
+def test_a_wrong_clock_shifts_rows_and_ticks_of_its_machine_only(ahead_s: float) -> None:
     plant = with_faults(unit=(SensorFault("f", "clock_skew", 1000.0, size=ahead_s),))
     [clean], [found] = readings(CLEAN), readings(plant)
     off = found.rows.t_ns - clean.rows.t_ns
@@ -134,7 +134,7 @@ def test_a_wrong_clock_shifts_rows_and_ticks_of_its_machine_alone(ahead_s: float
             assert all(own[sensor.id][k + int(ahead_s)] == true[sensor.id][k] for k in range(1005, 3590))
 
 
-def test_a_clock_that_is_behind_puts_nothing_before_the_run() -> None:
+def test_a_clock_that_is_behind_reports_nothing_before_the_run_s_start() -> None:
     plant = with_faults(unit=(SensorFault("f", "clock_skew", 0.0, size=-100.0),))
     [found] = readings(plant)
     assert found.rows.t_ns.min() >= line.EPOCH_NS
@@ -158,7 +158,7 @@ WHOLE = readings(MIXED)
 @given(cuts=st.lists(st.integers(1, HOUR_US - 1), max_size=8))
 def test_slices_are_invisible(cuts: list[int]) -> None:
     found = readings(MIXED, (*sorted(set(cuts)), HOUR_US))
-    # where a clock was set back two readings bear one tick: which comes first is the same in any slices
+    # a clock that is set back repeats ticks: their order does not depend on slices
     assert cells(found) == cells(WHOLE)
     assert np.concatenate([piece.rows.t_ns for piece in found]).tolist() == WHOLE[0].rows.t_ns.tolist()
 
@@ -188,5 +188,5 @@ def test_a_line_without_faults_is_untouched() -> None:
 
 
 def test_an_empty_slice_has_no_rows_to_shift() -> None:
-    eyes = line.sensing(MIXED)
-    assert len(eyes.sample(EventLog.empty(), 10 * S).rows) == 0
+    run_sensors = line.sensing(MIXED)
+    assert len(run_sensors.sample(EventLog.empty(), 10 * S).rows) == 0

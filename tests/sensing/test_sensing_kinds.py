@@ -1,4 +1,4 @@
-"""Every kind in the table, by its table: defaults that a loader can use, physics that makes sense in every state."""
+"""Every registered kind: complete defaults, and physics that is defined in every state."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from sensing_line import S, log_of, plant, read, sensor, with_vehicle
 
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sensing.kinds import KINDS
-from factory_sim.sensing.unit_load import N_SLOTS, bearers
+from factory_sim.sensing.unit_load import N_SLOTS, unit_loads
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
     from factory_sim.sensing.kinds.sensor_kind import Channel
-    from factory_sim.sensing.unit_load import Bearer
+    from factory_sim.sensing.unit_load import UnitLoad
 
 
 @pytest.fixture(scope="module")
-def bearer() -> Bearer:
-    return bearers(plant(["cnc"], sensors=()))[1]
+def load() -> UnitLoad:
+    return unit_loads(plant(["cnc"], sensors=()))[1]
 
 
-def channel(kind: str, bearer: Bearer) -> Channel:
-    return KINDS[kind].channel(bearer, {name: p.default for name, p in KINDS[kind].info.params.items()})
+def channel(kind: str, load: UnitLoad) -> Channel:
+    return KINDS[kind].channel(load, {name: p.default for name, p in KINDS[kind].params.items()})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_are_complete_and_fit_the_converter(kind: str) -> None:
-    info = KINDS[kind].info
-    assert KINDS[kind].title
+    info = KINDS[kind]
     assert info.help
     assert info.unit_text
     assert info.low < info.high
@@ -45,8 +44,8 @@ def test_defaults_are_complete_and_fit_the_converter(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tables_are_finite_in_every_slot(kind: str, bearer: Bearer) -> None:
-    made = channel(kind, bearer)
+def test_tables_are_finite_in_every_slot(kind: str, load: UnitLoad) -> None:
+    made = channel(kind, load)
     assert made.levels.shape == made.worn.shape == (N_SLOTS,)
     assert np.isfinite(made.levels).all()
     assert (made.worn >= 0).all()
@@ -63,7 +62,7 @@ def test_a_unit_that_draws_no_power_can_carry_any_sensor(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_changes_what_is_read(kind: str) -> None:
-    unit = 3 if KINDS[kind].info.roles == ("vehicle",) else 1
+    unit = 3 if KINDS[kind].roles == ("vehicle",) else 1
     states = (State.STARVED, State.BUSY, State.MOVING_LOADED, State.LOADING, State.BUSY)
     log = log_of(
         [
@@ -73,6 +72,6 @@ def test_every_parameter_changes_what_is_read(kind: str) -> None:
     )
     line = replace(with_vehicle(plant(sensors=())), sensors=(sensor(0, unit, kind),))
     plain = read(line, log, [60 * S]).samples[0].raw
-    for name, param in KINDS[kind].info.params.items():
+    for name, param in KINDS[kind].params.items():
         other = replace(line, sensors=(sensor(0, unit, kind, **{name: param.default * 1.5 + 0.01}),))
         assert not np.array_equal(read(other, log, [60 * S]).samples[0].raw, plain), name

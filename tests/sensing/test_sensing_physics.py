@@ -1,4 +1,4 @@
-"""The compiled walk against slow twins that follow the definitions, and against hand calculations."""
+"""The compiled walk agrees with naive twins that follow the definitions, and with hand calculations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensing_line import CYCLE_S, POWER_W, S, log_of, plant, read, sensor, shift
 
 from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.sensing.programs import PROGRAMS, program_of
-from factory_sim.sensing.unit_load import MAX_STEPS, bearers
+from factory_sim.sensing.unit_load import MAX_STEPS, unit_loads
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -90,21 +90,21 @@ def test_current_follows_power_by_the_formula_of_three_phases() -> None:
     assert np.allclose(reading, 2200 / (math.sqrt(3) * 400 * 0.8), atol=0.011)
 
 
-@pytest.mark.parametrize("kind", [*PROGRAMS, "unheard of"])
+@pytest.mark.parametrize("kind", [*PROGRAMS, "unknown"])
 def test_mean_power_over_a_planned_cycle_is_the_busy_level(kind: str) -> None:
     line = plant([kind], sensors=())
-    bearer = bearers(line)[1]
-    begins = bearer.step_us[: int(np.searchsorted(bearer.step_us, round(CYCLE_S * S)))]
+    load = unit_loads(line)[1]
+    begins = load.step_us[: int(np.searchsorted(load.step_us, round(CYCLE_S * S)))]
     lengths = np.diff([*begins, CYCLE_S * S])
-    power = bearer.power_w[N_STATES : N_STATES + len(lengths)]
+    power = load.power_w[N_STATES : N_STATES + len(lengths)]
     assert power @ lengths / (CYCLE_S * S) == pytest.approx(POWER_W[State.BUSY], rel=1e-6)
-    assert bearer.power_w[State.BUSY] == POWER_W[State.BUSY]
+    assert load.power_w[State.BUSY] == POWER_W[State.BUSY]
     assert len(program_of(kind).steps) < MAX_STEPS
 
 
 @pytest.mark.parametrize("spread", ["a tenth", "exponential"])
 @pytest.mark.parametrize("kind", ["cnc", "press", "tightening", "test_bench"])
-def test_mean_power_at_work_is_the_busy_level_however_long_cycles_take(kind: str, spread: str) -> None:
+def test_mean_power_at_work_is_the_busy_level_for_any_cycle_time(kind: str, spread: str) -> None:
     rng = np.random.default_rng(1)
     cycle_s = rng.normal(CYCLE_S, CYCLE_S / 10, 4000) if spread == "a tenth" else rng.exponential(CYCLE_S, 4000)
     begin_s = np.concatenate([[0.0], np.cumsum(cycle_s)])
@@ -115,7 +115,7 @@ def test_mean_power_at_work_is_the_busy_level_however_long_cycles_take(kind: str
     assert energy_kwh == pytest.approx(9.0 * end_s / 3600, rel=0.005 if spread == "a tenth" else 0.06)
 
 
-def test_an_interrupted_cycle_goes_on_where_it_stopped() -> None:
+def test_an_interrupted_cycle_resumes_where_it_stopped() -> None:
     line = quiet("force", "press", peak=40e3)
     smooth = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0)])
     broken = log_of(
@@ -131,7 +131,7 @@ def test_an_interrupted_cycle_goes_on_where_it_stopped() -> None:
     assert not stopped[15:115].any()
 
 
-def test_a_robot_begins_anew_after_each_rest() -> None:
+def test_a_robot_restarts_its_program_after_each_rest() -> None:
     line = with_vehicle(plant(sensors=()))
     line = replace(line, sensors=(sensor(0, 2, "joint_current", **QUIET),))
     log = log_of(
@@ -145,13 +145,13 @@ def test_a_robot_begins_anew_after_each_rest() -> None:
     assert np.array_equal(reading[102:137], reading[2:37])
 
 
-def test_a_lag_begins_in_balance_with_its_state_not_with_a_step_of_it() -> None:
+def test_a_lag_begins_in_balance_with_its_state_rather_than_a_step() -> None:
     line = quiet("temperature", ambient=20.0, rise=40.0, time_constant=600.0)
     log = log_of([(0.0, 1, State.BUSY, 1, Outcome.TOOK, 0)])
     assert values(line, read(line, log, [20 * S], t0_us=10 * S), 1, "temperature")[0] == pytest.approx(60.0, abs=0.01)
 
 
-def test_vibration_quadruples_until_failure_and_falls_silent_when_down() -> None:
+def test_vibration_quadruples_until_failure_and_is_zero_when_down() -> None:
     line = quiet("vibration", running=1e-3, wear_gain=3.0)
     log = log_of(
         [

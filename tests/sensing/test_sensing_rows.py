@@ -41,7 +41,7 @@ def test_wear_is_not_reported_but_every_other_detail_is() -> None:
     assert read(plant(), log, [10 * S]).rows.detail.tolist() == [0, 0, 0, 1, 0, 3, 3]
 
 
-def test_a_robot_tells_which_unit_it_serves() -> None:
+def test_rows_of_a_robot_name_the_unit_it_serves() -> None:
     robot, served = 2, 1
     log = log_of([(0.0, robot, State.IDLE, -1, Outcome.NONE, 0), (1.0, robot, State.BUSY, -1, Outcome.NONE, served)])
     assert read(with_vehicle(plant()), log, [10 * S]).rows.detail.tolist() == [0, served]
@@ -56,22 +56,22 @@ def test_opening_rows_come_first_with_their_true_times_and_count_from_0() -> Non
     assert readings.samples[0].first_tick == 1800
 
 
-def test_what_was_sent_is_counted() -> None:
+def test_sent_rows_and_ticks_are_counted() -> None:
     line, log = plant(["cnc"] * 2, periods_s=(1.0, 0.25)), shift(2, 0.5)
-    eyes = sensing(line, t0_us=100 * S + 1)
-    readings = eyes.sample(between(log, 0, 500 * S), 500 * S)
-    assert eyes.sent_rows() == tuple(int((readings.rows.unit == u).sum()) for u in range(3))
-    assert eyes.sent_ticks() == ((250_000, 401, 1599), (S, 101, 399))
-    assert sum(ticks * 8 for _, _, ticks in eyes.sent_ticks()) + 4 * len(readings.rows) == readings.count()
+    run_sensors = sensing(line, t0_us=100 * S + 1)
+    readings = run_sensors.sample(between(log, 0, 500 * S), 500 * S)
+    assert run_sensors.sent_rows() == tuple(int((readings.rows.unit == u).sum()) for u in range(3))
+    assert run_sensors.sent_ticks() == ((250_000, 401, 1599), (S, 101, 399))
+    assert sum(ticks * 8 for _, _, ticks in run_sensors.sent_ticks()) + 4 * len(readings.rows) == readings.count()
 
 
-def test_an_empty_slice_gives_nothing_and_changes_nothing() -> None:
+def test_an_empty_slice_gives_no_readings_and_changes_nothing() -> None:
     line, log = plant(), shift(1, 0.1)
-    eyes = sensing(line)
-    eyes.sample(between(log, 0, 100 * S), 100 * S)
-    assert eyes.sample(EventLog.empty(), 100 * S).count() == 0
+    run_sensors = sensing(line)
+    run_sensors.sample(between(log, 0, 100 * S), 100 * S)
+    assert run_sensors.sample(EventLog.empty(), 100 * S).count() == 0
     whole = read(line, log, [360 * S])
-    rest = eyes.sample(between(log, 100 * S, 360 * S), 360 * S)
+    rest = run_sensors.sample(between(log, 100 * S, 360 * S), 360 * S)
     assert np.array_equal(rest.samples[0].raw, whole.samples[0].raw[100:])
 
 
@@ -83,8 +83,8 @@ def test_a_plant_without_sensors_still_has_rows() -> None:
 
 @pytest.mark.parametrize(("first", "last", "end"), [(50, 90, 80), (50, 90, 200), (110, 210, 200), (110, 120, 90)])
 def test_rows_and_ends_outside_of_the_slice_are_refused(first: int, last: int, end: int) -> None:
-    eyes = sensing(plant())
-    eyes.sample(EventLog.empty(), 100 * S)
+    run_sensors = sensing(plant())
+    run_sensors.sample(EventLog.empty(), 100 * S)
     log = log_of([(t, 1, State.BUSY, 1, Outcome.NONE, 0) for t in (first, last)])
     with pytest.raises(ValueError, match="slice"):
-        eyes.sample(log, end * S)
+        run_sensors.sample(log, end * S)

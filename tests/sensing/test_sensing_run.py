@@ -34,18 +34,18 @@ def line() -> Plant:
 
 
 def sliced(line: Plant, slice_s: int) -> Readings:
-    eyes = sensing(line, t0_us=WARM_UP_S * S)
+    sensors = sensing(line, t0_us=WARM_UP_S * S)
     run = Simulation(line, warm_up_us=WARM_UP_S * S, until_us=UNTIL_S * S)
-    return joined([eyes.sample(piece.log, piece.t1_us) for piece in run.slices(slice_s * S)])
+    return joined([sensors.sample(piece.log, piece.t1_us) for piece in run.slices(slice_s * S)])
 
 
-def test_simulated_slices_leave_no_trace_in_readings(line: Plant) -> None:
+def test_slices_of_a_simulation_do_not_change_readings(line: Plant) -> None:
     whole, pieces = sliced(line, UNTIL_S), sliced(line, 11)
     assert np.array_equal(whole.samples[0].raw, pieces.samples[0].raw)
     assert np.array_equal(whole.rows.seq, pieces.rows.seq)
 
 
-def test_opening_rows_read_like_the_whole_past(line: Plant) -> None:
+def test_opening_rows_give_the_same_readings_as_the_whole_log(line: Plant) -> None:
     log = simulate(line, until_us=UNTIL_S * S).log
     whole = joined([sensing(line, WARM_UP_S * S).sample(log, UNTIL_S * S)])
     assert np.array_equal(whole.samples[0].raw, sliced(line, UNTIL_S).samples[0].raw)

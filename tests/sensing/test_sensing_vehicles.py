@@ -98,7 +98,7 @@ def test_batteries_are_low_when_charging_begins_and_full_when_it_ends(
     assert charged >= 4
 
 
-def test_the_distance_is_the_sum_of_the_ways(plant: Plant, log: EventLog, whole: Readings) -> None:
+def test_the_distance_is_the_sum_of_the_trips(plant: Plant, log: EventLog, whole: Readings) -> None:
     for unit in vehicles(plant):
         own = rows_of(log, unit)
         moving = np.isin(own.state, (State.MOVING_EMPTY, State.MOVING_LOADED))
@@ -108,7 +108,7 @@ def test_the_distance_is_the_sum_of_the_ways(plant: Plant, log: EventLog, whole:
         assert travelled > 1000
 
 
-def test_position_is_at_the_stop_while_loading_and_moves_at_the_fleet_s_speed_else(
+def test_position_is_at_the_stop_while_loading_and_else_moves_at_the_fleet_s_speed(
     plant: Plant, log: EventLog, whole: Readings
 ) -> None:
     stops = {0.0, 60.0, 90.0}
@@ -123,7 +123,7 @@ def test_position_is_at_the_stop_while_loading_and_moves_at_the_fleet_s_speed_el
         assert np.median(step) > 0.5
 
 
-def test_a_vehicle_hands_its_part_over_where_the_part_is_needed(plant: Plant, log: EventLog, whole: Readings) -> None:
+def test_a_vehicle_unloads_at_the_section_of_the_destination(plant: Plant, log: EventLog, whole: Readings) -> None:
     where = {0: 0.0, 1: 60.0, 2: 90.0}  # of the operations' sections
     for unit in vehicles(plant):
         at, own = line.values(plant, whole, unit, "position"), rows_of(log, unit)
@@ -133,7 +133,7 @@ def test_a_vehicle_hands_its_part_over_where_the_part_is_needed(plant: Plant, lo
             assert abs(at[own.t_us[i] // S] - where[int(own.detail[i])]) < 0.1
 
 
-def test_the_load_follows_what_is_on_the_vehicle(plant: Plant, log: EventLog, whole: Readings) -> None:
+def test_the_load_follows_the_parts_on_the_vehicle(plant: Plant, log: EventLog, whole: Readings) -> None:
     for unit in vehicles(plant):
         weight, own = line.values(plant, whole, unit, "load"), rows_of(log, unit)
         tick = np.arange(10, len(weight)) * S
@@ -143,7 +143,7 @@ def test_the_load_follows_what_is_on_the_vehicle(plant: Plant, log: EventLog, wh
             assert len(steady) == 0 or abs(steady - expected).max() < 0.1
 
 
-def test_a_robot_s_joint_works_when_the_robot_does(plant: Plant, log: EventLog, whole: Readings) -> None:
+def test_a_robot_s_joint_current_follows_its_work(plant: Plant, log: EventLog, whole: Readings) -> None:
     unit = plant.robots[0].unit
     amps, own = line.values(plant, whole, unit, "joint_1"), rows_of(log, unit)
     tick = np.arange(5, len(amps)) * S
@@ -153,13 +153,13 @@ def test_a_robot_s_joint_works_when_the_robot_does(plant: Plant, log: EventLog, 
     assert abs(idle - 1.2).max() < 0.5
 
 
-def test_a_warm_up_is_invisible_to_every_sensor_but_the_first_mean(plant: Plant, whole: Readings) -> None:
+def test_a_warm_up_changes_only_the_first_mean(plant: Plant, whole: Readings) -> None:
     simulation = Simulation(plant, seed=3, warm_up_us=WARM_US, until_us=END_US)
-    eyes, pieces = Sensing(plant, seed=7, replication=0, epoch_ns=line.EPOCH_NS, t0_us=WARM_US), []
+    sensors, pieces = Sensing(plant, seed=7, replication=0, epoch_ns=line.EPOCH_NS, t0_us=WARM_US), []
     for piece in simulation.slices(1000 * S):
         if piece.t0_us == WARM_US:
-            eyes.remember(simulation.before)
-        pieces.append(eyes.sample(piece.log, piece.t1_us))
+            sensors.remember(simulation.before)
+        pieces.append(sensors.sample(piece.log, piece.t1_us))
     [late], [early] = line.joined(pieces).samples, whole.samples
     first = late.first_tick - early.first_tick
     means = [i for i, s in enumerate(plant.sensors) if s.kind in {"power", "joint_current"}]
@@ -169,10 +169,10 @@ def test_a_warm_up_is_invisible_to_every_sensor_but_the_first_mean(plant: Plant,
     assert off[1:, means].max() <= 1
 
 
-def test_only_what_was_before_can_be_remembered_and_only_at_first(plant: Plant, log: EventLog) -> None:
-    eyes = Sensing(plant, seed=7, replication=0, epoch_ns=line.EPOCH_NS, t0_us=WARM_US)
+def test_history_is_remembered_only_before_the_first_sample(plant: Plant, log: EventLog) -> None:
+    sensors = Sensing(plant, seed=7, replication=0, epoch_ns=line.EPOCH_NS, t0_us=WARM_US)
     with pytest.raises(ValueError, match="remembered"):
-        eyes.remember(log)
-    eyes.sample(line.between(log, 0, WARM_US), WARM_US)
+        sensors.remember(log)
+    sensors.sample(line.between(log, 0, WARM_US), WARM_US)
     with pytest.raises(ValueError, match="remembered"):
-        eyes.remember(line.between(log, 0, WARM_US))
+        sensors.remember(line.between(log, 0, WARM_US))

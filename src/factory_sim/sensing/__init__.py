@@ -1,1 +1,1 @@
-"""What can be seen of a line: event rows become readings of its sensors."""
+"""Sensors of a line: event rows become readings."""

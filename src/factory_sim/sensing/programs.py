@@ -1,7 +1,7 @@
-"""What a machine does within one cycle, by machine kind: the steps that its power, force and torque follow.
+"""Programs: the steps of one cycle by machine kind, which its power, force and torque follow.
 
 Within a step the true power is constant, so energy and temperature follow from it exactly. The shares are those of the
-planned cycle; only their relation counts, they are scaled to sum to 1, and power to a mean of 1 over the cycle.
+planned cycle. Only ratios matter: shares are scaled to sum to 1, and power to a mean of 1 over the cycle.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The steps of one cycle, in order. Worn out, the machine draws `wear_power` more while it works."""
+    """The steps of one cycle, in order. A worn-out machine draws `wear_power` more while it works (share of power)."""
 
     steps: tuple[Step, ...]
     wear_power: float = 0.0
 
 
-# All numbers are assumed: plausible shapes for automotive powertrain machines, editable here.
+# All numbers below are assumed: plausible shapes for machines of automotive powertrain lines.
 CUTTING = Program(
     (
         Step("clamp", 0.07, 0.45, 0.00),
@@ -166,5 +166,5 @@ PROGRAMS: dict[str, Program] = {
 
 
 def program_of(kind: str) -> Program:
-    """The program of a machine kind; one without its own works steadily."""
+    """Return the program of a machine kind; STEADY for a kind without its own."""
     return PROGRAMS.get(kind, STEADY)

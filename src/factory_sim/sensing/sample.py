@@ -1,6 +1,6 @@
 """EventLog -> Readings: one walk over each unit's pieces of constant power, filling tick-major blocks of counts.
 
-A *piece* is a stretch of time in one slot (bearer.py) at one wear. Pieces begin at rows and at steps of the program,
+A *piece* is a stretch of time in one slot (unit_load.py) at one wear. Pieces begin at rows and at steps of the program,
 ticks are multiples of the period: neither knows where a slice ends, so a slice border is invisible, bit for bit.
 """
 
@@ -37,10 +37,10 @@ _QUARTERS_MEAN, _QUARTERS_SD = 2 * 65535.0, math.sqrt(4 * (65536.0**2 - 1) / 12)
 
 
 class Sensing:
-    """The sensors of one run, from `t0_us` on; one call a slice, in order of time.
+    """The sensors of one run from `t0_us` on; `sample` is called once for each slice, in order of time.
 
-    Opening rows (before t0) set the states that units begin with. With `remember`, counters, batteries and temperatures
-    are as the run so far has left them; without it counters begin at 0, batteries full, temperatures in balance.
+    Opening rows (before t0) set the first states of the units. After `remember`, counters, batteries and temperatures
+    continue from the run so far; without it counters begin at 0, batteries full, temperatures in balance.
     """
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, epoch_ns: int, t0_us: int) -> None:
@@ -54,9 +54,9 @@ class Sensing:
         self._began = self._remembers = False
 
     def remember(self, history: EventLog) -> None:
-        """Live through the run before t0, all of its rows, without reading anything. Before the first `sample`."""
+        """Let the sensors follow all rows of the run before t0 without reading. Call it before the first `sample`."""
         if self._began or (len(history) and history.t_us[-1] >= self._t0_us):
-            msg = "only rows before the first reading can be remembered, before it is taken"
+            msg = "History must be remembered before the first sample, and its rows must end before the first reading."
             raise ValueError(msg)
         self._channels.mark_us[:], self._tracks.since_us[:] = 0, 0
         self._positions.follow(history)
@@ -68,9 +68,9 @@ class Sensing:
         self._remembers = True
 
     def sample(self, log: EventLog, t1_us: int) -> Readings:
-        """Readings of [end of the last call, t1_us). `log`: the rows of that stretch, at first the opening rows too.
+        """Return the readings of [end of the last call, t1_us). Raise ValueError for rows outside that stretch.
 
-        Raises ValueError when rows or `t1_us` lie outside of the stretch.
+        `log` holds the rows of that stretch; in the first call also the opening rows.
         """
         self._check(log, t1_us)
         rows = self._faults.rows(self._rows(log), log.t_us)
@@ -79,30 +79,30 @@ class Sensing:
         return Readings(rows, samples)
 
     def sent_rows(self) -> tuple[int, ...]:
-        """Rows so far, by unit."""
+        """Return the number of rows so far, by unit."""
         return tuple(self._next_seq.tolist())
 
     def sent_ticks(self) -> tuple[tuple[int, int, int], ...]:
-        """(period_us, first tick, ticks so far) of every period."""
+        """Return (period_us, first tick, ticks so far) of every period."""
         firsts = [(block.period_us, _tick(block.period_us, self._t0_us)) for block in self._blocks]
         return tuple((period_us, first, _tick(period_us, self._end_us) - first) for period_us, first in firsts)
 
     def _check(self, log: EventLog, t1_us: int) -> None:
         if t1_us < self._end_us:
-            msg = f"readings up to {self._end_us} µs are out already, a slice cannot end at {t1_us} µs"
+            msg = f"The slice ends at {t1_us} µs, but readings up to {self._end_us} µs have been taken."
             raise ValueError(msg)
         if len(log) and (log.t_us[-1] >= t1_us or (self._began and log.t_us[0] < self._end_us)):
-            msg = f"rows of [{log.t_us[0]}, {log.t_us[-1]}] µs do not lie within the slice [{self._end_us}, {t1_us}) µs"
+            msg = f"Rows of [{log.t_us[0]}, {log.t_us[-1]}] µs lie outside the slice [{self._end_us}, {t1_us}) µs."
             raise ValueError(msg)
 
     def _rows(self, log: EventLog) -> Rows:
-        """Every log row with its unit's sequence number; machines' wear is taken out, since no plant reports it."""
+        """Return every log row with its unit's sequence number, without the wear, which no real plant reports."""
         order, first_row = _by_unit(log, len(self._next_seq))
         counts = np.diff(first_row)
         seq = np.empty(len(log), np.int64)
         seq[order] = np.arange(len(log)) + np.repeat(self._next_seq - first_row[:-1], counts)
         self._next_seq += counts
-        secret = self._tracks.wears[log.unit] & (log.state == State.BUSY) & (log.outcome <= Outcome.MERGED)
+        hidden = self._tracks.wears[log.unit] & (log.state == State.BUSY) & (log.outcome <= Outcome.MERGED)
         return Rows(
             ns_from_us(log.t_us, self._epoch_ns),
             log.unit,
@@ -110,7 +110,7 @@ class Sensing:
             log.state,
             log.part,
             log.outcome,
-            np.where(secret, 0, log.detail).astype(np.int32),
+            np.where(hidden, 0, log.detail).astype(np.int32),
         )
 
     def _samples(self, log: EventLog, t1_us: int) -> tuple[Samples, ...]:
@@ -131,7 +131,7 @@ class Sensing:
         return tuple(found)
 
     def _empty_blocks(self, begin_us: int, end_us: int) -> tuple[_Spots, list[Samples]]:
-        """Blocks for the ticks of [begin_us, end_us), and where in their memory each channel writes."""
+        """Return blocks for the ticks of [begin_us, end_us), and where in their memory each channel writes."""
         firsts = [_tick(block.period_us, begin_us) for block in self._blocks]
         shapes = [
             (_tick(block.period_us, end_us) - first, len(block.columns))
@@ -166,7 +166,7 @@ class _Spots(NamedTuple):
 
 
 class _Events(NamedTuple):
-    """What the walk needs of the log. `order`: rows by unit; those of unit u yet to come: order[cursor[u]:last[u]]."""
+    """The log as the walk needs it: rows by unit; the pending rows of unit u are order[cursor[u]:last[u]]."""
 
     t_us: I8
     state: U1
@@ -178,7 +178,7 @@ class _Events(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """Room for the pieces of one unit; the first began before, so its `begin_us` is not used."""
+    """Memory for the pieces of one unit; the first one began earlier, so its `begin_us` is not used."""
 
     begin_us: I8
     slot: U1
@@ -186,13 +186,13 @@ class _Pieces(NamedTuple):
 
 
 def _by_unit(log: EventLog, n_units: int) -> tuple[I8, I8]:
-    """The rows in order of unit, and where each unit's begin; the latter has shape (n_units + 1,)."""
+    """Return the rows in order of unit, shape (n,), and the first row of each unit, shape (n_units + 1,)."""
     order = np.argsort(log.unit, kind="stable")
     return order, np.searchsorted(log.unit[order], np.arange(n_units + 1))
 
 
 def _prepared(log: EventLog, n_units: int) -> tuple[_Events, _Pieces]:
-    """The log as the walk takes it, and room for the pieces of the busiest unit."""
+    """Return the log as the walk takes it, and memory for the pieces of the busiest unit."""
     order, first_row = _by_unit(log, n_units)
     room = (int(np.diff(first_row).max(initial=0)) + 1) * (MAX_STEPS + 1) + 1
     pieces = _Pieces(np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.float64))
@@ -201,7 +201,7 @@ def _prepared(log: EventLog, n_units: int) -> tuple[_Events, _Pieces]:
 
 
 def _blocks(plant: Plant, channels: Channels) -> list[_Block]:
-    """One block a period, the shortest first."""
+    """Return one block per period, the shortest first."""
     blocks = []
     for period_us in np.unique(channels.period_us).tolist():
         columns = np.flatnonzero(channels.period_us == period_us)
@@ -212,13 +212,13 @@ def _blocks(plant: Plant, channels: Channels) -> list[_Block]:
 
 
 def _tick(period_us: int, from_us: int) -> int:
-    """The first tick at or after `from_us`."""
+    """Return the first tick at or after `from_us`."""
     return -(-from_us // period_us)
 
 
 @raising_njit
 def _walk(rows: _Events, end_us: int, channels: Channels, tracks: Tracks, pieces: _Pieces, spots: _Spots) -> None:
-    """Read every sensor of every unit at its ticks before `end_us`; rows are taken from the cursors on."""
+    """Read every sensor of every unit at its ticks before `end_us`; rows are consumed from the cursors on."""
     for unit in range(len(rows.cursor)):
         if channels.first[unit] < channels.first[unit + 1]:
             n = _cut(rows, unit, end_us, tracks, pieces)
@@ -228,7 +228,7 @@ def _walk(rows: _Events, end_us: int, channels: Channels, tracks: Tracks, pieces
 
 @raising_njit
 def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces) -> Any:
-    """Write the pieces of `unit` up to `end_us`, the one that is open at first included; return how many."""
+    """Write the pieces of `unit` up to `end_us`, including the one open at first; return their number."""
     pieces.slot[0], pieces.wear[0] = tracks.slot[unit], tracks.wear[unit]
     n, at = 1, rows.cursor[unit]
     while at < rows.last[unit] and rows.t_us[rows.order[at]] < end_us:
@@ -239,7 +239,7 @@ def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces)
         if tracks.state[unit] == _BUSY:
             tracks.busy_us[unit] += t_us - tracks.since_us[unit]
         if outcome == _TOOK or state in (_STARVED, _IDLE):
-            tracks.busy_us[unit] = 0  # the next work is a new cycle; any other stop only interrupts this one
+            tracks.busy_us[unit] = 0  # the next work is a new cycle; other stops interrupt this one
         if tracks.wears[unit] and state == _BUSY and outcome <= _TOOK:
             tracks.wear[unit] = rows.detail[row] * 1e-6
         tracks.state[unit], tracks.since_us[unit] = state, t_us
@@ -253,7 +253,7 @@ def _cut(rows: _Events, unit: int, end_us: int, tracks: Tracks, pieces: _Pieces)
 
 @raising_njit
 def _cut_steps(n: int, until_us: int, unit: int, tracks: Tracks, pieces: _Pieces) -> int:
-    """Cut the open piece, the last of n, where steps of the program begin before `until_us`; return the new n."""
+    """Cut the open piece, the last of n, at steps of the program before `until_us`; return the new n."""
     while tracks.state[unit] == _BUSY:
         step = 0 if pieces.slot[n - 1] == _BUSY else np.int64(pieces.slot[n - 1]) - N_STATES + 1
         begin_us = tracks.since_us[unit] - tracks.busy_us[unit] + tracks.step_us[unit, step]
@@ -266,7 +266,7 @@ def _cut_steps(n: int, until_us: int, unit: int, tracks: Tracks, pieces: _Pieces
 
 @raising_njit
 def _slot(state: int, unit: int, tracks: Tracks) -> int:
-    """The state itself, or the step that the cycle's busy time has come to."""
+    """Return the state itself, or the step that the cycle's busy time has reached."""
     step = -1
     if state == _BUSY:
         while tracks.step_us[unit, step + 1] <= tracks.busy_us[unit]:
@@ -296,7 +296,7 @@ def _read(c: Channels, i: int, n: int, pieces: _Pieces, end_us: int, spots: _Spo
                 reading, value = value / (span_us * 1e-6) if span_us > 0 else level, 0.0
             spots.raw[cell] = _count(c, i, tick, reading)
             mark_us, tick, cell = due_us, tick + 1, cell + spots.stride[i]
-        if p + 1 < n:  # the last piece is still open: nothing may happen at a slice border
+        if p + 1 < n:  # the last piece is still open: a slice border changes nothing
             value = _follow(c, i, value, level, stop_us - mark_us)
             mark_us = stop_us
     c.value[i], c.mark_us[i] = value, mark_us
@@ -304,7 +304,7 @@ def _read(c: Channels, i: int, n: int, pieces: _Pieces, end_us: int, spots: _Spo
 
 @raising_njit
 def _follow(c: Channels, i: int, value: float, level: float, dt_us: int) -> Any:
-    """The carried value after `dt_us` more at `level`: exact, not a step of an approximation."""
+    """Return the carried value after another `dt_us` at `level`: the exact solution, not an approximation."""
     if c.response[i] == _MEAN:
         return value + level * (dt_us * 1e-6)
     if c.response[i] == _INTEGRAL:
@@ -317,9 +317,9 @@ def _follow(c: Channels, i: int, value: float, level: float, dt_us: int) -> Any:
 
 @raising_njit
 def _count(c: Channels, i: int, tick: int, reading: float) -> Any:
-    """What the converter makes of a reading: noise added, cut to the range, rounded.
+    """Return the count of a reading: add noise, clip to the range, round.
 
-    Noise is the sum of the four 16-bit quarters of draw `tick`: normal to the eye, never beyond 3.5 deviations.
+    Noise is the sum of the four 16-bit quarters of draw `tick`: nearly normal, never beyond 3.5 standard deviations.
     """
     z, quarter = bits(c.name[i], tick), np.uint64(0xFFFF)
     total = (z & quarter) + (z >> np.uint64(16) & quarter) + (z >> np.uint64(32) & quarter) + (z >> np.uint64(48))

@@ -1,13 +1,12 @@
-"""Where vehicles are: along their way, by what their rows say of each trip.
+"""Positions of vehicles along their way, derived from the rows of each trip.
 
-A position is the way from the plant's first section. Nobody knows while it moves when a vehicle will arrive: it goes at
-the pace that was planned, waits at the end if it is late, and is there at once if it is early.
+A position is the distance from the plant's first section. The arrival of a moving vehicle is not known yet: it moves at
+the planned pace, waits at the end if it is late, and is there at once if it is early.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 KIND = "position"
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    """From `begin_us` on between two stops (sections); the same two: standing."""
+class _Leg(NamedTuple):
+    """A trip from `begin_us` on between two stops (sections); the same two: standing."""
 
     begin_us: int
     origin: int
@@ -32,7 +30,7 @@ class _Leg:
 
 
 class _Vehicle:
-    """One vehicle's way; the leg it is on is carried from slice to slice."""
+    """One vehicle's way; its last leg is carried from slice to slice."""
 
     def __init__(self, unit: int, fleet: Fleet, plant: Plant, number: int) -> None:
         self.unit = unit
@@ -46,32 +44,32 @@ class _Vehicle:
         self._legs = [_Leg(0, 0, 0)]
 
     def follow(self, log: EventLog) -> None:
-        """Learn the legs that begin in these rows."""
+        """Add the legs that begin in these rows."""
         self._legs = self._legs[-1:]
         mine = log.take(log.unit == self.unit)
         columns = (mine.t_us, mine.state, mine.outcome, mine.detail)
         for t_us, state, outcome, detail in zip(*(column.tolist() for column in columns), strict=True):
-            at, last = self._legs[-1].stop, self._legs[-1]
+            _, origin, at = self._legs[-1]
             if state == State.MOVING_EMPTY:
-                leg = _Leg(t_us, at, self._origin[detail])
+                ends = at, self._origin[detail]
             elif state == State.MOVING_LOADED and outcome == Outcome.TOOK:
-                leg = _Leg(t_us, self._origin[detail], self._stop[detail])
+                ends = self._origin[detail], self._stop[detail]
             elif outcome == Outcome.PASSED:
-                leg = _Leg(t_us, self._stop[detail], self._stop[detail])
-            elif state == State.LOADING and last.origin == last.stop:  # it came without a trip of its own
-                leg = _Leg(t_us, self._origin[detail], self._origin[detail])
+                ends = self._stop[detail], self._stop[detail]
+            elif state == State.LOADING and origin == at:  # it was at the sender and needed no trip
+                ends = self._origin[detail], self._origin[detail]
             else:
-                leg = _Leg(t_us, at, at)
-            self._legs.append(leg)
+                ends = at, at
+            self._legs.append(_Leg(t_us, *ends))
 
     def at_m(self, t_us: I8) -> F8:
-        """Position at moments [m]. Shape (n,)."""
-        begin = np.array([leg.begin_us for leg in self._legs])
+        """Return the position at times `t_us` [m], shape (n,)."""
+        begin, origin, stop = np.array(self._legs).T
         planned = np.array([self._planned_us(leg) for leg in self._legs])
-        origin, stop = (self._home_m[[getattr(leg, end) for leg in self._legs]] for end in ("origin", "stop"))
         leg = np.maximum(np.searchsorted(begin, t_us, side="right") - 1, 0)
         share = np.clip((t_us - begin[leg]) / planned[leg], 0.0, 1.0)
-        found: F8 = origin[leg] + (stop[leg] - origin[leg]) * share
+        from_m, to_m = self._home_m[origin[leg]], self._home_m[stop[leg]]
+        found: F8 = from_m + (to_m - from_m) * share
         return found
 
     def _planned_us(self, leg: _Leg) -> int:
@@ -93,12 +91,12 @@ class Positions:
         ]
 
     def follow(self, log: EventLog) -> None:
-        """Take in the rows of a slice, before its samples."""
+        """Process the rows of a slice, before its samples."""
         for _, vehicle in self._sensors:
             vehicle.follow(log)
 
     def add(self, block: Samples) -> None:
-        """Write positions into a block of that slice."""
+        """Add the positions to a block of that slice."""
         for sensor, vehicle in self._sensors:
             for column in np.flatnonzero(block.sensor == sensor.id):
                 t_us = (block.first_tick + np.arange(len(block.raw))) * block.period_us

@@ -1,4 +1,4 @@
-"""Sensor kinds: one file each, one line each below. State, part, outcome and detail are rows, not kinds."""
+"""The registry of sensor kinds: one module and one line each. State, part, outcome and detail are rows, not kinds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from factory_sim.sensing.kinds import (
 )
 
 if TYPE_CHECKING:
-    from factory_sim.sensing.kinds.sensor_kind import Kind
+    from factory_sim.sensing.kinds.sensor_kind import SensorKind
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, SensorKind] = {
     "power": power.KIND,
     "energy": energy.KIND,
     "current": current.KIND,

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from factory_sim.plant.catalogue import Param, SensorKindInfo
 from factory_sim.plant.states import State
-from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, Response, noise
-from factory_sim.sensing.unit_load import N_SLOTS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from factory_sim.sensing.unit_load import Bearer
+from factory_sim.sensing.kinds.sensor_kind import Channel, Param, Params, Response, SensorKind, noise
+from factory_sim.sensing.unit_load import N_SLOTS, UnitLoad
 
 
-def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: ARG001 - every kind has this shape
-    """`weight` while moving loaded, half of it while loading or unloading."""
+def _channel(_unit: UnitLoad, params: Params) -> Channel:
+    """Return `weight` while moving loaded, half of it while loading or unloading."""
     levels = np.zeros(N_SLOTS)
     levels[State.MOVING_LOADED], levels[State.LOADING] = params["weight"] / 1e3, params["weight"] / 2e3
     return Channel(levels, response=Response.LAG, time_constant_s=1.0, noise=params["noise"] / 1e3)
 
 
-KIND = Kind(
-    "load",
-    SensorKindInfo(
-        "kN",
-        -0.5,
-        20.0,
-        params={"weight": Param("force", 2e3, "of a full load"), "noise": noise("force", 10.0)},
-        help="load cell of a vehicle",
-        roles=("vehicle",),
-    ),
-    _channel,
+KIND = SensorKind(
+    unit_text="kN",
+    low=-0.5,
+    high=20.0,
+    params={"weight": Param("force", 2e3, "of a full load"), "noise": noise("force", 10.0)},
+    help="load cell of a vehicle",
+    roles=("vehicle",),
+    channel=_channel,
 )

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from factory_sim.plant.catalogue import SensorKindInfo
-from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, noise
-from factory_sim.sensing.unit_load import N_SLOTS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from factory_sim.sensing.unit_load import Bearer
+from factory_sim.sensing.kinds.sensor_kind import Channel, Params, SensorKind, noise
+from factory_sim.sensing.unit_load import N_SLOTS, UnitLoad
 
 
-def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:  # noqa: ARG001 - every kind has this shape
-    """Only the noise: where the vehicle is depends on its trip, and `sensing/unit_position.py` adds it."""
+def _channel(_unit: UnitLoad, params: Params) -> Channel:
+    """Return only the noise: the position depends on the trip and is added by `sensing/unit_position.py`."""
     return Channel(np.zeros(N_SLOTS), noise=params["noise"])
 
 
-KIND = Kind(
-    "position",
-    SensorKindInfo(
-        "m",
-        -10.0,
-        10_000.0,
-        scale=0.01,
-        bits=32,
-        params={"noise": noise("length", 0.02)},
-        help="way of a vehicle from the plant's first section",
-        roles=("vehicle",),
-    ),
-    _channel,
+KIND = SensorKind(
+    unit_text="m",
+    low=-10.0,
+    high=10_000.0,
+    scale=0.01,
+    bits=32,
+    params={"noise": noise("length", 0.02)},
+    help="distance of a vehicle from the plant's first section",
+    roles=("vehicle",),
+    channel=_channel,
 )

@@ -1,50 +1,33 @@
-"""Vibration velocity, RMS: what wear does first."""
+"""Vibration velocity, RMS: the first sign of wear."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from factory_sim.plant.catalogue import Param, SensorKindInfo
-from factory_sim.sensing.kinds.sensor_kind import Channel, Kind, noise, scatter
-from factory_sim.sensing.unit_load import STOPPED, WORKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from factory_sim.records import F8
-    from factory_sim.sensing.unit_load import Bearer
+from factory_sim.sensing.kinds.sensor_kind import Channel, Param, Params, SensorKind, noise, scatter
+from factory_sim.sensing.unit_load import STOPPED, WORKING, UnitLoad
 
 
-def _channel(bearer: Bearer, params: Mapping[str, float]) -> Channel:
-    """At work `running` on average, more in a heavy cut, 1 + wear_gain times that when worn out; else `rest` or 0."""
-    running = 1e3 * params["running"] * np.where(WORKING, 0.6 + 0.4 * _load(bearer), 0.0)
+def _channel(unit: UnitLoad, params: Params) -> Channel:
+    """Return `running` on average at work, more in a heavy cut and when worn; else `rest`, or 0 when stopped."""
+    load = unit.power_w / unit.rated_w if unit.rated_w > 0 else np.ones_like(unit.power_w)
+    running = 1e3 * params["running"] * np.where(WORKING, 0.6 + 0.4 * load, 0.0)
     rest = np.where(WORKING | STOPPED, 0.0, 1e3 * params["rest"])
-    return Channel(
-        running + rest, params["wear_gain"] * running, noise=1e3 * params["noise"], scatter=params["scatter"]
-    )
+    worn = params["wear_gain"] * running
+    return Channel(running + rest, worn, noise=1e3 * params["noise"], scatter=params["scatter"])
 
 
-def _load(bearer: Bearer) -> F8:
-    """Power relative to its mean at work; 1 for a unit that draws none."""
-    return bearer.power_w / bearer.rated_w if bearer.rated_w > 0 else np.ones_like(bearer.power_w)
-
-
-KIND = Kind(
-    "vibration velocity, RMS",
-    SensorKindInfo(
-        "mm/s",
-        0.0,
-        50.0,
-        params={
-            "running": Param("velocity", 1.1e-3, "at work, new; ISO 20816-3 calls up to 1.4 mm/s newly commissioned"),
-            "rest": Param("velocity", 0.08e-3, "switched on, not at work"),
-            "wear_gain": Param("number", 3.0, "at the moment of failure the level is 1 + wear_gain times the new one"),
-            "noise": noise("velocity", 0.01e-3),
-            "scatter": scatter(0.12),
-        },
-        help="RMS velocity; rises with the square of wear",
-    ),
-    _channel,
+KIND = SensorKind(
+    unit_text="mm/s",
+    low=0.0,
+    high=50.0,
+    params={
+        "running": Param("velocity", 1.1e-3, "at work, new; ISO 20816-3 calls up to 1.4 mm/s newly commissioned"),
+        "rest": Param("velocity", 0.08e-3, "switched on, not at work"),
+        "wear_gain": Param("number", 3.0, "at the moment of failure the level is 1 + wear_gain times the new one"),
+        "noise": noise("velocity", 0.01e-3),
+        "scatter": scatter(0.12),
+    },
+    help="RMS velocity; rises with the square of wear",
+    channel=_channel,
 )
