@@ -10,7 +10,7 @@ import pytest
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ConfigError
 from factory_sim.plant.load import find, load, packaged
-from factory_sim.plant.spec import SINK, UNLIMITED, Input
+from factory_sim.plant.spec import SINK, UNLIMITED, Input, Origin
 from factory_sim.plant.states import N_STATES, State
 
 if TYPE_CHECKING:
@@ -303,3 +303,18 @@ def test_what_a_missing_file_may_have_meant_are_files_of_its_kind(
     with pytest.raises(ConfigError) as moment:
         find("now.npz")
     assert str(moment.value).strip() == "now.npz: no such file"
+
+
+def test_a_plant_carries_the_arguments_it_was_loaded_with(
+    tmp_path: Path, everything: str, catalogue: Catalogue
+) -> None:
+    (tmp_path / "plant.yaml").write_text(everything)
+    scenario = tmp_path / "faster.yaml"
+    scenario.write_text(
+        "extends: plant.yaml\nchanges: {a: {set: {OP30.cycle_time: 50 s}}, b: {scale: {OP10.buffer: 2}}}\n"
+    )
+    origin = load(scenario, catalogue, ["a"], ["agv.count+2"]).origin
+    assert origin == Origin(str(scenario), ("a",), ("agv.count+2",))
+    assert load(origin.file, catalogue, origin.groups, origin.changes) == load(
+        scenario, catalogue, ["a"], ["agv.count+2"]
+    )

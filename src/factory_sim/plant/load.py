@@ -64,7 +64,12 @@ def load(
     plant = build(Context(shape, draft.names, catalogue, report))
     title = draft.scenario.title if draft.scenario else plant.title
     return replace(
-        plant, title=title, scenario=draft.scenario, digest=_digest(draft), assumptions=tuple(draft.assumptions)
+        plant,
+        title=title,
+        scenario=draft.scenario,
+        digest=_digest(draft),
+        assumptions=tuple(draft.assumptions),
+        origin=spec.Origin(str(path), None if changes is None else tuple(changes), tuple(overrides)),
     )
 
 

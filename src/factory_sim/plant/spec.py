@@ -303,6 +303,15 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The arguments with which a plant was loaded: `load` with the same arguments gives the same plant."""
+
+    file: str  # path, or name of a packaged plant or scenario
+    groups: tuple[str, ...] | None = None  # groups of changes of a scenario that apply; None: all
+    changes: tuple[str, ...] = ()  # further changes, such as "agv.count+2"
+
+
+@dataclass(frozen=True, slots=True)
 class Plant:
     """The whole line."""
 
@@ -330,6 +339,7 @@ class Plant:
     digest: str = ""  # sha256 of the resolved input
     assumptions: tuple[str, ...] = field(default=(), compare=False)
     scenario: Scenario | None = field(default=None, compare=False)  # None: a plant file as it is
+    origin: Origin | None = field(default=None, compare=False)  # None: built in Python
     # derived
     pools: tuple[Pool, ...] = field(default=(), compare=False)  # a pool for each robot, then one for each crew
     can_deadlock: bool = field(default=False, compare=False)  # whether operations can come to wait for each other
