@@ -1,4 +1,4 @@
-"""Slow twins of the analysis kernels, obviously right: one question at a time, no state carried along."""
+"""Naive twins of the analysis kernels: one question at a time, without carried state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 def stretches(rows: list[Row], unit: int, t0: int, t1: int) -> list[tuple[int, int, Row | None]]:
-    """The unit's life within [t0, t1): (from, to, the row that began it)."""
+    """The unit's stretches within [t0, t1): (from, to, the row that began it)."""
     mine = [r for r in rows if r.unit == unit]
     moments = [t0, *(min(max(r.t, t0), t1) for r in mine), t1]
     return [(begin, end, row) for (begin, end), row in zip(pairwise(moments), [None, *mine], strict=True)]
@@ -41,7 +41,7 @@ def cycles(rows: list[Row], n_units: int, t0: int, t1: int) -> list[dict[str, in
     found = []
     for unit in range(n_units):
         mine = [r for r in rows if r.unit == unit]
-        count = dict.fromkeys(("parts", "timed", "busy", "good", "scrap", "rework"), 0)
+        count = dict.fromkeys(("parts", "timed", "cycle_us", "good", "scrap", "rework"), 0)
         for i, row in enumerate(mine):
             if row.outcome not in GIVES or not t0 <= row.t < t1:
                 continue
@@ -52,7 +52,7 @@ def cycles(rows: list[Row], n_units: int, t0: int, t1: int) -> list[dict[str, in
             start, left = open_cycle(mine[:i])
             count["timed"] += left > 0
             if left == 1:
-                count["busy"] += sum(
+                count["cycle_us"] += sum(
                     b.t - a.t
                     for a, b in zip(mine[start:i], mine[start + 1 : i + 1], strict=True)
                     if a.state == State.BUSY
@@ -62,7 +62,7 @@ def cycles(rows: list[Row], n_units: int, t0: int, t1: int) -> list[dict[str, in
 
 
 def open_cycle(mine: list[Row]) -> tuple[int, int]:
-    """Where the last cycle of a unit's rows began, and how many of its parts are still inside."""
+    """Row at which the last cycle of a unit began, and number of its parts that are still inside."""
     start, left, taken_at = -1, 0, None
     for i, row in enumerate(mine):
         if row.outcome == Outcome.TOOK:
@@ -96,7 +96,7 @@ def flow(rows: list[Row], n_parts: int, t0: int, t1: int) -> list[int]:
     lives = []
     for part in range(n_parts):
         mine = [r for r in of_parts if r.part == part]
-        if not mine:  # a number that no row names: the part was gone before the feed began
+        if not mine:  # no row names the number: the part had left before the feed began
             continue
         enter = [r.t for r in mine if r.outcome == Outcome.ENTERED]
         leave = [r.t for r in mine if r.outcome in ends]

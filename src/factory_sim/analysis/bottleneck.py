@@ -59,12 +59,12 @@ class Periods:
 def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> Periods:
     """Every active stretch of every machine, clipped to the window."""
     window, n = window or meta.window, len(meta.units)
-    who, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
+    owner, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
     count = state_times.active_periods(
-        log.t_us, log.unit, log.state, ACTIVE, window.t0_us, window.t1_us, n, who, start, end
+        log.t_us, log.unit, log.state, ACTIVE, window.t0_us, window.t1_us, n, owner, start, end
     )
-    machine = np.array([u.role == "machine" for u in meta.units])[who[:count]]
-    return Periods(who[:count][machine], start[:count][machine], end[:count][machine])
+    machine = np.array([u.role == "machine" for u in meta.units])[owner[:count]]
+    return Periods(owner[:count][machine], start[:count][machine], end[:count][machine])
 
 
 def average_active_period(periods: Periods, meta: Meta) -> F8:

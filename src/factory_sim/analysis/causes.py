@@ -1,4 +1,4 @@
-"""Which row enabled which: no plant's telemetry says so, times and topology do."""
+"""Causes of rows, inferred from times and topology, since no telemetry carries them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
 
 def infer(log: EventLog, meta: Meta) -> EventLog:
-    """The same rows with `cause`: the latest of each row's necessary conditions, by the rules of docs/design.md.
-
-    Reads neither `log.cause` nor anything but times, units, states and parts; -1 where the log begins too late to tell.
-    """
+    """Return the rows with `cause` by rules CAUSE-7 to CAUSE-9 of docs/model.md; -1 where the log begins too late."""
     where = topology.of(meta)
     rows, n_parts = topology.packed(log, log.t_us)
-    now, room = np.full((len(where.units), 5), -1), np.full(len(where.direct), -1)
-    parts, before, cause = np.full((n_parts, 2), -1), np.full(len(log), -1), np.full(len(log), -1)
+    now = topology.missing(len(where.units), kernels.UNIT_MEMORY)
+    parts = topology.missing(n_parts, kernels.PART_MEMORY)
+    room, before, cause = (np.full(n, -1) for n in (len(where.direct), len(log), len(log)))
     kernels.infer(rows, where.units, where.direct, now, room, parts, before, cause)
     return replace(log, cause=cause.astype(np.int32))

@@ -1,4 +1,4 @@
-"""What every KPI is made of, computed once: integer times and counts by unit, and their sums over groups."""
+"""The facts behind every KPI, computed once: integer times and counts by unit, and their sums over groups."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis import bottleneck, causes, topology, unit_energy
-from factory_sim.analysis.kernels import part_visits as part_kernels
-from factory_sim.analysis.kernels import state_times
-from factory_sim.analysis.kernels.row_tables import OPERATION
+from factory_sim.analysis.kernels import part_visits, state_times
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
@@ -22,11 +20,11 @@ if TYPE_CHECKING:
     from factory_sim.records import F8, I8, EventLog, Meta
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Totals:
-    """Quantities that add up, of n groups of machines; shapes (n,) but state_us and planned_state_us (n, N_STATES + 1).
+    """Additive quantities of n groups of machines, shapes (n,); state times have shape (n, N_STATES + 1).
 
-    The last column of the state times is time of which nothing is known.
+    The last column of the state times is the time before the first row.
     """
 
     machines: I8
@@ -40,7 +38,7 @@ class Totals:
     good: I8
     scrap: I8
     rework: I8
-    tried: I8  # parts that came to their operation for the first time
+    tried: I8  # parts at the first visit to their operation
     passed: I8  # of these, good
     failures: I8
     crew_wait_us: I8
@@ -49,8 +47,15 @@ class Totals:
     kwh_audit: F8  # state times x power
 
     def summed(self, group: I8, n_groups: int) -> Totals:
-        """The sums over groups; group (n,) says which each belongs to."""
-        return Totals(*(_sums(getattr(self, f.name), group, n_groups) for f in fields(self)))
+        """Return the sums over groups; group (n,) is the index of each machine's group."""
+        return Totals(**{f.name: _sums(getattr(self, f.name), group, n_groups) for f in fields(self)})
+
+    @property
+    def planned_busy_us(self) -> I8:
+        """Planned busy time [µs]: planned production without planned maintenance and closed shifts."""
+        outside = self.planned_state_us[:, State.OFF] + self.planned_state_us[:, State.MAINTENANCE]
+        planned: I8 = self.planned_state_us.sum(axis=1)
+        return planned - outside
 
 
 def _sums(values: Any, group: I8, n_groups: int) -> Any:
@@ -59,9 +64,9 @@ def _sums(values: Any, group: I8, n_groups: int) -> Any:
     return out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """Parts through the whole line within the window."""
+    """Parts through the whole line within the window; field names as in `part_visits.FLOW`."""
 
     entered: int
     left: int
@@ -75,9 +80,9 @@ class Flow:
     first_time: int  # parts left without rework
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Facts:
-    """The window of one run."""
+    """The facts of one window of a run."""
 
     meta: Meta
     window: Window
@@ -96,24 +101,24 @@ class Facts:
     _levels: dict[str, Totals] = field(default_factory=dict)
 
     def at(self, level: str) -> Totals:
-        """Sums by "machine", "operation", "section" or "line"; a group without machines is all zeros."""
+        """Return the sums by "machine", "operation", "section" or "line"; zeros for a group without machines."""
         if level not in self._levels:
             self._levels[level] = self.machine.summed(*groups(self.meta, level))
         return self._levels[level]
 
 
 def machine_units(meta: Meta) -> I8:
-    """Ids of the units that are machines, in their order."""
+    """Return the ids of the units that are machines, in their order."""
     return np.array([u for u, info in enumerate(meta.units) if info.role == "machine"], np.int64)
 
 
 def sections(meta: Meta) -> tuple[str, ...]:
-    """Names of the sections, in the order of their operations."""
+    """Return the names of the sections, in the order of their operations."""
     return tuple(dict.fromkeys(each.section for each in meta.operations))
 
 
 def groups(meta: Meta, level: str) -> tuple[I8, int]:
-    """Which group of `level` each machine belongs to, and how many groups there are."""
+    """Return the group of `level` that each machine belongs to, and the number of groups."""
     machines = machine_units(meta)
     place = np.array([meta.units[u].operation for u in machines], np.int64)
     if level == "operation":
@@ -126,37 +131,44 @@ def groups(meta: Meta, level: str) -> tuple[I8, int]:
 
 
 def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> Facts:
-    """All facts of `window` (default: the feed's). Causes are inferred here; those in `log` are not looked at."""
+    """Return the facts of `window` (default: the feed's). Causes are inferred; those in `log` are not read."""
     window = window or meta.window
     log = causes.infer(log, meta)
     planned = clipped(meta.planned_us, window)
     state_us = _state_times(log, meta, [window])
+    planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
     modes = _failures(log, meta, window)
     edges_us, prices = unit_energy.price_edges(meta, window)
     kwh, audit = unit_energy.measured(blocks, log, meta, edges_us)
     base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / unit_energy.J_PER_KWH
-    planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
     flow, entered_of = _flow(log, meta, window)
+    by_unit = {
+        "state_us": state_us,
+        "planned_state_us": planned_state_us,
+        **dict(zip(("failures", "crew_wait_us", "repair_us"), (each.sum(axis=1) for each in modes), strict=True)),
+        "kwh": kwh.sum(axis=0),
+        "kwh_audit": audit.sum(axis=0),
+    }
     return Facts(
-        meta,
-        window,
-        log,
-        sum(w.t1_us - w.t0_us for w in planned),
-        state_us,
-        flow,
-        modes[0],
-        modes[2],
-        bottleneck.path_us(log, meta, window),
-        bottleneck.active_periods(log, meta, window),
-        _machines(log, meta, window, (state_us, planned_state_us), modes, (kwh.sum(axis=0), audit.sum(axis=0))),
-        float(kwh.sum()),
-        float((kwh.sum(axis=1) + base_kwh) @ prices),
-        entered_of,
+        meta=meta,
+        window=window,
+        log=log,
+        planned_us=sum(w.t1_us - w.t0_us for w in planned),
+        state_us=state_us,
+        flow=flow,
+        mode_count=modes[0],
+        mode_us=modes[2],
+        path_us=bottleneck.path_us(log, meta, window),
+        periods=bottleneck.active_periods(log, meta, window),
+        machine=_machines(by_unit | _visits(log, meta, window), meta, window),
+        unit_kwh=float(kwh.sum()),
+        energy_cost=float((kwh.sum(axis=1) + base_kwh) @ prices),
+        entered_of=entered_of,
     )
 
 
 def clipped(stretches_us: Sequence[tuple[int, int]], window: Window) -> list[Window]:
-    """The parts of some stretches that lie within a window."""
+    """Return the parts of some stretches that lie within a window."""
     cut = [Window(max(t0, window.t0_us), min(t1, window.t1_us)) for t0, t1 in stretches_us]
     return [each for each in cut if each.t0_us < each.t1_us]
 
@@ -171,71 +183,37 @@ def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
 def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8]:
     shape = (len(meta.units), max((len(names) for names in meta.failure_modes), default=0) or 1)
     count, wait_us, repair_us = (np.zeros(shape, np.int64) for _ in range(3))
-    state_times.failures(
-        log.t_us, log.unit, log.state, log.outcome, log.detail, window.t0_us, window.t1_us, count, wait_us, repair_us
-    )
+    columns = (log.t_us, log.unit, log.state, log.outcome, log.detail)
+    state_times.failures(*columns, window.t0_us, window.t1_us, count, wait_us, repair_us)
     return count, wait_us, repair_us
 
 
 def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, int]]:
     part, n_parts = topology.numbered(log.part)
-    out, enter_us = np.zeros(10, np.int64), np.full(n_parts, part_kernels.NEVER)
+    parts, out = np.empty(n_parts, part_visits.PART), np.zeros(1, part_visits.FLOW)
     entered = np.zeros(len(meta.units), np.int64)
-    part_kernels.flow(
-        log.t_us,
-        log.unit,
-        part,
-        log.outcome,
-        n_parts,
-        window.t0_us,
-        window.t1_us,
-        enter_us,
-        np.zeros(n_parts, np.bool_),
-        entered,
-        out,
-    )
-    return Flow(*out.tolist()), {int(u): int(entered[u]) for u in np.flatnonzero(entered)}
+    part_visits.flow(log.t_us, log.unit, part, log.outcome, window.t0_us, window.t1_us, parts, entered, out)
+    found = Flow(**{f.name: int(out[f.name][0]) for f in fields(Flow)})
+    return found, {int(u): int(entered[u]) for u in np.flatnonzero(entered)}
 
 
-def _machines(
-    log: EventLog, meta: Meta, window: Window, state_us: tuple[I8, I8], modes: tuple[I8, I8, I8], kwh: tuple[F8, F8]
-) -> Totals:
-    n = len(meta.units)
-    parts, timed, cycle_us, good, scrap, rework, tried, passed = (np.zeros(n, np.int64) for _ in range(8))
-    t0, t1 = window.t0_us, window.t1_us
-    part_kernels.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, parts, timed, cycle_us, good, scrap, rework)
-    part, n_parts = topology.numbered(log.part)
-    place = topology.of(meta).units[:, OPERATION]
-    part_kernels.first_passes(log.t_us, log.unit, part, log.outcome, place, n_parts, t0, t1, tried, passed)
-    unit_us = np.array([_unit_us(meta, u) for u in range(n)]) * parts
-    ones = np.ones(n, np.int64)
-    columns = (
-        ones,
-        ones * (t1 - t0),
-        *state_us,
-        parts,
-        timed,
-        cycle_us,
-        unit_us,
-        good,
-        scrap,
-        rework,
-        tried,
-        passed,
-        *(each.sum(axis=1) for each in modes),
-        *kwh,
-    )
+def _visits(log: EventLog, meta: Meta, window: Window) -> dict[str, I8]:
+    """Return the fields of Totals that count parts, by unit."""
+    visits, (part, n_parts) = np.zeros(len(meta.units), part_visits.VISITS), topology.numbered(log.part)
+    t0, t1, operation = window.t0_us, window.t1_us, topology.of(meta).units["operation"]
+    part_visits.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, visits)
+    part_visits.first_passes(log.t_us, log.unit, part, log.outcome, operation, n_parts, t0, t1, visits)
+    unit_us = np.array([_unit_us(meta, u) for u in range(len(meta.units))]) * visits["parts"]
+    return {name: visits[name] for name in part_visits.VISITS.names or ()} | {"unit_us": unit_us}
+
+
+def _machines(by_unit: dict[str, Any], meta: Meta, window: Window) -> Totals:
     units = machine_units(meta)
-    return Totals(*(column[units] for column in columns))
+    ones = np.ones(len(units), np.int64)
+    by_machine = {name: values[units] for name, values in by_unit.items()}
+    return Totals(machines=ones, window_us=ones * (window.t1_us - window.t0_us), **by_machine)
 
 
 def _unit_us(meta: Meta, unit: int) -> float:
     place = meta.units[unit].operation
     return meta.operations[place].unit_time_s * 1e6 / meta.operations[place].batch if place >= 0 else 0.0
-
-
-def planned_busy_us(totals: Totals) -> I8:
-    """Planned busy time [µs]: planned production without planned maintenance and closed shifts."""
-    outside = totals.planned_state_us[:, State.OFF] + totals.planned_state_us[:, State.MAINTENANCE]
-    planned: I8 = totals.planned_state_us.sum(axis=1)
-    return planned - outside

@@ -9,7 +9,6 @@ import numpy as np
 
 from factory_sim.analysis import topology
 from factory_sim.analysis.kernels import cause_walk as kernels
-from factory_sim.analysis.kernels.row_tables import OPERATION
 from factory_sim.plant.states import N_STATES, State
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def waited_for_us(facts: Facts) -> I8:
         log.state,
         log.outcome,
         log.cause,
-        topology.of(meta).units[:, OPERATION],
+        topology.of(meta).units["operation"],
         waits,
         facts.window.t0_us,
         facts.window.t1_us,

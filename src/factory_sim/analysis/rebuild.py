@@ -79,8 +79,8 @@ class Feed:
         rows, t_us = rows.take(by_time), t_us[by_time]
         packed, n_parts = topology.packed(rows, t_us, rows.seq)
         where, order = self._topology, np.empty(len(rows), np.int64)
-        memory = kernels.start(len(rows), len(where.units), n_parts, where.capacity)
-        way = topology.belts(self.meta, where, packed)
+        memory = kernels.memory(len(rows), len(where.units), n_parts, where.capacity)
+        way = topology.ways_with_conveyors(self.meta, where, packed)
         kernels.arrange(packed, where.units, way, *memory, order)
         rows = rows.take(order)
         cause = np.full(len(rows), -1, np.int32)

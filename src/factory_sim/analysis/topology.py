@@ -1,77 +1,78 @@
-"""Who stands where, as arrays: what the kernels need to know of `Meta`."""
+"""The description of a plant and the rows of a log as arrays for the kernels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis.kernels.row_tables import (
-    CARRIER,
-    DETAIL,
-    MACHINE,
-    OPERATION,
-    OUTCOME,
-    PART,
-    PASSED,
-    POOL,
-    SOURCE,
-    TOOK,
-    UNIT,
-    T,
-)
+from factory_sim.analysis.kernels.row_tables import ROW, UNIT, Role
+from factory_sim.plant.states import Outcome
 
 if TYPE_CHECKING:
     from factory_sim.records import B1, I4, I8, EventLog, Meta, Rows
 
-_ROLES = {"source": SOURCE, "machine": MACHINE, "robot": POOL, "crew": POOL, "vehicle": CARRIER, "conveyor": CARRIER}
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+_ROLES = {"source": Role.SOURCE, "machine": Role.MACHINE, "vehicle": Role.CARRIER, "conveyor": Role.CARRIER}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topology:
     """Units and buffers as the kernels take them."""
 
-    units: I8  # (n_units, 3): role, operation of a machine, operation a source feeds; -1: none
-    direct: B1  # (n_operations, n_units): what the unit sends there has no waiting place, it needs a free machine
+    units: Records  # (n_units,) of row_tables.UNIT
+    direct: B1  # (n_operations, n_units): parts that the unit sends there have no buffer and need an idle machine
     way: I4  # (n_operations, n_units): buffer that takes what the unit sends there; -1: its room is not known
     capacity: I8  # (n_buffers + 1,)
 
 
 def of(meta: Meta) -> Topology:
-    """The topology of `meta`."""
+    """Return the topology of `meta`."""
     n = len(meta.units)
-    role = np.array([_ROLES.get(u.role, POOL) for u in meta.units], np.int64)
-    operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units], np.int64)
-    fed, buffer = np.full(n, -1), np.full((len(meta.operations), n), -1, np.int32)
+    units, buffer = np.empty(n, UNIT), np.full((len(meta.operations), n), -1, np.int32)
+    units["role"] = [_ROLES.get(u.role, Role.POOL) for u in meta.units]
+    units["operation"] = [u.operation if u.role == "machine" else -1 for u in meta.units]
+    units["fed"] = fed(meta)
     capacity: list[int] = []
     for index, each in enumerate(meta.operations):
         for way in each.inputs:
             senders = [way.source] if way.source >= 0 else list(meta.operations[way.operation].machines)
-            if way.source >= 0:
-                fed[way.source] = index
             if not way.transport:
                 buffer[index, senders] = len(capacity)
             capacity.append(way.capacity)
-    for each in meta.operations:  # rework queues in the first buffer of its operation
+    first = _first_buffer(meta)
+    for each in meta.operations:  # rule QUAL-3: rework queues in the first buffer of its operation
         if each.rework_to >= 0 and not meta.operations[each.rework_to].inputs[0].transport:
-            first = sum(len(other.inputs) for other in meta.operations[: each.rework_to])
-            buffer[each.rework_to, list(each.machines)] = first
-    places = np.array([*capacity, 1], np.int64)  # -1 takes the last
-    return Topology(np.stack((role, operation, fed), axis=1), places[buffer] == 0, buffer, places)
+            buffer[each.rework_to, list(each.machines)] = first[each.rework_to]
+    places = np.array([*capacity, 1], np.int64)  # index -1 is the last
+    return Topology(units, places[buffer] == 0, buffer, places)
 
 
-def belts(meta: Meta, where: Topology, rows: I8) -> I4:
-    """`where.way` with the buffers that conveyors end at: the description does not say which, the parts on them do.
+def fed(meta: Meta) -> I8:
+    """Return the operation that each source feeds, -1 for other units; shape (n_units,)."""
+    found = np.full(len(meta.units), -1)
+    for index, each in enumerate(meta.operations):
+        found[[way.source for way in each.inputs if way.source >= 0]] = index
+    return found
 
-    rows (n, 7), sorted by time.
+
+def _first_buffer(meta: Meta) -> I8:
+    return np.cumsum([0, *(len(each.inputs) for each in meta.operations)])
+
+
+def ways_with_conveyors(meta: Meta, where: Topology, rows: Records) -> I4:
+    """Return `where.way` with the buffers at which conveyors end, derived from the first part of each conveyor.
+
+    rows : (n_rows,) of row_tables.ROW, in order of time. The description does not contain where a conveyor ends.
     """
-    way, first = where.way.copy(), np.cumsum([0, *(len(each.inputs) for each in meta.operations)])
+    way, first = where.way.copy(), _first_buffer(meta)
     for unit in (u for u, info in enumerate(meta.units) if info.role == "conveyor"):
-        taken = rows[(rows[:, UNIT] == unit) & (rows[:, OUTCOME] == TOOK)][:1]
-        given = rows[np.isin(rows[:, PART], taken[:, PART]) & np.isin(rows[:, T], taken[:, T])]
-        for row in given[(given[:, OUTCOME] == PASSED) & (given[:, UNIT] != unit)]:
-            sender, to = int(where.units[row[UNIT], OPERATION]), int(row[DETAIL])
+        taken = rows[(rows["unit"] == unit) & (rows["outcome"] == Outcome.TOOK)][:1]
+        given = rows[np.isin(rows["part"], taken["part"]) & np.isin(rows["t_us"], taken["t_us"])]
+        for row in given[(given["outcome"] == Outcome.PASSED) & (given["unit"] != unit)]:
+            sender, to = int(where.units[row["unit"]]["operation"]), int(row["detail"])
             ways = meta.operations[to].inputs if 0 <= to < len(meta.operations) else ()
             for k, each in enumerate(ways):
                 if each.operation == sender and each.transport == "conveyor":
@@ -79,17 +80,18 @@ def belts(meta: Meta, where: Topology, rows: I8) -> I4:
     return way
 
 
-def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[I8, int]:
-    """The rows as the kernels take them, shape (n, 7), parts numbered from 0; and how many parts there are."""
+def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[Records, int]:
+    """Return the rows as records of row_tables.ROW with parts numbered from 0, and the number of parts."""
     part, n_parts = numbered(log.part)
-    rows = np.empty((len(log), 7), np.int64)
-    for column, values in enumerate((t_us, log.unit, seq, log.state, part, log.outcome, log.detail)):
-        rows[:, column] = values
+    rows = np.empty(len(log), ROW)
+    columns = (t_us, log.unit, seq, log.state, part, log.outcome, log.detail)
+    for name, values in zip(ROW.names or (), columns, strict=True):
+        rows[name] = values
     return rows, n_parts
 
 
 def numbered(part: I4) -> tuple[I8, int]:
-    """Part numbers counted from 0 without wide gaps, -1 for none, and how many there are."""
+    """Return part numbers from 0 without wide gaps, -1 for none, and their number."""
     known = part.astype(np.int64)
     top = int(known.max(initial=-1)) + 1
     if top <= 4 * len(known) + 1024:
@@ -97,3 +99,8 @@ def numbered(part: I4) -> tuple[I8, int]:
     names, index = np.unique(known, return_inverse=True)
     shift = int(names[0] == -1)
     return index.reshape(-1) - shift, len(names) - shift
+
+
+def missing(n: int, record_type: np.dtype[np.void]) -> Records:
+    """Return n records with -1 in every field."""
+    return np.full(n * len(record_type.names or ()), -1).view(record_type)

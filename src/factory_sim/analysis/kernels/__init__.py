@@ -1,5 +1,5 @@
-"""The loops over rows and readings, compiled: the room's only door to Numba.
+"""The compiled loops over rows and readings.
 
-Plain arrays in, results into the last arguments; shapes and checks live in the callers. Each kernel has a slow,
-obviously right twin in `tests/naive.py`. Rows stand in causal order unless said otherwise.
+Kernels take plain arrays and write their results into the last arguments; callers check shapes. Each kernel has a naive
+twin in `tests/naive.py`. Rows are in causal order unless stated otherwise.
 """

@@ -1,44 +1,18 @@
 """Which row enabled which, and the walk back over them."""
-# mypy: allow-untyped-defs
-# ruff: noqa: PLR0911 - compiled: types are inferred, one branch a rule
+# ruff: noqa: PLR0911 - one return a rule
 
 from __future__ import annotations
 
 import numpy as np
 
-from factory_sim.analysis.kernels.row_tables import (
-    BLOCKED,
-    BUSY,
-    CARRIER,
-    DETAIL,
-    ENTERED,
-    FED,
-    LEFT,
-    LOADING,
-    MACHINE,
-    MERGED,
-    MOVING_EMPTY,
-    NONE,
-    OPERATION,
-    OUTCOME,
-    PART,
-    PASSED,
-    POOL,
-    REWORK,
-    ROLE,
-    SETUP,
-    STARVED,
-    STATE,
-    TOOK,
-    UNIT,
-    T,
-)
+from factory_sim.analysis.kernels.row_tables import Role, record
 from factory_sim.jit import njit
+from factory_sim.plant.states import Outcome, State
 
-# what is known of a unit so far: its last row, since when its part could go on, whom it serves, the row of the pool
-# member sent to it, the last row by which a part of this source left the line
-_LAST, _OFFERED, _CLIENT, _SENT, _GONE = range(5)
-_ARRIVED, _ORIGIN = range(2)  # of a part: the row that brought it, its source
+# of a unit: its last row, the time from which its part could leave, the unit it serves, the row of the pool member sent
+# to it, the last row by which a part of this source left the line
+UNIT_MEMORY = record("last", "offered_us", "client", "sent", "gone")
+PART_MEMORY = record("arrived", "origin")  # the row that brought the part, its source
 
 
 @njit
@@ -50,71 +24,77 @@ def infer(rows, units, direct, now, room, parts, before, cause):
     (n_parts, 2); before (n,), the same unit's row before this one.
     """
     for i in range(len(rows)):
-        u, o, p = rows[i, UNIT], rows[i, OUTCOME], rows[i, PART]
-        own = before[i] = now[u, _LAST]
-        if own >= 0 and rows[own, STATE] == BUSY and rows[i, STATE] != BUSY:
-            now[u, _OFFERED] = rows[i, T]
+        u, o, p = rows[i].unit, rows[i].outcome, rows[i].part
+        own = before[i] = now[u].last
+        if own >= 0 and rows[own].state == State.BUSY and rows[i].state != State.BUSY:
+            now[u].offered_us = rows[i].t_us
         cause[i] = _enabler(i, rows, units, direct, now, room, parts, cause)
-        if o == TOOK and units[u, ROLE] == CARRIER and p >= 0 and parts[p, _ARRIVED] >= 0:
-            _call(own, parts[p, _ARRIVED], rows, before, cause)
-        if o == TOOK and units[u, OPERATION] >= 0 and (own < 0 or cause[own] != cause[i] or rows[own, OUTCOME] != TOOK):
-            room[units[u, OPERATION]] = i
-        now[u, _LAST] = i
-        if p >= 0 and (PASSED <= o <= REWORK or o == ENTERED):
-            parts[p, _ARRIVED], now[u, _OFFERED] = i, rows[i, T]
-            if o == ENTERED:
-                parts[p, _ORIGIN] = u
-        elif p >= 0 and (o == MERGED or REWORK < o <= LEFT) and parts[p, _ORIGIN] >= 0:
-            now[parts[p, _ORIGIN], _GONE] = i
+        if o == Outcome.TOOK and units[u].role == Role.CARRIER and p >= 0 and parts[p].arrived >= 0:
+            _call(own, parts[p].arrived, rows, before, cause)
+        if (
+            o == Outcome.TOOK
+            and units[u].operation >= 0
+            and (own < 0 or cause[own] != cause[i] or rows[own].outcome != Outcome.TOOK)
+        ):
+            room[units[u].operation] = i
+        now[u].last = i
+        if p >= 0 and (Outcome.PASSED <= o <= Outcome.REWORK or o == Outcome.ENTERED):
+            parts[p].arrived, now[u].offered_us = i, rows[i].t_us
+            if o == Outcome.ENTERED:
+                parts[p].origin = u
+        elif p >= 0 and (o == Outcome.MERGED or Outcome.REWORK < o <= Outcome.LEFT) and parts[p].origin >= 0:
+            now[parts[p].origin].gone = i
 
 
 @njit
 def _enabler(i, rows, units, direct, now, room, parts, cause):
     row = rows[i]
-    u, o, t, role = row[UNIT], row[OUTCOME], row[T], units[row[UNIT], ROLE]
-    own = now[u, _LAST]
-    if role == POOL:
+    u, o, t, role = row.unit, row.outcome, row.t_us, units[row.unit].role
+    own = now[u].last
+    if role == Role.POOL:
         return _of_pool(i, rows, units, now)
-    if o == ENTERED:
+    if o == Outcome.ENTERED:
         return _entry(row, rows, units, direct, now, room)
-    again = own >= 0 and rows[own, OUTCOME] == o
-    if again and ((o == TOOK and role == MACHINE and rows[own, T] == t) or o == MERGED):
+    again = own >= 0 and rows[own].outcome == o
+    if again and ((o == Outcome.TOOK and role == Role.MACHINE and rows[own].t_us == t) or o == Outcome.MERGED):
         return cause[own]  # a furnace's or a join's next part
-    if o == TOOK:
+    if o == Outcome.TOOK:
         return _latest_arrival(i, rows, parts, own)
-    if PASSED <= o <= LEFT and own >= 0 and now[u, _OFFERED] < t:  # the part had to wait
+    if Outcome.PASSED <= o <= Outcome.LEFT and own >= 0 and now[u].offered_us < t:  # the part had to wait
         after = rows[i + 1] if i + 1 < len(rows) else row
-        if units[after[UNIT], ROLE] == CARRIER and after[PART] == row[PART] and after[UNIT] != u:
-            return max(own, now[after[UNIT], _LAST])
-        waited = role == MACHINE or rows[own, STATE] == BLOCKED
-        if o <= REWORK and waited and 0 <= row[DETAIL] < len(direct):
-            return max(own, _room(row[DETAIL], u, rows, units, direct, now, room))
-    sent = now[u, _SENT]
-    if o == NONE and sent >= 0 and rows[sent, T] == t and rows[own, STATE] != SETUP:  # it had to be called
+        if units[after.unit].role == Role.CARRIER and after.part == row.part and after.unit != u:
+            return max(own, now[after.unit].last)
+        waited = role == Role.MACHINE or rows[own].state == State.BLOCKED
+        if o <= Outcome.REWORK and waited and 0 <= row.detail < len(direct):
+            return max(own, _room(row.detail, u, rows, units, direct, now, room))
+    sent = now[u].sent
+    if (
+        o == Outcome.NONE and sent >= 0 and rows[sent].t_us == t and rows[own].state != State.SETUP
+    ):  # it had to be called
         return max(own, sent)
     return own
 
 
 @njit
 def _of_pool(i, rows, units, now):
-    u, served = rows[i, UNIT], rows[i, DETAIL]
-    if rows[i, STATE] == BUSY and 0 <= served < len(now) and units[served, ROLE] == MACHINE:
-        now[u, _CLIENT] = served
-        now[served, _SENT] = i
-    client = now[u, _CLIENT]
-    if rows[i, STATE] != BUSY:
-        now[u, _CLIENT] = -1
-    return max(now[u, _LAST], now[client, _LAST]) if client >= 0 else now[u, _LAST]
+    u, served = rows[i].unit, rows[i].detail
+    if rows[i].state == State.BUSY and 0 <= served < len(now) and units[served].role == Role.MACHINE:
+        now[u].client = served
+        now[served].sent = i
+    client = now[u].client
+    if rows[i].state != State.BUSY:
+        now[u].client = -1
+    return max(now[u].last, now[client].last) if client >= 0 else now[u].last
 
 
 @njit
 def _entry(row, rows, units, direct, now, room):
-    u, t = row[UNIT], row[T]
-    own, d, gone = now[u, _LAST], units[u, FED], now[u, _GONE]
-    if own < 0 or rows[own, STATE] != BLOCKED or d < 0:
+    u, t = row.unit, row.t_us
+    own, d, gone = now[u].last, units[u].fed, now[u].gone
+    if own < 0 or rows[own].state != State.BLOCKED or d < 0:
         return own
     best = max(own, _room(d, u, rows, units, direct, now, room))
-    if rows[best, T] < t and gone >= 0 and rows[gone, T] == t:  # neither place nor arrival: a card came back
+    if rows[best].t_us < t and gone >= 0 and rows[gone].t_us == t:  # neither place nor arrival: a card came back
         return gone
     return best
 
@@ -124,9 +104,9 @@ def _room(d, u, rows, units, direct, now, room):
     # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
     best = np.int64(-1)
     for v in range(len(units) if direct[d, u] else 0):
-        last = now[v, _LAST]
-        if units[v, OPERATION] == d and last >= 0 and rows[last, STATE] == STARVED:
-            best = last if best < 0 or rows[last, T] < rows[best, T] else best
+        last = now[v].last
+        if units[v].operation == d and last >= 0 and rows[last].state == State.STARVED:
+            best = last if best < 0 or rows[last].t_us < rows[best].t_us else best
     return best if best >= 0 else room[d]
 
 
@@ -134,11 +114,11 @@ def _room(d, u, rows, units, direct, now, room):
 def _latest_arrival(i, rows, parts, own):
     # of all parts taken together
     best, k = own, i
-    while k < len(rows) and rows[k, UNIT] == rows[i, UNIT] and rows[k, T] == rows[i, T]:
-        if not TOOK <= rows[k, OUTCOME] <= MERGED:
+    while k < len(rows) and rows[k].unit == rows[i].unit and rows[k].t_us == rows[i].t_us:
+        if not Outcome.TOOK <= rows[k].outcome <= Outcome.MERGED:
             break
-        if rows[k, PART] >= 0:
-            best = max(best, parts[rows[k, PART], _ARRIVED])
+        if rows[k].part >= 0:
+            best = max(best, parts[rows[k].part].arrived)
         k += 1
     return best
 
@@ -157,7 +137,7 @@ def _call(row, given, rows, before, cause):
 
 @njit
 def _sets_out(row, rows):
-    return row >= 0 and rows[row, OUTCOME] == NONE and MOVING_EMPTY <= rows[row, STATE] <= LOADING
+    return row >= 0 and rows[row].outcome == Outcome.NONE and State.MOVING_EMPTY <= rows[row].state <= State.LOADING
 
 
 @njit
@@ -188,7 +168,7 @@ def blame(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out
         kind = waits[state[last[u]]] if last[u] >= 0 and operation[u] >= 0 else -1
         if kind >= 0:
             begin = max(t_us[last[u]], t0_us)
-            row = i if i < len(t_us) and outcome[i] != NONE and t_us[i] <= t1_us else -1
+            row = i if i < len(t_us) and outcome[i] != Outcome.NONE and t_us[i] <= t1_us else -1
             while row >= 0 and end > begin:
                 row = cause[row] if cause[row] < row else -1
                 if row >= 0 and t_us[row] < end:

@@ -1,18 +1,25 @@
-"""Rows and units as tables of int64: one argument instead of eight, which compiles in a third of the time."""
+"""Rows and units as the kernels take them: arrays of records with named int64 fields."""
 
 from __future__ import annotations
 
-from factory_sim.plant.states import Outcome, State
+from enum import IntEnum
 
-T, UNIT, SEQ, STATE, PART, OUTCOME, DETAIL = range(7)  # columns of rows (n, 7)
-ROLE, OPERATION, FED = range(3)  # columns of units (n_units, 3); FED: operation a source feeds
-SOURCE, MACHINE, POOL, CARRIER = range(4)  # roles
+import numpy as np
 
-OFF, SETUP, STARVED, BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)
-BLOCKED, WAITING, MAINTENANCE = int(State.BLOCKED), int(State.WAITING), int(State.MAINTENANCE)
-DOWN, REPAIR, LOADING = int(State.DOWN), int(State.REPAIR), int(State.LOADING)
-MOVING_EMPTY, MOVING_LOADED = int(State.MOVING_EMPTY), int(State.MOVING_LOADED)
 
-NONE, TOOK, MERGED, PASSED = int(Outcome.NONE), int(Outcome.TOOK), int(Outcome.MERGED), int(Outcome.PASSED)
-REWORK, SCRAPPED, LEFT = int(Outcome.REWORK), int(Outcome.SCRAPPED), int(Outcome.LEFT)
-ENTERED, LOST = int(Outcome.ENTERED), int(Outcome.LOST)
+class Role(IntEnum):
+    """The roles of a unit that the kernels distinguish."""
+
+    SOURCE = 0
+    MACHINE = 1
+    POOL = 2  # robot or member of a crew
+    CARRIER = 3  # vehicle or conveyor
+
+
+def record(*names: str) -> np.dtype[np.void]:
+    """Return a record type with int64 fields."""
+    return np.dtype([(name, np.int64) for name in names])
+
+
+ROW = record("t_us", "unit", "seq", "state", "part", "outcome", "detail")
+UNIT = record("role", "operation", "fed")  # operation of a machine, operation that a source feeds; -1: none

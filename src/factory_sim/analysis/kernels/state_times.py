@@ -1,5 +1,4 @@
-"""How long units stay in states."""
-# mypy: allow-untyped-defs
+"""Times of units in states, failures, and active periods."""
 
 from __future__ import annotations
 
@@ -8,14 +7,13 @@ import numpy as np
 from factory_sim.jit import njit
 from factory_sim.plant.states import N_STATES, Outcome, State
 
-_DOWN, _REPAIR, _NONE = int(State.DOWN), int(State.REPAIR), int(Outcome.NONE)
-UNKNOWN = N_STATES  # column of time before a unit's first row
+UNKNOWN = N_STATES  # column for the time before a unit's first row
 NEVER = -(2**62)
 
 
 @njit
 def state_times(t_us, unit, state, t0_us, t1_us, out_us):
-    """Time of each unit in each state within [t0, t1); out_us (n_units, N_STATES + 1), its last column: not known."""
+    """Add the time of each unit in each state within [t0, t1) to out_us (n_units, N_STATES + 1); last: UNKNOWN."""
     since = np.full(len(out_us), t0_us)
     now = np.full(len(out_us), UNKNOWN)
     for i in range(len(t_us)):
@@ -30,9 +28,9 @@ def state_times(t_us, unit, state, t0_us, t1_us, out_us):
 
 @njit
 def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, repair_us):
-    """Failures that began in [t0, t1), time waiting for a crew and in repair, by unit and mode (n_units, n_modes).
+    """Count failures that began in [t0, t1), their time without a crew and in repair; outputs (n_units, n_modes).
 
-    A failure is a change of state: DOWN, REPAIR and rows that give a part meanwhile are one; a new mode is another.
+    DOWN, REPAIR and rows that give a part meanwhile are one failure; a change of the mode is another one.
     """
     mode = np.full(len(count), -1)
     since = np.full(len(count), t0_us)
@@ -41,27 +39,27 @@ def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, r
         last = i >= len(t_us)
         u = i - len(t_us) if last else unit[i]
         at = t1_us if last else min(max(t_us[i], t0_us), t1_us)
-        if now[u] == _DOWN:
+        if now[u] == State.DOWN:
             wait_us[u, mode[u]] += at - since[u]
-        elif now[u] == _REPAIR:
+        elif now[u] == State.REPAIR:
             repair_us[u, mode[u]] += at - since[u]
         since[u] = at
         if last:
             continue
         now[u] = state[i]
-        if state[i] not in (_DOWN, _REPAIR):
+        if state[i] not in (State.DOWN, State.REPAIR):
             mode[u] = -1
-        elif outcome[i] == _NONE or mode[u] < 0:
-            new = detail[i] if outcome[i] == _NONE and 0 <= detail[i] < count.shape[1] else 0
+        elif outcome[i] == Outcome.NONE or mode[u] < 0:
+            new = detail[i] if outcome[i] == Outcome.NONE and 0 <= detail[i] < count.shape[1] else 0
             count[u, new] += new != mode[u] and t0_us <= t_us[i] < t1_us
             mode[u] = new
 
 
 @njit
-def active_periods(t_us, unit, state, active, t0_us, t1_us, n_units, who, start_us, end_us):
-    """Uninterrupted stretches within [t0, t1) in which a unit's state is `active` (N_STATES,).
+def active_periods(t_us, unit, state, active, t0_us, t1_us, n_units, owner, start_us, end_us):
+    """Write the uninterrupted stretches within [t0, t1) in which a unit's state is `active` (N_STATES,).
 
-    A pause of length zero is none. Outputs have room for one entry a row and unit; returns how many were written.
+    A pause of length zero does not interrupt. Outputs have room for one entry per row and unit; return their number.
     """
     begun = np.full(n_units, NEVER)
     ended = np.full(n_units, NEVER)
@@ -74,7 +72,7 @@ def active_periods(t_us, unit, state, active, t0_us, t1_us, n_units, who, start_
         if begun[u] != NEVER and (last or (on and NEVER < ended[u] < at)):
             stop = ended[u] if ended[u] != NEVER else at
             if stop > begun[u]:
-                who[n], start_us[n], end_us[n] = u, begun[u], stop
+                owner[n], start_us[n], end_us[n] = u, begun[u], stop
                 n += 1
             begun[u] = NEVER
         if on:

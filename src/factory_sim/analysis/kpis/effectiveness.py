@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.facts import planned_busy_us
 from factory_sim.analysis.kpis.kpi_kind import ALL, KpiKind, ratio
 from factory_sim.plant.states import State
 
@@ -35,7 +34,7 @@ def _adet_us(totals: Totals) -> I8:
 def availability(f: Facts, level: str) -> F8:
     """Busy time / planned busy time; starved, blocked, setup and down are losses. ISO 22400-2: APT / PBT."""
     totals = f.at(level)
-    return ratio(_apt_us(totals), planned_busy_us(totals))
+    return ratio(_apt_us(totals), totals.planned_busy_us)
 
 
 def effectiveness(f: Facts, level: str) -> F8:
@@ -58,7 +57,7 @@ def oee(f: Facts, level: str) -> F8:
 def nee(f: Facts, level: str) -> F8:
     """(Busy + setup) / planned busy time × effectiveness × quality. ISO 22400-2: net equipment effectiveness."""
     totals = f.at(level)
-    return ratio(_aupt_us(totals), planned_busy_us(totals)) * effectiveness(f, level) * quality(f, level)
+    return ratio(_aupt_us(totals), totals.planned_busy_us) * effectiveness(f, level) * quality(f, level)
 
 
 def teep(f: Facts, level: str) -> F8:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim.analysis import topology
 from factory_sim.analysis.trust.doubt import Doubt
 from factory_sim.plant.states import Outcome, State
 
@@ -68,7 +69,7 @@ def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
     operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units])
     carried = np.array([any(way.transport for way in o.inputs) for o in meta.operations] or [False])
     gives = np.isin(log.outcome, _GIVES)
-    to = np.where(log.outcome == Outcome.ENTERED, _fed(meta)[log.unit], log.detail)
+    to = np.where(log.outcome == Outcome.ENTERED, topology.fed(meta)[log.unit], log.detail)
     gives &= (to >= 0) & (to < len(meta.operations))
     place = operation[log.unit]
     takes = ((log.outcome == Outcome.TOOK) | (log.outcome == Outcome.MERGED)) & ((place >= 0) | is_vehicle)
@@ -88,16 +89,6 @@ def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
     at_once |= is_vehicle[t]  # the part leaves its machine when loading ends
     lag_s = (log.t_us[t] - log.t_us[g]) / 1e6
     return log.unit[g].astype(np.int64), log.unit[t].astype(np.int64), log.t_us[t], lag_s, at_once
-
-
-def _fed(meta: Meta) -> I8:
-    """The operation that each source feeds, -1 for other units. Shape (n_units,)."""
-    fed = np.full(len(meta.units), -1)
-    for index, operation in enumerate(meta.operations):
-        for way in operation.inputs:
-            if way.source >= 0:
-                fed[way.source] = index
-    return fed
 
 
 def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
