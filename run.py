@@ -23,7 +23,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "factory_sim.json"  # what is installed; {} while an installation is under way
 LOCK = VENV / "factory_sim.lock"
-TESTING = ("test", "bench", "selftest")  # what asks for the libraries of the tests
+TESTING = ("test", "bench", "validate")  # commands that need the libraries of the tests
 
 
 def main(words: "list[str]") -> int:

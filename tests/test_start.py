@@ -61,7 +61,7 @@ def test_tests_add_what_they_need_and_the_demo_does_not_take_it_away(start: Modu
 
 
 @pytest.mark.parametrize(
-    ("words", "extras"), [([], []), (["run"], []), (["bench", "--quick"], ["test"]), (["selftest"], ["test"])]
+    ("words", "extras"), [([], []), (["run"], []), (["bench", "--quick"], ["test"]), (["validate"], ["test"])]
 )
 def test_commands_that_measure_and_prove_bring_the_libraries_of_the_tests(
     start: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], extras: list[str]

@@ -1,4 +1,4 @@
-"""`selftest feed` on a small scale: the proofs find nothing wrong, and say what they did."""
+"""`validate feed` on a small scale: the proofs find nothing wrong, and say what they did."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_fuzz_refuses_or_reads_every_payload_and_writes_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "found.json"
-    main(["selftest", "feed", "--part", "fuzz", "--payloads", "600", "--seed", "5", "--json", str(out)])
+    main(["validate", "feed", "--part", "fuzz", "--payloads", "600", "--seed", "5", "--json", str(out)])
     found = json.loads(out.read_text())  # how long they took is not judged here
     names = [one["reader"] for one in found["fuzz"]]
     assert {"machine", "uns", "bulk", "sparkplug", "meta", "host", "edge", "marks", "acks"} == set(names)
@@ -32,5 +32,5 @@ def test_fuzz_refuses_or_reads_every_payload_and_writes_what_it_found(
 
 
 def test_an_unknown_part_is_told_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["selftest", "feed", "--part", "soap"]) == 2
+    assert main(["validate", "feed", "--part", "soap"]) == 2
     assert "Did you mean soak?" in capsys.readouterr().err

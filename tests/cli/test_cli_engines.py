@@ -18,8 +18,8 @@ def test_check_says_which_engine_runs_a_plant_and_why(capsys: pytest.CaptureFixt
     assert "engine simpy: the reference" in told
 
 
-def test_selftest_engines_prints_how_many_plants_exercised_each_feature(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["selftest", "engines", "--plants", "8"]) == 0
+def test_validate_engines_prints_how_many_plants_exercised_each_feature(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "engines", "--plants", "8"]) == 0
     told = capsys.readouterr().out
     assert "engines equal on 8 plants" in told
     assert "failures" in told

@@ -34,7 +34,7 @@ def table(folder: Path, *rows: dict[str, Any]) -> Path:
 
 def test_rows_that_hold_are_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.json"
-    assert main(["exact", str(table(tmp_path, RIGHT)), "--json", str(out), "--engine", "simpy"]) == 0
+    assert main(["validate", "exact", str(table(tmp_path, RIGHT)), "--json", str(out), "--engine", "simpy"]) == 0
     said = capsys.readouterr().out
     assert said.split("\n")[0].split() == ["name", "exact", "simulated", "interval", "inside"]
     assert "third" in said
@@ -46,12 +46,12 @@ def test_rows_that_hold_are_printed_and_written(tmp_path: Path, capsys: pytest.C
 
 def test_a_row_that_misses_makes_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = {**RIGHT, "name": "wrong", "value": 11.1}
-    assert main(["exact", str(table(tmp_path, RIGHT, wrong)), "--engine", "simpy"]) == 1
+    assert main(["validate", "exact", str(table(tmp_path, RIGHT, wrong)), "--engine", "simpy"]) == 1
     assert "NO" in capsys.readouterr().out
 
 
 def test_a_row_that_is_not_understood_makes_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["exact", str(table(tmp_path, {**RIGHT, "model": "M/M/cc"}))]) == 2
+    assert main(["validate", "exact", str(table(tmp_path, {**RIGHT, "model": "M/M/cc"}))]) == 2
     said = capsys.readouterr().err
     assert "rows[0] 'third': model" in said
     assert "Did you mean M/M/c?" in said
@@ -61,7 +61,16 @@ def test_a_row_that_is_not_understood_makes_exit_code_2(tmp_path: Path, capsys: 
 def test_ctrl_c_ends_it_soon_and_keeps_the_file_whole(tmp_path: Path) -> None:
     long = {"name": "long", "model": "M/M/1", "metric": "Lq", "lam": 0.99, "mu": 1, "value": 98.01}
     out = tmp_path / "out.json"
-    words = [sys.executable, "-m", "factory_sim", "exact", str(table(tmp_path, long, RIGHT)), "--json", str(out)]
+    words = [
+        sys.executable,
+        "-m",
+        "factory_sim",
+        "validate",
+        "exact",
+        str(table(tmp_path, long, RIGHT)),
+        "--json",
+        str(out),
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
         try:
             assert program.stdout is not None

@@ -37,7 +37,7 @@ def path_options() -> Iterator[Any]:
 
 def test_every_option_that_names_a_file_to_be_written_is_checked_before_any_work() -> None:
     found = list(path_options())
-    assert {("sweep", "csv"), ("run", "log"), ("listen", "csv"), ("compare", "report"), ("why", "resume")} <= {
+    assert {("sweep", "csv"), ("run", "log"), ("listen", "csv"), ("compare", "report"), ("detectors", "resume")} <= {
         (command, name) for command, name, _ in found
     }
     unchecked = {

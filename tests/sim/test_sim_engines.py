@@ -21,7 +21,7 @@ from factory_sim.records import EventLog, Window
 from factory_sim.sim import engines
 from factory_sim.sim.calendar.calendar_run import CalendarRun
 from factory_sim.sim.run import Simulation
-from factory_sim.validation.engine_comparison import compare_on, differ
+from factory_sim.validation.engine_comparison import compare_engines, differ
 from factory_sim.validation.random_plants import plants
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_a_difference_is_told_with_its_row(line: Plant, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(CalendarRun, "advance", forged)
     assert "state" in differ(line, 1, HOUR_US // 10)[0]
-    findings = compare_on(5, until_us=HOUR_US // 10)
+    findings = compare_engines(5, until_us=HOUR_US // 10)
     assert "state" in findings.difference
     assert "plant:" in findings.difference
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -11,13 +12,13 @@ from factory_sim.cli import (
     bench,
     demo_command,
     listen_command,
+    options,
     plant_commands,
     report_command,
     run_command,
     study_commands,
     sweep_commands,
     validate_commands,
-    validate_exact,
 )
 from factory_sim.errors import FactoryError
 from factory_sim.version import VERSION
@@ -37,13 +38,28 @@ for rooms in (
     plant_commands,
     run_command,
     listen_command,
-    validate_exact,
     bench,
 ):
     for command in rooms.COMMANDS:
         app.command()(command)
 app.command(name="list")(plant_commands.list_)
-app.add_typer(validate_commands.app, name="selftest")
+app.add_typer(validate_commands.app, name="validate")
+
+
+_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@app.command(name="exact", hidden=True, context_settings=_ANYTHING)
+def exact(context: typer.Context) -> None:
+    """Name the command that replaces `exact`."""
+    options.moved("exact", shlex.join(["validate", "exact", *context.args]))
+
+
+@app.command(name="selftest", hidden=True, context_settings=_ANYTHING)
+def selftest(context: typer.Context) -> None:
+    """Name the command that replaces `selftest`."""
+    words = ["detectors" if word == "why" else word for word in context.args]
+    options.moved("selftest", shlex.join(["validate", *words]))
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""`bench`: how fast it is on this machine, against what; and the calibration of the reference line."""
+"""`bench`: the speed of this machine, beside what it is compared with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.errors import ConfigError, Problem
+from factory_sim.results.record import file_header
 
 SUITE = Path(__file__).resolve().parents[3] / "benchmarks"
 QUICK = "FACTORY_SIM_BENCH_QUICK"  # read by the suite
@@ -26,23 +27,17 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: a smoke test only.")] = False,
     json: options.JsonFile = None,
     only: Annotated[str, typer.Option(help="Only rows whose name matches, as pytest -k.")] = "",
-    calibration: Annotated[bool, typer.Option("--calibration", help="The published gain instead.")] = False,
-    replications: Annotated[int, typer.Option(help="Of --calibration: how many pairs.", min=2)] = 200,
-    resume: Annotated[Path | None, options.output(help="Of --calibration: where finished pairs are kept.")] = None,
-    seed: options.Seed = 1,
+    calibration: Annotated[bool, typer.Option("--calibration", hidden=True)] = False,
 ) -> None:
-    """Measure this machine's speed and print the table of the README; with --calibration, check the published gain.
+    """Measure this machine's speed and print the table of the README.
 
     Example: factory-sim bench --quick --json bench.json
     """
     if calibration:
-        from factory_sim.cli.validate_calibration import calibrate
-
-        calibrate(replications=replications, seed=seed, json=json, resume=resume)
-        return
+        options.moved("bench --calibration", "validate calibration")
     rows, failures = _measure(quick=quick, only=only)
     _show(rows)
-    options.written(json, rows)
+    options.written(json, {**file_header(), **rows})
     if failures:
         typer.echo(failures, err=True)
         raise typer.Exit(1)

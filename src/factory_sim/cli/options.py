@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -153,6 +153,12 @@ def graceful() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def moved(old: str, new: str) -> NoReturn:
+    """Refuse a command that has another name now. Raises typer.Exit with code 2."""
+    typer.echo(f"`factory-sim {old}` is now `factory-sim {new}`.", err=True)
+    raise typer.Exit(2)
 
 
 PORT = 1883  # MQTT's own

@@ -1,4 +1,4 @@
-"""The product tests itself: `selftest engines`, `selftest coverage`, `selftest why`, `selftest feed`."""
+"""`validate`: proofs on this machine that the engine, the intervals, the detectors, the feed and the line are right."""
 
 from __future__ import annotations
 
@@ -6,65 +6,78 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory_sim.cli import options
+from factory_sim.cli.validate_exact import exact
 from factory_sim.cli.validate_feed import feed
 
 if TYPE_CHECKING:
+    from factory_sim.results.estimate import Estimate
     from factory_sim.study.pool import Pool
-    from factory_sim.validation.engine_comparison import Findings
+    from factory_sim.validation.calibration import Calibration
+    from factory_sim.validation.detectors import DetectorAccuracy
+    from factory_sim.validation.engine_comparison import EngineComparison
 
-app = typer.Typer(no_args_is_help=True, help="Let the product test itself at length on this machine.")
+app = typer.Typer(no_args_is_help=True)
 
-Plants = Annotated[int, typer.Option(help="How many random plants.", min=1)]
-Seed = Annotated[int, typer.Option(help="Which random plants; the same seed gives the same.")]
+Seed = Annotated[int, typer.Option(help="Which random plants; the same seed gives the same plants.")]
 Workers = Annotated[
-    int, typer.Option(help="Processes; the result is the same for every number.", min=0, show_default="one a processor")
+    int, typer.Option(help="Processes; the result does not depend on them.", min=0, show_default="one per CPU")
 ]
+Resume = Annotated[Path | None, options.output(help="File that keeps finished work; the same command resumes it.")]
+ENOUGH_PLANTS = 10_000  # from here on every feature and pair must have been exercised by 100 plants
+BASELINE, RETROFIT = "gearbox_line", "retrofit"
 
-
+app.command()(exact)
 app.command()(feed)
 
 
 @app.callback()
-def selftest() -> None:
-    """Let the product test itself at length on this machine."""
+def validate() -> None:
+    """Prove on this machine that the results can be trusted.
+
+    Example: factory-sim validate engines --plants 2000
+    """
 
 
 @app.command()
-def engines(plants: Plants = 500, seed: Seed = 1) -> None:
+def engines(
+    plants: Annotated[int, typer.Option(help="How many random plants.", min=1)] = 500,
+    seed: Seed = 1,
+    out: options.JsonFile = None,
+) -> None:
     """Compare the compiled engine with the SimPy model on random plants with all features mixed, bit for bit.
 
-    Exits with 1 at the first difference, and prints the smallest plant that shows it.
+    Exit code 1 at the first difference; the smallest plant that shows it is printed. From 10,000 plants on it is also 1
+    when fewer than 100 plants exercised a feature or a pair of features.
 
-    Example: factory-sim selftest engines --plants 2000
+    Example: factory-sim validate engines --plants 2000
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     try:
-        from factory_sim.validation.engine_comparison import compare_on
+        from factory_sim.validation.engine_comparison import compare_engines
     except ModuleNotFoundError as missing:
-        typer.echo(f"selftest needs {missing.name}: pip install 'smart-factory-sim[test]'", err=True)
+        typer.echo(f"validate engines needs {missing.name}: pip install 'smart-factory-sim[validate]'", err=True)
         raise typer.Exit(2) from None
-    from factory_sim.sim.engines import compile_now
-
-    console = Console(stderr=True)
-    with console.status("compiling the engine; about a minute the first time"):
-        compile_now()
-    with Progress(console=console) as progress:
+    options.compiled()
+    with Progress(console=options.console(), transient=True) as progress:
         task = progress.add_task("plants", total=plants)
-        findings = compare_on(plants, seed=seed, progress=lambda: progress.advance(task))
-    if findings.difference:
+        found = compare_engines(plants, seed=seed, on_progress=lambda: progress.advance(task))
+    options.written(out, found.to_dict())
+    if found.difference:
         typer.echo(
-            f"the engines differ: {findings.difference}\n  reproduce: factory-sim selftest engines "
+            f"The engines differ: {found.difference}\n  Reproduce: factory-sim validate engines "
             f"--plants {plants} --seed {seed}"
         )
         raise typer.Exit(1)
-    typer.echo(_told(findings))
+    typer.echo(_engines_text(found))
+    if plants >= ENOUGH_PLANTS and (short := found.shortfalls()):
+        typer.echo("Too few plants exercised:\n  " + "\n  ".join(short), err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -73,114 +86,165 @@ def coverage(
     workers: Workers = 0,
     out: options.JsonFile = None,
 ) -> None:
-    """Count how often 95 % intervals of small studies cover a true change that is known exactly: tandem theory.
+    """Count how often the 95 % intervals of small studies cover a true change that tandem theory gives exactly.
 
-    Every study has four scenarios: also counted is how often their four line rates, whose intervals hold together, all
-    do. Exit code 1 unless 93 to 97 % cover, and 93 % together; with few studies chance alone can leave that range.
+    Every study has four scenarios; also counted is how often all four simultaneous intervals cover. Exit code 1 unless
+    93 to 97 % cover singly and at least 93 % together; with few studies chance alone can leave that range.
 
-    Example: factory-sim selftest coverage --studies 1000 --json coverage.json
+    Example: factory-sim validate coverage --studies 1000 --json coverage.json
     """
-    from factory_sim.validation.coverage import HIGH, LOW, SCENARIOS
-    from factory_sim.validation.coverage import coverage as measure
+    from factory_sim.validation.coverage import SCENARIOS, measure_coverage
 
-    with _at_work(workers, "studies", studies) as (pool, told):
-        covered, together, half_width = measure(studies, pool, told)
-    share, all_share = covered / studies, together / studies
-    inside = LOW <= share <= HIGH and all_share >= LOW
-    found = {"studies": studies, "covered": covered, "coverage": share, "coverage_together": all_share}
-    options.written(out, found | {"half_width_pct": half_width, "ok": inside})
-    typer.echo(f"{100 * share:.1f} % of {studies:,} intervals cover the truth (promised: 95 %; accepted: 93 to 97 %)")
-    joint = f"in {100 * all_share:.1f} % of the studies all intervals cover (95 % or more)"
-    typer.echo(f"  {SCENARIOS} scenarios at once: {joint}")
-    typer.echo(f"  mean half-width {half_width:.2f} points of the line rate")
-    if not inside:
+    with _open_pool(workers, "studies", studies) as (pool, on_progress):
+        found = measure_coverage(studies, pool, on_progress)
+    options.written(out, found.to_dict())
+    typer.echo(
+        f"{100 * found.coverage:.1f} % of {studies:,} intervals cover the truth (nominal 95 %, accepted 93 to 97 %)\n"
+        f"  {SCENARIOS} scenarios at once: in {100 * found.coverage_together:.1f} % of the studies all intervals cover "
+        f"(nominal 95 % or more)\n"
+        f"  mean half-width {found.half_width_pct:.2f} percentage points of the line rate"
+    )
+    if not found.ok:
         raise typer.Exit(1)
 
 
 @app.command()
-def why(
+def detectors(
     lines: Annotated[int, typer.Option(help="How many random lines.", min=1)] = 150,
     seed: Seed = 1,
     workers: Workers = 0,
-    resume: Annotated[Path | None, options.output(help="Where finished lines are kept, and found again.")] = None,
+    resume: Resume = None,
     out: options.JsonFile = None,
 ) -> None:
-    """Count on random lines how often the station that `why` names first is worth speeding up, other detectors beside.
+    """Count on random lines how often the station that `why` ranks first is worth speeding up, beside other detectors.
 
     Twelve stations with failures and small buffers. A hit: 5 % more speed there earns at least 80 % of what it earns at
     the best station, measured in paired runs with other seeds. Exit code 1 below 95 % of hits.
 
-    Example: factory-sim selftest why --lines 150 --json why.json
+    Example: factory-sim validate detectors --lines 150 --json detectors.json
     """
-    from factory_sim.validation import detectors
+    from factory_sim.validation import detectors as accuracy
     from factory_sim.validation.ledger import Ledger
 
-    kept = resume or Path(f"selftest-why-{seed}.jsonl")
-    try:
-        with Ledger(kept, detectors.head(seed)) as ledger, _at_work(workers, "lines", lines) as (pool, told):
-            found = detectors.summary(detectors.measure(lines, seed, pool, ledger, told))
-    except KeyboardInterrupt:
-        typer.echo(f"Stopped. Finished lines are in {kept}; the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
-    typer.echo(_hits_told(found))
-    options.written(out, found)
-    if resume is None:
-        kept.unlink()
-    if not found["ok"]:
+    path = resume or Path(f"validate-detectors-{seed}.jsonl")
+    with (
+        _resumable(path, keep=resume is not None),
+        Ledger(path, accuracy.header(seed)) as ledger,
+        _open_pool(workers, "lines", lines) as (pool, on_progress),
+    ):
+        found = accuracy.summarize(accuracy.measure(lines, seed, pool, ledger, on_progress))
+    typer.echo(_detectors_text(found))
+    options.written(out, found.to_dict())
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def calibration(
+    replications: Annotated[int, typer.Option(help="How many pairs.", min=2)] = 200,
+    seed: options.Seed = 1,
+    resume: Resume = None,
+    out: options.JsonFile = None,
+) -> None:
+    """Compare the gain of the reference line over many pairs with the published +30.19 %.
+
+    Exit code 1 unless the published gain lies in the interval and the interval is at most ± 0.4 percentage points wide.
+
+    Example: factory-sim validate calibration --replications 200 --json calibration.json
+    """
+    from rich.progress import Progress
+
+    from factory_sim import registry
+    from factory_sim.validation.calibration import Setting, calibrate
+
+    path = resume or Path("validate-calibration.jsonl")
+    setting = Setting(replications=replications, seed=seed)
+    with _resumable(path, keep=resume is not None), Progress(console=options.console(), transient=True) as progress:
+        task = progress.add_task("pairs", total=replications)
+        plants = registry.load(BASELINE), registry.load(RETROFIT)
+        found = calibrate(*plants, setting, path, lambda done: progress.update(task, completed=done))
+    typer.echo(_calibration_text(found))
+    options.written(out, found.to_dict())
+    if not found.inside:
         raise typer.Exit(1)
 
 
 @contextlib.contextmanager
-def _at_work(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callable[[int], None]]]:
-    """Processes with the fast engine, and who hears how many of `total` are done."""
+def _open_pool(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callable[[int], None]]]:
+    """Open a pool with the compiled engine, and a progress bar for `total` jobs."""
     from rich.progress import Progress
 
-    from factory_sim.sim.engines import compile_now
     from factory_sim.study.pool import Pool
 
-    console = options.console()
-    with console.status("compiling the engine; about a minute the first time"):
-        compile_now()
-    with Pool(workers or os.cpu_count() or 1) as pool, Progress(console=console, transient=True) as progress:
+    options.compiled()
+    progress = Progress(console=options.console(), transient=True)
+    with Pool(workers or os.cpu_count() or 1) as pool, progress:
         task = progress.add_task(what, total=total)
         yield pool, lambda done: progress.update(task, completed=done)
 
 
-def _hits_told(found: dict[str, Any]) -> str:
-    share, verdict = 100 * found["hit"]["critical_path_share"], "as promised" if found["ok"] else "TOO FEW"
-    least, enough, quicker = 100 * found["least"], 100 * found["enough"], found["speed_up_pct"]
+@contextlib.contextmanager
+def _resumable(path: Path, *, keep: bool) -> Iterator[None]:
+    """Report on Ctrl-C where the finished work is; remove the file after a complete run unless `keep`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished work is kept in {path}; the same command resumes it.", err=True)
+        raise typer.Exit(130) from None
+    if not keep:
+        path.unlink()
+
+
+def _engines_text(found: EngineComparison) -> str:
+    names = list(found.features)
+    rarest = min(found.pairs, key=lambda pair: found.pairs[pair])
+    short = found.shortfalls()
     return "\n".join(
         [
-            f"critical path: {share:.1f} % hits on {found['lines']} lines ({least:.0f} % or more: {verdict})",
-            f"  a hit: {quicker:g} % more speed at the station named first earns at least {enough:.0f} % of the best gain",  # noqa: E501
-            f"  {'method':<26} hit",
-            *(f"  {name:<26} {each:.3f}" for name, each in found["hit"].items()),
-            f"  one station is the best beyond doubt in {found['separated']} lines; in the others two or more are as good",  # noqa: E501
-        ]
-    )
-
-
-def _told(findings: Findings) -> str:
-    from itertools import combinations
-
-    from factory_sim.validation.random_plants import FEATURES
-
-    names = sorted(FEATURES)
-    counts = {pair: findings.pairs[pair] for pair in combinations(names, 2)}
-    rarest = min(counts, key=lambda pair: counts[pair])
-    return "\n".join(
-        [
-            f"engines equal on {findings.plants} plants: {findings.rows} rows, bit for bit",
-            f"  {findings.circles} of them blocked in a circle, alike in both",
-            f"  {findings.counted} visits counted alike with and without a log",
+            f"engines equal on {found.plants} plants: {found.rows} rows, bit-identical",
+            f"  {found.deadlocks} of them deadlock, in both engines alike",
+            f"  counters without a log: {found.counted} visits, counted as with a log",
             "  plants that exercised each feature, alone and with each of the others:",
             " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
             *(
-                f"    {name:<12}{findings.features[name]:>5}"
-                + "".join(f"{counts[other, name]:>5}" for other in names[:n])
+                f"    {name:<12}{found.features[name]:>5}"
+                + "".join(f"{found.count_of(each, name):>5}" for each in names[:n])
                 for n, name in enumerate(names)
             ),
-            f"  pairs of features: {sum(map(bool, counts.values()))} of {len(counts)}",
-            f"  the rarest pair: {' with '.join(rarest)}, {counts[rarest]} plants",
+            f"  pairs of features: {sum(map(bool, found.pairs.values()))} of {len(found.pairs)}",
+            f"  the rarest pair: {rarest}, {found.pairs[rarest]} plants",
+            *([f"  fewer than 100 plants: {len(short)} features and pairs"] if short else []),
         ]
     )
+
+
+def _detectors_text(found: DetectorAccuracy) -> str:
+    share, verdict = 100 * found.hit["critical_path_share"], "as promised" if found.ok else "TOO FEW"
+    return "\n".join(
+        [
+            f"critical path: {share:.1f} % hits on {found.lines} lines ({100 * found.least:.0f} % or more: {verdict})",
+            f"  a hit: {found.speed_up_pct:g} % more speed earns at least {100 * found.enough:.0f} % of the best gain",
+            f"  {'method':<26} hit",
+            *(f"  {name:<26} {each:.3f}" for name, each in found.hit.items()),
+            f"  one station is significantly the best in {found.separated} lines, two or more in the others",
+        ]
+    )
+
+
+def _calibration_text(found: Calibration) -> str:
+    before, after = found.station_cycle_time_s
+    rate_before, rate_after = found.good_parts_per_h
+    hours = f"{found.duration_s / 3600:g} h after {found.warm_up_s / 3600:g} h of warm-up"
+    return "\n".join(
+        [
+            f"{found.replications} pairs of {hours}, seed {found.seed}",
+            f"station cycle time    {_interval(before)} s  ->  {_interval(after)} s   (published 56 s -> 37 s)",
+            f"line rate             {_interval(rate_before)}  ->  {_interval(rate_after)} good parts/h",
+            f"line rate gain        {_interval(found.line_rate_pct, '+.2f')} %, half-width {found.half_width_pct:.2f}",
+            f"published gain        +{found.published_pct} %: {'inside' if found.inside else 'OUTSIDE'}",
+        ]
+    )
+
+
+def _interval(found: Estimate, form: str = ".2f") -> str:
+    return f"{found.mean:{form}} [{found.low:{form}}, {found.high:{form}}]"

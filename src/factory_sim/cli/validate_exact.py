@@ -1,4 +1,4 @@
-"""`exact`: a table of values known from theory, each against the engine."""
+"""`validate exact`: the engine against a table of values known from theory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import options
+from factory_sim.results.record import file_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,16 +24,16 @@ def exact(
     *,
     out: options.JsonFile = None,
     workers: Annotated[int, typer.Option(help="Processes that share the rows.", min=1)] = 2,
-    minutes: Annotated[float, typer.Option(help="Rows that are not narrow by then count as missed.", min=0)] = 9.5,
+    minutes: Annotated[float, typer.Option(help="Rows that are not precise by then count as missed.", min=0)] = 9.5,
     engine: Annotated[str, typer.Option(help="auto, simpy (the reference) or calendar (compiled).")] = "auto",
     seed: options.Seed = 1,
 ) -> None:
-    """Simulate every row of a table of exact values until its interval is within 0.5 %, and say whether it holds.
+    """Simulate every row of a table of exact values until its interval is within 0.5 %, and check the exact value.
 
-    All intervals hold together with 99 % confidence (Bonferroni). Exit code 1 if a row misses, or did not get narrow
-    enough in time. Ctrl-C keeps the rows that are done.
+    The intervals are simultaneous with 99 % confidence (Bonferroni). Exit code 1 if a row misses, or is not precise
+    enough in time. Ctrl-C keeps the finished rows.
 
-    Example: factory-sim exact truth/tandem_exact.json --json exact.json
+    Example: factory-sim validate exact truth/tandem_exact.json --json exact.json
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -56,7 +57,7 @@ def exact(
             if out is not None:
                 _write(out, rows, results)
     if out is not None:
-        _write(out, rows, results)  # also when no row was done
+        _write(out, rows, results)  # also when no row was finished
     typer.echo(_verdict(rows, results))
     if stop.is_set():
         raise typer.Exit(130)
@@ -74,21 +75,27 @@ def _word(result: Result) -> str:
     if not result.inside:
         return "NO"
     if not result.sound:
-        return "yes, but drawn times or arrivals are off their means"
-    return "yes" if result.precise else "yes, but wider than 0.5 %: time was up"
+        return "yes, but drawn times or arrivals deviate from their means"
+    return "yes" if result.precise else "yes, but wider than 0.5 % at the time limit"
 
 
 def _verdict(rows: Sequence[Row], results: Sequence[Result]) -> str:
     good = sum(result.ok for result in results)
     text = f"{good} of {len(rows)} rows hold, at 99 % confidence for all together"
-    return text if len(results) == len(rows) else f"{text}; {len(rows) - len(results)} were not run to the end"
+    return text if len(results) == len(rows) else f"{text}; {len(rows) - len(results)} were not finished"
 
 
 def _write(out: Path, rows: Sequence[Row], results: Sequence[Result]) -> None:
-    """All rows so far, in the file's order; whole or not at all."""
+    """Write all rows so far in the order of the file; the file is replaced as a whole."""
     done = {result.row.key: result for result in results}
     found = [_json(done[row.key]) for row in rows if row.key in done]
-    whole = {"confidence": 0.99, "rows_in_file": len(rows), "complete": len(found) == len(rows), "rows": found}
+    whole = {
+        **file_header(),
+        "confidence": 0.99,
+        "rows_in_file": len(rows),
+        "complete": len(found) == len(rows),
+        "rows": found,
+    }
     draft = out.with_name(out.name + ".part")
     with options.writing(out):
         draft.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -116,6 +123,3 @@ def _json(result: Result) -> dict[str, Any]:
         "parts": result.effort.parts,
         "seconds": round(result.effort.seconds, 2),
     }
-
-
-COMMANDS = (exact,)

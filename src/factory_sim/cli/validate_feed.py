@@ -1,4 +1,4 @@
-"""`selftest feed`: the feed's endurance proofs, for whoever wants to see them on their own machine."""
+"""`validate feed`: endurance proofs of the feed on this machine."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from factory_sim.cli import options
+from factory_sim.results.record import file_header
 
 PARTS = ("soak", "fuzz", "kills", "pause")
 PUBLISHERS = 2  # killed, beside the brokers
 JOURNALED = ("machine", "uns", "bulk")
 Parts = Annotated[list[str] | None, typer.Option(help=f"Only this one: {', '.join(PARTS)}. May be repeated.")]
-Minutes = Annotated[float, typer.Option(help="soak: every sensor at 10 Hz for so long; the proof takes 10.", min=0.1)]
+Minutes = Annotated[
+    float, typer.Option(help="soak: length of the run with every sensor at 10 Hz; the full proof takes 10.", min=0.1)
+]
 P99 = Annotated[
     float,
-    typer.Option(help="soak: the p99 latency [ms] that fails, where cores were not short; the promise is 25.", min=1),
+    typer.Option(help="soak: highest accepted p99 latency [ms]; judged where the CPUs were not overloaded.", min=1),
 ]
-Payloads = Annotated[int, typer.Option(help="fuzz: for each reader; the proof takes 1000000.", min=1)]
-Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice.", min=1)]
+Payloads = Annotated[int, typer.Option(help="fuzz: number for each reader; the full proof takes 1000000.", min=1)]
+Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice as well.", min=1)]
 PauseTime = Annotated[
-    float,
-    typer.Option(parser=options.seconds, metavar="TIME", show_default="1 min", help="pause: the proof takes 5 min."),
+    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="1 min", help="pause: full proof 5 min.")
 ]
 Formats = Annotated[list[str] | None, typer.Option("--format", help=f"kills: {', '.join(JOURNALED)}. May be repeated.")]
 
 
 class Result(Protocol):
-    """What a proof found."""
+    """The result of one proof."""
 
     def problems(self) -> list[str]:
-        """Promises that were not kept."""
+        """Return the limits that were missed."""
 
-    def told(self) -> list[str]:
-        """Lines for a person."""
+    def text(self) -> list[str]:
+        """Return lines for the terminal."""
 
 
 def feed(
@@ -53,11 +55,11 @@ def feed(
     seed: Annotated[int, typer.Option(help="fuzz: which payloads.")] = 1,
     json: options.JsonFile = None,
 ) -> None:
-    """Prove on this machine that the feed endures, with real processes: soak, fuzz, kills, a stopped consumer.
+    """Run the endurance proofs of the feed with real processes: soak, fuzz, kills, a stopped consumer.
 
-    Exits with 1 if a promise is not kept. Linux only.
+    Exit code 1 if a limit is missed. Linux only.
 
-    Example: factory-sim selftest feed --part kills --kills 10
+    Example: factory-sim validate feed --part kills --kills 10
     """
     from factory_sim.validation.feed.processes import need_linux
 
@@ -68,7 +70,7 @@ def feed(
         options.one_of("format with a journal", one, JOURNALED)
     found: dict[str, list[dict[str, Any]]] = {}
     problems: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="factory-sim-selftest-") as name:
+    with tempfile.TemporaryDirectory(prefix="factory-sim-validate-") as name:
         folder = Path(name)
         makers = {
             "soak": lambda: _soak(folder, minutes, p99, plant),
@@ -78,10 +80,10 @@ def feed(
         }
         for one in part or PARTS:
             for result in makers[one]():
-                typer.echo("\n".join(result.told()))
+                typer.echo("\n".join(result.text()))
                 problems += result.problems()
                 found.setdefault(one, []).append(dataclasses.asdict(result))  # type: ignore[call-overload]
-    options.written(json, {**found, "problems": problems})
+    options.written(json, {**file_header(), **found, "problems": problems})
     for problem in problems:
         typer.echo(f"  ! {problem}", err=True)
     if problems:
@@ -102,12 +104,12 @@ def _fuzz(folder: Path, payloads: int, seed: int) -> Iterator[Result]:
     from factory_sim.validation.feed.fuzz import GENUINE_EVERY, fuzz
     from factory_sim.validation.feed.readers import readers
 
-    everyone = readers(folder)
-    strangers = [message for reader in everyone.values() for message in reader.genuine]
-    for reader in everyone.values():
+    all_readers = readers(folder)
+    foreign = [message for reader in all_readers.values() for message in reader.genuine]
+    for reader in all_readers.values():
         with Progress(console=options.console(), transient=True) as progress:
             task = progress.add_task(f"fuzz {reader.name}", total=payloads)
-            result = fuzz(reader, payloads, seed, strangers, lambda: progress.advance(task, GENUINE_EVERY))  # noqa: B023
+            result = fuzz(reader, payloads, seed, foreign, lambda: progress.advance(task, GENUINE_EVERY))  # noqa: B023
         yield result
 
 
@@ -135,5 +137,5 @@ def _pause(folder: Path, seconds: float, plant: str) -> Iterator[Result]:
 
 
 def _absolute(plant: str) -> str:
-    """A file's name for files that stand elsewhere; a built-in plant's name stays."""
+    """Return a file name as an absolute path; the name of a built-in plant is unchanged."""
     return str(Path(plant).resolve()) if Path(plant).exists() else plant

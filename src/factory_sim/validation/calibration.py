@@ -1,11 +1,10 @@
-"""Is the reference line calibrated? Many paired replications of baseline and retrofit, and what the line gained.
+"""Calibration of the reference line: many paired replications of baseline and retrofit, and the gain of the line.
 
-Every finished pair is appended to a file at once, so a run that was stopped goes on where it was.
+Every finished pair is appended to a file at once, so an interrupted run resumes.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from factory_sim.clock import us_from_s
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.plant.describe import planned
 from factory_sim.records import Window
+from factory_sim.results.record import Json, Result
 from factory_sim.sim.run import count
 from factory_sim.study.pool import Pool
 from factory_sim.validation.ledger import Ledger
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
 
 PUBLISHED_GAIN_PCT = 30.19
-WIDEST_PCT = 0.4  # half-width of the gain's interval that calibration asks for
+WIDEST_PCT = 0.4  # largest accepted half-width of the gain's interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is simulated: after one shift in which the empty line fills, as `demo` has it, one that counts."""
+    """The runs: one counted shift after one in which the empty line fills, as in `demo`."""
 
     replications: int = 200
     seed: int = 1
@@ -44,23 +44,23 @@ class Setting:
 
     @property
     def window(self) -> Window:
-        """What is counted of each run."""
+        """The part of each run that is counted."""
         t0 = us_from_s(self.warm_up_s)
         return Window(t0, t0 + us_from_s(self.duration_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One replication of both plants, on common random numbers."""
+    """One replication of both plants on common random numbers."""
 
     replication: int
     good_parts: tuple[int, int]  # baseline, retrofit
     station_cycle_time_s: tuple[float, float]  # of the pacing station
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the pairs say."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration(Result):
+    """Means and intervals over the pairs, beside the published gain."""
 
     replications: int
     seed: int
@@ -73,44 +73,44 @@ class Result:
     half_width_pct: float
     inside: bool  # the published gain lies in the interval, and the interval is narrow enough
 
-    def to_json(self) -> str:
-        """As `--json` writes it."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+    def to_dict(self) -> dict[str, Json]:
+        """Return the content of `--json`; each estimate also states its number of pairs."""
+        return {name: _with_n(value, self.replications) for name, value in Result.to_dict(self).items()}
 
 
 def calibrate(
-    baseline: Plant, retrofit: Plant, setting: Setting, kept: Path, told: Callable[[int], None] = lambda _: None
-) -> Result:
-    """Simulate the pairs that `kept` does not hold yet, appending each; `told` hears how many are finished.
+    baseline: Plant, retrofit: Plant, setting: Setting, path: Path, on_progress: Callable[[int], None] = lambda _: None
+) -> Calibration:
+    """Simulate the pairs that the file `path` does not contain yet; `on_progress` receives the number finished.
 
-    Raises LedgerError when `kept` is of other plants or another setting, TrialError when a replication fails.
+    Raises LedgerError when `path` belongs to other plants or another setting, TrialError when a replication fails.
     """
     plants = (baseline, retrofit)
-    head = {
+    header = {
         "baseline": baseline.digest,
         "retrofit": retrofit.digest,
         "seed": setting.seed,
         "warm_up_s": setting.warm_up_s,
         "duration_s": setting.duration_s,
     }
-    with Ledger(kept, head) as ledger, Pool(setting.workers) as pool:
+    with Ledger(path, header) as ledger, Pool(setting.workers) as pool:
         pairs = {pair.replication: pair for pair in map(_pair, ledger.pieces)}
         missing = [r for r in range(setting.replications) if r not in pairs]
-        told(setting.replications - len(missing))
-        for _, pair in pool.each(simulated, [(plants, setting, r) for r in missing]):
+        on_progress(setting.replications - len(missing))
+        for _, pair in pool.each(simulate_pair, [(plants, setting, r) for r in missing]):
             pairs[pair.replication] = pair
             ledger.add(asdict(pair))
-            told(len(pairs))
+            on_progress(len(pairs))
     planned_us = sum(end - begin for begin, end in planned(baseline, setting.window))
-    return summary([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
+    return summarize([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
 
 
-def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result:
-    """Means and intervals over `pairs`, at least two, of windows with `planned_h` hours of planned production."""
+def summarize(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Calibration:
+    """Return means and intervals over at least two pairs of windows with `planned_h` hours of planned production."""
     parts = np.array([pair.good_parts for pair in pairs], np.float64)
     times = np.array([pair.station_cycle_time_s for pair in pairs], np.float64)
     gain = paired_percent_change(parts[:, 0], parts[:, 1])
-    return Result(
+    return Calibration(
         replications=len(pairs),
         seed=setting.seed,
         warm_up_s=setting.warm_up_s,
@@ -124,15 +124,14 @@ def summary(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Result
     )
 
 
-def simulated(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:
-    """One replication of both plants. Raises TrialError."""
-    halves = [_counted(plant, setting, replication) for plant in plants]
-    parts, times = zip(*halves, strict=True)
+def simulate_pair(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:
+    """Run one replication of both plants. Raises TrialError."""
+    parts, times = zip(*(_count(plant, setting, replication) for plant in plants), strict=True)
     return Pair(replication, parts, times)
 
 
-def _counted(plant: Plant, setting: Setting, replication: int) -> tuple[int, float]:
-    """Good parts in the window, and mean busy seconds per part at the pacing station."""
+def _count(plant: Plant, setting: Setting, replication: int) -> tuple[int, float]:
+    """Return the good parts of the window and the mean busy seconds per part at the pacing station."""
     try:
         truth = count(plant, setting.window, seed=setting.seed, replication=replication)
     except FactoryError as error:
@@ -142,6 +141,12 @@ def _counted(plant: Plant, setting: Setting, replication: int) -> tuple[int, flo
     units = list(plant.operations[plant.pacing].machines)
     parts, busy_us = int(truth.parts[units].sum()), int(truth.busy_us[units].sum())
     return truth.good_parts, busy_us / 1e6 / parts / len(units) if parts else math.nan
+
+
+def _with_n(value: Json, n: int) -> Json:
+    if isinstance(value, list):
+        return [_with_n(each, n) for each in value]
+    return {**value, "n": n} if isinstance(value, dict) else value
 
 
 def _pair(piece: Mapping[str, Any]) -> Pair:

@@ -1,11 +1,11 @@
-"""Do the intervals hold what they promise? Many small studies whose true change is known exactly.
+"""Coverage of the intervals that studies print: many small studies whose true change is known exactly.
 
-The line: two exponential stations, never short of parts, b places between, blocking after service. The parts that the
-first has finished and the second has not are a birth-death chain on 0 ... b + 2 with rates 1/a and 1/s for mean times a
-and s, so the output rate is (1 - p0) / s with p0 = 1 / (1 + r + ... + r^(b+2)), r = s / a [Hunt 1956, two stages].
+The line: two saturated exponential stations with b places between and blocking after service. The parts that the first
+has finished and the second has not are a birth-death chain on 0 ... b + 2 with rates 1/a and 1/s for mean times a and
+s, so the output rate is (1 - p0) / s with p0 = 1 / (1 + r + ... + r^(b+2)), r = s / a [Hunt 1956, two stages].
 
-Every study compares the line with four others. The interval of the first is one by itself; those of all four hold
-together, as those of several scenarios do.
+Every study compares the line with four others. The first interval is a single one; those of all four are simultaneous
+(Bonferroni), as in a comparison of several scenarios.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from factory_sim.analysis.paired import bonferroni, paired_percent_change
 from factory_sim.records import Window
+from factory_sim.results.record import Result
 from factory_sim.sim.run import count
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.pairing import CONFIDENCE
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from factory_sim.study.pool import Pool
 
 REPLICATIONS = 10
-WINDOW = Window(3_600_000_000, 10_800_000_000)  # two hours after one: five states at most forget within minutes
-LOW, HIGH = 0.93, 0.97  # what 95 % may be found as
+WINDOW = Window(3_600_000_000, 10_800_000_000)  # two hours after one: a chain of five states forgets within minutes
+LOW, HIGH = 0.93, 0.97  # accepted coverage of 95 % intervals
 SCENARIOS = 4
 _LINE = """
 plant: two
@@ -56,13 +57,13 @@ class Two:
 
     @property
     def rate_per_h(self) -> float:
-        """Its exact long-run output."""
+        """The exact long-run output [parts/h]."""
         ratio = self.s_s / self.a_s
         empty = 1 / sum(ratio**n for n in range(self.places + 3))
         return 3600 * (1 - empty) / self.s_s
 
     def plant(self, folder: Path) -> Plant:
-        """The line as the program has it."""
+        """Return the line as a plant, loaded from a file in `folder`."""
         file = folder / "two.yaml"
         file.write_text(_LINE.format(a=self.a_s, s=self.s_s, b=self.places), encoding="utf-8")
         return Variant(str(file)).load()
@@ -70,16 +71,28 @@ class Two:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One study: the first scenario's interval for the change of the line rate [%], the truth, and what covers it."""
+    """One study: the first scenario's interval for the change of the line rate [%], the truth, and the coverage."""
 
     found: Estimate
     true_pct: float
-    covers: bool  # that interval, its truth
-    all_cover: bool  # the intervals of all scenarios that hold together, theirs
+    covers: bool  # the first scenario's interval covers its truth
+    all_cover: bool  # the simultaneous intervals of all scenarios cover theirs
 
 
-def compared(n: int) -> Iterator[tuple[Two, ...]]:
-    """What the n studies compare, the base first: fixed before the first run, and no scenario is the base."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage(Result):
+    """How often intervals covered the truth."""
+
+    studies: int
+    covered: int
+    coverage: float
+    coverage_together: float
+    half_width_pct: float  # mean half-width of an interval [percentage points]
+    ok: bool
+
+
+def drawn_lines(n: int) -> Iterator[tuple[Two, ...]]:
+    """Yield the lines of n studies, the base first: fixed before the first run, and no scenario equals the base."""
     first, others = np.random.default_rng(20_260_104), np.random.default_rng(20_260_105)
     for _ in range(n):
         a, s = first.integers(20, 61, 2).tolist()
@@ -92,7 +105,7 @@ def _better(base: Two, rng: np.random.Generator) -> Two:
 
 
 def study(seed: int, lines: Sequence[Two], engine: str) -> Verdict:
-    """One study, simulated: pairs of runs on common random numbers, counters only."""
+    """Simulate one study: pairs of runs on common random numbers, counters only."""
     with TemporaryDirectory() as folder:
         plants = [each.plant(Path(folder)) for each in lines]
     base, *others = np.array(
@@ -113,18 +126,25 @@ def _covers(found: Estimate, true_pct: float) -> bool:
 
 
 def studies(n: int, pool: Pool) -> Iterator[Verdict]:
-    """Every study's verdict, as they finish: study k has seed k."""
-    jobs = [(seed, lines, pool.engine) for seed, lines in enumerate(compared(n), 1)]
+    """Yield the verdict of every study as it finishes; study k has seed k."""
+    jobs = [(seed, lines, pool.engine) for seed, lines in enumerate(drawn_lines(n), 1)]
     for _, verdict in pool.each(study, jobs):
         yield verdict
 
 
-def coverage(n: int, pool: Pool, told: Callable[[int], None]) -> tuple[int, int, float]:
-    """How many of n studies cover the truth; all their truths together; mean half-width of an interval [points]."""
+def measure_coverage(n: int, pool: Pool, on_progress: Callable[[int], None]) -> Coverage:
+    """Simulate n studies and count the intervals that cover the truth."""
     covered, together, widths = 0, 0, 0.0
     for done, verdict in enumerate(studies(n, pool), 1):
         covered += verdict.covers
         together += verdict.all_cover
         widths += verdict.found.half_width
-        told(done)
-    return covered, together, widths / n
+        on_progress(done)
+    return Coverage(
+        studies=n,
+        covered=covered,
+        coverage=covered / n,
+        coverage_together=together / n,
+        half_width_pct=widths / n,
+        ok=LOW <= covered / n <= HIGH and together / n >= LOW,
+    )

@@ -1,7 +1,8 @@
-"""Which detector finds the station that is worth speeding up? Random lines whose true gains are simulated.
+"""Accuracy of constraint detectors on random lines whose true gains are simulated.
 
-A detector sees runs of the line as it is. The truth is what a 5 % speed-up of each station, one by one, gains in paired
-runs with other seeds. A detector hits when the station it names first earns at least 80 % of the largest gain.
+A detector reads runs of the line as it is. The truth is the gain of a 5 % speed-up of each station, one at a time, in
+paired runs with other seeds. A detector hits when the station that it ranks first earns at least 80 % of the largest
+gain.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.paired import paired_difference
+from factory_sim.results.record import Result
 from factory_sim.sim.run import count
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.why import DETECTORS
@@ -37,76 +39,90 @@ SURE = 0.99  # confidence of that
 _OTHER_SEED = 1_000_000_007  # of the truth
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What became of one line."""
+    """The picks of the detectors on one line, and the true gains."""
 
     number: int
     gains_pct: tuple[float, ...]  # of a 5 % speed-up, by station
     best: int  # the station that gains most
-    picks: Mapping[str, int]  # detector -> the station it names first, -1: none
+    picks: Mapping[str, int]  # detector -> the station ranked first, -1: none
     pairs: int  # behind the best station's gain
     separated: bool  # the best is significantly better than every other one
 
     def hit(self, detector: str) -> bool:
-        """Whether the station that a detector names earns nearly as much as the best."""
+        """Return whether the station that a detector ranks first earns nearly as much as the best."""
         pick = self.picks[detector]
         return pick >= 0 and self.gains_pct[pick] >= ENOUGH * self.gains_pct[self.best]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorAccuracy(Result):
+    """Share of the lines that each detector hits, the critical path first."""
+
+    lines: int
+    stations: int
+    speed_up_pct: float
+    enough: float  # share of the largest gain that makes a hit
+    least: float  # share of hits that the critical path promises
+    hit: Mapping[str, float]
+    ok: bool
+    missed: tuple[int, ...]  # numbers of the lines that the critical path misses
+    separated: int  # lines on which one station is significantly the best
+
+
 def measure(
-    lines: int, seed: int, pool: Pool, kept: Ledger, told: Callable[[int], None] = lambda _: None
+    lines: int, seed: int, pool: Pool, ledger: Ledger, on_progress: Callable[[int], None] = lambda _: None
 ) -> list[Line]:
-    """Lines 0 ... `lines` - 1 of a seed; those in the ledger are not made again. `told` hears how many are there."""
-    found = {piece["number"]: _line(piece) for piece in kept.pieces}
+    """Return lines 0 ... `lines` - 1 of a seed; those in the ledger are not simulated again."""
+    found = {piece["number"]: _line(piece) for piece in ledger.pieces}
     missing = [number for number in range(lines) if number not in found]
-    told(lines - len(missing))
-    for _, line in pool.each(judged, [(seed, number, pool.engine) for number in missing]):
-        kept.add(asdict(line))
+    on_progress(lines - len(missing))
+    for _, line in pool.each(assess, [(seed, number, pool.engine) for number in missing]):
+        ledger.add(asdict(line))
         found[line.number] = line
-        told(sum(number < lines for number in found))
+        on_progress(sum(number < lines for number in found))
     return [found[number] for number in range(lines)]
 
 
-def summary(lines: Sequence[Line]) -> dict[str, Any]:
-    """What `--json` writes: share of lines that each detector hits, the critical path's first."""
+def summarize(lines: Sequence[Line]) -> DetectorAccuracy:
+    """Return the share of hits of each detector."""
     hit = {detector: sum(line.hit(detector) for line in lines) / len(lines) for detector in DETECTORS}
-    ours = DETECTORS[0]
-    return {
-        "lines": len(lines),
-        "stations": STATIONS,
-        "speed_up_pct": round(100 * (SPEED_UP - 1), 6),
-        "enough": ENOUGH,
-        "least": LEAST,
-        "hit": hit,
-        "ok": hit[ours] >= LEAST,
-        "missed": [line.number for line in lines if not line.hit(ours)],
-        "separated": sum(line.separated for line in lines),
-    }
+    return DetectorAccuracy(
+        lines=len(lines),
+        stations=STATIONS,
+        speed_up_pct=round(100 * (SPEED_UP - 1), 6),
+        enough=ENOUGH,
+        least=LEAST,
+        hit=hit,
+        ok=hit[DETECTORS[0]] >= LEAST,
+        missed=tuple(line.number for line in lines if not line.hit(DETECTORS[0])),
+        separated=sum(line.separated for line in lines),
+    )
 
 
-def head(seed: int) -> dict[str, Any]:
-    """What finished lines belong to."""
+def header(seed: int) -> Mapping[str, object]:
+    """Return what identifies the finished lines of a ledger."""
     rules = (STATIONS, SPEED_UP, BASELINE_RUNS, WARM_UP_S, DURATION_S, ROUND, MOST_PAIRS, SURE)
-    return {"selftest": "why", "seed": seed, "rules": list(rules)}
+    return {"validate": "detectors", "seed": seed, "rules": list(rules)}
 
 
-def judged(seed: int, number: int, engine: str) -> Line:
-    """One line: what the detectors say of it, and what its stations are worth."""
+def assess(seed: int, number: int, engine: str) -> Line:
+    """Draw one line, run its detectors and measure the true gain of each station."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "line.yaml"
-        file.write_text(drawn(np.random.default_rng([seed, number])), encoding="utf-8")
+        file.write_text(draw_line(np.random.default_rng([seed, number])), encoding="utf-8")
         plant = Variant(str(file)).load()
         quicker = [
             Variant(str(file), None, (f"operations.{each.name}.cycle_time*{1 / SPEED_UP!r}",)).load()
             for each in plant.operations
         ]
     setting = Setting(seed + number, WARM_UP_S, DURATION_S, DURATION_S)
-    return Line(number, picks=_picks(plant, setting, engine), **_truth(plant, quicker, setting, engine))
+    return Line(number=number, picks=_picks(plant, setting, engine), **_truth(plant, quicker, setting, engine))
 
 
-def drawn(rng: np.random.Generator) -> str:
-    """A plant file: twelve stations of similar speed, regular or erratic, most with failures, buffers of 1 to 10."""
+def draw_line(rng: np.random.Generator) -> str:
+    """Return a plant file: twelve stations of similar speed, most with failures, buffers of 1 to 10."""
     rows = []
     for station in range(STATIONS):
         mean_s, cv = rng.uniform(40, 60), rng.choice([0.05, 0.2, 0.5, 1.0])
@@ -126,7 +142,7 @@ def drawn(rng: np.random.Generator) -> str:
 
 
 def _picks(plant: Plant, setting: Setting, engine: str) -> dict[str, int]:
-    """The station that each detector names first, by its mean over the baseline's runs."""
+    """Return the station that each detector ranks first, by its mean over the runs of the baseline."""
     runs = [trial(plant, setting, r, Detail.FULL, engine)["operation"] for r in range(BASELINE_RUNS)]
     picks = {}
     for detector in DETECTORS:
@@ -136,7 +152,7 @@ def _picks(plant: Plant, setting: Setting, engine: str) -> dict[str, int]:
 
 
 def _truth(plant: Plant, quicker: Sequence[Plant], setting: Setting, engine: str) -> dict[str, Any]:
-    """Gains of all stations; pairs are added to those that may still be the best."""
+    """Return the gains of all stations; pairs are added for those that may still be the best."""
 
     def parts(of: Plant, replications: Iterable[int]) -> list[int]:
         seed = setting.seed + _OTHER_SEED

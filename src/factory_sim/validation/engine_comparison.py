@@ -1,4 +1,4 @@
-"""Whether the compiled engine writes the reference's log to the last bit, on random plants with all features mixed."""
+"""Comparison of the engines on random plants with all features mixed: their logs must be bit-identical."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hypothesis import seed as hypothesis_seed
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog, Window
+from factory_sim.results.record import Result
 from factory_sim.sim.engines import choose, open_run
 from factory_sim.sim.run import Simulation
 from factory_sim.validation.random_plants import FEATURES, plants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.engines import Engine
@@ -27,24 +28,63 @@ if TYPE_CHECKING:
 HOUR_US = 3_600_000_000
 
 
-@dataclass
-class Findings:
-    """What a self-test saw."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineComparison(Result):
+    """The plants on which the engines were equal, and the first difference."""
+
+    plants: int
+    rows: int
+    counted: int  # visits counted alike with and without a log
+    deadlocks: int  # plants that deadlock, in both engines
+    features: Mapping[str, int]  # plants that exercised each feature
+    pairs: Mapping[str, int]  # plants that exercised both features; "batches with joins"
+    difference: str  # the first one, on the smallest plant that shows it; empty: none
+
+    def count_of(self, first: str, second: str) -> int:
+        """Return the number of plants that exercised both features."""
+        return self.pairs[pair_name(first, second)]
+
+    def shortfalls(self, least: int = 100) -> list[str]:
+        """Return the features and pairs that fewer than `least` plants exercised."""
+        return [f"{name}: {n}" for name, n in {**self.features, **self.pairs}.items() if n < least]
+
+
+def pair_name(first: str, second: str) -> str:
+    """Return the name of a pair of features, in alphabetical order."""
+    return " with ".join(sorted((first, second)))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The counts so far."""
 
     plants: int = 0
     rows: int = 0
-    counted: int = 0  # machine visits counted alike with and without a log
-    circles: int = 0  # plants that blocked in a circle, in both engines
-    features: Counter[str] = field(default_factory=Counter)  # how many plants exercised each
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    difference: str = ""  # the first one, shrunk; empty: none
+    counted: int = 0
+    deadlocks: int = 0
+    features: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[str] = field(default_factory=Counter)
+    difference: str = ""
+
+    def result(self) -> EngineComparison:
+        features = {name: self.features[name] for name in sorted(FEATURES)}
+        names = [pair_name(*each) for each in combinations(features, 2)]
+        return EngineComparison(
+            plants=self.plants,
+            rows=self.rows,
+            counted=self.counted,
+            deadlocks=self.deadlocks,
+            features=features,
+            pairs={name: self.pairs[name] for name in names},
+            difference=self.difference,
+        )
 
 
-def compare_on(
-    n_plants: int, *, seed: int = 1, until_us: int = HOUR_US, progress: Callable[[], None] = lambda: None
-) -> Findings:
-    """Run `n_plants` random plants in both engines; stops at the first difference, shrunk to a small plant."""
-    findings = Findings()
+def compare_engines(
+    n_plants: int, *, seed: int = 1, until_us: int = HOUR_US, on_progress: Callable[[], None] = lambda: None
+) -> EngineComparison:
+    """Run random plants in both engines until the first difference, which is shrunk to a small plant."""
+    tally = _Tally()
 
     @hypothesis_seed(seed)
     @settings(
@@ -56,32 +96,31 @@ def compare_on(
         print_blob=False,
     )
     @given(plants())
-    def one(plant: Plant) -> None:
+    def compare(plant: Plant) -> None:
         difference, log = differ(plant, seed, until_us)
         uncounted, visits = differ_counted(plant, seed, until_us)
-        difference = difference or uncounted
-        if difference:
-            findings.difference = f"{difference}\n  plant: {plant!r}"
+        if difference := difference or uncounted:
+            tally.difference = f"{difference}\n  plant: {plant!r}"
             raise AssertionError(difference)
-        findings.plants += 1
-        findings.rows += len(log)
-        findings.counted += visits
-        findings.circles += not len(log)
-        seen = sorted(exercised(plant, log))
-        findings.features.update(seen)
-        findings.pairs.update(combinations(seen, 2))
-        progress()
+        tally.plants += 1
+        tally.rows += len(log)
+        tally.counted += visits
+        tally.deadlocks += not len(log)
+        seen = exercised(plant, log)
+        tally.features.update(seen)
+        tally.pairs.update(pair_name(*each) for each in combinations(sorted(seen), 2))
+        on_progress()
 
     try:
-        one()
+        compare()
     except AssertionError:
-        if not findings.difference:
+        if not tally.difference:
             raise
-    return findings
+    return tally.result()
 
 
 def differ(plant: Plant, seed: int, until_us: int) -> tuple[str, EventLog]:
-    """In what the engines differ on one plant, empty if in nothing; and the reference's log."""
+    """Return the first difference of the engines on one plant, empty if none, and the log of the reference model."""
     reference, end = _outcome(plant, seed, until_us, "simpy")
     compiled, compiled_end = _outcome(plant, seed, until_us, "calendar")
     for column in fields(EventLog):
@@ -108,11 +147,11 @@ def differ_counted(plant: Plant, seed: int, until_us: int) -> tuple[str, int]:
         except ModelError as error:
             ends.append(str(error))
         else:
-            ends.append(_told(run))
+            ends.append(_counters(run))
     return "" if ends[0] == ends[1] else f"{ends[0]} with a log, {ends[1]} without", int(runs[0].truth().parts.sum())
 
 
-def _told(run: Engine | Simulation) -> str:
+def _counters(run: Engine | Simulation) -> str:
     truth = run.truth()
     return f"{truth.parts.tolist()} {truth.busy_us.tolist()} {truth.scrapped.tolist()} {run.balance()}"
 
@@ -123,11 +162,11 @@ def _outcome(plant: Plant, seed: int, until_us: int, engine: str) -> tuple[Event
         log = simulation.advance(until_us)
     except ModelError as error:
         return EventLog.empty(), str(error)
-    return log, _told(simulation)
+    return log, _counters(simulation)
 
 
 def exercised(plant: Plant, log: EventLog) -> set[str]:
-    """Features that this run really went through, names as in selftest.plants.FEATURES."""
+    """Return the features that this run exercised, named as in random_plants.FEATURES."""
     states, outcomes = set(np.unique(log.state).tolist()), set(np.unique(log.outcome).tolist())
     units = set(np.unique(log.unit[log.outcome == Outcome.TOOK]).tolist())
     busy = set(np.unique(log.unit[log.state == State.BUSY]).tolist())

@@ -51,7 +51,7 @@ class Fuzz:
             *[f"{self.reader}: memory grew by {self.growth_mb:.0f} MB"] * (self.growth_mb > GROWTH_MB),
         ]
 
-    def told(self) -> list[str]:
+    def text(self) -> list[str]:
         """Lines for a person."""
         return [
             (

@@ -61,7 +61,7 @@ class Kills:
             *[f"{self.payload_format}: flow was back after {slowest:.2f} s, promised {BACK_S:g}"] * late,
         ]
 
-    def told(self) -> list[str]:
+    def text(self) -> list[str]:
         """Lines for a person."""
         unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         same = "KPIs identical to an undisturbed run" if not self.differing else f"{len(self.differing)} KPIs differ"

@@ -58,7 +58,7 @@ class Pause:
         late = self.catch_up_s > self.seconds and self.crowd < BUSY
         return [*[f"{self.lost} readings lost"] * (self.lost != 0), *grown, *[slow] * late]
 
-    def told(self) -> list[str]:
+    def text(self) -> list[str]:
         """Lines for a person."""
         grown = ", ".join(f"{who} {mb:+.0f} MB" for who, mb in self.growth_mb.items())
         return [

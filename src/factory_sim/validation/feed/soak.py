@@ -50,7 +50,7 @@ class Soak:
             *[f"the publisher grew by {self.growth_mb:.1f} MB"] * (self.growth_mb > GROWTH_MB),
         ]
 
-    def told(self) -> list[str]:
+    def text(self) -> list[str]:
         """Lines for a person."""
         unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         return [

@@ -26,8 +26,8 @@ def test_hunts_two_stages_without_room_make_two_thirds() -> None:
 
 
 def test_studies_are_fixed_before_they_run() -> None:
-    first = list(coverage.compared(50))
-    assert first == list(coverage.compared(60))[:50]
+    first = list(coverage.drawn_lines(50))
+    assert first == list(coverage.drawn_lines(60))[:50]
     assert all(base.rate_per_h < each.rate_per_h for base, *others in first for each in others)
 
 

@@ -1,4 +1,4 @@
-"""`selftest why`: the truth is a truth, a hit is a hit, and what was finished is not made again."""
+"""`validate detectors`: the truth is a truth, a hit is a hit, and what was finished is not made again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ sections:
 
 
 def line(number: int, pick: int, gains: tuple[float, ...] = (1.0, 5.0, 4.1)) -> Line:
-    return Line(number, gains, int(np.argmax(gains)), dict.fromkeys(DETECTORS, pick), 20, separated=True)
+    best, picks = int(np.argmax(gains)), dict.fromkeys(DETECTORS, pick)
+    return Line(number=number, gains_pct=gains, best=best, picks=picks, pairs=20, separated=True)
 
 
 @pytest.fixture
@@ -50,16 +51,16 @@ def test_a_hit_earns_nearly_what_the_best_station_earns(pick: int, *, hit: bool)
 
 
 def test_a_summary_counts_hits_and_names_the_lines_that_were_missed() -> None:
-    found = detectors.summary([line(0, 1), line(1, 0), line(2, 2), line(3, 1)])
-    assert found["hit"] == dict.fromkeys(DETECTORS, 0.75)
-    assert (found["missed"], found["ok"]) == ([1], False)
-    assert detectors.summary([line(n, 1) for n in range(20)])["ok"]
+    found = detectors.summarize([line(0, 1), line(1, 0), line(2, 2), line(3, 1)])
+    assert found.hit == dict.fromkeys(DETECTORS, 0.75)
+    assert (found.missed, found.ok) == ((1,), False)
+    assert detectors.summarize([line(n, 1) for n in range(20)]).ok
 
 
 @pytest.mark.usefixtures("quick")
 def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detectors, "drawn", lambda _: SLOW_SECOND)
-    found = detectors.judged(1, 0, "simpy")
+    monkeypatch.setattr(detectors, "draw_line", lambda _: SLOW_SECOND)
+    found = detectors.assess(1, 0, "simpy")
     assert found.best == 1
     assert found.separated
     assert found.gains_pct[1] == pytest.approx(5, abs=1)
@@ -68,7 +69,7 @@ def test_five_percent_more_speed_at_the_slow_station_is_worth_five_percent(monke
 
 
 def test_random_lines_are_lines_as_a_person_writes_them(tmp_path: Path) -> None:
-    texts = {detectors.drawn(np.random.default_rng([1, number])) for number in range(20)}
+    texts = {detectors.draw_line(np.random.default_rng([1, number])) for number in range(20)}
     assert len(texts) == 20
     for text in texts:
         file = tmp_path / "line.yaml"
@@ -82,24 +83,24 @@ def test_random_lines_are_lines_as_a_person_writes_them(tmp_path: Path) -> None:
 def test_finished_lines_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    def judged(_seed: int, number: int, _engine: str) -> Line:
+    def assess(_seed: int, number: int, _engine: str) -> Line:
         made.append(number)
         return line(number, 1)
 
-    monkeypatch.setattr(detectors, "judged", judged)
+    monkeypatch.setattr(detectors, "assess", assess)
     file, told = tmp_path / "kept.jsonl", list[int]()
-    with Ledger(file, detectors.head(1)) as kept:
+    with Ledger(file, detectors.header(1)) as kept:
         for number in (0, 2):
             kept.add(asdict(line(number, 0)))
     with file.open("a", encoding="utf-8") as torn:
         torn.write('{"number": 1, "gai')
-    with Ledger(file, detectors.head(1)) as kept:
+    with Ledger(file, detectors.header(1)) as kept:
         found = detectors.measure(4, 1, Pool(1), kept, told.append)
     assert made == [1, 3]
     assert told == [2, 3, 4]
     assert [each.hit("arrow") for each in found] == [False, True, False, True]
     with pytest.raises(LedgerError, match="something else"):
-        Ledger(file, detectors.head(2))
+        Ledger(file, detectors.header(2))
     assert len(file.read_text(encoding="utf-8").splitlines()) == 5
 
 
@@ -108,9 +109,9 @@ def test_the_command_prints_every_method_and_fails_below_the_promise(
     pick: int, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(detectors, "judged", lambda _seed, number, _engine: line(number, pick))
+    monkeypatch.setattr(detectors, "assess", lambda _seed, number, _engine: line(number, pick))
     monkeypatch.setattr("factory_sim.sim.engines.compile_now", lambda: None)
-    assert main(["selftest", "why", "--lines", "3", "--workers", "1", "--json", "why.json"]) == code
+    assert main(["validate", "detectors", "--lines", "3", "--workers", "1", "--json", "why.json"]) == code
     out = capsys.readouterr().out
     assert said in out
     assert all(detector in out for detector in DETECTORS)

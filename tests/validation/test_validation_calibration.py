@@ -9,7 +9,7 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.errors import TrialError
-from factory_sim.validation.calibration import Pair, Setting, calibrate, summary
+from factory_sim.validation.calibration import Pair, Setting, calibrate, summarize
 from factory_sim.validation.ledger import LedgerError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_a_stopped_calibration_goes_on_where_it_was(plants: tuple[Plant, Plant],
 def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
     finished = [Pair(r, (100, 130), (56.0, 37.0)) for r in range(2)]
-    assert summary(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
+    assert summarize(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
     kept.write_text('{"baseline": "another"}\n', encoding="utf-8")
     with pytest.raises(LedgerError, match="something else"):
         calibrate(*plants, SETTING, kept)
@@ -76,7 +76,7 @@ def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_pat
 )
 def test_the_published_gain_must_lie_in_a_narrow_interval(retrofit: tuple[int, ...], *, inside: bool) -> None:
     pairs = [Pair(r, (1000, parts), (56.0, 37.0)) for r, parts in enumerate(retrofit)]
-    assert summary(pairs, SETTING, 2.0).inside is inside
+    assert summarize(pairs, SETTING, 2.0).inside is inside
 
 
 @pytest.mark.slow
