@@ -19,7 +19,7 @@ from stretch import QUICK, Stretch
 from table import noted
 from test_speed import RECEIVER
 
-from factory_sim.live.publish import Order, publish
+from factory_sim.live.publish import RunSetup, publish
 from factory_sim.plant.spec import LinkProfile
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import meta as description
@@ -151,7 +151,7 @@ def test_latency_p99_ms(stretch: Stretch, benchmark: Any) -> None:
             assert listener.stdout is not None
             assert listener.stdout.readline() == "ready\n"
             start_ns = time.time_ns() + 3_000_000_000  # what is compiled has been read by then
-            order = Order(
+            order = RunSetup(
                 duration_s=LATENCY_S,
                 payload_format="machine",
                 root=ROOT,

@@ -14,7 +14,7 @@ import pytest
 from factory_sim import registry
 from factory_sim.demo import Analyzer, AnalyzerError, Audit, Figures, Setting, audit, changes, figures, run
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, publish
+from factory_sim.live.publish import RunSetup, publish
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
 
@@ -77,7 +77,7 @@ def test_the_audit_fails_when_one_message_in_a_hundred_is_damaged(
     plant, exchange = registry.load(LINE), Exchange()
     publisher, receiver, listener = sender(exchange), Loopback(exchange), Listener("x")
     receiver.subscribe(["x/#"])
-    sent = publish(plant, Order(warm_up_s=600.0, duration_s=3600.0, root="x", payload_format="machine"), publisher)
+    sent = publish(plant, RunSetup(warm_up_s=600.0, duration_s=3600.0, root="x", payload_format="machine"), publisher)
     listen(listener, receiver)
     found = kpi_dict(listener.table())
     assert (audit(found, sent) == Audit(0.0, 0)) == clean

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from factory_sim import registry
 from factory_sim.demo import Figures, changes, figures
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, publish
+from factory_sim.live.publish import RunSetup, publish
 from factory_sim.sim.run import simulate
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
@@ -117,7 +117,9 @@ def by_telemetry(x: Inputs, line: Plant) -> Figures:
     receiver = Loopback(exchange)
     receiver.subscribe(["x/#"])
     interval_s = max(x.cycle_s)
-    order = Order(warm_up_s=FILLED * interval_s, duration_s=float(PARTS * interval_s), root="x", payload_format="bulk")
+    order = RunSetup(
+        warm_up_s=FILLED * interval_s, duration_s=float(PARTS * interval_s), root="x", payload_format="bulk"
+    )
     publish(line, order, Loopback(exchange))
     listen(listener, receiver)
     return figures(kpi_dict(listener.table()), line)
@@ -174,7 +176,7 @@ def reference(change: dict[str, Any] | None = None) -> Figures:
     exchange, listener = Exchange(), Listener("x")
     receiver = Loopback(exchange)
     receiver.subscribe(["x/#"])
-    publish(line, Order(warm_up_s=3600.0, duration_s=3600.0, root="x"), Loopback(exchange))
+    publish(line, RunSetup(warm_up_s=3600.0, duration_s=3600.0, root="x"), Loopback(exchange))
     listen(listener, receiver)
     return figures(kpi_dict(listener.table()), line)
 

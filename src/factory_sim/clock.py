@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 US_PER_S = 1_000_000
 NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
 NEVER_US = 2**62  # later than any instant of a run, and safe to add to one
 
 
@@ -33,6 +34,11 @@ def ns_from_us(us: Any, epoch_ns: int) -> Any:
 def us_from_ns(ns: Any, epoch_ns: int) -> Any:
     """Microseconds since the run's start of a moment outside; inverse of `ns_from_us`, floored."""
     return (ns - epoch_ns) // NS_PER_US
+
+
+def ms_from_ns(ns: Any) -> Any:
+    """Return the nearest millisecond, ties up: a number or an array of any shape."""
+    return (ns + NS_PER_MS // 2) // NS_PER_MS
 
 
 def ns_from_datetime(moment: datetime, timezone: str) -> int:

@@ -19,7 +19,7 @@ from factory_sim.analysis import kpis
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import FactoryError
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, publish, window_of
+from factory_sim.live.publish import RunSetup, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.sim.run import Simulation
 from factory_sim.views.kpi_dict import kpi_dict
@@ -65,9 +65,9 @@ class Setting:
         """The same with other random numbers."""
         return replace(self, seed=seed)
 
-    def order(self, replication: int = 0, root: str = "") -> Order:
+    def order(self, replication: int = 0, root: str = "") -> RunSetup:
         """One run of one scenario."""
-        return Order(
+        return RunSetup(
             seed=self.seed,
             replication=replication,
             warm_up_s=self.warm_up_s,
@@ -219,20 +219,20 @@ def _compile(plant: Plant, watcher: Watcher) -> None:
     exchange, root = Exchange(), "ready"
     receiver, listener = Loopback(exchange), Listener(root)
     receiver.subscribe([f"{root}/#"])
-    publish(plant, Order(duration_s=60.0, root=root), Loopback(exchange))
+    publish(plant, RunSetup(duration_s=60.0, root=root), Loopback(exchange))
     listen(listener, receiver)
     listener.table()
     watcher.reached(1)
 
 
-def _stream(plant: Plant, order: Order, client: Client, watcher: Watcher, stop: Event) -> Sent:
-    window = window_of(order)
-    watcher.stage(f"streaming {order.root.rpartition('/')[2]}", window.t1_us - window.t0_us)
+def _stream(plant: Plant, setup: RunSetup, client: Client, watcher: Watcher, stop: Event) -> Sent:
+    window = window_of(setup)
+    watcher.stage(f"streaming {setup.root.rpartition('/')[2]}", window.t1_us - window.t0_us)
 
     def watch(sent: Sent) -> None:
         watcher.reached(sent.t_us - window.t0_us, f"{sent.readings:,} readings")
 
-    sent = publish(plant, order, client, watch, stop)
+    sent = publish(plant, setup, client, watch, stop)
     if stop.is_set():
         raise KeyboardInterrupt
     return sent
@@ -253,11 +253,11 @@ def _quick_pairs(
     return pairs
 
 
-def _quick(plant: Plant, order: Order) -> Figures:
+def _quick(plant: Plant, setup: RunSetup) -> Figures:
     """The figures of a run as its log alone gives them: energy from states instead of meters."""
-    window = window_of(order)
+    window = window_of(setup)
     simulation = Simulation(
-        plant, seed=order.seed, replication=order.replication, warm_up_us=window.t0_us, until_us=window.t1_us
+        plant, seed=setup.seed, replication=setup.replication, warm_up_us=window.t0_us, until_us=window.t1_us
     )
     [piece] = simulation.slices(window.t1_us - window.t0_us)
     meta = describe(plant, "quick", 0, window)

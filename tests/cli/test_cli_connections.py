@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -11,12 +13,15 @@ from factory_sim.cli.options import one_level
 from factory_sim.cli.senders import Delivery, numbers
 from factory_sim.errors import ConfigError
 
+if TYPE_CHECKING:
+    from factory_sim.wire.mqtt.client_options import ClientOptions
+
 BROKER = "mqtt://127.0.0.1:1883"
 
 
 def options(
     broker: str = BROKER, password_file: Path | None = None, ca: Path | None = None, mqtt: str = "auto"
-) -> dict[str, object]:
+) -> ClientOptions:
     return connection_options.options(broker, "user", password_file, ca, None, None, mqtt)
 
 
@@ -30,7 +35,7 @@ def test_a_password_comes_from_the_first_line_of_a_private_file(tmp_path: Path) 
     file = tmp_path / "password"
     file.touch(mode=0o600)
     file.write_text("s3cret\nand more\n")
-    assert options(password_file=file)["password"] == "s3cret"  # noqa: S105
+    assert options(password_file=file).password == "s3cret"  # noqa: S105
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes")
@@ -58,7 +63,7 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
-    assert options(mqtt="3.1.1")["mqtt"] == "3.1.1"
+    assert options(mqtt="3.1.1").mqtt == "3.1.1"
     with pytest.raises(typer.BadParameter, match=r"'6' is no version of MQTT. Known: 3\.1\.1, 5, auto"):
         options(mqtt="6")
 
@@ -79,17 +84,17 @@ def test_a_file_of_tls_does_not_go_with_a_broker_without_tls(option: str, tmp_pa
     file = tmp_path / "file.pem"
     file.touch()
     files = [file if option == each else None for each in ("--ca", "--cert", "--key")]
-    with pytest.raises(ConfigError, match=rf"{option}: needs mqtts://.*\n.*Did you mean mqtts://plc:8883\?"):
+    with pytest.raises(ConfigError, match=rf"{option}: TLS files need mqtts://.*\n.*Did you mean mqtts://plc:8883\?"):
         connection_options.options("mqtt://plc", "", None, *files, "auto")
     with pytest.raises(ConfigError, match=r"Did you mean mqtts://plc:2000\?"):
         connection_options.options("mqtt://plc:2000", "", None, *files, "auto")
     for broker in ("mqtts://plc", ""):  # empty: our own, which shows the certificate
-        assert str(file) in connection_options.options(broker, "", None, *files, "auto").values()
+        assert str(file) in astuple(connection_options.options(broker, "", None, *files, "auto"))
 
 
 def test_an_address_to_bind_is_for_our_own_broker() -> None:
     Delivery(bind="127.0.0.1").check("machine")
-    with pytest.raises(typer.BadParameter, match="--bind belongs to our own broker"):
+    with pytest.raises(typer.BadParameter, match="--bind applies to our own broker"):
         Delivery(bind="127.0.0.1", url=BROKER).check("machine")
 
 

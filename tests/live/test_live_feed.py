@@ -12,8 +12,8 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.analysis import kpis
-from factory_sim.live.listen import Listener, NothingHeardError, find_root, listen
-from factory_sim.live.publish import Order, Sent, epoch_ns, publish, window_of
+from factory_sim.live.listen import Listener, NoFeedError, find_root, listen
+from factory_sim.live.publish import RunSetup, Sent, epoch_ns, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.records import Message
 from factory_sim.sim.run import simulate
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from factory_sim.records import KpiTable
 
 ROOT = "test/site/area"
-ORDER = Order(warm_up_s=1800.0, duration_s=1800.0, payload_format="bulk")
+ORDER = RunSetup(warm_up_s=1800.0, duration_s=1800.0, payload_format="bulk")
 SLICES = 30  # of 60 s
 CUT_SHORT = 600_000_000  # µs after the window's start
 
@@ -38,7 +38,7 @@ def plant() -> Plant:
 
 
 def feed(
-    plant: Plant, order: Order = ORDER, faults: Faults | None = None, spoil: Callable[[Loopback], None] | None = None
+    plant: Plant, order: RunSetup = ORDER, faults: Faults | None = None, spoil: Callable[[Loopback], None] | None = None
 ) -> tuple[Sent, Listener]:
     """One run, published and heard."""
     exchange = Exchange()
@@ -59,7 +59,7 @@ def same(found: KpiTable, wanted: KpiTable, tolerance: float = 0.0, *, energy: b
 
 
 def test_a_feed_may_begin_with_the_run_itself(plant: Plant) -> None:
-    order = Order(duration_s=300.0, payload_format="bulk")
+    order = RunSetup(duration_s=300.0, payload_format="bulk")
     _, listener = feed(plant, order)
     run = simulate(plant, until_us=300_000_000)
     same(listener.table(), kpis.table(run.log, describe(plant, "offline", epoch_ns(plant, order), window_of(order))))
@@ -204,7 +204,7 @@ def test_a_run_that_was_over_before_is_not_taken_for_a_new_one(plant: Plant) -> 
     for message in receiver.messages():
         listener.take(message)
     assert listener.meta is None
-    with pytest.raises(NothingHeardError, match="no description"):
+    with pytest.raises(NoFeedError, match="no description"):
         listener.table()
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, Sent, publish
-from factory_sim.live.replies import Answers
+from factory_sim.live.publish import RunSetup, Sent, publish
+from factory_sim.live.replies import Replies
 from factory_sim.validation.feed.processes import Mortal
 from factory_sim.wire.delivery import acknowledgements
 from factory_sim.wire.delivery.forwarder import MAX_STALL_S, Forwarder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/journal"
-ORDER = Order(
+ORDER = RunSetup(
     warm_up_s=60.0,
     duration_s=1_800.0,
     slice_s=30.0,
@@ -48,7 +48,7 @@ class Stage:
 
     def __init__(self, tmp_path: Path) -> None:
         self.folder, self.broker = tmp_path, Mortal()
-        self.listener, self.answers = Listener(ROOT), Answers(ROOT, ack_as="analyzer")
+        self.listener, self.replies = Listener(ROOT), Replies(ROOT, ack_as="analyzer")
         self.slices = self.kills = 0
 
     def __enter__(self) -> Self:
@@ -65,7 +65,7 @@ class Stage:
         if not self.client.ready():
             return
         for message in self.client.arrived():
-            for answer in self.answers.to(message, was_used=self.listener.take(message)):
+            for answer in self.replies.to(message, was_used=self.listener.take(message)):
                 self.client.send(answer)
 
     def watch(self, _: Sent) -> None:
@@ -123,19 +123,19 @@ def test_ten_killed_brokers_and_a_publisher_killed_twice_change_no_kpi(tmp_path:
 
 
 def test_what_came_before_its_description_is_not_acknowledged() -> None:
-    wire, listener, answers = Loopback(), Listener(ROOT), Answers(ROOT, ack_as="analyzer")
+    wire, listener, replies = Loopback(), Listener(ROOT), Replies(ROOT, ack_as="analyzer")
     wire.subscribe(["#"])
     publish(PLANT, ORDER, wire)
     described, *data = wire.messages()
     block = [m for m in data[:50] if m.payload]
     for message in (*block, acknowledgements.mark(ROOT, "r", 0, 0, block)):
-        answers.to(message, was_used=listener.take(message))
-    assert answers.receipts is not None
-    assert answers.receipts.blocks == 0
+        replies.to(message, was_used=listener.take(message))
+    assert replies.receipts is not None
+    assert replies.receipts.blocks == 0
     listener.take(described)
     for message in (*block, acknowledgements.mark(ROOT, "r", 0, 0, block)):
-        answers.to(message, was_used=listener.take(message))
-    assert answers.receipts.blocks == 1
+        replies.to(message, was_used=listener.take(message))
+    assert replies.receipts.blocks == 1
 
 
 class Late:
@@ -163,9 +163,9 @@ def test_who_acknowledges_does_not_leave_while_something_is_missing(monkeypatch:
     sender, listener = Loopback(), Listener(ROOT)
     sender.subscribe(["#"])
     publish(PLANT, ORDER, sender)
-    answers = Answers(ROOT, ack_as="analyzer")
-    assert answers.patience_s > MAX_STALL_S  # so long may a publisher keep silent
-    monkeypatch.setattr(Answers, "settled", True)  # no marks: nothing of a journal came by this way
-    listen(listener, Late([m for m in sender.messages() if m.payload]), answers=answers)
+    replies = Replies(ROOT, ack_as="analyzer")
+    assert replies.patience_s > MAX_STALL_S  # so long may a publisher keep silent
+    monkeypatch.setattr(Replies, "settled", True)  # no marks: nothing of a journal came by this way
+    listen(listener, Late([m for m in sender.messages() if m.payload]), replies=replies)
     assert listener.feed is not None
     assert listener.feed.losses().lost == 0

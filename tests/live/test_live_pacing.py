@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from factory_sim import registry
 from factory_sim.live import pacing
-from factory_sim.live.publish import Order, publish
+from factory_sim.live.publish import RunSetup, publish
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.loopback import Loopback
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Message
 
 PLANT = registry.load(Path(__file__).with_name("three.yaml"))
-ORDER = Order(duration_s=90.0, payload_format="machine", speed=20.0, start_ns=1_767_225_600_000_000_000)
+ORDER = RunSetup(duration_s=90.0, payload_format="machine", speed=20.0, start_ns=1_767_225_600_000_000_000)
 
 
 class Clock:
@@ -57,7 +57,7 @@ class Watched(Loopback):
         self._clock.now_s += seconds
 
 
-def paced(monkeypatch: pytest.MonkeyPatch, order: Order, stop_at_s: float = pacing.MAX) -> tuple[Clock, Watched]:
+def paced(monkeypatch: pytest.MonkeyPatch, order: RunSetup, stop_at_s: float = pacing.MAX) -> tuple[Clock, Watched]:
     clock = Clock()
     stop = Event()
 

@@ -13,8 +13,8 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, publish
-from factory_sim.live.replies import Answers
+from factory_sim.live.publish import RunSetup, publish
+from factory_sim.live.replies import Replies
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.loopback import Loopback
 from factory_sim.wire.mqtt.client import Client
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 PLANT = registry.load(Path(__file__).with_name("three.yaml"))
 ROOT = "t/sparkplug"
 START_NS = 1_767_225_600_000_000_000
-ORDER = Order(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug", root=ROOT, start_ns=START_NS)
+ORDER = RunSetup(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug", root=ROOT, start_ns=START_NS)
 
 
 @pytest.mark.slow
 def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> None:
     with Broker() as broker:
-        answers = Answers(ROOT, host_id="scada", with_kpis=True)
+        replies = Replies(ROOT, host_id="scada", with_kpis=True)
         listener, ready = Listener(ROOT), threading.Event()
 
         def hear() -> None:
-            with Client(broker.url, **answers.connection()) as client:
-                listen(listener, client, ready=ready.set, answers=answers)
+            with Client(broker.url, replies.connection()) as client:
+                listen(listener, client, ready=ready.set, replies=replies)
 
         thread = threading.Thread(target=hear)
         thread.start()
@@ -50,8 +50,8 @@ def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> No
         with Client(broker.url) as late:
             late.subscribe([f"{ROOT}/kpi/#", "spBv1.0/STATE/scada"])
             retained = {m.topic: m for m in late.messages(0.5)}
-    assert answers.host is not None
-    assert answers.host.rebirths == 0
+    assert replies.host is not None
+    assert replies.host.rebirths == 0
     assert listener.feed is not None
     assert listener.feed.losses().lost == 0
     assert listener.payload_format == "sparkplug"
@@ -74,7 +74,7 @@ def test_who_leaves_waits_until_the_broker_has_all_that_was_said() -> None:
     receiver, listener = Careful(wire.exchange), Listener(ROOT)
     receiver.subscribe([f"{ROOT}/#"])
     publish(PLANT, replace(ORDER, payload_format="bulk"), wire)
-    listen(listener, receiver, answers=Answers(ROOT, with_kpis=True))
+    listen(listener, receiver, replies=Replies(ROOT, with_kpis=True))
     assert f"{ROOT}/kpi/operations/WASH" in receiver.said
     assert receiver.said[-1] == "flushed"
 

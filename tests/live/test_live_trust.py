@@ -9,7 +9,7 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, Sent, publish
+from factory_sim.live.publish import RunSetup, Sent, publish
 from factory_sim.plant.spec import LinkProfile
 from factory_sim.wire.loopback import Exchange, Loopback
 
@@ -36,7 +36,7 @@ sections:
       OP10: {kind: cnc, machines: 2, cycle_time: "lognormal(80 s, cv 0.1)", buffer: 4, from: blanks}
       OP20: {kind: cnc, cycle_time: "lognormal(40 s, cv 0.1)", buffer: 4}
 """
-ORDER = Order(warm_up_s=600.0, duration_s=9000.0)
+ORDER = RunSetup(warm_up_s=600.0, duration_s=9000.0)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     return registry.load(path)
 
 
-def feed(plant: Plant, order: Order, monkeypatch: pytest.MonkeyPatch) -> tuple[Sent, Listener]:
+def feed(plant: Plant, order: RunSetup, monkeypatch: pytest.MonkeyPatch) -> tuple[Sent, Listener]:
     monkeypatch.setattr("factory_sim.live.listen.GRACE_S", 0.0)
     exchange, listener = Exchange(), Listener("doubted")
     sender, receiver = Loopback(exchange), Loopback(exchange)

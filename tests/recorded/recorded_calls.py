@@ -14,8 +14,8 @@ from factory_sim import registry
 from factory_sim.cli import main
 from factory_sim.cli.bench import SUITE
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.publish import Order, publish
-from factory_sim.live.replies import Answers
+from factory_sim.live.publish import RunSetup, publish
+from factory_sim.live.replies import Replies
 from factory_sim.plant.load import load as load_plant
 from factory_sim.records import Message, Window
 from factory_sim.sim.commands import Command
@@ -125,7 +125,7 @@ def feed_of(case: dict[str, Any], payload_format: str) -> dict[str, list[Message
     """
     plant, exchange = plant_of(case["plant"]), Exchange()
     sender, receiver, root = Recorder(exchange), Recorder(exchange), plant.topic_root
-    order = Order(
+    setup = RunSetup(
         seed=case["seed"],
         warm_up_s=case["warm_up_s"],
         duration_s=case["duration_s"],
@@ -133,9 +133,9 @@ def feed_of(case: dict[str, Any], payload_format: str) -> dict[str, list[Message
         run_id=RUN_ID,
     )
     receiver.subscribe([f"{root}/#", "spBv1.0/#"])
-    publish(plant, order, sender)
+    publish(plant, setup, sender)
     with patch("factory_sim.live.listen.GRACE_S", 0.0):  # nothing late will arrive
-        listen(Listener(root), receiver, every_s=float("inf"), answers=Answers(root, with_kpis=True))
+        listen(Listener(root), receiver, every_s=float("inf"), replies=Replies(root, with_kpis=True))
     found = {"feed": sender.published, "kpis": receiver.published}
     if payload_format == "sparkplug":
         return found | {"sessions": _sessions(sender.published, root)}
@@ -167,7 +167,7 @@ def _sessions(feed: list[Message], root: str) -> list[Message]:
         found += [edge.will(NOW_MS), *edge.opened(NOW_MS)]
         found += [edge.data(message, NOW_MS + k) for k, message in enumerate(data)]
         found += edge.due(NOW_MS + 10_000)
-        found += edge.heard(Message(node.topic("NCMD"), payload(asks, NOW_MS), qos=0), NOW_MS + 20_000).messages
+        found += edge.receive(Message(node.topic("NCMD"), payload(asks, NOW_MS), qos=0), NOW_MS + 20_000).messages
         found += [edge.data(historical(message), NOW_MS + 20_000) for message in data[:20]]
         found += edge.closing(NOW_MS + 30_000)
     return found

@@ -107,7 +107,11 @@ def test_a_subscriber_that_stands_still_costs_bounded_memory_and_what_it_loses_i
 ) -> None:
     monkeypatch.setattr(servers, "_MAX_PENDING", 4_000_000)
     count, payload = 4_000, bytes(10_000)
-    with Broker(server=server) as broker, Client(broker.url) as still, Client(broker.url, patience_s=1.0) as sender:
+    with (
+        Broker(server=server) as broker,
+        Client(broker.url) as still,
+        Client(broker.url, reconnect_timeout_s=1.0) as sender,
+    ):
         still.subscribe(["x"], qos=qos)
         with suppress(BrokerError):  # mosquitto disconnects the publisher at its memory's end
             sender.publish([Message("x", payload, qos=1)] * count)

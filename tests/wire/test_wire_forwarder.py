@@ -22,7 +22,7 @@ from factory_sim.wire.delivery.forwarder import Forwarder
 from factory_sim.wire.delivery.journal import Journal
 from factory_sim.wire.mqtt.broker_url import parse
 from factory_sim.wire.mqtt.client import Client
-from factory_sim.wire.mqtt.client_options import Options
+from factory_sim.wire.mqtt.client_options import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,8 +142,8 @@ def test_a_publisher_that_is_killed_and_started_again_repeats_no_call_and_loses_
 class Slow:
     """A client whose broker acknowledges all of a sudden, once in a while."""
 
-    connections, sent, settled, turns, trouble = 1, 0, 0, 0, ""
-    address, options = parse("mqtt://slow"), Options()
+    connections, sent, settled, turns, last_error = 1, 0, 0, 0, ""
+    address, options = parse("mqtt://slow"), ClientOptions()
 
     def ready(self) -> bool:
         self.turns += 1
@@ -174,11 +174,11 @@ def test_a_full_journal_waits_counts_and_says_so(tmp_path: Path) -> None:
 
 def test_who_is_to_end_does_not_wait_for_room(tmp_path: Path) -> None:
     slow, stop = Slow(), Event()
-    slow.options = Options(is_stopped=stop.is_set)
+    slow.options = ClientOptions(is_stopped=stop.is_set)
     with Forwarder(Journal(tmp_path), slow, root=ROOT, run_id="r", limit_bytes=1) as forwarder:  # type: ignore[arg-type]
         forwarder.on_full = stop.set
         forwarder.publish(call(0))
-        with pytest.raises(StoppedError, match="the journal is full; it goes on with the same command"):
+        with pytest.raises(StoppedError, match="the journal is full"):
             forwarder.publish(call(1))
         assert forwarder.journal.calls == 1  # so the next process makes the second one
 
@@ -229,7 +229,7 @@ def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent
     ) as forwarder:
         for k in range(5):
             forwarder.publish(call(k))
-        pump_until(forwarder, lambda: forwarder.counts.questions == 4)
+        pump_until(forwarder, lambda: forwarder.counts.queries == 4)
         assert forwarder.counts.rewinds == 0
         assert silent.data() == everything
         account = Receipts(ROOT, "test")  # it wakes up: two blocks came whole, of the third the first message is lost
@@ -245,9 +245,9 @@ def test_a_consumer_that_says_nothing_is_asked_and_what_waits_for_it_is_not_sent
 def test_a_broker_that_goes_and_comes_is_told_once_each(tmp_path: Path) -> None:
     silent, told = Silent(), list[str]()
     with Forwarder(Journal(tmp_path), silent, root=ROOT, run_id="r") as forwarder:  # type: ignore[arg-type]
-        forwarder.on_link = told.append
-        for trouble in ("", "gone", "gone", "still gone", "", ""):
-            silent.trouble = trouble
+        forwarder.on_connection = told.append
+        for error in ("", "gone", "gone", "still gone", "", ""):
+            silent.last_error = error
             forwarder.pump()
     assert told == ["gone", ""]
 
@@ -258,10 +258,10 @@ def test_a_run_that_goes_on_waits_for_its_broker(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     url, told = f"mqtt://127.0.0.1:{port}", list[str]()
     with (
-        Client(url, waits_for_broker=True) as client,
+        Client(url, allow_offline_start=True) as client,
         Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="late") as forwarder,
     ):
-        forwarder.on_link = told.append
+        forwarder.on_connection = told.append
         forwarder.publish(call(0))
         with Broker(port=port), Client(url) as listener:  # which speaks MQTT 3.1.1 only, and nobody knew
             account = Receipts(ROOT, "late")
@@ -291,9 +291,9 @@ def test_nobody_is_asked_while_the_broker_is_away(tmp_path: Path) -> None:
         silent.is_away, forwarder._patience_s = True, 0.0
         for _ in range(5):
             forwarder.pump()
-        assert forwarder.counts.questions == 0
+        assert forwarder.counts.queries == 0
         silent.is_away = False
-        pump_until(forwarder, lambda: forwarder.counts.questions == 1)
+        pump_until(forwarder, lambda: forwarder.counts.queries == 1)
 
 
 def test_marks_and_messages_in_any_order_and_twice_give_the_same_account() -> None:
@@ -357,19 +357,19 @@ def test_an_acknowledgement_names_the_highest_mark_of_the_latest_turn() -> None:
     account = Receipts(ROOT, "x")
     for turn, number in ((0, 0), (0, 3), (0, 1), (1, 2)):
         account.take(acknowledgements.mark(ROOT, "r", number, 0, call(number), turn))
-        ack = acknowledgements.read_ack(account.acknowledgement())
+        ack = acknowledgements.Ack.read(account.acknowledgement())
         assert (ack.run_id, ack.turn) == ("r", turn)
         assert ack.block == {(0, 0): 0, (0, 3): 3, (0, 1): 3, (1, 2): 2}[turn, number]
 
 
 def test_a_consumer_owes_until_the_mark_of_the_last_block_has_come() -> None:
     account = Receipts(ROOT, "x")
-    assert not account.owing
+    assert not account.is_pending
     for message in call(0):
         account.take(message)
-    assert account.owing
+    assert account.is_pending
     account.take(acknowledgements.mark(ROOT, "r", 0, 0, call(0)))
-    assert not account.owing
+    assert not account.is_pending
 
 
 def test_a_block_that_comes_again_is_not_owed() -> None:
@@ -377,4 +377,4 @@ def test_a_block_that_comes_again_is_not_owed() -> None:
     for message in (*call(0), acknowledgements.mark(ROOT, "r", 0, 0, call(0))) * 2:
         account.take(message)
     assert account.blocks == 1
-    assert not account.owing
+    assert not account.is_pending

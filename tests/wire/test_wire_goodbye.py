@@ -44,19 +44,21 @@ def mute(greeting: bytes) -> Iterator[str]:
 
 
 def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.mqtt.client._GOODBYE_S", 0.1)
+    monkeypatch.setattr("factory_sim.wire.mqtt.client._STOP_S", 0.1)
     stop = Event()
     with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", window=10, is_stopped=stop.is_set) as client:
         threading.Timer(0.3, stop.set).start()
-        with pytest.raises(StoppedError, match="when the program was to end; 10 messages were under way"):
+        with pytest.raises(StoppedError, match="while the program was ending; 10 messages were unacknowledged"):
             client.publish(DATA)
 
 
 def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.2)
-    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", patience_s=0.5, connect_timeout_s=0.2) as client:
+    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", reconnect_timeout_s=0.5, connect_timeout_s=0.2) as client:
         client.publish(DATA[:1])
-        with pytest.raises(BrokerError, match=r"not healed within 0\.5 s: (closed|nothing listens|cannot be reached)"):
+        with pytest.raises(
+            BrokerError, match=r"could not be restored within 0\.5 s: (closed|nothing listens|cannot be reached)"
+        ):
             client.flush()
 
 
@@ -83,7 +85,7 @@ def test_who_is_to_end_still_says_all_to_a_broker_that_answers(broker: Broker) -
 def test_a_broker_that_has_gone_is_left_when_the_program_is_to_end() -> None:
     stop = Event()
     with Broker() as gone:
-        client = Client(gone.url, patience_s=float("inf"), is_stopped=stop.is_set)
+        client = Client(gone.url, reconnect_timeout_s=float("inf"), is_stopped=stop.is_set)
     threading.Timer(0.3, stop.set).start()
     with client, pytest.raises(StoppedError):
         list(client.messages(30.0))
@@ -98,6 +100,6 @@ def test_a_peer_that_does_not_even_greet_is_left_at_once() -> None:
 
 def test_a_broker_that_closes_every_connection_is_named_so() -> None:
     with Broker() as gone:
-        client = Client(gone.url, patience_s=0.3)
-    with client, pytest.raises(BrokerError, match=r"not healed within 0\.3 s: nothing listens there"):
+        client = Client(gone.url, reconnect_timeout_s=0.3)
+    with client, pytest.raises(BrokerError, match=r"could not be restored within 0\.3 s: nothing listens there"):
         client.publish(DATA)

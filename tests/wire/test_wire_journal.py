@@ -155,7 +155,7 @@ def test_a_file_that_goes_while_it_is_read_is_named(tmp_path: Path) -> None:
         journal.append(messages(0))
         for damage in (lambda file: file.write_bytes(b""), lambda file: file.unlink()):
             damage(tmp_path / "0000000000.log")
-            with pytest.raises(ConfigError, match=r"0000000000\.log was damaged while the run went on"):
+            with pytest.raises(ConfigError, match=r"0000000000\.log was damaged during the run"):
                 journal.block(0)
 
 

@@ -63,7 +63,7 @@ def test_it_is_retained_below_the_root() -> None:
         ("operations.0.machines", [9], "operations[0].machines: no such unit"),
         ("operations.1.inputs.0.quantity", 0, "operations[1].inputs[0].quantity: expected at least 1"),
         ("operations.0.destination", -2, "operations[0].destination: no such operation"),
-        ("sensors.0.scale", 0.0, "sensors[0].scale: 0.0 is no usable scale"),
+        ("sensors.0.scale", 0.0, "sensors[0].scale: 0.0 is not a usable scale"),
         ("sensors.0.scale", 1e300, "sensors[0].scale"),
         ("sensors.0.offset", 1e30, "sensors[0].offset"),
         ("sensors.0.bits", 8, "sensors[0].bits: expected 16 or 32, got 8"),

@@ -174,5 +174,5 @@ def test_a_will_is_published_at_the_goodbye_too_if_mqtt_5_is_told_so(plain: str)
     with Client(plain) as listener:
         listener.subscribe(["five/will"])
         for version, told, heard in (("5", True, 1), ("5", False, 0), ("3.1.1", True, 0)):
-            Client(plain, will=Message("five/will", b"gone"), will_at_goodbye=told, mqtt=version).close()
+            Client(plain, will=Message("five/will", b"gone"), will_on_disconnect=told, mqtt=version).close()
             assert len(list(listener.messages(0.3))) == heard

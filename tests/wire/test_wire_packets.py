@@ -66,8 +66,8 @@ def test_a_packet_that_is_too_long_is_skipped_and_the_next_one_is_read(monkeypat
 
 
 @pytest.mark.parametrize("packet", ["30 ff ff ff ff 01", "30 80 80 80 80 00"])
-def test_a_length_of_five_digits_is_refused(packet: str) -> None:
-    with pytest.raises(ValueError, match="five digits"):
+def test_a_length_of_five_bytes_is_refused(packet: str) -> None:
+    with pytest.raises(ValueError, match="five bytes"):
         list(Frames().feed(bytes.fromhex(packet)))
 
 

@@ -15,8 +15,8 @@ from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
-from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, Options
-from factory_sim.wire.mqtt.tls import context
+from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, ClientOptions
+from factory_sim.wire.mqtt.tls import trust
 
 needs_mosquitto = pytest.mark.skipif(not TOOLS["mosquitto"], reason="mosquitto")
 needs_openssl = pytest.mark.skipif(not TOOLS["openssl"], reason="certificates are made with openssl")
@@ -42,7 +42,7 @@ def test_a_broker_on_every_address_asks_for_its_password(server: str) -> None:
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret")
-    assert "s3cret" not in repr(Options(password="s3cret", key_file="s3cret"))
+    assert "s3cret" not in repr(ClientOptions(password="s3cret", key_file="s3cret"))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_a_broker_that_is_not_whom_we_trust_stops_us_at_once_and_is_named(
         shown = ca.signs("shown", **certificate)
         tls = (f"certfile {shown['cert_file']}", f"keyfile {shown['key_file']}", "allow_anonymous true")
         with mosquitto(tmp_path, *tls) as port, pytest.raises(BrokerError, match=because):
-            Client(f"mqtts://127.0.0.1:{port}", ca_file=trusted, mqtt=version, patience_s=1e9)
+            Client(f"mqtts://127.0.0.1:{port}", ca_file=trusted, mqtt=version, reconnect_timeout_s=1e9)
 
     refused("not trusted:.*certificate has expired", ca.file, days=-1)
     refused("not trusted:.*not valid for '127.0.0.1'", ca.file, subject="DNS:example.org")
@@ -111,7 +111,7 @@ def test_a_broker_that_is_not_whom_we_trust_stops_us_at_once_and_is_named(
 
 def older(*files: str) -> ssl.SSLContext:
     """TLS 1.2: a refused certificate is said in the handshake, not after it."""
-    found = context(*files)
+    found = trust(*files)
     found.maximum_version = ssl.TLSVersion.TLSv1_2
     return found
 
@@ -126,7 +126,7 @@ def test_what_is_wrong_with_our_own_certificate_is_said_every_time(tmp_path: Pat
     lines += ["require_certificate true", "allow_anonymous true"]
     with mosquitto(tmp_path, *lines) as port, pytest.MonkeyPatch.context() as patch:
         if tls == "tlsv1.2":
-            patch.setattr("factory_sim.wire.mqtt.connection.context", older)
+            patch.setattr("factory_sim.wire.mqtt.tls.trust", older)
         url, trust = f"mqtts://127.0.0.1:{port}", {"ca_file": ca.file}
         for version in ("3.1.1", "5"):
             Client(url, **trust, **mine, mqtt=version).close()

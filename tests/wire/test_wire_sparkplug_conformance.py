@@ -18,12 +18,13 @@ from sparkplug_tap import Disconnect, Packet, Publish, Subscribe, Tap, payload_o
 from wire_feeds import random_readings, small_meta
 
 from factory_sim.live.listen import Listener, listen
-from factory_sim.live.replies import Answers
+from factory_sim.live.replies import Replies
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire import meta as description
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import ClientOptions
 from factory_sim.wire.sparkplug import node as edge_node
 from factory_sim.wire.sparkplug.namespace import SPEED, group_id
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
@@ -72,7 +73,10 @@ def test_two_sessions_of_every_edge_node_keep_the_statements(
     encoder = sparkplug.Encoder(META, ROOT, batch=3)
     readings = random_readings(META, 1, ticks=6, rows=60)
     later = Readings(Rows.empty(), tuple(replace(s, first_tick=s.first_tick + 6) for s in readings.samples))
-    with Client(broker.url) as scada, EdgeSessions(tap.url, primary_host="scada", mqtt=version) as sessions:
+    with (
+        Client(broker.url) as scada,
+        EdgeSessions(tap.url, ClientOptions(mqtt=version), primary_host="scada") as sessions,
+    ):
         scada.publish([state(online=False)])
         sessions.publish([description.message(META, ROOT)])
         for k in range(2):
@@ -104,19 +108,19 @@ def test_two_sessions_of_every_edge_node_keep_the_statements(
 
 def test_a_host_s_session_keeps_the_statements(tapped: tuple[Tap, Broker, str]) -> None:
     tap, broker, version = tapped
-    answers, listener, stop = Answers(ROOT, host_id="scada"), Listener(ROOT), Event()
+    replies, listener, stop = Replies(ROOT, host_id="scada"), Listener(ROOT), Event()
     body = payload_without_birth()
     with Client(broker.url) as stranger:
         stranger.publish([Message("spBv1.0/other/DDATA/n/d", body, qos=0)])
-        with Client(tap.url, mqtt=version, **answers.connection()) as client:
+        with Client(tap.url, replies.connection(ClientOptions(mqtt=version))) as client:
             listen(
                 listener,
                 client,
                 ready=lambda: stranger.publish([Message(f"spBv1.0/{GROUP}/DDATA/assembly/M2", body, qos=0)]),
-                watch=lambda _: stop.set() if answers.host and answers.host.rebirths else None,
+                watch=lambda _: stop.set() if replies.host and replies.host.rebirths else None,
                 every_s=0.0,
                 stop=stop,
-                answers=answers,
+                replies=replies,
             )
     end = time.monotonic() + 10
     while not isinstance(tap.sessions(STATE)[0][-1], Disconnect):

@@ -12,7 +12,7 @@ from factory_sim.errors import PayloadError
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
-from factory_sim.wire.sparkplug.host import PATIENCE_MS, REORDER_MS, Host
+from factory_sim.wire.sparkplug.host import REORDER_MS, RETRY_MS, Host
 from factory_sim.wire.sparkplug.namespace import group_id, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode
 
@@ -33,7 +33,7 @@ def edge() -> tuple[EdgeNode, list[Message]]:
 def host(*births: Message) -> Host:
     found = Host("scada", GROUP)
     for message in births:
-        assert found.heard(message, NOW) == []
+        assert found.receive(message, NOW) == []
     return found
 
 
@@ -67,33 +67,33 @@ def test_state_is_retained_json_at_qos_1_whose_time_is_the_will_s() -> None:
 def test_a_host_that_hears_of_its_own_death_says_that_it_is_alive() -> None:
     found = Host("scada", GROUP)
     will = found.will(NOW)
-    assert found.heard(will, NOW + 1) == found.opened()
-    assert found.heard(found.opened()[0], NOW + 1) == []
+    assert found.receive(will, NOW + 1) == found.opened()
+    assert found.receive(found.opened()[0], NOW + 1) == []
 
 
 def test_an_undisturbed_feed_is_never_asked_for_anything() -> None:
     node, births = edge()
     found = host(*births)
     for message in data(node, 700):
-        assert found.heard(message, NOW) == []
+        assert found.receive(message, NOW) == []
     assert found.due(NOW + 10**9) == []
 
 
 def test_data_before_a_birth_ask_for_one() -> None:
     node, _ = edge()
-    assert is_request(Host("scada", GROUP).heard(data(node, 1)[0], NOW))
+    assert is_request(Host("scada", GROUP).receive(data(node, 1)[0], NOW))
 
 
 def test_data_of_a_device_without_a_birth_ask_for_one() -> None:
     node, births = edge()
-    assert is_request(host(births[0]).heard(data(node, 1)[0], NOW))
+    assert is_request(host(births[0]).receive(data(node, 1)[0], NOW))
 
 
 def test_an_alias_that_no_birth_named_asks_for_one() -> None:
     _, births = edge()
     body = payload_writer.by_alias(9_999, payload_writer.Type.FLOAT, 1.0, NOW)
     message = Message(MILLING.topic("DDATA", DEVICE), payload_writer.payload(body, NOW, len(births)))
-    assert is_request(host(*births).heard(message, NOW))
+    assert is_request(host(*births).receive(message, NOW))
 
 
 @pytest.mark.parametrize("reorder_ms", [REORDER_MS, 300])
@@ -101,10 +101,10 @@ def test_a_gap_that_stays_open_asks_for_a_rebirth_after_the_reorder_timeout(reor
     node, births = edge()
     found = Host("scada", GROUP, reorder_ms=reorder_ms)
     for message in births:
-        found.heard(message, NOW)
+        found.receive(message, NOW)
     messages = data(node, 5)
     for message in (messages[0], *messages[2:]):
-        assert found.heard(message, NOW) == []
+        assert found.receive(message, NOW) == []
     assert found.due(NOW + reorder_ms - 1) == []
     assert is_request(found.due(NOW + reorder_ms))
 
@@ -115,7 +115,7 @@ def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
     messages = data(node, 40)
     random.Random(1).shuffle(messages)
     for message in messages:
-        assert found.heard(message, NOW) == []
+        assert found.receive(message, NOW) == []
     assert found.due(NOW + REORDER_MS) == []
 
 
@@ -124,7 +124,7 @@ def test_any_number_of_losses_short_of_a_whole_turn_is_noticed(lost: int) -> Non
     node, births = edge()
     found = host(*births)
     for message in data(node, lost + 20)[lost:]:
-        found.heard(message, NOW)
+        found.receive(message, NOW)
     assert is_request(found.due(NOW + REORDER_MS))
 
 
@@ -133,11 +133,11 @@ def test_a_loss_in_a_fast_feed_is_noticed_before_its_number_comes_round_again(se
     node, births = edge()
     found = host(*births)
     messages = data(node, sent)
-    answers = [found.heard(m, NOW) for m in (*messages[:5], *messages[6:])]
+    answers = [found.receive(m, NOW) for m in (*messages[:5], *messages[6:])]
     assert [is_request(a) for a in answers if a] == [True] * (sent > 134)
-    assert is_request(found.due(NOW + PATIENCE_MS))  # a request may be lost: only a birth ends it
+    assert is_request(found.due(NOW + RETRY_MS))  # a request may be lost: only a birth ends it
     for message in node.opened(NOW):
-        found.heard(message, NOW)
+        found.receive(message, NOW)
     assert found.due(NOW + 10**6) == []
 
 
@@ -145,17 +145,17 @@ def test_requests_are_not_repeated_before_their_time() -> None:
     node, _ = edge()
     found = Host("scada", GROUP)
     messages = data(node, 3)
-    assert is_request(found.heard(messages[0], NOW))
-    assert found.heard(messages[1], NOW + PATIENCE_MS - 1) == []
-    assert is_request(found.heard(messages[2], NOW + PATIENCE_MS))
+    assert is_request(found.receive(messages[0], NOW))
+    assert found.receive(messages[1], NOW + RETRY_MS - 1) == []
+    assert is_request(found.receive(messages[2], NOW + RETRY_MS))
 
 
 def test_a_rebirth_closes_the_gap() -> None:
     node, births = edge()
     found = host(*births)
-    found.heard(data(node, 3)[2], NOW)
+    found.receive(data(node, 3)[2], NOW)
     for message in node.opened(NOW):
-        found.heard(message, NOW)
+        found.receive(message, NOW)
     assert found.due(NOW + 10**6) == []
 
 
@@ -163,9 +163,9 @@ def test_a_node_s_death_takes_its_devices_offline_and_an_old_death_does_not() ->
     node, births = edge()
     found = host(*births)
     old = EdgeNode(MILLING, lambda device: [m.value for m in device.metrics], bd_seq=9).will(NOW)
-    found.heard(old, NOW + 1)
+    found.receive(old, NOW + 1)
     assert found.nodes[MILLING.id].online
-    found.heard(node.closing(NOW)[-1], NOW + 2)
+    found.receive(node.closing(NOW)[-1], NOW + 2)
     state = found.nodes[MILLING.id]
     assert (state.online, state.since_ms) == (False, NOW + 2)
     assert [d.online for d in state.devices.values()] == [False] * len(MILLING.devices)
@@ -174,7 +174,7 @@ def test_a_node_s_death_takes_its_devices_offline_and_an_old_death_does_not() ->
 def test_a_device_s_death_takes_it_offline_at_its_own_time() -> None:
     _, births = edge()
     found = host(*births)
-    found.heard(Message(MILLING.topic("DDEATH", DEVICE), payload_writer.payload(b"", NOW - 5, len(births))), NOW)
+    found.receive(Message(MILLING.topic("DDEATH", DEVICE), payload_writer.payload(b"", NOW - 5, len(births))), NOW)
     device = found.nodes[MILLING.id].devices[DEVICE.id]
     assert (device.online, device.since_ms) == (False, NOW - 5)
 
@@ -192,6 +192,6 @@ def test_mutated_messages_raise_nothing_but_payload_error_and_change_nothing() -
             payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
         topic = rng.choice([message.topic, message.topic + "/x", "spBv1.0", "a/b/c/d"])
         try:
-            found.heard(Message(topic, bytes(payload)), NOW)
+            found.receive(Message(topic, bytes(payload)), NOW)
         except PayloadError:
             assert repr(found.nodes) == before

@@ -14,7 +14,7 @@ from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import host as host_module
 from factory_sim.wire.sparkplug import payload_writer
-from factory_sim.wire.sparkplug.host import PATIENCE_MS, REORDER_MS, Host
+from factory_sim.wire.sparkplug.host import REORDER_MS, RETRY_MS, Host
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, Device, group_id, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, EdgeNode
 from factory_sim.wire.sparkplug.payload_writer import Metric, Type
@@ -49,7 +49,7 @@ class Line(RuleBasedStateMachine):
         """The host hears it; what it asks for reaches the edge node."""
         before = self.state()
         try:
-            answers = self.host.heard(message, self.now)
+            answers = self.host.receive(message, self.now)
         except PayloadError:
             assert self.state() == before  # what is refused changes nothing
             self.harmed = max(self.harmed, birth)
@@ -62,7 +62,7 @@ class Line(RuleBasedStateMachine):
         for message in answers:
             if message.topic == NODE.topic("NCMD"):
                 self.requests.append(self.now)
-                self.fly(self.edge.heard(message, self.now).messages)
+                self.fly(self.edge.receive(message, self.now).messages)
         self.fly(self.edge.due(self.now))
 
     def state(self) -> str:
@@ -74,7 +74,7 @@ class Line(RuleBasedStateMachine):
         self.will = self.edge.will(self.now)
         self.fly(self.edge.opened(self.now))
 
-    @precondition(lambda self: self.edge.takes_data)
+    @precondition(lambda self: self.edge.accepts_data)
     @rule(n=st.sampled_from([1, 3, 20, 300]), lost=st.integers(0, 2))
     def send(self, n: int, lost: int) -> None:
         sent = [self.edge.data(DATA[k % len(DATA)], self.now) for k in range(n)]
@@ -134,18 +134,18 @@ class Line(RuleBasedStateMachine):
     def rubbish(self, kind: str, payload: bytes) -> None:
         before = self.state()
         try:
-            self.host.heard(Message(NODE.topic(kind), payload), self.now)
+            self.host.receive(Message(NODE.topic(kind), payload), self.now)
         except PayloadError:
             assert self.state() == before
 
-    @rule(ms=st.sampled_from([1, 700, DEBOUNCE_MS, REORDER_MS, PATIENCE_MS]))
+    @rule(ms=st.sampled_from([1, 700, DEBOUNCE_MS, REORDER_MS, RETRY_MS]))
     def time_passes(self, ms: int) -> None:
         self.now += ms
         self.take(self.host.due(self.now))
 
     @invariant()
     def requests_keep_their_distance(self) -> None:
-        assert all(later - earlier >= PATIENCE_MS for earlier, later in pairwise(self.requests))
+        assert all(later - earlier >= RETRY_MS for earlier, later in pairwise(self.requests))
 
     @invariant()
     def memory_is_what_it_says_and_bounded(self) -> None:
@@ -159,9 +159,9 @@ class Line(RuleBasedStateMachine):
         if not self.edge.born:
             self.connect()
         for _ in range(4):
-            self.time_passes(PATIENCE_MS)
+            self.time_passes(RETRY_MS)
             self.arrive_in_order()
-            if self.edge.takes_data:
+            if self.edge.accepts_data:
                 self.fly([self.edge.data(m, self.now) for m in DATA])
             self.arrive_in_order()
         node = self.host.nodes[NODE.id]

@@ -191,7 +191,7 @@ def test_a_rebirth_is_the_whole_birth_with_the_same_bd_seq_and_seq_from_0() -> N
     node.will(NOW)
     first = node.opened(NOW)
     node.data(ddata()[0], NOW)
-    again = node.heard(rebirth(), NOW + DEBOUNCE_MS).messages
+    again = node.receive(rebirth(), NOW + DEBOUNCE_MS).messages
     assert kinds(again) == kinds(first)
     assert metrics(again[0])[0].value == 7
     assert [payload_reader.payload(m.payload).seq for m in again] == list(range(len(again)))
@@ -202,7 +202,7 @@ def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> N
     node.will(NOW)
     node.opened(NOW)
     for k in range(5):
-        assert node.heard(rebirth(), NOW + 10 * k).messages == []
+        assert node.receive(rebirth(), NOW + 10 * k).messages == []
     assert node.due(NOW + 500) == []
     assert kinds(node.due(NOW + DEBOUNCE_MS))[0] == "NBIRTH"
     assert node.due(NOW + 2 * DEBOUNCE_MS) == []
@@ -213,19 +213,19 @@ def test_a_request_without_a_timestamp_is_heard_as_well() -> None:
     node.will(NOW)
     node.opened(NOW)
     body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), NOW)
-    assert kinds(node.heard(Message(MILLING.topic("NCMD"), body), NOW + DEBOUNCE_MS).messages)[0] == "NBIRTH"
+    assert kinds(node.receive(Message(MILLING.topic("NCMD"), body), NOW + DEBOUNCE_MS).messages)[0] == "NBIRTH"
 
 
 def test_between_a_request_and_its_births_no_data_are_sent() -> None:
     node = edge()
-    assert not node.takes_data
+    assert not node.accepts_data
     node.will(NOW)
     node.opened(NOW)
-    assert node.takes_data
-    node.heard(rebirth(), NOW + 1)
-    assert not node.takes_data
+    assert node.accepts_data
+    node.receive(rebirth(), NOW + 1)
+    assert not node.accepts_data
     node.due(NOW + DEBOUNCE_MS)
-    assert node.takes_data
+    assert node.accepts_data
 
 
 def test_a_node_tells_from_time_to_time_how_much_it_has_sent() -> None:
@@ -250,7 +250,7 @@ def test_a_false_rebirth_and_unknown_names_ask_for_nothing() -> None:
     node.opened(NOW)
     topic = MILLING.topic("NCMD")
     for metric in (Metric(REBIRTH, Type.BOOLEAN, value=False), Metric("Node Control/Reboot", Type.BOOLEAN, value=True)):
-        assert node.heard(command(topic, metric), NOW + 5_000).messages == []
+        assert node.receive(command(topic, metric), NOW + 5_000).messages == []
 
 
 def test_nothing_is_born_before_the_primary_host_is_online() -> None:
@@ -258,18 +258,18 @@ def test_nothing_is_born_before_the_primary_host_is_online() -> None:
     assert HOST in node.filters()
     node.will(NOW)
     assert node.opened(NOW) == []
-    assert node.heard(state(online=False, ms=NOW), NOW).messages == []
-    assert kinds(node.heard(state(online=True, ms=NOW + 1), NOW + 1).messages)[0] == "NBIRTH"
+    assert node.receive(state(online=False, ms=NOW), NOW).messages == []
+    assert kinds(node.receive(state(online=True, ms=NOW + 1), NOW + 1).messages)[0] == "NBIRTH"
 
 
 def test_the_primary_host_s_death_ends_the_session_with_a_death() -> None:
     node = edge(primary_host="scada")
     node.will(NOW)
     node.opened(NOW)
-    node.heard(state(online=True, ms=NOW), NOW)
-    reply = node.heard(state(online=False, ms=NOW + 5), NOW + 5)
+    node.receive(state(online=True, ms=NOW), NOW)
+    reply = node.receive(state(online=False, ms=NOW + 5), NOW + 5)
     assert kinds(reply.messages) == [*["DDEATH"] * len(MILLING.devices), "NDEATH"]
-    assert reply.leave
+    assert reply.disconnect
     assert not node.born
 
 
@@ -277,11 +277,11 @@ def test_an_old_state_of_the_primary_host_changes_nothing() -> None:
     node = edge(primary_host="scada")
     node.will(NOW)
     node.opened(NOW)
-    node.heard(state(online=True, ms=NOW), NOW)
-    assert node.heard(state(online=False, ms=NOW - 1), NOW + 5).messages == []
+    node.receive(state(online=True, ms=NOW), NOW)
+    assert node.receive(state(online=False, ms=NOW - 1), NOW + 5).messages == []
     assert node.born
-    node.heard(state(online=False, ms=NOW + 6), NOW + 6)
-    assert node.heard(state(online=True, ms=NOW + 5), NOW + 7).messages == []
+    node.receive(state(online=False, ms=NOW + 6), NOW + 6)
+    assert node.receive(state(online=True, ms=NOW + 5), NOW + 7).messages == []
     assert not node.born
 
 
@@ -289,8 +289,8 @@ def test_another_host_s_state_is_not_the_primary_host_s() -> None:
     node = edge(primary_host="scada")
     node.will(NOW)
     node.opened(NOW)
-    with pytest.raises(PayloadError, match="no topic of edge node"):
-        node.heard(Message("spBv1.0/STATE/other", state(online=True, ms=NOW).payload), NOW)
+    with pytest.raises(PayloadError, match="not a topic of edge node"):
+        node.receive(Message("spBv1.0/STATE/other", state(online=True, ms=NOW).payload), NOW)
     assert node.waits_for_host
     assert not node.born
 
@@ -314,18 +314,18 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
     node, device = born(), MILLING.devices[0]
     speed = next(m for m in device.metrics if m.name == SPEED)
     topic = MILLING.topic("DCMD", device)
-    named = node.heard(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
-    assert [(o.unit, o.name, o.value) for o in named.orders] == [(1, SPEED, 0.5)]
+    named = node.receive(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
+    assert [(o.unit, o.name, o.value) for o in named.commands] == [(1, SPEED, 0.5)]
     body = payload_writer.by_alias(speed.alias, Type.DOUBLE, 2.0, NOW)
-    aliased = node.heard(Message(topic, payload_writer.payload(body, NOW)), NOW)
-    assert [(o.name, o.value) for o in aliased.orders] == [(SPEED, 2.0)]
+    aliased = node.receive(Message(topic, payload_writer.payload(body, NOW)), NOW)
+    assert [(o.name, o.value) for o in aliased.commands] == [(SPEED, 2.0)]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_speed_that_is_no_number_is_refused(value: float) -> None:
     topic = MILLING.topic("DCMD", MILLING.devices[0])
     with pytest.raises(PayloadError, match="expected a number"):
-        born().heard(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
+        born().receive(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
 
 
 def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> None:
@@ -333,7 +333,7 @@ def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> Non
     node.opened(NOW)
     asks = [Metric(REBIRTH, Type.BOOLEAN, value=True), Metric(REBIRTH, Type.STRING, "now")]
     with pytest.raises(PayloadError):
-        node.heard(command(MILLING.topic("NCMD"), *asks), NOW + DEBOUNCE_MS)
+        node.receive(command(MILLING.topic("NCMD"), *asks), NOW + DEBOUNCE_MS)
     assert node.due(NOW + 2 * DEBOUNCE_MS) == []
 
 
@@ -341,13 +341,13 @@ def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> Non
 def test_a_damaged_command_is_refused(payload: bytes) -> None:
     for topic in (MILLING.topic("NCMD"), MILLING.topic("DCMD", MILLING.devices[0])):
         with pytest.raises(PayloadError):
-            born().heard(Message(topic, payload), NOW)
+            born().receive(Message(topic, payload), NOW)
 
 
 @pytest.mark.parametrize("payload", [b"", b"ONLINE", b"{}", b'{"online":1,"timestamp":2}', b'{"online":true}'])
 def test_a_damaged_state_is_refused(payload: bytes) -> None:
     with pytest.raises(PayloadError):
-        edge(primary_host="scada").heard(Message(HOST, payload), NOW)
+        edge(primary_host="scada").receive(Message(HOST, payload), NOW)
 
 
 def test_history_says_that_it_is_history_and_nothing_else_changes() -> None:
@@ -393,33 +393,35 @@ def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() ->
     node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     good = command(topic, Metric(SPEED, Type.DOUBLE, 0.5))
     refused = {
-        "nobody knows how old": Message(topic, good.payload, retain=True),
-        "is called Sped; expected Device Control/Speed": command(topic, Metric("Sped", Type.DOUBLE, 0.5)),
-        "is called temperature": command(topic, Metric("temperature", Type.FLOAT, 0.5)),  # not to be written
+        "its age is unknown": Message(topic, good.payload, retain=True),
+        "has no writable metric Sped; expected Device Control/Speed": command(topic, Metric("Sped", Type.DOUBLE, 0.5)),
+        "has no writable metric temperature": command(
+            topic, Metric("temperature", Type.FLOAT, 0.5)
+        ),  # not to be written
         "expected data type 10": command(topic, Metric(SPEED, Type.FLOAT, 0.5)),
         "expected data type 11": command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric(STOP, Type.STRING, "yes")),
-        "may not be null": command(topic, Metric(SPEED, Type.DOUBLE, None)),
+        "must not be null": command(topic, Metric(SPEED, Type.DOUBLE, None)),
         "without a metric": command(topic),
-        "a metric's name is no UTF-8": Message(topic, good.payload.replace(b"Speed", b"Sp\xffed")),
+        "a metric's name is not UTF-8": Message(topic, good.payload.replace(b"Speed", b"Sp\xffed")),
     }
     for reason, message in refused.items():
         with pytest.raises(PayloadError, match=reason):
-            node.heard(message, NOW)
-    assert [o.value for o in node.heard(good, NOW).orders] == [0.5]
+            node.receive(message, NOW)
+    assert [o.value for o in node.receive(good, NOW).commands] == [0.5]
     with pytest.raises(PayloadError, match="not born"):
-        edge().heard(good, NOW)
+        edge().receive(good, NOW)
 
 
 def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> None:
     node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     first, second = (command(topic, Metric(SPEED, Type.DOUBLE, value)) for value in (0.5, 1.0))
     for message in (first, second):
-        assert len(node.heard(message, NOW).orders) == 1
+        assert len(node.receive(message, NOW).commands) == 1
     for message in (first, second):
         with pytest.raises(PayloadError, match="the same command again"):
-            node.heard(message, NOW)
+            node.receive(message, NOW)
     timeless = Message(topic, payload_writer.metric(Metric(SPEED, Type.DOUBLE, 2.0), NOW))
-    assert [len(node.heard(timeless, NOW).orders) for _ in range(2)] == [1, 1]
+    assert [len(node.receive(timeless, NOW).commands) for _ in range(2)] == [1, 1]
 
 
 def test_what_has_been_written_is_told() -> None:

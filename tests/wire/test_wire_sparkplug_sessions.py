@@ -19,12 +19,13 @@ from factory_sim.wire import meta as description
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import ClientOptions
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug import sessions as edge_sessions
-from factory_sim.wire.sparkplug.birth_numbers import Numbers
+from factory_sim.wire.sparkplug.birth_numbers import BirthNumbers
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, group_id, nodes
-from factory_sim.wire.sparkplug.node import Order
+from factory_sim.wire.sparkplug.node import DeviceCommand
 from factory_sim.wire.sparkplug.payload_writer import Metric, Type
 from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
@@ -79,7 +80,7 @@ def test_a_feed_through_a_broker_is_born_complete_in_sequence_and_ends_with_deat
         messages = until(client, lambda found: len({m.topic for m in of("NDEATH", found)}) == 3)
     host, decoder = Host("h", GROUP), sparkplug.Decoder(META, ROOT)
     lively = [m for m in messages if "/NDEATH/" not in m.topic]
-    assert [host.heard(m, now_ms()) for m in lively] == [[]] * len(lively)
+    assert [host.receive(m, now_ms()) for m in lively] == [[]] * len(lively)
     assert all(node.gap_ms < 0 for node in host.nodes.values())
     found = [decoder.feed(m) for m in messages]
     assert cells(found) == cells([readings])
@@ -93,7 +94,7 @@ def test_a_broker_does_what_sparkplug_asks_of_servers(any_broker: Broker) -> Non
         client.subscribe(["asked/#"])
         dying.publish([zero, one])
         found = until(client, lambda got: len(got) == 2)
-        stream = dying._mqtt.stream
+        stream = dying.stream
         assert stream is not None
         stream.connection.close()  # without a goodbye
         found += until(client, lambda got: len(got) == 1)
@@ -199,18 +200,18 @@ def test_a_device_command_becomes_an_order_and_its_new_value_is_told(broker: Bro
         topic = MILLING.topic("DCMD", device)
         damaged = Message(topic, b"\xff\xff", qos=0)
         client.publish([damaged, Message(topic, payload_writer.payload(body, now_ms()), qos=0)])
-        orders = []
+        commands = []
         end = time.monotonic() + 30
-        while not orders and time.monotonic() < end:
-            orders = sessions.orders()
-        assert [(o.unit, o.name, o.value) for o in orders] == [(1, SPEED, 0.5)]
-        assert (sessions.refused.count, sessions.refused.news()[:19]) == (1, "1 command refused: ")
-        sessions.applied(orders[0])
+        while not commands and time.monotonic() < end:
+            commands = sessions.commands()
+        assert [(o.unit, o.name, o.value) for o in commands] == [(1, SPEED, 0.5)]
+        assert (sessions.refused.count, sessions.refused.new_since_last()[:19]) == (1, "1 command refused: ")
+        sessions.confirm(commands[0])
         (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
         (metric,) = payload_reader.payload(told.payload).metrics
         assert metric.double_value == 0.5
         for name in (STOP, START):
-            sessions.applied(Order(1, name, value=True))
+            sessions.confirm(DeviceCommand(1, name, value=True))
         values = dict(zip((m.name for m in device.metrics), sessions._current(device), strict=True))
         assert (values[SPEED], values[STOP], values[START]) == (0.5, False, True)  # of the next birth
 
@@ -226,7 +227,7 @@ def test_what_happens_while_the_broker_is_away_is_held_without_waiting_and_told_
     readings = random_readings(META, 6, ticks=60, rows=0)
     with Broker() as first:
         port = first.port
-        sessions = EdgeSessions(first.url, patience_s=1.0)
+        sessions = EdgeSessions(first.url, ClientOptions(reconnect_timeout_s=1.0))
         sessions.publish([description.message(META, ROOT)])
     for k in range(0, 60, 10):  # the broker is away: no call waits for it
         sessions.publish(encoder.data(half(readings, k, k + 10)))
@@ -234,7 +235,7 @@ def test_what_happens_while_the_broker_is_away_is_held_without_waiting_and_told_
         whole = cells([readings])
         found = until(client, lambda got: cells([decoder.feed(m) for m in of("DDATA", got)]) == whole, sessions.serve)
     host = Host("h", GROUP)
-    assert [host.heard(m, now_ms()) for m in found] == [[]] * len(found)
+    assert [host.receive(m, now_ms()) for m in found] == [[]] * len(found)
     assert all(m.is_historical for d in of("DDATA", found) for m in payload_reader.payload(d.payload).metrics)
 
 
@@ -244,7 +245,7 @@ def test_what_is_held_has_a_limit_at_which_the_feed_ends_instead_of_losing_anyth
     monkeypatch.setattr(edge_sessions, "_KEPT_BYTES", 2_000)
     encoder = sparkplug.Encoder(META, ROOT)
     with Broker() as first:
-        sessions = EdgeSessions(first.url, patience_s=0.3)
+        sessions = EdgeSessions(first.url, ClientOptions(reconnect_timeout_s=0.3))
         sessions.publish([description.message(META, ROOT)])
     readings = random_readings(META, 7, ticks=60, rows=0)
     messages = [m for k in range(60) for m in encoder.data(half(readings, k, k + 1))]
@@ -266,7 +267,7 @@ def test_a_run_that_is_to_end_waits_for_nobody_and_tells_what_it_could_not_send(
     monkeypatch.setattr(edge_sessions, "LEAVE_S", 0.1)
     encoder = sparkplug.Encoder(META, "left/alone")
     messages = encoder.data(random_readings(META, 8, ticks=60, rows=60))
-    with EdgeSessions(broker.url, primary_host="scada", patience_s=10**9) as sessions:
+    with EdgeSessions(broker.url, ClientOptions(reconnect_timeout_s=10**9), primary_host="scada") as sessions:
         sessions.is_stopped = lambda: True  # Ctrl-C: without it this would never end
         sessions.publish([description.message(META, "left/alone"), *messages])
         sessions.flush()
@@ -281,11 +282,11 @@ def test_a_number_that_could_not_be_written_leaves_the_last_one(
             file.write(data[:1])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    Numbers(tmp_path, "mqtt://plc").used(MILLING, 41)
+    BirthNumbers(tmp_path, "mqtt://plc").used(MILLING, 41)
     with monkeypatch.context() as full:
         full.setattr(Path, "write_bytes", half)
-        Numbers(tmp_path, "mqtt://plc").used(MILLING, 42)
-    assert Numbers(tmp_path, "mqtt://plc").next(MILLING) == 42  # one after the last that is known
+        BirthNumbers(tmp_path, "mqtt://plc").used(MILLING, 42)
+    assert BirthNumbers(tmp_path, "mqtt://plc").next(MILLING) == 42  # one after the last that is known
 
 
 def test_a_process_that_follows_counts_on_and_an_attempt_that_finds_nobody_uses_up_no_number(tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
-"""Options of commands that connect to a broker: TLS, users, and where secrets come from: never the command line."""
+"""Options of commands that connect to a broker: TLS and users; secrets never come from the command line."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory_sim.cli import options as shared
 from factory_sim.errors import ConfigError, Problem
-from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE
+from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, VERSIONS, ClientOptions
 
 if TYPE_CHECKING:
     from factory_sim.wire.mqtt.broker_url import Address
@@ -31,7 +31,7 @@ CertFile = Annotated[
     Path | None,
     typer.Option(
         "--cert",
-        help="mqtts: PEM of our certificate; of `run` without --broker, that of our own broker.",
+        help="mqtts: PEM of our certificate; with `run` and no --broker, our own broker's.",
         envvar="FACTORY_SIM_MQTT_CERT",
     ),
 ]
@@ -40,7 +40,7 @@ MqttVersion = Annotated[
     typer.Option(
         "--mqtt",
         metavar="auto|5|3.1.1",
-        help="Version of MQTT; auto: 5 if the broker speaks it.",
+        help="Version of MQTT; auto: 5 if the broker supports it.",
         envvar="FACTORY_SIM_MQTT_VERSION",
     ),
 ]
@@ -50,7 +50,7 @@ Expiry = Annotated[
         parser=shared.seconds,
         metavar="TIME",
         show_default="24 h",
-        help="MQTT 5: how long a broker keeps readings for who is away; 0 s: for ever.",
+        help="MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever.",
     ),
 ]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our key.", envvar="FACTORY_SIM_MQTT_KEY")]
@@ -58,44 +58,41 @@ KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our k
 
 def options(
     broker: str, user: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None, mqtt: str
-) -> dict[str, Any]:
-    """Options of a client of `broker`.
+) -> ClientOptions:
+    """Return the options of a client of `broker`.
 
-    Raises ConfigError on a password in the URL, on files of TLS for a broker without it, and on a file that cannot be
+    Raises ConfigError on a password in the URL, on TLS files for a broker without TLS, and on a file that cannot be
     read or that others may read.
     """
     from factory_sim.wire.mqtt.broker_url import parse
-    from factory_sim.wire.mqtt.client_options import VERSIONS
 
     shared.one_of("version of MQTT", mqtt, VERSIONS)
     where = parse(broker) if broker else None
     if where and where.password:
-        hint = (
-            f"Every user of this machine can read it there. Put it into {PASSWORD_VARIABLE} or a file: --password-file"
-        )
-        raise ConfigError([Problem("--broker", 0, 0, "", "a password may not stand on the command line", hint)])
+        hint = f"Every user of this machine can read it there. Use {PASSWORD_VARIABLE} or a file: --password-file"
+        raise ConfigError([Problem("--broker", 0, 0, "", "a password must not be on the command line", hint)])
     files = {"--ca": ca, "--cert": cert, "--key": key}
     if where and not where.tls:
         _check_no_files(where, [option for option, file in files.items() if file is not None])
-    return {
-        "user": user,
-        "password": _password(password_file) if password_file else "",
-        "ca_file": _readable("--ca", ca),
-        "cert_file": _readable("--cert", cert),
-        "key_file": _readable("--key", key),
-        "mqtt": mqtt,
-    }
+    return ClientOptions(
+        user=user,
+        password=_password(password_file) if password_file else "",
+        ca_file=_readable("--ca", ca),
+        cert_file=_readable("--cert", cert),
+        key_file=_readable("--key", key),
+        mqtt=mqtt,
+    )
 
 
 def _check_no_files(where: Address, given: list[str]) -> None:
-    """Who gives files of TLS counts on it: without, the password would go out in clear."""
+    """Refuse TLS files for a broker without TLS: the password would be sent in clear text."""
     from factory_sim.wire.mqtt.broker_url import PORTS
 
     if given:
         port = PORTS["mqtts"] if where.port == PORTS["mqtt"] else where.port
-        meant = replace(where, tls=True, port=port).shown
+        meant = replace(where, tls=True, port=port).display_url
         hint = f"Did you mean {meant}? Files may also come from FACTORY_SIM_MQTT_CA, ..._CERT and ..._KEY"
-        problem = Problem("--broker", 0, 0, where.shown, f"{', '.join(given)}: needs mqtts://, which is TLS", hint)
+        problem = Problem("--broker", 0, 0, where.display_url, f"{', '.join(given)}: TLS files need mqtts://", hint)
         raise ConfigError([problem])
 
 
@@ -117,5 +114,5 @@ def _readable(option: str, path: Path | None) -> str:
     if path is None:
         return ""
     if not os.access(path, os.R_OK) or path.is_dir():
-        raise ConfigError([Problem(str(path), 0, 0, option, "expected a PEM file that can be read")])
+        raise ConfigError([Problem(str(path), 0, 0, option, "expected a readable PEM file")])
     return str(path)

@@ -1,9 +1,10 @@
-"""`listen`: subscribe to a feed and say what it means, until the run ends or Ctrl-C."""
+"""`listen`: subscribe to a feed and analyse it, until the run ends or Ctrl-C."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 
     from factory_sim.live.listen import Listener
     from factory_sim.records import KpiTable, Meta
+    from factory_sim.wire.mqtt.client_options import ClientOptions
 
 DOUBTS_SHOWN = 20
 CsvFile = Annotated[Path | None, options.output("--csv", help="Write every KPI there.")]
 Every = Annotated[
-    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Between two reports.")
+    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="10 s", help="Interval of reports.")
 ]
 AckAs = Annotated[
     str,
     typer.Option(callback=options.one_level, help="Acknowledge journals under this name (run --ack consumer:NAME)."),
 ]
 HostId = Annotated[
-    str, typer.Option(callback=options.one_level, help="Be this Sparkplug host: STATE, and rebirth requests.")
+    str, typer.Option(callback=options.one_level, help="Act as this Sparkplug host: STATE, and rebirth requests.")
 ]
 
 
@@ -38,12 +40,12 @@ def listen(
     root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = "",
     json: options.JsonFile = None,
     csv: CsvFile = None,
-    payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="found out")] = "",
-    plant: Annotated[str, typer.Option(help="A plant file, for a feed that does not describe itself.")] = "",
+    payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="detected")] = "",
+    plant: Annotated[str, typer.Option(help="A plant file, for a feed without a description.")] = "",
     start: options.Start = "",
     duration: options.Duration = 8 * 3600.0,
     every: Every = 10.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No reports on the way, no tables at the end.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No reports, no tables at the end.")] = False,
     ack_as: AckAs = "",
     host_id: HostId = "",
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False,
@@ -54,37 +56,37 @@ def listen(
     key: connection_options.KeyFile = None,
     mqtt: connection_options.MqttVersion = "auto",
 ) -> None:
-    """Subscribe to a feed and analyse it, until the run ends or Ctrl-C: then the KPIs of what was heard.
+    """Subscribe to a feed in one of this project's formats and analyse it until the run ends or Ctrl-C; print its KPIs.
 
-    It needs no simulator and no plant file: a feed describes itself under <root>/meta.
-    --plant, with --start and --duration, stands in for a description that is missing.
+    It needs neither simulator nor plant file: a feed describes itself under <root>/meta.
+    --plant, with --start and --duration, replaces a missing description.
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
     from factory_sim.live.listen import Listener
-    from factory_sim.live.listen import listen as hear
-    from factory_sim.live.replies import Answers
+    from factory_sim.live.listen import listen as analyse
+    from factory_sim.live.replies import Replies
     from factory_sim.wire.formats import FORMATS
     from factory_sim.wire.mqtt.client import Client
 
     if payload_format:
         options.one_of("format", payload_format, FORMATS)
-    secure = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
+    connection = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
     own_root, meta = _described(plant, start, duration) if plant else ("", None)
     with options.graceful() as stop:
-        secure["is_stopped"] = stop.is_set
-        where = root or own_root or _find(broker, secure, stop)
-        answers = Answers(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
+        connection = replace(connection, is_stopped=stop.is_set)
+        where = root or own_root or _find(broker, connection, stop)
+        replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
         if ack_as:
-            secure["patience_s"] = float("inf")  # its publisher waits as well
+            connection = replace(connection, reconnect_timeout_s=float("inf"))  # its publisher waits as well
         listener = Listener(where, payload_format=payload_format, meta=meta)
         try:
-            with Client(broker, **secure, **answers.connection()) as client:
+            with Client(broker, replies.connection(connection)) as client:
                 report = _reporter(quiet=quiet)
                 ready = functools.partial(_ready, where)
-                hear(listener, client, ready=ready, watch=report, every_s=every, stop=stop, answers=answers)
+                analyse(listener, client, ready=ready, watch=report, every_s=every, stop=stop, replies=replies)
         except BrokerError:
-            if listener.counts.readings:  # what was heard is kept
+            if listener.counts.readings:  # keep what has arrived
                 _conclude(listener, json, csv, quiet=quiet)
             raise
         _conclude(listener, json, csv, quiet=quiet)
@@ -92,11 +94,11 @@ def listen(
             raise typer.Exit(130)
 
 
-def _find(broker: str, secure: dict[str, Any], stop: Event) -> str:
+def _find(broker: str, connection: ClientOptions, stop: Event) -> str:
     from factory_sim.live.listen import find_root
     from factory_sim.wire.mqtt.client import Client
 
-    with Client(broker, **secure) as client:
+    with Client(broker, connection) as client:
         return find_root(client, stop, lambda: _ready("every root"))
 
 
@@ -108,19 +110,19 @@ def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet:
 
 
 def _ready(where: str) -> None:
-    """Whoever started us may publish from now on."""
+    """Report that the publisher may start."""
     typer.echo(f"listening below {where}")
 
 
 def _described(plant: str, start: str, duration: float) -> tuple[str, Meta]:
-    """Root and description of a feed that has none, from its plant file and the moment it began."""
+    """Return root and description of a feed that has none, from its plant file and its start."""
     from factory_sim import registry
-    from factory_sim.live.publish import Order, epoch_ns, window_of
+    from factory_sim.live.publish import RunSetup, epoch_ns, window_of
     from factory_sim.plant.describe import describe
 
     loaded = registry.load(plant)
-    order = Order(duration_s=duration, start_ns=options.start_ns(start, loaded, speed=1.0))
-    return loaded.topic_root, describe(loaded, loaded.name, epoch_ns(loaded, order), window_of(order))
+    setup = RunSetup(duration_s=duration, start_ns=options.start_ns(start, loaded, speed=1.0))
+    return loaded.topic_root, describe(loaded, loaded.name, epoch_ns(loaded, setup), window_of(setup))
 
 
 def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
@@ -131,8 +133,8 @@ def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
             return
         losses = listener.feed.losses()
         console.print(
-            f"{listener.counts.readings:,} readings in {listener.counts.messages:,} messages; {losses.lost:,} missing, "
-            f"{losses.duplicates:,} twice, {listener.counts.skipped:,} messages skipped"
+            f"{listener.counts.readings:,} readings in {listener.counts.messages:,} messages; {losses.lost:,} lost, "
+            f"{losses.duplicates:,} duplicates, {listener.counts.skipped:,} messages skipped"
         )
         if listener.counts.reason:
             console.print(f"  last skipped: {listener.counts.reason}", style="yellow", markup=False)
@@ -178,7 +180,7 @@ def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
 
 
 def _distrusted(listener: Listener) -> list[dict[str, Any]]:
-    """What the analyzer does not believe, and why."""
+    """Return what the analyzer distrusts, with its reasons."""
     assert listener.meta is not None
     sensors = {sensor.id: sensor for sensor in listener.meta.sensors}
     sizes = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
@@ -212,7 +214,7 @@ def _show(listener: Listener, table: KpiTable) -> None:
 
 
 def _show_doubts(listener: Listener) -> None:
-    """On standard error, as all that is not a result; the JSON file has all of them."""
+    """Print doubts to standard error, like everything that is not a result; the JSON file lists all."""
     console, doubts = options.console(), _distrusted(listener)
     for each in doubts[:DOUBTS_SHOWN]:
         where = f"{each['unit']} {each['sensor']}" if each["sensor"] else each["unit"]

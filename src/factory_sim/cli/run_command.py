@@ -1,9 +1,10 @@
-"""`run`: simulate a plant and publish its telemetry, until its window ends or Ctrl-C."""
+"""`run`: simulate a plant and publish its telemetry, until its window ends or Ctrl-C. `asyncapi`: its document."""
 
 from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,26 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
+    from rich.progress import Progress
+
     from factory_sim.cli.snapshot_options import Course
-    from factory_sim.live.publish import Order, Sent
+    from factory_sim.live.command_handler import CommandHandler
+    from factory_sim.live.publish import RunSetup, Sender, Sent
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
-    from factory_sim.wire.delivery.forwarder import Forwarder
 
 SETTLE_S = 1.0  # between description and data
 LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
-LINGER_S = 3.0  # how long a broker of our own outlives the feed, so that listeners get its end
+LINGER_S = 3.0  # how long our own broker outlives the feed, so that listeners receive its end
 BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
 Payload = Annotated[str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")]
 Speed = Annotated[
     float, typer.Option(parser=options.speed, metavar="N|max", show_default="1", help="Simulated seconds per second.")
 ]
 LinkName = Annotated[
-    str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="as the plant file says")
+    str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="the plant file's")
 ]
 JournalFolder = Annotated[
-    Path | None,
-    typer.Option(help="Keep messages there until they are acknowledged; a run that was killed goes on from it."),
+    Path | None, typer.Option(help="Keep messages there until they are acknowledged; a killed run resumes from it.")
 ]
 JournalLimit = Annotated[float, typer.Option(metavar="MB", help="Size at which the run waits.", min=1)]
 Ack = Annotated[str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")]
@@ -50,10 +52,11 @@ Bind = Annotated[
     ),
 ]
 CommandsFile = Annotated[
-    Path | None, options.output(help="Add what hosts command to this file; give again what it holds already.")
+    Path | None,
+    options.output(help="Record the commands of hosts in this file; repeat those that it contains already."),
 ]
 LogFile = Annotated[
-    Path | None, options.output(help="Write every event there (.parquet or .csv); without --broker, only that.")
+    Path | None, options.output(help="Write every event there (.parquet or .csv); without --broker, do nothing else.")
 ]
 
 
@@ -88,22 +91,21 @@ def run(
     save: snapshot_options.SaveFile = None,
     resume: snapshot_options.ResumeFile = None,
 ) -> None:
-    """Simulate a plant and publish its telemetry; with --log, write down all that happened.
+    """Simulate a plant and publish its telemetry; with --log, write all events to a file.
 
-    Ctrl-C ends the feed in good order: its description then says how much was sent. --save keeps the run's present
-    moment in a file while it runs: --resume goes on from it, `factory-sim whatif FILE CHANGE` asks what if from now.
+    Ctrl-C ends the feed properly: its description then contains the numbers sent. --save keeps a snapshot of the run in
+    a file: --resume continues from it, `factory-sim whatif FILE CHANGE` compares a change from it.
 
     Example: factory-sim run gearbox_line --broker mqtt://127.0.0.1:1883 --speed 60
     """
     _check_names(payload_format, log, link)
     commanded = payload_format == "sparkplug" or commands is not None
     course = snapshot_options.course(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
-    order = _order(course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link)
+    setup = _setup(course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link)
     if log is not None and not broker:
-        _write_log(log, course, order, None)
+        _write_log(log, course, setup, None)
         return
     client = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
-    client["expiry_s"] = min(math.ceil(expiry), 2**32 - 1)  # seconds, of 32 bits
     delivery = Delivery(
         url=broker,
         journal=journal,
@@ -112,13 +114,13 @@ def run(
         primary_host=primary_host,
         bind=bind,
         commands=commands,
-        client=client,
+        client=replace(client, expiry_s=min(math.ceil(expiry), 2**32 - 1)),  # 32 bits
     )
     delivery.check(payload_format)
     from factory_sim.sim.engines import compiling_aside
 
     with compiling_aside() if engine == "auto" else nullcontext():
-        _deliver(course, order, delivery, log)
+        _deliver(course, setup, delivery, log)
 
 
 def _check_names(payload_format: str, log: Path | None, link: str) -> None:
@@ -132,13 +134,13 @@ def _check_names(payload_format: str, log: Path | None, link: str) -> None:
         options.one_of("link profile", link, PROFILES)
 
 
-def _order(course: Course, start: str, *, speed: float, link: str, **rest: Any) -> Order:
-    from factory_sim.live.publish import Order
+def _setup(course: Course, start: str, *, speed: float, link: str, **rest: Any) -> RunSetup:
+    from factory_sim.live.publish import RunSetup
     from factory_sim.plant.resolve.assemble import PROFILES
 
     seed, replication, warm_up_s = course.begins
     start_ns, begun_ns = _beginning(start, course.plant, speed)
-    return Order(
+    return RunSetup(
         seed=seed,
         replication=replication,
         warm_up_s=warm_up_s,
@@ -152,85 +154,103 @@ def _order(course: Course, start: str, *, speed: float, link: str, **rest: Any) 
 
 
 def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]:
-    """When the window starts, and when that moment is due: at once (0), or where it starts now, together with it."""
+    """Return the start of the window, and when it is due: at once (0), or, if it starts now, at the same time."""
     found = options.start_ns(start, plant, speed)
     if found is None or not options.is_now(start, speed):
         return found, 0
     return found + LEAD_NS, found + LEAD_NS
 
 
-def _deliver(course: Course, order: Order, delivery: Delivery, log: Path | None) -> None:
+def _deliver(course: Course, setup: RunSetup, delivery: Delivery, log: Path | None) -> None:
     with options.graceful() as stop:
-        delivery.client["is_stopped"] = stop.is_set
-        sent = _publish(course, order, delivery, stop)
+        delivery = replace(delivery, client=replace(delivery.client, is_stopped=stop.is_set))
+        sent = _publish(course, setup, delivery, stop)
         if log is not None:
-            _write_log(log, course, order, sent.t_us, sent.commands)
+            _write_log(log, course, setup, sent.t_us, sent.commands)
         if stop.is_set():
             raise typer.Exit(130)
 
 
-def _publish(course: Course, order: Order, delivery: Delivery, stop: Event) -> Sent:
+def _publish(course: Course, setup: RunSetup, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from factory_sim.live.command_handler import Desk
-    from factory_sim.live.publish import publish, window_of
-    from factory_sim.wire.delivery.forwarder import Forwarder
-    from factory_sim.wire.sparkplug.sessions import EdgeSessions
+    from factory_sim.live.publish import publish
 
-    plant, window = course.plant, window_of(order)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
     with Progress(*columns, console=options.console()) as progress:
-        say = progress.console.print
-        with opened(plant, order, delivery, say) as (sender, known, where):
-            root = order.root or plant.topic_root
+        say, plant = progress.console.print, course.plant
+        with opened(plant, setup, delivery, say) as (sender, known, url):
+            root = setup.root or plant.topic_root
             say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
-            say(f"  factory-sim listen --broker {where} --root {root}")
-            task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
+            say(f"  factory-sim listen --broker {url} --root {root}")
+            handler = _command_handler(sender, plant, delivery, stop)
+            watch = _watcher(progress, setup, sender)
+            simulation = course.begun(known, commanded=handler is not None, say=say)
 
-            def watch(sent: Sent) -> None:
-                counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
-                progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
+            def observe(sent: Sent) -> None:
+                watch(sent)
                 course.keep(simulation)
-                if isinstance(sender, EdgeSessions) and (news := sender.refused.news()):
-                    say(news, markup=False)
 
-            desk = None
-            if isinstance(sender, EdgeSessions):
-                sender.is_stopped = stop.is_set
-                desk = Desk(plant.units, sender, delivery.commands)
-            elif delivery.commands is not None:
-                desk = Desk(plant.units, None, delivery.commands)
-            simulation = course.begun(known, commanded=desk is not None, say=say)
-            sent = publish(plant, known, sender, watch, stop, desk, simulation)
+            sent = publish(plant, known, sender, observe, stop, handler, simulation)
             course.keep(simulation, at_once=True)
-            if isinstance(sender, EdgeSessions) and sender.unsent:
-                say(f"{sender.unsent:,} messages were held for who was away, and have not been sent.")
-            if isinstance(sender, Forwarder):
-                _empty(sender, stop, say)
+            _finish(sender, stop, say)
             if not delivery.url:
                 stop.wait(LINGER_S)
-    dropped = f" The link lost {sent.dropped:,} messages more." if sent.dropped else ""
-    typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages came through.{dropped}")
+    dropped = f" The link lost {sent.dropped:,} further messages." if sent.dropped else ""
+    typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages passed the link.{dropped}")
     return sent
 
 
-def _empty(sender: Forwarder, stop: Event, say: Callable[[str], None]) -> None:
-    """Wait until the journal is delivered; tell what is left, and what its limit has cost."""
-    if not sender.finish(stop.is_set):
-        say(f"{sender.pending:,} blocks wait in {sender.journal.folder} for the same command.")
-    counts = sender.counts
-    if counts.full:
-        say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")
+def _command_handler(sender: Sender, plant: Plant, delivery: Delivery, stop: Event) -> CommandHandler | None:
+    from factory_sim.live.command_handler import CommandHandler
+    from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+    if isinstance(sender, EdgeSessions):
+        sender.is_stopped = stop.is_set
+        return CommandHandler(plant.units, sender, delivery.commands)
+    return CommandHandler(plant.units, None, delivery.commands) if delivery.commands is not None else None
+
+
+def _watcher(progress: Progress, setup: RunSetup, sender: Sender) -> Callable[[Sent], None]:
+    """Return the function that shows the progress of a run and newly refused commands."""
+    from factory_sim.live.publish import window_of
+    from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+    window = window_of(setup)
+    task = progress.add_task("simulated", total=window.t1_us - window.t0_us, sent="warming up")
+
+    def watch(sent: Sent) -> None:
+        counts = f"{sent.readings:,} readings, {sent.messages:,} messages"
+        progress.update(task, completed=sent.t_us - window.t0_us, sent=counts)
+        if isinstance(sender, EdgeSessions) and (refused := sender.refused.new_since_last()):
+            progress.console.print(refused, markup=False)
+
+    return watch
+
+
+def _finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
+    """Wait until the journal is delivered; report undelivered messages and the effect of the journal's limit."""
+    from factory_sim.wire.delivery.forwarder import Forwarder
+    from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+    if isinstance(sender, EdgeSessions) and sender.unsent:
+        say(f"{sender.unsent:,} messages were undelivered when the run ended.")
+    if isinstance(sender, Forwarder):
+        if not sender.finish(stop.is_set):
+            say(f"{sender.pending:,} blocks wait in {sender.journal.folder}: the same command delivers them.")
+        counts = sender.counts
+        if counts.full:
+            say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")
 
 
 def _write_log(
-    path: Path, course: Course, order: Order, until_us: int | None, commands: Sequence[Command] = ()
+    path: Path, course: Course, setup: RunSetup, until_us: int | None, commands: Sequence[Command] = ()
 ) -> None:
-    """The run's events as far as they were published; the same seed gives the same digits again."""
+    """Write the run's events as far as they were published; the repeated run is bit-identical."""
     from factory_sim.views.frames import log_frame
 
     with options.console().status(f"Simulating {course.plant.name} for {path} ..."):
-        log, truth = course.again(order, until_us, commands)
+        log, truth = course.again(setup, until_us, commands)
     frame = log_frame(log, course.plant.units)
     with options.writing(path):
         frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
@@ -240,19 +260,19 @@ def _write_log(
 def asyncapi(
     plant: options.PlantFile = "gearbox_line", *, root: options.Root = "", out: options.OutFile = None
 ) -> None:
-    """Print the AsyncAPI 3 document of a plant's topics and messages, for programs that subscribe to it.
+    """Print the AsyncAPI 3 document of a plant's topics and messages, for subscribers.
 
     Example: factory-sim asyncapi gearbox_line --out asyncapi.json
     """
     import json
 
     from factory_sim import registry
-    from factory_sim.live.publish import Order, epoch_ns, window_of
+    from factory_sim.live.publish import RunSetup, epoch_ns, window_of
     from factory_sim.plant.describe import describe
     from factory_sim.wire.asyncapi import document
 
     loaded = registry.load(plant)
-    meta = describe(loaded, loaded.name, epoch_ns(loaded, Order()), window_of(Order()))
+    meta = describe(loaded, loaded.name, epoch_ns(loaded, RunSetup()), window_of(RunSetup()))
     found = document(meta, root or loaded.topic_root, VERSION)
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out is None:

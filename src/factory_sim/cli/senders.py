@@ -1,4 +1,4 @@
-"""What carries a run's messages: a client, a journal in front of it, or the sessions of Sparkplug edge nodes."""
+"""The sender of a run's messages: a client, a journal in front of it, or the sessions of Sparkplug edge nodes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from factory_sim.cli import options
+from factory_sim.wire.mqtt.client_options import ClientOptions, password_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from factory_sim.live.publish import Order, Sender
+    from factory_sim.live.publish import RunSetup, Sender
     from factory_sim.plant.spec import Plant
     from factory_sim.wire.delivery.forwarder import Forwarder
+    from factory_sim.wire.delivery.journal import Journal, Scalar
+    from factory_sim.wire.mqtt.client import Client
 
 MEGABYTE = 1_000_000
-_DROPPED = "! A subscriber was so far behind that our broker dropped what waited for it; what it lacks shows in `seq`."
+_DROPPED = "! A subscriber was so far behind that our broker dropped messages for it; gaps in `seq` show which."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,36 +37,34 @@ class Delivery:
     primary_host: str = ""
     bind: str = ""  # of our own broker; empty: this machine alone
     commands: Path | None = None  # record of what hosts command
-    client: dict[str, Any] = field(default_factory=dict, repr=False)  # options; they hold secrets
+    client: ClientOptions = field(default_factory=ClientOptions, repr=False)
 
     def check(self, payload_format: str) -> None:
-        """Refuse what does not go together."""
-        if self.ack != "broker" and not self.consumer:
-            message = f"expected broker or consumer:NAME, got {self.ack!r}"
-            raise typer.BadParameter(message)
+        """Refuse options that contradict each other."""
         options.one_level(self.consumer)
-        if self.url and self.bind:
-            message = "--bind belongs to our own broker: leave it or --broker out"
-            raise typer.BadParameter(message)
-        if self.consumer and self.journal is None:
-            message = "--ack consumer:NAME needs --journal DIR: what is not acknowledged has to be kept somewhere"
-            raise typer.BadParameter(message)
-        if payload_format == "sparkplug" and self.journal is not None:
-            message = "sparkplug is QoS 0 by its specification; a journal needs --format machine, uns or bulk"
-            raise typer.BadParameter(message)
-        if payload_format != "sparkplug" and self.primary_host:
-            message = "--primary-host belongs to --format sparkplug"
-            raise typer.BadParameter(message)
+        is_sparkplug = payload_format == "sparkplug"
+        problems = {
+            f"expected broker or consumer:NAME, got {self.ack!r}": self.ack != "broker" and not self.consumer,
+            "--bind applies to our own broker: omit it or --broker": bool(self.url and self.bind),
+            "--ack consumer:NAME needs --journal DIR, which keeps what is not acknowledged": bool(self.consumer)
+            and self.journal is None,
+            "sparkplug is QoS 0 by its specification; a journal needs --format machine, uns or bulk": is_sparkplug
+            and self.journal is not None,
+            "--primary-host applies to --format sparkplug": not is_sparkplug and bool(self.primary_host),
+        }
+        for message, applies in problems.items():
+            if applies:
+                raise typer.BadParameter(message)
 
     @property
     def consumer(self) -> str:
-        """Who acknowledges end to end; empty: the broker does."""
+        """The consumer that acknowledges end to end; empty: the broker does."""
         kind, _, name = self.ack.partition(":")
         return name if kind == "consumer" else ""
 
 
 def numbers() -> Path | None:
-    """Where the bdSeq of Sparkplug's edge nodes wait for the next run; None: this user has no home directory."""
+    """Return the folder of the bdSeq of Sparkplug's edge nodes; None: this user has no home directory."""
     try:
         return Path.home() / ".cache" / "factory_sim" / "bd_seq"
     except RuntimeError:
@@ -72,76 +73,81 @@ def numbers() -> Path | None:
 
 @contextlib.contextmanager
 def opened(
-    plant: Plant, order: Order, delivery: Delivery, say: Callable[[str], None]
-) -> Iterator[tuple[Sender, Order, str]]:
-    """The sender, the order (a run that goes on keeps its name and start) and the broker's address."""
+    plant: Plant, setup: RunSetup, delivery: Delivery, say: Callable[[str], None]
+) -> Iterator[tuple[Sender, RunSetup, str]]:
+    """Open the sender. Yield it, the setup (a resumed run keeps its name and start) and the broker's URL."""
     from factory_sim.wire.mqtt.client import Client
     from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
     with contextlib.ExitStack() as stack:
+        if not delivery.url:
+            delivery = _own_broker(stack, delivery, say)
         url, client_options = delivery.url, delivery.client
-        if not url:
-            url, client_options = _own_broker(stack, delivery, say)
-        if order.payload_format == "sparkplug":
-            sessions = EdgeSessions(url, primary_host=delivery.primary_host, numbers=numbers(), **client_options)
+        if setup.payload_format == "sparkplug":
+            sessions = EdgeSessions(url, client_options, primary_host=delivery.primary_host, numbers=numbers())
             sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
-            stack.enter_context(sessions)
-            yield sessions, order, sessions.address.shown
-            return
-        if delivery.journal is None:
-            client = stack.enter_context(Client(url, **client_options))
-            yield client, order, client.address.shown
-            return
-        journal, order = _journal(plant, order, delivery.journal, say)
-        goes_on = journal.calls > 0  # else a broker that is away may be one that does not exist
-        client = stack.enter_context(Client(url, waits_for_broker=goes_on, **client_options))
-        root = order.root or plant.topic_root
-        forwarder = _forwarder(journal, client, root, order.run_id, delivery)
-        forwarder.on_full = lambda: say(f"The journal is full ({delivery.journal_limit_mb:g} MB): the run waits.")
-        forwarder.on_link = lambda trouble: say(_link_told(client.address.shown, trouble, delivery.journal))
-        yield stack.enter_context(forwarder), order, client.address.shown
+            yield stack.enter_context(sessions), setup, sessions.address.display_url
+        elif delivery.journal is None:
+            client = stack.enter_context(Client(url, client_options))
+            yield client, setup, client.address.display_url
+        else:
+            from factory_sim.wire.delivery.journal import Journal
+
+            journal = Journal(delivery.journal)
+            setup = _identified(plant, setup, journal, say)
+            is_resumed = journal.calls > 0  # a new run must find its broker: its URL may be wrong
+            client = stack.enter_context(Client(url, replace(client_options, allow_offline_start=is_resumed)))
+            sender = _forwarder(journal, client, setup.root or plant.topic_root, setup.run_id, delivery, say)
+            yield stack.enter_context(sender), setup, client.address.display_url
 
 
-def _link_told(where: str, trouble: str, folder: Path | None) -> str:
-    if not trouble:
-        return f"{where} is there again."
-    return f"{where}: {trouble}\n  The run goes on and tries again; its messages wait in {folder}."
-
-
-def _own_broker(
-    stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]
-) -> tuple[str, dict[str, Any]]:
-    """The address of a broker that runs from now on, and a client's options there: the certificate is the broker's."""
+def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]) -> Delivery:
+    """Start a broker. Return the delivery to it: the certificate given is the broker's, not the client's."""
     from factory_sim.wire.broker.embedded import HOST, Broker
     from factory_sim.wire.mqtt.broker_url import PORTS
-    from factory_sim.wire.mqtt.client_options import password_of
 
-    login = {"user": delivery.client.get("user", ""), "password": password_of(delivery.client.get("password", ""))}
-    files = {name: delivery.client.get(name, "") for name in ("cert_file", "key_file")}
-    port = PORTS["mqtts" if files["cert_file"] else "mqtt"]
-    broker = stack.enter_context(Broker(port=port, host=delivery.bind or HOST, **login, **files))
+    client = delivery.client
+    broker = Broker(
+        port=PORTS["mqtts" if client.cert_file else "mqtt"],
+        host=delivery.bind or HOST,
+        user=client.user,
+        password=password_of(client.password),
+        cert_file=client.cert_file,
+        key_file=client.key_file,
+    )
+    stack.enter_context(broker)
     stack.callback(lambda: say(_DROPPED) if broker.drops else None)
-    return broker.url, delivery.client | dict.fromkeys(files, "")
+    return replace(delivery, url=broker.url, client=replace(client, cert_file="", key_file=""))
 
 
-def _journal(plant: Plant, order: Order, folder: Path, say: Callable[[str], None]) -> tuple[Any, Order]:
-    """The journal in `folder` and the order of the run that it belongs to."""
+def _identified(plant: Plant, setup: RunSetup, journal: Journal, say: Callable[[str], None]) -> RunSetup:
+    """Return the setup of the run that a journal belongs to."""
     from factory_sim.live.publish import new_run_id
-    from factory_sim.wire.delivery.journal import Journal
 
-    journal = Journal(folder)
-    fixed = {k: v for k, v in asdict(order).items() if k not in ("start_ns", "run_id", "begun_ns", "settle_s")}
-    fixed = {k: (v if isinstance(v, str | int | bool | None) else repr(v)) for k, v in fixed.items()}
-    mine = {"_run_id": new_run_id(plant), "_start_ns": order.start_ns, "_begun_ns": order.begun_ns or time.time_ns()}
-    known = journal.identity({"plant": plant.name, **fixed, **mine})
-    if known["_run_id"] != mine["_run_id"]:
-        say(f"Going on with run {known['_run_id']}: {journal.blocks - journal.acknowledged:,} blocks to deliver.")
-    order = replace(order, run_id=known["_run_id"], start_ns=known["_start_ns"], begun_ns=known["_begun_ns"])
-    return journal, order
+    own = {"start_ns", "run_id", "begun_ns", "settle_s"}  # of one process, not of the run
+    wanted: dict[str, Scalar] = {"plant": plant.name}
+    wanted |= {
+        key: value if isinstance(value, str | int | bool | None) else repr(value)
+        for key, value in asdict(setup).items()
+        if key not in own
+    }
+    run_id, begun_ns = new_run_id(plant), setup.begun_ns or time.time_ns()
+    known = journal.identity({**wanted, "_run_id": run_id, "_start_ns": setup.start_ns, "_begun_ns": begun_ns})
+    if known["_run_id"] != run_id:
+        pending = journal.blocks - journal.acknowledged
+        say(f"Resuming run {known['_run_id']}: {pending:,} blocks to deliver.")
+    known_ids: dict[str, Any] = {key: known[f"_{key}"] for key in ("run_id", "start_ns", "begun_ns")}
+    return replace(setup, **known_ids)
 
 
-def _forwarder(journal: Any, client: Any, root: str, run_id: str, delivery: Delivery) -> Forwarder:
+def _forwarder(
+    journal: Journal, client: Client, root: str, run_id: str, delivery: Delivery, say: Callable[[str], None]
+) -> Forwarder:
     from factory_sim.wire.delivery.forwarder import Forwarder
 
-    limit = int(delivery.journal_limit_mb * MEGABYTE)
-    return Forwarder(journal, client, root=root, run_id=run_id, consumer=delivery.consumer, limit_bytes=limit)
+    limit, url = int(delivery.journal_limit_mb * MEGABYTE), client.address.display_url
+    forwarder = Forwarder(journal, client, root=root, run_id=run_id, consumer=delivery.consumer, limit_bytes=limit)
+    forwarder.on_full = lambda: say(f"The journal is full ({delivery.journal_limit_mb:g} MB): the run waits.")
+    lost = f"  The run continues and retries; its messages wait in {journal.folder}."
+    forwarder.on_connection = lambda error: say(f"{url}: {error}\n{lost}" if error else f"{url} is back.")
+    return forwarder

@@ -14,7 +14,7 @@ from factory_sim.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory_sim.live.publish import Order
+    from factory_sim.live.publish import RunSetup
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth
     from factory_sim.sim.commands import Command
@@ -43,20 +43,20 @@ class Course:
     moment: Moment | None = None  # it goes on from
     _saved_s: float = field(default=0.0, init=False)
 
-    def begun(self, order: Order, *, commanded: bool, say: Any) -> Simulation:
-        """The run of `order` at its first moment; says in which engine, and why."""
+    def begun(self, setup: RunSetup, *, commanded: bool, say: Any) -> Simulation:
+        """The run of `setup` at its first moment; says in which engine, and why."""
         from factory_sim.live.publish import window_of
         from factory_sim.sim.run import Simulation
 
-        window = window_of(order)
+        window = window_of(setup)
         if self.moment is not None:
             run = Simulation.resumed(self.plant, self.moment.saved, until_us=window.t1_us)
         else:
             engine = "calendar" if self.save is not None and self.engine == "auto" else self.engine
             run = Simulation(
                 self.plant,
-                seed=order.seed,
-                replication=order.replication,
+                seed=setup.seed,
+                replication=setup.replication,
                 warm_up_us=window.t0_us,
                 until_us=window.t1_us,
                 engine="simpy" if commanded else engine,
@@ -68,7 +68,7 @@ class Course:
         say(f"Engine {run.choice.engine}: {why}.")
         return run
 
-    def again(self, order: Order, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
+    def again(self, setup: RunSetup, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
         """The rows from the run's beginning, or those before its moment that still matter, to `until_us` or its end.
 
         Without an end, this is the run itself, and its last moment is kept.
@@ -76,9 +76,9 @@ class Course:
         from factory_sim.live.publish import window_of
         from factory_sim.records import EventLog
 
-        window = window_of(order)
+        window = window_of(setup)
         end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
-        run, pieces = self.begun(order, commanded=bool(commands), say=options.console().print), []
+        run, pieces = self.begun(setup, commanded=bool(commands), say=options.console().print), []
         for command in (each for each in commands if each.t_us < end_us):
             pieces.append(run.advance(command.t_us))
             run.command(command)

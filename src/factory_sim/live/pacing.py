@@ -1,4 +1,4 @@
-"""Real time: every message leaves at the moment of its last reading, not with the slice that it was computed in."""
+"""Real time: every message is sent at the time of its last reading, not with the slice that contained it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 MAX = float("inf")
 TOGETHER_S = 0.005  # messages this close are sent in one call; a p99 latency of 3 ms needs no finer clock
-AHEAD_S = 0.1  # the next slice is computed so long before it begins: its first messages are not late for that
-_TURN_S = 0.1  # how long one wait lasts: between two, Ctrl-C is looked at
+AHEAD_S = 0.1  # the next slice is computed this long before it begins, so that its first messages are not late
+_TURN_S = 0.1  # the longest wait between two checks for Ctrl-C
 
 
 def rest(seconds: float, stop: Event, wait: Callable[[float], None]) -> None:
-    """Calls `wait` until so much time has passed, or `stop` is set."""
+    """Call `wait` until so much time has passed, or `stop` is set."""
     end_s = time.monotonic() + seconds
     while not stop.is_set() and (left_s := end_s - time.monotonic()) > 0:
         wait(min(left_s, _TURN_S))
@@ -29,8 +29,8 @@ def rest(seconds: float, stop: Event, wait: Callable[[float], None]) -> None:
 class Pace:
     """Simulated time against the clock. `speed`: simulated seconds per real second; MAX never waits.
 
-    t0_us : the simulated moment that is due at `begun_ns` [ns since 1970 UTC]; 0: at the first wait.
-    wait : waits for at most so many seconds, and looks after the connection meanwhile.
+    t0_us : the simulated time that is due at `begun_ns` [ns since 1970 UTC]; 0: at the first wait.
+    wait : waits for at most so many seconds and services the connection meanwhile.
     """
 
     def __init__(self, speed: float, t0_us: int, begun_ns: int, stop: Event, wait: Callable[[float], None]) -> None:
@@ -38,7 +38,7 @@ class Pace:
         self._begun_s = time.monotonic() - (time.time_ns() - begun_ns) / 1e9 if begun_ns else None
 
     def wait(self, t_us: float, ahead_s: float = 0.0) -> bool:
-        """Wait for simulated moment `t_us`, less `ahead_s` of real time; False once `stop` is set."""
+        """Wait for simulated time `t_us`, less `ahead_s` of real time; False once `stop` is set."""
         if self._begun_s is None:
             self._begun_s = time.monotonic()
         due_s = self._begun_s + (t_us - self._t0_us) / 1e6 / self._speed - ahead_s
@@ -46,9 +46,9 @@ class Pace:
         return not self._stop.is_set()
 
     def send(self, messages: Sequence[Message], t_us: I8, publish: Callable[[Sequence[Message]], None]) -> None:
-        """Publish each message when its moment has come, all at once when `stop` is set. t_us : shape (n,).
+        """Publish each message at its time, all at once when `stop` is set. t_us : shape (n,).
 
-        What is sent together depends on the moments alone, so that a run that goes on repeats the same calls.
+        The grouping depends on the times alone, so that a resumed run repeats the same calls.
         """
         if self._speed == MAX:
             publish(messages)
@@ -59,7 +59,7 @@ class Pace:
 
 
 def groups(t_us: I8, together_us: int) -> list[tuple[list[int], int]]:
-    """Positions in order of time, those of one stretch of `together_us` in one group; and each group's last moment."""
+    """Return positions in order of time, grouped by stretches of `together_us`, and each group's last time."""
     if not len(t_us):
         return []
     order = np.argsort(t_us, kind="stable")

@@ -21,28 +21,29 @@ from factory_sim.wire.network import Link
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from factory_sim.live.command_handler import Desk
+    from factory_sim.live.command_handler import CommandHandler
     from factory_sim.plant.spec import LinkProfile, Plant
     from factory_sim.records import Message, Meta, Truth
     from factory_sim.sim.commands import Command
+    from factory_sim.wire.network import Arrivals
 
 
 class Sender(Protocol):
-    """What carries messages: the client, or its in-memory twin."""
+    """The interface of the client, its in-memory twin, the forwarder and the Sparkplug sessions."""
 
     def publish(self, messages: Iterable[Message]) -> None:
         """Send in this order; may block while the broker is behind."""
 
     def flush(self) -> None:
-        """Return when all that was published is acknowledged, or safe in a journal."""
+        """Return when everything published is acknowledged, or safe in a journal."""
 
     def wait(self, seconds: float) -> None:
-        """Look after the connection; return when something has arrived, at the latest after `seconds`."""
+        """Service the connection. Return when a message arrives or `seconds` have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to publish and how fast."""
+class RunSetup:
+    """The parameters of a published run."""
 
     seed: int = 1
     replication: int = 0
@@ -53,10 +54,10 @@ class Order:
     speed: float = MAX  # simulated seconds per real second
     slice_s: float = 60.0  # at most; a real second's worth when the pace is slower
     settle_s: float = 0.0  # between description and data, for listeners that subscribe when they see it
-    link: LinkProfile | None = None  # how telemetry travels; None: as the plant file says
-    start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts when the plant file says
-    run_id: str = ""  # of a run that goes on; "": a new one
-    begun_ns: int = 0  # when the window's start is due, ns since 1970 UTC: what is late catches up; 0: now
+    link: LinkProfile | None = None  # of the telemetry; None: the plant file's
+    start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts at the plant file's time
+    run_id: str = ""  # of a resumed run; "": a new one
+    begun_ns: int = 0  # when the window's start is due, ns since 1970 UTC, and late data catch up; 0: now
 
 
 @dataclass(slots=True)
@@ -64,103 +65,120 @@ class Sent:
     """What has been published so far."""
 
     meta: Meta
-    t_us: int  # everything of the window before this moment is out
+    t_us: int  # the window is published up to this time
     readings: int = 0
-    messages: int = 0  # that came through the link
+    messages: int = 0  # that passed the link
     dropped: int = 0  # messages that the link lost
-    truth: Truth | None = None  # what the simulator counted; known at the end
-    commands: Sequence[Command] = ()  # that were given
+    truth: Truth | None = None  # the simulator's own counts; known at the end
+    commands: Sequence[Command] = ()  # that were carried out
 
 
-def publish(  # noqa: PLR0913 - what a run is made of
+def publish(  # noqa: PLR0913 - the run, its destination, and its observers
     plant: Plant,
-    order: Order,
+    setup: RunSetup,
     sender: Sender,
     watch: Callable[[Sent], None] = lambda _: None,
     stop: Event | None = None,
-    desk: Desk | None = None,
+    commands: CommandHandler | None = None,
     simulation: Simulation | None = None,
 ) -> Sent:
-    """Simulate and publish the window of `order`; ends between two slices once `stop` is set.
+    """Simulate and publish the window of `setup`; end between two slices once `stop` is set.
 
-    Retained under `<root>/meta` before the data: what a subscriber must know; after them: the same with what was sent.
-    `desk` brings what hosts ask of the plant; it happens at the start of the next slice. `simulation`: the run, at its
-    first moment, in an engine that takes the desk's commands; None: one is begun.
-    Only data travel by the link: descriptions are the publisher's own and always come through.
+    The description is retained under `<root>/meta` before the data, and again after them with the numbers sent.
+    `commands` handles what hosts command; it takes effect at the start of the next slice. `simulation` is the run in
+    its initial state, in an engine that accepts these commands; None: a new one.
+    Only data pass through the link: descriptions always arrive.
     """
-    stop, root = stop or Event(), order.root or plant.topic_root
-    window = window_of(order)
-    meta = describe(plant, order.run_id or new_run_id(plant), epoch_ns(plant, order), window)
-    seed, replication = order.seed, order.replication
+    publication = _Publication(plant, setup, sender, stop or Event())
+    sent = publication.sent
     if simulation is None:
-        simulation = Simulation(
-            plant,
-            seed=seed,
-            replication=replication,
-            warm_up_us=window.t0_us,
-            until_us=window.t1_us,
-            engine="auto" if desk is None else "simpy",  # the one that takes commands
-        )
-    sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, t0_us=window.t0_us)
-    encoder = FORMATS[order.payload_format].encoder(meta, root)
-    profile = order.link or plant.link
-    link = Link(profile, seed=seed, replication=replication, epoch_ns=meta.epoch_ns, begin_us=window.t0_us)
-    sender.publish([description.message(meta, root), *encoder.clear()])
-    sender.flush()
-    rest(order.settle_s, stop, sender.wait)
-    sent = Sent(meta, window.t0_us)
-    pace = Pace(order.speed, window.t0_us, order.begun_ns, stop, sender.wait)
-    for piece in simulation.slices(_slice_us(order)):
-        if piece.t0_us == window.t0_us > 0:
-            sensing.remember(simulation.before)
-        readings = sensing.sample(piece.log, piece.t1_us)
-        arrived = link.carry(encoder.data(readings), piece.t1_us)
-        pace.send(arrived.messages, arrived.t_us, sender.publish)
+        simulation = _simulation(plant, setup, engine="auto" if commands is None else "simpy")
+    publication.open()
+    for piece in simulation.slices(_slice_us(setup)):
+        if piece.t0_us == sent.meta.window.t0_us > 0:
+            publication.sensing.remember(simulation.before)
+        readings = publication.sensing.sample(piece.log, piece.t1_us)
+        publication.send(publication.link.carry(publication.encoder.data(readings), piece.t1_us))
         sent.t_us = piece.t1_us
         sent.readings += readings.count()
-        sent.messages, sent.dropped = sent.messages + len(arrived.messages), link.lost
         watch(sent)
-        if not pace.wait(piece.t1_us, AHEAD_S):
+        if not publication.pace.wait(piece.t1_us, AHEAD_S):
             break
-        if desk is not None:
-            desk.serve(piece.t1_us, simulation.command)
-            sent.commands = desk.given
-    if stop.is_set() and order.run_id:  # the same run will go on: its end is not to be said yet
-        return sent
-    late = link.rest()
-    pace.send(late.messages, late.t_us, sender.publish)
-    sent.messages += len(late.messages)
-    pace.wait(sent.t_us)
-    sent.truth = simulation.truth()
-    sent.meta = _closed(plant, sent, sensing)
-    sender.publish([description.message(sent.meta, root)])
-    sender.flush()
+        if commands is not None:
+            commands.serve(piece.t1_us, simulation.command)
+            sent.commands = commands.executed
+    if not (publication.stop.is_set() and setup.run_id):  # a stopped run with a name will be resumed: do not end it
+        publication.close(simulation)
     return sent
 
 
-def _closed(plant: Plant, sent: Sent, sensing: Sensing) -> Meta:
-    """The closing description: the window that was really sent, and how much of everything."""
-    closed = describe(plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
-    return replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
+class _Publication:
+    """The stages between a run and its sender."""
+
+    def __init__(self, plant: Plant, setup: RunSetup, sender: Sender, stop: Event) -> None:
+        window, epoch = window_of(setup), epoch_ns(plant, setup)
+        meta = describe(plant, setup.run_id or new_run_id(plant), epoch, window)
+        self.plant, self.setup, self.sender, self.stop = plant, setup, sender, stop
+        self.root, self.sent = setup.root or plant.topic_root, Sent(meta, window.t0_us)
+        self.encoder = FORMATS[setup.payload_format].encoder(meta, self.root)
+        seed, replication = setup.seed, setup.replication
+        self.sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=epoch, t0_us=window.t0_us)
+        profile = setup.link or plant.link
+        self.link = Link(profile, seed=seed, replication=replication, epoch_ns=epoch, begin_us=window.t0_us)
+        self.pace = Pace(setup.speed, window.t0_us, setup.begun_ns, stop, sender.wait)
+
+    def open(self) -> None:
+        """Publish the opening description."""
+        self.sender.publish([description.message(self.sent.meta, self.root), *self.encoder.clear()])
+        self.sender.flush()
+        rest(self.setup.settle_s, self.stop, self.sender.wait)
+
+    def send(self, arrived: Arrivals) -> None:
+        """Publish what passed the link, each message at its time."""
+        self.pace.send(arrived.messages, arrived.t_us, self.sender.publish)
+        self.sent.messages, self.sent.dropped = self.sent.messages + len(arrived.messages), self.link.lost
+
+    def close(self, simulation: Simulation) -> None:
+        """Publish the rest and the closing description: the window really sent, and how much of everything."""
+        sent, sensing = self.sent, self.sensing
+        self.send(self.link.rest())
+        self.pace.wait(sent.t_us)
+        sent.truth = simulation.truth()
+        closed = describe(self.plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
+        sent.meta = replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
+        self.sender.publish([description.message(sent.meta, self.root)])
+        self.sender.flush()
+
+
+def _simulation(plant: Plant, setup: RunSetup, engine: str) -> Simulation:
+    window = window_of(setup)
+    return Simulation(
+        plant,
+        seed=setup.seed,
+        replication=setup.replication,
+        warm_up_us=window.t0_us,
+        until_us=window.t1_us,
+        engine=engine,
+    )
 
 
 def new_run_id(plant: Plant) -> str:
-    """A name that no other run has."""
+    """Return a unique name."""
     return f"{plant.name}-{uuid4().hex[:12]}"
 
 
-def window_of(order: Order) -> Window:
-    """The stretch of the run that is published."""
-    t0_us = clock.us_from_s(order.warm_up_s)
-    return Window(t0_us, t0_us + clock.us_from_s(order.duration_s))
+def window_of(setup: RunSetup) -> Window:
+    """Return the part of the run that is published."""
+    t0_us = clock.us_from_s(setup.warm_up_s)
+    return Window(t0_us, t0_us + clock.us_from_s(setup.duration_s))
 
 
-def epoch_ns(plant: Plant, order: Order) -> int:
-    """When the run starts in the world, so that its window starts at the ordered moment."""
-    if order.start_ns is None:
+def epoch_ns(plant: Plant, setup: RunSetup) -> int:
+    """Return the run's start in the world, such that its window starts at the time in `setup`."""
+    if setup.start_ns is None:
         return clock.ns_from_datetime(datetime.fromisoformat(plant.start), plant.timezone)
-    return order.start_ns - window_of(order).t0_us * clock.NS_PER_US
+    return setup.start_ns - window_of(setup).t0_us * clock.NS_PER_US
 
 
-def _slice_us(order: Order) -> int:
-    return clock.us_from_s(min(order.slice_s, max(1.0, order.speed)))
+def _slice_us(setup: RunSetup) -> int:
+    return clock.us_from_s(min(setup.slice_s, max(1.0, setup.speed)))

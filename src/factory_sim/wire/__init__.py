@@ -1,6 +1,5 @@
-"""How it travels: readings to messages and back, the socket, its in-memory twin, the embedded broker.
+"""The wire: readings to messages and back, the MQTT client, its in-memory twin, and the embedded broker.
 
-Formats are pure; only `client.py` owns a socket and only `broker.py` starts a process. What a network does to messages
-on their way (latency, jitter, loss of a `plant.spec.LinkProfile`) stands between encoder and client, as one more pure
-function from messages to messages.
+Formats are pure; only `mqtt` owns sockets and only `broker` starts a process. The effects of a network on messages
+(latency, jitter, loss of a `plant.spec.LinkProfile`) are one more pure function, between encoder and client.
 """

@@ -23,12 +23,12 @@ _NS_PER_MS = 1_000_000
 
 
 def kpi_root(root: str) -> str:
-    """What all KPIs stand below."""
+    """Return the topic below which all KPIs are retained."""
     return f"{topics.clean_root(root)}/kpi"
 
 
 def messages(table: KpiTable, meta: Meta, root: str) -> list[Message]:
-    """All KPIs of a table, by what they are of; a value that is not known is null."""
+    """Return the messages of all KPIs of a table; an unknown value is null."""
     head = {
         "v": VERSION,
         "run_id": meta.run_id,

@@ -1,4 +1,4 @@
-"""The client's in-memory twin: same calls, no socket, and a network as bad as a test wants it."""
+"""The client's in-memory twin: the same calls without a socket, and optional faults for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What happens to messages on their way to one subscriber; every draw belongs to `seed`."""
+    """Faults of the delivery to one subscriber; every draw depends on `seed`."""
 
     seed: int = 0
     drop: float = 0.0  # share that never arrives
@@ -28,14 +28,14 @@ class Faults:
 
 
 class Exchange:
-    """What loopbacks share, as clients share a broker: retained messages and who listens."""
+    """The state that loopbacks share, as clients share a broker: retained messages and listeners."""
 
     def __init__(self) -> None:
         self.retained: dict[str, Message] = {}
         self.listeners: list[Loopback] = []
 
     def publish(self, message: Message) -> None:
-        """To every listener, at once."""
+        """Deliver to every listener, at once."""
         if message.retain and message.payload:
             self.retained[message.topic] = message
         elif message.retain:
@@ -45,7 +45,7 @@ class Exchange:
 
 
 class Loopback:
-    """Publishes to, and hears from, all loopbacks of one exchange (itself included)."""
+    """A client of one exchange; it receives its own messages, too."""
 
     url = "loopback"
 
@@ -62,15 +62,15 @@ class Loopback:
         )
 
     def __enter__(self) -> Self:
-        """The loopback itself."""
+        """Return the loopback."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops listening."""
+        """Stop listening."""
         self.close()
 
     def publish(self, messages: Iterable[Message]) -> None:
-        """To every listener. Raises BrokerError on a topic that a broker disconnects on."""
+        """Deliver to every listener. Raises BrokerError on a topic that brokers disconnect on."""
         for message in messages:
             problem = topics.problem_of(message.topic)
             if problem:
@@ -78,22 +78,22 @@ class Loopback:
             self.exchange.publish(message)
 
     def flush(self, timeout_s: float = 0.0) -> None:
-        """Nothing is ever on its way."""
+        """Return at once: nothing is ever in transit."""
 
     def wait(self, seconds: float) -> None:
-        """Waits; nothing can arrive meanwhile."""
+        """Wait; nothing can arrive meanwhile."""
         time.sleep(seconds)
 
     def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:  # noqa: ARG002 - the client's interface
-        """Asks for topics; retained messages that match come at once, marked as retained."""
+        """Subscribe; matching retained messages arrive at once, marked as retained."""
         self._filters.update(filters)
         for topic, message in self.exchange.retained.items():
-            if any(topics.matches(one, topic) for one in filters):
+            if _matches(filters, topic):
                 self._inbox.append(message)
 
     def deliver(self, message: Message) -> None:
-        """Takes a message that some filter matches, unless it is lost on its way."""
-        if not message.payload or not any(topics.matches(one, message.topic) for one in self._filters):
+        """Accept a message that a filter matches, unless a fault loses it."""
+        if not message.payload or not _matches(self._filters, message.topic):
             return
         if self.faults.drop and next(self._drops) < self.faults.drop:
             return
@@ -102,7 +102,7 @@ class Loopback:
             self._inbox.append(message)
 
     def messages(self, timeout_s: float = 0.0) -> Iterator[Message]:  # noqa: ARG002 - nothing can still arrive
-        """What has arrived, in the order that the faults give it."""
+        """Return what has arrived, in the order given by the faults."""
         while self._inbox or self._mixing:
             while self._inbox and len(self._mixing) <= self.faults.shuffle:
                 self._mixing.append(self._inbox.popleft())
@@ -112,6 +112,10 @@ class Loopback:
             yield self._mixing.pop()
 
     def close(self) -> None:
-        """Stops listening."""
+        """Stop listening."""
         if self in self.exchange.listeners:
             self.exchange.listeners.remove(self)
+
+
+def _matches(filters: Iterable[str], topic: str) -> bool:
+    return any(topics.matches(one, topic) for one in filters)

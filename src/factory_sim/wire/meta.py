@@ -1,6 +1,6 @@
 """The retained description of a plant and a run, `<root>/meta`: versioned JSON of `records.Meta`, field by field.
 
-At the end of a run it is published again with `sent_rows` and `sent_ticks`: from these a subscriber knows what it lost.
+At the end of a run it is published again with `sent_rows` and `sent_ticks`, from which a subscriber counts its losses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import orjson
 from factory_sim.errors import PayloadError, did_you_mean
 from factory_sim.records import InputInfo, Message, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 from factory_sim.wire import topics
+from factory_sim.wire.payload_checks import ANY_INT64, RefusedError, json_object, refuse, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,60 +24,43 @@ VERSION = 1
 MAX_BYTES = 16 * 1024 * 1024
 MAX_UNITS = 2**15
 _MAX_SCALE = 1e12
-_MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot tell neighbouring counts apart
+_MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot distinguish neighbouring counts
 _SHOWN = 60
 _WIDTHS = (16, 32)
 _MAX_US = 2**62
 
 
 def encode(meta: Meta) -> bytes:
-    """The description as JSON; `decode` gives back an equal one."""
+    """Return the description as JSON; `decode` returns an equal one."""
     return orjson.dumps(meta)
 
 
 def message(meta: Meta, root: str) -> Message:
-    """The description as a retained message on `<root>/meta`."""
+    """Return the description as a retained message on `<root>/meta`."""
     return Message(topics.meta_topic(root), encode(meta), retain=True)
 
 
 def decode(payload: bytes, topic: str = "meta") -> Meta:
-    """The description in `payload`. Raises PayloadError that names the first key that is wrong."""
+    """Return the description in `payload`. Raises PayloadError that names the first wrong key."""
     try:
-        if len(payload) > MAX_BYTES:
-            _refuse("", f"{len(payload):,} bytes, at most {MAX_BYTES:,} are expected")
-        found = _json(payload)
+        found = json_object(payload, MAX_BYTES)
         version = found.get("version", VERSION)
         if version != VERSION:
-            _refuse("version", f"{_shown(version)}; this program reads version {VERSION}")
+            _refuse("version", f"{shown(version)}; this program reads version {VERSION}")
         meta: Meta = _record(Meta, found, "")
         _check(meta)
-    except _WrongError as error:
+    except RefusedError as error:
         raise PayloadError(topic, "meta", str(error)) from None
     return meta
 
 
-class _WrongError(Exception):
-    """What is wrong and where."""
-
-
 def _refuse(key: str, reason: str) -> NoReturn:
-    raise _WrongError(f"{key}: {reason}" if key else reason) from None
-
-
-def _json(payload: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        ended = error.pos >= len(payload)
-        _refuse("", "ends early" if ended else f"no JSON: {error.msg} at byte {error.pos}")
-    if type(found) is not dict:
-        _refuse("", "expected a JSON object")
-    return found
+    refuse(f"{key}: {reason}")
 
 
 def _record(kind: Any, found: object, key: str) -> Any:
     if type(found) is not dict:
-        _refuse(key, f"expected an object, got {_shown(found)}")
+        _refuse(key, f"expected an object, got {shown(found)}")
     hints, values = _HINTS[kind], {}
     for field in fields(kind):
         inner = f"{key}.{field.name}" if key else field.name
@@ -101,7 +85,7 @@ def _value(hint: Any, found: object, key: str) -> Any:
 
 def _tuple(arguments: tuple[Any, ...], found: object, key: str) -> tuple[Any, ...]:
     if type(found) is not list:
-        _refuse(key, f"expected a list, got {_shown(found)}")
+        _refuse(key, f"expected a list, got {shown(found)}")
     if len(arguments) == 2 and arguments[1] is Ellipsis:  # tuple[X, ...]
         return tuple([_value(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(found)])
     if len(found) != len(arguments):
@@ -110,26 +94,21 @@ def _tuple(arguments: tuple[Any, ...], found: object, key: str) -> tuple[Any, ..
 
 
 def _int(found: object, key: str) -> int:
-    if type(found) is not int or not -(2**63) <= found < 2**63:
-        _refuse(key, f"expected a whole number, got {_shown(found)}")
+    if type(found) is not int or not ANY_INT64[0] <= found <= ANY_INT64[1]:
+        _refuse(key, f"expected a whole number, got {shown(found)}")
     return found
 
 
 def _float(found: object, key: str) -> float:
     if type(found) not in (int, float) or not math.isfinite(found):  # type: ignore[arg-type]
-        _refuse(key, f"expected a number, got {_shown(found)}")
+        _refuse(key, f"expected a number, got {shown(found)}")
     return float(found)  # type: ignore[arg-type]
 
 
 def _str(found: object, key: str) -> str:
     if type(found) is not str:
-        _refuse(key, f"expected a text, got {_shown(found)}")
+        _refuse(key, f"expected a text, got {shown(found)}")
     return found
-
-
-def _shown(found: object) -> str:
-    text = repr(found) if not isinstance(found, dict | list) else f"a JSON {type(found).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 _READERS: dict[Any, Callable[[object, str], Any]] = {int: _int, float: _float, str: _str}
@@ -139,7 +118,7 @@ _HINTS: dict[Any, dict[str, Any]] = {
 
 
 def _check(meta: Meta) -> None:
-    """What the types cannot say: references, ranges, lengths."""
+    """Check what types do not express: references, ranges, lengths."""
     n = len(meta.units)
     _need(n <= MAX_UNITS, "units", f"{n} units; at most {MAX_UNITS}")
     _need(0 <= meta.window.t0_us < meta.window.t1_us <= _MAX_US, "window", "expected 0 <= t0_us < t1_us")
@@ -185,7 +164,7 @@ def _check_sensors(meta: Meta) -> None:
         _need(0 <= s.unit < len(meta.units), f"{key}.unit", "no such unit")
         _need(0 < s.period_us < _MAX_US, f"{key}.period_us", "expected a positive number")
         _need(s.bits in _WIDTHS, f"{key}.bits", f"expected 16 or 32, got {s.bits}")
-        _need(1 / _MAX_SCALE <= abs(s.scale) <= _MAX_SCALE, f"{key}.scale", f"{s.scale} is no usable scale")
+        _need(1 / _MAX_SCALE <= abs(s.scale) <= _MAX_SCALE, f"{key}.scale", f"{s.scale} is not a usable scale")
         fine = abs(s.offset) <= abs(s.scale) * _MAX_OFFSET_COUNTS
         _need(fine, f"{key}.offset", f"{s.offset} is too far from zero for the scale {s.scale}")
 

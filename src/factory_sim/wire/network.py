@@ -1,9 +1,9 @@
-"""The network between plant and broker: what a link profile delays, loses or cuts off.
+"""The network between plant and broker: the delays, losses and outages of a link profile.
 
-A message's delay and loss belong to (seed, replication, its topic and content): neither other messages nor slices
+A message's delay and loss depend on (seed, replication, its topic and content) alone: other messages and slices do not
 change them. Delays are lognormal with the profile's latency as mean and its jitter as standard deviation. Outages begin
-after exponential times and take what is sent meanwhile: nothing behind this link stores and forwards. Messages of one
-topic keep their order, as one connection does; those of different topics overtake each other. A Sparkplug node is one
+after exponential times and lose what is sent meanwhile: nothing behind this link stores and forwards. Messages of one
+topic keep their order, as on one connection; those of different topics overtake each other. A Sparkplug node is one
 connection with one sequence, whatever its topics.
 """
 
@@ -31,20 +31,20 @@ _ONE_CONNECTION = "spBv1.0/"
 
 
 def arrivals_us(profile: LinkProfile, seed: int, replication: int, sent_us: I8, draw: I8) -> I8:
-    """When messages sent at `sent_us` arrive [µs since the run's start], or LOST. All shapes (n,).
+    """Return when messages sent at `sent_us` arrive [µs since the run's start], or LOST. All shapes (n,).
 
-    draw : the number of each message's draws in the link's streams; `checksums` makes one of its content.
+    draw : the number of each message's draws in the link's streams; `checksums` derives it from the content.
     """
     names = {purpose: random_streams.key(seed, replication, _OWNER, purpose) for purpose in ("delay", "loss", "outage")}
     arrival = sent_us + random_streams.draws_at_us(names["delay"], draw, _delay(profile))
-    lost = _cut_off(profile, names["outage"], sent_us)
+    lost = _in_outage(profile, names["outage"], sent_us)
     if profile.loss > 0:
         lost |= random_streams.uniforms_at(names["loss"], draw) < profile.loss
     return np.where(lost, LOST, arrival)
 
 
 def checksums(messages: Sequence[Message]) -> I8:
-    """64 bits of each message's topic and payload. Shape (n,)."""
+    """Return 64 bits of each message's topic and payload. Shape (n,)."""
     digests = b"".join(
         blake2b(m.payload, digest_size=8, key=blake2b(m.topic.encode(), digest_size=16).digest()).digest()
         for m in messages
@@ -58,8 +58,8 @@ def _delay(profile: LinkProfile) -> Distribution:
     return Distribution("constant", profile.latency_s)
 
 
-def _cut_off(profile: LinkProfile, name: np.uint64, sent_us: I8) -> np.ndarray:
-    """Which moments lie in an outage. Shape (n,)."""
+def _in_outage(profile: LinkProfile, name: np.uint64, sent_us: I8) -> np.ndarray:
+    """Return which times lie in an outage. Shape (n,)."""
     length_us = us_from_s(profile.outage_s)
     if profile.outage_every_s <= 0 or length_us <= 0 or not len(sent_us):
         return np.zeros(len(sent_us), np.bool_)
@@ -74,27 +74,27 @@ def _cut_off(profile: LinkProfile, name: np.uint64, sent_us: I8) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """What came through, in the order of arrival."""
+    """The messages that arrived, in the order of arrival."""
 
     messages: list[Message]
     t_us: I8  # shape (n,), since the run's start
 
 
 class Link:
-    """One run's network: takes messages slice by slice and holds back those that are still on their way."""
+    """One run's network: takes messages slice by slice and holds back those in transit."""
 
     def __init__(self, profile: LinkProfile, *, seed: int, replication: int, epoch_ns: int, begin_us: int) -> None:
-        """`begin_us`: when sending begins; what is older, a feed's opening rows, is sent then."""
+        """Create the link. begin_us : when sending begins; older rows, a feed's opening, are sent then."""
         self.lost = 0  # messages so far
         self._profile, self._name = profile, (seed, replication)
         self._epoch_ns, self._begin_us = epoch_ns, begin_us
-        self._now_us = begin_us  # end of the last slice: what holds no reading is sent then
+        self._now_us = begin_us  # end of the last slice: messages without readings are sent then
         self._waiting = Arrivals([], np.empty(0, np.int64))
         self._latest: dict[str, int] = {}  # last arrival of each connection
         self._clear = profile.latency_s == profile.jitter_s == profile.loss == 0 and not profile.outage_s
 
     def carry(self, messages: Sequence[Message], until_us: int) -> Arrivals:
-        """What arrives before `until_us`, of `messages` and of what was on its way."""
+        """Return what arrives before `until_us`, of `messages` and of those in transit."""
         sent_us = us_from_ns(np.array([m.ready_ns for m in messages], np.int64), self._epoch_ns)
         sent_us = np.where(sent_us < 0, self._now_us, np.maximum(sent_us, self._begin_us))
         self._now_us = until_us
@@ -109,12 +109,12 @@ class Link:
         return self._cut(found, self._in_order(found, arrival_us[came]), until_us)
 
     def rest(self) -> Arrivals:
-        """What is still on its way."""
+        """Return the messages still in transit."""
         rest, self._waiting = self._waiting, Arrivals([], np.empty(0, np.int64))
         return rest
 
     def _in_order(self, messages: list[Message], arrival_us: I8) -> I8:
-        """No message arrives before an earlier one of its connection."""
+        """Return arrival times that keep the order of each connection."""
         held = arrival_us.tolist()
         for i, message in enumerate(messages):
             name = _ONE_CONNECTION if message.topic.startswith(_ONE_CONNECTION) else message.topic
@@ -122,10 +122,8 @@ class Link:
         return np.array(held, np.int64)
 
     def _cut(self, messages: list[Message], arrival_us: I8, until_us: int) -> Arrivals:
-        everything = [*self._waiting.messages, *messages]
+        messages = [*self._waiting.messages, *messages]
         t_us = np.concatenate((self._waiting.t_us, arrival_us))
-        order = np.argsort(t_us, kind="stable")
-        n = int((t_us < until_us).sum())
-        parts = [Arrivals([everything[i] for i in some.tolist()], t_us[some]) for some in (order[:n], order[n:])]
-        self._waiting = parts[1]
-        return parts[0]
+        order, n = np.argsort(t_us, kind="stable"), int((t_us < until_us).sum())
+        arrived, self._waiting = (Arrivals([messages[i] for i in part], t_us[part]) for part in (order[:n], order[n:]))
+        return arrived

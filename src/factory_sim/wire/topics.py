@@ -1,7 +1,7 @@
-"""Every topic name is built here: ISA-95 paths from the names in a plant's description, and topic filters.
+"""Topic names and filters: ISA-95 paths from the names in a plant's description.
 
-A unit's path has three levels, whatever the unit is: `<section>/<operation>/<machine>`, and for all others
-`<section or _line>/<role>s/<name>`. Names may hold spaces, slashes and wildcards; levels of a topic may not.
+Every unit's path has three levels: `<section>/<operation>/<machine>` for machines, and for all others
+`<section or _line>/<role>s/<name>`. Names may contain spaces, slashes and wildcards; levels of a topic must not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from factory_sim.records import Meta, UnitInfo
 
-LINE = "_line"  # the section of what belongs to no section
+LINE = "_line"  # the section of units without one
 STATE_TAGS = ("state", "part", "outcome", "detail")  # the four readings of a row
 DATA, EVENT, ALARM = "data", "event", "alarm"  # last levels of a unit's topics
 UNIT_LEVELS = "+/+/+"
@@ -25,38 +25,38 @@ _UNSAFE = re.compile(r"[\s/+#*>$\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # `*` and `>
 
 
 def level(name: str) -> str:
-    """`name` as one level of a topic: what MQTT and the embedded broker refuse becomes an underscore."""
+    """Return `name` as one level of a topic: characters that brokers refuse become underscores."""
     return _UNSAFE.sub("_", name) or "_"
 
 
 def clean_root(root: str) -> str:
-    """An ISA-95 path such as `enterprise/site/area`, every level made safe; publisher and subscriber both use it."""
+    """Return an ISA-95 path such as `enterprise/site/area` with every level made safe, for publisher and subscriber."""
     return "/".join(level(part) for part in root.strip("/").split("/"))
 
 
 def meta_topic(root: str) -> str:
-    """Where the description of the plant and the run is retained."""
+    """Return the topic on which the description of the plant and the run is retained."""
     return f"{clean_root(root)}/meta"
 
 
 def bulk_samples_topic(root: str, period_us: int) -> str:
-    """Columnar samples of one period."""
+    """Return the topic of columnar samples of one period."""
     return f"{clean_root(root)}/bulk/samples/{period_us}"
 
 
 def bulk_rows_topic(root: str) -> str:
-    """Columnar event rows."""
+    """Return the topic of columnar event rows."""
     return f"{clean_root(root)}/bulk/rows"
 
 
 def unit_topics(meta: Meta, root: str) -> tuple[str, ...]:
-    """The topic of every unit id, `<root>/<three levels>`, each different from all others."""
+    """Return the distinct topic of every unit id, `<root>/<three levels>`."""
     start = clean_root(root)
     return tuple(f"{start}/{path}" for path in distinct((_path(meta, unit) for unit in meta.units), frozenset()))
 
 
 def sensor_tags(meta: Meta) -> tuple[str, ...]:
-    """The tag of every entry of `meta.sensors`: its name, different from all other tags of its unit."""
+    """Return the tag of every entry of `meta.sensors`: its name, made distinct within its unit."""
     taken: dict[int, set[str]] = {}
     tags = []
     for sensor in meta.sensors:
@@ -68,7 +68,7 @@ def sensor_tags(meta: Meta) -> tuple[str, ...]:
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
-    """Names, made different from each other and from those `taken` where they differ in nothing or in case only."""
+    """Return names, made distinct from each other and from those `taken`, ignoring case."""
     used = {name.lower() for name in taken}
     for name in names:
         found, count = name, 1
@@ -80,7 +80,7 @@ def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Whether a filter with `+` and `#` takes a topic; wildcards never take topics that begin with `$`."""
+    """Return whether a filter with `+` and `#` matches a topic; wildcards never match a leading `$`."""
     wanted, given = topic_filter.split("/"), topic.split("/")
     if given[0].startswith("$") and wanted[0] in ("+", "#"):
         return False
@@ -94,11 +94,11 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def problem_of(topic: str) -> str:
-    """What keeps a topic from being published, in words; empty if nothing does."""
+    """Return why a topic cannot be published; empty if it can."""
     if not topic:
-        return "a topic may not be empty"
+        return "a topic must not be empty"
     if any(sign in topic for sign in "+#\x00") or any(sign.isspace() for sign in topic):
-        return "a topic may hold no space, +, # or NUL: brokers disconnect on it"
+        return "a topic must not contain a space, +, # or NUL: brokers disconnect on it"
     if len(topic.encode(errors="replace")) > MAX_TOPIC_BYTES:
         return f"a topic has at most {MAX_TOPIC_BYTES:,} bytes"
     return ""

@@ -1,4 +1,4 @@
-"""Whole numbers as base-128 digits: lengths of MQTT packets and everything in protobuf are written so."""
+"""Whole numbers in base 128, as in the lengths of MQTT packets and everywhere in protobuf."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from functools import lru_cache
 
 @lru_cache(maxsize=16_384)
 def varint(number: int) -> bytes:
-    """A non-negative whole number, least digit first."""
-    digits = bytearray()
+    """Return a non-negative whole number, least significant byte first."""
+    found = bytearray()
     while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
+        found.append(number & 0x7F | 0x80)
         number >>= 7
-    digits.append(number)
-    return bytes(digits)
+    found.append(number)
+    return bytes(found)

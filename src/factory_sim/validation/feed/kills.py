@@ -153,7 +153,7 @@ def _undisturbed(folder: Path, run: tuple[str, ...]) -> dict[str, Any]:
 def _accidents(stage: _Stage, found: Kills, n_brokers: int, n_publishers: int) -> None:
     """Every GAP_S one, the publisher's spread evenly among the broker's."""
     first = {round((k + 1) * n_brokers / (n_publishers + 1)) for k in range(n_publishers)}
-    with Client(stage.url, back_off_s=(0.02, 0.02), patience_s=END_S) as client:
+    with Client(stage.url, back_off_s=(0.02, 0.02), reconnect_timeout_s=END_S) as client:
         client.subscribe([f"{ROOT}/#"], qos=0)
         _flow(client, stage)
         for k in range(n_brokers):

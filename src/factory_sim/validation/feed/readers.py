@@ -89,7 +89,7 @@ def _meta(meta: Meta) -> Reader:
 def _host(meta: Meta) -> Reader:
     def make() -> Callable[[Message], Any]:
         host = Host(_HOST, group_id(ROOT))
-        return lambda message: host.heard(message, _NOW_MS)
+        return lambda message: host.receive(message, _NOW_MS)
 
     edge = EdgeNode(_largest(meta), _values)
     session = [edge.will(_NOW_MS), *edge.opened(_NOW_MS), *(edge.statistics(_NOW_MS) for _ in range(20))]
@@ -108,8 +108,8 @@ def _edge(meta: Meta) -> Reader:
         edge.opened(_NOW_MS)
         host = Host(_HOST, node.group)
         host.will(_NOW_MS)
-        edge.heard(host.opened()[0], _NOW_MS)  # born, so that it takes commands
-        return lambda message: _replied(edge.heard(message, _NOW_MS))
+        edge.receive(host.opened()[0], _NOW_MS)  # born, so that it takes commands
+        return lambda message: _replied(edge.receive(message, _NOW_MS))
 
     return Reader("edge", make, _commands(node))
 
@@ -139,7 +139,7 @@ def _values(device: Device) -> list[Any]:
 
 
 def _replied(reply: Reply) -> tuple[Any, ...]:
-    return reply.messages, reply.orders, reply.leave
+    return reply.messages, reply.commands, reply.disconnect
 
 
 def _marks() -> Reader:
@@ -154,4 +154,4 @@ def _marks() -> Reader:
 def _acknowledgements() -> Reader:
     account = acknowledgements.Receipts(ROOT, "fuzz")
     account.take(acknowledgements.mark(ROOT, "fuzz-1", 0, 0, []))
-    return Reader("acks", lambda: acknowledgements.read_ack, (account.acknowledgement(),))
+    return Reader("acks", lambda: acknowledgements.Ack.read, (account.acknowledgement(),))

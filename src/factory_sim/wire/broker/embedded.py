@@ -2,8 +2,8 @@
 
 It stops with its context, with its parent (Ctrl-C, a crash), and on Linux also when its parent is killed: the kernel
 kills it when the thread that started it ends, so start it from a thread that lives as long as the broker is needed.
-Elsewhere a parent killed without warning leaves the child behind. Files live in a temporary directory; what killed
-parents left there is removed by the next start.
+On other systems a killed parent leaves the broker running. Its files are in a temporary directory; the next start
+removes those of killed parents.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
 _PR_SET_PDEATHSIG = 1
-_WAYS_OUT = {
+_HINTS = {
     errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
     errno.EADDRNOTAVAIL: "Expected an address of this machine, as 127.0.0.1 or 0.0.0.0",
 }
@@ -47,20 +47,44 @@ _WAYS_OUT = {
 
 @dataclass(slots=True)
 class _Child:
+    """A server process."""
+
     process: subprocess.Popen[bytes]
     log: Path
 
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+    def is_ready(self, words: bytes) -> bool:
+        """Return whether its log reports so; the port alone could belong to another program."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while self.process.poll() is None and time.monotonic() < end:
+            if words in self.log.read_bytes():
+                return True
+            time.sleep(0.005)
+        return False
+
+    def log_tail(self) -> str:
+        with self.log.open(errors="replace") as lines:
+            return "".join(f"  {line}" for line in deque(lines, _LOG_LINES)).rstrip() or "  (nothing)"
+
 
 class Broker:
-    """A broker that runs while the context is open; `url` says where.
+    """A broker that runs at `url` while the context is open.
 
-    port : 0 for a free one. user, password : every client must give them; empty: none asked.
+    port : 0 for a free one. user, password : required of every client; empty: none.
     host : the address to listen on; any but a loopback one needs user and password.
-    cert_file, key_file : PEM of the certificate that it shows, for TLS; empty: none.
+    cert_file, key_file : PEM of its certificate, for TLS; empty: none.
     server : "nats" or "mosquitto"; empty: the first that is installed.
     """
 
-    def __init__(  # noqa: PLR0913 - what a server is told
+    def __init__(  # noqa: PLR0913 - the settings of a server
         self,
         *,
         port: int = 0,
@@ -75,34 +99,34 @@ class Broker:
         self._host, self.port = host, port
         self._files = (str(Path(cert_file).absolute()), str(Path(key_file).absolute())) if cert_file else ("", "")
         if not _is_loopback(host) and not (user and password):
-            self._fail("everybody in reach could publish there without authentication. Give --user and a password")
+            self._fail("other machines could publish there without authentication. Give --user and a password")
         if bool(cert_file) != bool(key_file):
             self._fail("TLS needs both the broker's certificate and its key: --cert and --key")
         self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
         self._server = server
         self._folder: Path | None = None
         self._child: _Child | None = None
-        self.name = ""  # of the server that runs
+        self.name = ""  # of the running server
 
     @property
     def url(self) -> str:
-        """How it is reached from this machine: `mqtt://127.0.0.1:<port>`, or with the address that it was told."""
+        """The URL for clients on this machine: `mqtt://127.0.0.1:<port>`, or with the address it listens on."""
         host = _EVERYWHERE.get(self._host, self._host)
-        return Address(tls=bool(self._files[0]), host=host, port=self.port).shown
+        return Address(tls=bool(self._files[0]), host=host, port=self.port).display_url
 
     @property
     def drops(self) -> int:
-        """How often it began to drop what a subscriber, too far behind, should have got."""
+        """How often it began to drop messages for a subscriber that was too far behind."""
         log = self._child.log.read_bytes() if self._child else b""
         return sum(log.count(words) for words in servers.SERVERS[self.name].dropped) if log else 0
 
     @property
     def pid(self) -> int:
-        """Process id of the server; 0 when it does not run."""
+        """The process id of the server; 0 when it does not run."""
         return self._child.process.pid if self._child else 0
 
     def __enter__(self) -> Self:
-        """The running broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
+        """Start the broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
         self.name, program = servers.find(self._server)
         if self._asked_port:
             self._check_free()
@@ -116,9 +140,9 @@ class Broker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops the server and removes its files."""
+        """Stop the server and remove its files."""
         if self._child is not None:
-            _stop(self._child.process)
+            self._child.stop()
             self._child = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -128,25 +152,34 @@ class Broker:
         for attempt in range(_ATTEMPTS):
             self.port = self._asked_port or _free_port()
             self._child = self._spawn(program, folder)
-            if _is_ready(self._child, servers.SERVERS[self.name].ready):
+            if self._child.is_ready(servers.SERVERS[self.name].ready):
                 return
             died = self._child.process.poll() is not None
-            _stop(self._child.process)
+            self._child.stop()
             if self._asked_port or not died or attempt == _ATTEMPTS - 1:
                 what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
-                self._fail(f"{self.name} {what}; its log ends with:\n{_tail(self._child.log)}")
+                self._fail(f"{self.name} {what}; its log ends with:\n{self._child.log_tail()}")
 
     def _spawn(self, program: str, folder: Path) -> _Child:
-        settings = servers.Settings(folder, self._host, self.port, self._max_payload, *self._login, *self._files)
+        settings = servers.Settings(
+            folder=folder,
+            host=self._host,
+            port=self.port,
+            max_payload=self._max_payload,
+            user=self._login[0],
+            password=self._login[1],
+            cert_file=self._files[0],
+            key_file=self._files[1],
+        )
         command = servers.SERVERS[self.name].command(program, settings)
         log = folder / "log"
         with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603 - our own arguments
+            process = subprocess.Popen(  # noqa: S603 - the arguments are constructed here
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C is for the parent, which stops the broker when it has flushed
+                start_new_session=True,  # Ctrl-C reaches the parent only, which stops the broker after its last flush
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
             )
         return _Child(process, log)
@@ -162,11 +195,11 @@ class Broker:
             except socket.gaierror:
                 self._fail("expected an address of this machine, as 127.0.0.1 or 0.0.0.0")
             except OSError as error:
-                self._fail(f"{error.strerror}. {_WAYS_OUT.get(error.errno or 0, '')}".format(url=self.url))
+                self._fail(f"{error.strerror}. {_HINTS.get(error.errno or 0, '')}".format(url=self.url))
 
     def _fail(self, reason: str) -> NoReturn:
-        bound = Address(tls=bool(self._files[0]), host=self._host, port=self.port)  # not where it would be reached
-        raise BrokerError(bound.shown, reason) from None
+        bound = Address(tls=bool(self._files[0]), host=self._host, port=self.port)  # not the URL for clients
+        raise BrokerError(bound.display_url, reason) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -179,32 +212,12 @@ def _die_with_parent() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
-    def ask_kernel() -> None:
+    def request_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the call
             os._exit(1)
 
-    return ask_kernel
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
-
-
-def _is_ready(child: _Child, words: bytes) -> bool:
-    """Whether it says so; who answers at the port could be another program."""
-    end = time.monotonic() + START_TIMEOUT_S
-    while child.process.poll() is None and time.monotonic() < end:
-        if words in child.log.read_bytes():
-            return True
-        time.sleep(0.005)
-    return False
+    return request_signal
 
 
 def _free_port() -> int:
@@ -212,11 +225,6 @@ def _free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _tail(log: Path) -> str:
-    with log.open(errors="replace") as lines:
-        return "".join(f"  {line}" for line in deque(lines, _LOG_LINES)).rstrip() or "  (nothing)"
 
 
 def _remove_left_behind() -> None:
@@ -231,8 +239,6 @@ def _remove_left_behind() -> None:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True

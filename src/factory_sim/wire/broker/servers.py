@@ -1,4 +1,4 @@
-"""The MQTT servers that the embedded broker can be: where their program is and how it is told what to do."""
+"""The MQTT servers that the embedded broker can start: their programs and configurations."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_WAITING = 64  # messages under way to one subscriber; more were no faster
-_AGAIN_S = 10
-_MAX_PENDING = 256 * 1024 * 1024  # bytes for one subscriber that is behind
-_ROUNDS = 101  # of mosquitto's own password files
+_INFLIGHT = 64  # messages to one subscriber; more were no faster
+_RETRY_S = 10
+_MAX_PENDING = 256 * 1024 * 1024  # bytes for one slow subscriber
+_ROUNDS = 101  # as in mosquitto's own password files
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a server is told."""
+    """The settings of a server."""
 
     folder: Path
     host: str
@@ -38,19 +38,19 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program that speaks MQTT 3.1.1."""
+    """An MQTT 3.1.1 server program."""
 
     program: str
     source: str  # where to get it
-    ready: bytes  # what its log says when it listens
-    dropped: tuple[bytes, ...]  # what its log says when it drops something for want of room
+    ready: bytes  # in its log when it listens
+    dropped: tuple[bytes, ...]  # in its log when it drops something for lack of room
     command: Callable[[str, Settings], list[str]]
 
 
 def find(name: str = "") -> tuple[str, str]:
-    """(name, path) of the server asked for, or of the first that is installed. Raises BrokerError naming all."""
+    """Return (name, path) of the server requested, or of the first installed. Raises BrokerError that names all."""
     if name and name not in SERVERS:
-        _fail(f"{name!r} is no server. {did_you_mean(name, SERVERS)}")
+        _fail(f"{name!r} is not a known server. {did_you_mean(name, SERVERS)}")
     folders = (sysconfig.get_path("scripts"), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")
     for one in [name] if name else SERVERS:
         path = shutil.which(SERVERS[one].program, path=os.pathsep.join(filter(None, folders)))
@@ -66,16 +66,16 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _nats(program: str, s: Settings) -> list[str]:
-    """Its own protocol, which we do not use, gets any free port (-1) of this machine alone.
+    """Write the configuration; the server's own protocol, which is not used, gets a free port (-1) of this machine.
 
-    A subscriber that stops reading must not lose its connection, and with it what waits for it: few messages are under
-    way to it, the rest waits in the store, on disk. What it does not acknowledge is sent again every _AGAIN_S;
+    A subscriber that stops reading must not lose its connection, and with it its backlog: few messages are inflight,
+    the rest waits in the store, on disk. What it does not acknowledge is sent again every _RETRY_S;
     `max_pending` holds that for five minutes of 128 KiB messages, and the write deadline is longer than any client's
-    keepalive. _AGAIN_S is also how long such messages are late after a broken connection.
+    keepalive. _RETRY_S is also how long such messages are late after a broken connection.
     """
     login = f"authorization {{ user: {_quoted(s.user)}, password: {_quoted(s.password)} }}\n" if s.user else ""
     tls = f", tls {{ cert_file: {_quoted(s.cert_file)}, key_file: {_quoted(s.key_file)} }}" if s.cert_file else ""
-    limits = f"max_ack_pending: {_WAITING}, ack_wait: '{_AGAIN_S}s'"
+    limits = f"max_ack_pending: {_INFLIGHT}, ack_wait: '{_RETRY_S}s'"
     text = (
         'server_name: "factory-sim"\n'
         "host: 127.0.0.1\nport: -1\n"
@@ -90,19 +90,19 @@ def _nats(program: str, s: Settings) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """A string of a NATS configuration, which escapes bytes in hexadecimal, no characters of Unicode."""
+    """Return a string of a NATS configuration, which escapes bytes in hexadecimal, not Unicode characters."""
     plain = (chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\x{b:02x}" for b in text.encode())
     return f'"{"".join(plain)}"'
 
 
 def _mosquitto(program: str, s: Settings) -> list[str]:
-    """What waits for a subscriber waits in memory, so it has an end; the log says when it is reached."""
+    """Write the configuration; backlogs are in memory and therefore limited, and the log reports a full one."""
     lines = [
         f"listener {s.port} {s.host}",
         "persistence false",
-        "max_queued_messages 0",  # 0: no limit; bytes are what memory has
+        "max_queued_messages 0",  # 0: no limit; bytes are limited instead
         f"max_queued_bytes {_MAX_PENDING}",  # at QoS 1
-        f"memory_limit {4 * _MAX_PENDING}",  # of all; beyond it publishers are disconnected
+        f"memory_limit {4 * _MAX_PENDING}",  # in total; beyond it publishers are disconnected
         "max_inflight_messages 1000",
         f"message_size_limit {s.max_payload}",
         f"allow_anonymous {'false' if s.user else 'true'}",
@@ -116,7 +116,7 @@ def _mosquitto(program: str, s: Settings) -> list[str]:
         secret = f"{parts[0]}:${'$'.join(parts[1:])}\n"
         lines.append(f"password_file {_private(s.folder / 'users', secret)}")
     if os.name == "posix" and os.geteuid() == 0:
-        lines.append("user root")  # else it gives up root's rights and cannot read our private folder
+        lines.append("user root")  # otherwise it drops root's rights and cannot read the private folder
     return [program, "-c", str(_private(s.folder / "mosquitto.conf", "\n".join(lines) + "\n"))]
 
 

@@ -1,9 +1,9 @@
 """A sender that writes everything into a journal first and sends from there until it is acknowledged.
 
-Publishing never waits for the broker, however long it is away, as long as the journal has room; at its limit it waits
-and counts. After a reconnect, and when a consumer has taken a block's mark but not all of its messages, it goes back to
-the first message that is not acknowledged: receivers remove duplicates by sequence number. A consumer that says nothing
-is asked with a mark now and then; what waits for him already is not sent again.
+Publishing never waits for the broker, however long it is away, while the journal has room; at its limit it waits and
+counts. After a reconnect, and when a consumer has taken a block's mark but not all of its messages, it goes back to the
+first unacknowledged message: receivers remove duplicates by sequence number. A silent consumer is queried with a mark
+now and then; its backlog is not sent again.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 1024 * 1024 * 1024
 MAX_STALL_S = 60.0
-STALL_S = 2.0  # without progress of a consumer until it is asked, or everything is sent again if it lacks something
-_LOOK_EVERY = 16  # messages between two looks at the socket
+STALL_S = 2.0  # without progress of a consumer until it is queried, or everything is sent again if it lacks something
+_POLL_EVERY = 16  # messages between two polls of the socket
 _PAUSE_S = 0.002
 
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened to a journal on its way."""
+    """What happened during the delivery of a journal."""
 
     rewinds: int = 0
-    questions: int = 0  # to a consumer that had said nothing for a while
+    queries: int = 0  # to a silent consumer
     full: int = 0  # times that the disk limit was reached
     waited_s: float = 0.0  # for room, because of that
 
 
 class Forwarder:
-    """Journal in front, client behind.
+    """A journal and the client that delivers it.
 
-    consumer : who acknowledges end to end; empty: the broker's acknowledgements count.
+    consumer : the name of the end-to-end consumer; empty: the broker's acknowledgements count.
     limit_bytes : of the journal's folder; at it `publish` waits until something is acknowledged.
     """
 
-    def __init__(  # noqa: PLR0913 - where from, where to, for whom
+    def __init__(  # noqa: PLR0913 - source, destination and policy of a delivery
         self,
         journal: Journal,
         client: Client,
@@ -63,40 +63,40 @@ class Forwarder:
         self.journal, self.client, self.counts = journal, client, Counts()
         self.address = client.address
         self.on_full: Callable[[], None] = lambda: None  # called each time that the limit is reached
-        self.on_link: Callable[[str], None] = lambda _: None  # called with why the broker is away; "": back
+        self.on_connection: Callable[[str], None] = lambda _: None  # called with the error of a lost broker; "": back
         self._is_away = False
         self._root, self._run_id, self._consumer = root, run_id, consumer
         self._limit, self._stall_s = limit_bytes, stall_s
-        self._patience_s = stall_s  # doubles while a consumer keeps silent: it may be busy
-        self._calls = 0  # of `publish` in this process; the first ones are in the journal already
+        self._patience_s = stall_s  # doubles while a consumer is silent: it may be busy
+        self._calls = 0  # of `publish` in this process; the journal contains the first ones already
         self._connections = client.connections
         self._meta_topic = topics.meta_topic(root)
-        self._retained: Message | None = None  # the description: brokers may forget even what they retain
+        self._retained: Message | None = None  # the description: a restarted broker may have lost it
         self._held: Message | None = None  # could not be handed over
         self._source: Iterator[Message] = iter(())
         self._next = journal.acknowledged  # block to send
         self._sent_until: list[tuple[int, int]] = []  # (client's count of messages, block that ended there)
         self._moved_at = time.monotonic()
         self._turn, self._taken = 0, (0, -1)  # turns so far; turn and block of the mark that the consumer has taken
-        self._asked = False  # the consumer, and it has not answered
+        self._queried = False  # the consumer, and it has not answered
         if consumer:
             client.subscribe([acknowledgements.ack_topic(root, consumer)])
 
     def __enter__(self) -> Self:
-        """The sender."""
+        """Return the sender."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the journal; what is not acknowledged stays in it."""
+        """Close the journal; unacknowledged messages stay in it."""
         self.journal.close()
 
     @property
     def pending(self) -> int:
-        """Blocks that are not acknowledged."""
+        """The number of unacknowledged blocks."""
         return self.journal.blocks - self.journal.acknowledged
 
     def publish(self, messages: Iterable[Message]) -> None:
-        """Keep, then send what can be sent now. A call that an earlier process has made is not repeated."""
+        """Journal messages, then send what can be sent now. A call that an earlier process made is not repeated."""
         self._calls += 1
         messages = list(messages)
         if self._calls > self.journal.calls:
@@ -106,26 +106,26 @@ class Forwarder:
         self.pump()
 
     def flush(self) -> None:
-        """Hand over what can be handed over now; `finish` waits."""
+        """Send what can be sent now; `finish` waits."""
         self.pump()
 
     def wait(self, seconds: float) -> None:
-        """Move what can be moved; returns when something has arrived, at the latest after `seconds`."""
+        """Send what can be sent now. Return when a message arrives or `seconds` have passed."""
         self.pump()
         wait_for((self.client,), seconds)
 
     def finish(self, is_stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until everything is acknowledged, or `is_stopped` says so; whether everything is."""
+        """Wait until everything is acknowledged or `is_stopped`. Return whether everything is."""
         while self.pending and not is_stopped():
             if not self.pump():
                 time.sleep(_PAUSE_S)
         return not self.pending
 
     def pump(self) -> bool:
-        """Send and take acknowledgements while the connection goes along; whether anything moved."""
+        """Send and take acknowledgements while the connection accepts data. Return whether there was progress."""
         moved = False
         while self._is_ready():
-            for _ in range(_LOOK_EVERY):
+            for _ in range(_POLL_EVERY):
                 message = self._next_message()
                 if message is None:
                     self.client.push()
@@ -138,20 +138,19 @@ class Forwarder:
 
     def _is_ready(self) -> bool:
         ready = self.client.ready()
-        if bool(self.client.trouble) != self._is_away:
+        if bool(self.client.last_error) != self._is_away:
             self._is_away = not self._is_away
-            self.on_link(self.client.trouble)
+            self.on_connection(self.client.last_error)
         if self.client.connections != self._connections:
             self._connections = self.client.connections
             self._reconnected()
         self._take()
-        waited = time.monotonic() - self._moved_at
         all_sent = self.pending and self._next == self.journal.blocks
-        if ready and self._consumer and all_sent and waited > self._patience_s:
+        if ready and self._consumer and all_sent and time.monotonic() - self._moved_at > self._patience_s:
             if self._taken >= (self._turn, self.journal.acknowledged):
                 self._rewind()
             else:
-                self._ask()
+                self._query()
             self._patience_s = min(2 * self._patience_s, MAX_STALL_S)
         return ready
 
@@ -160,7 +159,7 @@ class Forwarder:
             self.client.send(self._retained)
         if self._consumer:
             self._rewind()
-            self._patience_s, self._asked = self._stall_s, False
+            self._patience_s, self._queried = self._stall_s, False
 
     def _next_message(self) -> Message | None:
         held, self._held = self._held, None
@@ -186,7 +185,7 @@ class Forwarder:
         return acknowledgements.mark(self._root, self._run_id, block.number, first, block.messages, self._turn)
 
     def _take(self) -> bool:
-        """Take acknowledgements; whether there were any."""
+        """Take acknowledgements. Return whether there were any."""
         before = self.journal.acknowledged
         if not self._consumer:
             settled = self.client.settled
@@ -197,27 +196,27 @@ class Forwarder:
                 self._acknowledged(message)
         if self.journal.acknowledged > before:
             self._moved_at, self._patience_s = time.monotonic(), self._stall_s
-        if self._next < self.journal.acknowledged:  # an earlier process's feed was acknowledged further than it knew
+        if self._next < self.journal.acknowledged:  # more was acknowledged than an earlier process had recorded
             self._next, self._source = self.journal.acknowledged, iter(())
         return self.journal.acknowledged > before
 
     def _acknowledged(self, message: Message) -> None:
         try:
-            ack = acknowledgements.read_ack(message)
+            ack = acknowledgements.Ack.read(message)
         except PayloadError:
             return
         if ack.run_id == self._run_id:
             self.journal.acknowledge(ack.blocks)
             self._taken = (ack.turn, ack.block)
-            if self._asked:  # somebody is there again
-                self._asked, self._patience_s = False, self._stall_s
+            if self._queried:  # the consumer is back
+                self._queried, self._patience_s = False, self._stall_s
 
-    def _ask(self) -> None:
-        """Send the first missing block's mark again, behind all that is under way: the answer says what was lost."""
+    def _query(self) -> None:
+        """Send the first missing block's mark again, after everything else: the answer shows what was lost."""
         mark = self._mark(self.journal.block(self.journal.acknowledged))
         self._source = chain(self._source, [mark])
-        self.counts.questions += 1
-        self._asked = True
+        self.counts.queries += 1
+        self._queried = True
         self._moved_at = time.monotonic()
 
     def _rewind(self) -> None:
@@ -236,7 +235,7 @@ class Forwarder:
         began = time.monotonic()
         while self.journal.bytes >= self._limit and self.pending:
             if self.client.options.is_stopped():
-                raise StoppedError(self.address.shown, "the journal is full; it goes on with the same command")
+                raise StoppedError(self.address.display_url, "the journal is full. The same command resumes the run")
             if not self.pump():
                 time.sleep(_PAUSE_S)
         self.counts.waited_s += time.monotonic() - began

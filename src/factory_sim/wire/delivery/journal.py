@@ -1,11 +1,11 @@
-"""Store and forward: messages on disk until somebody has acknowledged them.
+"""Store and forward: messages on disk until they are acknowledged.
 
-A journal is a folder of segments; a segment is a row of blocks, a block some messages of one call of `append`:
+A journal is a folder of segments; a segment is a sequence of blocks, a block some messages of one call of `append`:
 
     FSJ1  crc4  length4  block8  call8  is_last1  count4  |  topic_length2 payload_length4 flags1 topic payload  ...
 
-A block is written by one system call, so a process that is killed leaves whole blocks and at most one torn one, which
-the next start cuts off together with the unfinished call it belongs to (a machine that loses power may lose more).
+A block is written by one system call, so a killed process leaves whole blocks and at most one torn one, which the next
+start cuts off together with the unfinished call it belongs to (a machine that loses power may lose more).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from array import array
 from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from zlib import crc32
 
 import orjson
 
 try:
     import fcntl
-except ImportError:  # Windows, where nobody is kept out
+except ImportError:  # Windows, where a journal is not locked
     fcntl = None  # type: ignore[assignment]
 
 from factory_sim.errors import ConfigError, Problem
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BLOCK_MESSAGES = 2_000
 SEGMENT_BYTES = 8 * 1024 * 1024
+Scalar = str | int | float | bool | None
 _MAGIC = b"FSJ1"
 _OUTER = struct.Struct("<4sII")  # magic, CRC-32 of the rest, length of the rest
 _INNER = struct.Struct("<QQ?I")  # block, call, is_last, messages
@@ -57,42 +58,47 @@ class Block:
 
 @dataclass(slots=True)
 class _Segment:
-    """A file: eight bytes of memory a block, however long nobody acknowledges anything."""
+    """A file; it takes eight bytes of memory per block, however long nothing is acknowledged."""
 
-    number: int
+    path: Path
     first: int  # number of its first block
     starts: array[int] = field(default_factory=lambda: array("Q"))  # offsets of its blocks
     size: int = 0
+
+    def add(self, end: int) -> None:
+        self.starts.append(self.size)
+        self.size = end
 
 
 class Journal:
     """A folder of messages that wait for their acknowledgement.
 
-    Raises ConfigError when the folder cannot be used or holds something else.
+    Raises ConfigError when the folder cannot be used or contains something else.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.folder, self._segment_bytes = folder, segment_bytes
-        self.calls = 0  # whole calls of `append` ever made
+        self.calls = 0  # complete calls of `append` ever made
         self.blocks = 0  # ever written
-        self.acknowledged = 0  # blocks before this one are forgotten
+        self.acknowledged = 0  # blocks before this one are deleted
         self.bytes = 0  # on disk
         self._segments: list[_Segment] = []
         self._file = self._lock = -1
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            _take(self._lock)
+            if fcntl is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process ends, however it does
             self._recover()
         except BlockingIOError:
             self.close()
             self._fail("another process uses it", "One run, one folder: wait for the other, or name another one")
         except OSError as error:
             self.close()
-            self._fail(f"cannot be used: {error.strerror}", "Name a folder that can be written: --journal DIR")
+            self._fail(f"cannot be used: {error.strerror}", "Name a writable folder: --journal DIR")
 
-    def identity(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """What this journal belongs to: `wanted` when it is new, else what was said first.
+    def identity(self, wanted: dict[str, Scalar]) -> dict[str, Scalar]:
+        """Return what this journal belongs to: `wanted` when it is new, else what was recorded first.
 
         Raises ConfigError when a key of `wanted` that does not begin with `_` differs.
         """
@@ -104,61 +110,60 @@ class Journal:
                 self._cannot_write(error)
             return wanted
         try:
-            found: dict[str, Any] = orjson.loads(path.read_bytes())
+            found: dict[str, Scalar] = orjson.loads(path.read_bytes())
         except orjson.JSONDecodeError:
-            self._fail(f"{_RUN} is no JSON", "Name another folder, or remove this one")
+            self._fail(f"{_RUN} is not JSON", "Name another folder, or remove this one")
         for key, value in wanted.items():
             if not key.startswith("_") and found.get(key) != value:
                 what = f"it belongs to another run: {key} was {found.get(key)!r}, now {value!r}"
-                self._fail(what, "Repeat that run's options to go on with it, or name another folder")
+                self._fail(what, "Repeat that run's options to resume it, or name another folder")
         return found
 
     def append(self, messages: Sequence[Message]) -> None:
-        """Write the messages of one call; they are safe from a kill when this returns."""
+        """Write the messages of one call; they survive a kill when this returns."""
         starts = range(0, len(messages), BLOCK_MESSAGES) or (0,)
-        pieces = [messages[start : start + BLOCK_MESSAGES] for start in starts]
-        for i, piece in enumerate(pieces):
-            data = _block(self.blocks, self.calls, is_last=i == len(pieces) - 1, messages=piece)
+        for start in starts:
+            piece = messages[start : start + BLOCK_MESSAGES]
+            data = _block(self.blocks, self.calls, is_last=start == starts[-1], messages=piece)
             try:
                 segment = self._open_segment()
                 _write(self._file, data)
             except OSError as error:
                 self._cannot_write(error)
-            segment.starts.append(segment.size)
-            segment.size += len(data)
+            segment.add(segment.size + len(data))
             self.blocks += 1
             self.bytes += len(data)
         self.calls += 1
 
     def block(self, number: int) -> Block:
-        """A block that is not forgotten."""
+        """Return a block that is not deleted."""
         if not self.acknowledged <= number < self.blocks:
             msg = f"block {number} is not held: {self.acknowledged} to {self.blocks - 1} are"
             raise IndexError(msg)
         segment = self._segments[bisect_right(self._segments, number, key=lambda s: s.first) - 1]
         start, *following = segment.starts[number - segment.first : number - segment.first + 2]
         try:
-            with self._path(segment.number).open("rb") as file:
+            with segment.path.open("rb") as file:
                 file.seek(start)
                 return next(_blocks(file.read((following or [segment.size])[0] - start)))
         except (OSError, StopIteration):
-            self._fail(f"{self._path(segment.number).name} was damaged while the run went on", "Repeat the command")
+            self._fail(f"{segment.path.name} was damaged during the run", "Repeat the command")
 
     def acknowledge(self, number: int) -> None:
-        """Forget the blocks before `number`; segments go when all of their blocks may."""
+        """Delete the blocks before `number`; a segment is deleted with its last block."""
         number = min(number, self.blocks)
         if number <= self.acknowledged:
             return
         self.acknowledged = number
         while len(self._segments) > 1 and self._segments[1].first <= number:
             done = self._segments.pop(0)
-            self._path(done.number).unlink()
+            done.path.unlink()
             self.bytes -= done.size
-        with suppress(OSError):  # a full disk: an old number is as safe, and what was just deleted makes room
+        with suppress(OSError):  # a full disk: an old number is safe as well, and the deletions have made room
             _replace(self.folder / _ACKED, orjson.dumps({"blocks": number}))
 
     def close(self) -> None:
-        """Close the files; another process may go on."""
+        """Close the files; another process may continue."""
         self._close_segment()
         if self._lock >= 0:
             os.close(self._lock)
@@ -171,41 +176,38 @@ class Journal:
 
     def _recover(self) -> None:
         """Read what is there; cut off a torn block and the blocks of an unfinished call."""
-        whole = (0, 0, 0)  # segments, blocks of the last one and its size up to the last finished call
-        for block in self._in_a_row(sorted(int(path.stem) for path in self.folder.glob("*.log"))):
+        paths = sorted(self.folder.glob("*.log"), key=lambda path: int(path.stem))
+        complete = (0, 0, 0)  # segments, blocks of the last one and its size up to the last complete call
+        for block in self._consecutive(paths):
             if block.is_last:
-                last = self._segments[-1]
-                whole = (len(self._segments), len(last.starts), block.end)
+                complete = (len(self._segments), len(self._segments[-1].starts), block.end)
                 self.calls, self.blocks = block.call + 1, block.number + 1
-        del self._segments[whole[0] :]
+        del self._segments[complete[0] :]
         if self._segments:
             last = self._segments[-1]
-            del last.starts[whole[1] :]
-            last.size = whole[2]
-            os.truncate(self._path(last.number), last.size)
-        kept = {segment.number for segment in self._segments}
-        for path in self.folder.glob("*.log"):
-            if int(path.stem) not in kept:
-                path.unlink()
+            del last.starts[complete[1] :]
+            last.size = complete[2]
+            os.truncate(last.path, last.size)
+        for path in set(paths) - {segment.path for segment in self._segments}:
+            path.unlink()
         self.bytes = sum(segment.size for segment in self._segments)
         self.acknowledged = self._read_acknowledged()
 
-    def _in_a_row(self, numbers: list[int]) -> Iterator[Block]:
-        """Blocks, noted in segments as they come, up to the first one that is missing or damaged."""
+    def _consecutive(self, paths: list[Path]) -> Iterator[Block]:
+        """Return blocks, recorded in segments, up to the first one that is missing or damaged."""
         expected = -1
-        for number in numbers:
-            for block in _blocks(self._path(number).read_bytes()):
+        for path in paths:
+            for block in _blocks(path.read_bytes()):
                 if block.number != expected and expected >= 0:
                     return
-                if not self._segments or self._segments[-1].number != number:
-                    self._segments.append(_Segment(number, block.number))
-                segment = self._segments[-1]
-                segment.starts.append(segment.size)
-                segment.size, expected = block.end, block.number + 1
+                if not self._segments or self._segments[-1].path != path:
+                    self._segments.append(_Segment(path, block.number))
+                self._segments[-1].add(block.end)
+                expected = block.number + 1
                 yield block
 
     def _read_acknowledged(self) -> int:
-        """As last written; nothing is lost if that is too small: receivers remove duplicates."""
+        """Return the number last written; a number that is too small is safe: receivers remove duplicates."""
         path = self.folder / _ACKED
         try:
             found = int(orjson.loads(path.read_bytes())["blocks"]) if path.exists() else 0
@@ -216,14 +218,11 @@ class Journal:
     def _open_segment(self) -> _Segment:
         if not self._segments or self._segments[-1].size >= self._segment_bytes:
             self._close_segment()
-            self._segments.append(_Segment(self._segments[-1].number + 1 if self._segments else 0, self.blocks))
+            number = int(self._segments[-1].path.stem) + 1 if self._segments else 0
+            self._segments.append(_Segment(self.folder / f"{number:010}.log", self.blocks))
         if self._file < 0:
-            path = self._path(self._segments[-1].number)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+            self._file = os.open(self._segments[-1].path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
         return self._segments[-1]
-
-    def _path(self, segment: int) -> Path:
-        return self.folder / f"{segment:010}.log"
 
     def _cannot_write(self, error: OSError) -> NoReturn:
         self._fail(f"cannot be written: {error.strerror}", "Make room on the disk, then repeat the command")
@@ -242,7 +241,7 @@ def _block(number: int, call: int, *, is_last: bool, messages: Sequence[Message]
 
 
 def _blocks(data: bytes) -> Iterator[Block]:
-    """The whole blocks from the front of a segment; what follows a damaged one is not trusted."""
+    """Return the whole blocks from the front of a segment; what follows a damaged one is not used."""
     at = 0
     while at + _OUTER.size <= len(data):
         magic, check, length = _OUTER.unpack_from(data, at)
@@ -262,15 +261,9 @@ def _messages(data: bytes, at: int, count: int) -> Iterator[Message]:
 
 
 def _write(file: int, data: bytes) -> None:
-    """One system call, and another only where a disk that fills up took a part: the torn end is cut off next time."""
+    """Write with one system call, or several where a disk that fills up takes a part: the torn end is cut off later."""
     while data:
         data = data[os.write(file, data) :]
-
-
-def _take(lock: int) -> None:
-    """Until the file is closed, by whatever death. Raises BlockingIOError if another process has it."""
-    if fcntl is not None:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,11 +1,11 @@
-"""Payload formats: pure codecs between readings and messages. A new one is a file here and a line in `FORMATS`."""
+"""Payload formats: pure codecs between readings and messages. A new one is a file here and an entry in `FORMATS`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.wire.formats import bulk, machine, sparkplug, uns
+from factory_sim.wire.formats import bulk, machine, sparkplug, unit_messages, uns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +19,11 @@ class Encoder(Protocol):
     def __init__(self, meta: Meta, root: str) -> None: ...
 
     def data(self, readings: Readings) -> list[Message]:
-        """The messages that carry `readings`; each row's state is retained where the format has state topics."""
+        """Return the messages that carry `readings`; the state topics of the format, if any, are retained."""
         ...
 
     def clear(self) -> list[Message]:
-        """Messages that delete what an earlier run left retained; to be published before the first data."""
+        """Return the messages that delete what an earlier run retained; publish them before the first data."""
         ...
 
 
@@ -33,7 +33,7 @@ class Decoder(Protocol):
     def __init__(self, meta: Meta, root: str) -> None: ...
 
     def feed(self, message: Message) -> Readings:
-        """What a message says; nothing while its row is incomplete. Raises PayloadError and then changes nothing."""
+        """Return the readings of a message, none while its row is incomplete. A PayloadError changes nothing."""
         ...
 
 
@@ -45,27 +45,19 @@ class Format:
     title: str
     encoder: type[Encoder]
     decoder: type[Decoder]
-    topic_filter: Callable[[str], str]  # root -> the one filter that takes all of its data; see `Client.subscribe`
+    topic_filter: Callable[[str], str]  # root -> the one filter that matches all of its data; see `Client.subscribe`
 
 
+_UNS = "one value, one topic: what UNS tools expect"
+_MACHINE = "one flat JSON object per machine and tick"
+_SPARKPLUG = "Sparkplug B 3.0: an edge node per section, a device per machine"
+_BULK = "columnar binary, for analysis and load"
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("uns", "one value, one topic: what UNS tools expect", uns.Encoder, uns.Decoder, uns.topic_filter),
-        Format(
-            "machine",
-            "one flat JSON object per machine and tick",
-            machine.Encoder,
-            machine.Decoder,
-            machine.topic_filter,
-        ),
-        Format(
-            "sparkplug",
-            "Sparkplug B 3.0: an edge node per section, a device per machine",
-            sparkplug.Encoder,
-            sparkplug.Decoder,
-            sparkplug.topic_filter,
-        ),
-        Format("bulk", "columnar binary, for analysis and load", bulk.Encoder, bulk.Decoder, bulk.topic_filter),
+        Format("uns", _UNS, uns.Encoder, uns.Decoder, unit_messages.topic_filter),
+        Format("machine", _MACHINE, machine.Encoder, machine.Decoder, unit_messages.topic_filter),
+        Format("sparkplug", _SPARKPLUG, sparkplug.Encoder, sparkplug.Decoder, sparkplug.topic_filter),
+        Format("bulk", _BULK, bulk.Encoder, bulk.Decoder, bulk.topic_filter),
     )
 }

@@ -14,23 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.errors import PayloadError
+from factory_sim.clock import NS_PER_MS
 from factory_sim.records import Message, Readings, Rows, Samples
-from factory_sim.wire.formats.decoder_checks import (
-    MAX_DETAIL,
-    MAX_PART,
-    MAX_SEQ,
-    MIN_DETAIL,
-    OUTCOME_NAMES,
-    STATE_NAMES,
-    RefusedError,
-    Span,
-    refuse,
-)
-from factory_sim.wire.formats.row_messages import NO_ROWS
-from factory_sim.wire.formats.scaling import Scaling
+from factory_sim.wire.payload_checks import ROW_RANGES, Reading, Span, need, refuse
+from factory_sim.wire.row_tables import NO_READINGS, NO_ROWS, make_rows
+from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
-from factory_sim.wire.sparkplug.metric_columns import NS_PER_MS, Columns
+from factory_sim.wire.sparkplug.metric_columns import Columns
 from factory_sim.wire.sparkplug.namespace import ROW_TYPES, VERSION, group_id, nodes, sensor_type
 
 if TYPE_CHECKING:
@@ -42,21 +32,13 @@ if TYPE_CHECKING:
     from factory_sim.wire.sparkplug.payload_writer import Type, Value
 
 BATCH = 10  # samples of a device in one message: seconds of latency against messages
-MAX_CELLS = 1_000_000  # of the blocks that one message makes: values far apart would ask for much memory
+MAX_CELLS = 1_000_000  # of the blocks that one message makes: values far apart would need much memory
 _SEQ_COUNT = 256
-_NOTHING = Readings(NO_ROWS)
 _SESSION = ("NBIRTH", "NDEATH", "DBIRTH", "DDEATH", "NDATA", "NCMD", "DCMD")
-_ROW_RANGES = (
-    (0, MAX_SEQ),
-    (0, len(STATE_NAMES) - 1),
-    (-1, MAX_PART),
-    (0, len(OUTCOME_NAMES) - 1),
-    (MIN_DETAIL, MAX_DETAIL),
-)
 
 
 def topic_filter(root: str) -> str:
-    """What a subscriber asks for."""
+    """Return the filter that matches all topics of this format."""
     return f"{VERSION}/{group_id(root)}/#"
 
 
@@ -69,11 +51,11 @@ class Encoder:
         self._seq = [0] * len(self.nodes)
 
     def data(self, readings: Readings) -> list[Message]:
-        """Rows first, then the samples; a payload's time is that of its last metric."""
+        """Return rows first, then samples; a payload's time is that of its last metric."""
         return [self._message(body) for body in self.columns.bodies(readings)]
 
     def clear(self) -> list[Message]:
-        """Sparkplug retains nothing but the state of hosts."""
+        """Return nothing: Sparkplug retains only the state of hosts."""
         return []
 
     def _message(self, body: Body) -> Message:
@@ -83,28 +65,25 @@ class Encoder:
 
 
 class Decoder:
-    """DDATA back to readings; remembers nothing. Other messages of a session say nothing about readings."""
+    """DDATA to readings, without memory. Other messages of a session contain no readings."""
 
     def __init__(self, meta: Meta, root: str) -> None:
         self._meta, self._span, self._scaling = meta, Span(meta), Scaling(meta.sensors)
         self._ids = np.array([s.id for s in meta.sensors], np.int16)
         known = [(node, device) for node in nodes(meta, root) for device in node.devices]
-        self._devices = {node.topic("DDATA", device): _Known(device, meta) for node, device in known}
-        self._quiet = tuple(f"{VERSION}/{group_id(root)}/{kind}/" for kind in _SESSION)
+        self._devices = {node.topic("DDATA", device): _Aliases(device, meta) for node, device in known}
+        self._session = tuple(f"{VERSION}/{group_id(root)}/{kind}/" for kind in _SESSION)
 
     def feed(self, message: Message) -> Readings:
-        """The rows and samples of one device."""
-        try:
+        """Return the rows and samples of one device."""
+        with Reading(message, "sparkplug"):
             if message.topic in self._devices:
                 return self._data(self._devices[message.topic], message.payload)
-            if message.topic.startswith(self._quiet):
-                payload_reader.payload(message.payload, needs_seq=False)
-                return _NOTHING
-            refuse("no device has this topic")
-        except RefusedError as error:
-            raise PayloadError(message.topic, "sparkplug", str(error)) from None
+            need(message.topic.startswith(self._session), "no device has this topic")
+            payload_reader.payload(message.payload, needs_seq=False)
+            return NO_READINGS
 
-    def _data(self, known: _Known, payload: bytes) -> Readings:
+    def _data(self, known: _Aliases, payload: bytes) -> Readings:
         rows: list[tuple[int, ...]] = []
         cells: list[tuple[int, int, float]] = []  # sensor's position, ms, value
         found = iter(payload_reader.payload(payload).metrics)
@@ -112,19 +91,17 @@ class Decoder:
             alias = _alias(metric)
             sensor = known.sensors.get(alias)
             if sensor is not None:
-                cells.append((sensor[0], metric.timestamp, _number(metric, sensor[1])))
+                cells.append((sensor[0], _ms(metric), _number(metric, sensor[1])))
             elif alias == known.first_alias:
                 rows.append(self._row(known, metric, found))
             elif alias not in known.others:
-                refuse(f"alias {alias} is none of this device's")
-        return Readings(self._rows(known.unit, rows), tuple(self._samples(cells)))
+                refuse(f"this device has no alias {alias}")
+        return Readings(_table(known.unit, rows), tuple(self._samples(cells)))
 
-    def _row(self, known: _Known, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
-        ms, values = first.timestamp, list[int]()
-        if ms > payload_writer.MAX_MS:
-            refuse(f"timestamp {ms} ms lies outside the run")
+    def _row(self, known: _Aliases, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
+        ms, values = _ms(first), list[int]()
         self._span.check_ns(ms * NS_PER_MS, NS_PER_MS)
-        for i, (kind, (low, high)) in enumerate(zip(ROW_TYPES, _ROW_RANGES, strict=True)):
+        for i, (kind, (low, high)) in enumerate(zip(ROW_TYPES, ROW_RANGES.values(), strict=True)):
             metric = first if i == 0 else next(rest, None)
             if metric is None or _alias(metric) != known.first_alias + i or metric.timestamp != ms:
                 refuse("a row is five metrics of one time: seq, state, part, outcome, detail")
@@ -134,33 +111,23 @@ class Decoder:
             values.append(value)
         return (ms, *values)
 
-    def _rows(self, unit: int, found: list[tuple[int, ...]]) -> Rows:
-        if not found:
-            return NO_ROWS
-        ms, seq, state, part, outcome, detail = np.array(found, np.int64).T
-        units = np.full(len(ms), unit, np.int16)
-        small = (state.astype(np.uint8), part.astype(np.int32), outcome.astype(np.uint8), detail.astype(np.int32))
-        return Rows(ms * NS_PER_MS, units, seq, *small)
-
     def _samples(self, cells: list[tuple[int, int, float]]) -> Iterator[Samples]:
-        """Blocks: one for each period, from the first tick to the last, with holes where a value is not there."""
+        """Return a block for each period, from the first tick to the last; cells without a value are not present."""
         periods: dict[int, list[tuple[int, int, int]]] = {}
         counts = self._scaling.raw((c[2] for c in cells), (c[0] for c in cells))
-        for (sensor, ms, _), count in zip(cells, counts, strict=True):
+        for (sensor, ms, _), raw in zip(cells, counts, strict=True):
             period_us = self._meta.sensors[sensor].period_us
-            periods.setdefault(period_us, []).append((self._tick(ms, period_us), sensor, count))
+            periods.setdefault(period_us, []).append((self._tick(ms, period_us), sensor, raw))
         for period_us, found in periods.items():
             yield self._block(period_us, found)
 
     def _tick(self, ms: int, period_us: int) -> int:
-        """The tick whose moment, rounded to the millisecond, is `ms`."""
-        if ms > payload_writer.MAX_MS:
-            refuse(f"timestamp {ms} ms lies outside the run")
+        """Return the tick whose time, rounded to the millisecond, is `ms`."""
         period_ns, since_ns = period_us * 1_000, ms * NS_PER_MS - self._span.epoch_ns
         tick = (since_ns + period_ns // 2) // period_ns
         self._span.check_ticks(tick, tick, period_us)
         if abs(tick * period_ns - since_ns) > NS_PER_MS:
-            refuse(f"timestamp {ms} ms is no tick of a period of {period_us} µs")
+            refuse(f"timestamp {ms} ms is not a tick of a period of {period_us} µs")
         return tick
 
     def _block(self, period_us: int, found: list[tuple[int, int, int]]) -> Samples:
@@ -176,14 +143,20 @@ class Decoder:
         return Samples(period_us, first, self._ids[columns], raw, None if present.all() else present)
 
 
-class _Known:
-    """What may stand in a device's data."""
+class _Aliases:
+    """The aliases that a device's data may contain."""
 
     def __init__(self, device: Device, meta: Meta) -> None:
         self.unit, self.first_alias = device.unit, device.first_alias
         self.sensors = {device.sensor_alias(i): (k, sensor_type(meta.sensors[k])) for i, k in enumerate(device.sensors)}
-        rows = len(ROW_TYPES)
-        self.others = range(self.first_alias + rows, self.first_alias + len(device.metrics) - len(device.sensors))
+        self.others = range(self.first_alias + len(ROW_TYPES), device.sensor_alias(0))
+
+
+def _table(unit: int, found: list[tuple[int, ...]]) -> Rows:
+    if not found:
+        return NO_ROWS
+    ms, *columns = np.array(found, np.int64).T
+    return make_rows(t_ns=ms * NS_PER_MS, unit=[unit] * len(ms), **dict(zip(ROW_RANGES, columns, strict=True)))
 
 
 def _alias(metric: Any) -> int:
@@ -195,8 +168,15 @@ def _alias(metric: Any) -> int:
     return alias
 
 
+def _ms(metric: Any) -> int:
+    ms: int = metric.timestamp
+    if ms > payload_writer.MAX_MS:
+        refuse(f"timestamp {ms} ms lies outside the run")
+    return ms
+
+
 def _number(metric: Any, kind: Type) -> float:
     value: Value = payload_reader.scalar(metric, kind)
     if type(value) is not float:
-        refuse("a sensor's value may not be null")
+        refuse("a sensor's value must not be null")
     return value

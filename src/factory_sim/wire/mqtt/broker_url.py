@@ -1,4 +1,4 @@
-"""Where a broker is: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS."""
+"""Broker URLs: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXPECTED = "expected mqtt://[user@]host[:port], or mqtts:// for TLS"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A broker's address; the password does not show in its repr."""
+    """A broker's address; its repr hides the password."""
 
     tls: bool
     host: str
@@ -22,32 +22,27 @@ class Address:
     password: str = field(default="", repr=False)
 
     @property
-    def shown(self) -> str:
+    def display_url(self) -> str:
         """The URL without user and password, for messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
 
 def parse(url: str) -> Address:
-    """The address in `url`. Raises BrokerError that says what was expected and never shows a password."""
+    """Return the address in `url`. Raises BrokerError that shows what was expected and never a password."""
+    public = _without_secret(url)
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError as error:
-        raise BrokerError(_without_secret(url), f"{error}; {_EXPECTED}") from None
+        raise BrokerError(public, f"{error}; {_EXPECTED}") from None
     if parts.scheme not in PORTS or "//" not in url:
-        shown = _without_secret(url)
-        hint = f"Did you mean mqtt://{shown}?" if "//" not in url else f"{parts.scheme!r} is not MQTT"
-        raise BrokerError(shown, f"{_EXPECTED}. {hint}")
+        hint = f"Did you mean mqtt://{public}?" if "//" not in url else f"{parts.scheme!r} is not MQTT"
+        raise BrokerError(public, f"{_EXPECTED}. {hint}")
     if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
-        raise BrokerError(_without_secret(url), _EXPECTED)
-    return Address(
-        tls=parts.scheme == "mqtts",
-        host=parts.hostname,
-        port=port or PORTS[parts.scheme],
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-    )
+        raise BrokerError(public, _EXPECTED)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Address(parts.scheme == "mqtts", parts.hostname, port or PORTS[parts.scheme], user, password)
 
 
 def _without_secret(url: str) -> str:

@@ -1,6 +1,6 @@
 """PUBLISH and PUBACK, nearly all of the traffic, as bytes: MQTT 3.1.1 and 5, sections 3.3 and 3.4.
 
-paho needs 40 to 60 µs for such a packet in either direction, these functions 2. All other packets are paho's.
+paho takes 40 to 60 µs for such a packet in either direction, these functions 2. paho handles all other packets.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 REFUSED = 0x80  # reasons of MQTT 5 from here on are refusals
 PUBLISH, PUBACK = 0x30, 0x40  # kinds: the upper half of a packet's first byte
-MAX_PACKET = 32 * 1024 * 1024  # bytes; what is longer is skipped, our decoders would refuse it
+MAX_PACKET = 32 * 1024 * 1024  # bytes; longer ones are skipped, the decoders would refuse them
 JSON, COLUMNS = "application/json", "application/vnd.factory-sim.bulk"
 _AGAIN, _RETAIN = 0x08, 0x01
 _EXPIRY, _CONTENT_TYPE = b"\x02", b"\x03"  # properties of MQTT 5, section 2.2.2.2
 _NONE = b"\x00"  # no properties
-_LENGTH_DIGITS = 4
-_USUAL = 256  # bytes of a topic; longer ones are not remembered
+_LENGTH_BYTES = 4
+_USUAL = 256  # bytes of a topic; longer ones are not cached
 
 
 def content_type(message: Message) -> str:
-    """What a payload is, by its first bytes; empty: not said, as for Sparkplug, which knows no content types."""
+    """Return the type of a payload by its first bytes; empty: none, as Sparkplug has no content types."""
     if message.payload.startswith(b"{"):
         return JSON
     return COLUMNS if message.payload.startswith(b"FSIM") else ""
@@ -35,8 +35,8 @@ def content_type(message: Message) -> str:
 class Writer:
     """Messages to PUBLISH packets.
 
-    is_5 : MQTT 5, with the content type, and for data (what is not retained) the seconds after which a broker may
-    drop what it could not deliver; 0: never.
+    is_5 : MQTT 5, with the content type, and for data (messages that are not retained) the seconds after which a broker
+    may drop what it could not deliver; 0: never.
     """
 
     def __init__(self, *, is_5: bool, expiry_s: int = 0) -> None:
@@ -44,7 +44,7 @@ class Writer:
         self._expiry = _EXPIRY + expiry_s.to_bytes(4, "big") if expiry_s else b""
 
     def publish(self, message: Message, number: int = 0, *, again: bool = False) -> bytes:
-        """A packet; `number` identifies it at QoS 1, `again` marks it as sent before."""
+        """Return a packet; `number` identifies it at QoS 1, `again` marks a retry."""
         head = PUBLISH | message.qos << 1 | (_RETAIN if message.retain else 0) | (_AGAIN if again else 0)
         start = _topic(message.topic)
         if message.qos:
@@ -62,12 +62,12 @@ class Writer:
 
 
 def acknowledgement(number: int) -> bytes:
-    """PUBACK: this message is here."""
+    """Return the PUBACK of a message."""
     return b"\x40\x02" + number.to_bytes(2, "big")
 
 
 def read_publish(head: int, body: bytes, *, is_5: bool) -> tuple[Message, int]:
-    """A message and, at QoS 1, its number, else 0. Raises ValueError on what is no PUBLISH at QoS 0 or 1."""
+    """Return a message and, at QoS 1, its number, else 0. Raises ValueError if it is not a PUBLISH at QoS 0 or 1."""
     qos, at = head >> 1 & 3, 2 + int.from_bytes(body[:2], "big")
     topic = (_usual_text if at < _USUAL else _text)(body[2:at])
     number = 0
@@ -78,30 +78,30 @@ def read_publish(head: int, body: bytes, *, is_5: bool) -> tuple[Message, int]:
         size, at = _read_varint(body, at)
         at += size
     if qos > 1 or at > len(body) or bool(qos) != bool(number):
-        msg = "no PUBLISH at QoS 0 or 1"
+        msg = "not a PUBLISH at QoS 0 or 1"
         raise ValueError(msg)
     return Message(topic, body[at:], qos, bool(head & _RETAIN)), number
 
 
 def read_acknowledgement(body: bytes) -> tuple[int, int]:
-    """(number, reason) of a PUBACK; a reason of REFUSED and more is a refusal. Raises ValueError."""
+    """Return (number, reason) of a PUBACK; reasons from REFUSED on are refusals. Raises ValueError."""
     if len(body) < 2:
-        msg = "no PUBACK"
+        msg = "not a PUBACK"
         raise ValueError(msg)
     return int.from_bytes(body[:2], "big"), body[2] if len(body) > 2 else 0
 
 
 class Frames:
-    """Cuts what arrives, in pieces of any size, into packets."""
+    """Cuts incoming data, in pieces of any size, into packets."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._skip = 0  # bytes of a packet that is too long
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(first byte, body) of every packet that is complete now. Raises ValueError on a length of five digits.
+        """Return (first byte, body) of every packet that is complete. Raises ValueError on a length of five bytes.
 
-        The iterator must be used up before the next call.
+        Exhaust the iterator before the next call.
         """
         data, at = self._rest + data, 0
         while True:
@@ -110,7 +110,7 @@ class Frames:
                 self._skip, at = self._skip - skipped, at + skipped
             try:
                 size, start = _read_varint(data, at + 1)
-            except IndexError:  # not even its length is here
+            except IndexError:  # its length is incomplete
                 break
             if size > MAX_PACKET:
                 self._skip, at = size, start
@@ -123,17 +123,17 @@ class Frames:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """A length and where it ends. Raises IndexError if it is not complete, ValueError if it has five digits."""
+    """Return a length and where it ends. Raises IndexError if it is incomplete, ValueError if it has five bytes."""
     size = data[at]
     if size < 0x80:
         return size, at + 1
     size &= 0x7F
-    for k in range(1, _LENGTH_DIGITS):
-        digit = data[at + k]
-        size |= (digit & 0x7F) << 7 * k
-        if digit < 0x80:
+    for k in range(1, _LENGTH_BYTES):
+        byte = data[at + k]
+        size |= (byte & 0x7F) << 7 * k
+        if byte < 0x80:
             return size, at + k + 1
-    msg = "a length of five digits"
+    msg = "a length of five bytes"
     raise ValueError(msg)
 
 
@@ -149,7 +149,7 @@ def _topic(text: str) -> bytes:
 
 
 def _text(content: bytes) -> str:
-    return content.decode(errors="replace")  # of a foreign client; nobody here knows such a topic
+    return content.decode(errors="replace")  # a foreign client's topic may be malformed; no decoder knows it
 
 
 _usual_text = lru_cache(maxsize=65_536)(_text)

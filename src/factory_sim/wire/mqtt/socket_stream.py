@@ -1,7 +1,7 @@
-"""A connected socket that writes many packets at once, and reads as many as are there.
+"""A connected socket that writes and reads many packets at once.
 
-paho takes it for a socket and writes every packet with one `send`: here they wait until `write`. What arrives is cut
-into packets; those that paho is to read are given back to it.
+paho uses it as a socket and writes every packet with one `send`: here they wait until `write`. What arrives is cut into
+packets; those that paho is to read are handed to it.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Stream:
-    """Looks like a socket to paho: `recv`, `send`, `setblocking`, `fileno`, `close`."""
+    """The part of a socket's interface that paho uses: `recv`, `send`, `setblocking`, `fileno`, `close`."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection  # a socket, or one that speaks TLS
         self.waiting = bytearray()  # to be written
-        self._given = bytearray()
+        self._for_paho = bytearray()
         self._frames = Frames()
 
     def send(self, data: bytes | bytearray) -> int:
-        """Takes everything; `write` brings it on its way."""
+        """Buffer the data; `write` sends them."""
         self.waiting += data
         return len(data)
 
     def recv(self, size: int) -> bytes:
-        """Of what was given back. Raises BlockingIOError when that is used up."""
-        if not self._given:
+        """Return bytes of the packets handed to paho. Raises BlockingIOError when there are none left."""
+        if not self._for_paho:
             raise BlockingIOError
-        found = bytes(self._given[:size])
-        del self._given[:size]
+        found = bytes(self._for_paho[:size])
+        del self._for_paho[:size]
         return found
 
     def setblocking(self, flag: bool, /) -> None:
-        """As a socket's."""
+        """Set the mode of the socket."""
         self.connection.setblocking(flag)
 
     def fileno(self) -> int:
-        """As a socket's."""
+        """Return the file descriptor of the socket."""
         found: int = self.connection.fileno()
         return found
 
     def close(self) -> None:
-        """Closes at once; paho's goodbye, which has just been handed over, still goes out if there is room for it."""
+        """Close at once; the DISCONNECT that has just been buffered is still sent if the socket accepts it."""
         try:
             self.write()
         except OSError:
-            pass  # the peer has gone before
+            pass  # the peer is gone already
         finally:
             self.connection.close()
 
     @property
     def has_decrypted(self) -> bool:
-        """Whether something can be read that `select` does not see."""
+        """Whether data can be read that `select` does not report."""
         return isinstance(self.connection, ssl.SSLSocket) and self.connection.pending() > 0
 
     def write(self) -> None:
-        """What is waiting, as far as the kernel takes it. Raises OSError on a broken connection."""
+        """Send what is buffered, as far as the kernel accepts it. Raises OSError on a broken connection."""
         while self.waiting:
             try:
                 written = self.connection.send(self.waiting)
@@ -74,7 +74,7 @@ class Stream:
             del self.waiting[:written]
 
     def read(self) -> Iterator[tuple[int, bytes]]:
-        """(first byte, body) of the packets that have arrived. Raises OSError or ValueError on a broken connection."""
+        """Return (first byte, body) of each packet that arrived. Raises OSError or ValueError on a broken socket."""
         try:
             data = self.connection.recv(_PIECE)
         except _LATER:
@@ -84,5 +84,5 @@ class Stream:
         yield from self._frames.feed(data)
 
     def give(self, head: int, body: bytes) -> None:
-        """A packet for paho, which reads it with `recv`."""
-        self._given += bytes((head,)) + varint(len(body)) + body
+        """Hand a packet to paho, which reads it with `recv`."""
+        self._for_paho += bytes((head,)) + varint(len(body)) + body

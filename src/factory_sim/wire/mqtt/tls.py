@@ -1,4 +1,4 @@
-"""TLS to a broker, and what a connection that failed is to be called."""
+"""TCP and TLS connections to a broker, and the messages for those that fail."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import select
 import socket
 import ssl
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
-_VERDICT_S = 0.2  # servers without tickets say nothing
-_ALERTS = {  # about certificates, of RFC 8446, section 6.2, as OpenSSL spells them
+if TYPE_CHECKING:
+    from factory_sim.wire.mqtt.broker_url import Address
+
+_VERDICT_S = 0.2  # servers without tickets send nothing
+_ALERTS = {  # about certificates, of RFC 8446, section 6.2, in OpenSSL's spelling
     "ALERT_UNKNOWN_CA": "the broker does not trust its authority",
     "ALERT_CERTIFICATE_EXPIRED": "it has expired",
     "ALERT_CERTIFICATE_REVOKED": "it has been revoked",
-    "ALERT_CERTIFICATE": "the broker knows why",
-    "ALERT_BAD_CERTIFICATE": "the broker knows why",
-    "ALERT_HANDSHAKE_FAILURE": "the broker knows why",  # what TLS 1.2 says where a certificate is missing
+    "ALERT_CERTIFICATE": "see the broker's log",
+    "ALERT_BAD_CERTIFICATE": "see the broker's log",
+    "ALERT_HANDSHAKE_FAILURE": "see the broker's log",  # sent by TLS 1.2 where a certificate is missing
 }
 
 
-def context(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
-    """A context that demands a trusted certificate that names the host; empty names: the system's authorities, no own.
+def trust(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
+    """Return a context that requires a trusted certificate for the host; empty names: the system's authorities.
 
     Raises OSError or ssl.SSLError when a file cannot be read.
     """
-    found = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca_file:
         found.load_verify_locations(ca_file)
     else:
@@ -34,40 +37,42 @@ def context(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
     return found
 
 
-class _Context(ssl.SSLContext):
-    """Shakes hands while it wraps: paho does so afterwards and then leaves a refused socket open."""
+def connect(address: Address, timeout_s: float, context: ssl.SSLContext | None) -> socket.socket:
+    """Return a connected socket, after the TLS handshake if there is a context. Raises OSError."""
+    plain = socket.create_connection((address.host, address.port), timeout_s)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is None:
+        return plain
+    connection = context.wrap_socket(plain, server_hostname=address.host)
+    if connection.version() == "TLSv1.3":
+        try:
+            _await_verdict(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
 
-    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
-        connection = super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": True})
-        if connection.version() == "TLSv1.3":
-            try:
-                _hear_verdict(connection)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
 
+def _await_verdict(connection: ssl.SSLSocket) -> None:
+    """Read a TLS 1.3 server's verdict on the client's certificate, after the handshake: tickets, or an alert.
 
-def _hear_verdict(connection: ssl.SSLSocket) -> None:
-    """What a server of TLS 1.3 says of our certificate, after the handshake: its tickets, or why it refuses.
-
-    Had we spoken already, its closing with our words unread would take the reason with it.
+    If the client had sent data before, the server's closing with unread data would discard the alert.
     """
     timeout_s = connection.gettimeout()
     select.select([connection], [], [], _VERDICT_S)
     connection.settimeout(0.0)
     with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        connection.recv(1)  # no broker speaks MQTT before its client has
+        connection.recv(1)  # a broker sends no MQTT before its client has
     connection.settimeout(timeout_s)
 
 
 def is_final(error: Exception) -> bool:
-    """Whether TLS itself refused; a connection that only broke meanwhile may heal."""
+    """Return whether TLS itself refused; a connection that only broke meanwhile may recover."""
     return isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def refusal(error: Exception, cert_file: str) -> str:
-    """Why TLS refused, in words; it will again. `cert_file`: what we showed."""
+    """Return the reason why TLS refused, which a retry does not change. cert_file : the certificate presented."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     reason = getattr(error, "reason", None) or str(error)
@@ -80,7 +85,7 @@ def refusal(error: Exception, cert_file: str) -> str:
 
 
 def unreachable(error: OSError) -> str:
-    """Why nobody answered, in words; that may heal."""
+    """Return the reason why there is no connection, which a retry may change."""
     if isinstance(error, socket.gaierror):
         return "no such host. Check the name in --broker mqtt://host:port"
     if isinstance(error, ConnectionRefusedError):

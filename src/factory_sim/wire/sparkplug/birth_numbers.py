@@ -1,6 +1,6 @@
-"""The number of every edge node's last CONNECT, kept in files so that the next process counts on.
+"""The bdSeq of every edge node's last CONNECT, kept in files so that the next process continues the count.
 
-A broker may publish the will of a process that died minutes ago. Its number tells hosts that it is an old one's.
+A broker may publish the will of a process that died minutes ago; from its bdSeq, hosts detect that it is outdated.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from factory_sim.wire.sparkplug.namespace import Node
 
 
-class Numbers:
+class BirthNumbers:
     """One small file for each broker and node below `folder`; None: nothing is kept, every count starts at 0.
 
-    What cannot be read or written is as if it had never been: the count starts at 0 again.
+    A number that cannot be read or written counts as absent: the count starts at 0 again.
     """
 
     def __init__(self, folder: Path | None, broker: str) -> None:
         self._folder = folder and folder / quote(broker, safe="")
 
     def next(self, node: Node) -> int:
-        """The number of the node's next CONNECT."""
+        """Return the number of the node's next CONNECT."""
         if self._folder is None:
             return 0
         try:
@@ -33,13 +33,13 @@ class Numbers:
             return 0
 
     def used(self, node: Node, number: int) -> None:
-        """Note the number that a CONNECT is about to carry."""
+        """Record the number that a CONNECT is about to carry."""
         if self._folder is None:
             return
         try:
             file = self._file(self._folder, node)
             file.parent.mkdir(parents=True, exist_ok=True)
-            new = file.with_name(f"{file.name}+")  # no other node's: a quoted name holds no +
+            new = file.with_name(f"{file.name}+")  # unique to this node: a quoted name contains no +
             new.write_bytes(b"%d" % number)
             new.replace(file)
         except OSError:

@@ -1,9 +1,9 @@
-"""A Sparkplug host as a pure state machine: who is online, what is missing, when to ask for a rebirth.
+"""A Sparkplug host as a pure state machine: which nodes are online, what is missing, when to request a rebirth.
 
-It watches a feed and holds nothing back: our readings carry their own numbers and times, so late ones need no buffer.
+It watches a feed and holds nothing back: readings carry their own numbers and times, so late ones need no buffer.
 A gap in `seq` that does not close within `reorder_ms`, data from a node without a birth, or an alias that no birth
-named make it ask the edge node for a rebirth, once every `patience_ms` until it comes. What it remembers of births is
-bounded: one that would go beyond is refused.
+named make it request a rebirth of the edge node, every `retry_ms` until it arrives. The memory for births is limited:
+a birth that would exceed the limit is refused.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from factory_sim.errors import PayloadError
 from factory_sim.records import Message
-from factory_sim.wire.formats.decoder_checks import RefusedError, refuse
+from factory_sim.wire.payload_checks import Reading, refuse
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
 from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REORDER_MS = 2_000
-PATIENCE_MS = 5_000
+RETRY_MS = 5_000
 MAX_NODES = 4_096
-MAX_BYTES = 256 * 1024 * 1024  # of memory for what births have said, about
-MAX_EARLY = SEQ_COUNT // 2  # messages ahead of a missing one: it was not overtaken, and its number will soon come again
+MAX_BYTES = 256 * 1024 * 1024  # of memory for births, about
+MAX_EARLY = SEQ_COUNT // 2  # messages ahead of a missing one: beyond it is lost, and its number will soon recur
 _EACH_BYTES = 512  # of a node, a device, or a metric with its name and alias, besides their text
-Metrics = frozenset[int | str]  # aliases and names that a birth has named
+Metrics = frozenset[int | str]  # aliases and names in a birth
 _FROM_NODE = ("NBIRTH", "NDEATH", "NDATA")
 _FROM_DEVICE = ("DBIRTH", "DDEATH", "DDATA")
 
 
 @dataclass(slots=True)
 class DeviceState:
-    """A device as its births and deaths tell; its metrics are stale while it is offline."""
+    """A device according to its births and deaths; its metrics are stale while it is offline."""
 
     online: bool
     since_ms: int
@@ -47,17 +46,17 @@ class DeviceState:
 
 @dataclass(slots=True)
 class NodeState:
-    """An edge node as its births and deaths tell."""
+    """An edge node according to its births and deaths."""
 
     online: bool = False
     since_ms: int = 0
     bd_seq: int = -1
     expected: int = 0  # the next sequence number
-    latest: int = 0  # hash of the message that had the number before it
-    early: dict[int, int] = field(default_factory=dict)  # hashes by number, of what came before what it follows
-    gap_ms: int = -1  # since when something is missing; -1: nothing is
+    latest: int = 0  # hash of the message with the number before it
+    early: dict[int, int] = field(default_factory=dict)  # hashes by number, of messages that came early
+    gap_ms: int = -1  # since when a message is missing; -1: none is
     is_lost: bool = False  # and is not merely late
-    asked_ms: int = -(2**62)
+    requested_ms: int = -(2**62)
     devices: dict[str, DeviceState] = field(default_factory=dict)
     own: Metrics = frozenset()  # of the node itself
     bytes: int = 0  # of memory, about, besides its devices'
@@ -66,79 +65,73 @@ class NodeState:
 class Host:
     """One host application for all edge nodes of a group."""
 
-    def __init__(
-        self, host_id: str, group: str, *, reorder_ms: int = REORDER_MS, patience_ms: int = PATIENCE_MS
-    ) -> None:
+    def __init__(self, host_id: str, group: str, *, reorder_ms: int = REORDER_MS, retry_ms: int = RETRY_MS) -> None:
         self.host_id, self.group = host_id, group
         self.nodes: dict[str, NodeState] = {}
-        self.rebirths = 0  # asked for
-        self._reorder_ms, self._patience_ms = reorder_ms, patience_ms
+        self.rebirths = 0  # requested
+        self._reorder_ms, self._retry_ms = reorder_ms, retry_ms
         self._state_ms = 0
         self._bytes = 0  # of memory, about
 
     def filters(self) -> list[str]:
-        """What to subscribe to before anything is published."""
-        return [f"{VERSION}/#", state_topic(self.host_id)]  # the namespace as a whole, as the specification wants it
+        """Return what to subscribe to before anything is published: the whole namespace, as specified."""
+        return [f"{VERSION}/#", state_topic(self.host_id)]
 
     def will(self, now_ms: int) -> Message:
-        """The will of the next CONNECT: this host is offline."""
+        """Return the will of the next CONNECT: this host is offline."""
         self._state_ms = now_ms
         return self._state(online=False, now_ms=now_ms)
 
     def opened(self) -> list[Message]:
-        """What to publish first: this host is online, with the will's time."""
+        """Return what to publish first: this host is online, with the will's time."""
         return [self._state(online=True, now_ms=self._state_ms)]
 
     def closing(self, now_ms: int) -> list[Message]:
-        """What to publish before a deliberate disconnect."""
+        """Return what to publish before a deliberate disconnect."""
         return [self._state(online=False, now_ms=now_ms)]
 
-    def heard(self, message: Message, now_ms: int) -> list[Message]:
-        """What to answer; nothing to other groups and other hosts.
-
-        Raises PayloadError on what is no Sparkplug message, and then changes nothing.
-        """
-        try:
+    def receive(self, message: Message, now_ms: int) -> list[Message]:
+        """Return the replies to a message; other groups and hosts get none. A PayloadError changes nothing."""
+        with Reading(message, "sparkplug"):
             if message.topic == state_topic(self.host_id):
                 online, _ = host_state(message.payload)
                 return [] if online else self.opened()
             return self._from_edge(message, now_ms)
-        except RefusedError as error:
-            raise PayloadError(message.topic, "sparkplug", str(error)) from None
 
     def due(self, now_ms: int) -> list[Message]:
-        """Requests to nodes whose gaps have stayed open."""
+        """Return requests to nodes whose gaps have stayed open."""
         late = [i for i, n in self.nodes.items() if n.is_lost or 0 <= n.gap_ms <= now_ms - self._reorder_ms]
-        return [request for node_id in late for request in self._ask(node_id, now_ms)]
+        return [request for node_id in late for request in self._request(node_id, now_ms)]
 
     def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
         levels = message.topic.split("/")
         if levels[0] == VERSION and levels[1:2] != [self.group]:
             return []
-        kind = levels[2] if len(levels) > 2 else ""
-        if levels[0] != VERSION or len(levels) != 4 + (kind in _FROM_DEVICE):
-            refuse("no Sparkplug topic of this group")
-        if max(map(len, levels[3:])) > payload_reader.MAX_NAME:
+        kind, ids = "".join(levels[2:3]), levels[3:]
+        if levels[0] != VERSION or len(ids) != 1 + (kind in _FROM_DEVICE):
+            refuse("not a Sparkplug topic of this group")
+        if max(map(len, ids)) > payload_reader.MAX_NAME:
             refuse(f"an id of more than {payload_reader.MAX_NAME:,} characters")
         if kind in ("NCMD", "DCMD"):
             return []
         if kind not in _FROM_NODE + _FROM_DEVICE:
-            refuse(f"{kind[:60]!r} is no kind of message")
+            refuse(f"{kind[:60]!r} is not a kind of message")
         payload = payload_reader.payload(message.payload, needs_seq=kind != "NDEATH")
-        node, understood = self._node(levels[3]), True
+        node_id, is_known = ids[0], True
+        node = self._node(node_id)
         if kind == "NBIRTH":
             self._node_birth(node, payload, now_ms)
         elif kind == "NDEATH":
             _node_death(node, payload, now_ms)
         else:
-            understood = node.online and self._applied(node, kind, levels[4:], payload)
-            if understood:
+            is_known = node.online and self._applied(node, kind, ids[1:], payload)
+            if is_known:
                 _count(node, payload.seq, hash(message.payload), now_ms)
-        self.nodes[levels[3]] = node
-        return [] if understood and not node.is_lost else self._ask(levels[3], now_ms)
+        self.nodes[node_id] = node
+        return [] if is_known and not node.is_lost else self._request(node_id, now_ms)
 
     def _node(self, node_id: str) -> NodeState:
-        """A node's state; a new one is remembered when it has said something sensible."""
+        """Return a node's state; a new one is kept after its first valid message."""
         if node_id not in self.nodes and len(self.nodes) >= MAX_NODES:
             refuse(f"more than {MAX_NODES:,} edge nodes")
         return self.nodes.get(node_id) or NodeState()
@@ -150,44 +143,44 @@ class Host:
         if payload.seq:
             refuse(f"an NBIRTH has seq 0, got {payload.seq}")
         own = _metrics(payload)
-        node.bytes = self._hold(own, node.bytes + sum(device.bytes for device in node.devices.values()))
+        node.bytes = self._reserve(own, node.bytes + sum(device.bytes for device in node.devices.values()))
         node.own = own
         node.online, node.since_ms, node.bd_seq = True, now_ms, number
         node.expected, node.gap_ms, node.is_lost = 1, -1, False
         node.early.clear()
         node.devices.clear()
 
-    def _hold(self, text: Iterable[int | str], instead_of: int) -> int:
-        """Room for names and aliases in place of what took so many bytes; how many they take. Refuses too many."""
+    def _reserve(self, text: Iterable[int | str], instead_of: int) -> int:
+        """Reserve memory for names and aliases in place of so many bytes. Return their bytes; refuse too many."""
         needed = _EACH_BYTES + sum(_EACH_BYTES // 2 + (4 * len(x) if isinstance(x, str) else 0) for x in text)
         if self._bytes - instead_of + needed > MAX_BYTES:
-            refuse("births say more than this host can remember")
+            refuse("the births exceed the memory limit of this host")
         self._bytes += needed - instead_of
         return needed
 
-    def _applied(self, node: NodeState, kind: str, device: list[str], payload: Any) -> bool:
-        """Take a device's birth or death; whether all metrics of data are known."""
+    def _applied(self, node: NodeState, kind: str, ids: list[str], payload: Any) -> bool:
+        """Apply a device's birth or death. Return whether all metrics of data are known."""
+        if not ids:
+            return _knows(node.own, payload)
+        state = node.devices.get(ids[0])
         if kind == "DBIRTH":
-            metrics, known_bytes = _metrics(payload), node.devices[device[0]].bytes if device[0] in node.devices else 0
-            size = self._hold({device[0], *metrics}, known_bytes)
-            node.devices[device[0]] = DeviceState(online=True, since_ms=payload.timestamp, metrics=metrics, bytes=size)
+            metrics = _metrics(payload)
+            size = self._reserve({ids[0], *metrics}, state.bytes if state else 0)
+            node.devices[ids[0]] = DeviceState(online=True, since_ms=payload.timestamp, metrics=metrics, bytes=size)
             return True
-        known = node.own
-        if device:
-            state = node.devices.get(device[0])
-            if state is None or not state.online:
-                return False
-            known = state.metrics
-            if kind == "DDEATH":
-                state.online, state.since_ms = False, payload.timestamp
-                return True
-        return all((m.alias if m.HasField("alias") else m.name) in known for m in payload.metrics)
+        if state is None or not state.online:
+            return False
+        if kind == "DDEATH":
+            state.online, state.since_ms = False, payload.timestamp
+            return True
+        return _knows(state.metrics, payload)
 
-    def _ask(self, node_id: str, now_ms: int) -> list[Message]:
+    def _request(self, node_id: str, now_ms: int) -> list[Message]:
+        """Return a request for a rebirth, unless one was sent recently."""
         node = self.nodes[node_id]
-        if now_ms - node.asked_ms < self._patience_ms:
+        if now_ms - node.requested_ms < self._retry_ms:
             return []
-        node.asked_ms = now_ms
+        node.requested_ms = now_ms
         self.rebirths += 1
         body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
         return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", payload_writer.payload(body, now_ms), qos=0)]
@@ -197,17 +190,17 @@ class Host:
         return Message(state_topic(self.host_id), payload, qos=1, retain=True)
 
 
-def _count(node: NodeState, seq: int, known_by: int, now_ms: int) -> None:
-    """Follow the sequence; any number but the next opens a gap, but for the last message again. A birth ends a loss."""
-    if node.is_lost or (seq == (node.expected - 1) % SEQ_COUNT and known_by == node.latest):
+def _count(node: NodeState, seq: int, checksum: int, now_ms: int) -> None:
+    """Follow the sequence: any number but the next opens a gap, except the last message again. A birth ends a loss."""
+    if node.is_lost or (seq == (node.expected - 1) % SEQ_COUNT and checksum == node.latest):
         return
     if seq != node.expected:
-        node.early[seq] = known_by
+        node.early[seq] = checksum
         if node.gap_ms < 0:
             node.gap_ms = now_ms
         node.is_lost |= len(node.early) > MAX_EARLY
         return
-    node.expected, node.latest = (node.expected + 1) % SEQ_COUNT, known_by
+    node.expected, node.latest = (node.expected + 1) % SEQ_COUNT, checksum
     while node.expected in node.early:
         node.latest = node.early.pop(node.expected)
         node.expected = (node.expected + 1) % SEQ_COUNT
@@ -224,14 +217,18 @@ def _node_death(node: NodeState, payload: Any, now_ms: int) -> None:
 
 
 def _bd_seq(payload: Any) -> int:
-    """The number of a session, of any integer type; -1: there is none."""
+    """Return the number of a session, of any integer type; -1: none."""
     found = next((m for m in payload.metrics if m.name == BD_SEQ), None)
     which = None if found is None else found.WhichOneof("value")
     return int(getattr(found, which)) if which in ("int_value", "long_value") else -1
 
 
 def _metrics(payload: Any) -> Metrics:
-    """What data may refer to, whatever its type: also to what we could not read."""
+    """Return the names and aliases that data may refer to, of any type, unknown ones included."""
     if not all(payload_reader.text(m.name, "a metric's name") for m in payload.metrics):
         refuse("a metric of a birth has a name")
     return frozenset(x for m in payload.metrics for x in ((m.name, m.alias) if m.HasField("alias") else (m.name,)))
+
+
+def _knows(metrics: Metrics, payload: Any) -> bool:
+    return all((m.alias if m.HasField("alias") else m.name) in metrics for m in payload.metrics)

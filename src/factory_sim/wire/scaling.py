@@ -1,4 +1,4 @@
-"""Raw counts to engineering values and back, many at a time."""
+"""Conversion of raw counts to engineering values and back, many at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.wire.formats.decoder_checks import refuse
+from factory_sim.wire.payload_checks import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,9 +18,9 @@ _MAX_DECIMALS = 22  # 10**22 is the largest power of ten that a double holds exa
 
 
 def decimals(scale: float, offset: float) -> int:
-    """Fewest decimals that write every value raw * scale + offset so that its count can be read back.
+    """Return the fewest decimals with which the raw count of every value raw * scale + offset can be recovered.
 
-    On a decimal grid (scale 0.05, offset -40) these are the grid's own; else the rounding error is at most a
+    On a decimal grid (scale 0.05, offset -40) these are the grid's own; otherwise the rounding error is at most a
     two-hundredth of a count.
     """
     least = max(0, math.ceil(-math.log10(abs(scale))))
@@ -31,7 +31,7 @@ def decimals(scale: float, offset: float) -> int:
 
 
 class Scaling:
-    """The scales of some sensors, as columns; `columns` below are positions in `sensors`."""
+    """The scales of some sensors as columns; `columns` below are positions in `sensors`."""
 
     def __init__(self, sensors: Sequence[SensorInfo]) -> None:
         self._scale = np.array([s.scale for s in sensors], np.float64)
@@ -40,18 +40,18 @@ class Scaling:
         self._rows = [(s.scale, s.offset, -(2 ** (s.bits - 1)) - 0.5, 2 ** (s.bits - 1) - 0.5) for s in sensors]
 
     def values(self, raw: I4, columns: Any) -> F8:
-        """Engineering values, rounded to the resolution. raw : shape (n_ticks, n_columns)."""
+        """Return engineering values rounded to the resolution. raw : shape (n_ticks, n_columns)."""
         power = self._power[columns]
         rounded: F8 = np.rint((raw * self._scale[columns] + self._offset[columns]) * power) / power
         return rounded
 
     def raw(self, values: Iterable[float], columns: Iterable[int]) -> list[int]:
-        """The nearest counts, one a column. Refuses what no sensor of that width can say."""
+        """Return the nearest counts, one per column. Refuse values outside the width of their sensor."""
         counts = []
         for value, column in zip(values, columns, strict=True):
             scale, offset, low, high = self._rows[column]
             count = (value - offset) / scale
             if not low <= count < high:  # also NaN and infinity
-                refuse(f"{value!r} is outside what the sensor can say")
+                refuse(f"{value!r} is outside the range of the sensor")
             counts.append(round(count))
         return counts
