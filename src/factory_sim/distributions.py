@@ -1,4 +1,4 @@
-"""Random durations as data, and their text form: "37 s", "lognormal(37 s, cv 0.1)"."""
+"""Distributions of durations and their text form, such as "lognormal(37 s, cv 0.1)"."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from factory_sim.errors import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A random duration [s]. Below: what `a`, `b`, `c` mean, by kind.
+    """A distribution of a duration [s], with the meaning of its parameters by kind.
 
     constant(a) · exponential(a = mean) · lognormal(a = mean, b = cv) · gamma(a = mean, b = cv) ·
     weibull(a = mean, b = shape) · triangular(a = low, b = mode, c = high) · uniform(a = low, b = high) ·
-    empirical(values, rising: each equally likely).
+    empirical(values, ascending, each equally likely).
     """
 
     kind: str
@@ -27,7 +27,7 @@ class Distribution:
 
     @property
     def mean_s(self) -> float:
-        """Expected value [s]."""
+        """Return the expected value [s]."""
         if self.kind == "triangular":
             return (self.a + self.b + self.c) / 3
         if self.kind == "uniform":
@@ -37,13 +37,12 @@ class Distribution:
         return self.a
 
     def scaled(self, factor: float) -> Distribution:
-        """The same shape, every duration times `factor`."""
-        f = factor
+        """Return the distribution of the duration times `factor`."""
         if self.kind == "triangular":
-            return Distribution(self.kind, self.a * f, self.b * f, self.c * f)
+            return Distribution(self.kind, self.a * factor, self.b * factor, self.c * factor)
         if self.kind == "uniform":
-            return Distribution(self.kind, self.a * f, self.b * f)
-        return Distribution(self.kind, self.a * f, self.b, self.c, tuple(v * f for v in self.values))
+            return Distribution(self.kind, self.a * factor, self.b * factor)
+        return Distribution(self.kind, self.a * factor, self.b, self.c, tuple(v * factor for v in self.values))
 
     def __str__(self) -> str:
         arguments = [
@@ -55,7 +54,7 @@ class Distribution:
         return arguments[0] if self.kind == "constant" else f"{self.kind}({', '.join(arguments)})"
 
 
-# kind -> label of each argument; "" is a duration, "cv" and "shape" are plain positive numbers
+# kind -> label of each argument: "" for a duration, "cv" and "shape" for a positive number
 FORMS: dict[str, tuple[str, ...]] = {
     "constant": ("",),
     "exponential": ("",),
@@ -74,9 +73,9 @@ _CALL = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
 
 
 def parse(text: str) -> Distribution:
-    """The distribution that `text` writes. A file named in empirical(...) is read by the loader before this.
+    """Return the distribution that `text` describes; raise ValueError with what was expected.
 
-    Raises ValueError with a sentence that says what was expected.
+    The plant loader replaces a file named in empirical(...) by its values before.
     """
     call = _CALL.fullmatch(text) if isinstance(text, str) else None
     if call is None:
@@ -119,24 +118,24 @@ def _erlang(arguments: list[str]) -> Distribution:
 
 
 def constant(seconds: float) -> Distribution:
-    """Always the same duration [s]."""
+    """Return the distribution of a fixed duration [s]."""
     return checked(Distribution("constant", seconds))
 
 
 def empirical(seconds: list[float]) -> Distribution:
-    """One of the given durations [s], each equally likely."""
+    """Return the distribution of measured durations [s], each equally likely."""
     return checked(Distribution("empirical", values=tuple(sorted(seconds))))
 
 
 def checked(d: Distribution) -> Distribution:
-    """`d` itself when its numbers make sense; ValueError says which does not."""
+    """Return `d` unchanged; raise ValueError if one of its parameters is out of range."""
     msg = ""
     if min((d.a, *d.values)) < 0:
         msg = "a duration cannot be negative"
     elif d.kind in {"exponential", "lognormal", "gamma", "weibull"} and d.a <= 0:
         msg = f"the mean of {d.kind} must be above 0"
     elif d.kind in {"lognormal", "gamma"} and not 0.01 <= d.b <= 10:
-        msg = f"cv must be between 0.01 and 10, got {d.b:g}; without spread write the duration alone"
+        msg = f"cv must be between 0.01 and 10, got {d.b:g}; for a fixed duration write the duration alone"
     elif d.kind == "weibull" and not 0.2 <= d.b <= 50:
         msg = f"shape must be between 0.2 and 50, got {d.b:g}"
     elif d.kind == "triangular" and not d.a <= d.b <= d.c:

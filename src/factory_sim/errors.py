@@ -1,28 +1,28 @@
-"""Every error that a user can cause, each finishing its sentence."""
+"""Exceptions with a cause outside the program, and the problems of input files that they list."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
 class FactoryError(Exception):
-    """Base of all errors with a cause outside this program. `exit_code` is what the command line returns."""
+    """Base class of all errors with a cause outside the program; `exit_code` is the exit code of a command."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in an input file: where it stands, what it is, what would be right."""
+    """One mistake in an input file: its place, what is wrong and what would be right."""
 
     file: str
-    line: int  # from 1; 0 when the file has no lines (a spreadsheet, the command line)
+    line: int  # from 1; 0 if there are no lines: a spreadsheet, the command line
     column: int  # from 1
     key: str
     message: str
@@ -35,7 +35,7 @@ class Problem:
 
 
 class ConfigError(FactoryError):
-    """An input file or option that cannot be used; carries all of its problems at once."""
+    """Invalid input files or options; `problems` lists every mistake with file, line, key and expectation."""
 
     exit_code = 2
 
@@ -43,9 +43,14 @@ class ConfigError(FactoryError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    @classmethod
+    def of(cls, file: str, message: str, hint: str = "", key: str = "") -> Self:
+        """Return the error of one problem that has no line: of a whole file or of the command line."""
+        return cls([Problem(file, 0, 0, key, message, hint)])
+
 
 class PayloadError(FactoryError):
-    """A message that cannot be decoded. Live: counted and skipped; offline: raised."""
+    """A message that cannot be decoded: counted and skipped in a live feed, raised for a file."""
 
     def __init__(self, topic: str, payload_format: str, reason: str) -> None:
         self.topic, self.payload_format, self.reason = topic, payload_format, reason
@@ -63,25 +68,25 @@ class BrokerError(FactoryError):
 
 
 class StoppedError(BrokerError):
-    """A broker that said nothing when the program was asked to end (Ctrl-C): what waited for it is not delivered."""
+    """An interrupt (Ctrl-C) while a broker did not answer: messages that waited for it are not delivered."""
 
     exit_code = 130
 
 
 class ModelError(FactoryError):
-    """A run that cannot go on: parts blocked in a circle, a clock that overflows."""
+    """A simulation that cannot continue, because of a deadlock or because its clock overflows."""
 
 
 class TrialError(FactoryError):
-    """A replication that failed; says how to run it again."""
+    """A failed replication, with the command that reproduces it."""
 
     def __init__(
         self, scenario: str, replication: int, seed: int, reason: str, window_s: tuple[float, float] | None = None
     ) -> None:
-        """window_s: warm-up and length of the run, where `scenario` is what `factory-sim run` takes; else None."""
+        """Set the parts of the message; `window_s`, warm-up and duration, if `factory-sim run` accepts `scenario`."""
         self.scenario, self.replication, self.seed, self.reason = scenario, replication, seed, reason
         self.window_s = window_s
-        again = "the same command, which goes on at this trial"
+        again = "repeat the same command; it resumes at this trial"
         if window_s is not None:
             again = (
                 f"factory-sim run {shlex.quote(scenario)} --seed {seed} --replication {replication} "
@@ -90,12 +95,12 @@ class TrialError(FactoryError):
         super().__init__(f"{scenario}, replication {replication}, seed {seed}: {reason}\n  Reproduce: {again}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A worker's error arrives whole."""
+        """Return what pickle needs to restore the error from a worker process."""
         return type(self), (self.scenario, self.replication, self.seed, self.reason, self.window_s)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'Did you mean x?' for the nearest known word, else the list of what is known (at most twelve)."""
+    """Return 'Did you mean x?' for the nearest known word, else a list of at most twelve known words."""
     names = sorted(set(known))
     near = get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

@@ -1,4 +1,4 @@
-"""The tables of all rooms, collected: what `list` prints, and what the loader checks names against."""
+"""Registry of sensor kinds, behaviours, policies, formats, links, KPIs and plants, by name."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def catalogue() -> Catalogue:
-    """The names that a plant file may use."""
+    """Return the names that a plant file may use."""
     return Catalogue(KINDS, tuple(BEHAVIOURS), tuple(POLICIES))
 
 
 def load(path: str | Path) -> Plant:
-    """The plant that a file describes. Raises ConfigError with all of its problems."""
+    """Load the plant of a file or of a packaged name; raise ConfigError with all of its problems."""
     return loader.load(path, catalogue())
 
 
 def listed() -> dict[str, dict[str, str]]:
-    """What each table holds, by the words of `factory-sim list`: name -> one sentence."""
-    from factory_sim.analysis.kpis import KPIS  # noqa: PLC0415 - a run needs neither these
-    from factory_sim.wire.formats import FORMATS  # noqa: PLC0415 - nor those
+    """Return the topics of `factory-sim list`, each a mapping of a name to one sentence."""
+    from factory_sim.analysis.kpis import KPIS  # noqa: PLC0415 - a run needs no KPIs
+    from factory_sim.wire.formats import FORMATS  # noqa: PLC0415 - a run needs no formats
 
     return {
         "sensors": {name: f"{kind.help} [{kind.unit_text}]" for name, kind in KINDS.items()},
         "behaviours": {name: behaviour.title for name, behaviour in BEHAVIOURS.items()},
-        "policies": {name: _first_line(policy) for name, policy in POLICIES.items()},
+        "policies": {name: (policy.__doc__ or "").partition("\n")[0] for name, policy in POLICIES.items()},
         "formats": {name: entry.title for name, entry in FORMATS.items()},
         "links": {name: _link(profile) for name, profile in PROFILES.items()},
         "kpis": {name: f"{kpi.source} [{kpi.unit}]" for name, kpi in KPIS.items()},
@@ -47,7 +47,3 @@ def _link(profile: LinkProfile) -> str:
     delay = f"{profile.latency_s * 1e3:g} ms, jitter {profile.jitter_s * 1e3:g} ms"
     outages = f", {profile.outage_s:g} s cut off every {profile.outage_every_s / 3600:g} h" if profile.outage_s else ""
     return f"{delay}, loss {profile.loss * 100:g} %{outages}"
-
-
-def _first_line(thing: object) -> str:
-    return (thing.__doc__ or "").partition("\n")[0]

@@ -1,7 +1,8 @@
-"""The only parser of values with units: "37 s", "8 h", "15 kW", "2.5 %", "0.12 EUR/kWh" -> SI floats."""
+"""Parse values with units, such as "37 s", "15 kW", "2.5 %" and "0.12 EUR/kWh", into SI floats."""
 
 from __future__ import annotations
 
+import math
 import re
 
 # dimension -> unit -> factor to the SI unit used in names (_s, _w, _m, _mps, 1, _j, _pa, _n, _nm ...)
@@ -22,7 +23,7 @@ UNITS: dict[str, dict[str, float]] = {
     "share": {"%": 0.01, "ppm": 1e-6, "": 1.0},
     "count": {"": 1.0, "parts": 1.0, "part": 1.0},
     "number": {"": 1.0},
-    "price": {"": 1.0},  # of prices the currency is taken off before: it is checked, never converted
+    "price": {"": 1.0},  # the currency of a price is checked and removed before; it is never converted
     "price_per_h": {"/h": 1.0, "/min": 60.0},
     "price_per_kwh": {"/kWh": 1.0, "/MWh": 1e-3},
 }
@@ -31,10 +32,9 @@ _VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$
 
 
 def parse(text: str | float, dimension: str) -> float:
-    """SI value of `text` in `dimension`.
+    """Return the SI value of `text`; raise ValueError with what was expected.
 
-    A bare number is accepted only where the dimension has none ("share", "count", "number"); bool never.
-    Raises ValueError with a sentence that says what was expected.
+    A number without a unit is valid only in dimensions that have a unit "": share, count, number, price.
     """
     table = UNITS[dimension]
     match = _VALUE.fullmatch(str(text)) if not isinstance(text, bool) else None
@@ -43,18 +43,16 @@ def parse(text: str | float, dimension: str) -> float:
         raise ValueError(msg)
     number, unit = float(match[1]), match[2]
     if unit not in table:
-        what = "has no unit" if not unit else f"has unit {unit!r}, which is no unit of {dimension}"
+        what = f"has the unit {unit!r}, which is not a unit of {dimension}" if unit else "has no unit"
         msg = f"{text!r} {what}; expected {_expected(dimension)}"
         raise ValueError(msg)
     value = number * table[unit]
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         msg = f"{text!r} is too large"
         raise ValueError(msg)
     return value
 
 
 def _expected(dimension: str) -> str:
-    named = [unit for unit in UNITS[dimension] if unit]
-    if not named:
-        return "a number"
-    return f"a {dimension} with a unit ({', '.join(named)})"
+    named = ", ".join(filter(None, UNITS[dimension]))
+    return f"a {dimension} with a unit ({named})" if named else "a number"

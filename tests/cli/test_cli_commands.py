@@ -92,7 +92,7 @@ def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(
     ("words", "said"),
     [
         (["run", "three_machines"], "no such file"),
-        (["run", LINE, "--duration", "8 hours"], "no unit of time"),
+        (["run", LINE, "--duration", "8 hours"], "not a unit of time"),
         (["run", LINE, "--duration", "8"], "has no unit"),
         (["run", LINE, "--speed", "-1"], "expected a number above 0"),
         (["run", LINE, "--format", "bulky"], "Did you mean bulk?"),

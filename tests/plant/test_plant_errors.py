@@ -24,7 +24,7 @@ MISTAKES = [
     ("cycle_time: 40 s", "cycle_tme: 40 s", "operations.OP20.cycle_tme", "not a known key", "Did you mean cycle_time?"),
     ("pacing: OP30", "pacng: OP30", "pacng", "not a known key", "Did you mean pacing?"),
     ("wear: yes", "wear: maybe", "kinds.cnc.failures.tool.wear", "expected yes or no", ""),
-    ("busy: 6 kW", "busy: 6 kJ", "kinds.cnc.power.busy", "'kJ', which is no unit of power", ""),
+    ("busy: 6 kW", "busy: 6 kJ", "kinds.cnc.power.busy", "'kJ', which is not a unit of power", ""),
     ("busy: 6 kW", "busi: 6 kW", "kinds.cnc.power.busi", "not a known key", "Did you mean busy?"),
     ("cycle_time: 56 s", "cycle_time: 56", "operations.OP30.cycle_time", "has no unit", ""),
     ("cycle_time: 56 s", "cycle_time: [56 s]", "operations.OP30.cycle_time", "expected one value, got a list", ""),
@@ -59,20 +59,20 @@ MISTAKES = [
     ("title: Housings", "title: [1]", "sections.housing.title", "expected a text", ""),
     # the head
     ("plant: everything", "plant: every thing", "plant", "cannot be a level of a topic", "such as every_thing"),
-    ("topic: acme/north/line1", "topic: acme/+/line1", "topic", "no path of topic levels", ""),
+    ("topic: acme/north/line1", "topic: acme/+/line1", "topic", "is not a path of topic levels", ""),
     ("start: 2026-01-06 05:00", "start: tomorrow", "start", "expected a local time", ""),
     (
         "timezone: Europe/Berlin",
         "timezone: Europe/Berlni",
         "timezone",
-        "no IANA time zone",
+        "is not an IANA time zone",
         "Did you mean Europe/Berlin?",
     ),
     ("pacing: OP30", "pacing: OP3O", "pacing", "not an operation", "Did you mean OP30?"),
-    ('"22:00": 0.12', '"25:00": 0.12', "tariff.25:00", "no time of day", ""),
+    ('"22:00": 0.12', '"25:00": 0.12', "tariff.25:00", "is not a time of day", ""),
     ("profile: 5g", "profile: 6g", "link", "not a link profile", "5g"),
     ("loss: 0.5 %", "loss: 101 %", "link.loss", "out of range", ""),
-    ("currency: EUR", "currency: euro", "currency", "no currency code", ""),
+    ("currency: EUR", "currency: euro", "currency", "is not a currency code", ""),
     # names
     ("  oven:\n", "  'big oven':\n", "kinds.big oven", "cannot be a level of a topic", "big_oven"),
     ("assembly:\n", "meta:\n", "sections.meta", "reserved", ""),
@@ -122,7 +122,7 @@ MISTAKES = [
         "not a sensor kind",
         "Did you mean vibration?",
     ),
-    ("kind: level", "kind: vibration", "fleets.agv.sensors.battery.kind", "a vehicle carries no sensor", "level"),
+    ("kind: level", "kind: vibration", "fleets.agv.sensors.battery.kind", "a vehicle cannot carry a sensor", "level"),
     ("  robot:\n", "  robot:\n    behaviour: machinning\n", "kinds.robot.behaviour", "not a behaviour", "machining"),
     # flow
     (
@@ -132,8 +132,8 @@ MISTAKES = [
         "neither an operation nor a source",
         "Did you mean castings?",
     ),
-    (", from: castings", "", "operations.OP10.from", "nobody feeds this operation", "castings"),
-    ("from: castings", "from: OP20", "operations.OP10.from", "in a circle: OP10 -> OP20 -> OP10", "rework"),
+    (", from: castings", "", "operations.OP10.from", "nothing feeds this operation", "castings"),
+    ("from: castings", "from: OP20", "operations.OP10.from", "in a cycle: OP10 -> OP20 -> OP10", "rework"),
     ("{from: OP26, quantity", "{from: OP20, quantity", "operations.OP30.inputs.1.from", "OP20 feeds OP30 already", ""),
     ("buffer: 2, inspection", "inspection", "operations.OP40.buffer", "is missing", "buffer: 4"),
     ("cycle_time: 56 s\n", "unit_time: 56 s\n", "operations.OP30.cycle_time", "is missing", "cycle_time: 37 s"),
@@ -154,7 +154,7 @@ MISTAKES = [
     ),
     ("minimum: 8", "minimum: 18", "operations.OP26.batch.minimum", "more than the size 16", ""),
     ("        robot: R1\n", "        robot: R1\n        batch: {size: 2}\n", "operations.OP30.batch", "one input", ""),
-    ("        robot: R1\n", "        buffer: 2\n", "operations.OP30.inputs", "stands beside", ""),
+    ("        robot: R1\n", "        buffer: 2\n", "operations.OP30.inputs", "cannot be combined with", ""),
     # quality
     ("scrap: 1 %, rework: 3 %", "scrap: 60 %, rework: 50 %", "operations.OP40.inspection.rework", "more than 1", ""),
     ("rework: 3 %", "rework: 130 %", "operations.OP40.inspection.rework", "between 0 and 1", ""),
@@ -178,12 +178,18 @@ MISTAKES = [
         "scrap: 1 %, rework: 3 %, rework_to: OP30, max_loops: 2",
         "rework: 100 %, rework_to: OP30, max_loops: unlimited",
         "operations.OP40.inspection.rework",
-        "for ever",
+        "forever",
         "max_loops: 1",
     ),
     # sources and variants
-    ("interarrival: saturated", "cards: 3", "sources.covers", "does not say when parts arrive", "saturated"),
-    ("interarrival: saturated", "interarrival: saturated, schedule: [1 s]", "sources.covers", "twice", ""),
+    ("interarrival: saturated", "cards: 3", "sources.covers", "does not define when parts arrive", "saturated"),
+    (
+        "interarrival: saturated",
+        "interarrival: saturated, schedule: [1 s]",
+        "sources.covers",
+        "both interarrival and schedule",
+        "",
+    ),
     (
         "interarrival: exponential(50 s)",
         "interarrival: 0 s",
@@ -207,7 +213,7 @@ MISTAKES = [
     # failures and maintenance
     (', repair: "lognormal(12 min, cv 0.5)"', "", "kinds.cnc.failures.tool.repair", "is missing", "repair: 12 min"),
     ("clock: calendar", "clock: calendar, wear: yes", "kinds.cnc.failures.fuse.wear", "clock: busy", ""),
-    ("{every: 24 h, duration", "{duration", "kinds.cnc.maintenance.oil", "never comes due", "every: 8 h"),
+    ("{every: 24 h, duration", "{duration", "kinds.cnc.maintenance.oil", "is never due", "every: 8 h"),
     ("{every: 24 h, duration: 20 min", "{every: 24 h", "kinds.cnc.maintenance.oil.duration", "is missing", ""),
     ("wear: yes, ", "", "kinds.cnc.maintenance.edge.at_wear", "needs a failure mode with wear", ""),
     # transport
@@ -239,9 +245,15 @@ MISTAKES = [
         "",
     ),
     # shifts
-    ('open: "06:00-14:00"', 'open: "06:00-14:60"', "shifts.day.open", "no time of day", ""),
+    ('open: "06:00-14:00"', 'open: "06:00-14:60"', "shifts.day.open", "is not a time of day", ""),
     ('open: "06:00-14:00"', 'open: "6 to 14"', "shifts.day.open", "expected hours", ""),
-    ('open: "06:00-14:00"', 'open: ["06:00-08:00", "Mun 08:00-09:00"]', "shifts.day.open.1", "no day of the week", ""),
+    (
+        'open: "06:00-14:00"',
+        'open: ["06:00-08:00", "Mun 08:00-09:00"]',
+        "shifts.day.open.1",
+        "is not a day of the week",
+        "",
+    ),
     ('open: "06:00-14:00"', 'open: "06:00-06:00"', "shifts.day.open", "same time", ""),
     ('breaks: "09:00-09:15"', 'breaks: "05:00-15:00"', "shifts.day", "never opens", ""),
     ('open: "06:00-14:00", ', "", "shifts.day", "never opens", ""),
@@ -253,7 +265,7 @@ MISTAKES = [
         "neither a key",
         "Did you mean rate?",
     ),
-    ("noise: 5 W", "noise: 5 s", "kinds.cnc.sensors.spindle.noise", "no unit of power", ""),
+    ("noise: 5 W", "noise: 5 s", "kinds.cnc.sensors.spindle.noise", "not a unit of power", ""),
     ("noise: 5 W", "low: 20 kW, high: 1 kW", "kinds.cnc.sensors.spindle", "is empty", "low below high"),
     ("noise: 5 W", "scale: 0.1", "kinds.cnc.sensors.spindle", "does not fit into 16 bits", "bits: 32"),
     ("noise: 5 W", "bits: 12", "kinds.cnc.sensors.spindle.bits", "16 or 32", ""),
@@ -276,7 +288,7 @@ def test_one_mistake_is_told_once_and_in_place(  # noqa: PLR0913 - a mistake and
     last = key.rpartition(".")[2]
     assert (
         last in line
-        or problem.message.startswith(("is missing", "does not say", "has holes", "lacks"))
+        or problem.message.startswith(("is missing", "does not define", "has both", "has holes", "lacks"))
         or last.isdigit()
     )
     assert 1 <= problem.column <= len(line)

@@ -328,7 +328,7 @@ def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
         ("", "is not a change"),
         ("OP30.cycle_tme=3s", "not a known key"),
         ("OP30.cycle_time+2W", "units differ"),
-        ("agv.count+2s", "no unit of number"),
+        ("agv.count+2s", "not a unit of number"),
         ("castings.interarrival+1s", "use = or"),
         ("OP33.buffer=2", "matches nothing"),
         ("OP30.cycle_time=fast", "expected a time"),

@@ -1,4 +1,4 @@
-"""Plants that would stand still for ever are refused at load, with what to change."""
+"""Plants that would stop forever are refused at load, with what to change."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BACK = "inspection: {rework: 95 %, scrap: 5 %, rework_to: A}"
 # what is replaced, by what, the address told, words of the message, the hint
 STANDSTILLS = [
     ([("buffer: 2", "buffer: 0")], "operations.B.buffer", "need a place to unload", "buffer: 1"),
-    ([("buffer: 8", "buffer: unlimited")], "operations.A.buffer", "fill an unlimited buffer", "cards"),
+    ([("buffer: 8", "buffer: unlimited")], "operations.A.buffer", "an unlimited buffer would grow forever", "cards"),
     ([("buffer: 8", FURNACE), ("saturated", "saturated, cards: 5")], "operations.A", "let only 5 in", "more cards"),
     ([("by: agv", f"by: agv, {BACK}")], "operations.B.inspection.rework", "no good part", "share that passes"),
     (
         [("shift: day", "shift: day, operator: fix"), ("count: 1}", "count: 1, shift: night}")],
         "operations.A.operator",
-        "never meet",
+        "never work at the same time",
         "hours in which",
     ),
 ]

@@ -130,7 +130,7 @@ def test_several_tables_are_put_together(tmp_path: Path, read: Callable[..., Pla
 @pytest.mark.parametrize(
     ("old", "new", "line", "column", "key", "words"),
     [
-        ("30 s", "30 sec", 3, 6, "operations.A2.cycle_time", "no unit of time"),
+        ("30 s", "30 sec", 3, 6, "operations.A2.cycle_time", "not a unit of time"),
         (",,cnc,,30 s", ",,cncc,,30 s", 3, 4, "operations.A2.kind", "plant's kinds"),
         ("2 %", "200 %", 6, 11, "operations.B1.inspection.scrap", "between 0 and 1"),
         ("title,kind", "title,kidn", 2, 4, "operations.A1.kidn", "not a known key"),

@@ -1,9 +1,9 @@
-"""Working hours as texts -> open intervals in seconds since the run's start."""
+"""Convert texts with working hours into open intervals in seconds since the start of a run."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from factory_sim.errors import did_you_mean
 
@@ -16,10 +16,11 @@ _HOURS = re.compile(r"\s*(?:([A-Za-z,\- ]+?)\s+)?(\d{1,2}):(\d{2})\s*-\s*(\d{1,2
 _CLOCK = re.compile(r"\s*(\d{1,2}):(\d{2})\s*")
 
 Interval = tuple[float, float]
+N = TypeVar("N", int, float)
 
 
 def clock_s(text: str) -> float:
-    """Seconds after midnight of '06:00'; ValueError when it is none."""
+    """Return the seconds after midnight of a time such as '06:00'; raise ValueError for another text."""
     match = _CLOCK.fullmatch(text)
     if match is None:
         msg = f"expected a time of day such as '06:00', got {text!r}"
@@ -28,7 +29,7 @@ def clock_s(text: str) -> float:
 
 
 def hours(text: str) -> tuple[list[Interval], bool]:
-    """Intervals [s after Monday's midnight] of one week, and whether the text names days. Raises ValueError."""
+    """Return the intervals of one week [s since Monday 00:00] and whether the text names days; raise ValueError."""
     match = _HOURS.fullmatch(text)
     if match is None:
         msg = f"expected hours such as '06:00-14:00' or 'Mon-Fri 06:00-14:00', got {text!r}"
@@ -42,7 +43,7 @@ def hours(text: str) -> tuple[list[Interval], bool]:
 
 
 def schedule(open_: list[str], breaks: list[str], start: datetime) -> tuple[float, tuple[Interval, ...]]:
-    """Length of the cycle [s] and its open intervals, counted from `start`, a run's first wall-clock time."""
+    """Return the length of the cycle [s] and its open intervals [s] since `start`, the start of a run."""
     texts = [hours(text) for text in open_]
     closed = [hours(text) for text in breaks]
     cycle = WEEK_S if any(named for _, named in texts + closed) else DAY_S
@@ -52,21 +53,22 @@ def schedule(open_: list[str], breaks: list[str], start: datetime) -> tuple[floa
     opened = _wrapped([i for intervals, _ in texts for i in intervals], since_monday, cycle)
     for begin, end in _wrapped([i for intervals, _ in closed for i in intervals], since_monday, cycle):
         opened = [piece for a, b in opened for piece in ((a, min(b, begin)), (max(a, end), b)) if piece[0] < piece[1]]
-    return cycle, tuple(_merged(opened))
+    return cycle, tuple(merged(opened))
 
 
 def _wrapped(intervals: list[Interval], offset: float, cycle: float) -> list[Interval]:
-    """Intervals moved by -offset into [0, cycle), cut where they leave it."""
+    """Return the intervals moved by -offset into [0, cycle), split at its end."""
     pieces = []
     for begin, end in intervals:
         a = (begin - offset) % cycle
         b = a + min(end - begin, cycle)
         pieces += [(a, min(b, cycle)), (0.0, b - cycle)] if b > cycle else [(a, b)]
-    return _merged(pieces)
+    return merged(pieces)
 
 
-def _merged(intervals: list[Interval]) -> list[Interval]:
-    joined: list[Interval] = []
+def merged(intervals: list[tuple[N, N]]) -> list[tuple[N, N]]:
+    """Return the intervals in ascending order, overlapping and adjacent ones joined."""
+    joined: list[tuple[N, N]] = []
     for begin, end in sorted(intervals):
         if joined and begin <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
@@ -78,7 +80,7 @@ def _merged(intervals: list[Interval]) -> list[Interval]:
 def _seconds(hour: str, minute: str, text: str) -> float:
     seconds = int(hour) * 3600.0 + int(minute) * 60.0
     if seconds > DAY_S or int(minute) > 59:
-        msg = f"{text!r} is no time of day"
+        msg = f"{text!r} is not a time of day"
         raise ValueError(msg)
     return seconds
 
@@ -97,6 +99,6 @@ def _days(text: str | None) -> list[int]:
 def _day(name: str) -> int:
     short = name[:3].capitalize()
     if short not in _DAYS:
-        msg = f"{name!r} is no day of the week. {did_you_mean(short, _DAYS)}"
+        msg = f"{name!r} is not a day of the week. {did_you_mean(short, _DAYS)}"
         raise ValueError(msg)
     return _DAYS.index(short)

@@ -1,4 +1,4 @@
-"""What must hold of a plant file beyond the look of its values: names, times of day, variants, sources, people."""
+"""Checks of a plant file that involve several values: names, times, variants, sources, shifts."""
 
 from __future__ import annotations
 
@@ -25,27 +25,19 @@ DEFAULT_START = datetime(2026, 1, 5, 6)  # noqa: DTZ001 - wall-clock time of the
 
 
 def check_names(context: Context) -> None:
-    """Every name can be a topic level, and no two units share one."""
-    owners: dict[str, str] = {}
+    """Check that every name can be a topic level and that no two units have the same name."""
+    owners, report = dict[str, str](), context.report
     for path, what, name in _names(context):
         if not NAME.fullmatch(name):
-            context.report.add(
-                path,
-                f"{name!r} cannot be a level of a topic and an address",
-                f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}.",
-                at_key=True,
-            )
+            hint = f"Use letters, digits, _ and - (at most 64), such as {_repaired(name)}."
+            report.add(path, f"{name!r} cannot be a level of a topic and an address", hint, at_key=True)
         if what == "sections" and name in _RESERVED:
-            context.report.add(
-                path, f"{name!r} is a reserved topic level", "Give the section another name.", at_key=True
-            )
+            report.add(path, f"{name!r} is a reserved topic level", "Give the section another name.", at_key=True)
         if what in _UNITS and owners.setdefault(name, what) != what:
-            context.report.add(
-                path, f"the name {name!r} is also one of {owners[name]}", "Unit names are unique.", at_key=True
-            )
+            report.add(path, f"the name {name!r} is also one of {owners[name]}", "Unit names are unique.", at_key=True)
     for operation in context.names:
         if operation in context.plant.sources:
-            context.report.add(("sources", operation), f"the name {operation!r} is also an operation", at_key=True)
+            report.add(("sources", operation), f"the name {operation!r} is also an operation", at_key=True)
     _check_machine_names(context)
 
 
@@ -58,13 +50,10 @@ def _check_machine_names(context: Context) -> None:
             for name in context.names.get(operation, ()):
                 if name in machines or name in others:
                     message = f"the machine name {name!r} is used twice"
-                    report.add(path, message, "Machines, robots, vehicles ... all have their own names.")
+                    report.add(path, message, "Names of machines, robots, vehicles and other units are unique.")
                 elif not NAME.fullmatch(name):
-                    report.add(
-                        path,
-                        f"{name!r} cannot be a machine's name",
-                        f"Use letters, digits, _ and -: {_repaired(name)}.",
-                    )
+                    hint = f"Use letters, digits, _ and -: {_repaired(name)}."
+                    report.add(path, f"{name!r} cannot be a machine's name", hint)
                 machines.add(name)
     for name in plant.machines:
         if name not in machines:
@@ -72,7 +61,7 @@ def _check_machine_names(context: Context) -> None:
 
 
 def _other_units(plant: shapes.Plant) -> set[str]:
-    """Names of all units that are no machines."""
+    """Return the names of all units that are not machines."""
     pools = [(name, shape.count) for name, shape in plant.fleets.items()]
     pools += [(name, shape.count) for name, shape in plant.crews.items()]
     members = {f"{name}-{n + 1}" for name, count in pools for n in range(min(count or 0, 1000))}
@@ -99,21 +88,18 @@ def _repaired(name: str) -> str:
 
 
 def check_plant(context: Context) -> tuple[datetime, str]:
-    """Name, topic, time: the wall-clock start of a run and the topic root."""
+    """Check name, topic, currency, variants and time; return the start of a run and the topic root."""
     plant, report = context.plant, context.report
     if plant.plant is None:
-        report.add(("plant",), "is missing: the plant's name", "Write plant: my_line.")
+        report.missing(("plant",), "my_line", "what is the plant's name?")
     root = plant.topic or plant.plant or "plant"
     if plant.topic is not None and not all(NAME.fullmatch(level) for level in root.split("/")):
-        report.add(
-            ("topic",),
-            f"{root!r} is no path of topic levels",
-            "Write enterprise/site/area, without spaces, +, # and points.",
-        )
+        hint = "Write enterprise/site/area, without spaces, +, # and points."
+        report.add(("topic",), f"{root!r} is not a path of topic levels", hint)
     if not re.fullmatch(r"[A-Z]{3}", plant.currency):
-        report.add(("currency",), f"{plant.currency!r} is no currency code", "Write three letters, such as EUR.")
+        report.add(("currency",), f"{plant.currency!r} is not a currency code", "Write three letters, such as EUR.")
     if len(set(plant.variants)) < len(plant.variants) or not plant.variants:
-        report.add(("variants",), "names a variant twice, or none")
+        report.add(("variants",), "expected at least one variant, each only once")
     _check_timezone(context)
     return _start(context), root
 
@@ -123,7 +109,8 @@ def _check_timezone(context: Context) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        context.report.add(("timezone",), f"{zone!r} is no IANA time zone", did_you_mean(zone, available_timezones()))
+        near = did_you_mean(zone, available_timezones())
+        context.report.add(("timezone",), f"{zone!r} is not an IANA time zone", near)
 
 
 def _start(context: Context) -> datetime:
@@ -134,40 +121,34 @@ def _start(context: Context) -> datetime:
             return start
     except ValueError:
         pass
-    context.report.add(
-        ("start",), f"expected a local time such as 2026-01-05 06:00, got {text!r}", "The zone stands in timezone."
-    )
+    what = f"expected a local time such as 2026-01-05 06:00, got {text!r}"
+    context.report.add(("start",), what, "Write the time zone in timezone.")
     return DEFAULT_START
 
 
 def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Share of each variant, and the sequence if there is one."""
+    """Check a source; return the share of each variant, and the sequence of variants if there is one."""
     path, report, variants = ("sources", name), context.report, context.plant.variants
     given = [key for key in ("interarrival", "schedule") if getattr(shape, key) is not None]
     if len(given) != 1:
-        message = "says when parts arrive twice" if given else "does not say when parts arrive"
-        report.add(
-            path,
-            message,
-            "Write interarrival: saturated, interarrival: exponential(60 s), schedule: [...] or file: arrivals.csv.",
-        )
+        what = "has both interarrival and schedule" if given else "does not define when parts arrive"
+        forms = "interarrival: saturated, interarrival: exponential(60 s), schedule: [...] or file: arrivals.csv"
+        report.add(path, what, f"Write one of {forms}.")
     if shape.schedule is not None and (not shape.schedule or sorted(shape.schedule) != shape.schedule):
-        report.add((*path, "schedule"), "expected arrival moments in rising order, at least one")
+        report.add((*path, "schedule"), "expected at least one arrival time, in rising order")
     if shape.interarrival is not None and not isinstance(shape.interarrival, str) and shape.interarrival.mean_s < 1e-3:
-        report.add(
-            (*path, "interarrival"), "is below 1 ms", "For a source that is never empty write interarrival: saturated."
-        )
+        hint = "For a source that is never empty write interarrival: saturated."
+        report.add((*path, "interarrival"), "is below 1 ms", hint)
     if shape.mix and shape.sequence:
-        report.add((*path, "mix"), "stands beside sequence; give one of them")
+        report.add((*path, "mix"), "cannot be combined with sequence; give one of them")
     for variant in shape.mix:
         context.lookup((*path, "mix", variant), variant, "variants")
     total = sum(shape.mix.values())
-    if shape.mix and not report.told((*path, "mix")) and abs(total - 1) > 1e-6:
+    if shape.mix and not report.reported((*path, "mix")) and abs(total - 1) > 1e-6:
         report.add((*path, "mix"), f"the shares add up to {100 * total:.6g} %, not 100 %")
     if not shape.mix and not shape.sequence and len(variants) > 1:
-        report.add(
-            path, "does not say which variants it gives", "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B]."
-        )
+        hint = "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B]."
+        report.add(path, "does not define which variants it supplies", hint)
     sequence = tuple(context.lookup((*path, "sequence", n), v, "variants") for n, v in enumerate(shape.sequence))
     return tuple(shape.mix.get(v, 0.0) for v in variants) if shape.mix else _even(variants), sequence
 
@@ -179,9 +160,9 @@ def _even(variants: Sequence[str]) -> tuple[float, ...]:
 def check_shift(
     name: str, shape: shapes.Shift, start: datetime, context: Context
 ) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """Cycle and open intervals [s since the run's start]."""
+    """Check a shift; return its cycle [s] and its open intervals [s since the start of a run]."""
     path, report = ("shifts", name), context.report
-    readable = True
+    before = len(report.problems)
     for key in ("open", "breaks"):
         for n, text in enumerate(getattr(shape, key)):
             try:
@@ -189,8 +170,7 @@ def check_shift(
             except ValueError as error:
                 listed = report.root.get(*path, key, n) is not None
                 report.add((*path, key, n) if listed else (*path, key), str(error))
-                readable = False
-    if not readable:
+    if len(report.problems) > before:
         return calendars.DAY_S, ()
     cycle, intervals = calendars.schedule(shape.open, shape.breaks, start)
     if not intervals:
@@ -199,7 +179,7 @@ def check_shift(
 
 
 def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[tuple[float, ...], ...]:
-    """The changeover matrix [s], from row to column; empty without setups."""
+    """Return the changeover times [s], shape (n_variants, n_variants), from row to column; empty without setups."""
     variants, given = context.plant.variants, shape.setup
     if not given:
         return ()
@@ -212,9 +192,6 @@ def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[
             context.lookup((*path, "setup", a, b), b, "variants")
     holes = [f"{a} to {b}" for a in variants for b in variants if a != b and b not in given.get(a, {})]
     if holes:
-        context.report.add(
-            (*path, "setup"),
-            f"lacks the change from {', '.join(holes[:4])}",
-            "Write every change, or one time for all.",
-        )
+        what = f"lacks the change from {', '.join(holes[:4])}"
+        context.report.add((*path, "setup"), what, "Write every change, or one time for all.")
     return tuple(tuple(given.get(a, {}).get(b, 0.0) for b in variants) for a in variants)

@@ -1,4 +1,4 @@
-"""What every step from shapes to the plant looks things up in."""
+"""Names, indexes and the problem report that all steps from shapes to the plant share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Context:
-    """One plant file on its way to a plant; indexes are positions in the plant's tuples."""
+    """The shapes of one plant and what is needed to resolve them; indexes are positions in the plant's tuples."""
 
     plant: shapes.Plant
     names: Names  # operation -> its machines
@@ -33,17 +33,17 @@ class Context:
         self.index["variants"] = {name: n for n, name in enumerate(self.plant.variants)}
 
     def lookup(self, path: Path, name: str | None, what: str) -> int:
-        """Index of `name` in a collection; -1 when nothing is named, or something unknown, which is reported."""
+        """Return the index of `name` in a collection, -1 for None and for an unknown name, which is reported."""
         if name is None:
             return -1
         known: Mapping[str, int] = self.index[what]
-        if name not in known and not self.report.told((what, name)):
+        if name not in known and not self.report.reported((what, name)):
             hint = did_you_mean(name, known) or f"The plant has no {what}."
             self.report.add(path, f"{name!r} is not one of the plant's {what}", hint)
         return known.get(name, -1)
 
     def crew(self, path: Path, name: str | None, skill: str | None = None) -> int:
-        """Index of a crew that has the skill; the first such crew when none is named."""
+        """Return the index of the named crew, or of the first crew that has the skill."""
         crews = self.plant.crews
         if skill is None:
             return self.lookup((*path, "crew"), name, "crews")
@@ -52,11 +52,8 @@ class Context:
             return self.index["crews"][able[0]]
         if name is None or (name in crews and name not in able):
             skills = [s for shape in crews.values() for s in shape.skills]
-            hint = f"Able: {', '.join(able)}." if able else did_you_mean(skill, skills)
-            self.report.add(
-                (*path, "skill"),
-                f"crew {name} has no skill {skill!r}" if name else f"no crew has the skill {skill!r}",
-                hint,
-            )
+            hint = f"Crews that have it: {', '.join(able)}." if able else did_you_mean(skill, skills)
+            what = f"crew {name} has no skill {skill!r}" if name else f"no crew has the skill {skill!r}"
+            self.report.add((*path, "skill"), what, hint)
             return -1
         return self.lookup((*path, "crew"), name, "crews")

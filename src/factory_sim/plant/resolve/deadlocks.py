@@ -1,4 +1,4 @@
-"""Plants that could be built, but would stand still for ever, or never come to the end of an instant."""
+"""Checks for plants that would stop forever, or whose clock would never advance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
-    """Report what cannot work; `order`: the stations of the plant's operations."""
+    """Report what cannot work; `order` has the stations of the plant's operations."""
     for index, (operation, station) in enumerate(zip(plant.operations, order, strict=True)):
         for number, feed in enumerate(station.feeds):
             _check_room(plant, operation.inputs[number], feed, report)
@@ -27,17 +27,14 @@ def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
 
 def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report) -> None:
     if made.fleet >= 0 and not made.capacity:
-        report.add(
-            (*feed.path, "buffer"), "vehicles need a place to unload at, and nothing can wait here", "Write buffer: 1."
-        )
+        what = "vehicles need a place to unload at, and no part can wait here"
+        report.add((*feed.path, "buffer"), what, "Write buffer: 1.")
     source = plant.sources[made.source] if made.source >= 0 else None
     endless = source is not None and source.interarrival is None and not source.arrivals_s and not source.cards
     if endless and made.capacity == UNLIMITED and made.conveyor < 0:
-        report.add(
-            (*feed.path, "buffer"),
-            f"a part is always waiting at {feed.origin}: it would fill an unlimited buffer at once and for ever",
-            "Write how many can wait, such as buffer: 10, or give the source cards.",
-        )
+        what = f"a part is always waiting at {feed.origin}: an unlimited buffer would grow forever within one instant"
+        hint = "Write how many parts can wait, such as buffer: 10, or give the source cards."
+        report.add((*feed.path, "buffer"), what, hint)
 
 
 def _check_cards(plant: spec.Plant, at: tuple[int, int], feed: Feed, report: Report) -> None:
@@ -45,15 +42,13 @@ def _check_cards(plant: spec.Plant, at: tuple[int, int], feed: Feed, report: Rep
     cards = [plant.sources[s].cards for s in sorted(sources)]
     if all(cards) and sum(cards) < needed:
         names = " and ".join(plant.sources[s].name for s in sorted(sources))
-        report.add(
-            feed.path,
-            f"starts with {needed} parts of {feed.origin}, but the cards of {names} let only {sum(cards)} in",
-            "Give the source more cards, or start with fewer parts (quantity; batch minimum or timeout).",
-        )
+        what = f"starts with {needed} parts of {feed.origin}, but the cards of {names} let only {sum(cards)} in"
+        hint = "Give the source more cards, or start with fewer parts (quantity; batch minimum or timeout)."
+        report.add(feed.path, what, hint)
 
 
 def _sources(plant: spec.Plant, begin: tuple[int, int]) -> set[int]:
-    """Sources whose parts can come to an input (operation, number)."""
+    """Return the sources whose parts can reach an input, given as (operation, number)."""
     found, seen, todo = set[int](), set[tuple[int, int]](), [begin]
     while todo:
         at = todo.pop()
@@ -74,7 +69,7 @@ def _check_inspection(operation: spec.Operation, station: Station, report: Repor
     if inspection is not None and inspection.rework and inspection.scrap + inspection.rework >= 1:
         report.add(
             (*station.path, "inspection", "rework"),
-            "lets no good part out: every part goes back, and after its loops it is scrapped",
+            "lets no good part out: every part goes back, and is scrapped after its loops",
             "Leave a share that passes, such as rework: 5 %.",
         )
 
@@ -86,12 +81,9 @@ def _check_operators(plant: spec.Plant, operation: spec.Operation, station: Stat
         for shift in shifts - {-1} if people >= 0 else ():
             own, theirs = plant.shifts[shift], plant.shifts[people]
             if own.at_end == "pause" and not _meet(own, theirs):
-                report.add(
-                    (*station.path, key),
-                    f"the crew {plant.crews[crew].name} works in the shift {theirs.name}, "
-                    f"the machines in {own.name}: they never meet",
-                    "Give the crew hours in which the machines work.",
-                )
+                what = f"the crew {plant.crews[crew].name} works in the shift {theirs.name}, the machines in {own.name}"
+                hint = "Give the crew hours in which the machines work."
+                report.add((*station.path, key), f"{what}: they never work at the same time", hint)
 
 
 def _meet(one: spec.Shift, other: spec.Shift) -> bool:
@@ -99,6 +91,6 @@ def _meet(one: spec.Shift, other: spec.Shift) -> bool:
 
 
 def _week(shift: spec.Shift) -> list[tuple[float, float]]:
-    """Open intervals of one week; cycles are days or weeks."""
+    """Return the open intervals of one week; cycles are days or weeks."""
     days = range(round(WEEK_S / shift.cycle_s))
     return [(n * shift.cycle_s + a, n * shift.cycle_s + b) for n in days for a, b in shift.open_s]

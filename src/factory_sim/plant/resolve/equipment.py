@@ -1,4 +1,4 @@
-"""What a machine has: kinds give, operations and machines say it differently, key by key."""
+"""Equipment of machines: values of kinds, overridden key by key by operations and machines."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from pydantic import BaseModel
 
 from factory_sim.plant import spec
 from factory_sim.plant.resolve import sensor_faults, sensors
-from factory_sim.plant.states import N_STATES, State
+from factory_sim.plant.states import State
 from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from factory_sim.plant.resolve.context import Context
-    from factory_sim.plant.resolve.sensors import Channel
     from factory_sim.plant.yaml.tree import Path
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
-Level = tuple["Path", shapes.Equipment]  # the farther first: kind, operation, machine
+Entry = tuple[str, "Path", ShapeT]  # name, path, shape
+Level = tuple["Path", shapes.Equipment]
 
-_SOONEST_S, _OFTENEST_S = 1e-3, 1.0  # of failures, of maintenance: below, time would hardly go on
+_SOONEST_S, _OFTENEST_S = (
+    1e-3,
+    1.0,
+)  # shortest time between failures, between maintenance: with shorter ones the clock hardly advances
 _LIKE_STARVED = (State.SETUP, State.BLOCKED, State.WAITING)
 _LIKE_OFF = (State.MAINTENANCE, State.DOWN, State.REPAIR)
 
@@ -34,65 +37,55 @@ class Outfit:
     power_w: tuple[float, ...]
     failures: tuple[spec.FailureMode, ...]
     maintenance: tuple[spec.Maintenance, ...]
-    channels: tuple[Channel, ...]
+    sensors: tuple[spec.Sensor, ...]  # without ids
     faults: tuple[spec.SensorFault, ...]
 
 
 def outfit(levels: Sequence[Level], context: Context) -> Outfit:
-    """What the levels say together; problems are reported where they were written."""
+    """Return the equipment that results from the levels: kind, operation and machine, in this order."""
     modes = _entries(levels, "failures", shapes.Failure)
-    failures = [_failure(name, path, shape, context) for name, path, shape in modes]
+    failures = [_failure(*mode, context) for mode in modes]
     wears = any(shape.wear or not context.report.clean(path) for _, path, shape in modes)
-    plans = [
-        _maintenance(name, path, shape, context, wears=wears)
-        for name, path, shape in _entries(levels, "maintenance", shapes.Maintenance)
-    ]
+    plans = [_maintenance(*plan, context, wears=wears) for plan in _entries(levels, "maintenance", shapes.Maintenance)]
     power = shapes.MachinePower()
     for _, equipment in levels:
         power = _overlay(power, equipment.power)
-    merged = _entries(levels, "sensors", shapes.Sensor)
     return Outfit(
-        machine_power(power),
-        tuple(mode for mode in failures if mode is not None),
-        tuple(plan for plan in plans if plan is not None),
-        channels(merged, "machine", context),
-        sensor_faults.of_unit(_entries(levels, "faults", shapes.Fault), context.report),
+        power_w=machine_power(power),
+        failures=tuple(mode for mode in failures if mode is not None),
+        maintenance=tuple(plan for plan in plans if plan is not None),
+        sensors=_sensors(_entries(levels, "sensors", shapes.Sensor), "machine", context),
+        faults=sensor_faults.of_unit(_entries(levels, "faults", shapes.Fault), context.report),
     )
 
 
-def channels(entries: Sequence[tuple[str, Path, shapes.Sensor]], role: str, context: Context) -> tuple[Channel, ...]:
-    """The resolved sensors of a unit of this role."""
-    found = [
-        sensors.resolve(name, shape, path, role, context.catalogue, context.report) for name, path, shape in entries
-    ]
-    return tuple(channel for channel in found if channel is not None)
-
-
-def own_channels(
+def own_sensors(
     of: Mapping[str, shapes.Sensor | None], path: Path, role: str, context: Context
-) -> tuple[Channel, ...]:
-    """The same where nothing is inherited: vehicles, robots."""
+) -> tuple[spec.Sensor, ...]:
+    """Return the sensors, without ids, of a vehicle or robot."""
     entries = [(name, (*path, "sensors", name), shape) for name, shape in of.items() if shape is not None]
-    return channels(entries, role, context)
+    return _sensors(entries, role, context)
+
+
+def _sensors(entries: Sequence[Entry[shapes.Sensor]], role: str, context: Context) -> tuple[spec.Sensor, ...]:
+    catalogue, report = context.catalogue, context.report
+    found = [sensors.resolve(name, shape, path, role, catalogue, report) for name, path, shape in entries]
+    return tuple(sensor for sensor in found if sensor is not None)
 
 
 def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
-    """Power by state [W], shape (N_STATES,), with the defaults that shapes.MachinePower tells."""
+    """Return the power by state [W], shape (N_STATES,), with the defaults of shapes.MachinePower."""
     watts = power_by_state(power)
-    for state in State:
-        if getattr(power, state.name.lower(), None) is None:
-            watts[state] = (
-                watts[State.STARVED] if state in _LIKE_STARVED else watts[State.OFF] if state in _LIKE_OFF else 0.0
-            )
+    for usual, states in ((State.STARVED, _LIKE_STARVED), (State.OFF, _LIKE_OFF)):
+        for state in states:
+            if getattr(power, state.name.lower()) is None:
+                watts[state] = watts[usual]
     return tuple(watts)
 
 
 def power_by_state(power: BaseModel) -> list[float]:
-    """Power [W] of each state that is given, 0 else."""
-    watts = [0.0] * N_STATES
-    for state in State:
-        watts[state] = getattr(power, state.name.lower(), None) or 0.0
-    return watts
+    """Return the power [W] of each state, 0 if not given."""
+    return [getattr(power, state.name.lower(), None) or 0.0 for state in State]
 
 
 def _overlay(base: ShapeT, top: ShapeT) -> ShapeT:
@@ -100,9 +93,9 @@ def _overlay(base: ShapeT, top: ShapeT) -> ShapeT:
     return base.model_copy(update=given) if given else base
 
 
-def _entries(levels: Sequence[Level], what: str, _model: type[ShapeT]) -> list[tuple[str, Path, ShapeT]]:
-    """Name, place and merged shape of each entry; an entry that is empty (null) on a nearer level is gone."""
-    found: dict[str, tuple[str, Path, ShapeT]] = {}
+def _entries(levels: Sequence[Level], what: str, _model: type[ShapeT]) -> list[Entry[ShapeT]]:
+    """Return the merged entries; an entry that is empty (null) on a nearer level is removed."""
+    found: dict[str, Entry[ShapeT]] = {}
     for path, equipment in levels:
         entries: Mapping[str, ShapeT | None] = getattr(equipment, what)
         for name, shape in entries.items():
@@ -119,15 +112,23 @@ def _failure(name: str, path: Path, shape: shapes.Failure, context: Context) -> 
     report = context.report
     crew = context.crew(path, shape.crew, shape.skill)
     if shape.wear and shape.clock != "busy":
-        report.add((*path, "wear"), "needs clock: busy, since only work wears")
+        report.add((*path, "wear"), "needs clock: busy, since wear results from processing")
     if shape.after is not None and shape.after.mean_s < _SOONEST_S:
         report.add((*path, "after"), "is below 1 ms: the machine would always be down")
-    for key in ("after", "repair"):
+    for key, example in (("after", "4 h"), ("repair", "12 min")):
         if getattr(shape, key) is None:
-            report.add((*path, key), "is missing", "Write both after: 4 h and repair: 12 min.")
+            report.missing((*path, key), example)
     if shape.after is None or shape.repair is None:
         return None
-    return spec.FailureMode(name, shape.after, shape.repair, shape.clock, shape.wear, crew, shape.priority)
+    return spec.FailureMode(
+        name=name,
+        after=shape.after,
+        repair=shape.repair,
+        clock=shape.clock,
+        wear=shape.wear,
+        crew=crew,
+        priority=shape.priority,
+    )
 
 
 def _maintenance(
@@ -135,13 +136,13 @@ def _maintenance(
 ) -> spec.Maintenance | None:
     report = context.report
     if not (shape.every or shape.every_parts or shape.at_wear):
-        report.add(path, "never comes due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")
+        report.add(path, "is never due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")
     if 0 < shape.every < _OFTENEST_S:
-        report.add((*path, "every"), "comes due more than once a second")
+        report.add((*path, "every"), "is due more than once a second")
     if shape.at_wear and not wears:
         report.add((*path, "at_wear"), "needs a failure mode with wear: yes on the same machine")
     crew = context.crew(path, shape.crew)
     if shape.duration is None:
-        report.add((*path, "duration"), "is missing", "Write how long it takes: duration: 10 min.")
+        report.missing((*path, "duration"), "10 min")
         return None
     return spec.Maintenance(name, shape.duration, shape.every, shape.every_parts, shape.at_wear, crew)

@@ -1,4 +1,4 @@
-"""Conveyors and fleets: who is brought by what, and how far it is."""
+"""Conveyors and fleets: the inputs that they serve and the distances between stops."""
 
 from __future__ import annotations
 
@@ -21,79 +21,68 @@ _NO_TIME = Distribution("constant", 0.0)
 
 
 def carriers(feed: Feed, context: Context) -> tuple[int, int]:
-    """Indexes (conveyor, fleet) of what brings this input, -1 each for none."""
+    """Return the indexes of the conveyor and of the fleet that bring this input, -1 for none."""
     by, at = feed.shape.by, (*feed.path, "by")
     if by is None:
         return -1, -1
     fleets, conveyors = context.index["fleets"], context.index["conveyors"]
-    broken = context.report.told(("fleets", by)) or context.report.told(("conveyors", by))
+    broken = context.report.reported(("fleets", by)) or context.report.reported(("conveyors", by))
     if by not in fleets and by not in conveyors and not broken:
-        context.report.add(
-            at,
-            f"{by!r} is neither a fleet nor a conveyor",
-            did_you_mean(by, [*fleets, *conveyors]) or "Describe it under fleets or conveyors.",
-        )
+        near = did_you_mean(by, [*fleets, *conveyors]) or "Describe it under fleets or conveyors."
+        context.report.add(at, f"{by!r} is neither a fleet nor a conveyor", near)
     if by in fleets and feed.origin in context.plant.sources:
-        context.report.add(
-            at, f"vehicles fetch parts from operations, and {feed.origin} is a source", "Leave by away here."
-        )
+        what = f"vehicles fetch parts from operations, and {feed.origin} is a source"
+        context.report.add(at, what, "Leave out by here.")
     return conveyors.get(by, -1), fleets.get(by, -1)
 
 
 def check_conveyors(order: Sequence[Station], context: Context) -> None:
-    """Each conveyor has its numbers and brings one input."""
+    """Check that each conveyor has its values and serves one input."""
     users: dict[str, str] = {}
     for station, feed in ((each, feed) for each in order for feed in each.feeds):
         by = feed.shape.by
         if by in context.index["conveyors"] and users.setdefault(by, station.name) != station.name:
-            context.report.add(
-                (*feed.path, "by"), f"conveyor {by} leads to {users[by]} already", "Describe one conveyor for each way."
-            )
+            what = f"conveyor {by} leads to {users[by]} already"
+            context.report.add((*feed.path, "by"), what, "Describe one conveyor for each input.")
     for name, shape in context.plant.conveyors.items():
         for key, example in (("delay", "20 s"), ("capacity", "10")):
             if getattr(shape, key) is None:
-                context.report.add(("conveyors", name, key), "is missing", f"Write {key}: {example}.")
+                context.report.missing(("conveyors", name, key), example)
 
 
 def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Context) -> spec.Fleet:
-    """The fleet, still without unit ids and sensors."""
+    """Return the fleet, without unit ids and sensors."""
     path, report = ("fleets", name), context.report
     for key, example in (("count", "4"), ("load", "15 s"), ("speed", "1.2 m/s")):
         if getattr(shape, key) is None and not (key == "speed" and shape.trip is not None):
-            report.add((*path, key), "is missing", f"Write {key}: {example}.")
+            report.missing((*path, key), example)
     if shape.policy not in context.catalogue.policies:
-        report.add(
-            (*path, "policy"),
-            f"{shape.policy!r} is not a dispatch policy",
-            did_you_mean(shape.policy, context.catalogue.policies),
-        )
+        near = did_you_mean(shape.policy, context.catalogue.policies)
+        report.add((*path, "policy"), f"{shape.policy!r} is not a dispatch policy", near)
     battery = shape.battery
     if battery is not None and not (battery.moving_time > 0 and battery.charge_time > 0):
-        report.add(
-            (*path, "battery"),
-            "needs moving_time and charge_time above 0 s",
-            "For a vehicle that never charges leave battery away.",
-        )
+        hint = "For a vehicle that never charges leave out battery."
+        report.add((*path, "battery"), "needs moving_time and charge_time above 0 s", hint)
     distances = _distances(path, shape, _stops(name, order, context), context)
     load = shape.load or _NO_TIME
     return spec.Fleet(
-        name,
-        (),
-        shape.policy,
-        shape.speed or 1.0,
-        load,
-        shape.unload or load,
-        distances,
-        battery.moving_time if battery else 0.0,
-        battery.charge_below if battery else 0.2,
-        battery.charge_time if battery else 0.0,
-        shape.trip,
-        tuple(power_by_state(shape.power)),
+        name=name,
+        units=(),
+        policy=shape.policy,
+        speed_mps=shape.speed or 1.0,
+        load=load,
+        unload=shape.unload or load,
+        distance_m=distances,
+        battery_s=battery.moving_time if battery else 0.0,
+        charge_below=battery.charge_below if battery else 0.2,
+        charge_s=battery.charge_time if battery else 0.0,
+        trip=shape.trip,
+        power_w=tuple(power_by_state(shape.power)),
     )
 
 
 def _stops(name: str, order: Sequence[Station], context: Context) -> list[str]:
-    """Sections where the fleet's vehicles stand at some time; they start in the first section."""
+    """Return the sections that the vehicles of a fleet visit, and the first section, where they start."""
     section = {station.name: station.section for station in order}
     ends = {
         s
@@ -123,9 +112,6 @@ def _distances(path: Path, shape: shapes.Fleet, stops: list[str], context: Conte
     holes = [f"{a} to {b}" for n, a in enumerate(stops) for b in stops[n + 1 :] if length(a, b) is None]
     if holes and shape.trip is None and context.report.clean((*path, "distances")):
         more = f" and {len(holes) - 4} more" if len(holes) > 4 else ""
-        context.report.add(
-            (*path, "distances"),
-            f"has holes: {', '.join(holes[:4])}{more}",
-            "Write the way between every two sections that vehicles visit, the first section included.",
-        )
+        hint = "Write the distance between every two sections that vehicles visit, the first section included."
+        context.report.add((*path, "distances"), f"has holes: {', '.join(holes[:4])}{more}", hint)
     return tuple(tuple(length(a, b) or 0.0 for b in sections) for a in sections)

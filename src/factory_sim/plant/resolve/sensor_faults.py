@@ -1,4 +1,4 @@
-"""Faults of sensors and of units' clocks, as a plant file plans them: on demand or at random."""
+"""Faults of sensors and of the clocks of units, planned or random."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 OF_SENSORS = ("stuck", "drift", "spike", "drop_out")
 OF_UNITS = ("clock_skew", "drop_out")
 _SIZED = ("drift", "spike", "clock_skew")
-_SOONEST_S = 1e-3  # between two at random: below, there would be no end of them
-_FARTHEST_S = 1800.0  # of a clock: feeds are believed an hour beyond their window
+_SOONEST_S = 1e-3  # shortest mean time between random faults
+_FARTHEST_S = 1800.0  # of a clock: feeds accept times up to an hour outside their window
 
 
 def of_sensor(
     entries: Iterable[tuple[str, shapes.Fault | None]], path: Path, unit_text: str, report: Report
 ) -> tuple[SensorFault, ...]:
-    """A sensor's faults; sizes in its own unit."""
+    """Return the faults of a sensor, their sizes in its unit."""
     made = (_fault(n, s, (*path, "faults", n), OF_SENSORS, unit_text, report) for n, s in entries if s is not None)
     return tuple(fault for fault in made if fault is not None)
 
 
 def of_unit(entries: Iterable[tuple[str, Path, shapes.Fault]], report: Report) -> tuple[SensorFault, ...]:
-    """Faults of a machine as a whole: of its clock [s], or of all of its sensors at once."""
+    """Return the faults of a machine as a whole: of its clock [s] or of all its sensors."""
     made = (_fault(name, shape, path, OF_UNITS, "s", report) for name, path, shape in entries)
     return tuple(fault for fault in made if fault is not None)
 
@@ -40,29 +40,30 @@ def of_unit(entries: Iterable[tuple[str, Path, shapes.Fault]], report: Report) -
 def _fault(
     name: str, shape: shapes.Fault, path: Path, kinds: tuple[str, ...], unit_text: str, report: Report
 ) -> SensorFault | None:
-    told = len(report.problems)
+    before = len(report.problems)
     kind = shape.kind or ""
     if kind not in kinds:
-        what = "is missing" if shape.kind is None else f"{shown(kind)} is not a fault that can happen here"
+        what = "is missing" if shape.kind is None else f"{shown(kind)} is not a kind of fault that is possible here"
         report.add((*path, "kind"), what, did_you_mean(kind, kinds))
         return None
     size = _size(kind, shape, path, unit_text, report)
     if shape.duration is None and (kind == "drift" or (shape.after is not None and kind != "spike")):
-        report.add((*path, "duration"), "is missing: how long does it last?", "Write duration: 10 min.")
+        report.missing((*path, "duration"), "10 min", "how long does it last?")
     if shape.after is not None and shape.after.mean_s < _SOONEST_S:
         report.add((*path, "after"), "is below 1 ms")
     if shape.duration is not None and shape.duration.mean_s <= 0:
         report.add((*path, "duration"), "is not above 0 s")
-    if len(report.problems) > told:
+    if len(report.problems) > before:
         return None
     return SensorFault(name, kind, shape.start, shape.after, shape.duration, size)
 
 
 def _size(kind: str, shape: shapes.Fault, path: Path, unit_text: str, report: Report) -> float:
-    """In `unit_text`; 0 where the kind has none."""
-    if (shape.size is None) == (kind in _SIZED):
-        what = "is missing: how large is it?" if kind in _SIZED else f"means nothing for {kind}"
-        report.add((*path, "size"), what, f"Write size: 4 {unit_text}." if kind in _SIZED else "Leave it away.")
+    """Return the size in `unit_text`, 0 for a kind without a size."""
+    if shape.size is None and kind in _SIZED:
+        report.missing((*path, "size"), f"4 {unit_text}", "how large is it?")
+    elif shape.size is not None and kind not in _SIZED:
+        report.add((*path, "size"), f"has no meaning for {kind}", "Leave it out.")
     if shape.size is None or kind not in _SIZED:
         return 0.0
     try:
@@ -71,5 +72,5 @@ def _size(kind: str, shape: shapes.Fault, path: Path, unit_text: str, report: Re
         report.add((*path, "size"), str(error))
         return 0.0
     if kind == "clock_skew" and abs(size) > _FARTHEST_S:
-        report.add((*path, "size"), f"is {size:g} s; at most {_FARTHEST_S:g} s are modelled")
+        report.add((*path, "size"), f"is {size:g} s; expected at most {_FARTHEST_S:g} s")
     return size

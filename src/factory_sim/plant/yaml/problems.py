@@ -1,4 +1,4 @@
-"""Collects all that is wrong with a file, so that the reader sees it at once."""
+"""Collect everything that is wrong with a plant's files, so that it is reported at once."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The problems of one tree. What follows from a problem at the same address or above it is not told again."""
+    """The problems of one tree; a problem at or below the address of an earlier one is not added."""
 
     def __init__(self, root: Node, problems: list[Problem] | None = None) -> None:
         self.root = root
         self.problems = [] if problems is None else problems  # also those found while the tree was put together
-        self._told: set[Path] = set()
+        self._reported: set[Path] = set()
         self._named: set[Path] = set()
 
     def add(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
-        """Something is wrong with the value at `path`; `at_key` points at its key instead."""
-        if self.told(path) or (at_key and path in self._named):
+        """Add a problem of the value at `path`, or of its key."""
+        if self.reported(path) or (at_key and path in self._named):
             return
-        (self._named if at_key else self._told).add(path)  # a wrong name does not make what it names wrong
-        place = self.place(path, at_key=at_key)
-        self.problems.append(Problem(place.file, place.line, place.column, address(path), message, hint))
+        (self._named if at_key else self._reported).add(path)  # a wrong name does not make what it names wrong
+        self.problems.append(problem_at(self.place(path, at_key=at_key), address(path), message, hint))
 
-    def told(self, path: Path) -> bool:
-        """Whether a problem at `path` or above it has been told."""
-        return any(path[:n] in self._told for n in range(1, len(path) + 1))
+    def missing(self, path: Path, example: str, why: str = "") -> None:
+        """Add the problem that the value at `path` is missing, with an example of one."""
+        self.add(path, f"is missing{why and ': '}{why}", f"Write {path[-1]}: {example}.")
+
+    def reported(self, path: Path) -> bool:
+        """Return whether there is a problem at `path` or above it."""
+        return any(path[:n] in self._reported for n in range(1, len(path) + 1))
 
     def silence(self, path: Path) -> None:
-        """What is wrong at `path` follows from something told elsewhere."""
-        self._told.add(path)
+        """Ignore problems at `path`, which follow from one reported elsewhere."""
+        self._reported.add(path)
 
     def clean(self, path: Path) -> bool:
-        """Whether no problem at `path`, above it or below it has been told."""
-        return not self.told(path) and not any(told[: len(path)] == path for told in self._told)
+        """Return whether there is no problem at `path`, above it or below it."""
+        return not self.reported(path) and not any(other[: len(path)] == path for other in self._reported)
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
-        """Where `path` stands in its file, or the nearest thing above it that does."""
+        """Return the place of `path`, or of the nearest value above it that exists."""
         for n in range(len(path), -1, -1):
             node = self.root.get(*path[:n])
             if node is not None:
@@ -50,13 +53,18 @@ class Report:
         return self.root.place
 
     def close(self) -> None:
-        """Raise ConfigError when there is any problem."""
+        """Raise ConfigError if there is any problem."""
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda p: (p.file, p.line, p.column)))
 
 
+def problem_at(place: Place, key: str, message: str, hint: str = "") -> Problem:
+    """Return a problem at a place in a file."""
+    return Problem(place.file, place.line, place.column, key, message, hint)
+
+
 def address(path: Path) -> str:
-    """`sections.housing.operations.OP10.buffer` is told as `operations.OP10.buffer`: operation names are unique."""
+    """Return an address without the section of an operation, since operation names are unique."""
     steps = [str(step) for step in path]
     if len(steps) > 3 and steps[0] == "sections" and steps[2] == "operations":
         steps = steps[2:]
