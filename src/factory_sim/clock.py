@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 US_PER_S = 1_000_000
 NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
 NEVER_US = 2**62  # later than any instant of a run; adding it to one does not overflow
 
 
