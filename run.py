@@ -1,11 +1,11 @@
-"""Start factory_sim from a fresh clone, with nothing but Python 3.11.
+"""Start factory_sim from a fresh clone; only Python 3.11 or newer is needed.
 
 python3 run.py               the demo
-python3 run.py test          the tests (further words go to pytest)
+python3 run.py test          the tests (--all: also the long ones; other words go to pytest)
 python3 run.py COMMAND ...   any factory-sim command; `python3 run.py --help` lists them
 
-The first start makes .venv beside this file and installs the package there; later starts see that it is done.
-This file must stay readable for old Pythons, so that it can tell them what is missing.
+The first start creates .venv beside this file and installs the package there; later starts find it installed.
+This file must stay readable for old Pythons, so that it can report which version is needed.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-STAMP = VENV / "factory_sim.json"  # what is installed; {} while an installation is under way
+STAMP = VENV / "factory_sim.json"  # what is installed; {} while an installation is running
 LOCK = VENV / "factory_sim.lock"
 TESTING = ("test", "bench", "validate")  # commands that need the libraries of the tests
 
 
 def main(words: "list[str]") -> int:
-    """Install what is missing, then become the program that `words` ask for."""
+    """Install what is missing, then run the command in `words` in place of this process."""
     if sys.version_info < OLDEST:
         return say(too_old())
     try:
@@ -39,7 +39,7 @@ def main(words: "list[str]") -> int:
     except OSError as error:
         return say(f"Cannot prepare {VENV}: {error}")
     except KeyboardInterrupt:
-        return say("\nStopped; the next start installs again from the beginning.", 130)
+        return say("\nInterrupted. The next start installs again from the beginning.", 130)
     if words[:1] == ["test"]:
         os.chdir(ROOT)
         return become([str(PYTHON), "-m", "pytest", *words[1:]])
@@ -47,17 +47,17 @@ def main(words: "list[str]") -> int:
 
 
 class StopError(Exception):
-    """A sentence for the person, who must do something first."""
+    """A message to the user, who must do something first."""
 
 
 def say(text: str, code: int = 1) -> int:
-    """Print a sentence where errors go."""
+    """Print a message to standard error and return the exit code."""
     print(text, file=sys.stderr)
     return code
 
 
 def too_old() -> str:
-    """Say which Python is needed, and the newest one that stands ready."""
+    """Return which Python is needed, and the newest one that is installed."""
     numbers = (*OLDEST, *sys.version_info[:2])
     text = "factory_sim needs Python {}.{} or newer; this is {}.{} ({}).".format(*numbers, sys.executable)
     newer = [name for name in (f"python3.{minor}" for minor in range(20, OLDEST[1] - 1, -1)) if shutil.which(name)]
@@ -66,7 +66,7 @@ def too_old() -> str:
 
 @contextlib.contextmanager
 def locked(path: Path) -> "object":
-    """Hold `path` against a second start; the system lets go when this process dies."""
+    """Lock `path` against a second start; the system releases the lock when this process ends."""
     with path.open("a") as file:
         if os.name == "nt":
             import msvcrt  # noqa: PLC0415 - exists on Windows only
@@ -81,12 +81,12 @@ def locked(path: Path) -> "object":
 
 
 def prepare(*, testing: bool) -> None:
-    """Bring .venv to the state that pyproject.toml asks for; at once when it is there already."""
+    """Bring .venv to the state that pyproject.toml describes; return at once when it has it."""
     have = read_stamp()
     extras = sorted({*have.get("extras", []), *(["test"] if testing else [])})
     if have == wanted(extras):
         return
-    if have == {} or not healthy():  # a killed installation leaves packages that only look installed
+    if have == {} or not healthy():  # an interrupted installation leaves incomplete packages
         clear()
     STAMP.write_text("{}")
     if not PYTHON.exists():
@@ -98,7 +98,7 @@ def prepare(*, testing: bool) -> None:
 
 
 def read_stamp() -> "dict":
-    """What the last finished installation wrote; None as content when there was none of ours."""
+    """Return what the last finished installation recorded; {} after an interrupted one."""
     try:
         return json.loads(STAMP.read_text())
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def read_stamp() -> "dict":
 
 
 def wanted(extras: "list[str]") -> "dict":
-    """All that an installation depends on: a moved tree or a new system Python shows here too."""
+    """Return all that an installation depends on, the place of the checkout and the system Python included."""
     return {
         "pyproject": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
         "root": str(ROOT),
@@ -118,7 +118,7 @@ def wanted(extras: "list[str]") -> "dict":
 
 
 def healthy() -> bool:
-    """Whether .venv is absent, or holds a Python that runs and finds its own library."""
+    """Return whether .venv is absent, or contains a Python that runs and finds its library."""
     if not PYTHON.exists():
         return not any(path for path in VENV.iterdir() if path != LOCK)
     code = "import os, sys, sysconfig as s; sys.exit({} > sys.version_info or not os.path.isdir(s.get_path('purelib')))"
@@ -129,7 +129,7 @@ def healthy() -> bool:
 
 
 def clear() -> None:
-    """Empty .venv, but for the lock that is held."""
+    """Empty .venv, except for the lock file."""
     for path in VENV.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(str(path))
@@ -138,9 +138,9 @@ def clear() -> None:
 
 
 def make_venv() -> None:
-    """Make the environment: by uv when it is here, else by this Python."""
-    base = getattr(sys, "_base_executable", None) or sys.executable  # not the one inside a .venv that was just emptied
-    print(f"Making an environment in {VENV} ...", flush=True)
+    """Create the environment with uv if it is installed, else with this Python."""
+    base = getattr(sys, "_base_executable", None) or sys.executable  # not the Python of a .venv that was just emptied
+    print(f"Creating an environment in {VENV} ...", flush=True)
     uv = shutil.which("uv")
     if uv and quietly([uv, "venv", "--quiet", "--allow-existing", "--python", base, str(VENV)])[0] == 0:
         return
@@ -148,7 +148,9 @@ def make_venv() -> None:
         import ensurepip  # noqa: F401, PLC0415 - Debian ships Python without it
     except ImportError:
         name = "python{}.{}-venv".format(*sys.version_info[:2])
-        message = "This Python has no ensurepip, so it cannot make an environment.\n  On Debian or Ubuntu: apt install "
+        message = (
+            "This Python has no ensurepip, so it cannot create an environment.\n  On Debian or Ubuntu: apt install "
+        )
         raise StopError(message + name) from None
     code, output = quietly([base, "-m", "venv", str(VENV)])
     if code:
@@ -157,9 +159,9 @@ def make_venv() -> None:
 
 
 def install(extras: "list[str]") -> None:
-    """Install the package where it stands, and what it needs."""
+    """Install the package in editable mode, and its dependencies."""
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
-    print("Installing factory_sim and the libraries it uses (once; some minutes on a slow line) ...", flush=True)
+    print("Installing factory_sim and its dependencies (once; some minutes on a slow connection) ...", flush=True)
     uv = shutil.which("uv")
     if uv and quietly([uv, "pip", "install", "--python", str(PYTHON), "--editable", target])[0] == 0:
         return
@@ -168,13 +170,15 @@ def install(extras: "list[str]") -> None:
     options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     code, output = quietly([str(PYTHON), "-m", "pip", "install", *options, "--editable", target])
     if code:
-        message = f"{output}\nThe installation failed (above). It needs a package index; then start again."
+        message = (
+            f"{output}\nThe installation failed (above). It needs a package index: check the network, then start again."
+        )
         raise StopError(message)
     print("Installed.", flush=True)
 
 
 def quietly(command: "list[str]") -> "tuple[int, str]":
-    """Run `command` showing one moving line of what it does; exit code and the last lines of its output."""
+    """Run `command` with one line of progress; return its exit code and the last lines of its output."""
     env = dict(os.environ, PIP_USER="0", PYTHONUNBUFFERED="1")
     tail = []
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -188,7 +192,7 @@ def quietly(command: "list[str]") -> "tuple[int, str]":
 
 
 def show(line: str) -> None:
-    """The moving line; where output is a file, only the milestones, a line each."""
+    """Show the line of progress; where output is a file, only the milestones."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 3
         print("\r  " + line.strip()[:width].ljust(width), end="\r", flush=True)
@@ -197,7 +201,7 @@ def show(line: str) -> None:
 
 
 def become(command: "list[str]") -> int:
-    """Replace this process by `command`, so that signals and exit codes are its own."""
+    """Replace this process by `command`, which then receives signals and sets the exit code."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # more threads cost up to 4.6 times on our small products
     if os.name != "nt":
         sys.stdout.flush()
@@ -206,7 +210,7 @@ def become(command: "list[str]") -> int:
         while True:
             try:
                 return process.wait()
-            except KeyboardInterrupt:  # the child got it too and ends by itself
+            except KeyboardInterrupt:  # the child received it too and ends
                 continue
 
 

@@ -1,4 +1,4 @@
-"""What every test shares: the same thread count and the same Hypothesis effort everywhere."""
+"""Shared settings: one thread count, one Hypothesis profile, and `--all`, which also runs the tests marked `long`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 # One thorough profile: a random line compiles and simulates, which the default deadline calls slow.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="also run the tests marked `long`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect long tests unless `--all` is given; each gives the reason why it may be left out."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    if silent := [item.nodeid for item in long if "reason" not in item.get_closest_marker("long").kwargs]:  # type: ignore[union-attr]
+        message = f"long tests without a reason: {', '.join(silent)}"
+        raise pytest.UsageError(message)
+    if not config.getoption("--all"):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session", autouse=True)
