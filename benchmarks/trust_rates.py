@@ -138,8 +138,8 @@ def rates(trial: Trial, link: LinkProfile, n: int, level: dict[int, float]) -> I
             plant, where = planted(trial.plant, level, kind, size, 8 if kind == "clock_skew" else n, rng)
             result, _ = judged(trial.heard(plant, link))
             wanted = "drift" if kind == "meter drift" else kind
-            found = {(d.unit, d.sensor) for d in result.doubts if d.kind == wanted} & where
-            other = {(d.unit, d.sensor) for d in result.doubts if d.kind != "rows_lost"} - where
+            found = {(d.unit, d.sensor) for d in result.findings if d.kind == wanted} & where
+            other = {(d.unit, d.sensor) for d in result.findings if d.kind != "rows_lost"} - where
             shown = f"{size:g} {unit[kind]}" if kind in unit else f"{100 * size:g} %"
             yield f"| {kind} | {shown} | {len(where)} | {100 * len(found) / len(where):.0f} % | {len(other)} |"
 
@@ -162,8 +162,8 @@ def main() -> None:
         feed = trial.heard(plant, link)
         result, took_s = judged(feed)
         level = level or usual(feed)
-        alarms.update(f"{d.kind} of {kinds.get(d.sensor, 0)}" for d in result.doubts if d.kind != "rows_lost")
-        for doubt in result.doubts[:40]:
+        alarms.update(f"{d.kind} of {kinds.get(d.sensor, 0)}" for d in result.findings if d.kind != "rows_lost")
+        for doubt in result.findings[:40]:
             if doubt.kind != "rows_lost" and given.clean:
                 name = next((s.name for s in plant.sensors if s.id == doubt.sensor), "")
                 print(" ", plant.units[doubt.unit], name, doubt)

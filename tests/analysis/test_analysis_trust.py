@@ -21,7 +21,7 @@ from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.network import Link
 
 if TYPE_CHECKING:
-    from factory_sim.analysis.trust import Doubt, Trust
+    from factory_sim.analysis.trust import Finding, Trust
     from factory_sim.records import EventLog
 
 S, EPOCH_NS, HOURS = 1_000_000, 1_767_225_600_000_000_000, 5
@@ -92,20 +92,20 @@ def broken(plant: Plant, sensor: str, fault: SensorFault) -> Plant:
     return replace(plant, sensors=sensors)
 
 
-def named(plant: Plant, doubts: tuple[Doubt, ...]) -> set[tuple[str, str, str]]:
+def named(plant: Plant, findings: tuple[Finding, ...]) -> set[tuple[str, str, str]]:
     """(unit, sensor or "", kind) of each."""
     sensors = {s.id: s.name for s in plant.sensors} | {-1: ""}
-    return {(plant.units[d.unit], sensors[d.sensor], d.kind) for d in doubts}
+    return {(plant.units[d.unit], sensors[d.sensor], d.kind) for d in findings}
 
 
 def test_a_sound_feed_is_believed(plant: Plant, log: EventLog) -> None:
-    assert judged(heard(plant, log)).doubts == ()
+    assert judged(heard(plant, log)).findings == ()
 
 
 @pytest.mark.parametrize("ahead_s", [0.05, 4.0, -4.0])
 def test_a_wrong_clock_is_found_with_its_size(plant: Plant, log: EventLog, ahead_s: float) -> None:
     wrong = broken(plant, "", SensorFault("f", "clock_skew", 1800.0, size=ahead_s))
-    skews = [d for d in judged(heard(wrong, log)).doubts if d.kind == "clock_skew"]
+    skews = [d for d in judged(heard(wrong, log)).findings if d.kind == "clock_skew"]
     assert [plant.units[d.unit] for d in skews] == [MACHINE]
     assert skews[0].size == pytest.approx(ahead_s, abs=1e-6)
     assert skews[0].t0_us >= 1790 * S
@@ -133,11 +133,11 @@ def test_a_fault_is_found_and_nothing_else_is_doubted(
 ) -> None:
     wrong = broken(plant, sensor, fault)
     result = judged(heard(wrong, log))
-    assert named(plant, result.doubts) == {(MACHINE, sensor, fault.kind)}
-    [doubt] = result.doubts
-    assert fault.start_s * S - 60 * S <= doubt.t0_us
-    assert doubt.t1_us <= END_US
-    assert doubt.reason
+    assert named(plant, result.findings) == {(MACHINE, sensor, fault.kind)}
+    [finding] = result.findings
+    assert fault.start_s * S - 60 * S <= finding.t0_us
+    assert finding.t1_us <= END_US
+    assert finding.reason
 
 
 def kwh(feed: Feed, result: Trust) -> float:
@@ -169,13 +169,13 @@ def test_a_link_s_losses_are_reported_and_held_against_no_sensor(plant: Plant, l
     feed = heard(plant, log, LinkProfile("bad", 0.01, 0.005, 0.01, 900.0, 20.0), "machine", 3600 * S)
     result, losses = judged(feed), feed.losses()
     assert losses.lost > 500
-    assert {d.kind for d in result.doubts} == {"rows_lost"}
-    assert {d.unit: int(d.size) for d in result.doubts} == {u: n for u, n in enumerate(losses.lost_rows) if n}
+    assert {d.kind for d in result.findings} == {"rows_lost"}
+    assert {d.unit: int(d.size) for d in result.findings} == {u: n for u, n in enumerate(losses.lost_rows) if n}
 
 
 def test_an_empty_feed_is_not_doubted(plant: Plant) -> None:
     meta = describe(plant, "trust", EPOCH_NS, Window(0, END_US))
-    assert judged(Feed(meta)).doubts == ()
+    assert judged(Feed(meta)).findings == ()
 
 
 def test_excluding_a_sensor_leaves_the_others_as_they_were(plant: Plant, log: EventLog) -> None:

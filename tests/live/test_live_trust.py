@@ -60,7 +60,7 @@ def feed(plant: Plant, order: RunSetup, monkeypatch: pytest.MonkeyPatch) -> tupl
 def test_faults_are_named_in_every_format(plant: Plant, payload_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, listener = feed(plant, replace(ORDER, payload_format=payload_format), monkeypatch)
     listener.table()
-    found = {(plant.units[d.unit], d.kind): d for d in listener.trust.doubts if d.kind != "rows_lost"}
+    found = {(plant.units[d.unit], d.kind): d for d in listener.trust.findings if d.kind != "rows_lost"}
     assert set(found) == {("M001", "stuck"), ("M002", "clock_skew")}
     assert found["M002", "clock_skew"].size == pytest.approx(3.0, abs=0.002)
 

@@ -196,7 +196,7 @@ def _distrusted(listener: Listener) -> list[dict[str, Any]]:
             "reason": d.reason,
             "excluded": d.excluded,
         }
-        for d in listener.trust.doubts
+        for d in listener.trust.findings
     ]
 
 

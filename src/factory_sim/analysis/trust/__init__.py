@@ -1,6 +1,6 @@
-"""What in a feed cannot be true: judged from decoded readings alone, per sensor, with the reason.
+"""Trust: which readings of a feed cannot be right, judged from decoded readings alone.
 
-A new check is a function that yields Doubts, and one line in `judge`.
+A new check is a function that yields findings, and one line in `judge` or `_of_sensors`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.trust import clock_offsets, drift, dropouts, stuck_and_spikes
-from factory_sim.analysis.trust.doubt import Doubt
-from factory_sim.analysis.trust.unit_minutes import Diary
+from factory_sim.analysis.trust.finding import Finding
+from factory_sim.analysis.trust.sensor_minutes import SensorMinutes
+from factory_sim.analysis.trust.unit_minutes import UnitHistory
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
@@ -20,95 +21,78 @@ if TYPE_CHECKING:
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.rebuild import Losses
-    from factory_sim.records import EventLog, Meta, SensorInfo
+    from factory_sim.records import EventLog, Meta
 
-__all__ = ["Doubt", "Trust", "judge"]
+__all__ = ["Finding", "Trust", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is doubted of a feed."""
+    """The findings about a feed."""
 
-    doubts: tuple[Doubt, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def excluded(self) -> frozenset[int]:
         """Ids of sensors whose readings are not used."""
-        return frozenset(doubt.sensor for doubt in self.doubts if doubt.excluded)
+        return frozenset(each.sensor for each in self.findings if each.excluded)
 
     def usable(self, blocks: Sequence[Blocks]) -> tuple[Blocks, ...]:
-        """The blocks without excluded sensors: KPIs of energy then fall back on state x power for their units."""
+        """Return the blocks without excluded sensors; energy KPIs of their units then use state x power."""
         if not self.excluded:
             return tuple(blocks)
         excluded = np.array(sorted(self.excluded), np.int64)
         return tuple(_without(each, np.isin(each.sensor, excluded)) for each in blocks)
 
     def by_states(self, meta: Meta) -> tuple[int, ...]:
-        """Units whose energy is state x power because their meter is excluded."""
+        """Return the units whose energy is state x power because their meter is excluded."""
         return tuple(sorted({s.unit for s in meta.sensors if s.id in self.excluded and s.unit_text in UNITS["energy"]}))
 
 
 def judge(log: EventLog, meta: Meta, blocks: Sequence[Blocks], losses: Losses | None = None) -> Trust:
-    """Everything that is doubted, by unit and sensor. Without `losses` nothing is said of lost rows."""
-    diary, sensors = Diary(log, meta), {info.id: info for info in meta.sensors}
-    found = list(clock_offsets.skews(log, meta))
-    skewed = {doubt.unit for doubt in found}
+    """Return all findings, ordered by unit and sensor. Lost rows are reported only if `losses` is given."""
+    history, found = UnitHistory(log, meta), list(clock_offsets.skews(log, meta))
+    skewed = {each.unit for each in found}
+    incomplete = losses.distrusted if losses is not None else ()
     for each in blocks:
-        # a clock that was set leaves gaps; they are its own, not the gateway's
+        # a clock that was set leaves gaps in its unit's readings
         found += [d for d in dropouts.drop_outs(each, meta) if d.sensor >= 0 or d.unit not in skewed]
-        found += _of_sensors(each, sensors, diary, frozenset(losses.distrusted if losses is not None else ()))
-    if losses is not None:
-        found += _lost_rows(losses, meta)
+        found += _of_sensors(each, meta, history, incomplete)
+    for unit in incomplete:
+        t0, t1, rows = meta.window.t0_us, meta.window.t1_us, float(losses.lost_rows[unit]) if losses else 0.0
+        reason = "rows are missing: its states, parts and cycle times have gaps"
+        found.append(Finding(kind="rows_lost", unit=unit, t0_us=t0, t1_us=t1, size=rows, reason=reason))
     return Trust(tuple(sorted(found, key=lambda d: (d.unit, d.sensor, d.kind, d.t0_us))))
 
 
-def _of_sensors(
-    blocks: Blocks, sensors: dict[int, SensorInfo], diary: Diary, blurred: frozenset[int]
-) -> Iterator[Doubt]:
-    """Each sensor by itself, and each meter against its unit's power sensor.
+def _of_sensors(blocks: Blocks, meta: Meta, history: UnitHistory, incomplete: Sequence[int]) -> Iterator[Finding]:
+    """Judge each sensor alone, then each meter against the power sensor of its unit, then slow trends.
 
-    blurred : units whose rows have gaps: nothing slow can be told from what is not known of their states.
+    incomplete : units with lost rows; their states do not explain slow trends.
     """
     if not len(blocks.block):
         return
-    power: dict[int, tuple[int, SensorInfo]] = {}
-    energy: dict[int, tuple[int, SensorInfo]] = {}
-    wrong = set()
-    for k, number in enumerate(blocks.sensor.tolist()):
-        if (info := sensors.get(number)) is None:
-            continue
-        minutes = diary.of(info.unit, blocks.block)
-        doubts = [*stuck_and_spikes.stuck(blocks, k, info, minutes), *stuck_and_spikes.spikes(blocks, k, info, minutes)]
-        wrong |= {doubt.sensor for doubt in doubts}
-        yield from doubts
-        if info.unit_text in UNITS["energy"]:
-            energy.setdefault(info.unit, (k, info))
-        elif info.kind == "power":
-            power.setdefault(info.unit, (k, info))
-    drifting = [
-        doubt
-        for unit, (k, info) in energy.items()
-        if unit in power and info.id not in wrong and power[unit][1].id not in wrong
-        for doubt in drift.meters(blocks, (k, info), power[unit], diary.of(unit, blocks.block))
+    infos = {info.id: info for info in meta.sensors}
+    sensors = [
+        SensorMinutes.of(blocks, k, infos[number], history.of(infos[number].unit, blocks.block))
+        for k, number in enumerate(blocks.sensor.tolist())
+        if number in infos
     ]
-    yield from drifting
-    known = wrong | {doubt.sensor for doubt in drifting}
-    for k, number in enumerate(blocks.sensor.tolist()):
-        info = sensors.get(number)
-        if (
-            info is not None
-            and number not in known
-            and info.unit not in blurred
-            and not stuck_and_spikes.is_counter(info)
-        ):
-            yield from drift.trend(blocks, k, info, diary.of(info.unit, blocks.block))
-
-
-def _lost_rows(losses: Losses, meta: Meta) -> Iterator[Doubt]:
-    for unit in losses.distrusted:
-        rows = losses.lost_rows[unit]
-        reason = "rows are missing: its states, parts and cycle times have gaps"
-        yield Doubt("rows_lost", unit, -1, meta.window.t0_us, meta.window.t1_us, float(rows), reason)
+    wrong = set()
+    for s in sensors:
+        for each in (*stuck_and_spikes.stuck(s), *stuck_and_spikes.spikes(s)):
+            wrong.add(each.sensor)
+            yield each
+    power = {s.info.unit: s for s in reversed(sensors) if s.info.kind == "power" and not s.is_meter}
+    meter = {s.info.unit: s for s in reversed(sensors) if s.is_meter}
+    for unit in meter.keys() & power.keys():
+        if not wrong & {meter[unit].info.id, power[unit].info.id}:
+            for each in drift.meters(meter[unit], power[unit]):
+                wrong.add(each.sensor)
+                yield each
+    for s in sensors:
+        if s.info.id not in wrong and s.info.unit not in incomplete and not s.is_counter:
+            yield from drift.trend(s)
 
 
 def _without(blocks: Blocks, gone: np.ndarray) -> Blocks:

@@ -1,4 +1,4 @@
-"""Clocks: a part cannot be taken before it was given, and a starved machine takes it in the same instant."""
+"""Clock offsets: a part cannot be taken before it is given, and a starved machine takes it in the same instant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import topology
-from factory_sim.analysis.trust.doubt import Doubt
+from factory_sim.analysis.trust.finding import Finding
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from factory_sim.records import B1, F8, I8, EventLog, Meta
 
-_TOLERANCE_S = 0.0021  # formats that round times to the millisecond move both ends by half of one
+_TOLERANCE_S = 0.0021  # formats that round to the millisecond move both ends by half a millisecond
 _GIVES = (Outcome.PASSED, Outcome.REWORK, Outcome.ENTERED)
 _FEWEST = 3  # handovers that must contradict each other
-_MOST = 1000  # clocks that are set right one by one, at most
+_MOST = 1000  # maximum number of clocks that are corrected
 
 
-def skews(log: EventLog, meta: Meta) -> Iterator[Doubt]:
-    """Units whose clocks are off, those that explain the most impossible handovers first.
+def skews(log: EventLog, meta: Meta) -> Iterator[Finding]:
+    """Yield units whose clocks are off, starting with the one that explains the most impossible handovers.
 
-    A handover is a part that one unit gives and another takes. With sound clocks (taken - given) is 0 if the taker was
-    starved, and never negative. What is left over after one clock is set right is put down to the next.
+    A handover is a part that one unit gives and another takes. With correct clocks taken - given is 0 if the taker was
+    starved, and never negative. Handovers that remain impossible after one correction are attributed to the next clock.
     """
     giver, taker, t_us, lag_s, at_once = _handovers(log, meta)
     for _ in range(_MOST):
@@ -39,13 +39,13 @@ def skews(log: EventLog, meta: Meta) -> Iterator[Doubt]:
             "taken before they were given, or not at the instant a starved machine takes them"
         )
         t0, t1 = int(t_us[mine].min()), int(t_us[mine].max()) + 1
-        yield Doubt("clock_skew", unit, -1, t0, t1, ahead_s, reason)
+        yield Finding(kind="clock_skew", unit=unit, t0_us=t0, t1_us=t1, size=ahead_s, reason=reason)
         keep = (giver != unit) & (taker != unit)
         giver, taker, t_us, lag_s, at_once = (each[keep] for each in (giver, taker, t_us, lag_s, at_once))
 
 
 def _worst(giver: I8, taker: I8, lag_s: F8, wrong: B1, at_once: B1, n: int) -> tuple[int, float, B1] | None:
-    """The unit with the largest share of impossible handovers among those with enough of them; its skew; which."""
+    """Return the unit with the largest share of impossible handovers, its offset [s], and a mask of them."""
     if not wrong.any():
         return None
     bad, exact = (np.bincount(np.concatenate((giver[m], taker[m])), minlength=n) for m in (wrong, at_once | wrong))
@@ -63,7 +63,7 @@ def _worst(giver: I8, taker: I8, lag_s: F8, wrong: B1, at_once: B1, n: int) -> t
 
 
 def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
-    """Giver, taker, time of the taking [µs], lag [s], and whether it must be 0. Shapes (n,)."""
+    """Return giver, taker, time of taking [µs], lag [s], and whether the lag must be 0; shapes (n,)."""
     role = np.array([unit.role for unit in meta.units])
     carrier, is_vehicle = np.isin(role, ("vehicle", "conveyor"))[log.unit], (role == "vehicle")[log.unit]
     operation = np.array([u.operation if u.role == "machine" else -1 for u in meta.units])
@@ -74,7 +74,7 @@ def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
     place = operation[log.unit]
     takes = ((log.outcome == Outcome.TOOK) | (log.outcome == Outcome.MERGED)) & ((place >= 0) | is_vehicle)
     for_op = np.where(is_vehicle, log.detail, place)
-    # A carried part is handed over twice: to the vehicle, and by it.
+    # a carried part is handed over twice: to the carrier and by it
     layer_g = carrier
     layer_t = ~is_vehicle & carried[np.clip(for_op, 0, len(carried) - 1)] & (place >= 0)
     g, t = np.flatnonzero(gives), np.flatnonzero(takes)
@@ -92,7 +92,7 @@ def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
 
 
 def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
-    """Positions of the keys that stand exactly once in both."""
+    """Return the positions of the keys that occur exactly once in both."""
     singles = []
     for keys in (one, other):
         values, index, count = np.unique(keys, return_index=True, return_counts=True)
@@ -102,7 +102,7 @@ def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
 
 
 def _was_starved(log: EventLog) -> B1:
-    """Whether the unit's row before this one says starved, earlier. Shape (n,)."""
+    """Return whether the unit's previous row was STARVED at an earlier time, shape (n,)."""
     order = np.argsort(log.unit, kind="stable")
     unit, state, t_us = log.unit[order], log.state[order], log.t_us[order]
     before = np.zeros(len(log), np.bool_)

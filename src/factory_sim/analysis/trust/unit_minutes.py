@@ -1,4 +1,4 @@
-"""What each unit did in each minute, to hold its sensors against."""
+"""Activity of each unit by minute, which its sensors should reflect."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from factory_sim.plant.states import DOWN_STATES, N_STATES, WORKING_STATES, Stat
 if TYPE_CHECKING:
     from factory_sim.records import B1, F8, I8, EventLog, Meta
 
-LAGS_MIN = np.array([1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 150.0, 250.0])  # what is warmed may have these
+LAGS_MIN = np.array(
+    [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 150.0, 250.0]
+)  # candidate time constants of temperatures
 _SELDOM = 0.01  # share of time
 _WORKING = np.isin(np.arange(N_STATES + 1), [int(state) for state in WORKING_STATES])
 _STOPPED = np.isin(np.arange(N_STATES + 1), [int(s) for s in (*DOWN_STATES, State.OFF, State.MAINTENANCE)])
 
 
-@dataclass(frozen=True, eq=False)  # without slots, which cached_property needs to do without
+@dataclass(frozen=True, eq=False)  # no slots: cached_property stores its value in the instance
 class Minutes:
     """One unit's minutes. Shapes (n_minutes, N_STATES + 1), else (n_minutes,)."""
 
@@ -38,22 +40,22 @@ class Minutes:
 
     @cached_property
     def odd(self) -> B1:
-        """Whether it was off, down, in maintenance or in a state it is seldom in, in the minute or the one before."""
+        """Whether it was off, down, in maintenance or in a rare state in the minute or the one before."""
         seldom = self.share.mean(axis=0) < _SELDOM
         here = self.share @ (_STOPPED | seldom) > 0
-        odd: B1 = here | np.concatenate(([True], here[:-1]))  # nothing is known of the minute before the first
+        odd: B1 = here | np.concatenate(([True], here[:-1]))  # the minute before the first is not known
         return odd
 
     @cached_property
     def warmth(self) -> F8:
-        """First-order lags of state x power, begun in balance with the first minute. Shape (n_minutes, n_lags)."""
+        """First-order lags of state x power, in balance with the first minute. Shape (n_minutes, n_lags)."""
         out = np.empty((len(self.kwh), len(LAGS_MIN)))
         lags.lagged(np.nan_to_num(self.kwh), np.exp(-1 / LAGS_MIN), out)
         return out
 
 
-class Diary:
-    """The minutes of all units, from the log alone; each is looked up once."""
+class UnitHistory:
+    """The minutes of all units, computed from the log once each."""
 
     def __init__(self, log: EventLog, meta: Meta) -> None:
         order = np.argsort(log.unit, kind="stable")
@@ -63,7 +65,7 @@ class Diary:
         self._known: dict[tuple[int, bytes], Minutes] = {}
 
     def of(self, unit: int, minute: I8) -> Minutes:
-        """What `unit` did in these minutes of the run (rising). Shape of `minute`: (n,)."""
+        """Return the activity of `unit` in these minutes of the run (increasing), shape (n,)."""
         key = (unit, minute.tobytes())
         if key not in self._known:
             mine = slice(*self._first[unit : unit + 2])
