@@ -1,4 +1,4 @@
-"""Every KPI of a window. A new one is a function in its family's file and one line in the family's table."""
+"""Every KPI of a window. A new KPI is a function in its family's module and one line in the family's table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from factory_sim.analysis.kpis.kpi_kind import KpiKind
     from factory_sim.records import EventLog, Meta, Window
 
-# name -> what it is; in a table each stands as "<level>.<name>": "operation.oee", "line.good_parts_per_h"
+# keys of a table are "<level>.<name>": "operation.oee", "line.good_parts_per_h"
 KPIS: dict[str, KpiKind] = (
     production.KINDS
     | effectiveness.KINDS
@@ -41,15 +41,15 @@ KPIS: dict[str, KpiKind] = (
 
 
 def table(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> KpiTable:
-    """Every KPI of `window` (default: the feed's). Without `blocks`, the meters' readings, energy is state × power.
+    """Return every KPI of `window` (default: the feed's). Without `blocks` (meter readings), energy is state × power.
 
-    Reads only what telemetry carries: `log.cause` is inferred anew.
+    Only what telemetry carries is read: `log.cause` is inferred anew.
     """
     return of_facts(facts_of.collect(log, meta, blocks, window))
 
 
 def of_facts(facts: Facts) -> KpiTable:
-    """Every KPI of facts collected before."""
+    """Return every KPI of collected facts."""
     meta = facts.meta
     kpis = {f"{level}.{name}": _kpi(kind, facts, level) for name, kind in KPIS.items() for level in kind.levels}
     machines = tuple(meta.units[u].name for u in facts_of.machine_units(meta).tolist())

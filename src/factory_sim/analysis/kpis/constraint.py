@@ -1,17 +1,11 @@
-"""Which operation limits the line, by several detectors."""
+"""The operation that limits the line, by several detectors."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis import bottleneck
-from factory_sim.analysis.kpis.kpi_kind import LINE, KpiKind, ratio, single
-
-if TYPE_CHECKING:
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, ratio, single
 
 _OPERATION = ("operation",)
 

@@ -1,16 +1,8 @@
-"""What a good part costs, and of what that is made."""
+"""Cost of a good part and its items."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from factory_sim.analysis.kpis.kpi_kind import LINE, KpiKind, ratio
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Callable, Facts, KpiKind, ratio
 
 _US_PER_H = 3.6e9
 

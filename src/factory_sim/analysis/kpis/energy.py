@@ -1,21 +1,25 @@
-"""Energy by meter, with state × power as its audit, and what each kind of time cost in energy."""
+"""Energy by meter, its audit by state × power, and energy by kind of time."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis.facts import groups, machine_units
-from factory_sim.analysis.kpis.kpi_kind import ALL, LINE, STATION, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import (
+    ALL,
+    F8,
+    LINE,
+    STATION,
+    Callable,
+    Facts,
+    KpiKind,
+    Totals,
+    of_totals,
+    ratio,
+    single,
+)
 from factory_sim.analysis.unit_energy import J_PER_KWH, power_w
 from factory_sim.plant.states import State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
 
 _CAUSES = {
     "processing": (State.BUSY, State.SETUP),
@@ -36,16 +40,14 @@ def kwh(f: Facts, level: str) -> F8:
     return single(line_kwh(f)) if level == "line" else f.at(level).kwh
 
 
-def kwh_audit(f: Facts, level: str) -> F8:
+def kwh_audit(t: Totals) -> F8:
     """Metered energy of the machines / Σ state time × power - 1: the two should agree."""
-    totals = f.at(level)
-    return ratio(totals.kwh, totals.kwh_audit) - 1
+    return ratio(t.kwh, t.kwh_audit) - 1
 
 
-def kwh_per_good_part(f: Facts, level: str) -> F8:
+def kwh_per_good_part(t: Totals) -> F8:
     """Energy / good parts of the same machine or station."""
-    totals = f.at(level)
-    return ratio(totals.kwh, totals.good)
+    return ratio(t.kwh, t.good)
 
 
 def kwh_per_part(f: Facts, _level: str) -> F8:
@@ -67,9 +69,9 @@ def _by_cause(states: tuple[State, ...], name: str) -> Callable[[Facts, str], F8
 
 KINDS = {
     "kwh": KpiKind("kWh", -1, ALL, kwh),
-    "kwh_per_good_part": KpiKind("kWh/part", -1, STATION, kwh_per_good_part),
+    "kwh_per_good_part": of_totals("kWh/part", -1, STATION, kwh_per_good_part),
     "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part),
-    "kwh_audit": KpiKind("1", 0, ALL, kwh_audit),
+    "kwh_audit": of_totals("1", 0, ALL, kwh_audit),
 } | {
     f"kwh_{name}": KpiKind("kWh", 0 if name == "processing" else -1, ALL, _by_cause(states, name))
     for name, states in _CAUSES.items()

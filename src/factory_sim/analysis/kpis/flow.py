@@ -1,14 +1,8 @@
-"""Parts inside the line and how long they stay."""
+"""Parts inside the line and their lead times."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from factory_sim.analysis.kpis.kpi_kind import LINE, KpiKind, ratio, single
-
-if TYPE_CHECKING:
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, ratio, single
 
 
 def wip(f: Facts, _level: str) -> F8:

@@ -1,17 +1,30 @@
-"""The shape of a KPI."""
+"""The shape of a KPI, and what the modules of this package need to define one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from factory_sim.analysis.facts import Facts, Totals
+from factory_sim.records import F8, I8
 
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+__all__ = [
+    "ALL",
+    "F8",
+    "I8",
+    "LINE",
+    "STATION",
+    "Callable",
+    "Facts",
+    "KpiKind",
+    "Totals",
+    "of_totals",
+    "ratio",
+    "single",
+]
 
 STATION = ("machine", "operation")
 ALL = ("machine", "operation", "section", "line")
@@ -22,8 +35,8 @@ LINE = ("line",)
 class KpiKind:
     """A KPI: its unit, whether more is better, the levels it is computed at, and how.
 
-    `compute(facts, level)` gives shape (n,) for the n things of the level, (1,) for the line; NaN where it is not
-    defined. Its docstring is the formula and the source.
+    `compute(facts, level)` returns shape (n,) for the n things of the level, (1,) for the line; NaN where the KPI is
+    not defined. Its docstring is the formula and the source.
     """
 
     unit: str
@@ -37,13 +50,23 @@ class KpiKind:
         return " ".join((self.compute.__doc__ or "").split())
 
 
+def of_totals(unit: str, better: int, levels: tuple[str, ...], formula: Callable[[Totals], F8]) -> KpiKind:
+    """Return a KPI that has the same formula at every level."""
+
+    def compute(facts: Facts, level: str) -> F8:
+        return formula(facts.at(level))
+
+    compute.__doc__ = formula.__doc__
+    return KpiKind(unit, better, levels, compute)
+
+
 def ratio(numerator: Any, denominator: Any) -> F8:
-    """Quotient, NaN where the denominator is 0."""
+    """Return the quotient, NaN where the denominator is 0."""
     top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     out: F8 = np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom != 0)
     return out
 
 
 def single(value: float) -> F8:
-    """A KPI of the line."""
+    """Return the value of a KPI of the line, shape (1,)."""
     return np.array([value], np.float64)

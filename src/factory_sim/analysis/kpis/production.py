@@ -1,23 +1,17 @@
-"""How much came out, and how fast."""
+"""Output and its rate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from factory_sim.analysis.kpis.kpi_kind import LINE, STATION, KpiKind, ratio, single
-
-if TYPE_CHECKING:
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, STATION, Facts, KpiKind, Totals, of_totals, ratio, single
 
 _US_PER_H = 3.6e9
 
 
-def parts(f: Facts, level: str) -> F8:
+def parts(t: Totals) -> F8:
     """Parts given away in the window: good, for rework and scrap. ISO 22400-2: produced quantity PQ."""
-    return f.at(level).parts.astype(np.float64)
+    return t.parts.astype(np.float64)
 
 
 def good_parts(f: Facts, level: str) -> F8:
@@ -30,19 +24,18 @@ def scrap_parts(f: Facts, level: str) -> F8:
     return single(f.flow.scrapped) if level == "line" else f.at(level).scrap.astype(np.float64)
 
 
-def rework_parts(f: Facts, level: str) -> F8:
+def rework_parts(t: Totals) -> F8:
     """Parts sent back. ISO 22400-2: rework quantity RQ."""
-    return f.at(level).rework.astype(np.float64)
+    return t.rework.astype(np.float64)
 
 
-def cycle_time_s(f: Facts, level: str) -> F8:
+def cycle_time_s(t: Totals) -> F8:
     """Busy seconds per part finished in the window, of a station divided by its machines.
 
     All busy stretches of the part's cycle count, also before the window; down, setup and blocked do not; parts whose
     start was not seen are left out.
     """
-    totals = f.at(level)
-    return ratio(totals.cycle_us / 1e6, totals.timed * totals.machines)
+    return ratio(t.cycle_us / 1e6, t.timed * t.machines)
 
 
 def throughput_per_h(f: Facts, level: str) -> F8:
@@ -64,17 +57,17 @@ def good_parts_per_h(f: Facts, _level: str) -> F8:
 
 
 def arrivals_lost(f: Facts, _level: str) -> F8:
-    """Arrivals that found the line full and went away."""
+    """Arrivals that found the line full and were lost."""
     return single(f.flow.lost)
 
 
 KINDS = {
     "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h),
     "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts),
-    "parts": KpiKind("parts", 1, STATION, parts),
+    "parts": of_totals("parts", 1, STATION, parts),
     "scrap_parts": KpiKind("parts", -1, (*STATION, "line"), scrap_parts),
-    "rework_parts": KpiKind("parts", -1, (*STATION, "line"), rework_parts),
-    "cycle_time_s": KpiKind("s", -1, STATION, cycle_time_s),
+    "rework_parts": of_totals("parts", -1, (*STATION, "line"), rework_parts),
+    "cycle_time_s": of_totals("s", -1, STATION, cycle_time_s),
     "throughput_per_h": KpiKind("parts/h", 1, (*STATION, "line"), throughput_per_h),
     "output_interval_s": KpiKind("s", -1, (*STATION, "line"), output_interval_s),
     "arrivals_lost": KpiKind("parts", -1, LINE, arrivals_lost),

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from factory_sim.analysis.kpis.kpi_kind import STATION, KpiKind, ratio
-
-if TYPE_CHECKING:
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
+from factory_sim.analysis.kpis.kpi_kind import F8, STATION, Facts, KpiKind, Totals, of_totals, ratio
 
 _LEVELS = (*STATION, "line")
 
@@ -29,14 +23,13 @@ def scrap_ratio(f: Facts, level: str) -> F8:
     return ratio(totals.scrap, totals.parts)
 
 
-def rework_ratio(f: Facts, level: str) -> F8:
+def rework_ratio(t: Totals) -> F8:
     """Parts sent back / parts. ISO 22400-2: RQ / PQ. Of the line: of all operations together."""
-    totals = f.at(level)
-    return ratio(totals.rework, totals.parts)
+    return ratio(t.rework, t.parts)
 
 
 KINDS = {
     "first_pass_yield": KpiKind("1", 1, _LEVELS, first_pass_yield),
     "scrap_ratio": KpiKind("1", -1, _LEVELS, scrap_ratio),
-    "rework_ratio": KpiKind("1", -1, _LEVELS, rework_ratio),
+    "rework_ratio": of_totals("1", -1, _LEVELS, rework_ratio),
 }

@@ -1,20 +1,12 @@
-"""Where the time went: shares of the window by state."""
+"""Shares of the window by state."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from factory_sim.analysis.kernels.state_times import UNKNOWN
-from factory_sim.analysis.kpis.kpi_kind import ALL, LINE, KpiKind, ratio
+from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Callable, Facts, KpiKind, ratio
 from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from factory_sim.analysis.facts import Facts
-    from factory_sim.records import F8
-
-# what a machine can be doing; vehicles' and crews' states have KPIs of their own
+# states of machines; the states of vehicles and crews have their own KPIs
 MACHINE_STATES = (
     State.OFF,
     State.SETUP,
