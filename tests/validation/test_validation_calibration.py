@@ -62,10 +62,10 @@ def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_pat
     finished = [Pair(r, (100, 130), (56.0, 37.0)) for r in range(2)]
     assert summarize(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
     kept.write_text('{"baseline": "another"}\n', encoding="utf-8")
-    with pytest.raises(LedgerError, match="something else"):
+    with pytest.raises(LedgerError, match="belongs to another"):
         calibrate(*plants, SETTING, kept)
     kept.write_text("not ours\n", encoding="utf-8")
-    with pytest.raises(LedgerError, match="not a file of finished pieces"):
+    with pytest.raises(LedgerError, match="not a file of finished work"):
         calibrate(*plants, SETTING, kept)
 
 

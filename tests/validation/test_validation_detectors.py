@@ -99,7 +99,7 @@ def test_finished_lines_are_not_made_again(tmp_path: Path, monkeypatch: pytest.M
     assert made == [1, 3]
     assert told == [2, 3, 4]
     assert [each.hit("arrow") for each in found] == [False, True, False, True]
-    with pytest.raises(LedgerError, match="something else"):
+    with pytest.raises(LedgerError, match="belongs to another"):
         Ledger(file, detectors.header(2))
     assert len(file.read_text(encoding="utf-8").splitlines()) == 5
 

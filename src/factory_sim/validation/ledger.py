@@ -1,4 +1,4 @@
-"""Finished pieces of a long job, kept one by one: a job that was stopped goes on where it was."""
+"""Finished pieces of a long job on disk, so that an interrupted job resumes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ if TYPE_CHECKING:
 
 
 class LedgerError(FactoryError):
-    """A file of finished pieces that belongs to something else, or cannot be read or written."""
+    """A file of finished work that belongs to another job, or cannot be read or written."""
 
     exit_code = 2
 
 
 class Ledger:
-    """JSON lines: the first says what the pieces belong to, then one piece a line, on disk before `add` returns.
+    """JSON lines: a header that identifies the job, then one piece per line, on disk before `add` returns.
 
-    A last line that a killed program left unfinished is dropped. `pieces` are those that were there at the start.
+    An unfinished last line of a killed program is dropped. `pieces` are those found when the file was opened.
     """
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
-        """Opens `path`, or begins it.
+        """Open or create `path`.
 
-        Raises LedgerError when it holds pieces of something else, or none at all; HeldError while another process
-        writes it.
+        Raises LedgerError when it belongs to another job or is not a ledger, HeldError while another process writes it.
         """
         self._path, self._head = path, json.loads(json.dumps(head))
         try:
@@ -45,32 +44,32 @@ class Ledger:
             raise self._unusable(error) if isinstance(error, OSError) else error from None
 
     def __enter__(self) -> Self:
-        """The open ledger."""
+        """Return the open ledger."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
     def add(self, piece: Mapping[str, Any]) -> None:
-        """Keep a finished piece. Raises LedgerError when the disk is full."""
+        """Store a finished piece. Raises LedgerError when the disk is full."""
         try:
             self._file.add(json.dumps(piece))
         except OSError as error:
             raise self._unusable(error) from None
 
     def _parsed(self, content: bytes) -> tuple[list[dict[str, Any]], int]:
-        """The pieces, and the length in bytes of their lines."""
+        """Return the pieces and the length of their lines in bytes."""
         whole = content.rpartition(b"\n")[0]
         try:
             head, *pieces = [json.loads(line) for line in whole.split(b"\n")]
         except ValueError as error:
-            msg = f"{self._path} is not a file of finished pieces ({error}). Name another file, or delete it."
+            msg = f"{self._path} is not a file of finished work ({error}). Name another file, or delete it."
             raise LedgerError(msg) from None
         if head != self._head:
-            msg = f"{self._path} holds pieces of something else: another plant, seed or setting. Name another file."
+            msg = f"{self._path} belongs to another plant, seed or setting. Name another file."
             raise LedgerError(msg)
         return pieces, len(whole) + 1
 
     def _unusable(self, error: OSError) -> LedgerError:
-        return LedgerError(f"{self._path}: {error.strerror or error}. Pieces that are finished are kept.")
+        return LedgerError(f"{self._path}: {error.strerror or error}. Finished work is kept.")

@@ -96,23 +96,23 @@ class _Draft:
         return self.draw(st.sampled_from(values))
 
     def some(self, feature: str, odds: int = 3) -> bool:
-        """Whether this plant has the feature here: one time in `odds`, three in four where it is forced."""
+        """Draw whether the plant has the feature here: one time in `odds`, three in four where it is forced."""
         if feature in self.forced:
             return self.often()
         return feature in self.features and self.draw(st.integers(1, odds)) == odds
 
     def often(self, of: int = 4) -> bool:
-        """All but one time in `of`."""
+        """Draw True in all but one case in `of`."""
         return self.draw(st.integers(1, of)) < of
 
     def one_of(self, things: list[Any], feature: str, odds: int = 2) -> int:
-        """Index of one of the things, or -1."""
+        """Draw the index of one of the things, or -1."""
         return self.draw(st.integers(0, len(things) - 1)) if things and self.some(feature, odds) else -1
 
 
 @st.composite
 def plants(draw: st.DrawFn, *, without: Collection[str] = (), max_operations: int = 5) -> Plant:
-    """A whole plant."""
+    """Draw a whole plant."""
     draft = _Draft(draw, frozenset(FEATURES) - frozenset(without))
     _force(draft)
     draft.n_sections = draft.pick(1, 2, 3)
@@ -127,7 +127,7 @@ def plants(draw: st.DrawFn, *, without: Collection[str] = (), max_operations: in
 
 
 def _force(draft: _Draft) -> None:
-    """Choose what the plant has; repair crews come with failures."""
+    """Choose the features of the plant; repair crews imply failures."""
     known = [feature for feature in FEATURES if feature in draft.features]
     if known:
         draft.forced = frozenset((draft.pick(*known), draft.pick(*known)))
@@ -136,7 +136,7 @@ def _force(draft: _Draft) -> None:
 
 
 def _enough_cards(draft: _Draft) -> None:
-    """Let in what furnaces and joins wait for, so that few plants end blocked in a circle."""
+    """Raise the number of cards where batches or joins need several parts, so that few plants deadlock."""
     several = any(o["batch"] is not None or any(i.quantity > 1 for i in o["inputs"]) for o in draft.operations)
     if several and draft.often(8):
         for source in draft.sources:
@@ -144,7 +144,7 @@ def _enough_cards(draft: _Draft) -> None:
 
 
 def _surroundings(draft: _Draft) -> None:
-    """What operations can call on."""
+    """Draw shifts, crews, robots and fleets."""
     if draft.some("shifts", 2):
         draft.shifts = [_shift(draft, i) for i in range(draft.pick(1, 2))]
     if "crews" in draft.features or "operators" in draft.features:
@@ -183,7 +183,7 @@ def _short(draft: _Draft) -> Distribution:
 
 
 def _operations(draft: _Draft, n: int, joint: int) -> None:
-    """A chain of n; with a `joint`, its operations before that one are two branches that meet there."""
+    """Draw a chain of n operations; with a `joint`, two branches meet there."""
     if not joint:
         for i in range(n):
             _operation(draft, [i - 1 if i else ~_source(draft)], first=0)
@@ -213,7 +213,7 @@ def _source(draft: _Draft) -> int:
 
 
 def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
-    """One operation; a feed is an operation's index or ~ a source's; rework goes back to `first` or later."""
+    """Draw an operation; a feed is the index of an operation or ~ of a source; rework returns to `first` or later."""
     index = len(draft.operations)
     batch = None
     if len(feeds) == 1 and draft.some("batches", 4):
@@ -275,7 +275,7 @@ def _inspection(draft: _Draft, first: int, index: int) -> Inspection | None:
 
 
 def _loosen(draft: _Draft, target: int) -> None:
-    """Make room in a loop of rework and let few parts in, so that few plants end blocked in a circle."""
+    """Enlarge the buffer in a rework loop and limit the parts inside, so that few plants deadlock."""
     feeds = draft.operations[target]["inputs"]
     draft.operations[target]["inputs"] = (replace(feeds[0], capacity=50), *feeds[1:])
     for source in draft.sources:
@@ -306,7 +306,7 @@ def _maintenance(draft: _Draft, *, wears: bool) -> Maintenance:
 
 
 def _number(draft: _Draft) -> Plant:
-    """Unit ids in the order of the spec, and everything put together."""
+    """Number the units in the order of the spec and assemble the plant."""
     names: list[str] = []
 
     def units(*new: str) -> tuple[int, ...]:

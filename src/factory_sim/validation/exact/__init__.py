@@ -1,1 +1,1 @@
-"""Theory against the engine: rows of known exact values, each simulated until its interval is narrow (hallway)."""
+"""The engine against theory: rows of exact values, each simulated until its interval is precise."""

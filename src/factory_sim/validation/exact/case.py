@@ -1,4 +1,4 @@
-"""What a row becomes: a plant and what to measure on it."""
+"""The plant of a row, and what is measured on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Case:
     """A plant whose long-run ratio top/bottom, times `factor`, is the row's value.
 
-    `parts_per_s` is a guess at the output rate, for the length of slices; `warm_up_s` is left out of the sums.
+    `parts_per_s` estimates the output rate, for the length of slices; `warm_up_s` is excluded from the sums.
     """
 
     plant: Plant
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Once:
-    """A plant without chance: one run of `until_s`, in which `read` finds the row's value."""
+    """A deterministic plant: one run of `until_s`, from which `read` takes the value of the row."""
 
     plant: Plant
     until_s: float
@@ -46,7 +46,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A kind of row: what it is, what can be measured, which keys it reads."""
+    """A kind of row: its title, its metrics and the keys that it reads."""
 
     title: str
     metrics: tuple[str, ...]

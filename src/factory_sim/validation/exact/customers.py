@@ -1,4 +1,4 @@
-"""Meters over parts that went all the way through a line of queues, one after the other."""
+"""Meters over parts that passed a line of queues from end to end, in order."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
 
 
 def number(sight: Sight) -> float:
-    """Parts that are through."""
+    """Return the number of parts that left the line."""
     return float(len(sight.customers.entered))
 
 
 def sojourn(sight: Sight) -> float:
-    """Their time in the line [s]."""
+    """Return their time in the line [s]."""
     return float((sight.customers.gave[:, -1] - sight.customers.entered).sum()) / 1e6
 
 
 def wait(sight: Sight) -> float:
-    """Their time in queues [s], all operations together."""
+    """Return their time in queues [s], summed over the operations."""
     customers = sight.customers
     came = np.concatenate([customers.entered[:, None], customers.gave[:, :-1]], axis=1)
     return float((customers.took - came).sum()) / 1e6
 
 
 def wait_for_vehicle(sight: Sight) -> float:
-    """Their time [s] from entry to the end of loading at the first operation."""
+    """Return their time from entry to the end of loading at the first operation [s]."""
     return float((sight.customers.gave[:, 0] - sight.customers.entered).sum()) / 1e6
 
 
 def service(operation: int) -> Services:
-    """Their times in the machines of an operation [µs]; nothing must keep finished parts there."""
+    """Return their times in the machines of an operation [µs]; finished parts must not be blocked there."""
     return lambda customers: customers.gave[:, operation] - customers.took[:, operation]
 
 
 class Twin:
-    """A line with the same arrivals and scaled service times, its time in system known by theory: a control.
+    """A control: a line with the same arrivals and scaled service times, whose time in system is known by theory.
 
     Every station has one server, `factors[i]` times as slow as a server of the real one:
-    D(n) = max(D(n-1), A(n)) + S(n) [Lindley 1952]. The twin reads what the real line was given, arrivals and service
-    times, and nothing of what the line made of them; so it tells how much of a deviation is chance in the input, and
-    an engine that queues wrongly still shows [external control variates: Law 2015, section 11.4].
+    D(n) = max(D(n-1), A(n)) + S(n) [Lindley 1952]. The twin reads the inputs of the real line, arrivals and service
+    times, and none of its queues; so it measures how much of a deviation is chance in the input, and an engine that
+    queues wrongly is still detected [external control variates: Law 2015, section 11.4].
     """
 
     def __init__(self, services: Sequence[Services], factors: Sequence[float], mean_sojourn_s: float) -> None:
@@ -56,7 +56,7 @@ class Twin:
         self._last_us = np.full(len(self._stations), -np.inf)  # departures of the last part
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds in the twin's system above the mean."""
+        """Return the time in the twin's system less its mean [s]."""
         customers = sight.customers
         if not len(customers.entered):
             return 0.0
@@ -74,25 +74,25 @@ class Twin:
 
 
 class ServiceTimes:
-    """Service times above their mean: a control."""
+    """A control: service times less their mean."""
 
     def __init__(self, services: Services, mean_s: float) -> None:
         self._services, self._mean_s = services, mean_s
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds of service above the mean."""
+        """Return the service time less its mean [s]."""
         customers = sight.customers
         return float(self._services(customers).sum()) / 1e6 - self._mean_s * len(customers.entered)
 
 
 class Gaps:
-    """Times between arrivals above their mean: a control."""
+    """A control: times between arrivals less their mean."""
 
     def __init__(self, mean_s: float) -> None:
         self._mean_s, self._last_us = mean_s, -1
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds between arrivals above the mean."""
+        """Return the time between arrivals less its mean [s]."""
         entered = sight.customers.entered
         if not len(entered):
             return 0.0

@@ -1,4 +1,4 @@
-"""From sums over slices to an interval: batch means of a ratio, with control variates."""
+"""Intervals from sums over slices: batch means of a ratio, with control variates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCHES = 128  # enough for the t quantiles far out, few enough to be long again
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A ratio of two long-run sums, and how sure it is."""
+    """A ratio of two long-run sums with its interval."""
 
     value: float
     half_width: float  # at the confidence asked for
@@ -26,28 +26,28 @@ class Estimate:
     inputs: tuple[float, ...]  # how far each control is from its mean, in standard errors
 
     def scaled(self, factor: float) -> Estimate:
-        """The same in another unit."""
+        """Return the estimate in another unit."""
         widths = self.half_width * factor, self.plain_half_width * factor
         return Estimate(self.value * factor, widths[0], self.plain * factor, widths[1], self.memory, self.inputs)
 
     @property
     def low(self) -> float:
-        """Lower end of the interval."""
+        """The lower end of the interval."""
         return self.value - self.half_width
 
     @property
     def high(self) -> float:
-        """Upper end of the interval."""
+        """The upper end of the interval."""
         return self.value + self.half_width
 
 
 def estimate(slices: F8, confidence: float, batches: int = BATCHES) -> Estimate:
-    """The ratio of column 0 to column 1 over all slices, columns 2 ... being controls.
+    """Return the ratio of column 0 to column 1 over all slices; columns 2 ... are controls.
 
     slices : shape (n, 2 + n_controls), n at least `batches`; a control's long-run mean is 0.
     The ratio is linearised around its estimate (delta method); the controls enter by least squares over the batches
-    [Lavenberg and Welch 1981], with a degree of freedom off for each. The interval is widened by the one part that the
-    ends of the run cut through.
+    [Lavenberg and Welch 1981], with a degree of freedom less for each. The interval is widened by the one part that the
+    ends of the run cut.
     """
     sums = np.add.reduceat(slices, np.linspace(0, len(slices), batches, endpoint=False).astype(int), axis=0)
     top, bottom, controls = sums[:, 0], sums[:, 1], sums[:, 2:]
@@ -75,7 +75,7 @@ def _standard_error(rest: F8, lost: int) -> float:
 
 
 def _distance(controls: F8) -> float:
-    """How far the controls' means are from 0: x' (X'X)^-1 x times the number of batches."""
+    """Return the distance of the controls' means from 0: x' (X'X)^-1 x times the number of batches."""
     if not controls.shape[1]:
         return 0.0
     mean = controls.mean(axis=0)
@@ -90,7 +90,7 @@ def _off(controls: F8) -> tuple[float, ...]:
 
 
 def quantile(confidence: float, freedom: int) -> float:
-    """Half-width of a two-sided Student interval in standard errors."""
+    """Return the half-width of a two-sided Student interval in standard errors."""
     from scipy.stats import t  # noqa: PLC0415 - a second at import
 
     return float(t.ppf(0.5 + confidence / 2, freedom))

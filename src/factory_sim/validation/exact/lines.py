@@ -1,4 +1,4 @@
-"""Small plants for rows of theory: stations in series, exponential or not, with all that a row can ask for."""
+"""Small plants for rows of theory: stations in series with everything that a row can contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FASTEST_S = 10.0  # the fastest mean of a row takes this long in the run: a roun
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One station: its servers, the places in front of it, what befalls it."""
+    """One station: its servers, the places in front of it, its failures."""
 
     service: Distribution
     machines: int = 1
@@ -36,7 +36,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What stands beside the line."""
+    """Crews, fleets and shifts beside the line."""
 
     crews: tuple[Crew, ...] = ()
     fleets: tuple[Fleet, ...] = ()
@@ -46,7 +46,7 @@ class Extras:
 
 
 def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Plant:
-    """Stations in series behind one source. Unit 0 is the source, machines follow in order."""
+    """Return stations in series behind one source. Unit 0 is the source, machines follow in order."""
     extras = extras or Extras()
     operations: list[Operation] = []
     machines: list[Machine] = []
@@ -97,15 +97,15 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
 
 
 def units_of(plant: Plant, operation: int) -> tuple[int, ...]:
-    """Unit ids of an operation's machines."""
+    """Return the unit ids of an operation's machines."""
     return plant.operations[operation].machines
 
 
 def exponential(mean_s: float) -> Distribution:
-    """Exponential with this mean [s]."""
+    """Return the exponential distribution with this mean [s]."""
     return distributions.checked(Distribution("exponential", mean_s))
 
 
 def erlang(mean_s: float, phases: int) -> Distribution:
-    """Erlang with this mean [s]; one phase is exponential."""
+    """Return the Erlang distribution with this mean [s]; one phase is exponential."""
     return exponential(mean_s) if phases == 1 else distributions.parse(f"erlang({mean_s!r} s, k {phases})")

@@ -1,7 +1,7 @@
-"""What a slice adds to an estimate: small objects, called once a slice, in order.
+"""Meters: small objects, called once per slice in order, that return what a slice adds to an estimate.
 
 A control is a meter whose long-run mean is zero by theory, whatever the line does with its inputs: it reads drawn
-times and moments of arrival, never a queue. Time unit of all sums: seconds.
+times and times of arrival, never a queue. The unit of all sums of time is the second.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Meter(Protocol):
-    """One number a slice."""
+    """One number per slice."""
 
     def __call__(self, sight: Sight) -> float:
-        """What this slice adds."""
+        """Return what this slice adds."""
 
 
 def elapsed(sight: Sight) -> float:
-    """Time [s]."""
+    """Return the length of the slice [s]."""
     return sight.length_us / 1e6
 
 
@@ -40,12 +40,12 @@ class Count:
     units: tuple[int, ...] = ()
 
     def __call__(self, sight: Sight) -> float:
-        """Number of rows."""
+        """Return the number of rows."""
         return float(np.count_nonzero(chosen(sight.log, self.outcomes, self.units)))
 
 
 def chosen(log: EventLog, outcomes: Sequence[int], units: Sequence[int] = (), detail: int | None = None) -> B1:
-    """Rows with one of the outcomes, of all units or of some, whatever the detail or with this one."""
+    """Return the mask of rows with one of the outcomes, of all units or some, with any detail or this one."""
     mask: B1 = np.isin(log.outcome, outcomes)
     if units:
         mask &= np.isin(log.unit, units)
@@ -55,14 +55,14 @@ def chosen(log: EventLog, outcomes: Sequence[int], units: Sequence[int] = (), de
 
 
 class Level:
-    """Part-seconds: the time integral of how many parts are between two kinds of rows."""
+    """Part-seconds: the time integral of the number of parts between two kinds of rows."""
 
     def __init__(self, comes: Callable[[EventLog], B1], goes: Callable[[EventLog], B1]) -> None:
         self._comes, self._goes = comes, goes
         self._level = 0
 
     def __call__(self, sight: Sight) -> float:
-        """Part-seconds in the slice."""
+        """Return the part-seconds in the slice."""
         came, went = (sight.t1_us - sight.log.t_us[mask(sight.log)] for mask in (self._comes, self._goes))
         total = self._level * sight.length_us + int(came.sum()) - int(went.sum())
         self._level += len(came) - len(went)
@@ -70,13 +70,13 @@ class Level:
 
 
 def inside() -> Level:
-    """Parts in the line: entered, and not yet out as good, scrap or component."""
+    """Return the level of parts in the line: entered, and not yet out as good, scrap or component."""
     ends = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
     return Level(lambda log: chosen(log, (Outcome.ENTERED,)), lambda log: chosen(log, ends))
 
 
 def queued(operation: int, machines: Sequence[int]) -> Level:
-    """Parts that wait in front of an operation."""
+    """Return the level of parts that wait in front of an operation."""
 
     def comes(log: EventLog) -> B1:
         came = chosen(log, (Outcome.PASSED, Outcome.REWORK), detail=operation)
@@ -87,13 +87,13 @@ def queued(operation: int, machines: Sequence[int]) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Unit-seconds that some units spend in some states."""
+    """Unit-seconds of some units in some states."""
 
     units: tuple[int, ...]
     states: tuple[int, ...]
 
     def __call__(self, sight: Sight) -> float:
-        """Unit-seconds in the slice."""
+        """Return the unit-seconds in the slice."""
         return float(sight.stays[0][np.ix_(self.units, self.states)].sum()) / 1e6
 
 
@@ -104,7 +104,7 @@ class Failures:
     units: tuple[int, ...]
 
     def __call__(self, sight: Sight) -> float:
-        """Number of failures."""
+        """Return the number of failures."""
         return float(sight.stays[1][list(self.units)].sum())
 
 
@@ -119,7 +119,7 @@ class Services:
     mean_s: float
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds above the mean."""
+        """Return the time less its mean [s]."""
         units = list(self.units)
         return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(sight.parts[units].sum())
 
@@ -132,7 +132,7 @@ class Batches:
     mean_s: float
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds above the mean."""
+        """Return the time less its mean [s]."""
         units, log = list(self.units), sight.log
         ended = chosen(log, (Outcome.PASSED, Outcome.LEFT), self.units) & (log.state != State.BLOCKED)
         return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(np.count_nonzero(ended))
@@ -146,21 +146,21 @@ class Arrivals:
     rate_per_s: float
 
     def __call__(self, sight: Sight) -> float:
-        """Arrivals above the mean."""
+        """Return the arrivals less their mean."""
         came = chosen(sight.log, (Outcome.ENTERED, Outcome.LOST), (self.unit,))
         return float(np.count_nonzero(came)) - self.rate_per_s * sight.length_us / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Lives:
-    """Failures of identical machines times their mean life, less the time that their clocks ran."""
+    """The time that the failure clocks of identical machines ran, less failures times the mean life."""
 
     units: tuple[int, ...]
     mean_s: float
     clock: tuple[int, ...]  # the states in which it runs
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds of life above the mean."""
+        """Return the life less its mean [s]."""
         stays, failures = sight.stays
         units = list(self.units)
         ran = float(stays[np.ix_(units, self.clock)].sum()) / 1e6
@@ -175,7 +175,7 @@ class Repairs:
     mean_s: float
 
     def __call__(self, sight: Sight) -> float:
-        """Seconds of repair above the mean."""
+        """Return the repair time less its mean [s]."""
         stays, failures = sight.stays
         units = list(self.units)
         return float(stays[units, State.REPAIR].sum()) / 1e6 - self.mean_s * float(failures[units].sum())

@@ -1,4 +1,4 @@
-"""One row: simulate the engine itself until the interval is narrow enough."""
+"""The run of one row: the engine is simulated until the interval is precise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GROWTH = (1.3, 6.0)  # how much longer the next look may be than the last
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a row is run."""
+    """The settings of a row's run."""
 
     confidence: float  # of its interval, corrected for the number of rows
     input_confidence: float  # that all of its inputs are as their distributions say
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What an answer took."""
+    """The cost of a result."""
 
     parts: int  # that machines gave, the warm-up included
     seconds: float
@@ -50,7 +50,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A row's answer."""
+    """The result of a row."""
 
     row: Row
     estimate: Estimate  # in the row's own unit
@@ -61,14 +61,14 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Nothing to complain about."""
+        """Whether the row holds."""
         return self.inside and self.precise and self.sound
 
 
 def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 0) -> Result:
-    """Run `row` until it is precise or `stopped` says that time is up; at least one look is taken.
+    """Run `row` until it is precise or `stopped` returns True, but at least one look.
 
-    pilot : parts in that first look; 0: as many as the model asks for.
+    pilot : parts in the first look; 0: the number that the model requires.
     """
     began = time.perf_counter()
     case = case_of(row)
@@ -87,7 +87,7 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 
 
 
 def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[], bool]) -> Estimate:
-    """Longer and longer, until the half-width is at most `target`."""
+    """Lengthen the run until the half-width is at most `target`."""
     n = BATCHES
     while True:
         complete = slices.extend(n, stopped)
@@ -112,7 +112,7 @@ def _judged(row: Row, order: Order, found: Estimate, effort: Effort) -> Result:
 
 
 class _Slices:
-    """The sums of a run, slice by slice; the log itself is forgotten."""
+    """The sums of a run, slice by slice; the log itself is discarded."""
 
     def __init__(self, case: Case, simulation: Simulation) -> None:
         self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
@@ -123,7 +123,7 @@ class _Slices:
         self.parts = 0
 
     def extend(self, n: int, stopped: Callable[[], bool]) -> bool:
-        """Run on until there are `n` slices; False if stopped before, but not before the first batches are full."""
+        """Continue until there are `n` slices; return False if stopped before, though not before the first batches."""
         while len(self._rows) < n + self._warm_up:
             if stopped() and len(self._rows) >= BATCHES + self._warm_up:
                 return False
@@ -133,5 +133,5 @@ class _Slices:
         return True
 
     def table(self) -> F8:
-        """All slices behind the warm-up."""
+        """Return all slices after the warm-up."""
         return np.array(self._rows[self._warm_up :], np.float64)

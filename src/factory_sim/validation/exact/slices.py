@@ -1,4 +1,4 @@
-"""Looking at a running line slice by slice: what a stretch of its log adds up to, nothing kept of it afterwards."""
+"""A running line, slice by slice: the sums of each slice are kept, its log is not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GAVE = (Outcome.PASSED, Outcome.LEFT)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Customers:
-    """Parts that have gone all the way, in the order of their entry. Times in µs, shapes (n,) and (n, n_operations)."""
+    """Parts that left the line, in order of entry. Times in µs, shapes (n,) and (n, n_operations)."""
 
     entered: I8
     took: I8
@@ -42,12 +42,12 @@ class Sight:
 
     @property
     def length_us(self) -> int:
-        """Length of the slice."""
+        """The length of the slice [µs]."""
         return self.t1_us - self.t0_us
 
     @cached_property
     def stays(self) -> tuple[I8, I8]:
-        """Time in every state [µs], shape (n_units, N_STATES), and failures, shape (n_units,)."""
+        """The time in every state [µs], shape (n_units, N_STATES), and failures, shape (n_units,)."""
         return self._watch.stays(self)
 
     @cached_property
@@ -57,9 +57,9 @@ class Sight:
 
 
 class Watch:
-    """Carries from slice to slice what a slice alone does not know: states, counters, parts under way.
+    """The state carried from slice to slice: unit states, counters, parts under way.
 
-    `stays` and `customers` of a Sight must be asked for in every slice or never.
+    `stays` and `customers` must be read in every slice or in none.
     """
 
     def __init__(self, plant: Plant) -> None:
@@ -74,7 +74,7 @@ class Watch:
         self._under_way = np.full((0, self._columns), -1, np.int64)
 
     def slices(self, simulation: Simulation, slice_us: int) -> Iterator[Sight]:
-        """The run from its start, without end."""
+        """Yield the slices of the run from its start, without end."""
         t0 = 0
         while True:
             t1 = t0 + slice_us
@@ -86,7 +86,7 @@ class Watch:
             t0 = t1
 
     def stays(self, sight: Sight) -> tuple[I8, I8]:
-        """Time in every state and number of failures, of each unit."""
+        """Return the time in every state and the number of failures of each unit."""
         n, log = len(self._state), sight.log
         known = np.flatnonzero(self._state >= 0)
         unit = np.concatenate([known, log.unit.astype(np.int64)])
@@ -105,7 +105,7 @@ class Watch:
         return spent.astype(np.int64).reshape(n, N_STATES), failures
 
     def customers(self, log: EventLog) -> Customers:
-        """Parts that are through, after the rows of `log`."""
+        """Return the parts that left the line after the rows of `log`."""
         outcome, operation = log.outcome, self._operation[log.unit]
         machine = operation >= 0  # vehicles and conveyors take and give too
         column = np.select(
@@ -127,5 +127,5 @@ class Watch:
 
 
 def seconds(us: I8) -> F8:
-    """µs as float seconds."""
+    """Return µs as float seconds."""
     return us / 1e6

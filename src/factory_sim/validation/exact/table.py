@@ -1,4 +1,4 @@
-"""A whole table of exact values, its rows spread over processes."""
+"""A table of exact values, its rows spread over processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POLL_S = 0.2
 
 
 def check(rows: Sequence[Row]) -> None:
-    """Raise one ConfigError with everything that is wrong in any row."""
+    """Raise one ConfigError with all problems of all rows."""
     problems: list[Problem] = []
     for row in rows:
         try:
@@ -40,7 +40,7 @@ def check(rows: Sequence[Row]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Who answers: so many processes, so long, with this engine."""
+    """The processes, the time limit and the engine."""
 
     workers: int = 2
     minutes: float = 9.5
@@ -49,15 +49,15 @@ class Pool:
 
 
 def orders(n: int, pool: Pool) -> list[Order]:
-    """How each of n rows is run: every row its own replication, the error shared out evenly."""
+    """Return the settings of n rows: each its own replication, the error divided evenly (Bonferroni)."""
     share = Order(1.0 - ERROR / n, 1.0 - INPUT_ERROR / n, seed=pool.seed, engine=pool.engine)
     return [replace(share, replication=i) for i in range(n)]
 
 
 def answers(rows: Sequence[Row], pool: Pool, stopped: Callable[[], bool]) -> Iterator[Result]:
-    """Each row's answer, as it comes, until all are there or `stopped` says that nobody wants more.
+    """Yield the result of each row as it finishes, until all are done or `stopped` returns True.
 
-    When the minutes are up, rows that run answer with what they have, and those not begun take only their first look.
+    At the time limit running rows return what they have, and rows not begun take only their first look.
     """
     _compile(rows[0], pool.engine)
     context = multiprocessing.get_context("spawn")
@@ -78,7 +78,7 @@ def answers(rows: Sequence[Row], pool: Pool, stopped: Callable[[], bool]) -> Ite
 
 
 def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Order]]:
-    """Rows that will run long begin first: waits before throughputs, long lines before short ones."""
+    """Return the rows in order of expected run time: waits before throughputs, long lines before short ones."""
 
     def weight(job: tuple[Row, Order]) -> float:
         case = case_of(job[0])
@@ -88,12 +88,12 @@ def _longest_first(rows: Sequence[Row], how: list[Order]) -> list[tuple[Row, Ord
 
 
 def _compile(row: Row, engine: str) -> None:
-    """Fill the cache of compiled functions before several processes ask for it at once."""
+    """Fill the cache of compiled functions before several processes use it at once."""
     Simulation(case_of(row).plant, until_us=1_000_000, engine=engine).advance(1_000_000)
 
 
-class Abandoned(Exception):  # noqa: N818 - not an error: nobody waits for the answer any more
-    """The table was stopped."""
+class Abandoned(Exception):  # noqa: N818 - not an error: the result is not needed any more
+    """The table was interrupted."""
 
 
 _hurry: Any = None

@@ -1,4 +1,4 @@
-"""Tables of exact values: a JSON file whose top-level lists hold one row a value."""
+"""Tables of exact values: a JSON file whose top-level lists contain one row per value."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ class Row:
     fields: Mapping[str, Any]
 
     def refuse(self, key: str, message: str, hint: str = "") -> NoReturn:
-        """Raise what is wrong with this row's `key`."""
+        """Raise ConfigError about `key` of this row."""
         raise ConfigError([Problem(self.file, 0, 0, f"{self.key} {self.name!r}: {key}", message, hint)])
 
     def has(self, key: str) -> bool:
-        """Whether the row gives `key`."""
+        """Return whether the row contains `key`."""
         return any(name in self.fields for name in (key, *ALIASES.get(key, ())))
 
     def raw(self, key: str) -> Any:
-        """The value of `key` as it stands in the file."""
+        """Return the value of `key` as the file has it."""
         names = [name for name in (key, *ALIASES.get(key, ())) if name in self.fields]
         if not names:
             self.refuse(key, f"is missing; {self.model!r} needs it", did_you_mean(key, self.fields))
         return self.fields[names[0]]
 
     def number(self, key: str, default: float | None = None, *, low: float = 0.0, open_low: bool = True) -> float:
-        """A number above `low`, or at least `low` if `open_low` is not set."""
+        """Return a number above `low`, or at least `low` without `open_low`."""
         if default is not None and not self.has(key):
             return default
         return self._checked(key, self.raw(key), low, open_low)
 
     def whole(self, key: str, default: int | None = None, *, low: int = 1) -> int:
-        """A whole number, at least `low`."""
+        """Return a whole number, at least `low`."""
         value = self.number(key, default, low=low, open_low=False)
         if value != int(value):
             self.refuse(key, f"expected a whole number, at least {low}, got {value:g}")
@@ -70,7 +70,7 @@ class Row:
     def numbers(
         self, key: str, n: int, default: float | None = None, *, low: float = 0.0, open_low: bool = True
     ) -> list[float]:
-        """`n` numbers: a list of that length, or one number for all."""
+        """Return `n` numbers: a list of that length, or one number for all."""
         if default is not None and not self.has(key):
             return [default] * n
         value = self.raw(key)
@@ -81,14 +81,14 @@ class Row:
         return [self._checked(f"{key}[{i}]", each, low, open_low) for i, each in enumerate(value)]
 
     def wholes(self, key: str, n: int, default: int | None = None, *, low: int = 1) -> list[int]:
-        """`n` whole numbers, at least `low`."""
+        """Return `n` whole numbers, at least `low`."""
         values = self.numbers(key, n, default, low=low, open_low=False)
         if any(value != int(value) for value in values):
             self.refuse(key, f"expected whole numbers, at least {low}, got {values}")
         return [int(value) for value in values]
 
     def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
-        """One of the `known` words."""
+        """Return one of the `known` words."""
         word = str(self.raw(key)).lower() if self.has(key) else default
         if word not in known:
             self.refuse(key, f"{word!r} is not known here; known: {', '.join(known)}", did_you_mean(word, known))
@@ -104,7 +104,7 @@ class Row:
 
 
 def read(path: str | Path) -> list[Row]:
-    """Every row of every top-level list. Raises ConfigError with all that is wrong with the file's shape."""
+    """Return every row of every top-level list. Raises ConfigError with all problems of the file."""
     file = str(path)
     content = _content(file)
     tables = {"rows": content} if isinstance(content, list) else content

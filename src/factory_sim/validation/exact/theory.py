@@ -1,4 +1,4 @@
-"""Closed forms that twins and tests need. Rates and times in any one time unit."""
+"""Closed forms for twins and tests. Rates and times are in one common unit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def erlang_c(load: float, c: int) -> float:
-    """Probability that an arrival waits in M/M/c; `load` = arrival rate / service rate.
+    """Return the probability that an arrival waits in M/M/c; `load` = arrival rate / service rate.
 
     By the recursion of Erlang's loss formula, stable for any c. Reference: Cooper 1981, section 3.4.
     """
@@ -18,18 +18,18 @@ def erlang_c(load: float, c: int) -> float:
 
 
 def mmc_wait(lam: float, mu: float, c: int) -> float:
-    """Mean wait in the queue of M/M/c."""
+    """Return the mean wait in the queue of M/M/c."""
     return erlang_c(lam / mu, c) / (c * mu - lam)
 
 
 def mg1_wait(lam: float, mean: float, cv2: float) -> float:
-    """Mean wait in the queue of M/G/1 [Pollaczek 1930, Khinchine 1932]."""
+    """Return the mean wait in the queue of M/G/1 [Pollaczek 1930, Khinchine 1932]."""
     utilisation = lam * mean
     return lam * mean * mean * (1.0 + cv2) / (2.0 * (1.0 - utilisation))
 
 
 def mm1k(lam: float, mu: float, k: int) -> tuple[float, float]:
-    """Probability that M/M/1/K is full, and the mean number in it."""
+    """Return the probability that M/M/1/K is full, and the mean number in it."""
     rho = lam / mu
     weights = [rho**n for n in range(k + 1)]
     total = math.fsum(weights)
@@ -37,7 +37,7 @@ def mm1k(lam: float, mu: float, k: int) -> tuple[float, float]:
 
 
 def twin_loads(load: float, *, single: bool) -> tuple[float, ...]:
-    """Loads of a station's twins: nearer to saturation and farther from it, in steps of the distance to it.
+    """Return the loads of a station's twins: nearer to saturation and farther from it.
 
     A twin of a single server at its own load would be the server itself; with several servers it is another system.
     Measured on M/M/1, share left of the variance that the means of the inputs leave: at load 0.8 one twin (1.6) 20 %,

@@ -1,7 +1,7 @@
-"""Mutated, truncated and foreign payloads into every reader: each is read or refused, and a refused one never was.
+"""Mutated, truncated and foreign payloads for every reader: each is read or refused without a partial effect.
 
-The law of "no partial effect": a second reader gets only what the first one accepted, and both go on to say the same of
-everything that follows, genuine sessions among it.
+"No partial effect": a second reader receives only what the first one accepted, and both give equal answers to
+everything that follows, genuine sessions included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from factory_sim.validation.feed.readers import Reader
 
-SLOWEST_MS, GROWTH_MB = 1_000.0, 64.0  # promised: at most; payloads have up to a megabyte
+SLOWEST_MS, GROWTH_MB = 1_000.0, 64.0  # limits; payloads have up to a megabyte
 MONSTER_EVERY = 5_000
 GENUINE_EVERY = 500
 BLAME_KEPT = 200  # characters of a payload in a note
@@ -32,7 +32,7 @@ _WORDS += [b"\x00", b"\x80", b"\xed\xa0\x80", b'"\\ud800"', b"NaN", b"-0", b"1" 
 
 @dataclass(frozen=True, slots=True)
 class Fuzz:
-    """What came of one reader's payloads."""
+    """The result of one reader's payloads."""
 
     reader: str
     seed: int
@@ -44,7 +44,7 @@ class Fuzz:
     growth_mb: float  # of the largest memory this process ever had
 
     def problems(self) -> list[str]:
-        """Promises that were not kept."""
+        """Return the limits that were missed."""
         return [
             *[f"{self.reader}: a refused payload had an effect {self.partial} times"] * bool(self.partial),
             *[f"{self.reader}: one payload took {self.slowest_ms:.0f} ms"] * (self.slowest_ms > SLOWEST_MS),
@@ -52,7 +52,7 @@ class Fuzz:
         ]
 
     def text(self) -> list[str]:
-        """Lines for a person."""
+        """Return lines for the terminal."""
         return [
             (
                 f"fuzz {self.reader:<9} seed {self.seed}: {self.payloads:>9,} payloads, {self.refused:>9,} refused, "
@@ -63,41 +63,41 @@ class Fuzz:
 
 
 def fuzz(
-    reader: Reader, payloads: int, seed: int, strangers: Sequence[Message], progress: Callable[[], None] = lambda: None
+    reader: Reader, payloads: int, seed: int, foreign: Sequence[Message], on_progress: Callable[[], None] = lambda: None
 ) -> Fuzz:
-    """`payloads` of them into a fresh reader. Any error but PayloadError comes out, with the payload in a note.
+    """Send `payloads` mutants to a fresh reader. Any error but PayloadError is raised, with the payload in a note.
 
-    strangers : messages of other formats. `progress` is called every GENUINE_EVERY payloads.
+    foreign : messages of other formats. `on_progress` is called every GENUINE_EVERY payloads.
     """
     rng = random.Random(f"{reader.name} {seed}")  # noqa: S311 - chance, not a secret
     first, twin = reader.make(), reader.make()
     refused = partial = slowest_ns = total_ns = 0
     before_mb = _peak_mb()
     for turn in range(payloads):
-        message = _monster(rng, reader) if turn % MONSTER_EVERY == 1 else mutant(rng, reader, strangers)
+        message = _monster(rng, reader) if turn % MONSTER_EVERY == 1 else mutant(rng, reader, foreign)
         begun_ns = time.thread_time_ns()
-        answer = _asked(first, message)
+        answer = _answer(first, message)
         took_ns = time.thread_time_ns() - begun_ns
         slowest_ns, total_ns = max(slowest_ns, took_ns), total_ns + took_ns
         if isinstance(answer, _Refused):
             refused += 1
         else:
-            partial += _asked(twin, message) != answer
+            partial += _answer(twin, message) != answer
         if turn % GENUINE_EVERY == 0:
-            partial += sum(_asked(first, m) != _asked(twin, m) for m in reader.genuine)
-            progress()
+            partial += sum(_answer(first, m) != _answer(twin, m) for m in reader.genuine)
+            on_progress()
     each_us = total_ns / 1e3 / payloads
     return Fuzz(reader.name, seed, payloads, refused, partial, slowest_ns / 1e6, each_us, _peak_mb() - before_mb)
 
 
-def mutant(rng: random.Random, reader: Reader, strangers: Sequence[Message]) -> Message:
-    """A message that is damaged, cut off, or somebody else's."""
+def mutant(rng: random.Random, reader: Reader, foreign: Sequence[Message]) -> Message:
+    """Return a message that is damaged, truncated or of another format."""
     message = rng.choice(reader.genuine)
     kind = rng.randrange(20)
     if kind == 0:
-        return Message(message.topic, rng.choice(strangers).payload)
+        return Message(message.topic, rng.choice(foreign).payload)
     if kind == 1:
-        return Message(rng.choice(strangers).topic, message.payload)
+        return Message(rng.choice(foreign).topic, message.payload)
     if kind == 2:
         return Message(message.topic, rng.randbytes(rng.randrange(200)))
     if kind == 3:
@@ -109,7 +109,7 @@ def mutant(rng: random.Random, reader: Reader, strangers: Sequence[Message]) -> 
 
 
 def mutated(rng: random.Random, payload: bytes, donors: Sequence[bytes]) -> bytes:
-    """One to four changes: bits, bytes, numbers and pieces of other payloads."""
+    """Apply one to four changes: bits, bytes, numbers and pieces of other payloads."""
     changed = bytearray(payload)
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(changed) + 1)
@@ -130,7 +130,7 @@ def mutated(rng: random.Random, payload: bytes, donors: Sequence[bytes]) -> byte
 
 
 def _monster(rng: random.Random, reader: Reader) -> Message:
-    """A megabyte that is hard to read."""
+    """Return a megabyte that is hard to read."""
     genuine = rng.choice(reader.genuine)
     repeated = genuine.payload * (_MEGABYTE // max(1, len(genuine.payload)))
     noise = rng.randbytes(_MEGABYTE)
@@ -140,7 +140,7 @@ def _monster(rng: random.Random, reader: Reader) -> Message:
 
 
 def resealed(payload: bytes) -> bytes:
-    """A bulk payload whose checksum is right again: the checks behind the checksum must hold alone."""
+    """Return a bulk payload with a corrected checksum, so that the other checks are tested alone."""
     if payload[:4] != b"FSIM" or len(payload) < 16:
         return payload
     check = crc32(payload[16:], crc32(payload[:8] + bytes(8)))
@@ -148,13 +148,13 @@ def resealed(payload: bytes) -> bytes:
 
 
 class _Refused(str):
-    """Why a message was refused."""
+    """The reason of a refusal."""
 
     __slots__ = ()
 
 
-def _asked(read: Callable[[Message], Any], message: Message) -> Any:
-    """The answer, or the refusal."""
+def _answer(read: Callable[[Message], Any], message: Message) -> Any:
+    """Return the answer or the refusal."""
     try:
         return read(message)
     except PayloadError as refusal:

@@ -1,4 +1,4 @@
-"""Brokers and publishers killed with SIGKILL under a run: nothing is lost and no KPI is another."""
+"""Brokers and publishers killed with SIGKILL during a run: nothing is lost and all KPIs are identical."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-BACK_S = 0.5  # promised: flow is back so soon after the broker
+BACK_S = 0.5  # limit: time from the return of the broker to the return of data
 ROOT = "selftest/site/kills"
 CONSUMER = "analyzer"
 SPEED, SPEEDS = 60.0, {"uns": 5.0}  # one message a value is slower than one a machine
-GAP_S = 3.0  # of real time between two accidents
-SLACK = 2.0  # times the time that the accidents take if flow is back at once
-QUIET_S = 0.3  # for which a killed broker stays away
+GAP_S = 3.0  # real time between two kills
+SLACK = 2.0  # factor on the time that the kills take if data return at once
+QUIET_S = 0.3  # time without a broker
 
 
 @dataclass
 class Kills:
-    """What came of it."""
+    """The result of the accidents."""
 
     payload_format: str
     brokers: int = 0  # killed
@@ -47,30 +47,30 @@ class Kills:
     readings: int = 0
     lost: int = -1
     duplicates: int = 0
-    differing: list[str] = field(default_factory=list)  # KPIs that are not those of the undisturbed run
-    back_s: list[float] = field(default_factory=list)  # from a broker that listens to data that arrive, by broker
-    crowd: float = 0.0  # share of the time that something on this machine waited for a core
+    differing: list[str] = field(default_factory=list)  # KPIs that differ from the undisturbed run
+    back_s: list[float] = field(default_factory=list)  # from the start of the broker to the first data, by broker
+    crowd: float = 0.0  # share of the time in which a process waited for a CPU
 
     def problems(self) -> list[str]:
-        """Promises that were not kept."""
+        """Return the limits that were missed."""
         slowest = max(self.back_s, default=0.0)
         late = slowest > BACK_S and self.crowd < BUSY and self.payload_format != "bulk"  # which sends once a second
         return [
             *[f"{self.payload_format}: {self.lost} readings lost"] * (self.lost != 0),
-            *[f"{self.payload_format}: other KPIs: {', '.join(self.differing[:5])}"] * bool(self.differing),
-            *[f"{self.payload_format}: flow was back after {slowest:.2f} s, promised {BACK_S:g}"] * late,
+            *[f"{self.payload_format}: KPIs differ: {', '.join(self.differing[:5])}"] * bool(self.differing),
+            *[f"{self.payload_format}: data returned after {slowest:.2f} s, limit {BACK_S:g} s"] * late,
         ]
 
     def text(self) -> list[str]:
-        """Lines for a person."""
-        unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
+        """Return lines for the terminal."""
+        unjudged = f"; not judged: CPUs overloaded {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         same = "KPIs identical to an undisturbed run" if not self.differing else f"{len(self.differing)} KPIs differ"
         return [
             (
                 f"kills, {self.payload_format}: broker killed {self.brokers} times, publisher {self.publishers} times: "
-                f"{self.lost} of {self.readings:,} readings lost, {self.duplicates:,} came twice; {same}"
+                f"{self.lost} of {self.readings:,} readings lost, {self.duplicates:,} duplicates; {same}"
             ),
-            f"  flow back after {max(self.back_s, default=0.0):.2f} s at most{unjudged}",
+            f"  data returned after {max(self.back_s, default=0.0):.2f} s at most{unjudged}",
         ]
 
 
@@ -88,7 +88,7 @@ class _Stage:
         self.publisher = self._stack.enter_context(program(self.log, *self._words, "--broker", self.url))
 
     def kill_publisher(self) -> None:
-        """SIGKILL; returns when the next one is connected."""
+        """Kill the publisher with SIGKILL; return when the next one is connected."""
         assert self.publisher is not None
         os.kill(self.publisher.pid, signal.SIGKILL)
         lives = self._lives()
@@ -97,7 +97,7 @@ class _Stage:
         wait_for("the next publisher", lambda: self._lives() > lives, self.log)
 
     def _lives(self) -> int:
-        """Publishers that have said that they publish."""
+        """Return the number of publishers that have started."""
         return self.log.read_text(encoding="utf-8", errors="replace").count("Publishing ")
 
     def close(self) -> None:
@@ -106,9 +106,9 @@ class _Stage:
 
 
 def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: int, plant: str) -> Kills:
-    """A run in haste through all accidents with `--ack consumer`, beside the same run undisturbed.
+    """Run with `--ack consumer` through all kills, and the same run undisturbed.
 
-    The programs are `factory-sim run` and `factory-sim listen`; brokers keep nothing over their death.
+    The programs are `factory-sim run` and `factory-sim listen`; a killed broker loses everything that it stored.
     """
     need_linux()
     folder.mkdir()
@@ -151,7 +151,7 @@ def _undisturbed(folder: Path, run: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _accidents(stage: _Stage, found: Kills, n_brokers: int, n_publishers: int) -> None:
-    """Every GAP_S one, the publisher's spread evenly among the broker's."""
+    """Kill a process every GAP_S seconds, the publisher evenly spread among the brokers."""
     first = {round((k + 1) * n_brokers / (n_publishers + 1)) for k in range(n_publishers)}
     with Client(stage.url, back_off_s=(0.02, 0.02), reconnect_timeout_s=END_S) as client:
         client.subscribe([f"{ROOT}/#"], qos=0)
@@ -169,7 +169,7 @@ def _accidents(stage: _Stage, found: Kills, n_brokers: int, n_publishers: int) -
 
 
 def _flow(client: Client, stage: _Stage, *, anew: bool = False) -> float:
-    """Seconds from now until data arrive; `anew`: over a connection that is not there yet."""
+    """Return the seconds until data arrive; `anew`: over a new connection."""
     begun, connections = time.monotonic(), client.connections + anew
 
     def has_arrived() -> bool:

@@ -1,4 +1,4 @@
-"""A consumer that stands still for minutes: who holds what meanwhile, and how fast it catches up."""
+"""A consumer stopped for minutes: where the data are held meanwhile, and how fast it catches up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BEFORE_S, AFTER_S = 10.0, 10.0  # of running feed
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What was measured."""
+    """The measurements."""
 
     seconds: float
     readings: int  # of the whole run
@@ -52,14 +52,14 @@ class Pause:
     journal_mb: float  # on disk, at most
 
     def problems(self) -> list[str]:
-        """Promises that were not kept."""
+        """Return the limits that were missed."""
         grown = [f"{who} grew by {mb:.0f} MB" for who, mb in self.growth_mb.items() if mb > GROWTH_MB]
         slow = f"catching up took {self.catch_up_s:.0f} s, longer than the pause"
         late = self.catch_up_s > self.seconds and self.crowd < BUSY
         return [*[f"{self.lost} readings lost"] * (self.lost != 0), *grown, *[slow] * late]
 
     def text(self) -> list[str]:
-        """Lines for a person."""
+        """Return lines for the terminal."""
         grown = ", ".join(f"{who} {mb:+.0f} MB" for who, mb in self.growth_mb.items())
         return [
             (
@@ -72,14 +72,14 @@ class Pause:
 
 
 class _Watch:
-    """Hears how far the publisher and the consumer are; counts in blocks of the journal."""
+    """The progress of publisher and consumer, in blocks of the journal."""
 
     def __init__(self, url: str) -> None:
         self.client, self.sent, self.have = Client(url), -1, 0
         self.client.subscribe([acknowledgements.mark_topic(ROOT), acknowledgements.ack_topic(ROOT, CONSUMER)])
 
     def look(self) -> None:
-        """Take what has come."""
+        """Process the messages that arrived."""
         self.client.ready()
         for message in self.client.arrived():
             if message.topic == acknowledgements.mark_topic(ROOT):
@@ -89,7 +89,7 @@ class _Watch:
 
 
 def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plant: str = "gearbox_line") -> Pause:
-    """`factory-sim run` at ten times real time with `--ack consumer`, and a `listen` that gets SIGSTOP and SIGCONT."""
+    """Run at ten times real time with `--ack consumer`, with a `listen` that receives SIGSTOP and SIGCONT."""
     need_linux()
     folder.mkdir()
     log, heard, out, journal = folder / "run.log", folder / "listen.log", folder / "kpis.json", folder / "journal"
@@ -123,7 +123,7 @@ def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plan
 
 
 class _Stage:
-    """Lets the feed run, stops the consumer, lets it go on; looks at everybody's memory all the time."""
+    """The feed with its processes: the consumer is stopped and resumed while memory is measured."""
 
     def __init__(self, usages: dict[str, Usage], watch: _Watch, journal: Path) -> None:
         self._usages, self._watch, self._journal = usages, watch, journal
@@ -131,7 +131,7 @@ class _Stage:
         self._before: dict[str, float] = {}
 
     def run(self, seconds: float, consumer: int, log: Path) -> None:
-        """The three acts."""
+        """Run, stop and resume the consumer."""
         wait_for("the first block", lambda: self._look() > 0, log)
         self._for(BEFORE_S)
         self._before = {who: max(u.rss_mb) for who, u in self._usages.items()}
@@ -146,7 +146,7 @@ class _Stage:
         self.catch_up_s, self.share, self.crowd = time.monotonic() - begun, own.share + own.waiting, crowd.share
 
     def growth_mb(self) -> dict[str, float]:
-        """Largest memory of each process less that before the pause."""
+        """Return the largest memory of each process less that before the pause [MB]."""
         return {who: max(u.rss_mb) - self._before[who] for who, u in self._usages.items()}
 
     def _for(self, seconds: float) -> None:
@@ -156,7 +156,7 @@ class _Stage:
             time.sleep(0.2)
 
     def _look(self) -> int:
-        """Look at everything; blocks that the consumer has."""
+        """Measure everything and return the blocks that the consumer acknowledged."""
         self._watch.look()
         for usage in self._usages.values():
             usage.look()

@@ -1,4 +1,4 @@
-"""Programs as a person starts them, and what the kernel says they use: Linux only, as it reads /proc."""
+"""Programs as a user starts them, and their resource use from /proc (Linux only)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from factory_sim.wire.broker.embedded import Broker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BUSY = 0.25  # of the time something waits for a core: then nobody's latency says anything about this program
+BUSY = 0.25  # share of the time in which a process waits for a CPU; above it latencies are not judged
 END_S = 120.0  # how long a program may take to end by itself, or to begin
 
 
 @dataclass
 class Usage:
-    """Memory and CPU time of a process, looked at now and then."""
+    """Memory and CPU time of a process, sampled from time to time."""
 
     pid: int
     rss_mb: list[float] = field(default_factory=list)
     _times: list[tuple[float, float, float]] = field(default_factory=list)  # clock, CPU, waiting for a core [s]
 
     def look(self) -> None:
-        """Look once more; a process that has ended keeps what was seen."""
+        """Sample once more; an ended process keeps its last values."""
         try:
             status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
             ran_ns, waited_ns, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
@@ -44,17 +44,17 @@ class Usage:
 
     @property
     def share(self) -> float:
-        """CPU seconds per second between the first and the last look; of the main thread, which does all the work."""
+        """Return CPU seconds per second of the main thread between the first and the last sample."""
         return self._rate(1)
 
     @property
     def waiting(self) -> float:
-        """Seconds per second that it was ready to run and others had the cores."""
+        """Return the seconds per second in which the process waited for a CPU."""
         return self._rate(2)
 
     @property
     def growth_mb(self) -> float:
-        """How much more memory the last tenth of all looks saw than the first one, on average."""
+        """Return the mean memory of the last tenth of the samples less that of the first tenth [MB]."""
         n = max(1, len(self.rss_mb) // 10)
         return sum(self.rss_mb[-n:]) / n - sum(self.rss_mb[:n]) / n
 
@@ -65,7 +65,7 @@ class Usage:
 
 @contextmanager
 def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`factory-sim WORDS`, its output in `log`; killed at the end if it still runs."""
+    """Start `factory-sim WORDS` with its output in `log`; kill it at the end if it still runs."""
     with (
         log.open("ab") as out,
         subprocess.Popen(  # noqa: S603 - our own arguments
@@ -80,19 +80,19 @@ def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @dataclass
 class Crowd:
-    """How busy the whole machine is: the share of time that something waited for a core."""
+    """The load of the machine: the share of time in which a process waited for a CPU."""
 
     _begun: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), _stalled_s()))
 
     @property
     def share(self) -> float:
-        """Since this object was made."""
+        """Return the share since the object was created."""
         clock, stalled = self._begun
         return (_stalled_s() - stalled) / max(1e-9, time.monotonic() - clock)
 
 
 def _stalled_s() -> float:
-    """Seconds since the start of the machine that something waited for a core; 0 where the kernel does not say."""
+    """Return the seconds since boot in which a process waited for a CPU; 0 where the kernel does not report it."""
     try:
         words = Path("/proc/pressure/cpu").read_text(encoding="ascii").split()
     except OSError:
@@ -101,27 +101,27 @@ def _stalled_s() -> float:
 
 
 class Mortal:
-    """A broker that can be killed: everything that it stored goes with it, its successor has its port."""
+    """A broker that can be killed: it loses everything that it stored, and its successor uses its port."""
 
     def __init__(self) -> None:
         self._broker, self.kills = Broker(), 0
 
     def __enter__(self) -> Self:
-        """The running broker."""
+        """Start the broker."""
         self._broker.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops the one that runs."""
+        """Stop the running broker."""
         self._broker.__exit__()
 
     @property
     def url(self) -> str:
-        """Of all of its lives."""
+        """The address of the broker and its successors."""
         return self._broker.url
 
     def kill(self, away_s: float = 0.0) -> None:
-        """SIGKILL; returns when the next one listens, `away_s` later."""
+        """Kill the broker with SIGKILL and start the next one `away_s` later."""
         os.kill(self._broker.pid, signal.SIGKILL)
         self._broker.__exit__()
         time.sleep(away_s)
@@ -131,14 +131,14 @@ class Mortal:
 
 
 def need_linux() -> None:
-    """Raises FactoryError elsewhere."""
+    """Raise FactoryError on other systems than Linux."""
     if not Path("/proc/self/status").exists():
         message = "this self-test looks at processes through /proc: it runs on Linux only"
         raise FactoryError(message)
 
 
 def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: float = END_S) -> None:
-    """Waits until something has happened. Raises FactoryError that shows the end of `log`."""
+    """Wait until a condition holds. Raises FactoryError with the end of `log`."""
     end = time.monotonic() + timeout_s
     while not happened():
         if time.monotonic() > end:
@@ -147,7 +147,7 @@ def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: floa
 
 
 def has_ended(process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]:
-    """Whether a program has ended well; raises FactoryError if it ended otherwise."""
+    """Return whether a program ended with code 0; raise FactoryError for another code."""
 
     def look() -> bool:
         if process.poll() not in (None, 0):
@@ -158,12 +158,12 @@ def has_ended(process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]
 
 
 def fail(what: str, log: Path) -> NoReturn:
-    """Raises FactoryError that shows the end of `log`."""
+    """Raise FactoryError with the end of `log`."""
     tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
     message = f"{what}; its log ends with:\n{tail}"
     raise FactoryError(message)
 
 
 def says(log: Path, words: str) -> Callable[[], bool]:
-    """Whether a program's log holds `words`."""
+    """Return a check that a program's log contains `words`."""
     return lambda: words in log.read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Everything of ours that reads what others send, and a genuine session for each to begin from."""
+"""All readers of external input, and a genuine session for each as a starting point."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Reader:
     """One decoder."""
 
     name: str
-    make: Callable[[], Callable[[Message], Any]]  # a fresh one: says what a message means, in values that compare
+    make: Callable[[], Callable[[Message], Any]]  # returns a fresh reader: message -> comparable value
     genuine: tuple[Message, ...]  # a session of messages that it reads, in order
 
 
 def readers(folder: Path) -> dict[str, Reader]:
-    """All of them, for a plant of three machines whose file is left in `folder`."""
+    """Return all readers for a plant of three machines, whose file is written to `folder`."""
     path = folder / "fuzz.yaml"
     path.write_text(str(new("fuzz")["fuzz.yaml"]), encoding="utf-8")
     plant = registry.load(str(path))
@@ -73,7 +73,7 @@ def _format(name: str, meta: Meta, readings: Readings) -> Reader:
 
 
 def plain(readings: Readings) -> tuple[Any, ...]:
-    """Readings as values that can be compared."""
+    """Return readings as values that can be compared."""
     blocks = [
         (s.period_us, s.first_tick, *(None if c is None else c.tolist() for c in (s.sensor, s.raw, s.present)))
         for s in readings.samples
@@ -119,7 +119,7 @@ def _largest(meta: Meta) -> Node:
 
 
 def _commands(node: Node) -> tuple[Message, ...]:
-    """What a host tells an edge node."""
+    """Return the commands of a host to an edge node."""
     host = Host(_HOST, node.group)
     host.will(_NOW_MS)
     rebirth = payload_writer.payload(payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), _NOW_MS), _NOW_MS)

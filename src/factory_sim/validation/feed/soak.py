@@ -1,4 +1,4 @@
-"""A plant's sensors in real time for minutes: how late readings arrive, what the publisher needs, whether it grows."""
+"""All sensors of a plant in real time for minutes: latency of readings, CPU and memory of the publisher."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEAD = re.compile(rb'"t_ns":(\d+),"seq":(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What was measured."""
+    """The measurements."""
 
     seconds: float
     messages: int
@@ -35,13 +35,13 @@ class Soak:
     p99_ms: float
     max_ms: float
     share: float  # of one core, the publishing process
-    crowd: float  # share of the time that something on this machine waited for a core
+    crowd: float  # share of the time in which a process waited for a CPU
     rss_mb: float  # of the publishing process, at most
     growth_mb: float  # of the same, from the first tenth of the time to the last
     limit_ms: float  # that the p99 is held against
 
     def problems(self) -> list[str]:
-        """Promises that were not kept."""
+        """Return the limits that were missed."""
         late = self.p99_ms > self.limit_ms and self.crowd < BUSY
         return [
             *[f"{self.lost} samples lost"] * (self.lost > 0),
@@ -51,8 +51,8 @@ class Soak:
         ]
 
     def text(self) -> list[str]:
-        """Lines for a person."""
-        unjudged = f"; not judged: cores were short {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
+        """Return lines for the terminal."""
+        unjudged = f"; not judged: CPUs overloaded {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         return [
             f"soak: {self.messages:,} messages in {self.seconds:.0f} s, {self.lost} lost",
             f"  publisher: {self.share:.2f} of a core, {self.rss_mb:.0f} MB, grown by {self.growth_mb:+.1f} MB",
@@ -61,7 +61,7 @@ class Soak:
 
 
 class _Ear:
-    """Takes messages and notes how late they are and whether one is missing."""
+    """The latency of arriving messages, and the number of missing ones."""
 
     def __init__(self, client: Client) -> None:
         self.client, self.late_ns, self.lost = client, array("q"), 0
@@ -85,7 +85,7 @@ class _Ear:
 def soak(
     folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float = 10.0, limit_ms: float = P99_MS
 ) -> Soak:
-    """`factory-sim run --format machine` at its own pace, every sensor at `hz`."""
+    """Run `factory-sim run --format machine` in real time with every sensor at `hz`."""
     need_linux()
     scenario, log = folder / "soak.yaml", folder / "soak.log"
     scenario.write_text(SCENARIO.format(plant=plant, hz=hz), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The models that `exact` knows. A new one is one file and one line here."""
+"""The models of `validate exact`. A new one is one file and one line here."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SYNONYMS = {
     "production_rate": "throughput",
 }
 
-# Other words for the same model; what a name says beside it (a number, a kind of service) is read like a key.
+# Other words for the same model; a number or a kind of service in the name is read like a key.
 _SPELLINGS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (r"m/m/(?P<c>\d+)", "M/M/c", {}),
     (r"m/m/(?P<c>\d+)/(?P<K>\d+)|m/m/c/k|m/m/(?P<c_>\d+)/k", "M/M/1/K", {}),
@@ -78,7 +78,7 @@ _SPELLINGS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def case_of(row: Row) -> Case | Once:
-    """The plant and the measurement that a row asks for. Raises ConfigError naming the row, the key, what is known."""
+    """Return the plant and the measurement of a row. Raises ConfigError that names row, key and known words."""
     name, given = _spelled(row.model)
     if name not in MODELS:
         row.refuse("model", f"{row.model!r} is not known; known: {', '.join(MODELS)}", did_you_mean(row.model, MODELS))
@@ -92,7 +92,7 @@ def case_of(row: Row) -> Case | Once:
 
 
 def _spelled(model: str) -> tuple[str, dict[str, str | int]]:
-    """The name as MODELS has it, and what the spelling says beside it: 'M/M/2' is M/M/c with c = 2."""
+    """Return the name in MODELS, and the parameters that the spelling contains: 'M/M/2' is M/M/c with c = 2."""
     plain = _plain(model)
     for name in MODELS:
         if plain == _plain(name):

@@ -1,4 +1,4 @@
-"""Lines without chance: the moment at which the n-th part leaves, to the microsecond."""
+"""Deterministic lines: the time at which the n-th part leaves, to the microsecond."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def deterministic(row: Row, _metric: str) -> Once:
-    """Constant times s, buffers b, saturated: the n-th part leaves at sum(s) + (n - 1) max(s), whatever the buffers."""
+    """Return a saturated line of constant times s: part n leaves at sum(s) + (n - 1) max(s) for all buffers b."""
     times = row.raw("s") if row.has("s") else row.raw("mu")
     n = len(times) if isinstance(times, list) else row.whole("N", 1)
     s = row.numbers("s", n) if row.has("s") else [1.0 / mu for mu in row.numbers("mu", n)]

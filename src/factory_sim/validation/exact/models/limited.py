@@ -1,4 +1,4 @@
-"""Lines with a limit on what is inside: arrivals lost when it is full, or cards that go round."""
+"""Lines with limited work in progress: arrivals lost when full, or CONWIP cards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def loss(row: Row, metric: str) -> Case:
-    """M/M/c/K: at most K in the system, servers included; an arrival that finds it full goes away."""
+    """Return M/M/c/K: at most K in the system, servers included; an arrival at a full system is lost."""
     lam, mu, c, k = row.number("lam"), row.number("mu"), row.whole("c", 1), row.whole("K")
     if k < c:
         row.refuse("K", f"counts those in service too: expected at least c = {c}, got {k}")
@@ -44,7 +44,7 @@ def _loss_measure(plant: Plant, metric: str, c: int, unit_s: float) -> Measure:
 
 
 def conwip(row: Row, metric: str) -> Case:
-    """Exponential stations in series with W cards: a part enters when one leaves; no buffer ever fills."""
+    """Return exponential stations in series with W cards: a part enters when one leaves; buffers never fill."""
     w, mu = row.whole("W"), row.raw("mu")
     n = row.whole("N") if row.has("N") else len(mu) if isinstance(mu, list) else 0
     if n < 1:

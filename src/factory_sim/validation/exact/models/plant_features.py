@@ -1,4 +1,4 @@
-"""What a plant has beside machines and buffers, each in its simplest form: crews, vehicles, batches, rework, shifts."""
+"""Crews, vehicles, batches, rework, shifts, maintenance and changeovers, each in its simplest form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LEFT = Count((Outcome.LEFT,))
 
 
 def repair(row: Row, metric: str) -> Case:
-    """N machines that fail at rate lam while they run, R crews that repair at rate mu each: M/M/R//N."""
+    """Return N machines that fail at rate lam while they run, and R crews that repair at rate mu: M/M/R//N."""
     n, crews, lam, mu = row.whole("N"), row.whole("R"), row.number("lam"), row.number("mu")
     unit_s = FASTEST_S * max(lam, mu)
     mode = FailureMode("failure", exponential(unit_s / lam), exponential(unit_s / mu), crew=0)
@@ -60,9 +60,9 @@ def repair(row: Row, metric: str) -> Case:
 
 
 def fleet(row: Row, metric: str) -> Case:
-    """Poisson calls for c vehicles with exponential trips: M/M/c, the vehicles being the servers.
+    """Return Poisson requests for c vehicles with exponential trips: M/M/c, the vehicles being the servers.
 
-    Parts wait in the hands of machines that need no time; of those there are as many as ever wait at once.
+    Parts wait in machines that need no time; there are more of these than parts that wait at once.
     """
     lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
     unit_s, load = FASTEST_S * mu, lam / mu / c
@@ -99,7 +99,7 @@ def _trips(customers_: Customers) -> I8:
 
 
 def batch(row: Row, metric: str) -> Case:
-    """A furnace that starts with a parts and takes up to b, exponential, Poisson arrivals: M/M(a,b)/1 [Neuts 1967]."""
+    """Return an exponential furnace that starts with a to b parts, Poisson arrivals: M/M(a,b)/1 [Neuts 1967]."""
     lam, mu, size, least = row.number("lam"), row.number("mu"), row.whole("size"), row.whole("minimum", 1)
     if least > size:
         row.refuse("minimum", f"{least} is more than the size {size}")
@@ -123,14 +123,14 @@ def batch(row: Row, metric: str) -> Case:
 
 
 def rework(row: Row, metric: str) -> Case:
-    """An M/M/1 station that sends a part back to itself with probability p, at most max_loops times, then scraps it.
+    """Return an M/M/1 station that reworks a part with probability p, at most max_loops times, then scraps it.
 
-    The number of visits is geometric, cut at the limit; without one the queue is Jackson's with feedback.
+    The number of visits is geometric, truncated at the limit; without a limit it is Jackson's queue with feedback.
     """
     lam, mu, p = row.number("lam"), row.number("mu"), row.number("p", low=0.0)
     loops = row.whole("max_loops", UNLIMITED)
     if p >= 1.0 and loops == UNLIMITED:
-        row.refuse("p", "every part would go round for ever; give max_loops or a probability below 1")
+        row.refuse("p", "every part would be reworked forever; give max_loops or a probability below 1")
     visits = loops + 1.0 if p >= 1.0 else (1.0 - p ** (loops + 1.0)) / (1.0 - p)
     load, unit_s = lam / mu * visits, FASTEST_S * mu
     if load >= 1.0:
@@ -154,22 +154,22 @@ def rework(row: Row, metric: str) -> Case:
 
 
 class _Verdicts:
-    """Parts sent back above their share of the inspections that may send back: a control."""
+    """A control: parts sent back less their share of the inspections that can send back."""
 
     def __init__(self, p: float, loops: int) -> None:
         self._p, self._loops = p, loops
 
     def __call__(self, sight: Sight) -> float:
-        """Parts above the share."""
+        """Return the parts above the share."""
         outcomes = [int((sight.log.outcome == o).sum()) for o in (Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)]
         back, scrapped, left = outcomes
         return (1.0 - self._p) * (back + scrapped) - self._p * left
 
 
 def shift(row: Row, metric: str) -> Case:
-    """A saturated exponential machine that works `open` of every `cycle` and pauses, or finishes, its part at the end.
+    """Return a saturated exponential machine that works `open` of every `cycle` and pauses or finishes its part.
 
-    Pausing: mu times the open share. Finishing: one part more a cycle, the one in work when the shift ends.
+    Throughput with pausing: mu times the open share; with finishing: one part more per cycle.
     """
     mu, cycle, open_ = row.number("mu"), row.number("cycle"), row.number("open")
     if open_ >= cycle:
@@ -184,7 +184,7 @@ def shift(row: Row, metric: str) -> Case:
 
 
 def maintenance(row: Row, metric: str) -> Case:
-    """A saturated exponential machine, maintained after every n parts: n parts in n / mu + duration."""
+    """Return a saturated exponential machine, maintained after every n parts: n parts in n / mu + duration."""
     mu, n, duration = row.number("mu"), row.whole("every_parts"), row.number("duration")
     unit_s = FASTEST_S * mu
     plan = Maintenance("service", distributions.constant(duration * unit_s), every_parts=n)
@@ -200,7 +200,7 @@ def maintenance(row: Row, metric: str) -> Case:
 
 
 def changeover(row: Row, metric: str) -> Case:
-    """A saturated exponential machine, independent variants with shares `mix`, `setup` between different ones.
+    """Return a saturated exponential machine with independent variants of shares `mix` and `setup` between them.
 
     A part needs 1 / mu + setup (1 - sum of squared shares) on average.
     """

@@ -1,4 +1,4 @@
-"""Open queues without limit: M/M/c, M/G/1, and M/M/c stations in series (Jackson 1957)."""
+"""Open queues without a limit: M/M/c, M/G/1, and M/M/c stations in series [Jackson 1957]."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class _Open:
     mix: tuple[float, ...] = (1.0,)
 
     def loads(self) -> list[float]:
-        """Utilisation of each station."""
+        """Return the utilisation of each station."""
         return [self.lam / self.unit_s * stop.service.mean_s / stop.machines for stop in self.stops]
 
     def plant(self) -> Plant:
-        """The line, each queue without limit."""
+        """Return the line, each queue without a limit."""
         source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
         return line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
 
     def case(self, metric: str) -> Case:
-        """What to measure."""
+        """Return the measurement."""
         plant, rate = self.plant(), self.lam / self.unit_s
         top, bottom, factor = self._measure(plant, metric)
         controls: list[Meter] = [customers.Gaps(1.0 / rate)]
@@ -87,7 +87,7 @@ class _Open:
         return Stay(units_of(plant, 0), (State.BUSY,)), elapsed, 1.0 / self.stops[0].machines
 
     def _twins(self) -> list[customers.Twin]:
-        """Lines of single servers as fast as the real stations are together, a little slower, a little faster."""
+        """Return the twins: lines of single servers as fast as the real stations, slightly slower and faster."""
         single = all(stop.machines == 1 for stop in self.stops)
         variants = zip(*(theory.twin_loads(load, single=single) for load in self.loads()), strict=True)
         return [self._twin(loads) for loads in variants]
@@ -113,14 +113,14 @@ def _checked(row: Row, queue: _Open) -> _Open:
 
 
 def mmc(row: Row, metric: str) -> Case:
-    """M/M/c."""
+    """Return an M/M/c queue."""
     lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
     unit_s = _unit_s([mu])
     return _checked(row, _Open(lam, (Stop(exponential(unit_s / mu), c),), 1.0, unit_s)).case(metric)
 
 
 def jackson(row: Row, metric: str) -> Case:
-    """Exponential stations in series."""
+    """Return exponential stations in series."""
     mu = row.raw("mu")
     n = len(mu) if isinstance(mu, list) else row.whole("N")
     rates, c = row.numbers("mu", max(1, n)), row.wholes("c", max(1, n), 1)
@@ -130,7 +130,7 @@ def jackson(row: Row, metric: str) -> Case:
 
 
 def mg1(row: Row, metric: str) -> Case:
-    """M/G/1: a service distribution by its mean and cv2."""
+    """Return an M/G/1 queue: a service distribution by its mean and cv2."""
     lam = row.number("lam")
     mean = row.number("mean_service") if row.has("mean_service") else 1.0 / row.number("mu")
     unit_s = _unit_s([1.0 / mean])
@@ -171,7 +171,7 @@ def _uniform(mean_s: float, cv2: float) -> Distribution:
 
 
 def _weibull(mean_s: float, cv2: float) -> Distribution:
-    """The shape whose cv2 this is: cv2 = gamma(1 + 2/k) / gamma(1 + 1/k)^2 - 1 falls in k; by halving."""
+    """Return the shape k with cv2 = gamma(1 + 2/k) / gamma(1 + 1/k)^2 - 1, by bisection."""
     low, high = 0.2, 50.0
     for _ in range(100):
         shape = math.sqrt(low * high)
@@ -195,7 +195,7 @@ _FIXED_CV2 = {"exponential": 1.0, "deterministic": 0.0, "constant": 0.0}
 
 
 def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: float) -> _Open:
-    """Two phases with balanced means: a mix of two variants, each exponential, one fast, one slow."""
+    """Return two phases with balanced means: a mix of two exponential variants, one fast, one slow."""
     if cv2 <= 1.0:
         row.refuse("cv2", f"hyperexponential service has cv2 above 1, got {cv2:g}")
     fast = 0.5 * (1.0 + math.sqrt((cv2 - 1.0) / (cv2 + 1.0)))

@@ -1,4 +1,4 @@
-"""Tandem lines that are never short of parts: blocking after service, parallel machines, phases, failures."""
+"""Saturated tandem lines: blocking after service, parallel machines, phases, failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RUNNING = tuple(s for s in range(N_STATES) if s not in (State.DOWN, State.REPAI
 
 
 def case(row: Row, metric: str) -> Case:
-    """A saturated tandem line: `b` places between stations, rates `mu` per machine."""
+    """Return a saturated tandem line: `b` places between stations, rates `mu` per machine."""
     n = _stations(row)
     mu, k, c = row.numbers("mu", n), row.wholes("k", n, 1), row.wholes("c", n, 1)
     b = row.wholes("b", n - 1, low=0) if n > 1 else []
@@ -59,7 +59,7 @@ def _stations(row: Row) -> int:
 
 
 def _failures(row: Row, n: int, unit_s: float) -> list[FailureMode]:
-    """One mode a machine: lives 1/p on its clock, repairs 1/r."""
+    """Return one failure mode per machine: mean life 1/p on its clock, mean repair 1/r."""
     kind = row.choice("failures", ("none", "odf", "tdf"), "none")
     if kind == "none":
         return []
