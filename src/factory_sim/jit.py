@@ -116,7 +116,7 @@ def _directory_of(room: str) -> Path:
 
 
 def _digest(room: str) -> str:
-    digest = blake2b(numba.__version__.encode(), digest_size=8)
+    digest = blake2b((numba.__version__ + os.environ.get("FACTORY_SIM_CHECKED", "")).encode(), digest_size=8)
     sources = {_PACKAGE / name for name in _GROUND}
     if room:
         sources |= set((_PACKAGE / room).rglob("*.py"))

@@ -12,7 +12,6 @@ from factory_sim.errors import ConfigError, ModelError
 from factory_sim.plant.spec import Batch, Plant, Source
 from factory_sim.records import EventLog, Window
 from factory_sim.sim import engines
-from factory_sim.sim.calendar import columns as c
 from factory_sim.sim.calendar.calendar_run import MOST_ROWS, CalendarRun
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, exponential, line
@@ -60,6 +59,6 @@ def test_a_furnace_that_is_too_large_is_said_before_the_run_and_runs_in_simpy() 
 def test_a_log_that_is_full_says_so() -> None:
     run = CalendarRun(tandem(10), seed=1, replication=0, window=Window(0, MINUTES_US))
     run.advance(MINUTES_US // 2)
-    run._world.g[[c.ROWS, c.FIRST_ROW]] = MOST_ROWS
+    run._arrays["line"]["rows"] = run._arrays["line"]["first_row"] = MOST_ROWS
     with pytest.raises(ModelError, match="more rows than a log can name"):
         run.advance(MINUTES_US)

@@ -15,8 +15,10 @@ from factory_sim.clock import NEVER_US
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.states import State
 from factory_sim.records import Window
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.run_state import BLOCK_BITS, new_world
+from factory_sim.sim.calendar.run_state import new_arrays, put_due
+from factory_sim.sim.calendar.run_state import saved as states
+from factory_sim.sim.calendar.tables import SAVED, TABLES
+from factory_sim.sim.event_classes import Class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,24 +28,16 @@ if TYPE_CHECKING:
     from factory_sim.sim.calendar.flatten import Flat
     from factory_sim.sim.snapshot import Saved
 
-# Columns that name a thing by its id, -1 for none: of units, places, stations, pools and fleets.
-_UNIT = (
-    c.PLACE,
-    c.SEND_NEXT,
-    c.SEND_ORIGIN,
-    c.IDLE_NEXT,
-    c.CALL_NEXT,
-    c.CALLS_ON,
-    c.FREE_NEXT,
-    c.CALLER,
-    c.CALLED_FROM,
-    c.SERVED0,
-    c.SERVED1,
-    c.SERVED2,
-    c.SERVED3,
-    c.SERVED4,
-)
-_PLACE, _STATION, _POOL, _FLEET = (c.SENDERS,), (c.IDLE_HEAD,), (c.FREE_HEAD, c.CALL_HEAD), (c.REQUESTS,)
+# State columns that name a unit, -1 for none.
+_UNIT_IDS = {
+    "unit": ("next", "call_next", "caller", "served"),
+    "place": ("senders",),
+    "station": ("idle",),
+    "pool": ("free", "calls"),
+    "fleet": ("requests",),
+    "part": ("origin",),
+    "line": ("busy_unit",),
+}
 
 
 def known(plant: Plant, units: tuple[str, ...]) -> I8 | None:
@@ -77,64 +71,37 @@ def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> P
 
 
 def widened(saved: Saved, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> Saved:
-    """`saved` as a moment of `plant`, whose tables are `flat`; `kept`: ids of the saved units in it."""
-    n_units, n_things = len(plant.units), len(flat.f)
-    at = np.concatenate([kept, np.arange(n_units, n_things)])  # old id -> new id; units come first
-    world = new_world(flat, 0, 0, Window(0, 1), store=False)
-    state = world.s
-    state[at] = saved.state
-    line = saved.line.copy()
-    line[: c.NOW] = flat.line
-    for first, end, columns in _groups(line, n_things):
-        rows = at[(at >= first) & (at < end)]
-        for column in columns:
-            state[rows, column] = _moved(state[rows, column], at)
-    parts = saved.parts.copy()
-    parts[:, c.PART_ORIGIN] = at[parts[:, c.PART_ORIGIN]]
-    joining = np.ones(n_things, np.bool_)
-    joining[at] = False
-    opening = _moved_log(saved.opening, plant, kept)
+    """Return `saved` as a snapshot of `plant`, whose tables are `flat`; `kept`: ids of the saved units in it."""
+    arrays = new_arrays(flat, 0, 0, Window(0, 1), store=False)
+    arrays["part"] = np.zeros(len(saved.tables["part"]), arrays["part"].dtype)
+    joining = np.ones(len(plant.units), np.bool_)
+    joining[kept] = False
+    for name in SAVED:
+        rows = kept if name == "unit" else slice(None)
+        for column in TABLES[name].state:
+            values = saved.tables[name][column]
+            ids = column in _UNIT_IDS.get(name, ())
+            arrays[name][column][rows] = np.where(values < 0, values, kept[np.maximum(values, 0)]) if ids else values
+    arrays["wanted"][:] = saved.tables["wanted"]
+    put_due(arrays, _due(saved, flat, joining))
     return replace(
         saved,
         units=plant.units,
         digest=plant.digest,
         skeleton=skeleton,
         numbers="",
-        state=state,
-        parts=parts,
-        due=_due(saved, flat, joining),
-        line=line,
-        opening=opening,
+        tables=states(arrays),
+        opening=_moved_log(saved.opening, plant, kept),
     )
-
-
-def _groups(line: I8, n_things: int) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    """First id, end and columns with ids, of every kind of thing that has some."""
-    n_units, place0, station0, pool0, fleet0 = (
-        int(line[i]) for i in (c.N_UNITS, c.PLACE0, c.STATION0, c.POOL0, c.FLEET0)
-    )
-    return (
-        (0, n_units, _UNIT),
-        (place0, station0, _PLACE),
-        (station0, station0 + int(line[c.N_STATIONS]), _STATION),
-        (pool0, pool0 + int(line[c.N_POOLS]), _POOL),
-        (fleet0, n_things, _FLEET),
-    )
-
-
-def _moved(ids: I8, at: I8) -> I8:
-    moved: I8 = np.where(ids < 0, ids, at[np.maximum(ids, 0)])
-    return moved
 
 
 def _due(saved: Saved, flat: Flat, joining: B1) -> I8:
-    """When the slots fall due, those of whoever joins never, and the earliest of each block behind them."""
-    n_slots = int(flat.line[c.N_SLOTS])
-    blocks = -(-n_slots >> BLOCK_BITS)
-    due = np.full(blocks << BLOCK_BITS, NEVER_US, np.int64)
-    old = np.flatnonzero(~joining[flat.a[1 : 2 * n_slots : 2]])  # in canonical order, as they were
-    due[old] = saved.due[: len(old)]
-    return np.concatenate([due[:n_slots], due.reshape(blocks, -1).min(axis=1)])
+    """Return when the slots fall due; those of the units that join never do."""
+    slot = flat.arrays["slot"]
+    of_vehicle = (slot["kind"] == 2 * Class.TRANSPORT_END) & joining[np.minimum(slot["subject"], len(joining) - 1)]
+    due = np.full(len(slot), NEVER_US, np.int64)
+    due[~of_vehicle] = saved.tables["due"]  # in canonical order, as they were
+    return due
 
 
 def _moved_log(log: EventLog, plant: Plant, kept: I8) -> EventLog:

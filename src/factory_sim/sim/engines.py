@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.forking import layout
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import I8, EventLog, Truth, Window
+    from factory_sim.records import EventLog, Truth, Window
     from factory_sim.sim.snapshot import Saved
 
 ENGINES = ("auto", "simpy", "calendar")
@@ -64,8 +66,8 @@ class Resumable(Protocol):
     def numbers(self) -> str:
         """Digest of the tables that the run reads."""
 
-    def changing(self) -> dict[str, I8]:
-        """Copies of all arrays that the run changes."""
+    def changing(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the state columns of all tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replicati
 
     saved = fitted(plant, saved)
     changed = saved.numbers != numbers_of(plant)
-    return CalendarRun.resumed(plant, saved.arrays, seed=seed, replication=replication, window=window, changed=changed)
+    return CalendarRun.resumed(plant, saved.tables, seed=seed, replication=replication, window=window, changed=changed)
 
 
 def is_compiled() -> bool:

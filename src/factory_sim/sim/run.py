@@ -100,7 +100,7 @@ class Simulation:
             skeleton=self._run.skeleton,
             numbers=self._run.numbers,
             layout=layout(),
-            **self._run.changing(),
+            tables=self._run.changing(),
             opening=memory.log,
             rows=memory.rows,
         )

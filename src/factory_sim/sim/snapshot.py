@@ -7,23 +7,25 @@ import zipfile
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factory_sim.errors import ModelError
 from factory_sim.records import EventLog
+from factory_sim.sim.calendar.tables import SAVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+
+    from numpy.typing import NDArray
 
     from factory_sim.records import I8
 
-FORMAT = 3
+FORMAT = 4
 _SEAL_BYTES = sha256().digest_size
 _NAMED = ("units", "n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
-_ARRAYS = ("state", "parts", "due", "line")
+_TABLES = (*SAVED, "wanted", "due")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,17 +41,9 @@ class Saved:
     skeleton: str  # digest of how the plant is built, its numbers left out
     numbers: str  # digest of the tables that the run read
     layout: str  # digest of what the columns of the arrays mean, which a version may change
-    state: I8  # the four that change, as in sim.calendar.state.World
-    parts: I8
-    due: I8
-    line: I8
+    tables: dict[str, NDArray[Any]]  # state columns of the engine's tables, and when events are due [µs]
     opening: EventLog  # sim.run.opening_rows at the moment
     rows: I8  # their numbers in the log of the whole run, shape (len(opening),)
-
-    @property
-    def arrays(self) -> dict[str, I8]:
-        """The four arrays by name."""
-        return {name: getattr(self, name) for name in _ARRAYS}
 
     @property
     def memory(self) -> Memory:
@@ -59,7 +53,7 @@ class Saved:
     def packed(self, words: Mapping[str, Any]) -> bytes:
         """As a compressed file of arrays (.npz), with `words` beside it, its sha256 behind; nothing in it is code."""
         head = {"moment": FORMAT, "words": dict(words)} | {name: getattr(self, name) for name in _NAMED}
-        arrays: dict[str, Any] = self.arrays | {"rows": self.rows}
+        arrays: dict[str, Any] = {f"table_{name}": table for name, table in self.tables.items()} | {"rows": self.rows}
         arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
         file = BytesIO()
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
@@ -82,8 +76,8 @@ def unpacked(content: bytes) -> tuple[Saved, dict[str, Any]]:
                 raise ModelError(msg)
             opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
             named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}
-            arrays = {name: file[name] for name in _ARRAYS}
-            return Saved(**named, **arrays, opening=opening, rows=file["rows"]), head["words"]
+            tables = {name: file[f"table_{name}"] for name in _TABLES}
+            return Saved(**named, tables=tables, opening=opening, rows=file["rows"]), head["words"]
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         msg = f"it is no saved moment, or damaged ({type(error).__name__})"
         raise ModelError(msg) from None

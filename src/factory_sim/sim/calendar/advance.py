@@ -5,11 +5,10 @@ from __future__ import annotations
 from factory_sim.clock import NEVER_US
 from factory_sim.jit import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
-from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.deadlock_search import in_circle
-from factory_sim.sim.calendar.event_list import pop, schedule
 from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
-from factory_sim.sim.calendar.fleets import dispatch, vehicle_goes_on
+from factory_sim.sim.calendar.fleets import become_idle, dispatch, vehicle_goes_on
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
 from factory_sim.sim.calendar.machines import (
     clock_ends,
@@ -21,13 +20,13 @@ from factory_sim.sim.calendar.machines import (
     write_state,
 )
 from factory_sim.sim.calendar.moves import belt_arrives, leave, next_arrival, visit
-from factory_sim.sim.calendar.places import exit_place, source_offers, withdraw_offer
+from factory_sim.sim.calendar.places import source_offers, withdraw_offer
 from factory_sim.sim.calendar.pools import become_free, send, shift_of_pool
-from factory_sim.sim.calendar.row_output import any_marked, highest, mark, row, unsettle
-from factory_sim.sim.calendar.world import world_at
+from factory_sim.sim.calendar.primitives import highest, mark, pop, row, schedule, unsettle
+from factory_sim.sim.calendar.world import highest_bit, world_at
 from factory_sim.sim.event_classes import Class
 
-# ruff: noqa: C901, PLR0912 - compiled: types are inferred; a switch is a switch
+# ruff: noqa: C901 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)
 _CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
     2 * int(kind)
@@ -51,119 +50,120 @@ NEVER = NEVER_US
 @inner_njit
 def _begin(w):
     """The run's first moment: shifts, first rows, first moves."""
-    for shift in range(w.g[c.SHIFT0], w.g[c.SHIFT0] + w.g[c.N_SHIFTS]):
+    for shift in range(len(w.shift)):
         _begin_shift(w, shift)
-    for unit in range(w.g[c.N_UNITS]):
-        role = w.f[unit, c.ROLE]
-        if role == c.ROLE_SOURCE:
+    for unit in range(len(w.unit)):
+        role = w.unit[unit].role
+        if role == c.SOURCE:
             row(w, unit, _STARVED, -1, _NO_MOVE, 0, -1)
-            if w.f[unit, c.SATURATED]:
+            if w.unit[unit].saturated:
                 source_offers(w, unit)
             else:
                 next_arrival(w, unit)
-        elif role == c.ROLE_MACHINE:
+        elif role == c.MACHINE:
             _begin_machine(w, unit)
-        elif role == c.ROLE_CONVEYOR:
+        elif role == c.CONVEYOR:
             row(w, unit, _STARVED, -1, _NO_MOVE, 0, -1)
         else:
             _begin_work(w, unit)
-    w.g[c.STAGE] = c.SERVING
+    w.line.stage = c.SERVING
 
 
 @inner_njit
 def _begin_work(w, unit):
     """A vehicle with a full battery at the first stop, a robot, or somebody of a crew."""
-    if w.f[unit, c.ROLE] == c.ROLE_VEHICLE:
-        w.s[unit, c.FREE], w.s[unit, c.FREE_SINCE], w.s[unit, c.BATTERY] = 1, w.g[c.NOW], w.f[unit, c.FULL_US]
+    if w.unit[unit].role == c.VEHICLE:
+        w.unit[unit].battery_us = w.unit[unit].full_us
+        become_idle(w, unit)
         row(w, unit, _IDLE, -1, _NO_MOVE, 0, -1)
         return
-    pool = w.f[unit, c.POOL_OF]
-    row(w, unit, _IDLE if w.s[pool, c.OPEN] else _OFF, -1, _NO_MOVE, 0, -1)
+    pool = w.unit[unit].pool
+    row(w, unit, _IDLE if w.pool[pool].open else _OFF, -1, _NO_MOVE, 0, -1)
     become_free(w, pool, unit)
 
 
-@njit
-def reconsider(address):
-    """The plant is another from now on: who joins begins, and every place where a part may move is looked at."""
-    w = world_at(address)
-    if w.g[c.STAGE] == c.BEGINNING:
+@inner_njit
+def _reconsider(w):
+    """Start the units that have joined and look at every place where a part may move: parameters differ (SNAP-4)."""
+    w.line.changed = 0
+    if w.line.stage == c.BEGINNING:
         return
-    for unit in range(w.g[c.N_UNITS]):
-        if w.f[unit, c.ROLE] == c.ROLE_SOURCE:
+    for unit in range(len(w.unit)):
+        if w.unit[unit].role == c.SOURCE:
             source_offers(w, unit)
-        elif w.s[unit, c.NOW_STATE] < 0:
+        elif w.unit[unit].now_state < 0:
             _begin_work(w, unit)
-    w.g[c.POOLS_CALLED] = 1
-    for station in range(w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]):
+    w.line.pools_called = 1
+    for station in range(len(w.station) - 1):
         mark(w, station)
-    for fleet in range(w.g[c.FLEET0], w.g[c.FLEET0] + w.g[c.N_FLEETS]):
-        w.s[fleet, c.FLEET_DIRTY] = 1
-    w.g[c.STAGE] = c.SERVING
+    for fleet in range(len(w.fleet)):
+        w.fleet[fleet].dirty = 1
+    w.line.stage = c.SERVING
 
 
 @inner_njit
 def _begin_machine(w, unit):
-    station = w.f[w.f[unit, c.STATION]]
-    u = w.s[unit]
-    u[c.OUTCOME], u[c.PLACE], u[c.NOW_STATE] = station[c.PASSES], station[c.DESTINATION], -1
-    for mode in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
+    u = w.unit[unit]
+    station = w.station[u.station]
+    u.outcome, u.place, u.now_state = station.passes, station.destination, -1
+    for mode in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
         new_life(w, unit, mode)
     find_due(w, unit)
-    for plan in range(w.f[unit, c.PLAN0], w.f[unit, c.PLAN0] + w.f[unit, c.N_PLANS]):
-        if w.f[plan, c.EVERY_US]:
-            schedule(w, w.f[plan, c.PLAN_SLOT], w.f[plan, c.EVERY_US])
+    for plan in range(w.unit[unit].plan0, w.unit[unit].plan0 + w.unit[unit].n_plans):
+        if w.plan[plan].every_us:
+            schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
     sync(w, unit)
     write_state(w, unit, -1)
-    u[c.STEP] = 20  # the work instruction begins with taking a part
+    u.step = 20  # the work instruction begins with taking a part
     proceed(w, unit)
 
 
 @inner_njit
 def _begin_shift(w, shift):
-    first, n = w.f[shift, c.EDGE0], w.f[shift, c.N_EDGES]
+    first, n = w.shift[shift].edge0, w.shift[shift].n_edges
     is_open = False
     for edge in range(first, first + n, 2):
-        is_open = is_open or w.a[edge] <= 0 < w.a[edge + 1]
+        is_open = is_open or w.whole[edge] <= 0 < w.whole[edge + 1]
     if not is_open:
-        for unit in range(w.g[c.N_UNITS]):
-            if w.f[unit, c.ROLE] == c.ROLE_MACHINE and w.f[unit, c.SHIFT] == shift:
-                w.s[unit, c.OFF], w.s[unit, c.HALTED] = 1, 1
-        for pool in range(w.g[c.POOL0], w.g[c.POOL0] + w.g[c.N_POOLS]):
-            if w.f[pool, c.POOL_SHIFT] == shift:
-                w.s[pool, c.OPEN] = 0
-    w.s[shift, c.CYCLE], w.s[shift, c.EDGE] = 0, 1 if is_open else 0
+        for unit in range(len(w.unit)):
+            if w.unit[unit].role == c.MACHINE and w.unit[unit].shift == shift:
+                w.unit[unit].off, w.unit[unit].halted = 1, 1
+        for pool in range(len(w.pool)):
+            if w.pool[pool].shift == shift:
+                w.pool[pool].open = 0
+    w.shift[shift].cycle, w.shift[shift].edge = 0, 1 if is_open else 0
     _wait_for_edge(w, shift)
 
 
 @inner_njit
 def _wait_for_edge(w, shift):
-    if w.s[shift, c.EDGE] == w.f[shift, c.N_EDGES]:
-        w.s[shift, c.CYCLE] += 1
-        w.s[shift, c.EDGE] = 0
-    due = w.s[shift, c.CYCLE] * w.f[shift, c.CYCLE_US] + w.a[w.f[shift, c.EDGE0] + w.s[shift, c.EDGE]]
-    schedule(w, w.f[shift, c.SHIFT_SLOT], due - w.g[c.NOW])
+    if w.shift[shift].edge == w.shift[shift].n_edges:
+        w.shift[shift].cycle += 1
+        w.shift[shift].edge = 0
+    due = w.shift[shift].cycle * w.shift[shift].cycle_us + w.whole[w.shift[shift].edge0 + w.shift[shift].edge]
+    schedule(w, w.shift[shift].slot, due - w.line.now)
 
 
 @inner_njit
 def _turn_shift(w, shift):
-    opens = w.s[shift, c.EDGE] % 2 == 0
-    for unit in range(w.g[c.N_UNITS]):
-        if w.f[unit, c.ROLE] == c.ROLE_MACHINE and w.f[unit, c.SHIFT] == shift:
+    opens = w.shift[shift].edge % 2 == 0
+    for unit in range(len(w.unit)):
+        if w.unit[unit].role == c.MACHINE and w.unit[unit].shift == shift:
             if opens:
                 shift_begins(w, unit)
             else:
-                shift_ends(w, unit, w.f[shift, c.FINISH])
-    for pool in range(w.g[c.POOL0], w.g[c.POOL0] + w.g[c.N_POOLS]):
-        if w.f[pool, c.POOL_SHIFT] == shift:
+                shift_ends(w, unit, w.shift[shift].finish)
+    for pool in range(len(w.pool)):
+        if w.pool[pool].shift == shift:
             shift_of_pool(w, pool, opens)
-    w.s[shift, c.EDGE] += 1
+    w.shift[shift].edge += 1
     _wait_for_edge(w, shift)
 
 
 @inner_njit
 def _happen(w, slot):
     """One event: change state only."""
-    kind, who = w.a[2 * slot], w.a[2 * slot + 1]
+    kind, who = w.slot[slot].kind, w.slot[slot].subject
     if kind == _PROCESSING_END:
         clock_ends(w, who)
     elif kind == _WEAR:
@@ -175,17 +175,17 @@ def _happen(w, slot):
     elif kind == _UPKEEP_END:
         upkeep_ends(w, who)
     elif kind == _TRANSPORT:
-        if w.f[who, c.ROLE] == c.ROLE_VEHICLE:
+        if w.unit[who].role == c.VEHICLE:
             vehicle_goes_on(w, who)
         else:
             belt_arrives(w, who)
     elif kind == _ARRIVAL:
-        w.s[who, c.OUTSIDE] += 1
+        w.unit[who].outside += 1
         source_offers(w, who)
         unsettle(w, who)
         next_arrival(w, who)
     elif kind == _ALARM:
-        alarm_rings(w, w.f[who, c.PLAN_UNIT], who)
+        alarm_rings(w, w.plan[who].unit, who)
     elif kind == _CALENDAR:
         _turn_shift(w, who)
     else:
@@ -194,111 +194,125 @@ def _happen(w, slot):
 
 @inner_njit
 def _serve(w):
-    w.g[c.POOLS_CALLED] = 0
-    for pool in range(w.g[c.POOL0], w.g[c.POOL0] + w.g[c.N_POOLS]):
-        p = w.s[pool]
-        while p[c.CALL_HEAD] >= 0 and p[c.FREE_HEAD] >= 0 and p[c.OPEN]:
-            unit = p[c.CALL_HEAD]
-            p[c.CALL_HEAD] = w.s[unit, c.CALL_NEXT]
-            send(w, pool, unit, w.s[unit, c.CALL_AS])
-            if w.s[unit, c.CALL_AS] == c.AS_BREAKDOWN:
-                repair(w, unit, w.g[c.ROWS] - 1)
+    w.line.pools_called = 0
+    for pool in range(len(w.pool)):
+        p = w.pool[pool]
+        while p.calls >= 0 and p.free >= 0 and p.open:
+            unit = p.calls
+            p.calls = w.unit[unit].call_next
+            send(w, pool, unit, w.unit[unit].call_as)
+            if w.unit[unit].call_as == c.AS_BREAKDOWN:
+                repair(w, unit, w.line.rows - 1)
             else:
                 granted(w, unit)
 
 
 @inner_njit
 def _settle_states(w):
-    w.g[c.ANY_UNSETTLED] = 0
-    for unit in range(w.g[c.N_UNITS]):
-        if w.s[unit, c.UNSETTLED]:
-            w.s[unit, c.UNSETTLED] = 0
-            role = w.f[unit, c.ROLE]
-            if role == c.ROLE_MACHINE:
-                if state_now(w, unit) != w.s[unit, c.NOW_STATE]:
-                    write_state(w, unit, -1)
-            elif role == c.ROLE_SOURCE:
-                _settle_source(w, unit)
-            elif w.s[unit, c.ARRIVED] and w.s[unit, c.NOW_STATE] != _BLOCKED:
-                part = w.s[w.f[unit, c.BELT], c.HEAD]
-                row(w, unit, _BLOCKED, part, _NO_MOVE, 0, w.s[unit, c.LAST_ROW])
+    """Write the state rows of the end of the instant, in the order of units (rule INST-5)."""
+    w.line.any_unsettled = 0
+    for word in range(len(w.unsettled)):
+        while w.unsettled[word]:
+            bits = w.unsettled[word]
+            w.unsettled[word] = bits & (bits - 1)
+            _settle(w, (word << c.WORD_BITS) + highest_bit(bits & -bits))
+
+
+@inner_njit
+def _settle(w, unit):
+    u = w.unit[unit]
+    if u.role == c.MACHINE:
+        if state_now(w, unit) != u.now_state:
+            write_state(w, unit, -1)
+    elif u.role == c.SOURCE:
+        _settle_source(w, unit)
+    elif u.arrived and u.now_state != _BLOCKED:
+        row(w, unit, _BLOCKED, w.place[u.belt].head, _NO_MOVE, 0, u.last_row)
 
 
 @inner_njit
 def _settle_source(w, unit):
-    u, source = w.s[unit], w.f[unit]
-    if not u[c.OUTSIDE]:
+    u = w.unit[unit]
+    if not u.outside:
         return
-    if source[c.LOSES]:
-        for _ in range(u[c.OUTSIDE]):
-            row(w, unit, _STARVED, -1, _LOST, 0, u[c.LAST_ROW])
-        w.g[c.LOST_N] += u[c.OUTSIDE]
-        u[c.OUTSIDE] = 0
-        if u[c.OFFERED] >= 0:
-            withdraw_offer(w, source[c.GIVES_TO], unit)
-        u[c.OFFERED] = -1
-    elif u[c.NOW_STATE] != _BLOCKED:
-        row(w, unit, _BLOCKED, -1, _NO_MOVE, 0, u[c.LAST_ROW])
+    if u.loses:
+        for _ in range(u.outside):
+            row(w, unit, _STARVED, -1, _LOST, 0, u.last_row)
+        w.line.lost += u.outside
+        u.outside = 0
+        if u.offered >= 0:
+            withdraw_offer(w, u.gives_to, unit)
+        u.offered = -1
+    elif u.now_state != _BLOCKED:
+        row(w, unit, _BLOCKED, -1, _NO_MOVE, 0, u.last_row)
 
 
 @njit
 def advance(address, until_us, margin):
-    """Run every instant before `until_us`; FINISHED, or why it stopped. Called again, it goes on where it stopped.
+    """Run every instant before `until_us`; return FINISHED, or why it stopped. The next call resumes there.
 
     `margin`: rows and parts that one step can need at most.
     """
     w = world_at(address)
-    line = w.g
-    while True:
-        if line[c.STORING] and line[c.ROWS] - line[c.FIRST_ROW] + margin > w.n_r:
+    line = w.line
+    most_rows = line.first_row + len(w.row) - margin if line.storing else NEVER
+    most_parts = len(w.part) - margin
+    if line.changed:
+        if line.rows > most_rows:
             return FULL_ROWS
-        if line[c.N_PARTS] + margin > w.n_p:
-            return FULL_PARTS
-        stage = line[c.STAGE]
-        if stage == c.BEGINNING:
-            _begin(w)
-        elif stage == c.BETWEEN:
-            due = line[c.NEXT_DUE]
+        _reconsider(w)
+    while line.rows <= most_rows and line.n_parts <= most_parts:
+        if line.stage == c.BETWEEN:
+            due = line.next_key >> line.slot_bits
             if due >= until_us:
-                line[c.NOW] = until_us
+                line.now = until_us
                 return FINISHED
-            line[c.NOW], line[c.STAGE] = due, c.EVENTS
-        elif stage == c.EVENTS:
-            slot = pop(w, line[c.NOW])
-            if slot >= 0:
-                _happen(w, slot)
-            else:
-                line[c.STAGE] = c.SERVING
-        elif stage == c.SERVING:
-            if line[c.POOLS_CALLED]:
+            line.now, line.stage = due, c.EVENTS
+        if line.stage == c.EVENTS:
+            if line.next_key >> line.slot_bits == line.now:
+                _happen(w, pop(w))
+                continue
+            line.stage = c.SERVING
+        if line.stage == c.BEGINNING:
+            _begin(w)
+        elif line.stage == c.SERVING:
+            if line.pools_called:
                 _serve(w)
-            line[c.STAGE] = c.MOVING
-        elif stage == c.MOVING:
-            station = line[c.VISITED] or highest(w)
-            if station < 0:
-                line[c.STAGE] = c.DISPATCHING
-            elif station == line[c.STATION0] + line[c.N_STATIONS]:
-                leave(w, exit_place(w))
-            else:
-                visit(w, station)
+            line.stage = c.MOVING
+        elif line.stage == c.MOVING:
+            _move(w)
         elif _dispatch_and_settle(w):
             return CIRCLE
+    return FULL_ROWS if line.rows > most_rows else FULL_PARTS
+
+
+@inner_njit
+def _move(w):
+    """Make the moves at one station, or end the stage."""
+    station = w.line.visited if w.line.visited >= 0 else highest(w)
+    if station < 0:
+        w.line.stage = c.DISPATCHING
+    elif station == len(w.station) - 1:
+        leave(w, w.line.exit)
+    else:
+        visit(w, station)
 
 
 @inner_njit
 def _dispatch_and_settle(w):
-    line = w.g
-    for fleet in range(w.g[c.FLEET0], w.g[c.FLEET0] + w.g[c.N_FLEETS]):
-        if w.s[fleet, c.FLEET_DIRTY]:
+    """Dispatch the fleets; if nothing else can happen at this instant, end it and return whether it is a deadlock."""
+    line = w.line
+    for fleet in range(len(w.fleet)):
+        if w.fleet[fleet].dirty:
             dispatch(w, fleet)
-    if line[c.POOLS_CALLED] or any_marked(w):
-        line[c.STAGE] = c.SERVING
-    elif line[c.NEXT_DUE] == line[c.NOW]:
-        line[c.STAGE] = c.EVENTS
+    if line.pools_called or line.top >= 0:
+        line.stage = c.SERVING
+    elif line.next_key >> line.slot_bits == line.now:
+        line.stage = c.EVENTS
     else:
-        line[c.STAGE] = c.BETWEEN
-        if line[c.ANY_UNSETTLED]:
+        line.stage = c.BETWEEN
+        if line.any_unsettled:
             _settle_states(w)
-        if line[c.CHECK_CIRCLES] and (line[c.BLOCKED_NEW] or line[c.NOW] >= line[c.LOOK_AT]):
+        if line.check_deadlock and (line.blocked_new or line.now >= line.look_at):
             return in_circle(w)
     return False

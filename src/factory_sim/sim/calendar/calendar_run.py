@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,74 +14,81 @@ from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim import added_units, forking
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance, reconsider
-from factory_sim.sim.calendar.deadlock_search import told
+from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance
+from factory_sim.sim.calendar.deadlock_search import deadlock_text
 from factory_sim.sim.calendar.flatten import Flat, flatten
-from factory_sim.sim.calendar.run_state import World, new_world
-from factory_sim.sim.calendar.world import header
+from factory_sim.sim.calendar.run_state import new_arrays, restore, saved, view
+from factory_sim.sim.calendar.world import fault, header
 
 if TYPE_CHECKING:
-    from factory_sim.records import I8
+    from numpy.typing import NDArray
+
     from factory_sim.sim.snapshot import Saved
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
-_ROW_KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
+_ROWS_AT_ONCE = 1 << 16
+_LOG = [column.name for column in fields(EventLog)]
+_flats: list[tuple[Plant, Flat]] = []  # of the plants that ran last; plants are slow to hash
 
 
-@lru_cache(maxsize=8)
 def _flat(plant: Plant) -> Flat:
-    return flatten(plant)
+    for known, found in _flats:
+        if known is plant:
+            return found
+    found = flatten(plant)
+    _flats[8 - 1 :] = []
+    _flats.insert(0, (plant, found))
+    return found
 
 
 class CalendarRun:
-    """Like sim.run.Simulation, compiled; the same log to the last bit."""
+    """Like sim.run.Simulation, compiled; the log is bit-identical."""
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, window: Window, store: bool = True) -> None:
-        """`store`: keep rows for `advance` to hand out; without, only counters are kept."""
-        self.plant, self.window = plant, window
-        self._flat = _flat(plant)
-        self._world = new_world(self._flat, seed, replication, window, store=store)
-        self._margin = _margin(plant)
+        """`store`: keep rows for `advance` to return; without, only counters are kept."""
+        self.plant, self.window, self._margin = plant, window, _margin(plant)
+        self._arrays = new_arrays(_flat(plant), seed, replication, window, store=store)
+        latest_us = int(self._arrays["line"]["latest_us"][0])
+        if window.t1_us > latest_us:
+            msg = (
+                f"the event list of {len(self._arrays['slot'])} slots ends at {latest_us} µs, the run at {window.t1_us}"
+            )
+            raise ModelError(msg)
         self._make_room(parts=True)
 
     def advance(self, until_us: int) -> EventLog:
-        """Run every instant before `until_us`; the rows written since the last call. Raises ModelError on a circle."""
+        """Run every instant before `until_us` and return the new rows. Raises ModelError on a deadlock."""
         pieces = []
-        while (why := advance(self._header.ctypes.data, until_us, self._margin)) != FINISHED:
+        while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
                 pieces.append(self._take_rows())
             if why == CIRCLE:
-                raise ModelError(told(self._world, self.plant))
+                raise ModelError(deadlock_text(view(self._arrays), self.plant))
             self._make_room(parts=why == FULL_PARTS)
         pieces.append(self._take_rows())
         return EventLog.join(pieces)
 
-    def truth(self) -> Truth:
-        """What has been counted so far in the window."""
-        units = self._world.s[: len(self.plant.units)]
-        parts, busy, scrapped = (units[:, column].copy() for column in (c.T_PARTS, c.T_BUSY, c.T_SCRAPPED))
-        return Truth(self.window, parts, busy, scrapped, good_parts=int(self._world.g[c.GOOD_N]))
+    def _advance(self, until_us: int) -> int:
+        try:
+            return int(advance(self._header.ctypes.data, until_us, self._margin))
+        except IndexError as error:  # of the checked build
+            raise fault(self._header, error) from None
 
-    def state_times(self) -> I8:
-        """µs in each state within the window so far, shape (n_units, N_STATES)."""
-        units = self._world.s[: len(self.plant.units)]
-        spent: I8 = units[:, c.SPENT0 :].copy()
-        end = min(int(self._world.g[c.NOW]), self.window.t1_us)
-        open_us = np.maximum(end - np.maximum(units[:, c.STATE_SINCE], self.window.t0_us), 0)
-        spent[np.arange(len(units)), units[:, c.NOW_STATE]] += open_us
-        return spent
+    def truth(self) -> Truth:
+        """Return what has been counted so far in the window."""
+        parts, busy, scrapped = (self._arrays["unit"][name].copy() for name in ("parts", "parts_us", "scrapped_parts"))
+        return Truth(self.window, parts, busy, scrapped, good_parts=int(self._arrays["line"]["good"][0]))
 
     def balance(self) -> tuple[int, int, int, int, int]:
-        """Parts since the start: entered, left good, scrapped, merged into others, inside."""
-        entered, left, scrapped, merged = (
-            int(self._world.g[i]) for i in (c.ENTERED_N, c.LEFT_N, c.SCRAPPED_N, c.MERGED_N)
-        )
-        return entered, left, scrapped, merged, int(self._world.s[: len(self.plant.units), c.INSIDE].sum())
+        """Return the parts since the start: entered, left good, scrapped, merged into others, inside."""
+        line = self._arrays["line"][0]
+        inside = int(self._arrays["unit"]["inside"].sum())
+        return int(line["entered"]), int(line["left"]), int(line["scrapped"]), int(line["merged"]), inside
 
     @property
     def skeleton(self) -> str:
-        """Digest of how the plant is built, its numbers left out."""
+        """Digest of how the plant is built, without its parameters."""
         return skeleton_of(self.plant)
 
     @property
@@ -89,63 +96,66 @@ class CalendarRun:
         """Digest of the tables that the run reads."""
         return numbers_of(self.plant)
 
-    def changing(self) -> dict[str, I8]:
-        """Copies of all arrays that a run changes, by the names that `resumed` takes."""
-        return forking.changing(self._world)
+    def changing(self) -> dict[str, NDArray[Any]]:
+        """Return copies of all state columns, by the names that `resumed` takes."""
+        return saved(self._arrays)
 
     @classmethod
     def resumed(
-        cls, plant: Plant, arrays: dict[str, I8], *, seed: int, replication: int, window: Window, changed: bool
+        cls,
+        plant: Plant,
+        states: dict[str, NDArray[Any]],
+        *,
+        seed: int,
+        replication: int,
+        window: Window,
+        changed: bool,
     ) -> CalendarRun:
-        """A run that goes on from the arrays of another one, of a plant with the same skeleton.
+        """Return a run that continues from the states of another one, of a plant with the same skeleton.
 
-        `changed`: the plant's numbers are others. `window` begins at that moment or later, and counts anew.
+        `changed`: the plant's parameters differ. `window` begins at that moment or later, with counters from zero.
         """
-        run = object.__new__(cls)
-        run.plant, run.window, run._flat, run._margin = plant, window, _flat(plant), _margin(plant)
-        world = new_world(run._flat, seed, replication, window, store=True)
-        _check(arrays, world)
-        line = arrays["line"].copy()
-        parts = np.zeros((2 * len(arrays["parts"]) + 2 * run._margin, c.P_WIDTH), np.int64)
-        parts[: len(arrays["parts"])] = arrays["parts"]
-        line[[c.STORING, c.FIRST_ROW]] = 1, line[c.ROWS]
-        run._use(world._replace(s=arrays["state"].copy(), e=arrays["due"].copy(), g=line, p=parts))
-        forking.count_anew(run._world, window)
-        if changed:
-            reconsider(run._header.ctypes.data)
+        run = cls(plant, seed=seed, replication=replication, window=window)
+        arrays = run._arrays
+        _check(states, arrays)
+        arrays["part"] = np.zeros(2 * len(states["part"]) + 2 * run._margin, c.TABLES["part"].dtype)
+        restore(arrays, states)
+        line = arrays["line"][0]
+        line["storing"], line["first_row"], line["changed"] = 1, line["rows"], changed
+        forking.count_anew(arrays, window)
+        run._make_room(parts=False)
         return run
 
     def _take_rows(self) -> EventLog:
-        line = self._world.g
-        n = int(line[c.ROWS] - line[c.FIRST_ROW]) if line[c.STORING] else 0
-        line[c.FIRST_ROW] = line[c.ROWS]
-        if line[c.ROWS] > MOST_ROWS and line[c.STORING]:
+        line = self._arrays["line"][0]
+        n = int(line["rows"] - line["first_row"]) if line["storing"] else 0
+        line["first_row"] = line["rows"]
+        if line["rows"] > MOST_ROWS and line["storing"]:
             msg = f"the run has more rows than a log can name ({MOST_ROWS}); run a shorter stretch"
             raise ModelError(msg)
-        table = self._world.r[:n]
-        return EventLog(*(table[:, i].astype(kind) for i, kind in enumerate(_ROW_KINDS)))
+        table = self._arrays["row"][:n]
+        return EventLog(**{name: np.ascontiguousarray(table[name]) for name in _LOG})
 
     def _make_room(self, *, parts: bool) -> None:
-        world = self._world
-        if world.g[c.STORING] and len(world.r) < 4 * self._margin:
-            world = world._replace(r=np.zeros((max(4 * self._margin, 1 << 16), 7), np.int64))
+        arrays = self._arrays
+        if arrays["line"]["storing"][0] and len(arrays["row"]) < 4 * self._margin:
+            arrays["row"] = np.zeros(max(4 * self._margin, _ROWS_AT_ONCE), c.TABLES["row"].dtype)
         if parts:
-            wider = np.zeros((2 * len(world.p) + 2 * self._margin, c.P_WIDTH), np.int64)
-            wider[: len(world.p)] = world.p
-            world = world._replace(p=wider)
-        self._use(world)
-
-    def _use(self, world: World) -> None:
-        self._world, self._header = world, header(world)
+            wider = np.zeros(2 * len(arrays["part"]) + 2 * self._margin, c.TABLES["part"].dtype)
+            wider[: len(arrays["part"])] = arrays["part"]
+            arrays["part"] = wider
+        self._header = header(arrays)
 
 
-def _check(arrays: dict[str, I8], world: World) -> None:
-    """Raises ModelError where arrays are not of this world: compiled code looks at no bounds."""
-    n_parts = int(arrays["line"][c.N_PARTS]) if arrays["line"].shape == world.g.shape else -1
-    shapes = {"state": world.s.shape, "parts": (n_parts, c.P_WIDTH), "due": world.e.shape, "line": world.g.shape}
-    if any(arrays[name].shape != shape or arrays[name].dtype != np.int64 for name, shape in shapes.items()):
-        msg = "the saved moment is damaged: its arrays have other sizes than this plant's"
-        raise ModelError(msg)
+def _check(states: dict[str, NDArray[Any]], arrays: dict[str, NDArray[Any]]) -> None:
+    """Raise ModelError where states are not of these tables: compiled code checks no bounds."""
+    wanted = saved(arrays)
+    for name, own in wanted.items():
+        given = states.get(name)
+        n = len(own) if name != "part" or given is None else int(states["line"]["n_parts"][0])
+        if given is None or given.dtype != own.dtype or given.shape != (n,):
+            msg = f"the snapshot is damaged: its table {name!r} differs in size from this plant's"
+            raise ModelError(msg)
 
 
 def skeleton_of(plant: Plant) -> str:
@@ -153,15 +163,15 @@ def skeleton_of(plant: Plant) -> str:
     return forking.skeleton(_flat(plant))
 
 
-def joined(plant: Plant, saved: Saved) -> Saved | None:
-    """A saved run as one of `plant`, which has more vehicles or people; None where anything else is built otherwise."""
-    kept = added_units.known(plant, saved.units)
+def joined(plant: Plant, run: Saved) -> Saved | None:
+    """Return a saved run as one of `plant`, which has more vehicles or people; None where it differs otherwise."""
+    kept = added_units.known(plant, run.units)
     if kept is None:
         return None
-    as_it_was = added_units.renumbered(plant, {int(new): old for old, new in enumerate(kept)}, saved.units)
-    if saved.skeleton != skeleton_of(as_it_was):
+    as_it_was = added_units.renumbered(plant, {int(new): old for old, new in enumerate(kept)}, run.units)
+    if run.skeleton != skeleton_of(as_it_was):
         return None
-    return added_units.widened(saved, plant, _flat(plant), kept, skeleton_of(plant))
+    return added_units.widened(run, plant, _flat(plant), kept, skeleton_of(plant))
 
 
 def numbers_of(plant: Plant) -> str:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import NEVER_US
 from factory_sim.jit import inner_njit
-from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.machines import awaits_vehicle
+from factory_sim.sim.calendar.world import most
 from factory_sim.sim.deadlock import Plight, blocked, circle_text
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
-    from factory_sim.sim.calendar.run_state import World
+    from factory_sim.sim.calendar.run_state import Tables
 
 
 NEVER = NEVER_US
@@ -21,42 +22,37 @@ NEVER = NEVER_US
 @inner_njit
 def in_circle(w):
     """Whether some operations can never move again; also notes when to look next."""
-    newly_blocked, w.g[c.BLOCKED_NEW] = w.g[c.BLOCKED_NEW], 0
+    newly_blocked, w.line.blocked_new = w.line.blocked_new, 0
     busy = _busy_until(w)
-    w.g[c.LOOK_AT] = max(busy, w.g[c.NOW] + 1)
-    if busy >= 0 and not (newly_blocked and _rework_waits(w)):
+    w.line.look_at = most(busy, w.line.now + 1)
+    if busy >= 0 and not (newly_blocked and w.line.n_rework):
         return False
     return _any_stuck(w)
 
 
 @inner_njit
 def _busy_until(w):
-    for unit in range(w.g[c.N_UNITS]):
-        if w.f[unit, c.ROLE] == c.ROLE_MACHINE and c.SETUP <= w.s[unit, c.PHASE] <= c.WORK:
-            return w.s[unit, c.STARTED] + w.s[unit, c.LEFT_US] if w.s[unit, c.CLOCK_ON] else w.g[c.NOW]
+    """Return until when some machine certainly has work, -1 if none has; the one found is looked at first next time."""
+    for i in range(-1, len(w.unit)):
+        unit = w.line.busy_unit if i < 0 else i
+        u = w.unit[unit]
+        if u.role == c.MACHINE and c.SETUP <= u.phase <= c.WORK:
+            w.line.busy_unit = unit
+            return u.started + u.left_us if u.clock_on else w.line.now
     return -1
 
 
 @inner_njit
-def _rework_waits(w):
-    for unit in range(w.g[c.N_UNITS]):
-        done = w.f[unit, c.ROLE] == c.ROLE_MACHINE and w.s[unit, c.PHASE] == c.DONE
-        if done and w.s[unit, c.PLACE] == w.f[w.f[unit, c.STATION], c.REWORK_TO]:
-            return True
-    return False
-
-
-@inner_njit
 def _any_stuck(w):
-    first, end = w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]
-    for station in range(first, end):
-        w.s[station, c.STUCK] = 1
-    n_stuck, changed = end - first, True
+    """Reduce the set of all operations (rule DEAD-4); return whether some remain."""
+    n_stuck, changed = len(w.station) - 1, True
+    for station in range(n_stuck):
+        w.station[station].stuck = 1
     while changed:
         changed = False
-        for station in range(first, end):
-            if w.s[station, c.STUCK] and not _stuck(w, station, n_stuck):
-                w.s[station, c.STUCK] = 0
+        for station in range(len(w.station) - 1):
+            if w.station[station].stuck and not _stuck(w, station, n_stuck):
+                w.station[station].stuck = 0
                 n_stuck -= 1
                 changed = True
     return n_stuck > 0
@@ -64,16 +60,16 @@ def _any_stuck(w):
 
 @inner_njit
 def _stuck(w, station, n_stuck):
-    row_of, idle = w.f[station], False
-    for unit in range(row_of[c.MACHINE0], row_of[c.MACHINE0] + row_of[c.N_MACHINES]):
-        phase = w.s[unit, c.PHASE]
+    row_of, idle = w.station[station], False
+    for unit in range(row_of.machine0, row_of.machine0 + row_of.n_machines):
+        phase = w.unit[unit].phase
         if phase == c.EMPTY:
             idle = True
-        elif phase != c.DONE or awaits_vehicle(w, unit) or not w.s[w.f[w.s[unit, c.PLACE], c.AT], c.STUCK]:
+        elif phase != c.DONE or awaits_vehicle(w, unit) or not w.station[w.place[w.unit[unit].place].at].stuck:
             return False
     if not idle:
         return True
-    for buffer in range(row_of[c.IN0], row_of[c.IN0] + row_of[c.N_IN]):
+    for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
         if not enough(w, station, buffer) and _feeders_stuck(w, station, buffer, n_stuck):
             return True
     return False
@@ -82,28 +78,28 @@ def _stuck(w, station, n_stuck):
 @inner_njit
 def enough(w, station, buffer):
     """Whether a machine can begin, or may be able to when what is on its way has come."""
-    p, belt, row_of = w.s[buffer], w.f[buffer, c.BELT_IN], w.f[station]
-    needed = w.f[buffer, c.QUANTITY]
-    if row_of[c.TAKES] == c.TAKES_BATCH:
-        needed = 1 if row_of[c.BATCH_US] else row_of[c.BATCH_MIN]
-    if p[c.RESERVED] or (belt >= 0 and w.s[belt, c.COUNT]):
+    p, belt, row_of = w.place[buffer], w.place[buffer].belt_in, w.station[station]
+    needed = w.place[buffer].quantity
+    if row_of.takes == c.TAKES_BATCH:
+        needed = 1 if row_of.batch_us else row_of.batch_min
+    if p.reserved or (belt >= 0 and w.place[belt].count):
         return True
-    waiting, sender = p[c.COUNT], p[c.SENDERS]
+    waiting, sender = p.count, p.senders
     while sender >= 0:
-        waiting, sender = waiting + 1, w.s[sender, c.SEND_NEXT]
+        waiting, sender = waiting + 1, w.unit[sender].next
     return waiting >= needed
 
 
 @inner_njit
 def _feeders_stuck(w, station, buffer, n_stuck):
-    feeder = w.f[buffer, c.FEEDER]
-    if feeder < w.g[c.N_UNITS]:
-        if n_stuck < w.g[c.N_STATIONS] or not awaits_card(w, feeder):
+    p = w.place[buffer]
+    if p.feeding_unit >= 0:
+        if n_stuck < len(w.station) - 1 or not awaits_card(w, p.feeding_unit):
             return False
-    elif not w.s[feeder, c.STUCK]:
+    elif not w.station[p.feeding_station].stuck:
         return False
-    for other in range(w.g[c.STATION0], w.g[c.STATION0] + w.g[c.N_STATIONS]):
-        if buffer == w.f[station, c.IN0] and w.f[other, c.REWORK_TO] == buffer and not w.s[other, c.STUCK]:
+    for other in range(len(w.station) - 1):
+        if buffer == w.station[station].in0 and w.station[other].rework_to == buffer and not w.station[other].stuck:
             return False
     return True
 
@@ -111,42 +107,41 @@ def _feeders_stuck(w, station, buffer, n_stuck):
 @inner_njit
 def awaits_card(w, unit):
     """Whether no part of this source comes in before a card is back."""
-    source, u = w.f[unit], w.s[unit]
-    more = source[c.SATURATED] == 1 or u[c.OUTSIDE] > 0 or w.e[source[c.SLOT_ARRIVAL]] < NEVER
-    return more and 0 < source[c.CARDS] <= u[c.INSIDE]
+    u = w.unit[unit]
+    more = u.saturated == 1 or u.outside > 0 or w.due[u.slot_arrival] < NEVER
+    return more and 0 < u.cards <= u.inside
 
 
 # ---- naming it: plain Python on a world that has stopped
 
 
-def told(w: World, plant: Plant) -> str:
-    """What to say of the circle in which a run has stopped."""
-    plights = [_plight(w, plant, int(w.g[c.STATION0]) + i) for i in range(len(plant.operations))]
+def deadlock_text(w: Tables, plant: Plant) -> str:
+    """Return the message for the deadlock in which a run has stopped."""
+    plights = [_plight(w, plant, station) for station in range(len(plant.operations))]
     out = {i for i, source in enumerate(plant.sources) if awaits_card.py_func(w, source.unit)}
-    return circle_text(int(w.g[c.NOW]), blocked(plant, plights, out), plant)
+    return circle_text(int(w.line.now[0]), blocked(plant, plights, out), plant)
 
 
-def _plight(w: World, plant: Plant, station: int) -> Plight:
-    f, s = w.f, w.s
-    machines = range(f[station, c.MACHINE0], f[station, c.MACHINE0] + f[station, c.N_MACHINES])
-    inputs = range(f[station, c.IN0], f[station, c.IN0] + f[station, c.N_IN])
-    done = [unit for unit in machines if s[unit, c.PHASE] == c.DONE]
-    idle = [unit for unit in machines if s[unit, c.PHASE] == c.EMPTY]
-    parts = {part for unit in done for part in _chain(w, int(s[unit, c.HELD]))}
-    parts |= {part for buffer in inputs for part in _chain(w, int(s[buffer, c.HEAD]))}
+def _plight(w: Tables, plant: Plant, station: int) -> Plight:
+    own = w.station[station]
+    machines, inputs = (range(n0, n0 + n) for n0, n in ((own.machine0, own.n_machines), (own.in0, own.n_in)))
+    done = [unit for unit in machines if w.unit[unit].phase == c.DONE]
+    idle = [unit for unit in machines if w.unit[unit].phase == c.EMPTY]
+    parts = {part for unit in done for part in _chain(w, int(w.unit[unit].held))}
+    parts |= {part for buffer in inputs for part in _chain(w, int(w.place[buffer].head))}
     source_of = {source.unit: i for i, source in enumerate(plant.sources)}
     return Plight(
-        not s[station, c.STUCK],
-        {int(f[s[unit, c.PLACE], c.INDEX]) for unit in done},
+        not own.stuck,
+        {int(w.place[w.unit[unit].place].index) for unit in done},
         bool(idle),
         [i for i, buffer in enumerate(inputs) if not enough.py_func(w, station, buffer)],
-        {source_of[int(w.p[part, c.PART_ORIGIN])] for part in parts},
+        {source_of[int(w.part[part].origin)] for part in parts},
     )
 
 
-def _chain(w: World, part: int) -> list[int]:
+def _chain(w: Tables, part: int) -> list[int]:
     found = []
     while part >= 0:
         found.append(part)
-        part = int(w.p[part, c.PART_NEXT])
+        part = int(w.part[part].next)
     return found

@@ -1,17 +1,17 @@
-"""A plant as flat tables: what the compiled engine reads. Made once, shared by all runs of the plant."""
+"""A plant as the compiled engine's tables before a run starts. Made once, shared by all runs of the plant."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray  # noqa: TC002 - a NamedTuple's fields
 
-from factory_sim.clock import us_from_s
+from factory_sim.clock import NEVER_US, us_from_s
 from factory_sim.plant.states import Outcome
 from factory_sim.random_streams import law
-from factory_sim.records import F8, I8  # noqa: TC001 - a NamedTuple's fields
-from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.event_classes import Class
 
 if TYPE_CHECKING:
@@ -22,310 +22,296 @@ if TYPE_CHECKING:
 
 POLICY_CODES = {"first_come": c.FIRST_COME, "nearest": c.NEAREST, "most_urgent": c.MOST_URGENT}
 BEHAVIOUR_CODES = {"machining": c.TAKES_ONE, "joining": c.TAKES_SET, "batching": c.TAKES_BATCH}
+_SLOT_OF = {  # class of event -> the column of its object that names its slot
+    Class.CALENDAR: ("shift", "slot"),
+    Class.ALARM: ("plan", "slot"),
+    Class.REPAIR_END: ("unit", "slot_repair"),
+    Class.UPKEEP_END: ("unit", "slot_upkeep"),
+    Class.PROCESSING_END: ("unit", "slot_end"),
+    Class.FAILURE: ("unit", "slot_wear"),
+    Class.TRANSPORT_END: ("unit", "slot_transport"),
+    Class.ARRIVAL: ("unit", "slot_arrival"),
+    Class.TIMEOUT: ("station", "slot_timeout"),
+}
 
 
 class Flat(NamedTuple):
-    """The plant: one row per thing (columns.py), and lists that rows point into."""
+    """The tables and lists of a plant, and the random streams that its columns name."""
 
-    f: I8  # shape (n_things, F_WIDTH)
-    a: I8  # first (class of event, thing) of every slot in canonical order, then lists of whole numbers
-    x: F8  # lists of floats
-    line: I8  # the first columns of w.g: how many things there are, and where each kind begins
-    streams: tuple[tuple[int, int, str, str], ...]  # (row, column of w.k, owner, purpose)
-    circles: bool  # whether anything can close one
+    arrays: dict[str, NDArray[Any]]
+    streams: tuple[tuple[str, str, int, str, str], ...]  # (table, column, row, owner, purpose)
 
 
 def flatten(plant: Plant) -> Flat:
-    """The tables of `plant`."""
+    """Return the tables of `plant`."""
     return _Flattener(plant).flat()
 
 
 class _Flattener:
-    """Fills the tables of one plant."""
+    """Collects the columns of one plant's tables."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        extra = sum(i.conveyor >= 0 or i.fleet >= 0 for o in plant.operations for i in o.inputs)
-        n_modes = sum(len(m.failures) for m in plant.machines)
-        n_plans = sum(len(m.maintenance) for m in plant.machines)
-        counts = (
-            len(plant.units),
-            sum(len(o.inputs) for o in plant.operations) + 1 + extra,
-            len(plant.operations) + 1,
-            n_modes,
-            n_plans,
-            len(plant.pools),
-            len(plant.shifts),
-            len(plant.fleets),
-        )
-        starts = np.cumsum([0, *counts])
-        _, self.place0, self.station0, self.mode0, self.plan0, self.pool0, self.shift0, self.fleet0, total = (
-            starts.tolist()
-        )
-        self.f = np.full((total, c.F_WIDTH), -1, np.int64)
+        self.cells: dict[str, dict[str, tuple[list[int], list[Any]]]] = {name: {} for name in c.TABLES}
+        self.rows = dict.fromkeys(c.TABLES, 0)
         self.whole: list[int] = []
-        self.floats: list[float] = []
+        self.numbers: list[float] = []
         self.laws: dict[Distribution, int] = {}
-        self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, thing)
-        self.streams: list[tuple[int, int, str, str]] = []
+        self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, row of the object)
+        self.streams: list[tuple[str, str, int, str, str]] = []
         self.feeds: dict[int, int] = {}  # source -> place that leads into the line
-        self._next_place, self._next_mode, self._next_plan = self.place0, self.mode0, self.plan0
 
     def flat(self) -> Flat:
-        """All tables."""
+        """Return all tables."""
         plant = self.plant
-        n_slots = 2 * len(plant.operations) + 6 * len(plant.machines) + len(plant.units) + len(plant.shifts)
-        self.whole = [-1] * (2 * (n_slots + (self.pool0 - self.plan0)))  # room for the slots, filled at the end
+        self.rows |= {"unit": len(plant.units), "ahead": len(plant.units), "line": 1}
+        self.rows |= {"station": len(plant.operations) + 1, "shift": len(plant.shifts), "fleet": len(plant.fleets)}
+        self.rows |= {"pool": len(plant.pools), "part": 0, "row": 0}
         self._places()
-        for i, operation in enumerate(plant.operations):
-            self._station(self.station0 + i, operation)
+        for index, operation in enumerate(plant.operations):
+            self._station(index, operation)
         for machine in plant.machines:
             self._machine(machine)
         for index, source in enumerate(plant.sources):
             self._source(index, source)
         for index, fleet in enumerate(plant.fleets):
-            self._fleet(self.fleet0 + index, fleet)
+            self._fleet(index, fleet)
         self._pools()
         self._shifts()
-        n_used = self._place_slots()
-        line = np.zeros(c.NOW, np.int64)
-        for column, value in (
-            (c.N_UNITS, len(plant.units)),
-            (c.PLACE0, self.place0),
-            (c.STATION0, self.station0),
-            (c.N_STATIONS, len(plant.operations)),
-            (c.POOL0, self.pool0),
-            (c.N_POOLS, len(plant.pools)),
-            (c.SHIFT0, self.shift0),
-            (c.N_SHIFTS, len(plant.shifts)),
-            (c.FLEET0, self.fleet0),
-            (c.N_FLEETS, len(plant.fleets)),
-            (c.N_VARIANTS, len(plant.variants)),
-            (c.N_SLOTS, n_used),
-        ):
-            line[column] = value
-        whole, floats = np.array(self.whole, np.int64), np.array(self.floats)
-        return Flat(self.f, whole, floats, line, tuple(self.streams), plant.can_deadlock)
+        lists = self._event_list()
+        arrays = {name: self._table(name) for name in c.TABLES}
+        n_words = {"dirty": self.rows["station"], "wanted": self.rows["station"], "unsettled": self.rows["unit"]}
+        lists |= {name: np.zeros((n >> c.WORD_BITS) + 1, np.int64) for name, n in n_words.items()}
+        lists |= {"whole": np.array(self.whole, np.int64), "numbers": np.array(self.numbers)}
+        return Flat(arrays | lists, tuple(self.streams))
+
+    def _table(self, name: str) -> NDArray[Any]:
+        of = c.TABLES[name]
+        table = np.zeros(self.rows[name], of.dtype)
+        for column, value in of.initial.items():
+            table[column] = value
+        for column, (rows, values) in self.cells[name].items():
+            table[column][rows] = values
+        return table
+
+    def _set(self, table: str, row: int, **values: Any) -> None:
+        cells = self.cells[table]
+        for column, value in values.items():
+            rows, column_values = cells.setdefault(column, ([], []))
+            rows.append(row)
+            column_values.append(value)
+
+    def _new(self, table: str, **values: Any) -> int:
+        row = self.rows[table]
+        self.rows[table] += 1
+        self._set(table, row, **values)
+        return row
 
     def _list(self, values: Sequence[int]) -> int:
         self.whole += values
         return len(self.whole) - len(values)
 
-    def _float_list(self, values: Sequence[float]) -> int:
-        self.floats += values
-        return len(self.floats) - len(values)
+    def _number_list(self, values: Sequence[float]) -> int:
+        self.numbers += values
+        return len(self.numbers) - len(values)
 
     def _law(self, distribution: Distribution | None) -> int:
         if distribution is None:
             return -1
         if distribution not in self.laws:
             own = law(distribution)
-            numbers = self._float_list([own.p0, own.p1, own.p2])
-            values = self._float_list(own.values.tolist())
-            self.laws[distribution] = self._list([own.code, numbers, values, len(own.values)])
+            values = {"value0": self._number_list(own.values.tolist()), "n_values": len(own.values)}
+            self.laws[distribution] = self._new("law", code=own.code, p0=own.p0, p1=own.p1, p2=own.p2, **values)
         return self.laws[distribution]
 
-    def _stream(self, row: int, column: int, owner: str, purpose: str) -> None:
-        self.streams.append((row, column, owner, purpose))
+    def _stream(self, table: str, row: int, owner: str, **purposes: str) -> None:
+        self.streams += [(table, column, row, owner, purpose) for column, purpose in purposes.items()]
 
-    def _slot(self, kind: Class, unit: int, thing: int, number: int = 0) -> None:
-        self.slots.append((kind, unit, number, thing))
+    def _slot(self, kind: Class, unit: int, row: int, number: int = 0) -> None:
+        self.slots.append((kind, unit, number, row))
 
     # ---- places and stations
 
-    def _new_place(self, kind: int, index: int) -> tuple[int, I8]:
-        row = self.f[self._next_place]
-        row[c.KIND], row[c.INDEX], row[c.AT] = kind, index, self.station0 + index
-        self._next_place += 1
-        return self._next_place - 1, row
-
     def _places(self) -> None:
-        plant = self.plant
-        buffers = {}
+        plant, buffers = self.plant, {}
         for i, operation in enumerate(plant.operations):
             for j, spec in enumerate(operation.inputs):
-                buffers[i, j], row = self._new_place(c.BUFFER_KIND, i)
-                row[c.CAPACITY], row[c.QUANTITY] = spec.capacity, spec.quantity
-                source = spec.source >= 0
-                row[c.FEEDER] = plant.sources[spec.source].unit if source else self.station0 + spec.operation
-                row[c.PACE] = self._float_list([spec.pace_s])
-        self.exit, row = self._new_place(c.EXIT_KIND, -1)
-        for i in range(len(plant.operations)):
-            station = self.f[self.station0 + i]
-            station[c.IN0], station[c.DESTINATION], station[c.PASSES] = buffers[i, 0], self.exit, Outcome.LEFT
+                feeder = (
+                    {"feeding_unit": plant.sources[spec.source].unit}
+                    if spec.source >= 0
+                    else {"feeding_station": spec.operation}
+                )
+                sizes = {"capacity": spec.capacity, "quantity": spec.quantity, "pace": spec.pace_s}
+                buffers[i, j] = self._new("place", kind=c.BUFFER, index=i, at=i, **sizes, **feeder)
+        out = self._new("place", kind=c.EXIT, at=len(plant.operations))
+        self._set("line", 0, n_variants=len(plant.variants), exit=out, check_deadlock=int(plant.can_deadlock))
+        destinations = [(out, Outcome.LEFT)] * len(plant.operations)
         for (i, j), buffer in buffers.items():
-            spec = plant.operations[i].inputs[j]
-            way = self._way(i, j, buffer)
+            spec, way = plant.operations[i].inputs[j], self._way(i, j, buffer)
             if spec.source >= 0:
                 self.feeds[spec.source] = way
             else:
-                upstream = self.f[self.station0 + spec.operation]
-                upstream[c.DESTINATION], upstream[c.PASSES] = way, Outcome.PASSED
+                destinations[spec.operation] = (way, Outcome.PASSED)
+        for i, (place, outcome) in enumerate(destinations):
+            self._set("station", i, in0=buffers[i, 0], destination=place, passes=outcome)
+        self.first_input = [buffers[i, 0] for i in range(len(plant.operations))]
 
     def _way(self, index: int, number: int, buffer: int) -> int:
         plant, spec = self.plant, self.plant.operations[index].inputs[number]
         if spec.conveyor >= 0:
             conveyor = plant.conveyors[spec.conveyor]
-            way, row = self._new_place(c.CONVEYOR_KIND, index)
-            row[c.CAPACITY], row[c.BELT_UNIT], row[c.BUFFER] = conveyor.capacity, conveyor.unit, buffer
-            row[c.DELAY_US] = us_from_s(conveyor.delay_s)
-            self.f[buffer, c.BELT_IN] = way
-            self.f[conveyor.unit, c.ROLE], self.f[conveyor.unit, c.BELT] = c.ROLE_CONVEYOR, way
+            belt = {"belt_unit": conveyor.unit, "buffer": buffer, "delay_us": us_from_s(conveyor.delay_s)}
+            way = self._new("place", kind=c.BELT, index=index, at=index, capacity=conveyor.capacity, **belt)
+            self._set("place", buffer, belt_in=way)
+            self._set("unit", conveyor.unit, role=c.CONVEYOR, belt=way)
             self._slot(Class.TRANSPORT_END, conveyor.unit, conveyor.unit)
             return way
         if spec.fleet >= 0:
-            way, row = self._new_place(c.CALLS_KIND, index)
-            row[c.ORIGIN], row[c.STOP] = spec.pickup, plant.operations[index].section
-            row[c.FLEET], row[c.BUFFER] = self.fleet0 + spec.fleet, buffer
-            self.f[buffer, c.FLEET_IN] = self.fleet0 + spec.fleet
+            stop = plant.operations[index].section
+            calls = {"fleet": spec.fleet, "buffer": buffer, "origin": spec.pickup, "stop": stop}
+            way = self._new("place", kind=c.CALLS, index=index, at=index, **calls)
+            self._set("place", buffer, fleet_in=spec.fleet)
             return way
         return buffer
 
-    def _station(self, station: int, operation: Operation) -> None:
-        row, inspection = self.f[station], operation.inspection
+    def _station(self, index: int, operation: Operation) -> None:
+        inspection, batch = operation.inspection, operation.batch
+        columns: dict[str, Any] = {}
         takes = BEHAVIOUR_CODES[operation.behaviour]
-        row[c.TAKES], row[c.N_IN] = takes, len(operation.inputs)
-        row[c.MACHINE0], row[c.N_MACHINES] = operation.machines[0], len(operation.machines)
         if inspection is not None:
-            row[c.VERDICT0] = self._float_list([inspection.scrap, inspection.scrap + inspection.rework])
-            row[c.MAX_LOOPS] = inspection.max_loops
+            shares = {"scrap": inspection.scrap, "scrap_or_rework": inspection.scrap + inspection.rework}
+            columns |= {"inspects": 1, "max_loops": inspection.max_loops, **shares}
             if inspection.rework:
-                row[c.REWORK_TO] = self.f[self.station0 + inspection.rework_to, c.IN0]
-        if operation.batch is not None:
-            row[c.BATCH_SIZE], row[c.BATCH_MIN] = operation.batch.size, operation.batch.minimum
-            row[c.BATCH_US] = us_from_s(operation.batch.timeout_s)
+                columns["rework_to"] = self.first_input[inspection.rework_to]
+        if batch is not None:
+            columns |= {"batch_size": batch.size, "batch_min": batch.minimum, "batch_us": us_from_s(batch.timeout_s)}
         if takes == c.TAKES_BATCH:
-            self._slot(Class.TIMEOUT, operation.machines[0], station)
+            self._slot(Class.TIMEOUT, operation.machines[0], index)
         if operation.variant_factor:
-            row[c.FACTOR0] = self._float_list(operation.variant_factor)
+            columns["factor0"] = self._number_list(operation.variant_factor)
         if operation.setup_s:
-            row[c.SETUP0] = self._list([us_from_s(s) for line in operation.setup_s for s in line])
-        row[c.HAS_UPKEEP] = 0
-        for unit in operation.machines:
-            self.f[unit, c.STATION] = station
+            columns["setup0"] = self._list([us_from_s(s) for line in operation.setup_s for s in line])
+        machines = {"machine0": operation.machines[0], "n_machines": len(operation.machines)}
+        self._set("station", index, takes=takes, n_in=len(operation.inputs), **machines, **columns)
 
     # ---- units
 
     def _machine(self, machine: Machine) -> None:
-        plant, unit = self.plant, machine.unit
-        operation, row = plant.operations[machine.operation], self.f[unit]
-        row[c.ROLE], row[c.CYCLE_LAW] = c.ROLE_MACHINE, self._law(operation.cycle_time)
-        row[c.SHIFT] = self.shift0 + machine.shift if machine.shift >= 0 else -1
-        row[c.WEARS] = any(mode.wear for mode in machine.failures)
-        row[c.N_NEEDS] = len(operation.pools)
-        row[c.NEED0 : c.NEED0 + len(operation.pools)] = [self.pool0 + n for n in operation.pools]
-        row[c.SETUP_POOL] = self._crew(operation.setup_operator)
-        self._stream(unit, c.CYCLES, machine.name, "cycle")
+        operation, unit = self.plant.operations[machine.operation], machine.unit
+        if operation.pools:
+            self._set("unit", unit, needs=[*operation.pools, -1][:2])
+        self._set(
+            "unit",
+            unit,
+            role=c.MACHINE,
+            station=machine.operation,
+            cycle_law=self._law(operation.cycle_time),
+            n_needs=len(operation.pools),
+            n_modes=len(machine.failures),
+            n_plans=len(machine.maintenance),
+            mode0=self.rows["mode"],
+            plan0=self.rows["plan"],
+        )
+        if machine.shift >= 0:
+            self._set("unit", unit, shift=machine.shift)
+        if operation.setup_operator >= 0:
+            self._set("unit", unit, setup_pool=self._crew(operation.setup_operator))
+        self._stream("unit", unit, machine.name, cycles="cycle")
         if operation.inspection is not None:
-            self._stream(unit, c.VERDICTS, machine.name, "quality")
-        for kind, number in (
-            (Class.PROCESSING_END, 0),
-            (Class.REPAIR_END, 0),
-            (Class.UPKEEP_END, 0),
-            (Class.FAILURE, 0),
-            (Class.FAILURE, 1),
-        ):
-            self._slot(kind, unit, unit, number)
-        self._modes_and_plans(machine, row)
+            self._stream("unit", unit, machine.name, verdicts="quality")
+        self._slot(Class.PROCESSING_END, unit, unit)
+        self._modes(machine)
+        self._plans(machine)
 
-    def _modes_and_plans(self, machine: Machine, row: I8) -> None:
-        row[c.N_MODES], row[c.MODE0] = len(machine.failures), self._next_mode
+    def _modes(self, machine: Machine) -> None:
+        unit, clocks = machine.unit, set()
         for mode in machine.failures:
-            own = self.f[self._next_mode]
-            own[c.CLOCK], own[c.WEARING], own[c.CREW] = mode.clock != "busy", mode.wear, self._crew(mode.crew)
-            own[c.PRIORITY], own[c.LIFE_LAW], own[c.REPAIR_LAW] = (
-                mode.priority,
-                self._law(mode.after),
-                self._law(mode.repair),
-            )
-            self._stream(self._next_mode, c.LIVES, machine.name, f"failure:{mode.name}")
-            self._stream(self._next_mode, c.REPAIRS, machine.name, f"repair:{mode.name}")
-            self._next_mode += 1
-        row[c.N_PLANS], row[c.PLAN0] = len(machine.maintenance), self._next_plan
+            laws = {"life_law": self._law(mode.after), "repair_law": self._law(mode.repair)}
+            runs = int(mode.clock != "busy")  # the clock: 0 operation-dependent, 1 time-dependent
+            clocks.add(runs)
+            crew, wearing = self._crew(mode.crew), int(mode.wear)
+            row = self._new("mode", clock=runs, wearing=wearing, crew=crew, priority=mode.priority, **laws)
+            self._stream("mode", row, machine.name, lives=f"failure:{mode.name}", repairs=f"repair:{mode.name}")
+        if clocks:
+            self._slot(Class.REPAIR_END, unit, unit)
+            self._set("unit", unit, wears=int(any(mode.wear for mode in machine.failures)))
+        for runs in clocks:
+            self._slot(Class.FAILURE, unit, unit, runs)
+
+    def _plans(self, machine: Machine) -> None:
         for number, plan in enumerate(machine.maintenance):
-            own = self.f[self._next_plan]
-            own[c.EVERY_US], own[c.EVERY_PARTS], own[c.PLAN_UNIT] = (
-                us_from_s(plan.every_s),
-                plan.every_parts,
-                machine.unit,
-            )
-            own[c.PLAN_CREW], own[c.PLAN_LAW] = self._crew(plan.crew), self._law(plan.duration)
-            own[c.WEAR_AT] = self._float_list([plan.at_wear * 1_000_000])
-            self._slot(Class.ALARM, machine.unit, self._next_plan, number)
-            self._stream(self._next_plan, c.UPKEEPS, machine.name, f"maintenance:{plan.name}")
-            self._next_plan += 1
-            self.f[self.station0 + machine.operation, c.HAS_UPKEEP] = 1
+            every = {"every_us": us_from_s(plan.every_s), "every_parts": plan.every_parts}
+            own = {"crew": self._crew(plan.crew), "law": self._law(plan.duration), "unit": machine.unit}
+            row = self._new("plan", wear_at=plan.at_wear * 1_000_000, **every, **own)
+            self._slot(Class.ALARM, machine.unit, row, number)
+            self._stream("plan", row, machine.name, durations=f"maintenance:{plan.name}")
+        if machine.maintenance:
+            self._slot(Class.UPKEEP_END, machine.unit, machine.unit)
+            self._set("station", machine.operation, has_upkeep=1)
 
     def _crew(self, index: int) -> int:
-        return self.pool0 + self.plant.crew_pool(index) if index >= 0 else -1
+        return self.plant.crew_pool(index) if index >= 0 else -1
 
     def _source(self, index: int, source: Source) -> None:
-        row = self.f[source.unit]
         moments = [0, *(us_from_s(s) for s in source.arrivals_s)]
         gaps = [later - earlier for earlier, later in pairwise(moments)]
-        n_mix = len(source.mix) if not source.sequence and len(source.mix) > 1 else 0
-        row[c.ROLE], row[c.CARDS], row[c.LOSES] = c.ROLE_SOURCE, source.cards, source.when_full == "lose"
-        row[c.SATURATED] = source.interarrival is None and not source.arrivals_s
-        row[c.GIVES_TO], row[c.ARRIVAL_LAW] = self.feeds.get(index, -1), self._law(source.interarrival)
-        row[c.GAP0], row[c.N_GAPS] = self._list(gaps), len(gaps)
-        row[c.SEQUENCE0], row[c.N_SEQUENCE] = self._list(source.sequence), len(source.sequence)
-        row[c.MIX0], row[c.N_MIX] = self._float_list(_cumulative(source.mix)), n_mix
-        self._stream(source.unit, c.ARRIVALS, source.name, "arrival")
-        self._stream(source.unit, c.VARIANTS, source.name, "variant")
+        self._set(
+            "unit",
+            source.unit,
+            role=c.SOURCE,
+            cards=source.cards,
+            loses=int(source.when_full == "lose"),
+            saturated=int(source.interarrival is None and not source.arrivals_s),
+            gives_to=self.feeds.get(index, -1),
+            arrival_law=self._law(source.interarrival),
+            gap0=self._list(gaps),
+            n_gaps=len(gaps),
+            sequence0=self._list(source.sequence),
+            n_sequence=len(source.sequence),
+            mix0=self._number_list(_cumulative(source.mix)),
+            n_mix=len(source.mix) if not source.sequence and len(source.mix) > 1 else 0,
+        )
+        self._stream("unit", source.unit, source.name, arrivals="arrival", variants="variant")
         self._slot(Class.ARRIVAL, source.unit, source.unit)
 
-    def _fleet(self, fleet_row: int, fleet: Fleet) -> None:
-        row = self.f[fleet_row]
+    def _fleet(self, index: int, fleet: Fleet) -> None:
         travel = [us_from_s(d / fleet.speed_mps) for line in fleet.distance_m for d in line]
-        row[c.POLICY], row[c.N_STOPS], row[c.TRAVEL0] = (
-            POLICY_CODES[fleet.policy],
-            len(fleet.distance_m),
-            self._list(travel),
-        )
+        lists = {"travel0": self._list(travel), "vehicle0": self._list(sorted(fleet.units))}
+        sizes = {"n_stops": len(fleet.distance_m), "n_vehicles": len(fleet.units)}
+        self._set("fleet", index, policy=POLICY_CODES[fleet.policy], **sizes, **lists)
+        laws = {"load_law": self._law(fleet.load), "unload_law": self._law(fleet.unload)}
+        low_us = us_from_s(fleet.battery_s * fleet.charge_below)
+        battery = {"full_us": us_from_s(fleet.battery_s), "low_us": low_us, "charge_us": us_from_s(fleet.charge_s)}
         for unit in fleet.units:
-            own, name = self.f[unit], self.plant.units[unit]
-            own[c.ROLE], own[c.OF_FLEET] = c.ROLE_VEHICLE, fleet_row
-            own[c.LOAD_LAW], own[c.UNLOAD_LAW] = self._law(fleet.load), self._law(fleet.unload)
-            own[c.TRIP_LAW], own[c.FULL_US] = self._law(fleet.trip), us_from_s(fleet.battery_s)
-            own[c.LOW_US], own[c.CHARGE_US] = us_from_s(fleet.battery_s * fleet.charge_below), us_from_s(fleet.charge_s)
-            for column, purpose in ((c.LOADS, "load"), (c.UNLOADS, "unload"), (c.TRIPS, "trip")):
-                self._stream(unit, column, name, purpose)
+            self._set("unit", unit, role=c.VEHICLE, fleet=index, trip_law=self._law(fleet.trip), **laws, **battery)
+            self._stream("unit", unit, self.plant.units[unit], loads="load", unloads="unload", trips="trip")
             self._slot(Class.TRANSPORT_END, unit, unit)
 
     def _pools(self) -> None:
         for index, pool in enumerate(self.plant.pools):
-            row = self.f[self.pool0 + index]
-            row[c.WAIT_KIND], row[c.POOL_SHIFT] = pool.wait, self.shift0 + pool.shift if pool.shift >= 0 else -1
+            self._set("pool", index, wait_kind=pool.wait, shift=pool.shift)
             for unit in pool.units:
-                self.f[unit, c.ROLE], self.f[unit, c.POOL_OF] = c.ROLE_MEMBER, self.pool0 + index
+                self._set("unit", unit, role=c.MEMBER, pool=index)
 
     def _shifts(self) -> None:
         for index, shift in enumerate(self.plant.shifts):
-            row = self.f[self.shift0 + index]
             spans = sorted((us_from_s(start), us_from_s(end)) for start, end in shift.open_s)
-            row[c.EDGE0], row[c.N_EDGES] = self._list([edge for span in spans for edge in span]), 2 * len(spans)
-            row[c.CYCLE_US], row[c.FINISH] = us_from_s(shift.cycle_s), shift.at_end == "finish"
-            self._slot(Class.CALENDAR, index, self.shift0 + index)
+            edges = {"edge0": self._list([edge for span in spans for edge in span]), "n_edges": 2 * len(spans)}
+            self._set("shift", index, cycle_us=us_from_s(shift.cycle_s), finish=int(shift.at_end == "finish"), **edges)
+            self._slot(Class.CALENDAR, index, index)
 
-    # ---- slots of the event list
-
-    def _place_slots(self) -> int:
-        column = {
-            Class.CALENDAR: c.SHIFT_SLOT,
-            Class.ALARM: c.PLAN_SLOT,
-            Class.REPAIR_END: c.SLOT_REPAIR,
-            Class.UPKEEP_END: c.SLOT_UPKEEP,
-            Class.PROCESSING_END: c.SLOT_END,
-            Class.FAILURE: c.SLOT_WEAR,
-            Class.TRANSPORT_END: c.SLOT_TRANSPORT,
-            Class.ARRIVAL: c.SLOT_ARRIVAL,
-            Class.TIMEOUT: c.SLOT_TIMEOUT,
-        }
-        for slot, (kind, _, number, thing) in enumerate(sorted(self.slots)):
+    def _event_list(self) -> dict[str, NDArray[Any]]:
+        """Give every slot its number, in canonical order; return the empty list with its minima."""
+        for kind, _, number, row in sorted(self.slots):
+            table, column = _SLOT_OF[Class(kind)]
             second = kind == Class.FAILURE and number == 1
-            self.f[thing, c.SLOT_STRIKE if second else column[Class(kind)]] = slot
-            self.whole[2 * slot : 2 * slot + 2] = [2 * kind + second, thing]
-        return len(self.slots)
+            slot = self._new("slot", kind=2 * kind + second, subject=row)
+            self._set(table, row, **{"slot_strike" if second else column: slot})
+        bits = len(self.slots).bit_length()
+        self._set("line", 0, slot_bits=bits, latest_us=(NEVER_US >> bits) - 1)
+        n_blocks = -(-len(self.slots) // c.BLOCK)
+        never = np.full(n_blocks * c.BLOCK, NEVER_US)
+        return {"due": never, "first_due": never[:n_blocks]}
 
 
 def _cumulative(mix: Sequence[float]) -> list[float]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.event_list import schedule
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
-from factory_sim.sim.calendar.row_output import draw, mark, row, unsettle
+from factory_sim.sim.calendar.primitives import draw, mark, row, schedule, unsettle
+from factory_sim.sim.calendar.world import most
 
 _IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (
     int(State.IDLE),
@@ -22,177 +22,179 @@ _NO_MOVE, _PASSED = int(Outcome.NONE), int(Outcome.PASSED)
 @inner_njit
 def travel_us(w, fleet, origin, stop):
     """Driving time between two stops."""
-    return w.a[w.f[fleet, c.TRAVEL0] + origin * w.f[fleet, c.N_STOPS] + stop]
+    return w.whole[w.fleet[fleet].travel0 + origin * w.fleet[fleet].n_stops + stop]
 
 
 @inner_njit
 def dispatch(w, fleet):
     """Send free vehicles to calls while the policy finds a pair."""
-    w.s[fleet, c.FLEET_DIRTY] = 0
-    while True:
+    w.fleet[fleet].dirty = 0
+    while w.fleet[fleet].n_free > 0 and w.fleet[fleet].requests >= 0:
         unit, vehicle = _choose(w, fleet)
         if unit < 0 or vehicle < 0:
             break
-        w.s[fleet, c.REQUESTS] = leave_queue(w, w.s[fleet, c.REQUESTS], unit)
+        w.fleet[fleet].requests = leave_queue(w, w.fleet[fleet].requests, unit)
         unsettle(w, unit)
-        calls = w.s[unit, c.SEND_ORIGIN]
-        w.s[w.f[calls, c.BUFFER], c.RESERVED] += 1
-        w.s[unit, c.ASSIGNED] = 1
+        calls = w.unit[unit].calls_from
+        w.place[w.place[calls].buffer].reserved += 1
+        w.unit[unit].assigned = 1
         _serve(w, vehicle, unit, calls)
-    unit = w.s[fleet, c.REQUESTS]
+    unit = w.fleet[fleet].requests
     while unit >= 0:
         unsettle(w, unit)
-        unit = w.s[unit, c.SEND_NEXT]
+        unit = w.unit[unit].next
 
 
 @inner_njit
 def _choose(w, fleet):
     """The policy's pair (caller, vehicle), (-1, -1) if there is none."""
-    policy = w.f[fleet, c.POLICY]
-    best, best_vehicle, least, least_stock = -1, -1, 0, 0.0
-    unit = w.s[fleet, c.REQUESTS]
+    policy = w.fleet[fleet].policy
+    best, best_vehicle, shortest, least_stock = -1, -1, 0, 0.0
+    unit = w.fleet[fleet].requests
     while unit >= 0:
-        calls = w.s[unit, c.SEND_ORIGIN]
-        buffer = w.f[calls, c.BUFFER]
+        calls = w.unit[unit].calls_from
+        buffer = w.place[calls].buffer
         if room(w, buffer) > 0:
             if policy == c.NEAREST:
-                vehicle = _nearest_vehicle(w, fleet, w.f[calls, c.ORIGIN])
+                vehicle = _nearest_vehicle(w, fleet, w.place[calls].origin)
                 if vehicle < 0:
                     return -1, -1
-                way = travel_us(w, fleet, w.s[vehicle, c.AT_STOP], w.f[calls, c.ORIGIN])
-                if best < 0 or way < least:
-                    best, best_vehicle, least = unit, vehicle, way
+                way = travel_us(w, fleet, w.unit[vehicle].at_stop, w.place[calls].origin)
+                if best < 0 or way < shortest:
+                    best, best_vehicle, shortest = unit, vehicle, way
             elif policy == c.MOST_URGENT:
-                stock = (w.s[buffer, c.COUNT] + w.s[buffer, c.RESERVED]) * w.x[w.f[buffer, c.PACE]]
+                stock = (w.place[buffer].count + w.place[buffer].reserved) * w.place[buffer].pace
                 if best < 0 or stock < least_stock:
                     best, least_stock = unit, stock
             else:
                 return unit, _longest_free(w, fleet)
-        unit = w.s[unit, c.SEND_NEXT]
+        unit = w.unit[unit].next
     if policy == c.MOST_URGENT and best >= 0:
-        best_vehicle = _nearest_vehicle(w, fleet, w.f[w.s[best, c.SEND_ORIGIN], c.ORIGIN])
+        best_vehicle = _nearest_vehicle(w, fleet, w.place[w.unit[best].calls_from].origin)
     return best, best_vehicle
 
 
 @inner_njit
 def _longest_free(w, fleet):
-    best = -1
-    for unit in range(w.g[c.N_UNITS]):
-        own = w.f[unit, c.ROLE] == c.ROLE_VEHICLE and w.f[unit, c.OF_FLEET] == fleet
-        if own and w.s[unit, c.FREE] and (best < 0 or w.s[unit, c.FREE_SINCE] < w.s[best, c.FREE_SINCE]):
+    best, first = -1, w.fleet[fleet].vehicle0
+    for i in range(first, first + w.fleet[fleet].n_vehicles):
+        unit = w.whole[i]
+        if w.unit[unit].free and (best < 0 or w.unit[unit].since < w.unit[best].since):
             best = unit
     return best
 
 
 @inner_njit
 def _nearest_vehicle(w, fleet, stop):
-    """Shortest way to `stop`; then free longest, then lowest unit."""
-    best, least, since = -1, 0, 0
-    for unit in range(w.g[c.N_UNITS]):
-        if w.f[unit, c.ROLE] == c.ROLE_VEHICLE and w.f[unit, c.OF_FLEET] == fleet:
-            u = w.s[unit]
-            if u[c.FREE]:
-                way = travel_us(w, fleet, u[c.AT_STOP], stop)
-                if best < 0 or way < least or (way == least and u[c.FREE_SINCE] < since):
-                    best, least, since = unit, way, u[c.FREE_SINCE]
+    """Return the free vehicle with the shortest way to `stop`; then free longest, then lowest unit."""
+    best, shortest, since, first = -1, 0, 0, w.fleet[fleet].vehicle0
+    for i in range(first, first + w.fleet[fleet].n_vehicles):
+        unit = w.whole[i]
+        u = w.unit[unit]
+        if u.free:
+            way = travel_us(w, fleet, u.at_stop, stop)
+            if best < 0 or way < shortest or (way == shortest and u.since < since):
+                best, shortest, since = unit, way, u.since
     return best
 
 
 @inner_njit
 def _serve(w, vehicle, caller, calls):
-    u = w.s[vehicle]
-    own = w.f[vehicle]
-    u[c.FREE], u[c.CALLER], u[c.CALLED_FROM], u[c.GOES_TO] = 0, caller, calls, w.f[calls, c.INDEX]
-    if u[c.AT_STOP] != w.f[calls, c.ORIGIN] and own[c.TRIP_LAW] < 0:
-        _write(w, vehicle, _MOVING_EMPTY, w.s[caller, c.LAST_ROW])
-        u[c.TASK] = c.TO_PICK_UP
-        _drive(w, vehicle, w.f[calls, c.ORIGIN])
+    u = w.unit[vehicle]
+    w.fleet[u.fleet].n_free -= 1
+    u.free, u.caller, u.called_from, u.goes_to = 0, caller, calls, w.place[calls].index
+    if u.at_stop != w.place[calls].origin and u.trip_law < 0:
+        _write(w, vehicle, _MOVING_EMPTY, w.unit[caller].last_row)
+        u.task = c.TO_PICK_UP
+        _drive(w, vehicle, w.place[calls].origin)
     else:
-        _load(w, vehicle, w.s[caller, c.LAST_ROW])
+        _load(w, vehicle, w.unit[caller].last_row)
 
 
 @inner_njit
 def _write(w, vehicle, state, cause):
-    u = w.s[vehicle]
-    row(w, vehicle, state, u[c.PART], _NO_MOVE, u[c.GOES_TO] if state != _IDLE else 0, max(cause, u[c.LAST_ROW]))
+    u = w.unit[vehicle]
+    row(w, vehicle, state, u.part, _NO_MOVE, u.goes_to if state != _IDLE else 0, most(cause, u.last_row))
 
 
 @inner_njit
 def _load(w, vehicle, cause):
-    u = w.s[vehicle]
+    u = w.unit[vehicle]
     _write(w, vehicle, _LOADING, cause)
-    u[c.TASK] = c.TO_LOAD
-    duration = draw(w, w.f[vehicle, c.LOAD_LAW], vehicle, c.LOADS, u[c.K_LOAD])
-    u[c.K_LOAD] += 1
-    schedule(w, w.f[vehicle, c.SLOT_TRANSPORT], duration)
+    u.task = c.TO_LOAD
+    duration = draw(w, w.unit[vehicle].load_law, w.unit[vehicle].loads, u.k_load)
+    u.k_load += 1
+    schedule(w, w.unit[vehicle].slot_transport, duration)
 
 
 @inner_njit
 def _drive(w, vehicle, stop):
-    u = w.s[vehicle]
-    own = w.f[vehicle]
-    if own[c.TRIP_LAW] >= 0:
-        duration = draw(w, own[c.TRIP_LAW], vehicle, c.TRIPS, u[c.K_TRIP])
-        u[c.K_TRIP] += 1
+    u = w.unit[vehicle]
+    if u.trip_law >= 0:
+        duration = draw(w, u.trip_law, w.unit[vehicle].trips, u.k_trip)
+        u.k_trip += 1
     else:
-        duration = travel_us(w, own[c.OF_FLEET], u[c.AT_STOP], stop)
-    u[c.AT_STOP] = stop
-    u[c.BATTERY] -= duration
-    schedule(w, w.f[vehicle, c.SLOT_TRANSPORT], duration)
+        duration = travel_us(w, u.fleet, u.at_stop, stop)
+    u.at_stop = stop
+    u.battery_us -= duration
+    schedule(w, w.unit[vehicle].slot_transport, duration)
 
 
 @inner_njit
 def vehicle_goes_on(w, vehicle):
     """The vehicle's present task is done."""
-    u = w.s[vehicle]
-    calls, task = u[c.CALLED_FROM], u[c.TASK]
+    u = w.unit[vehicle]
+    calls, task = u.called_from, u.task
     if task == c.TO_PICK_UP:
         _load(w, vehicle, -1)
     elif task == c.TO_LOAD:
-        w.s[u[c.CALLER], c.ASSIGNED] = 0
-        give_front(w, u[c.CALLER], -vehicle - 2)
-        u[c.TASK] = c.TO_DELIVER
-        _drive(w, vehicle, w.f[calls, c.STOP])
+        w.unit[u.caller].assigned = 0
+        give_front(w, u.caller, -vehicle - 2)
+        u.task = c.TO_DELIVER
+        _drive(w, vehicle, w.place[calls].stop)
     elif task == c.TO_DELIVER:
         _write(w, vehicle, _LOADING, -1)
-        u[c.TASK] = c.TO_UNLOAD
-        duration = draw(w, w.f[vehicle, c.UNLOAD_LAW], vehicle, c.UNLOADS, u[c.K_UNLOAD])
-        u[c.K_UNLOAD] += 1
-        schedule(w, w.f[vehicle, c.SLOT_TRANSPORT], duration)
+        u.task = c.TO_UNLOAD
+        duration = draw(w, w.unit[vehicle].unload_law, w.unit[vehicle].unloads, u.k_unload)
+        u.k_unload += 1
+        schedule(w, w.unit[vehicle].slot_transport, duration)
     elif task == c.TO_UNLOAD:
-        _hand_over(w, vehicle, w.f[calls, c.BUFFER])
+        _hand_over(w, vehicle, w.place[calls].buffer)
     else:
-        u[c.BATTERY] = w.f[vehicle, c.FULL_US]
+        u.battery_us = w.unit[vehicle].full_us
         _write(w, vehicle, _IDLE, -1)
-        _become_free(w, vehicle)
+        become_idle(w, vehicle)
 
 
 @inner_njit
 def _hand_over(w, vehicle, buffer):
-    u = w.s[vehicle]
-    part, u[c.PART] = u[c.PART], -1
+    u = w.unit[vehicle]
+    part, u.part = u.part, -1
     charge_us = _charge_us(w, vehicle)
-    written = row(w, vehicle, _CHARGING if charge_us else _IDLE, part, _PASSED, u[c.GOES_TO], u[c.LAST_ROW])
-    w.s[buffer, c.RESERVED] -= 1
+    written = row(w, vehicle, _CHARGING if charge_us else _IDLE, part, _PASSED, u.goes_to, u.last_row)
+    w.place[buffer].reserved -= 1
     enqueue(w, buffer, part, written)
-    mark(w, w.f[buffer, c.AT])
+    mark(w, w.place[buffer].at)
     if charge_us:
-        u[c.TASK] = c.TO_CHARGE
-        schedule(w, w.f[vehicle, c.SLOT_TRANSPORT], charge_us)
+        u.task = c.TO_CHARGE
+        schedule(w, w.unit[vehicle].slot_transport, charge_us)
     else:
-        _become_free(w, vehicle)
+        become_idle(w, vehicle)
 
 
 @inner_njit
 def _charge_us(w, vehicle):
-    own = w.f[vehicle]
-    left = max(0, w.s[vehicle, c.BATTERY])
-    if not own[c.FULL_US] or left >= own[c.LOW_US]:
+    u = w.unit[vehicle]
+    left = most(0, u.battery_us)
+    if not u.full_us or left >= u.low_us:
         return 0
-    return (own[c.FULL_US] - left) * own[c.CHARGE_US] // own[c.FULL_US]
+    return (u.full_us - left) * u.charge_us // u.full_us
 
 
 @inner_njit
-def _become_free(w, vehicle):
-    w.s[vehicle, c.FREE], w.s[vehicle, c.FREE_SINCE] = 1, w.g[c.NOW]
-    w.s[w.f[vehicle, c.OF_FLEET], c.FLEET_DIRTY] = 1
+def become_idle(w, vehicle):
+    """Let the vehicle be free for the calls of its fleet."""
+    u = w.unit[vehicle]
+    u.free, u.since = 1, w.line.now
+    w.fleet[u.fleet].n_free += 1
+    w.fleet[u.fleet].dirty = 1

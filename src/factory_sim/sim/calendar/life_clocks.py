@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
 from factory_sim.jit import inner_njit
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.event_list import cancel, schedule
-from factory_sim.sim.calendar.row_output import draw, mark
+from factory_sim.sim.calendar.primitives import cancel, draw, mark, schedule
+from factory_sim.sim.calendar.world import least, most
 
 NEVER = NEVER_US
 
@@ -15,14 +14,14 @@ NEVER = NEVER_US
 def wear(w, unit):
     """Millionths of the way to the nearest failure that wear causes."""
     worst = 0
-    if w.f[unit, c.WEARS]:
-        for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-            if w.f[i, c.WEARING] and not w.f[i, c.CLOCK]:
-                life = w.s[i, c.LIFE_US]
+    if w.unit[unit].wears:
+        for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
+            if w.mode[i].wearing and not w.mode[i].clock:
+                life = w.mode[i].life_us
                 share = 1_000_000
                 if life:
-                    share -= int((w.s[i, c.DUE] - w.s[unit, c.BUSY_US]) * 1e6 / life)
-                worst = max(worst, share)
+                    share -= int((w.mode[i].due - w.unit[unit].busy_us) * 1e6 / life)
+                worst = most(worst, share)
     return worst
 
 
@@ -30,18 +29,18 @@ def wear(w, unit):
 def find_due(w, unit):
     """The earliest operation-dependent failure, in busy time."""
     due = NEVER
-    for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-        if not w.f[i, c.CLOCK]:
-            due = min(due, w.s[i, c.DUE])
-    w.s[unit, c.BUSY_DUE] = due
+    for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
+        if not w.mode[i].clock:
+            due = least(due, w.mode[i].due)
+    w.unit[unit].busy_due = due
 
 
 @inner_njit
 def first_due(w, unit, clock):
     """The mode that strikes first, of those on a clock (0: operation-dependent, 1: time-dependent); -1: none."""
     best = -1
-    for i in range(w.f[unit, c.MODE0], w.f[unit, c.MODE0] + w.f[unit, c.N_MODES]):
-        if w.f[i, c.CLOCK] == clock and (best < 0 or w.s[i, c.DUE] < w.s[best, c.DUE]):
+    for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
+        if w.mode[i].clock == clock and (best < 0 or w.mode[i].due < w.mode[best].due):
             best = i
     return best
 
@@ -49,10 +48,10 @@ def first_due(w, unit, clock):
 @inner_njit
 def new_life(w, unit, mode):
     """Mode `mode` (an index of all modes) draws a new life."""
-    life = draw(w, w.f[mode, c.LIFE_LAW], mode, c.LIVES, w.s[mode, c.K_LIFE])
-    w.s[mode, c.K_LIFE] += 1
-    w.s[mode, c.LIFE_US] = life
-    w.s[mode, c.DUE] = life + (w.s[unit, c.RAN_US] if w.f[mode, c.CLOCK] else w.s[unit, c.BUSY_US])
+    life = draw(w, w.mode[mode].life_law, w.mode[mode].lives, w.mode[mode].k_life)
+    w.mode[mode].k_life += 1
+    w.mode[mode].life_us = life
+    w.mode[mode].due = life + (w.unit[unit].ran_us if w.mode[mode].clock else w.unit[unit].busy_us)
     find_due(w, unit)
 
 
@@ -62,34 +61,34 @@ def sync(w, unit):
     first = first_due(w, unit, 1)
     if first < 0:
         return
-    u, now = w.s[unit], w.g[c.NOW]
-    running = not u[c.OFF] and u[c.FAILED] < 0
-    if running and u[c.SINCE] < 0:
-        u[c.SINCE] = now
-        schedule(w, w.f[unit, c.SLOT_STRIKE], w.s[first, c.DUE] - u[c.RAN_US])
-    elif not running and u[c.SINCE] >= 0:
-        u[c.RAN_US] += now - u[c.SINCE]
-        u[c.SINCE] = -1
-        cancel(w, w.f[unit, c.SLOT_STRIKE])
+    u, now = w.unit[unit], w.line.now
+    running = not u.off and u.failed < 0
+    if running and u.running_since < 0:
+        u.running_since = now
+        schedule(w, w.unit[unit].slot_strike, w.mode[first].due - u.ran_us)
+    elif not running and u.running_since >= 0:
+        u.ran_us += now - u.running_since
+        u.running_since = -1
+        cancel(w, w.unit[unit].slot_strike)
 
 
 @inner_njit
 def count_for_upkeep(w, unit):
     """The machine finished the parts it holds: see which maintenance that makes due."""
-    u = w.s[unit]
-    u[c.PARTS_DONE] += u[c.N_HELD]
+    u = w.unit[unit]
+    u.parts_done += u.n_held
     worn = wear(w, unit)
-    for i in range(w.f[unit, c.PLAN0], w.f[unit, c.PLAN0] + w.f[unit, c.N_PLANS]):
-        every = w.f[i, c.EVERY_PARTS]
-        counted = every > 0 and u[c.PARTS_DONE] - w.s[i, c.DONE_AT] >= every
-        limit = w.x[w.f[i, c.WEAR_AT]]
-        if (counted or (limit > 0.0 and worn >= limit)) and not w.s[i, c.DUE_SEQ]:
+    for i in range(w.unit[unit].plan0, w.unit[unit].plan0 + w.unit[unit].n_plans):
+        every = w.plan[i].every_parts
+        counted = every > 0 and u.parts_done - w.plan[i].done_at >= every
+        limit = w.plan[i].wear_at
+        if (counted or (limit > 0.0 and worn >= limit)) and not w.plan[i].due_seq:
             falls_due(w, unit, i)
 
 
 @inner_njit
 def falls_due(w, unit, plan):
     """Maintenance is asked for."""
-    w.s[unit, c.DUE_COUNT] += 1
-    w.s[plan, c.DUE_SEQ] = w.s[unit, c.DUE_COUNT]
-    mark(w, w.f[unit, c.STATION])
+    w.unit[unit].due_count += 1
+    w.plan[plan].due_seq = w.unit[unit].due_count
+    mark(w, w.unit[unit].station)

@@ -1,11 +1,11 @@
-"""Moves of parts into buffers, machines and conveyors. Twin of sim/reference/station.py, source.py, transport.py."""
+"""Moves of parts into buffers, machines and conveyors. Twin of sim/reference/station.py, u.py, transport.py."""
 
 from __future__ import annotations
 
 from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.event_list import schedule
+from factory_sim.random_streams import uniform
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.failures import start_due
 from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.places import (
@@ -19,7 +19,8 @@ from factory_sim.sim.calendar.places import (
     source_offers,
     vehicle_of,
 )
-from factory_sim.sim.calendar.row_output import append, chance, draw, mark, pop_front, row, unsettle
+from factory_sim.sim.calendar.primitives import append, draw, mark, pop_front, row, schedule, unsettle
+from factory_sim.sim.calendar.world import least, most
 
 _STARVED, _BUSY, _BLOCKED, _MOVING = int(State.STARVED), int(State.BUSY), int(State.BLOCKED), int(State.MOVING_LOADED)
 _TOOK, _MERGED, _PASSED = int(Outcome.TOOK), int(Outcome.MERGED), int(Outcome.PASSED)
@@ -32,10 +33,10 @@ _SCRAPPED, _LEFT, _ENTERED = int(Outcome.SCRAPPED), int(Outcome.LEFT), int(Outco
 @inner_njit
 def give_front(w, unit, target):
     """`unit` hands its front part over to `target`: a place, or a vehicle named by a negative number."""
-    role = w.f[unit, c.ROLE]
-    if role == c.ROLE_MACHINE:
+    role = w.unit[unit].role
+    if role == c.MACHINE:
         _machine_gives(w, unit, target)
-    elif role == c.ROLE_SOURCE:
+    elif role == c.SOURCE:
         _source_gives(w, unit, target)
     else:
         _belt_gives(w, unit, target)
@@ -43,21 +44,21 @@ def give_front(w, unit, target):
 
 @inner_njit
 def _index(w, target):
-    return w.f[target, c.INDEX] if target >= 0 else w.s[vehicle_of(target), c.GOES_TO]
+    return w.place[target].index if target >= 0 else w.unit[vehicle_of(target)].goes_to
 
 
 @inner_njit
 def _put(w, target, part, row_index):
     if target < 0:
         vehicle = vehicle_of(target)
-        w.s[vehicle, c.PART] = part
-        cause = max(row_index, w.s[vehicle, c.LAST_ROW])
-        row(w, vehicle, _MOVING, part, _TOOK, w.s[vehicle, c.GOES_TO], cause)
+        w.unit[vehicle].part = part
+        cause = most(row_index, w.unit[vehicle].last_row)
+        row(w, vehicle, _MOVING, part, _TOOK, w.unit[vehicle].goes_to, cause)
         return
-    kind = w.f[target, c.KIND]
-    if kind == c.BUFFER_KIND:
+    kind = w.place[target].kind
+    if kind == c.BUFFER:
         enqueue(w, target, part, row_index)
-    elif kind == c.EXIT_KIND:
+    elif kind == c.EXIT:
         gone(w, part)
     else:
         _board(w, target, part, row_index)
@@ -65,28 +66,29 @@ def _put(w, target, part, row_index):
 
 @inner_njit
 def _machine_gives(w, unit, target):
-    u, now = w.s[unit], w.g[c.NOW]
-    part = u[c.HELD]
-    u[c.HELD] = w.p[part, c.PART_NEXT]
-    u[c.N_HELD] -= 1
-    cause = u[c.LAST_ROW]
-    if u[c.OFFERED] < now:
-        cause = max(cause, freed_by(w, target))
-    if w.g[c.T0] <= now < w.g[c.T1]:
-        w.s[unit, c.T_PARTS] += 1
-        w.s[unit, c.T_BUSY] += 0 if u[c.N_HELD] else u[c.DRAWN_US]
-    if not u[c.N_HELD]:
-        u[c.PHASE] = c.EMPTY
-    state = state_now(w, unit) if u[c.N_HELD] or u[c.HALTED] else _STARVED
-    written = row(w, unit, state, part, u[c.OUTCOME], _index(w, target), cause)
-    if u[c.OUTCOME] == _SCRAPPED:
-        w.g[c.SCRAPPED_N] += 1
-        w.s[unit, c.T_SCRAPPED] += w.g[c.T0] <= now < w.g[c.T1]
-    elif u[c.OUTCOME] == _LEFT:
-        w.g[c.LEFT_N] += 1
-        w.g[c.GOOD_N] += w.g[c.T0] <= now < w.g[c.T1]
+    u, now = w.unit[unit], w.line.now
+    part = u.held
+    u.held = w.part[part].next
+    u.n_held -= 1
+    cause = u.last_row
+    if u.offered < now:
+        cause = most(cause, freed_by(w, target))
+    if w.line.t0 <= now < w.line.t1:
+        w.unit[unit].parts += 1
+        w.unit[unit].parts_us += 0 if u.n_held else u.drawn_us
+    if not u.n_held:
+        u.phase = c.EMPTY
+    state = state_now(w, unit) if u.n_held or u.halted else _STARVED
+    written = row(w, unit, state, part, u.outcome, _index(w, target), cause)
+    w.line.n_rework -= u.place == w.station[u.station].rework_to
+    if u.outcome == _SCRAPPED:
+        w.line.scrapped += 1
+        w.unit[unit].scrapped_parts += w.line.t0 <= now < w.line.t1
+    elif u.outcome == _LEFT:
+        w.line.left += 1
+        w.line.good += w.line.t0 <= now < w.line.t1
     _put(w, target, part, written)
-    if u[c.N_HELD]:
+    if u.n_held:
         offer_front(w, unit)
     else:
         proceed(w, unit)
@@ -94,56 +96,56 @@ def _machine_gives(w, unit, target):
 
 @inner_njit
 def _source_gives(w, unit, target):
-    u, source = w.s[unit], w.f[unit]
+    u = w.unit[unit]
     cause = -1
-    if u[c.OFFERED] < w.g[c.NOW] or source[c.SATURATED]:
+    if u.offered < w.line.now or u.saturated:
         cause = freed_by(w, target)
-    u[c.OFFERED] = -1
-    if not source[c.SATURATED]:
-        u[c.OUTSIDE] -= 1
-    u[c.INSIDE] += 1
-    w.g[c.ENTERED_N] += 1
-    w.g[c.AT_ONCE] += 1
-    variant = _next_variant(w, unit, source)
-    part = w.g[c.N_PARTS]
-    w.g[c.N_PARTS] = part + 1
-    w.p[part, c.PART_VARIANT], w.p[part, c.PART_ORIGIN], w.p[part, c.PART_LOOPS] = variant, unit, 0
-    state = _BLOCKED if source[c.SATURATED] or u[c.OUTSIDE] else _STARVED
-    cause = max(cause, u[c.CARD_ROW], u[c.LAST_ROW])
+    u.offered = -1
+    if not u.saturated:
+        u.outside -= 1
+    u.inside += 1
+    w.line.entered += 1
+    w.line.at_once += 1
+    variant = _next_variant(w, unit)
+    part = w.line.n_parts
+    w.line.n_parts = part + 1
+    w.part[part].variant, w.part[part].origin, w.part[part].loops = variant, unit, 0
+    state = _BLOCKED if u.saturated or u.outside else _STARVED
+    cause = most(most(cause, u.card_row), u.last_row)
     written = row(w, unit, state, part, _ENTERED, variant, cause)
     _put(w, target, part, written)
     source_offers(w, unit)
 
 
 @inner_njit
-def _next_variant(w, unit, source):
-    u = w.s[unit]
-    n = u[c.K_VARIANT]
-    u[c.K_VARIANT] = n + 1
-    if source[c.N_SEQUENCE]:
-        return w.a[source[c.SEQUENCE0] + n % source[c.N_SEQUENCE]]
-    if not source[c.N_MIX]:
+def _next_variant(w, unit):
+    u = w.unit[unit]
+    n = u.k_variant
+    u.k_variant = n + 1
+    if u.n_sequence:
+        return w.whole[u.sequence0 + n % u.n_sequence]
+    if not u.n_mix:
         return 0
-    x = chance(w, unit, c.VARIANTS, n)
-    for variant in range(source[c.N_MIX] - 1):
-        if x < w.x[source[c.MIX0] + variant]:
+    x = uniform(w.unit[unit].variants, n)
+    for variant in range(u.n_mix - 1):
+        if x < w.numbers[u.mix0 + variant]:
             return variant
-    return source[c.N_MIX] - 1
+    return u.n_mix - 1
 
 
 @inner_njit
 def next_arrival(w, unit):
     """Let the source wait for its next part, if there is one."""
-    u, source = w.s[unit], w.f[unit]
-    n = u[c.K_ARRIVAL]
-    if source[c.ARRIVAL_LAW] >= 0:
-        gap = draw(w, source[c.ARRIVAL_LAW], unit, c.ARRIVALS, n)
-    elif n < source[c.N_GAPS]:
-        gap = w.a[source[c.GAP0] + n]
+    u = w.unit[unit]
+    n = u.k_arrival
+    if u.arrival_law >= 0:
+        gap = draw(w, u.arrival_law, w.unit[unit].arrivals, n)
+    elif n < u.n_gaps:
+        gap = w.whole[u.gap0 + n]
     else:
         return
-    u[c.K_ARRIVAL] = n + 1
-    schedule(w, w.f[unit, c.SLOT_ARRIVAL], gap)
+    u.k_arrival = n + 1
+    schedule(w, w.unit[unit].slot_arrival, gap)
 
 
 # ---- belts
@@ -151,54 +153,50 @@ def next_arrival(w, unit):
 
 @inner_njit
 def _board(w, belt, part, row_index):
-    unit = w.f[belt, c.BELT_UNIT]
+    unit = w.place[belt].belt_unit
     append(w, belt, part)
-    w.p[part, c.PART_AT] = w.g[c.NOW] + w.f[belt, c.DELAY_US]
-    state = _BLOCKED if w.s[unit, c.NOW_STATE] == _BLOCKED else _BUSY
+    w.part[part].at_us = w.line.now + w.place[belt].delay_us
+    state = _BLOCKED if w.unit[unit].now_state == _BLOCKED else _BUSY
     row(w, unit, state, part, _TOOK, 0, row_index)
-    if w.s[belt, c.TRAVELS] < 0:
-        w.s[belt, c.TRAVELS] = part
-        schedule(w, w.f[unit, c.SLOT_TRANSPORT], w.f[belt, c.DELAY_US])
+    if w.place[belt].travels < 0:
+        w.place[belt].travels = part
+        schedule(w, w.unit[unit].slot_transport, w.place[belt].delay_us)
 
 
 @inner_njit
 def belt_arrives(w, unit):
     """The first travelling part reaches the end of the belt."""
-    belt = w.f[unit, c.BELT]
-    following = w.p[w.s[belt, c.TRAVELS], c.PART_NEXT]
-    w.s[belt, c.TRAVELS] = following
+    belt = w.unit[unit].belt
+    following = w.part[w.place[belt].travels].next
+    w.place[belt].travels = following
     if following >= 0:
-        schedule(w, w.f[unit, c.SLOT_TRANSPORT], w.p[following, c.PART_AT] - w.g[c.NOW])
-    w.s[unit, c.ARRIVED] += 1
-    if w.s[unit, c.ARRIVED] == 1:
+        schedule(w, w.unit[unit].slot_transport, w.part[following].at_us - w.line.now)
+    w.unit[unit].arrived += 1
+    if w.unit[unit].arrived == 1:
         _offer_belt(w, unit, belt)
 
 
 @inner_njit
 def _offer_belt(w, unit, belt):
-    w.s[unit, c.OFFERED] = w.g[c.NOW]
-    offer(w, w.f[belt, c.BUFFER], unit)
+    w.unit[unit].offered = w.line.now
+    offer(w, w.place[belt].buffer, unit)
     unsettle(w, unit)
 
 
 @inner_njit
 def _belt_gives(w, unit, target):
-    belt, u = w.f[unit, c.BELT], w.s[unit]
+    u = w.unit[unit]
+    belt = u.belt
     part = pop_front(w, belt)
-    u[c.ARRIVED] -= 1
-    cause = u[c.LAST_ROW]
-    if u[c.OFFERED] != w.g[c.NOW]:
-        cause = max(cause, freed_by(w, target))
-    written = row(w, unit, _BUSY if w.s[belt, c.COUNT] else _STARVED, part, _PASSED, w.f[belt, c.INDEX], cause)
-    _put_in_buffer(w, target, part, written)
-    if u[c.ARRIVED]:
+    u.arrived -= 1
+    cause = u.last_row
+    if u.offered != w.line.now:
+        cause = most(cause, freed_by(w, target))
+    written = row(w, unit, _BUSY if w.place[belt].count else _STARVED, part, _PASSED, w.place[belt].index, cause)
+    enqueue(w, target, part, written)
+    if u.arrived:
         _offer_belt(w, unit, belt)
-    mark(w, w.f[belt, c.AT])
-
-
-@inner_njit
-def _put_in_buffer(w, buffer, part, written):
-    enqueue(w, buffer, part, written)
+    mark(w, w.place[belt].at)
 
 
 # ---- a station's moves
@@ -210,22 +208,22 @@ def visit(w, station):
 
     Sources may have more to give than there is room for rows: then the visit goes on in the next step.
     """
-    row_of = w.f[station]
-    w.g[c.AT_ONCE], w.g[c.VISITED] = 0, 0
+    row_of = w.station[station]
+    w.line.at_once, w.line.visited = 0, -1
     while True:
-        if row_of[c.HAS_UPKEEP]:
+        if row_of.has_upkeep:
             _maintain(w, station)
-        for buffer in range(row_of[c.IN0], row_of[c.IN0] + row_of[c.N_IN]):
-            if w.s[buffer, c.SENDERS] >= 0:
+        for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
+            if w.place[buffer].senders >= 0:
                 _fill(w, buffer)
-            if w.f[buffer, c.BELT_IN] >= 0:
-                _let_aboard(w, w.f[buffer, c.BELT_IN])
-            if w.g[c.AT_ONCE] == c.MOST_AT_ONCE:
-                w.g[c.VISITED] = station
+            if w.place[buffer].belt_in >= 0:
+                _let_aboard(w, w.place[buffer].belt_in)
+            if w.line.at_once == c.MOST_AT_ONCE:
+                w.line.visited = station
                 return
-            if w.f[buffer, c.FLEET_IN] >= 0:
-                w.s[w.f[buffer, c.FLEET_IN], c.FLEET_DIRTY] = 1
-        machine = w.s[station, c.IDLE_HEAD]
+            if w.place[buffer].fleet_in >= 0:
+                w.fleet[w.place[buffer].fleet_in].dirty = 1
+        machine = w.station[station].idle
         if machine < 0:
             return
         n_kept = _ready(w, station, row_of)
@@ -237,14 +235,16 @@ def visit(w, station):
 
 @inner_njit
 def _let_in(w, place):
-    sender = w.s[place, c.SENDERS]
-    w.s[place, c.SENDERS] = leave_queue(w, sender, sender)
+    sender = w.place[place].senders
+    w.place[place].senders = leave_queue(w, sender, sender)
     give_front(w, sender, place)
 
 
 @inner_njit
 def _let_aboard(w, belt):
-    while w.s[belt, c.SENDERS] >= 0 and w.s[belt, c.COUNT] < w.f[belt, c.CAPACITY] and w.g[c.AT_ONCE] < c.MOST_AT_ONCE:
+    while (
+        w.place[belt].senders >= 0 and w.place[belt].count < w.place[belt].capacity and w.line.at_once < c.MOST_AT_ONCE
+    ):
         _let_in(w, belt)
 
 
@@ -252,98 +252,98 @@ def _let_aboard(w, belt):
 def _fill(w, buffer):
     free = room(w, buffer)
     while free > 0:
-        if w.g[c.AT_ONCE] == c.MOST_AT_ONCE:
+        if w.line.at_once == c.MOST_AT_ONCE:
             return
         _let_in(w, buffer)
-        if w.s[buffer, c.SENDERS] < 0:
+        if w.place[buffer].senders < 0:
             return
         free -= 1
-    sender = w.s[buffer, c.SENDERS]
+    sender = w.place[buffer].senders
     while sender >= 0:
-        if w.s[sender, c.SEND_SINCE] == w.g[c.NOW]:
+        if w.unit[sender].since == w.line.now:
             unsettle(w, sender)
-        sender = w.s[sender, c.SEND_NEXT]
+        sender = w.unit[sender].next
 
 
 @inner_njit
 def _maintain(w, station):
-    machine = w.s[station, c.IDLE_HEAD]
+    machine = w.station[station].idle
     while machine >= 0:
-        following = w.s[machine, c.IDLE_NEXT]
-        if w.f[machine, c.N_PLANS]:
+        following = w.unit[machine].next
+        if w.unit[machine].n_plans:
             start_due(w, machine)
         machine = following
 
 
 @inner_njit
 def _ready(w, station, row_of):
-    first = row_of[c.IN0]
-    waiting = w.s[first, c.COUNT]
-    if row_of[c.TAKES] == c.TAKES_ONE:
+    first = row_of.in0
+    waiting = w.place[first].count
+    if row_of.takes == c.TAKES_ONE:
         return 1 if waiting else 0
-    if row_of[c.TAKES] == c.TAKES_SET:
-        for buffer in range(first, first + row_of[c.N_IN]):
-            if w.s[buffer, c.COUNT] < w.f[buffer, c.QUANTITY]:
+    if row_of.takes == c.TAKES_SET:
+        for buffer in range(first, first + row_of.n_in):
+            if w.place[buffer].count < w.place[buffer].quantity:
                 return 0
         return 1
     if not waiting:
         return 0
-    timeout, now = row_of[c.BATCH_US], w.g[c.NOW]
-    due = w.p[w.s[first, c.HEAD], c.PART_AT] + timeout
-    if waiting >= row_of[c.BATCH_MIN] or (timeout and due <= now):
-        return min(row_of[c.BATCH_SIZE], waiting)
-    if timeout and w.s[station, c.ALARM] < due:
-        w.s[station, c.ALARM] = due
-        schedule(w, row_of[c.SLOT_TIMEOUT], due - now)
+    timeout, now = row_of.batch_us, w.line.now
+    due = w.part[w.place[first].head].at_us + timeout
+    if waiting >= row_of.batch_min or (timeout and due <= now):
+        return least(row_of.batch_size, waiting)
+    if timeout and w.station[station].alarm < due:
+        w.station[station].alarm = due
+        schedule(w, row_of.slot_timeout, due - now)
     return 0
 
 
 @inner_njit
 def _start(w, unit, row_of, n_kept):
-    u, first = w.s[unit], row_of[c.IN0]
-    cause, last_merged = u[c.LAST_ROW], -1
-    u[c.HELD], u[c.N_HELD] = -1, n_kept
+    u, first = w.unit[unit], row_of.in0
+    cause, last_merged = u.last_row, -1
+    u.held, u.n_held = -1, n_kept
     last = -1
     for _ in range(n_kept):
         part = pop_front(w, first)
-        cause = max(cause, w.p[part, c.PART_ROW])
-        w.p[part, c.PART_NEXT] = -1
+        cause = most(cause, w.part[part].row)
+        w.part[part].next = -1
         if last < 0:
-            u[c.HELD] = part
+            u.held = part
         else:
-            w.p[last, c.PART_NEXT] = part
+            w.part[last].next = part
         last = part
     merged = -1  # components, chained
-    if row_of[c.TAKES] == c.TAKES_SET:
-        for buffer in range(first, first + row_of[c.N_IN]):
-            for _ in range(w.f[buffer, c.QUANTITY] - (buffer == first)):
+    if row_of.takes == c.TAKES_SET:
+        for buffer in range(first, first + row_of.n_in):
+            for _ in range(w.place[buffer].quantity - (buffer == first)):
                 part = pop_front(w, buffer)
-                cause = max(cause, w.p[part, c.PART_ROW])
-                w.p[part, c.PART_NEXT] = -1
+                cause = most(cause, w.part[part].row)
+                w.part[part].next = -1
                 if merged < 0:
                     merged = part
                 else:
-                    w.p[last_merged, c.PART_NEXT] = part
+                    w.part[last_merged].next = part
                 last_merged = part
     proceed(w, unit)
-    began, state = w.g[c.ROWS], state_now(w, unit)
+    began, state = w.line.rows, state_now(w, unit)
     detail = detail_of(w, unit, state)
-    part = u[c.HELD]
+    part = u.held
     for _ in range(n_kept):
         row(w, unit, state, part, _TOOK, detail, cause)
-        part = w.p[part, c.PART_NEXT]
+        part = w.part[part].next
     while merged >= 0:
-        following = w.p[merged, c.PART_NEXT]
+        following = w.part[merged].next
         row(w, unit, state, merged, _MERGED, detail, began)
-        w.g[c.MERGED_N] += 1
+        w.line.merged += 1
         gone(w, merged)
         merged = following
-    for buffer in range(first, first + row_of[c.N_IN]):
-        w.s[buffer, c.ROOM_ROW] = began
+    for buffer in range(first, first + row_of.n_in):
+        w.place[buffer].room_row = began
 
 
 @inner_njit
 def leave(w, place):
     """Let everything out of the exit."""
-    while w.s[place, c.SENDERS] >= 0:
+    while w.place[place].senders >= 0:
         _let_in(w, place)

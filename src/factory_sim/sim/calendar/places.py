@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from factory_sim.jit import inner_njit
-from factory_sim.sim.calendar import columns as c
-from factory_sim.sim.calendar.row_output import append, mark, unsettle
+from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.primitives import append, mark, unsettle
 
 
 @inner_njit
 def room(w, buffer):
     """Free places of a buffer. One without places passes parts straight to machines that wait."""
-    p = w.s[buffer]
-    capacity = w.f[buffer, c.CAPACITY]
+    p = w.place[buffer]
+    capacity = w.place[buffer].capacity
     if capacity == 0:
-        capacity = w.s[w.f[buffer, c.AT], c.N_IDLE]
-    return capacity - p[c.COUNT] - p[c.RESERVED]
+        capacity = w.station[w.place[buffer].at].n_idle
+    return capacity - p.count - p.reserved
 
 
 @inner_njit
 def _before(w, unit, other):
-    a, b = w.s[unit], w.s[other]
-    return a[c.SEND_SINCE] < b[c.SEND_SINCE] or (a[c.SEND_SINCE] == b[c.SEND_SINCE] and unit < other)
+    a, b = w.unit[unit], w.unit[other]
+    return a.since < b.since or (a.since == b.since and unit < other)
 
 
 @inner_njit
 def queue_up(w, head, unit):
     """Insert a sender by (since, unit) into the list that begins with `head`; the new head."""
-    w.s[unit, c.SEND_SINCE] = w.g[c.NOW]
+    w.unit[unit].since = w.line.now
     if head < 0 or _before(w, unit, head):
-        w.s[unit, c.SEND_NEXT] = head
+        w.unit[unit].next = head
         return unit
     at = head
-    while w.s[at, c.SEND_NEXT] >= 0 and _before(w, w.s[at, c.SEND_NEXT], unit):
-        at = w.s[at, c.SEND_NEXT]
-    w.s[unit, c.SEND_NEXT] = w.s[at, c.SEND_NEXT]
-    w.s[at, c.SEND_NEXT] = unit
+    while w.unit[at].next >= 0 and _before(w, w.unit[at].next, unit):
+        at = w.unit[at].next
+    w.unit[unit].next = w.unit[at].next
+    w.unit[at].next = unit
     return head
 
 
@@ -42,63 +42,60 @@ def queue_up(w, head, unit):
 def leave_queue(w, head, unit):
     """Take a sender out of the list that begins with `head`; the new head."""
     if head == unit:
-        return w.s[unit, c.SEND_NEXT]
+        return w.unit[unit].next
     at = head
     while at >= 0:
-        if w.s[at, c.SEND_NEXT] == unit:
-            w.s[at, c.SEND_NEXT] = w.s[unit, c.SEND_NEXT]
+        if w.unit[at].next == unit:
+            w.unit[at].next = w.unit[unit].next
             break
-        at = w.s[at, c.SEND_NEXT]
+        at = w.unit[at].next
     return head
 
 
 @inner_njit
 def offer(w, place, unit):
     """`unit` holds a part for `place`."""
-    kind = w.f[place, c.KIND]
-    if kind == c.CALLS_KIND:
-        fleet = w.f[place, c.FLEET]
-        w.s[unit, c.SEND_ORIGIN] = place
-        w.s[fleet, c.REQUESTS] = queue_up(w, w.s[fleet, c.REQUESTS], unit)
-        w.s[fleet, c.FLEET_DIRTY] = 1
+    kind = w.place[place].kind
+    if kind == c.CALLS:
+        fleet = w.place[place].fleet
+        w.unit[unit].calls_from = place
+        w.fleet[fleet].requests = queue_up(w, w.fleet[fleet].requests, unit)
+        w.fleet[fleet].dirty = 1
         unsettle(w, unit)
         return
-    w.s[place, c.SENDERS] = queue_up(w, w.s[place, c.SENDERS], unit)
-    if kind == c.EXIT_KIND:
-        mark(w, w.g[c.STATION0] + w.g[c.N_STATIONS])
-        return
-    mark(w, w.f[place, c.AT])
-    if kind == c.CONVEYOR_KIND:
+    w.place[place].senders = queue_up(w, w.place[place].senders, unit)
+    mark(w, w.place[place].at)
+    if kind == c.BELT:
         unsettle(w, unit)
 
 
 @inner_njit
 def withdraw_offer(w, place, unit):
     """`unit` takes its offer back."""
-    if w.f[place, c.KIND] == c.CALLS_KIND:
-        fleet = w.f[place, c.FLEET]
-        w.s[fleet, c.REQUESTS] = leave_queue(w, w.s[fleet, c.REQUESTS], unit)
+    if w.place[place].kind == c.CALLS:
+        fleet = w.place[place].fleet
+        w.fleet[fleet].requests = leave_queue(w, w.fleet[fleet].requests, unit)
     else:
-        w.s[place, c.SENDERS] = leave_queue(w, w.s[place, c.SENDERS], unit)
+        w.place[place].senders = leave_queue(w, w.place[place].senders, unit)
 
 
 @inner_njit
 def source_offers(w, unit):
     """The source queues up if it has a part and a card."""
-    source, u = w.f[unit], w.s[unit]
-    has_card = source[c.CARDS] == 0 or u[c.INSIDE] < source[c.CARDS]
-    if u[c.OFFERED] < 0 and has_card and (source[c.SATURATED] or u[c.OUTSIDE] > 0):
-        u[c.OFFERED] = w.g[c.NOW]
-        offer(w, source[c.GIVES_TO], unit)
+    u = w.unit[unit]
+    has_card = u.cards == 0 or u.inside < u.cards
+    if u.offered < 0 and has_card and (u.saturated or u.outside > 0):
+        u.offered = w.line.now
+        offer(w, u.gives_to, unit)
 
 
 @inner_njit
 def gone(w, part):
     """The part left the line, was scrapped or merged: its card is free."""
-    unit = w.p[part, c.PART_ORIGIN]
-    w.s[unit, c.INSIDE] -= 1
-    if w.f[unit, c.CARDS]:
-        w.s[unit, c.CARD_ROW] = w.g[c.ROWS] - 1
+    unit = w.part[part].origin
+    w.unit[unit].inside -= 1
+    if w.unit[unit].cards:
+        w.unit[unit].card_row = w.line.rows - 1
         source_offers(w, unit)
 
 
@@ -106,24 +103,24 @@ def gone(w, part):
 def enqueue(w, buffer, part, row):
     """A part takes a free place of a buffer."""
     append(w, buffer, part)
-    w.p[part, c.PART_ROW] = row
-    w.p[part, c.PART_AT] = w.g[c.NOW]
+    w.part[part].row = row
+    w.part[part].at_us = w.line.now
 
 
 @inner_njit
 def freed_by(w, target):
     """The row that made room for a sender that had to wait; -1: there is always room. Negative targets are vehicles."""
     if target < 0:
-        return w.s[vehicle_of(target), c.LAST_ROW]
-    kind = w.f[target, c.KIND]
-    if kind == c.EXIT_KIND:
+        return w.unit[vehicle_of(target)].last_row
+    kind = w.place[target].kind
+    if kind == c.EXIT:
         return -1
-    if kind == c.CONVEYOR_KIND:
-        return w.s[w.f[target, c.BELT_UNIT], c.LAST_ROW]
-    idle = w.s[w.f[target, c.AT], c.IDLE_HEAD]
-    if w.f[target, c.CAPACITY] > 0 or idle < 0:
-        return w.s[target, c.ROOM_ROW]
-    return w.s[idle, c.LAST_ROW]
+    if kind == c.BELT:
+        return w.unit[w.place[target].belt_unit].last_row
+    idle = w.station[w.place[target].at].idle
+    if w.place[target].capacity > 0 or idle < 0:
+        return w.place[target].room_row
+    return w.unit[idle].last_row
 
 
 @inner_njit
@@ -134,42 +131,19 @@ def vehicle_of(target):
 
 @inner_njit
 def waits_for_part(w, station, unit):
-    """`unit` is ready for a part: it queues by (since, unit)."""
-    u = w.s[unit]
-    u[c.IDLING], u[c.IDLE_SINCE] = 1, w.g[c.NOW]
-    w.s[station, c.N_IDLE] += 1
+    """Let `unit`, which is ready for a part, join the idle machines of its station (rule TAKE-1)."""
+    w.unit[unit].idling = 1
+    s = w.station[station]
+    s.n_idle += 1
+    s.idle = queue_up(w, s.idle, unit)
     mark(w, station)
-    at, behind = w.s[station, c.IDLE_HEAD], -1
-    while at >= 0:
-        since = w.s[at, c.IDLE_SINCE]
-        if since > u[c.IDLE_SINCE] or (since == u[c.IDLE_SINCE] and at > unit):
-            break
-        at, behind = w.s[at, c.IDLE_NEXT], at
-    u[c.IDLE_NEXT] = at
-    if behind < 0:
-        w.s[station, c.IDLE_HEAD] = unit
-    else:
-        w.s[behind, c.IDLE_NEXT] = unit
 
 
 @inner_njit
 def no_longer_waits(w, station, unit):
-    """`unit` takes no part now."""
-    if not w.s[unit, c.IDLING]:
-        return
-    w.s[unit, c.IDLING] = 0
-    w.s[station, c.N_IDLE] -= 1
-    at, behind = w.s[station, c.IDLE_HEAD], -1
-    while at != unit:
-        at, behind = w.s[at, c.IDLE_NEXT], at
-    if behind < 0:
-        w.s[station, c.IDLE_HEAD] = w.s[unit, c.IDLE_NEXT]
-    else:
-        w.s[behind, c.IDLE_NEXT] = w.s[unit, c.IDLE_NEXT]
-
-
-@inner_njit
-def exit_place(w):
-    """The place behind the line: it follows the buffers."""
-    last = w.f[w.g[c.STATION0] + w.g[c.N_STATIONS] - 1]
-    return last[c.IN0] + last[c.N_IN]
+    """Take `unit` out of the idle machines of its station, if it is among them."""
+    if w.unit[unit].idling:
+        w.unit[unit].idling = 0
+        s = w.station[station]
+        s.n_idle -= 1
+        s.idle = leave_queue(w, s.idle, unit)

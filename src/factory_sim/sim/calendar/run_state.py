@@ -1,94 +1,67 @@
-"""A run of the compiled engine at one moment. Copies of its arrays are a snapshot (sim/forking.py)."""
+"""A run of the compiled engine at one moment. Copies of its state columns are a snapshot (rule SNAP-1)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from factory_sim.clock import NEVER_US
 from factory_sim.random_streams import key
-from factory_sim.records import F8, I8, Window  # noqa: TC001 - a NamedTuple's fields
-from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar import tables as c
 
 if TYPE_CHECKING:
+    from factory_sim.records import I8, Window
     from factory_sim.sim.calendar.flatten import Flat
 
-U8 = NDArray[np.uint64]
-BLOCK_BITS = 5  # 32 slots of the event list under one minimum
+Arrays = dict[str, NDArray[Any]]
+Tables = SimpleNamespace  # tables by name, as uncompiled functions read them: w.unit[3].held
 
 
-class World(NamedTuple):
-    """Everything the compiled functions see; nine arrays, because each one passed costs at every call."""
-
-    f: I8  # what things are
-    a: I8  # lists of whole numbers
-    x: F8  # lists of floats
-    k: U8  # names of random streams
-    s: I8  # how things stand
-    p: I8  # parts
-    e: I8  # when each slot falls due, then the earliest of each block
-    g: I8  # the line
-    r: I8  # rows of the log, shape (capacity, 7)
+def new_arrays(flat: Flat, seed: int, replication: int, window: Window, *, store: bool) -> Arrays:
+    """Return all tables before the first moment; `store`: keep rows, else only count them."""
+    shared = c.CONSTANT_LISTS
+    arrays = {name: array if name in shared else array.copy() for name, array in flat.arrays.items()}
+    for table, column, row, owner, purpose in flat.streams:
+        arrays[table][column][row] = key(seed, replication, owner, purpose)
+    line = arrays["line"]
+    line["t0"], line["t1"], line["storing"] = window.t0_us, window.t1_us, store
+    return arrays
 
 
-def stream_names(flat: Flat, seed: int, replication: int) -> U8:
-    """The names of a run's streams, shape (n_things, K_WIDTH)."""
-    names = np.zeros((len(flat.f), c.K_WIDTH), np.uint64)
-    for row, column, owner, purpose in flat.streams:
-        names[row, column] = key(seed, replication, owner, purpose)
-    return names
+def view(arrays: Arrays) -> Tables:
+    """Return the tables as records, for uncompiled functions."""
+    return SimpleNamespace(**{n: a.view(np.recarray) if a.dtype.names else a for n, a in arrays.items()})
 
 
-def new_world(flat: Flat, seed: int, replication: int, window: Window, *, store: bool) -> World:
-    """Everything before the first moment; `store`: keep rows, else only count them."""
-    n_units, place0, station0, n_stations = (int(flat.line[i]) for i in (c.N_UNITS, c.PLACE0, c.STATION0, c.N_STATIONS))
-    state = np.zeros((len(flat.f), c.S_WIDTH), np.int64)
-    units = state[:n_units]
-    units[
-        :,
-        [
-            c.HELD,
-            c.VARIANT,
-            c.CALLS_ON,
-            c.LAST_ROW,
-            c.FAILED,
-            c.SINCE,
-            c.UPKEEP,
-            c.SEND_NEXT,
-            c.IDLE_NEXT,
-            c.CALL_NEXT,
-            c.FREE_NEXT,
-            c.GOES_TO,
-            c.PART,
-            c.CARD_ROW,
-            c.NOW_STATE,
-            c.CALLER,
-        ],
-    ] = -1
-    units[:, c.BUSY_DUE] = NEVER_US
-    units[flat.f[:n_units, c.ROLE] == c.ROLE_SOURCE, c.OFFERED] = -1
-    state[place0:station0][:, [c.HEAD, c.TAIL, c.SENDERS, c.ROOM_ROW, c.TRAVELS]] = -1
-    stations = slice(station0, station0 + n_stations)
-    state[stations, c.IDLE_HEAD] = state[stations, c.ALARM] = -1
-    pools = slice(int(flat.line[c.POOL0]), int(flat.line[c.POOL0] + flat.line[c.N_POOLS]))
-    state[pools, c.OPEN], state[pools, c.FREE_HEAD], state[pools, c.CALL_HEAD] = 1, -1, -1
-    state[int(flat.line[c.FLEET0]) :, c.REQUESTS] = -1
-    line = np.zeros(c.DIRTY0 + (n_stations >> c.WORD_BITS) + 1, np.int64)
-    line[: c.NOW] = flat.line
-    line[[c.T0, c.T1, c.STORING]] = window.t0_us, window.t1_us, store
-    line[c.NEXT_DUE] = NEVER_US
-    line[c.CHECK_CIRCLES] = flat.circles
-    n_slots = int(flat.line[c.N_SLOTS])
-    return World(
-        flat.f,
-        flat.a,
-        flat.x,
-        stream_names(flat, seed, replication),
-        state,
-        np.zeros((1024, c.P_WIDTH), np.int64),
-        np.full(n_slots + -(-n_slots >> BLOCK_BITS), NEVER_US, np.int64),
-        line,
-        np.zeros((4096 if store else 0, 7), np.int64),
-    )
+def saved(arrays: Arrays) -> Arrays:
+    """Return copies of what a run changes, without the room it has for more; `due` in microseconds."""
+    line = arrays["line"][0]
+    states = {name: repack_fields(arrays[name][list(c.TABLES[name].state)]).copy() for name in c.SAVED}
+    states["part"] = states["part"][: line["n_parts"]]
+    states["wanted"] = arrays["wanted"].copy()
+    n_slots, due = len(arrays["slot"]), arrays["due"]
+    states["due"] = np.where(due < NEVER_US, due >> int(line["slot_bits"]), NEVER_US)[:n_slots]
+    return states
+
+
+def restore(arrays: Arrays, states: Arrays) -> None:
+    """Put what `saved` returned, of the same tables, into tables with any other constants."""
+    for name in c.SAVED:
+        rows = arrays[name][: len(states[name])]
+        for column in c.TABLES[name].state:
+            rows[column] = states[name][column]
+    arrays["wanted"][:] = states["wanted"]
+    put_due(arrays, states["due"])
+
+
+def put_due(arrays: Arrays, due_us: I8) -> None:
+    """Set the event list: when each slot falls due, NEVER_US for those that do not."""
+    line, due = arrays["line"], arrays["due"]
+    slots = np.arange(len(due_us))
+    due[: len(due_us)] = np.where(due_us < NEVER_US, due_us << int(line["slot_bits"][0]) | slots, NEVER_US)
+    arrays["first_due"][:] = due.reshape(-1, c.BLOCK).min(axis=1)
+    line["next_key"] = due.min(initial=NEVER_US)

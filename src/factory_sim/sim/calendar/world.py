@@ -1,89 +1,94 @@
-"""The run's tables behind one address, which is all that functions under njit pass to each other.
+"""Access of compiled code to the tables of a run: `w.unit[i].held` is a load from a bare address.
 
-Measured on the standard line, per part visit: nine arrays passed at every call 2.5 µs, a reference-counted structure
-0.5 µs, a bare address 0.34 µs. Numba's own arrays behind the address carry shapes and strides, and look at every
-index for being negative; a `Table` here is a bare pointer to rows of known width, which also compiles in half the time.
-An index below zero or beyond the end is therefore a fault that nobody notices: `tests/sim` compare every run.
+All tables are reached through one address, that of a header with the address and length of each. Measured for each
+part visit: nine arrays passed at every call took 2.5 µs, a reference-counted structure 0.5 µs, a bare address 0.34 µs.
+Fields are named by the structured dtypes of tables.py. With FACTORY_SIM_CHECKED=1 every index is checked.
 """
 
 from __future__ import annotations
 
 import operator
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models
-from numba.core.imputils import lower_builtin, lower_getattr_generic
+from numba.core.imputils import lower_builtin, lower_getattr_generic, lower_setattr_generic
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
 from numba.extending import infer_getattr, intrinsic, register_model
 
-from factory_sim.sim.calendar import columns as c
+from factory_sim.sim.calendar.tables import CONSTANT_LISTS, LISTS, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from factory_sim.records import I8
 
+CHECKED = os.environ.get("FACTORY_SIM_CHECKED", "") not in {"", "0"}  # part of the cache's name (jit.py)
+NAMES = (*TABLES, *LISTS)
+_WORD, _BYTE = ir.IntType(64), ir.IntType(8)
+_ADDRESS = _BYTE.as_pointer()
+_FAULT = 2 * len(NAMES)  # where the header keeps the table, index and length of an invalid access
+_NUMBA = {"i": types.int64, "u": types.int64, "f": types.float64}
 
-_WORD = ir.IntType(64)
-WHOLE, FLOAT, NAME = types.int64, types.float64, types.uint64  # the types of numbers in tables
+
+class World(types.Type):  # type: ignore[misc]
+    """Numba's type of all tables of a run."""
+
+    def __init__(self) -> None:
+        super().__init__(name="World")
 
 
-class OpenWorld(types.Type):  # type: ignore[misc]
-    """Numba's type of an address of a header: for each array its address and its length."""
+class TableOf(types.Type):  # type: ignore[misc]
+    """Numba's type of a table or list of the world."""
 
-    def __init__(self, name: str, fields: dict[str, tuple[Any, int]]) -> None:
-        self.fields = fields
-        super().__init__(name=name)
+    def __init__(self, name: str) -> None:
+        self.table = name
+        super().__init__(name=f"TableOf({name})")
 
 
 class Row(types.Type):  # type: ignore[misc]
-    """Numba's type of an address of numbers that stand one behind the other."""
+    """Numba's type of one row of a table."""
 
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind
-        super().__init__(name=f"Row({kind})")
-
-
-class Table(types.Type):  # type: ignore[misc]
-    """Numba's type of an address of rows of `width` numbers."""
-
-    def __init__(self, kind: Any, width: int) -> None:
-        self.kind, self.width = kind, width
-        super().__init__(name=f"Table({kind}, {width})")
+    def __init__(self, table: str) -> None:
+        self.table = table
+        super().__init__(name=f"Row({table})")
 
 
-@register_model(OpenWorld)
+class Column(types.Type):  # type: ignore[misc]
+    """Numba's type of a field that holds several numbers."""
+
+    def __init__(self, table: str, field: str) -> None:
+        self.table, self.field = table, field
+        super().__init__(name=f"Column({table}, {field})")
+
+
+@register_model(World)
+@register_model(TableOf)
 @register_model(Row)
-@register_model(Table)
+@register_model(Column)
 class _AddressModel(models.PrimitiveModel):  # type: ignore[misc]
+    """An address; rows and columns of the checked build carry the header's beside it."""
+
     def __init__(self, manager: Any, fe_type: Any) -> None:
-        super().__init__(manager, fe_type, _WORD.as_pointer())
+        pair = CHECKED and isinstance(fe_type, Row | Column)
+        super().__init__(manager, fe_type, ir.LiteralStructType([_ADDRESS, _ADDRESS]) if pair else _ADDRESS)
 
 
-def opener(name: str, fields: dict[str, tuple[Any, int]]) -> Any:
-    """A compiled function: address of a header -> the world behind it, with the attributes that `fields` names.
+_WORLD = World()
 
-    `fields`: attribute -> (type of a number, width of a row; 0: a plain list), in the order of the header.
-    """
-    world = OpenWorld(name, fields)
 
-    @intrinsic
-    def world_at(_context, address):  # noqa: ARG001 - Numba passes it to the code that this generates
-        return world(types.int64), lambda _context, builder, _signature, arguments: builder.inttoptr(
-            arguments[0], _WORD.as_pointer()
-        )
-
-    return world_at
+@intrinsic
+def world_at(_context, _address):
+    """Return the world behind the address of a header."""
+    return _WORLD(types.int64), lambda _c, builder, _s, arguments: builder.inttoptr(arguments[0], _ADDRESS)
 
 
 @intrinsic
 def _highest_bit(_context, _bits):
-    """The number of the highest set bit; `bits` is not 0."""
+    """Return the number of the highest set bit; `bits` is not 0."""
 
     def generate(_context, builder, _signature, arguments):
         zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -92,108 +97,209 @@ def _highest_bit(_context, _bits):
     return types.int64(types.int64), generate
 
 
+def _chosen(comparison: str) -> Any:
+    @intrinsic
+    def choose(_context, _a, _b):  # one instruction, and nothing shared with other users of Numba
+        def generate(_context, builder, _signature, arguments):
+            return builder.select(builder.icmp_signed(comparison, *arguments), *arguments)
+
+        return types.int64(types.int64, types.int64), generate
+
+    return choose
+
+
 highest_bit: Any = _highest_bit  # called with the bits alone
+least, most = _chosen("<"), _chosen(">")
 
 
-# ---- w.s, and w.n_s: how many rows it has
+# ---- fields and items
+
+
+def _column(table: str, field: str) -> tuple[np.dtype[Any], int, int]:
+    """Return the dtype of a field's numbers, its offset and its length, 0 for a single number."""
+    dtype, offset = TABLES[table].dtype.fields[field][:2]  # type: ignore[index]
+    return dtype.base, offset, dtype.shape[0] if dtype.shape else 0
 
 
 @infer_getattr
-class _Attributes(AttributeTemplate):  # type: ignore[misc]
-    key = OpenWorld
+class _TablesOfWorld(AttributeTemplate):  # type: ignore[misc]
+    key = World
 
-    def generic_resolve(self, world: Any, name: str) -> Any:
-        if name in world.fields:
-            kind, width = world.fields[name]
-            return Table(kind, width) if width else Row(kind)
-        return types.int64 if name.removeprefix("n_") in world.fields else None
+    def generic_resolve(self, _world: Any, name: str) -> Any:
+        return (Row(name) if name == "line" else TableOf(name)) if name in NAMES else None
 
 
-@lower_getattr_generic(OpenWorld)
-def _view(_context, builder, world, head, name):
-    at = 2 * list(world.fields).index(name.removeprefix("n_")) + name.startswith("n_")
-    constant = builder.load(builder.gep(head, [ir.Constant(_WORD, at)]))
-    # a header never changes while a compiled function runs
-    constant.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return constant if at % 2 else builder.inttoptr(constant, _WORD.as_pointer())
+@infer_getattr
+class _FieldsOfRow(AttributeTemplate):  # type: ignore[misc]
+    key = Row
+
+    def generic_resolve(self, row: Any, name: str) -> Any:
+        if name not in (TABLES[row.table].dtype.names or ()):
+            return None
+        dtype, _, length = _column(row.table, name)
+        return Column(row.table, name) if length else _number(dtype)
 
 
-# ---- elements: w.g[c.NOW] and w.s[unit, c.HELD] are numbers, w.s[unit] is a row
+def _number(dtype: np.dtype[Any]) -> Any:
+    return types.uint64 if dtype == np.uint64 else _NUMBA[dtype.kind]
 
 
-def _element(table, index):
-    """What `table[index]` is; None: nothing."""
-    if isinstance(table, Row) and isinstance(index, types.Integer):
-        return table.kind
-    if isinstance(table, Table) and isinstance(index, types.Integer):
-        return Row(table.kind)
-    if isinstance(table, Table) and isinstance(index, types.BaseTuple) and len(index) == 2:
-        return table.kind
+@infer_global(len)
+class _Length(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, _kws: Any) -> Any:
+        return signature(types.int64, *args) if isinstance(args[0], TableOf) else None
+
+
+def _item(args: Any) -> Any:
+    """Return the type of `args[0][args[1]]`, None if it is not one of ours."""
+    of, index = args[:2]
+    if not isinstance(index, types.Integer):
+        return None
+    if isinstance(of, Column):
+        return _number(_column(of.table, of.field)[0])
+    if isinstance(of, TableOf):
+        return _NUMBA[np.dtype(LISTS[of.table]).kind] if of.table in LISTS else Row(of.table)
     return None
 
 
 @infer_global(operator.getitem)
 class _GetItem(AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, _kws: Any) -> Any:
-        element = _element(*args)
-        return None if element is None else signature(element, *args)
+        item = _item(args)
+        return None if item is None else signature(item, *args)
 
 
 @infer_global(operator.setitem)
 class _SetItem(AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, _kws: Any) -> Any:
-        element = _element(*args[:2])
-        return None if element is None or isinstance(element, Row) else signature(types.none, *args[:2], element)
+        item = _item(args)
+        return None if item is None or isinstance(item, Row) else signature(types.none, *args[:2], item)
 
 
-def _address(context, builder, sig, args):
-    """Where `table[index]` stands."""
-    (table, index), (address, at) = sig.args[:2], args[:2]
-    numbers = list(index) if isinstance(index, types.BaseTuple) else [index]
-    values = [builder.extract_value(at, i) for i in range(2)] if len(numbers) == 2 else [at]
-    for i, (value, kind) in enumerate(zip(values, numbers, strict=True)):
-        place = context.cast(builder, value, kind, types.int64)
-        if isinstance(table, Table) and i == 0:
-            place = builder.mul(place, ir.Constant(_WORD, table.width))
-        address = builder.gep(address, [place])
-    return address
+# ---- code
 
 
-def _get(context, builder, sig, args):
-    address = _address(context, builder, sig, args)
-    if isinstance(sig.return_type, Row):
+def _header_word(builder, head, at):
+    """Load a word of the header, which never changes while compiled code runs."""
+    word = builder.load(builder.bitcast(builder.gep(head, [ir.Constant(_WORD, 8 * at)]), _WORD.as_pointer()))
+    word.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return word
+
+
+def _base(builder, head, table):
+    return builder.inttoptr(_header_word(builder, head, 2 * NAMES.index(table)), _ADDRESS)
+
+
+def _paired(builder, address, head):
+    if not CHECKED:
         return address
-    return builder.load(builder.bitcast(address, context.get_data_type(sig.return_type).as_pointer()))
+    pair = ir.Constant(ir.LiteralStructType([_ADDRESS, _ADDRESS]), ir.Undefined)
+    return builder.insert_value(builder.insert_value(pair, address, 0), head, 1)
 
 
-def _set(context, builder, sig, args):
-    kind = context.get_data_type(sig.args[2])
-    builder.store(args[2], builder.bitcast(_address(context, builder, sig, args), kind.as_pointer()))
+def _apart(builder, value):
+    return (builder.extract_value(value, 0), builder.extract_value(value, 1)) if CHECKED else (value, value)
+
+
+@lower_getattr_generic(World)
+def _table_of_world(_context, builder, _world, head, name):
+    return _paired(builder, _base(builder, head, name), head) if name == "line" else head
+
+
+def _access(builder, tag, dtype, address, value=None, *, constant=False):
+    """Load a number, or store `value`; `tag` lets the optimiser assume that other fields do not overlap it."""
+    wide, bits = ir.DoubleType() if dtype.kind == "f" else _WORD, 8 * dtype.itemsize
+    own = wide if bits == 64 else ir.IntType(bits)
+    address = builder.bitcast(address, own.as_pointer())
+    if value is None:
+        access = result = builder.load(address)
+        if own is not wide:
+            result = (builder.zext if dtype.kind == "u" else builder.sext)(access, wide)
+    else:
+        access = result = builder.store(value if own is wide else builder.trunc(value, own), address)
+    if constant:
+        access.set_metadata("invariant.load", builder.module.add_metadata([]))
+    else:
+        kind = builder.module.add_metadata([tag, builder.module.add_metadata(["world"])])
+        access.set_metadata("tbaa", builder.module.add_metadata([kind, kind, ir.Constant(_WORD, 0)]))
+    return result
+
+
+def _is_constant(table: str, field: str) -> bool:
+    return field in TABLES[table].constant
+
+
+@lower_getattr_generic(Row)
+def _get_field(_context, builder, row, value, name):
+    dtype, offset, length = _column(row.table, name)
+    address, head = _apart(builder, value)
+    address = builder.gep(address, [ir.Constant(_WORD, offset)])
+    if length:
+        return _paired(builder, address, head)
+    constant = _is_constant(row.table, name)
+    return _access(builder, f"{row.table}.{name}", dtype, address, constant=constant)
+
+
+@lower_setattr_generic(Row)
+def _set_field(_context, builder, sig, args, name):
+    dtype, offset, _ = _column(sig.args[0].table, name)
+    address = builder.gep(_apart(builder, args[0])[0], [ir.Constant(_WORD, offset)])
+    _access(builder, f"{sig.args[0].table}.{name}", dtype, address, args[1])
+
+
+@lower_builtin(len, TableOf)
+def _length(_context, builder, sig, args):
+    return _header_word(builder, args[0], 2 * NAMES.index(sig.args[0].table) + 1)
+
+
+def _at(context, builder, sig, args):
+    """Return what an index leads to: address, header, tag, dtype, and whether it is constant."""
+    of = sig.args[0]
+    index = context.cast(builder, args[1], sig.args[1], types.int64)
+    if isinstance(of, TableOf):
+        dtype = np.dtype(LISTS[of.table]) if of.table in LISTS else TABLES[of.table].dtype
+        address, head = _base(builder, args[0], of.table), args[0]
+        tag, constant = of.table, of.table in CONSTANT_LISTS
+    else:
+        dtype, _, length = _column(of.table, of.field)
+        address, head = _apart(builder, args[0])
+        tag, constant = f"{of.table}.{of.field}", _is_constant(of.table, of.field)
+    if CHECKED:
+        place = NAMES.index(of.table)
+        limit = _header_word(builder, head, 2 * place + 1) if isinstance(of, TableOf) else ir.Constant(_WORD, length)
+        with builder.if_then(builder.icmp_unsigned(">=", index, limit), likely=False):
+            for i, word in enumerate((ir.Constant(_WORD, place), index, limit)):
+                fault = builder.gep(head, [ir.Constant(_WORD, 8 * (_FAULT + i))])
+                builder.store(word, builder.bitcast(fault, _WORD.as_pointer()))
+            context.call_conv.return_user_exc(builder, IndexError, (f"index outside of {tag}",))
+    address = builder.gep(address, [builder.mul(index, ir.Constant(_WORD, dtype.itemsize))])
+    return address, head, tag, dtype, constant
+
+
+@lower_builtin(operator.getitem, TableOf, types.Integer)
+@lower_builtin(operator.getitem, Column, types.Integer)
+def _get_item(context, builder, sig, args):
+    address, head, tag, dtype, constant = _at(context, builder, sig, args)
+    if isinstance(sig.return_type, Row):
+        return _paired(builder, address, head)
+    return _access(builder, tag, dtype, address, constant=constant)
+
+
+@lower_builtin(operator.setitem, TableOf, types.Integer, types.Any)
+@lower_builtin(operator.setitem, Column, types.Integer, types.Any)
+def _set_item(context, builder, sig, args):
+    address, _, tag, dtype, _ = _at(context, builder, sig, args)
+    _access(builder, tag, dtype, address, args[2])
     return context.get_dummy_value()
 
 
-for _container, _index in ((Row, types.Integer), (Table, types.Integer), (Table, types.BaseTuple)):
-    lower_builtin(operator.getitem, _container, _index)(_get)
-    lower_builtin(operator.setitem, _container, _index, types.Any)(_set)
+def header(arrays: dict[str, NDArray[Any]]) -> I8:
+    """Return addresses and lengths of a world's arrays; valid while they are held."""
+    words = [number for name in NAMES for number in (arrays[name].ctypes.data, len(arrays[name]))]
+    return np.array([*words, -1, 0, 0], np.int64)
 
 
-# attribute -> (type of a number, width of a row; 0: a plain list), in the order of state.World
-world_at = opener(
-    "OpenWorld",
-    {
-        "f": (WHOLE, c.F_WIDTH),
-        "a": (WHOLE, 0),
-        "x": (FLOAT, 0),
-        "k": (NAME, c.K_WIDTH),
-        "s": (WHOLE, c.S_WIDTH),
-        "p": (WHOLE, c.P_WIDTH),
-        "e": (WHOLE, 0),
-        "g": (WHOLE, 0),
-        "r": (WHOLE, 7),
-    },
-)
-
-
-def header(arrays: Iterable[NDArray[Any]]) -> I8:
-    """Addresses and lengths of a world's arrays; valid while they are held."""
-    return np.array([number for array in arrays for number in (array.ctypes.data, len(array))], np.int64)
+def fault(head: I8, error: IndexError) -> IndexError:
+    """Return the error of an invalid access with table, index and length; checked build only."""
+    table, index, length = head[_FAULT:].tolist()
+    return IndexError(f"{error} (table {NAMES[table]}): index {index}, length {length}") if table >= 0 else error

@@ -1,0 +1,192 @@
+"""What all moves are made of: the event list, sets of stations and units, rows, draws, and queues of parts.
+
+The event list has one slot for each thing that can fall due, in canonical order (rule INST-2), under two levels of
+minima. An entry is a due time with the slot's number in its low bits, so one comparison decides both.
+"""
+
+from __future__ import annotations
+
+from factory_sim.clock import NEVER_US
+from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
+from factory_sim.jit import inner_njit
+from factory_sim.random_streams import rounded_us, uniform
+from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.world import highest_bit, least, most
+
+NEVER = NEVER_US
+
+# ---- event list
+
+
+@inner_njit
+def schedule(w, slot, delay_us):
+    """Let `slot` fall due after `delay_us`, instead of when it was due before."""
+    line, due, first = w.line, w.due, w.first_due
+    key = least(line.now + delay_us, line.latest_us) << line.slot_bits | slot
+    block = slot >> c.BLOCK_BITS
+    before, due[slot] = due[slot], key
+    if key < first[block]:
+        first[block] = key
+        line.next_key = min(line.next_key, key)
+    elif before == first[block] and before != key:
+        _refresh(w, block)
+
+
+@inner_njit
+def cancel(w, slot):
+    """Let `slot` not fall due."""
+    before, w.due[slot] = w.due[slot], NEVER
+    if before == w.first_due[slot >> c.BLOCK_BITS]:
+        _refresh(w, slot >> c.BLOCK_BITS)
+
+
+@inner_njit
+def _refresh(w, block):
+    """Find the earliest entry of a block, and of all blocks."""
+    due, first, earliest = w.due, w.first_due, NEVER
+    for i in range(c.BLOCK):
+        earliest = least(earliest, due[(block << c.BLOCK_BITS) + i])
+    first[block] = earliest
+    earliest = NEVER
+    for i in range(len(first)):
+        earliest = least(earliest, first[i])
+    w.line.next_key = earliest
+
+
+@inner_njit
+def pop(w):
+    """Take the next slot out of the list."""
+    slot = w.line.next_key & ((1 << w.line.slot_bits) - 1)
+    w.due[slot] = NEVER
+    _refresh(w, slot >> c.BLOCK_BITS)
+    return slot
+
+
+# ---- sets
+
+
+@inner_njit
+def mark(w, station):
+    """Let `station` be visited: a move may be possible there (rule MOVE-1)."""
+    word = station >> c.WORD_BITS
+    w.dirty[word] |= 1 << (station & c.IN_WORD)
+    w.line.top = most(w.line.top, word)
+
+
+@inner_njit
+def highest(w):
+    """Take the marked station with the highest index out of the set; -1: none."""
+    word = w.line.top
+    while word >= 0:
+        bits = w.dirty[word]
+        if bits:
+            at = highest_bit(bits)
+            w.dirty[word], w.line.top = bits & ~(1 << at), word
+            return (word << c.WORD_BITS) + at
+        word -= 1
+    w.line.top = -1
+    return -1
+
+
+@inner_njit
+def want(w, station):
+    """Let `station` be marked when a member of a pool becomes free."""
+    w.wanted[station >> c.WORD_BITS] |= 1 << (station & c.IN_WORD)
+
+
+@inner_njit
+def mark_wanted(w):
+    """Mark the stations of `want`."""
+    for word in range(len(w.wanted)):
+        if w.wanted[word]:
+            w.dirty[word] |= w.wanted[word]
+            w.line.top = most(w.line.top, word)
+            w.wanted[word] = 0
+
+
+@inner_njit
+def unsettle(w, unit):
+    """Compare the unit's state with its last row at the end of the instant (rule INST-5)."""
+    w.unsettled[unit >> c.WORD_BITS] |= 1 << (unit & c.IN_WORD)
+    w.line.any_unsettled = 1
+
+
+# ---- rows
+
+
+@inner_njit
+def row(w, unit, state, part, outcome, detail, cause):
+    """Write one row and return its index (rule ROW-1); without a log the index is only counted."""
+    line, u = w.line, w.unit[unit]
+    n = line.rows
+    u.now_state, u.last_row = state, n
+    if line.storing:
+        r = w.row[n - line.first_row]
+        r.t_us, r.unit, r.state, r.part = line.now, unit, state, part
+        r.outcome, r.detail, r.cause = outcome, detail, cause
+    line.rows = n + 1
+    return n
+
+
+# ---- draws
+
+
+@inner_njit
+def draw(w, law, stream, k):
+    """Return draw k of a stream under a law [µs] (rule DRAW-3)."""
+    own, u = w.law[law], uniform(stream, k)
+    if own.code == EMPIRICAL:
+        return rounded_us(w.numbers[own.value0 + int(u * own.n_values)])
+    return rounded_us(inverse(u, own.code, own.p0, own.p1, own.p2))
+
+
+@inner_njit
+def next_cycle(w, unit):
+    """Return the unit's next processing time [µs]; sixteen are drawn at once."""
+    u, ahead = w.unit[unit], w.ahead[unit]
+    k = u.k_cycle
+    if ahead.block != k >> c.DRAWS_BITS:
+        ahead.block = k >> c.DRAWS_BITS
+        _draw_ahead(w, unit, k & -c.DRAWS)
+    u.k_cycle = k + 1
+    return ahead.us[k & (c.DRAWS - 1)]
+
+
+@inner_njit
+def _draw_ahead(w, unit, first):
+    us, stream, law = w.ahead[unit].us, w.unit[unit].cycles, w.unit[unit].cycle_law
+    if w.law[law].code == EXPONENTIAL:  # a loop of its own, which the compiler vectorises
+        mean = w.law[law].p0
+        for i in range(c.DRAWS):
+            us[i] = rounded_us(inverse(uniform(stream, first + i), EXPONENTIAL, mean, 0.0, 0.0))
+    else:
+        for i in range(c.DRAWS):
+            us[i] = draw(w, law, stream, first + i)
+
+
+# ---- queues of parts (rule MOVE-5)
+
+
+@inner_njit
+def append(w, place, part):
+    """Put a part at the end of a place's queue."""
+    p = w.place[place]
+    w.part[part].next = -1
+    if p.tail >= 0:
+        w.part[p.tail].next = part
+    else:
+        p.head = part
+    p.tail = part
+    p.count += 1
+
+
+@inner_njit
+def pop_front(w, place):
+    """Take the first part of a place's queue."""
+    p = w.place[place]
+    part = p.head
+    p.head = w.part[part].next
+    if p.head < 0:
+        p.tail = -1
+    p.count -= 1
+    return part

@@ -1,0 +1,144 @@
+"""The tables of the compiled engine: one structured dtype for each kind of object.
+
+Columns of one table belong to four groups. `built` is how the plant is built, `numbers` are its parameters, which a
+fork may change, `streams` are the names of random streams, and `state` is what a run changes: a snapshot is a copy of
+the state columns. A column is `name`, `name[length]` or `name:f` (float64), with `=value` at the start of a run.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from factory_sim.clock import NEVER_US
+
+_COLUMN = re.compile(r"(\w+)(?:\[(\d+)])?(?::(\w+))?(?:=(\S+))?")
+_KINDS = {"": "i8", "f": "f8", "u": "u8", "i4": "i4", "i2": "i2", "u1": "u1"}
+
+
+class Table(NamedTuple):
+    """The columns of one kind of object."""
+
+    dtype: np.dtype[Any]
+    initial: dict[str, int]  # of columns that do not start at 0
+    constant: frozenset[str]  # columns that do not change while compiled code runs
+    built: tuple[str, ...]
+    state: tuple[str, ...]
+
+
+def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "") -> Table:
+    """Return a table; constants are -1 and state is 0 unless the column states another initial value."""
+    columns: list[tuple[Any, ...]] = []
+    initial: dict[str, int] = {}
+    names: list[list[str]] = []
+    for words, kind, start in ((built, "", "-1"), (numbers, "", "-1"), (streams, "u", "0"), (state, "", "0")):
+        names.append([])
+        for word in re.sub(r"#.*", "", words).split():
+            name, length, own, value = _COLUMN.fullmatch(word).groups(default="")  # type: ignore[union-attr]
+            columns.append((name, _KINDS[own or kind], (int(length),)) if length else (name, _KINDS[own or kind]))
+            initial[name] = NEVER_US if value == "never" else int(value or start)
+            names[-1].append(name)
+    constant = frozenset(name for group in names[:3] for name in group)
+    return Table(np.dtype(columns), {n: v for n, v in initial.items() if v}, constant, tuple(names[0]), tuple(names[3]))
+
+
+TABLES = {
+    "line": _table(
+        built="n_variants exit slot_bits latest_us check_deadlock=0",
+        state="""
+            now rows first_row storing n_parts stage pools_called any_unsettled blocked_new look_at n_rework busy_unit
+            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never top=-1 changed
+        """,
+    ),
+    "unit": _table(
+        built="""
+            role
+            station shift n_modes mode0 n_plans plan0 setup_pool n_needs needs[2] wears=0  # a machine
+            slot_end slot_wear slot_strike slot_repair slot_upkeep
+            slot_transport belt pool fleet  # a conveyor or vehicle, a conveyor, a member of a pool, a vehicle
+            saturated=0 gives_to n_gaps=0 slot_arrival  # a source
+        """,
+        numbers="""
+            cycle_law loses=0 cards=0 arrival_law gap0 sequence0 n_sequence=0 mix0 n_mix=0
+            load_law unload_law trip_law full_us=0 low_us=0 charge_us=0
+        """,
+        streams="cycles verdicts arrivals variants loads unloads trips",
+        state="""
+            phase step halted held=-1 n_held outcome place=-1 offered=-1 now_state=-1 last_row=-1
+            next=-1 since idling  # in one of the queues for room, parts or work
+            left_us drawn_us busy_us clock_on started busy_due=never ran_us running_since=-1
+            off closing failed=-1 repairing upkeep=-1 parts_done due_count
+            variant=-1 setup_us calls_on=-1 need_as interrupted served[5]=-1
+            calls_from=-1 assigned call_next=-1 call_priority call_since call_as
+            parts parts_us scrapped_parts k_cycle k_verdict
+            outside inside card_row=-1 k_arrival k_variant  # a source
+            free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1 k_load k_unload k_trip  # a vehicle
+            arrived  # parts at the end of a conveyor
+        """,
+    ),
+    # A buffer, the exit, a conveyor, or the calls of one input for vehicles; `at` is its station.
+    "place": _table(
+        built="""
+            kind index at belt_in fleet_in feeding_unit feeding_station  # a buffer
+            belt_unit delay_us buffer fleet origin stop  # a conveyor, both, calls
+        """,
+        numbers="capacity quantity pace:f=0",
+        state="head=-1 tail=-1 count reserved senders=-1 room_row=-1 travels=-1",
+    ),
+    # One for each operation, and one for the exit, which is above all operations.
+    "station": _table(
+        built="takes in0 n_in machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0 slot_timeout",
+        numbers="scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0",
+        state="idle=-1 n_idle alarm=-1 stuck",
+    ),
+    "mode": _table(
+        built="clock wearing crew",
+        numbers="priority life_law repair_law",
+        streams="lives repairs",
+        state="due life_us k_life k_repair",
+    ),
+    "plan": _table(
+        built="unit crew every_us slot",
+        numbers="every_parts law wear_at:f=0",
+        streams="durations",
+        state="due_seq done_at k_duration",
+    ),
+    "pool": _table(built="wait_kind shift", state="open=1 free=-1 calls=-1"),
+    "shift": _table(built="n_edges cycle_us slot", numbers="edge0 finish", state="cycle edge"),
+    "fleet": _table(built="n_stops n_vehicles", numbers="policy travel0 vehicle0", state="dirty requests=-1 n_free"),
+    "slot": _table(built="kind subject"),  # of the event list: what happens, to which object
+    "law": _table(numbers="code p0:f p1:f p2:f value0 n_values"),
+    "part": _table(state="next row at_us variant origin loops"),
+    "ahead": _table(state="block=-1 us[16]"),  # processing times drawn ahead, dropped by a snapshot
+    "row": _table(state="t_us cause:i4 part:i4 detail:i4 unit:i2 state:u1 outcome:u1"),
+}
+# Lists: what constant columns point into, the event list with its minima, and sets as bits.
+LISTS = {
+    "whole": np.int64,
+    "numbers": np.float64,
+    "due": np.int64,
+    "first_due": np.int64,
+    "dirty": np.int64,
+    "unsettled": np.int64,
+    "wanted": np.int64,
+}
+CONSTANT_LISTS = ("whole", "numbers")
+SAVED = ("line", "unit", "place", "station", "mode", "plan", "pool", "shift", "fleet", "part")  # what snapshots keep
+
+# ---- values of columns
+
+SOURCE, MACHINE, VEHICLE, CONVEYOR, MEMBER = range(5)  # unit.role
+TAKES_ONE, TAKES_SET, TAKES_BATCH = range(3)  # station.takes
+BUFFER, EXIT, BELT, CALLS = range(4)  # place.kind
+FIRST_COME, NEAREST, MOST_URGENT = range(3)  # fleet.policy
+EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # unit.phase
+CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)  # unit.clock_on
+AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # unit.call_as, and the positions of unit.served
+TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # unit.task
+BEGINNING, BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(6)  # line.stage
+MOST_AT_ONCE = 1024  # parts that sources give in one step: a buffer of a million places is filled in many
+BLOCK_BITS, BLOCK = 4, 16  # slots of the event list under one minimum
+WORD_BITS, IN_WORD = 5, 31  # of a set
+DRAWS_BITS, DRAWS = 4, 16  # processing times drawn at once
