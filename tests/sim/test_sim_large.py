@@ -62,3 +62,10 @@ def test_a_log_that_is_full_says_so() -> None:
     run._arrays["line"]["rows"] = run._arrays["line"]["first_row"] = MOST_ROWS
     with pytest.raises(ModelError, match="more rows than a log can name"):
         run.advance(MINUTES_US)
+
+
+def test_a_horizon_that_the_event_list_cannot_represent_is_refused() -> None:
+    run = CalendarRun(tandem(10), seed=1, replication=0, window=Window(0, 2**61 - 1))
+    run.advance(MINUTES_US)
+    with pytest.raises(ModelError, match="run a shorter stretch"):
+        run.advance(2**61 - 1)

@@ -49,16 +49,14 @@ class CalendarRun:
         """`store`: keep rows for `advance` to return; without, only counters are kept."""
         self.plant, self.window, self._margin = plant, window, _margin(plant)
         self._arrays = new_arrays(_flat(plant), seed, replication, window, store=store)
-        latest_us = int(self._arrays["line"]["latest_us"][0])
-        if window.t1_us > latest_us:
-            msg = (
-                f"the event list of {len(self._arrays['slot'])} slots ends at {latest_us} µs, the run at {window.t1_us}"
-            )
-            raise ModelError(msg)
         self._make_room(parts=True)
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us` and return the new rows. Raises ModelError on a deadlock."""
+        latest_us = int(self._arrays["line"]["latest_us"][0])
+        if until_us > latest_us:
+            msg = f"a run of this plant can last until {latest_us} µs at most, got {until_us}; run a shorter stretch"
+            raise ModelError(msg)
         pieces = []
         while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
