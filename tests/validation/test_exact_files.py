@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"model": "M/M/1/K", "metric": "throughput", "lam": 1, "mu": 1, "c": 3, "K": 2}, "at least c = 3"),
         ({"model": "closed exponential tandem, CONWIP", "metric": "throughput", "W": 3, "mu": 1}, "N: is missing"),
         ({"model": "batch service", "metric": "utilisation", "lam": 9, "mu": 1, "size": 4}, "loaded to 2.25"),
-        ({"model": "rework", "metric": "mean_visits", "lam": 1, "mu": 9, "p": 1}, "for ever"),
+        ({"model": "rework", "metric": "mean_visits", "lam": 1, "mu": 9, "p": 1}, "forever"),
         ({"model": "shift", "metric": "throughput", "mu": 1, "open": 9, "cycle": 8}, "less than the cycle"),
     ],
 )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from factory_sim.records import I8
+    from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.slices import Customers, Sight
 
     Services = Callable[[Customers], I8]  # service times [µs], shape (n,)
@@ -42,61 +43,53 @@ def service(operation: int) -> Services:
     return lambda customers: customers.gave[:, operation] - customers.took[:, operation]
 
 
-class Twin:
-    """A control: a line with the same arrivals and scaled service times, whose time in system is known by theory.
+def twin(services: Sequence[Services], factors: Sequence[float], mean_sojourn_s: float) -> Meter:
+    """Return a control: a line with the same arrivals and scaled service times, whose time in system is known.
 
     Every station has one server, `factors[i]` times as slow as a server of the real one:
     D(n) = max(D(n-1), A(n)) + S(n) [Lindley 1952]. The twin reads the inputs of the real line, arrivals and service
     times, and none of its queues; so it measures how much of a deviation is chance in the input, and an engine that
     queues wrongly is still detected [external control variates: Law 2015, section 11.4].
     """
+    last_us = np.full(len(services), -np.inf)  # departures of the last part
 
-    def __init__(self, services: Sequence[Services], factors: Sequence[float], mean_sojourn_s: float) -> None:
-        self._stations, self._mean_s = tuple(zip(services, factors, strict=True)), mean_sojourn_s
-        self._last_us = np.full(len(self._stations), -np.inf)  # departures of the last part
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the time in the twin's system less its mean [s]."""
+    def meter(sight: Sight) -> float:
+        nonlocal last_us
         customers = sight.customers
         if not len(customers.entered):
             return 0.0
-        base = int(customers.entered[0])  # keeps the digits of long runs
+        base = int(customers.entered[0])  # keeps the precision in long runs
         came = times = (customers.entered - base).astype(np.float64)
-        self._last_us -= base
-        for i, (services, factor) in enumerate(self._stations):
-            took = services(customers) * factor
+        last_us -= base
+        for i, (service_of, factor) in enumerate(zip(services, factors, strict=True)):
+            took = service_of(customers) * factor
             served = np.cumsum(took)
             latest = np.maximum.accumulate(times - (served - took))
-            times = served + np.maximum(latest, self._last_us[i])
-            self._last_us[i] = times[-1]
-        self._last_us += base
-        return float((times - came).sum()) / 1e6 - self._mean_s * len(times)
+            times = served + np.maximum(latest, last_us[i])
+            last_us[i] = times[-1]
+        last_us += base
+        return float((times - came).sum()) / 1e6 - mean_sojourn_s * len(times)
+
+    return meter
 
 
-class ServiceTimes:
-    """A control: service times less their mean."""
-
-    def __init__(self, services: Services, mean_s: float) -> None:
-        self._services, self._mean_s = services, mean_s
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the service time less its mean [s]."""
-        customers = sight.customers
-        return float(self._services(customers).sum()) / 1e6 - self._mean_s * len(customers.entered)
+def service_times(services: Services, mean_s: float) -> Meter:
+    """Return a control: service times less their mean."""
+    return lambda sight: float(services(sight.customers).sum()) / 1e6 - mean_s * len(sight.customers.entered)
 
 
-class Gaps:
-    """A control: times between arrivals less their mean."""
+def gaps(mean_s: float) -> Meter:
+    """Return a control: times between arrivals less their mean."""
+    last_us = -1
 
-    def __init__(self, mean_s: float) -> None:
-        self._mean_s, self._last_us = mean_s, -1
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the time between arrivals less its mean [s]."""
+    def meter(sight: Sight) -> float:
+        nonlocal last_us
         entered = sight.customers.entered
         if not len(entered):
             return 0.0
-        first_us = self._last_us if self._last_us >= 0 else int(entered[0])
-        gaps = len(entered) - (self._last_us < 0)
-        self._last_us = int(entered[-1])
-        return (self._last_us - first_us) / 1e6 - self._mean_s * gaps
+        first_us = last_us if last_us >= 0 else int(entered[0])
+        n = len(entered) - (last_us < 0)
+        last_us = int(entered[-1])
+        return (last_us - first_us) / 1e6 - mean_s * n
+
+    return meter

@@ -1,4 +1,4 @@
-"""Meters: small objects, called once per slice in order, that return what a slice adds to an estimate.
+"""Meters: functions that are called once per slice, in order, and return what the slice adds to an estimate.
 
 A control is a meter whose long-run mean is zero by theory, whatever the line does with its inputs: it reads drawn
 times and times of arrival, never a queue. The unit of all sums of time is the second.
@@ -6,42 +6,26 @@ times and times of arrival, never a queue. The unit of all sums of time is the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.plant.states import Outcome, State
+from factory_sim.validation.exact.slices import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from factory_sim.records import B1, EventLog
-    from factory_sim.validation.exact.slices import Sight
 
-
-class Meter(Protocol):
-    """One number per slice."""
-
-    def __call__(self, sight: Sight) -> float:
-        """Return what this slice adds."""
+Meter = Callable[[Sight], float]
+Mask = Callable[["EventLog"], "B1"]
 
 
 def elapsed(sight: Sight) -> float:
     """Return the length of the slice [s]."""
     return sight.length_us / 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Rows with one of the outcomes, of all units or of some."""
-
-    outcomes: tuple[int, ...]
-    units: tuple[int, ...] = ()
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the number of rows."""
-        return float(np.count_nonzero(chosen(sight.log, self.outcomes, self.units)))
 
 
 def chosen(log: EventLog, outcomes: Sequence[int], units: Sequence[int] = (), detail: int | None = None) -> B1:
@@ -54,128 +38,84 @@ def chosen(log: EventLog, outcomes: Sequence[int], units: Sequence[int] = (), de
     return mask
 
 
-class Level:
-    """Part-seconds: the time integral of the number of parts between two kinds of rows."""
+def count(*outcomes: int, units: Sequence[int] = ()) -> Meter:
+    """Return the number of rows with one of the outcomes, of all units or of some."""
+    return lambda sight: float(np.count_nonzero(chosen(sight.log, outcomes, units)))
 
-    def __init__(self, comes: Callable[[EventLog], B1], goes: Callable[[EventLog], B1]) -> None:
-        self._comes, self._goes = comes, goes
-        self._level = 0
 
-    def __call__(self, sight: Sight) -> float:
-        """Return the part-seconds in the slice."""
-        came, went = (sight.t1_us - sight.log.t_us[mask(sight.log)] for mask in (self._comes, self._goes))
-        total = self._level * sight.length_us + int(came.sum()) - int(went.sum())
-        self._level += len(came) - len(went)
+def level(comes: Mask, goes: Mask) -> Meter:
+    """Return part-seconds: the time integral of the number of parts between two kinds of rows."""
+    now = 0
+
+    def meter(sight: Sight) -> float:
+        nonlocal now
+        came, went = (sight.t1_us - sight.log.t_us[mask(sight.log)] for mask in (comes, goes))
+        total = now * sight.length_us + int(came.sum()) - int(went.sum())
+        now += len(came) - len(went)
         return total / 1e6
 
+    return meter
 
-def inside() -> Level:
+
+def inside() -> Meter:
     """Return the level of parts in the line: entered, and not yet out as good, scrap or component."""
     ends = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
-    return Level(lambda log: chosen(log, (Outcome.ENTERED,)), lambda log: chosen(log, ends))
+    return level(lambda log: chosen(log, (Outcome.ENTERED,)), lambda log: chosen(log, ends))
 
 
-def queued(operation: int, machines: Sequence[int]) -> Level:
+def queued(operation: int, machines: Sequence[int]) -> Meter:
     """Return the level of parts that wait in front of an operation."""
 
     def comes(log: EventLog) -> B1:
         came = chosen(log, (Outcome.PASSED, Outcome.REWORK), detail=operation)
         return came | chosen(log, (Outcome.ENTERED,)) if operation == 0 else came
 
-    return Level(comes, lambda log: chosen(log, (Outcome.TOOK,), machines))
+    return level(comes, lambda log: chosen(log, (Outcome.TOOK,), machines))
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """Unit-seconds of some units in some states."""
-
-    units: tuple[int, ...]
-    states: tuple[int, ...]
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the unit-seconds in the slice."""
-        return float(sight.stays[0][np.ix_(self.units, self.states)].sum()) / 1e6
+def stay(units: Sequence[int], *states: int) -> Meter:
+    """Return the unit-seconds of some units in some states."""
+    return lambda sight: float(sight.stays[0][np.ix_(units, states)].sum()) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """Failures of some machines."""
-
-    units: tuple[int, ...]
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the number of failures."""
-        return float(sight.stays[1][list(self.units)].sum())
+def failures(units: Sequence[int]) -> Meter:
+    """Return the failures of some machines."""
+    return lambda sight: float(sight.stays[1][list(units)].sum())
 
 
-# ---- controls
+def _above(total: Meter, number: Meter, mean: float) -> Meter:
+    return lambda sight: total(sight) - mean * number(sight)
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Drawn service times of identical machines, less their mean."""
-
-    units: tuple[int, ...]
-    mean_s: float
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the time less its mean [s]."""
-        units = list(self.units)
-        return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(sight.parts[units].sum())
+def _drawn(units: Sequence[int]) -> Meter:
+    return lambda sight: float(sight.busy_us[list(units)].sum()) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """Drawn times of furnaces' cycles, less their mean."""
-
-    units: tuple[int, ...]
-    mean_s: float
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the time less its mean [s]."""
-        units, log = list(self.units), sight.log
-        ended = chosen(log, (Outcome.PASSED, Outcome.LEFT), self.units) & (log.state != State.BLOCKED)
-        return float(sight.busy_us[units].sum()) / 1e6 - self.mean_s * float(np.count_nonzero(ended))
+def services(units: Sequence[int], mean_s: float) -> Meter:
+    """Return a control: drawn service times of identical machines, less their mean."""
+    return _above(_drawn(units), lambda sight: float(sight.parts[list(units)].sum()), mean_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
-    """Arrivals at a source, less their rate times the time."""
+def batches(units: Sequence[int], mean_s: float) -> Meter:
+    """Return a control: drawn times of the cycles of furnaces, less their mean."""
 
-    unit: int
-    rate_per_s: float
+    def ended(sight: Sight) -> float:
+        gave = chosen(sight.log, (Outcome.PASSED, Outcome.LEFT), units)
+        return float(np.count_nonzero(gave & (sight.log.state != State.BLOCKED)))
 
-    def __call__(self, sight: Sight) -> float:
-        """Return the arrivals less their mean."""
-        came = chosen(sight.log, (Outcome.ENTERED, Outcome.LOST), (self.unit,))
-        return float(np.count_nonzero(came)) - self.rate_per_s * sight.length_us / 1e6
+    return _above(_drawn(units), ended, mean_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Lives:
-    """The time that the failure clocks of identical machines ran, less failures times the mean life."""
-
-    units: tuple[int, ...]
-    mean_s: float
-    clock: tuple[int, ...]  # the states in which it runs
-
-    def __call__(self, sight: Sight) -> float:
-        """Return the life less its mean [s]."""
-        stays, failures = sight.stays
-        units = list(self.units)
-        ran = float(stays[np.ix_(units, self.clock)].sum()) / 1e6
-        return ran - self.mean_s * float(failures[units].sum())
+def arrivals(unit: int, rate_per_s: float) -> Meter:
+    """Return a control: arrivals at a source, less their rate times the time."""
+    return _above(count(Outcome.ENTERED, Outcome.LOST, units=(unit,)), elapsed, rate_per_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Repairs:
-    """Repair time of identical machines, less its mean times the failures."""
+def lives(units: Sequence[int], mean_s: float, clock: Sequence[int]) -> Meter:
+    """Return a control: the time that failure clocks ran (in the states `clock`), less failures times the mean life."""
+    return _above(stay(units, *clock), failures(units), mean_s)
 
-    units: tuple[int, ...]
-    mean_s: float
 
-    def __call__(self, sight: Sight) -> float:
-        """Return the repair time less its mean [s]."""
-        stays, failures = sight.stays
-        units = list(self.units)
-        return float(stays[units, State.REPAIR].sum()) / 1e6 - self.mean_s * float(failures[units].sum())
+def repairs(units: Sequence[int], mean_s: float) -> Meter:
+    """Return a control: the repair time of identical machines, less failures times its mean."""
+    return _above(stay(units, State.REPAIR), failures(units), mean_s)

@@ -11,17 +11,17 @@ from factory_sim.validation.exact import customers, theory
 from factory_sim.validation.exact.case import Case, Model
 from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, exponential, line, units_of
 from factory_sim.validation.exact.meters import (
-    Arrivals,
-    Batches,
-    Count,
-    Failures,
-    Lives,
-    Repairs,
-    Services,
-    Stay,
+    arrivals,
+    batches,
+    count,
     elapsed,
+    failures,
     inside,
+    lives,
     queued,
+    repairs,
+    services,
+    stay,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from factory_sim.validation.exact.slices import Customers, Sight
     from factory_sim.validation.exact.table_rows import Row
 
-_LEFT = Count((Outcome.LEFT,))
+_LEFT = count(Outcome.LEFT)
 
 
 def repair(row: Row, metric: str) -> Case:
@@ -44,17 +44,17 @@ def repair(row: Row, metric: str) -> Case:
     extras = Extras(crews=(Crew("crew", helpers),), names=tuple(f"crew-{i}" for i in range(crews)))
     plant = line([stop], Source("source", 0), extras)
     machines = units_of(plant, 0)
-    down, waits = Stay(machines, (State.DOWN, State.REPAIR)), Stay(machines, (State.DOWN,))
+    down, waits = stay(machines, State.DOWN, State.REPAIR), stay(machines, State.DOWN)
     measures: dict[str, Measure] = {
-        "availability": (Stay(machines, (State.BUSY,)), elapsed, 1.0 / n),
+        "availability": (stay(machines, State.BUSY), elapsed, 1.0 / n),
         "mean_number_down": (down, elapsed, 1.0),
         "mean_queue_length": (waits, elapsed, 1.0),
-        "mean_waiting_time": (waits, Failures(machines), 1.0 / unit_s),
-        "utilisation": (Stay(helpers, (State.BUSY,)), elapsed, 1.0 / crews),
-        "throughput": (Failures(machines), elapsed, unit_s),
+        "mean_waiting_time": (waits, failures(machines), 1.0 / unit_s),
+        "utilisation": (stay(helpers, State.BUSY), elapsed, 1.0 / crews),
+        "throughput": (failures(machines), elapsed, unit_s),
     }
     top, bottom, factor = measures[metric]
-    controls = (Lives(machines, unit_s / lam, (State.BUSY,)), Repairs(machines, unit_s / mu))
+    controls = (lives(machines, unit_s / lam, (State.BUSY,)), repairs(machines, unit_s / mu))
     memory_s = unit_s * n * (1 / lam + 1 / mu)
     return Case(plant, top, n * lam / unit_s, 20 * memory_s, controls, bottom, factor)
 
@@ -79,14 +79,14 @@ def fleet(row: Row, metric: str) -> Case:
         "mean_queue_length": (customers.wait_for_vehicle, elapsed, 1.0),
         "mean_sojourn_time": (customers.sojourn, customers.number, 1.0 / unit_s),
         "mean_number_in_system": (inside(), elapsed, 1.0),
-        "utilisation": (Stay(units, (State.MOVING_LOADED,)), elapsed, 1.0 / c),
+        "utilisation": (stay(units, State.MOVING_LOADED), elapsed, 1.0 / c),
     }
     top, bottom, factor = measures[metric]
     rate = lam / unit_s
-    controls: list[Meter] = [customers.Gaps(1.0 / rate), customers.ServiceTimes(_trips, unit_s / mu)]
+    controls: list[Meter] = [customers.gaps(1.0 / rate), customers.service_times(_trips, unit_s / mu)]
     for twin_load in theory.twin_loads(load, single=c == 1):
         mean = twin_load / rate
-        controls.append(customers.Twin((_trips,), (twin_load / load / c,), mean + theory.mg1_wait(rate, mean, 1.0)))
+        controls.append(customers.twin((_trips,), (twin_load / load / c,), mean + theory.mg1_wait(rate, mean, 1.0)))
     warm_up_s = 100 / (rate * (1 - load) ** 2)
     return Case(plant, top, rate, warm_up_s, tuple(controls), bottom, factor, pilot_parts=200_000)
 
@@ -108,16 +108,16 @@ def batch(row: Row, metric: str) -> Case:
         row.refuse("lam", f"the furnace would be loaded to {load:.3g}; below 1 a long-run value exists")
     stop = Stop(exponential(unit_s / mu), batch=Batch(size, least))
     plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
-    machines, entered = units_of(plant, 0), Count((Outcome.ENTERED,))
+    machines, entered = units_of(plant, 0), count(Outcome.ENTERED)
     measures: dict[str, Measure] = {
         "mean_queue_length": (queued(0, machines), elapsed, 1.0),
         "mean_waiting_time": (queued(0, machines), entered, 1.0 / unit_s),
         "mean_number_in_system": (inside(), elapsed, 1.0),
         "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
-        "utilisation": (Stay(machines, (State.BUSY,)), elapsed, 1.0),
+        "utilisation": (stay(machines, State.BUSY), elapsed, 1.0),
     }
     top, bottom, factor = measures[metric]
-    controls = (Arrivals(0, lam / unit_s), Batches(machines, unit_s / mu))
+    controls = (arrivals(0, lam / unit_s), batches(machines, unit_s / mu))
     warm_up_s = 100 * size / (lam / unit_s * (1 - load) ** 2)
     return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
 
@@ -137,33 +137,32 @@ def rework(row: Row, metric: str) -> Case:
         row.refuse("lam", f"the station would be loaded to {load:.3g}; below 1 a long-run value exists")
     stop = Stop(exponential(unit_s / mu), inspection=Inspection(rework=p, rework_to=0, max_loops=loops))
     plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
-    machines, entered = units_of(plant, 0), Count((Outcome.ENTERED,))
-    took, ended = Count((Outcome.TOOK,)), Count((Outcome.LEFT, Outcome.SCRAPPED))
+    machines, entered = units_of(plant, 0), count(Outcome.ENTERED)
+    took, ended = count(Outcome.TOOK), count(Outcome.LEFT, Outcome.SCRAPPED)
     measures: dict[str, Measure] = {
         "throughput": (_LEFT, elapsed, unit_s),
-        "scrap_probability": (Count((Outcome.SCRAPPED,)), ended, 1.0),
+        "scrap_probability": (count(Outcome.SCRAPPED), ended, 1.0),
         "mean_visits": (took, entered, 1.0),
         "mean_number_in_system": (inside(), elapsed, 1.0),
         "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
-        "utilisation": (Stay(machines, (State.BUSY,)), elapsed, 1.0),
+        "utilisation": (stay(machines, State.BUSY), elapsed, 1.0),
     }
     top, bottom, factor = measures[metric]
-    controls = (Arrivals(0, lam / unit_s), Services(machines, unit_s / mu), _Verdicts(p, loops))
+    controls = (arrivals(0, lam / unit_s), services(machines, unit_s / mu), _verdicts(p))
     warm_up_s = 100 / (lam / unit_s * (1 - load) ** 2)
     return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
 
 
-class _Verdicts:
-    """A control: parts sent back less their share of the inspections that can send back."""
+def _verdicts(p: float) -> Meter:
+    """Return a control: parts sent back less their share of the inspections that can send back."""
 
-    def __init__(self, p: float, loops: int) -> None:
-        self._p, self._loops = p, loops
+    def meter(sight: Sight) -> float:
+        back, scrapped, left = (
+            int((sight.log.outcome == o).sum()) for o in (Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)
+        )
+        return (1.0 - p) * (back + scrapped) - p * left
 
-    def __call__(self, sight: Sight) -> float:
-        """Return the parts above the share."""
-        outcomes = [int((sight.log.outcome == o).sum()) for o in (Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)]
-        back, scrapped, left = outcomes
-        return (1.0 - self._p) * (back + scrapped) - self._p * left
+    return meter
 
 
 def shift(row: Row, metric: str) -> Case:
@@ -178,9 +177,9 @@ def shift(row: Row, metric: str) -> Case:
     shifts = (Shift("shift", cycle * unit_s, ((0.0, open_ * unit_s),), at_end=at_end),)
     plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), Extras(shifts=shifts))
     machines = units_of(plant, 0)
-    top, factor = (_LEFT, unit_s) if metric == "throughput" else (Stay(machines, (State.BUSY,)), 1.0)
+    top, factor = (_LEFT, unit_s) if metric == "throughput" else (stay(machines, State.BUSY), 1.0)
     rate = mu * open_ / cycle / unit_s
-    return Case(plant, top, rate, 2 * cycle * unit_s, (Services(machines, unit_s / mu),), factor=factor)
+    return Case(plant, top, rate, 2 * cycle * unit_s, (services(machines, unit_s / mu),), factor=factor)
 
 
 def maintenance(row: Row, metric: str) -> Case:
@@ -192,11 +191,11 @@ def maintenance(row: Row, metric: str) -> Case:
     machines = units_of(plant, 0)
     measures: dict[str, tuple[Meter, float]] = {
         "throughput": (_LEFT, unit_s),
-        "utilisation": (Stay(machines, (State.BUSY,)), 1.0),
-        "availability": (Stay(machines, (State.BUSY,)), 1.0),
+        "utilisation": (stay(machines, State.BUSY), 1.0),
+        "availability": (stay(machines, State.BUSY), 1.0),
     }
     top, factor = measures[metric]
-    return Case(plant, top, mu / unit_s, n / mu * unit_s, (Services(machines, unit_s / mu),), factor=factor)
+    return Case(plant, top, mu / unit_s, n / mu * unit_s, (services(machines, unit_s / mu),), factor=factor)
 
 
 def changeover(row: Row, metric: str) -> Case:
@@ -213,8 +212,8 @@ def changeover(row: Row, metric: str) -> Case:
     variants = tuple(f"v{i}" for i in range(len(shares)))
     plant = line([stop], Source("source", 0, mix=tuple(shares)), Extras(variants=variants))
     machines = units_of(plant, 0)
-    top, factor = (_LEFT, unit_s) if metric == "throughput" else (Stay(machines, (State.SETUP,)), 1.0)
-    return Case(plant, top, mu / unit_s, 100 * unit_s / mu, (Services(machines, unit_s / mu),), factor=factor)
+    top, factor = (_LEFT, unit_s) if metric == "throughput" else (stay(machines, State.SETUP), 1.0)
+    return Case(plant, top, mu / unit_s, 100 * unit_s / mu, (services(machines, unit_s / mu),), factor=factor)
 
 
 def _matrix(setup_s: float, n: int) -> tuple[tuple[float, ...], ...]:

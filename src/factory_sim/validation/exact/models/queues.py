@@ -13,12 +13,13 @@ from factory_sim.plant.states import State
 from factory_sim.validation.exact import customers, theory
 from factory_sim.validation.exact.case import Case, Model
 from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line, units_of
-from factory_sim.validation.exact.meters import Stay, elapsed, inside, queued
+from factory_sim.validation.exact.meters import elapsed, inside, queued, stay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from factory_sim.plant.spec import Plant
+    from factory_sim.validation.exact.case import Measure
     from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.table_rows import Row
 
@@ -56,8 +57,8 @@ class _Open:
         """Return the measurement."""
         plant, rate = self.plant(), self.lam / self.unit_s
         top, bottom, factor = self._measure(plant, metric)
-        controls: list[Meter] = [customers.Gaps(1.0 / rate)]
-        controls += [customers.ServiceTimes(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
+        controls: list[Meter] = [customers.gaps(1.0 / rate)]
+        controls += [customers.service_times(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
         slack = min(1.0 - load for load in self.loads())
         return Case(
             plant,
@@ -73,32 +74,31 @@ class _Open:
     def _stations(self) -> Iterator[tuple[int, Stop]]:
         return enumerate(self.stops)
 
-    def _measure(self, plant: Plant, metric: str) -> tuple[Meter, Meter, float]:
-        if metric == "mean_waiting_time":
-            return customers.wait, customers.number, 1.0 / self.unit_s
-        if metric == "mean_sojourn_time":
-            return customers.sojourn, customers.number, 1.0 / self.unit_s
-        if metric == "mean_number_in_system":
-            return inside(), elapsed, 1.0
-        if metric == "throughput":
-            return customers.number, elapsed, self.unit_s
-        if metric == "mean_queue_length":
-            return queued(0, units_of(plant, 0)), elapsed, 1.0
-        return Stay(units_of(plant, 0), (State.BUSY,)), elapsed, 1.0 / self.stops[0].machines
+    def _measure(self, plant: Plant, metric: str) -> Measure:
+        machines = units_of(plant, 0)
+        measures: dict[str, Measure] = {
+            "mean_waiting_time": (customers.wait, customers.number, 1.0 / self.unit_s),
+            "mean_sojourn_time": (customers.sojourn, customers.number, 1.0 / self.unit_s),
+            "mean_number_in_system": (inside(), elapsed, 1.0),
+            "throughput": (customers.number, elapsed, self.unit_s),
+            "mean_queue_length": (queued(0, machines), elapsed, 1.0),
+            "utilisation": (stay(machines, State.BUSY), elapsed, 1.0 / self.stops[0].machines),
+        }
+        return measures[metric]
 
-    def _twins(self) -> list[customers.Twin]:
+    def _twins(self) -> list[Meter]:
         """Return the twins: lines of single servers as fast as the real stations, slightly slower and faster."""
         single = all(stop.machines == 1 for stop in self.stops)
         variants = zip(*(theory.twin_loads(load, single=single) for load in self.loads()), strict=True)
         return [self._twin(loads) for loads in variants]
 
-    def _twin(self, twin_loads: tuple[float, ...]) -> customers.Twin:
+    def _twin(self, twin_loads: tuple[float, ...]) -> Meter:
         rate, total, factors = self.lam / self.unit_s, 0.0, []
         for i, (stop, load, twin_load) in enumerate(zip(self.stops, self.loads(), twin_loads, strict=True)):
             factors.append(twin_load / load / stop.machines)
             mean = twin_load / rate
             total += mean + theory.mg1_wait(rate, mean, self.cv2 if i == len(self.stops) - 1 else 1.0)
-        return customers.Twin([customers.service(i) for i, _ in self._stations()], factors, total)
+        return customers.twin([customers.service(i) for i, _ in self._stations()], factors, total)
 
 
 def _unit_s(mu: list[float]) -> float:

@@ -8,7 +8,7 @@ from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import N_STATES, Outcome, State
 from factory_sim.validation.exact.case import Case, Model
 from factory_sim.validation.exact.lines import FASTEST_S, Stop, erlang, exponential, line, units_of
-from factory_sim.validation.exact.meters import Count, Lives, Repairs, Services, Stay, inside
+from factory_sim.validation.exact.meters import count, inside, lives, repairs, services, stay
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -36,7 +36,7 @@ def case(row: Row, metric: str) -> Case:
     rate = min(m * s / unit_s for m, s in zip(mu, c, strict=True))
     places = sum(b) + sum(c)
     warm_up_s = 10 * places * max(n, max(b, default=0)) / rate + memory_s
-    top: Meter = Count((Outcome.LEFT,))
+    top: Meter = count(Outcome.LEFT)
     factor = unit_s
     if metric == "mean_number_in_system":
         top, factor = inside(), 1.0
@@ -44,7 +44,7 @@ def case(row: Row, metric: str) -> Case:
         station = row.whole("station", 1) - 1
         if station >= n:
             row.refuse("station", f"expected a station from 1 to {n}")
-        top, factor = Stay(units_of(plant, station), (State.BUSY,)), 1.0 / c[station]
+        top, factor = stay(units_of(plant, station), State.BUSY), 1.0 / c[station]
     return Case(plant, top, rate, warm_up_s, _controls(plant, failures), factor=factor)
 
 
@@ -71,11 +71,11 @@ def _failures(row: Row, n: int, unit_s: float) -> list[FailureMode]:
 
 
 def _controls(plant: Plant, failures: list[FailureMode]) -> tuple[Meter, ...]:
-    controls: list[Meter] = [Services(o.machines, o.cycle_time.mean_s) for o in plant.operations]
+    controls: list[Meter] = [services(o.machines, o.cycle_time.mean_s) for o in plant.operations]
     for operation, mode in zip(plant.operations, failures, strict=False):
         clock = (State.BUSY,) if mode.clock == "busy" else _RUNNING
         units = operation.machines
-        controls += [Lives(units, mode.after.mean_s, clock), Repairs(units, mode.repair.mean_s)]
+        controls += [lives(units, mode.after.mean_s, clock), repairs(units, mode.repair.mean_s)]
     return tuple(controls)
 
 
