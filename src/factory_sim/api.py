@@ -12,15 +12,18 @@ from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.attribution import BUDGET_S
 from factory_sim.study.compare.compare_study import Comparison, made
-from factory_sim.study.optimise.optimise_study import made as optimised
+from factory_sim.study.file_study import Execution
+from factory_sim.study.optimise.optimise_study import run_optimisation
 from factory_sim.study.runner import Request, Watcher
 from factory_sim.study.snapshot_files import Moment
-from factory_sim.study.sweep.sweep_study import Answered, Running
-from factory_sim.study.sweep.sweep_study import made as swept
+from factory_sim.study.sweep.sweep_study import run_sweep
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
+    from factory_sim.results.optimise import OptimisationResult
+    from factory_sim.results.sweep import SweepResult
     from factory_sim.sim.run import Run
+    from factory_sim.study.file_study import FinishedStudy
 
 
 def load(plant: str | Path, *changes: str) -> Plant:
@@ -122,12 +125,12 @@ def sweep(
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
-) -> Answered:
+) -> FinishedStudy[SweepResult]:
     """Every point of the design that a sweep's file describes (docs/sweeps.md), and which factor matters how much.
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
     """
-    return swept(file, _running(workers, study, engine, dask), Watcher())
+    return run_sweep(file, _execution(workers, study, engine, dask), Watcher())
 
 
 def optimise(
@@ -137,16 +140,16 @@ def optimise(
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
-) -> Answered:
+) -> FinishedStudy[OptimisationResult]:
     """The best choice within the limits of an optimisation's file (docs/sweeps.md), and the Pareto front.
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
     """
-    return optimised(file, _running(workers, study, engine, dask), Watcher())
+    return run_optimisation(file, _execution(workers, study, engine, dask), Watcher())
 
 
-def _running(workers: int | None, study: str | Path | None, engine: str, dask: str) -> Running:
-    return Running(workers or os.cpu_count() or 1, engine, dask, None if study is None else Path(study))
+def _execution(workers: int | None, study: str | Path | None, engine: str, dask: str) -> Execution:
+    return Execution(workers=workers or 0, engine=engine, dask=dask, file=None if study is None else Path(study))
 
 
 def _seconds(value: str | float) -> float:

@@ -1,14 +1,17 @@
-"""Plants of constant times, whose output anybody can compute, and how a sweep of them is made."""
+"""A plant with constant times, whose output is known, and its sweep."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from factory_sim.study.file_study import Execution, FinishedStudy
 from factory_sim.study.runner import Watcher
-from factory_sim.study.sweep.sweep_study import Answered, Running, made
+from factory_sim.study.sweep.sweep_study import run_sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from factory_sim.results.sweep import SweepResult
 
 ONE = """
 plant: one
@@ -30,8 +33,10 @@ warm_up: 10 min
 """
 
 
-def swept(folder: Path, text: str = SWEEP, watcher: Watcher | None = None, **running: Any) -> Answered:
-    """The sweep of a text, of plants that stand in the folder; by one worker and the reference engine."""
+def swept(
+    folder: Path, text: str = SWEEP, watcher: Watcher | None = None, **execution: Any
+) -> FinishedStudy[SweepResult]:
+    """Return the sweep that a text describes, run by one worker with the reference engine."""
     (folder / "sweep.yaml").write_text(text, encoding="utf-8")
     usual = {"workers": 1, "engine": "simpy", "file": folder / "sweep.jsonl"}
-    return made(folder / "sweep.yaml", Running(**(usual | running)), watcher or Watcher())
+    return run_sweep(folder / "sweep.yaml", Execution(**(usual | execution)), watcher or Watcher())

@@ -1,4 +1,4 @@
-"""docs/sweeps.md and its examples: tables of the code, files that load and fit the schema."""
+"""docs/sweeps.md and its examples: generated tables, files that load and fit the schema."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from factory_sim.plant.yaml.json_schema import study_schema
 from factory_sim.plant.yaml.key_tables import filled
 from factory_sim.plant.yaml.tree import read_yaml
 from factory_sim.study.arms import Bench
-from factory_sim.study.optimise.goals import optimise_file
-from factory_sim.study.sweep.plans import sweep_file
+from factory_sim.study.optimise.goals import read_goal
+from factory_sim.study.sweep.plans import read_plan
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "sweeps.md").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    assert filled(TEXT) == TEXT, "write filled(text) of factory_sim.plant.reference into docs/sweeps.md"
+    assert filled(TEXT) == TEXT, "write filled(text) of factory_sim.plant.yaml.key_tables into docs/sweeps.md"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -43,9 +43,9 @@ def test_every_example_loads_and_fits_the_schema(path: Path, bench: Bench) -> No
     name = "sweep" if "sweep" in content else "optimise"
     assert [error.message for error in validator(name).iter_errors(content)] == []
     if name == "sweep":
-        assert len(sweep_file(path, bench)[1].points) > 1
+        assert len(read_plan(path, bench).points) > 1
     else:
-        assert optimise_file(path, bench)[1].corners()
+        assert read_goal(path, bench)[1].corners()
 
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))

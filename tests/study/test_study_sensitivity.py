@@ -1,4 +1,4 @@
-"""Sensitivity: functions whose variance shares are known come out, also under noise larger than the effects."""
+"""Sensitivity against functions with known shares of the variance, also under noise larger than the effects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEED = 3
 
 
 def factors(n: int, low: float = 0.0, high: float = 1.0) -> list[Factor]:
-    return [Factor(f"F{i}", f"F{i}", (), low, high) for i in range(n)]
+    return [Factor(address=f"F{i}", title=f"F{i}", low=low, high=high) for i in range(n)]
 
 
 def numbers(points: list[sampling.Point]) -> np.ndarray:
@@ -26,32 +26,32 @@ def means(found: object) -> list[float]:
     return [each.mean for each in found]  # type: ignore[attr-defined]
 
 
-def test_an_additive_model_has_the_indices_of_its_squared_slopes() -> None:
+def test_the_indices_of_an_additive_model_are_its_squared_slopes() -> None:
     x = numbers(sampling.sobol(factors(3), 1024, SEED))
-    y = (x @ [3.0, 2.0, 1.0])[:, None] + [[0.0, 5.0, -1.0]]  # a shift a replication moves no index
+    y = (x @ [3.0, 2.0, 1.0])[:, None] + [[0.0, 5.0, -1.0]]  # a shift per replication changes no index
     found = sensitivity.sobol_indices(y, 3, SEED)
-    for share, first, total in zip([9 / 14, 4 / 14, 1 / 14], found.first, found.total, strict=True):
+    for share, first, total in zip([9 / 14, 4 / 14, 1 / 14], found["first"], found["total"], strict=True):
         assert first.mean == pytest.approx(share, abs=0.015)
         assert total.mean == pytest.approx(share, abs=0.01)
         assert first.low < share < first.high
         assert total.low < share < total.high
 
 
-def test_ishigamis_function_has_its_published_indices() -> None:
+def test_the_ishigami_function_has_its_published_indices() -> None:
     x = numbers(sampling.sobol(factors(3, -np.pi, np.pi), 1024, SEED))
     y = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
     found = sensitivity.sobol_indices(np.column_stack([y, y]), 3, SEED)
-    assert means(found.first) == pytest.approx([0.3139, 0.4424, 0.0], abs=0.04)
-    assert means(found.total) == pytest.approx([0.5576, 0.4424, 0.2437], abs=0.04)
+    assert means(found["first"]) == pytest.approx([0.3139, 0.4424, 0.0], abs=0.04)
+    assert means(found["total"]) == pytest.approx([0.5576, 0.4424, 0.2437], abs=0.04)
 
 
-def test_noise_larger_than_the_effects_moves_intervals_not_indices() -> None:
+def test_noise_larger_than_the_effects_widens_intervals_but_does_not_bias_indices() -> None:
     x = numbers(sampling.sobol(factors(2), 512, SEED))
     noise = np.random.default_rng(1).normal(0, 2.0, (len(x), 12))  # variance 4; the response's is (4 + 1) / 12
     found = sensitivity.sobol_indices((x @ [2.0, 1.0])[:, None] + noise, 2, SEED)
-    assert found.total[0].low < 0.8 < found.total[0].high
-    assert found.total[1].low < 0.2 < found.total[1].high
-    assert found.total[1].mean < 0.6  # with the noise's variance inside both totals would be near 1
+    assert found["total"][0].low < 0.8 < found["total"][0].high
+    assert found["total"][1].low < 0.2 < found["total"][1].high
+    assert found["total"][1].mean < 0.6  # with the noise's variance inside both totals would be near 1
 
 
 def test_a_full_grid_gives_exact_indices_and_effects() -> None:
@@ -61,8 +61,8 @@ def test_a_full_grid_gives_exact_indices_and_effects() -> None:
     found = sensitivity.grid_indices(levels, y, SEED)
     # means by a: 0.5, 3.5; by b: 1, 3; variance 13/4: a 9/4, b 1, both together 1/4
     variance = np.var(y[:, 0])
-    assert means(found.first) == pytest.approx([2.25 / variance, 1.0 / variance])
-    assert means(found.total) == pytest.approx([1 - 1.0 / variance, 1 - 2.25 / variance])
+    assert means(found["first"]) == pytest.approx([2.25 / variance, 1.0 / variance])
+    assert means(found["total"]) == pytest.approx([1 - 1.0 / variance, 1 - 2.25 / variance])
     effects = sensitivity.main_effects(levels, y)
     assert [each.mean for each in effects[0]] == pytest.approx([-1.5, 1.5])
     assert [each.mean for each in effects[1]] == pytest.approx([-1.0, 1.0])
@@ -71,19 +71,19 @@ def test_a_full_grid_gives_exact_indices_and_effects() -> None:
 def test_one_factor_alone_explains_everything() -> None:
     levels = np.arange(3)[:, None]
     found = sensitivity.grid_indices(levels, np.array([[1.0, 2.0], [3.0, 4.0], [9.0, 10.0]]), SEED)
-    assert means(found.first) + means(found.total) == pytest.approx([1.0, 1.0])
+    assert means(found["first"]) + means(found["total"]) == pytest.approx([1.0, 1.0])
 
 
-def test_a_response_that_does_not_move_has_no_indices() -> None:
+def test_a_constant_response_has_no_indices() -> None:
     flat = np.tile([0.1, 0.4], (4, 1))
     found = sensitivity.grid_indices(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), flat, SEED)
-    assert np.isnan(means(found.first) + means(found.total)).all()
+    assert np.isnan(means(found["first"]) + means(found["total"])).all()
     undefined = sensitivity.sobol_indices(np.full((16, 2), np.nan), 2, SEED)
-    assert np.isnan(means(undefined.first)).all()
+    assert np.isnan(means(undefined["first"])).all()
     assert np.isnan(sensitivity.regression(np.arange(8.0).reshape(4, 2), flat, SEED).explained)
 
 
-def test_regression_finds_slopes_and_ranks_find_what_is_monotone() -> None:
+def test_regression_finds_slopes_and_ranks_find_monotone_dependence() -> None:
     x = numbers(sampling.latin_hypercube(factors(2), 200, SEED))
     straight = sensitivity.regression(x, np.tile((x @ [2.0, -1.0])[:, None], 2), SEED)
     assert means(straight.coefficients) == pytest.approx([2 / 5**0.5, -1 / 5**0.5], abs=0.03)
@@ -107,7 +107,7 @@ def test_a_latin_hypercube_has_one_point_in_each_stratum(n: int, k: int, seed: i
 @settings(max_examples=25, deadline=None)
 @given(low=st.integers(0, 9), more=st.integers(1, 9), u=st.floats(0, 1, exclude_max=True))
 def test_whole_numbers_stay_whole_and_inside(low: int, more: int, u: float) -> None:
-    level = Factor("F", "F", (), low, low + more, whole=True).at(u)
+    level = Factor(address="F", title="F", low=low, high=low + more, whole=True).at(u)
     assert low <= int(level.text) == level.number <= low + more
 
 
@@ -123,18 +123,18 @@ def test_whole_numbers_stay_whole_and_inside(low: int, more: int, u: float) -> N
         ("4 x", None, "4 x"),
     ],
 )
-def test_a_value_is_a_number_with_its_unit_or_a_word(value: str | int, number: float | None, unit: str) -> None:
+def test_a_value_is_a_number_with_its_unit_or_a_text(value: str | int, number: float | None, unit: str) -> None:
     found, of = sampling.split(value)
     assert (of, None if np.isnan(found) else found) == (unit, number)
 
 
 def test_units_of_one_dimension_convert_and_others_do_not() -> None:
     assert sampling.in_unit(2, "min", "s") == 120
-    with pytest.raises(ValueError, match="has unit kW, where the first value has s"):
+    with pytest.raises(ValueError, match="has the unit kW, but the first value has s"):
         sampling.in_unit(2, "kW", "s")
 
 
-def test_a_sobol_design_has_saltellis_order() -> None:
+def test_a_sobol_design_has_the_order_of_saltelli() -> None:
     k, n = 3, 8
     x = numbers(sampling.sobol(factors(k), n, SEED))
     a, b = x[:n], x[n : 2 * n]

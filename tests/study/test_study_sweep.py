@@ -1,4 +1,4 @@
-"""A sweep: known outputs, the same digits for any worker and after a stop, and mistakes told with their line."""
+"""Sweeps: known outputs, bit-identical for any number of workers and after an interruption, located mistakes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from factory_sim.study import store
 from factory_sim.study.pages import page_of
 from factory_sim.study.runner import Watcher
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep.sweep_study import answer
+from factory_sim.study.sweep.sweep_study import sweep_result
 from factory_sim.views.text.sweep_text import sweep_lines
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def one(tmp_path: Path) -> Path:
 
 
 def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: Path) -> None:
-    found = swept(one).answer
+    found = swept(one).result.to_dict()
     rates = {point["values"]["PRESS.cycle_time"]: point["responses"]["good_parts_per_h"] for point in found["points"]}
     for text, rate in rates.items():
         assert rate["mean"] == pytest.approx(3600 / int(text.split()[0]), abs=1)
@@ -60,38 +60,36 @@ def test_a_saturated_station_of_constant_time_makes_an_hour_divided_by_it(one: P
 @pytest.mark.parametrize(
     ("levels", "design"), [("[2, 4]", "grid"), ("{low: 2, high: 9}", "sobol"), ("{low: 2, high: 9}", "latin_hypercube")]
 )
-def test_a_constant_response_is_said_to_be_constant_and_not_drowned_in_noise(
-    levels: str, design: str, one: Path
-) -> None:
+def test_a_constant_response_is_reported_as_constant_rather_than_noisy(levels: str, design: str, one: Path) -> None:
     text = SWEEP.replace("PRESS.cycle_time: [20 s, 30 s, 40 s]", f"PRESS.buffer: {levels}")
     found = swept(one, f"{text}design: {design}\n" + ("" if design == "grid" else "points: 4\n"))
-    said = "\n".join(line for line in sweep_lines(found.answer) if isinstance(line, str))
-    assert said.count("It is constant, the same at every point: no factor moves it.") == 2
-    assert "noise" not in said
-    assert "It is constant" in page_of(found.study, found.file)
-    assert json.loads(json.dumps(found.answer, allow_nan=False)) == found.answer
+    expected = "\n".join(line for line in sweep_lines(found.result) if isinstance(line, str))
+    assert expected.count("The response is constant: no factor has an effect on it.") == 2
+    assert "noise" not in expected
+    assert "The response is constant" in page_of(found.study, found.file)
+    assert json.loads(json.dumps(found.result.to_dict(), allow_nan=False)) == found.result.to_dict()
 
 
-def test_a_response_that_is_not_defined_everywhere_says_so(one: Path) -> None:
+def test_a_response_that_is_not_defined_at_some_points_is_reported(one: Path) -> None:
     text = SWEEP.replace("20 s, 30 s, 40 s", "20 s, 2 h").replace("[good_parts_per_h, kwh_per_part]", "[kwh_per_part]")
-    said = [line for line in sweep_lines(swept(one, text).answer) if isinstance(line, str)]
-    assert "  ! It is not defined at some points, where no good part came out." in said
+    expected = [line for line in sweep_lines(swept(one, text).result) if isinstance(line, str)]
+    assert "  ! The response is not defined at points without good parts." in expected
 
 
-def test_other_responses_and_titles_go_on_with_the_runs_and_the_page_is_the_answer(one: Path) -> None:
+def test_other_responses_and_titles_reuse_the_trials_and_the_page_shows_them(one: Path) -> None:
     first = swept(one)
     text = SWEEP.replace("[good_parts_per_h, kwh_per_part]", "[wip]\ntitle: How full is it?")
     again = swept(one, text)
     assert set(again.study.trials) == set(first.study.trials)
-    assert list(again.answer["responses"]) == ["wip"]
+    assert list(again.result.responses) == ["wip"]
     kept = store.load(again.file)
-    assert answer(kept) == again.answer
+    assert sweep_result(kept) == again.result
     page = page_of(kept, again.file)
     assert "How full is it?" in page
     assert "energy per part" not in page
 
 
-def test_a_point_has_the_digits_of_the_same_change_compared(one: Path) -> None:
+def test_a_point_is_bit_identical_with_the_same_change_in_a_comparison(one: Path) -> None:
     found = swept(one)
     other = fs.compare(
         one / "one.yaml",
@@ -107,23 +105,23 @@ def test_a_point_has_the_digits_of_the_same_change_compared(one: Path) -> None:
     assert other.study.trials["PRESS.cycle_time=20 s", 1].line == found.study.trials["PRESS.cycle_time:=20 s", 1].line
 
 
-def test_a_level_is_a_factor_where_it_scales(one: Path) -> None:
+def test_levels_with_scale_multiply_the_value_of_the_plant(one: Path) -> None:
     text = SWEEP.replace("[20 s, 30 s, 40 s]", "{levels: [1, 50 %, 2], scale: yes}")
-    found = swept(one, text).answer
+    found = swept(one, text).result.to_dict()
     rates = [point["responses"]["good_parts_per_h"]["mean"] for point in found["points"]]
     assert rates == pytest.approx([120, 240, 60], abs=1)
 
 
 def test_a_range_of_a_grid_is_divided_evenly(one: Path) -> None:
     text = SWEEP.replace("[20 s, 30 s, 40 s]", "{low: 0.5 min, high: 1 min, steps: 3}")
-    values = [point["values"]["PRESS.cycle_time"] for point in swept(one, text).answer["points"]]
+    values = [point.values["PRESS.cycle_time"] for point in swept(one, text).result.points]
     assert values == ["0.5 min", "0.75 min", "1.0 min"]
 
 
 @pytest.mark.parametrize("design", ["latin_hypercube", "sobol"])
-def test_sampled_designs_say_which_factor_matters(folder: Path, tmp_path: Path, design: str) -> None:
+def test_sampled_designs_find_the_factor_with_the_largest_effect(folder: Path, tmp_path: Path, design: str) -> None:
     (tmp_path / "line.yaml").write_bytes((folder / "line.yaml").read_bytes())
-    found = swept(tmp_path, SAMPLED.format(design=design)).answer
+    found = swept(tmp_path, SAMPLED.format(design=design)).result.to_dict()
     assert len(found["points"]) == (8 if design == "latin_hypercube" else 8 * 5)
     rate = found["sensitivity"]["good_parts_per_h"]
     if design == "sobol":
@@ -135,7 +133,7 @@ def test_sampled_designs_say_which_factor_matters(folder: Path, tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_two_workers_and_a_stopped_sweep_end_with_the_digest_of_one(one: Path) -> None:
+def test_two_workers_and_an_interrupted_sweep_give_the_digest_of_one_worker(one: Path) -> None:
     alone = store.digest(swept(one).study)
 
     class Stopping(Watcher):
@@ -149,74 +147,74 @@ def test_two_workers_and_a_stopped_sweep_end_with_the_digest_of_one(one: Path) -
     assert store.digest(swept(one, workers=2, file=one / "stopped.jsonl").study) == alone
 
 
-def test_more_replications_go_on_and_other_points_are_another_study(one: Path) -> None:
+def test_more_replications_resume_the_study_and_other_points_are_refused(one: Path) -> None:
     swept(one)
-    assert swept(one, SWEEP.replace("replications: 2", "replications: 3")).answer["replications"] == 3
+    assert swept(one, SWEEP.replace("replications: 2", "replications: 3")).result.replications == 3
     with pytest.raises(StudyError, match="its sweep is another one"):
         swept(one, SWEEP.replace("40 s", "50 s"))
 
 
-def test_the_answer_is_in_the_study_file_alone(one: Path) -> None:
+def test_the_result_follows_from_the_study_file_alone(one: Path) -> None:
     found = swept(one)
-    assert answer(store.load(found.file)) == found.answer
+    assert sweep_result(store.load(found.file)) == found.result
 
 
-def test_what_cannot_be_told_apart_from_the_best_is_said(folder: Path, tmp_path: Path) -> None:
+def test_points_without_significant_difference_from_the_best_are_listed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "line.yaml").write_bytes((folder / "line.yaml").read_bytes())
     text = "sweep: line.yaml\nfactors: {TEST.buffer: [3, 4, 0]}\nreplications: 3\nduration: 1 h\nwarm_up: 15 min\n"
-    found = swept(tmp_path, text.replace("0]", "0], WASH.cycle_time: [45 s, 80 s]")).answer
+    found = swept(tmp_path, text.replace("0]", "0], WASH.cycle_time: [45 s, 80 s]")).result.to_dict()
     near = {found["points"][n]["values"]["WASH.cycle_time"] for n in found["not_told_apart"]}
     assert near == {"45 s"}  # the buffer hardly matters; eighty seconds do
 
 
-def test_a_frame_has_a_row_a_point(one: Path) -> None:
+def test_a_frame_has_a_row_per_point(one: Path) -> None:
     frame = swept(one).to_pandas()
     assert list(frame["PRESS.cycle_time"]) == ["20 s", "30 s", "40 s"]
     assert (frame["good_parts_per_h_low"] <= frame["good_parts_per_h"]).all()
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "expected"),
     [
         ("PRESS.cycle_time", "PRES.cycle_time", r"sweep.yaml:4:\d+: factors.PRES.cycle_time.0: .*Did you mean PRESS"),
         ("PRESS.cycle_time", "PRESS.cycle_tme", r":4:.*is not a known key.*Did you mean cycle_time"),
         ("30 s,", "30 x,", r"sweep.yaml:4:28: factors.PRESS.cycle_time.1: .*30 x"),
-        ("[20 s, 30 s, 40 s]", "[20 s, 20 s]", "none of them twice"),
-        ("[20 s, 30 s, 40 s]", "[20 s, 3 kW]", "has unit kW, where the first value has s"),
+        ("[20 s, 30 s, 40 s]", "[20 s, 20 s]", "expected at least two different values, each once"),
+        ("[20 s, 30 s, 40 s]", "[20 s, 3 kW]", "3 kW has the unit kW, but the first value has s"),
         ("[20 s, 30 s, 40 s]", "{low: 20 s}", "either levels, or low and high"),
         ("[20 s, 30 s, 40 s]", "{low: 20 s, high: 40 s}", "Write steps: 5"),
         ("[20 s, 30 s, 40 s]", "{low: 40 s, high: 20 s, steps: 2}", "low must be less than high"),
         ("[20 s, 30 s, 40 s]", "{low: fast, high: slow, steps: 2}", "expected a number, got 'fast'"),
-        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], scale: yes}", "a factor of the plant's value"),
-        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], form: exponential}", "has no {} where the value belongs"),
+        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], scale: yes}", "expected a multiple of the plant's value"),
+        ("[20 s, 30 s, 40 s]", "{levels: [1 s, 2 s], form: exponential}", "has no {} in place of the value"),
         ("replications: 2", "replications: 1", "whole number from 2 to 10,000, got 1"),
         ("replications: 2", "replicatoins: 2", "Did you mean replications"),
-        ("replications: 2", "design: sobol", r"sobol needs to know how many"),
+        ("replications: 2", "design: sobol", "sobol needs a number of points"),
         ("replications: 2", "{design: sobol, points: 8}", "cannot be read as YAML"),
         ("replications: 2", "design: lhs", "expected grid or latin_hypercube or sobol, got 'lhs'"),
-        ("replications: 2", "points: 8", "belongs to latin_hypercube and sobol"),
+        ("replications: 2", "points: 8", "is only for latin_hypercube and sobol"),
         ("replications: 2\n", "design: sobol\npoints: 12\n", "expected a power of two, got 12\n  Write points: 16"),
         ("replications: 2\n", "design: latin_hypercube\npoints: 2\n", "1 factors need at least 3 points, got 2"),
-        ("kwh_per_part", "kwh_per_prt", "'kwh_per_prt' is no KPI of the line\n  Did you mean kwh_per_part"),
-        ("[good_parts_per_h, kwh_per_part]", "[]", "responses: names no KPI of the line"),
+        ("kwh_per_part", "kwh_per_prt", "'kwh_per_prt' is not a KPI of the line\n  Did you mean kwh_per_part"),
+        ("[good_parts_per_h, kwh_per_part]", "[]", "responses: contains no KPI of the line"),
         ("[20 s, 30 s, 40 s]", "[[1], 2]", r"^[^\n]*:4:3: factors.PRESS.cycle_time: expected one value[^\n]*$"),
         ("[20 s,", "[2 s, 3 s]\n  operations.PRESS.cycle_time: [20 s,", ":5:3: .*means the same value as PRESS.cyc"),
         ("[20 s, 30 s, 40 s]", "{low: 20, high: .inf, steps: 3}", "low must be less than high"),
         ("sweep: one.yaml", "sweep: sweep.yaml", "names this file itself"),
-        ("sweep: one.yaml", "sweep: won.yaml", "'won.yaml': no such file beside this one"),
+        ("sweep: one.yaml", "sweep: won.yaml", "'won.yaml': there is no such file beside this one"),
         ("sweep: one.yaml", "optimise: one.yaml", "is a file for `factory-sim optimise`"),
         ("sweep: one.yaml", "plant: one.yaml", "is a plant or a scenario"),
         ("sweep: one.yaml", "title: one.yaml", "the key sweep is missing"),
     ],
 )
-def test_a_mistake_is_told_before_anything_runs(one: Path, old: str, new: str, said: str) -> None:
+def test_a_mistake_is_reported_before_anything_runs(one: Path, old: str, new: str, expected: str) -> None:
     with pytest.raises(ConfigError) as error:
         swept(one, SWEEP.replace(old, new))
-    assert re.search(said, str(error.value), re.DOTALL), str(error.value)
+    assert re.search(expected, str(error.value), re.DOTALL), str(error.value)
     assert not (one / "sweep.jsonl").exists()
 
 
-def test_text_levels_have_no_slope(one: Path) -> None:
+def test_a_latin_hypercube_refuses_text_levels(one: Path) -> None:
     text = SWEEP.replace("[20 s, 30 s, 40 s]", '["exponential(20 s)", 30 s]').replace(
         "replications", "design: latin_hypercube\npoints: 8\nreplications"
     )
@@ -224,7 +222,7 @@ def test_text_levels_have_no_slope(one: Path) -> None:
         swept(one, text)
 
 
-def test_the_command_says_the_best_point_first_and_writes_files(
+def test_the_command_prints_the_best_point_first_and_writes_files(
     one: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(one)
@@ -233,7 +231,7 @@ def test_the_command_says_the_best_point_first_and_writes_files(
     assert main(list(words)) == 0
     out = capsys.readouterr().out
     assert out.startswith("best good parts per planned hour: 180")
-    assert "PRESS.cycle_time moves good parts per planned hour most: 100 %" in out
+    assert "PRESS.cycle_time has the largest effect on good parts per planned hour: 100 %" in out
     assert json.loads((one / "a.json").read_text(encoding="utf-8"))["best"] == 0
     assert (one / "a.csv").read_text(encoding="utf-8").startswith("PRESS.cycle_time,good_parts_per_h,")
     assert len(list(one.glob("s-*.study.jsonl"))) == 1
@@ -244,7 +242,7 @@ def test_the_command_says_the_best_point_first_and_writes_files(
     assert "no such file" in capsys.readouterr().err
 
 
-def test_python_sweeps_in_one_call(one: Path) -> None:
+def test_the_python_function_runs_a_sweep(one: Path) -> None:
     (one / "s.yaml").write_text(SWEEP, encoding="utf-8")
     found = fs.sweep(one / "s.yaml", workers=1, engine="simpy", study=one / "s.jsonl")
-    assert found.answer["points"][found.answer["best"]]["values"] == {"PRESS.cycle_time": "20 s"}
+    assert found.result.points[found.result.best or 0].values == {"PRESS.cycle_time": "20 s"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +11,18 @@ from factory_sim.cli import options
 from factory_sim.cli.study_commands import Dask, StudyFile, Workers, show, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import RenderableType
 
-    from factory_sim.study.sweep.sweep_study import Answered
+    from factory_sim.study.file_study import Execution, FinishedStudy, ResultT
+    from factory_sim.study.runner import Watcher
 
-CsvFile = Annotated[Path | None, options.output("--csv", help="Write one line a point there, for spreadsheets.")]
+CsvFile = Annotated[Path | None, options.output("--csv", help="Write a CSV file with one line per point or choice.")]
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to change: docs/sweeps.md.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The sweep: docs/sweeps.md.", dir_okay=False)],
     *,
     workers: Workers = 0,
     engine: options.Engine = "auto",
@@ -29,23 +31,22 @@ def sweep(
     out: options.JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
-    """Run a plant at every point of a design (grid, Latin hypercube or Sobol'), and say which factor matters how much.
+    """Run a plant at every point of a design (grid, Latin hypercube or Sobol') and rank the factors by influence.
 
-    All points share their random numbers. Every finished trial is kept at once: after Ctrl-C the same command goes on.
+    All points use common random numbers. Finished trials are stored: after Ctrl-C the same command resumes the sweep.
 
     Example: factory-sim sweep vehicles.yaml --csv points.csv
     """
-    from factory_sim.study.sweep.sweep_study import Running, made
+    from factory_sim.study.file_study import Execution
+    from factory_sim.study.sweep.sweep_study import run_sweep
     from factory_sim.views.text.sweep_text import sweep_lines
 
-    running = Running(workers or os.cpu_count() or 1, engine, dask, study)
-    with watched(study) as watcher:
-        found = made(file, running, watcher)
-    _told(found, sweep_lines(found.answer), out, csv)
+    execution = Execution(workers=workers, engine=engine, dask=dask, file=study)
+    _run(run_sweep, sweep_lines, file, execution, out, csv)
 
 
 def optimise(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What may be chosen: docs/sweeps.md.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The optimisation: docs/sweeps.md.", dir_okay=False)],
     *,
     workers: Workers = 0,
     engine: options.Engine = "auto",
@@ -56,29 +57,36 @@ def optimise(
 ) -> None:
     """Select the best buffers, vehicles and crews within limits and a budget, with a guarantee; show the Pareto front.
 
-    Tries all allowed choices or those that Optuna finds (extra [optimise]), then decides by ranking and selection.
-    Every finished trial is kept at once: after Ctrl-C the same command goes on.
+    Tries all allowed choices, or those that Optuna finds (extra [optimise]), then decides by ranking and selection.
+    Finished trials are stored: after Ctrl-C the same command resumes the optimisation.
 
     Example: factory-sim optimise buffers.yaml --json answer.json
     """
-    from factory_sim.study.optimise.optimise_study import made
-    from factory_sim.study.sweep.sweep_study import Running
+    from factory_sim.study.file_study import Execution
+    from factory_sim.study.optimise.optimise_study import run_optimisation
     from factory_sim.views.text.optimise_text import optimise_lines
 
-    running = Running(workers or os.cpu_count() or 1, engine, dask, study)
-    with watched(study) as watcher:
-        found = made(file, running, watcher)
-    _told(found, optimise_lines(found.answer), out, csv)
+    execution = Execution(workers=workers, engine=engine, dask=dask, file=study)
+    _run(run_optimisation, optimise_lines, file, execution, out, csv)
 
 
-def _told(found: Answered, lines: list[RenderableType], out: Path | None, csv: Path | None) -> None:
-    """Write the answer where it is wanted, and show it."""
-    options.written(out, found.answer)
+def _run(
+    study_of: Callable[[Path, Execution, Watcher], FinishedStudy[ResultT]],
+    lines_of: Callable[[ResultT], list[RenderableType]],
+    file: Path,
+    execution: Execution,
+    out: Path | None,
+    csv: Path | None,
+) -> None:
+    """Run a study, write the requested files and print the answer."""
+    with watched(execution.file) as watcher:
+        found = study_of(file, execution, watcher)
+    options.written(out, found.result.to_dict())
     if csv is not None:
         with options.writing(csv):
             found.to_pandas().to_csv(csv, index=False)
-    show(lines)
-    typer.echo(f"Study       {found.file}: `factory-sim report` draws it, `why` and `replay` read it.")
+    show(lines_of(found.result))
+    typer.echo(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
 
 
 COMMANDS = (sweep, optimise)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def page_of(study: Study, path: Path) -> str:
     """A study as one offline HTML file: of a comparison, a sweep or an optimisation. Raises StudyError."""
     if "sweep" in study.header:
-        return sweep_html(sweep_study.answer(study))
+        return sweep_html(sweep_study.sweep_result(study))
     if "optimise" in study.header:
-        return optimise_html(optimise_study.saved(study))
+        return optimise_html(optimise_study.optimisation_result(study))
     return html(report_data(study, path))

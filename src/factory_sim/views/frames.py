@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from factory_sim.plant.states import Outcome, State
+from factory_sim.results.sweep import SweepResult
 from factory_sim.views.kpi_dict import things
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from factory_sim.records import EventLog, KpiTable, Study
+    from factory_sim.results.estimate import Estimate
+    from factory_sim.results.optimise import OptimisationResult
 
 
 def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
@@ -52,24 +55,24 @@ def trial_frame(study: Study) -> pd.DataFrame:
     )
 
 
-def point_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
-    """One line a point of a sweep's answer: the factors' values as typed, then each response with low and high."""
-    return pd.DataFrame([{**point["values"], **_spread(point["responses"])} for point in answer["points"]])
-
-
-def choice_frame(answer: Mapping[str, Any]) -> pd.DataFrame:
-    """One line a choice of an optimisation's Pareto front: variables, cost, then each objective with low and high."""
+def variant_frame(result: SweepResult | OptimisationResult) -> pd.DataFrame:
+    """Return a line per point of a sweep, or per choice of a Pareto front: its values, then responses with ends."""
+    if isinstance(result, SweepResult):
+        return pd.DataFrame([{**point.values, **_ends(point.responses)} for point in result.points])
     return pd.DataFrame(
         [
-            {**each["values"], "cost": each["cost"], **_spread(each["responses"]), "selected": each["selected"]}
-            for each in answer["front"]
+            {**each.values, "cost": each.cost, **_ends(each.responses), "selected": each.selected}
+            for each in result.front
         ]
     )
 
 
-def _spread(responses: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
-    ends = ("mean", "low", "high")
-    return {name if end == "mean" else f"{name}_{end}": found[end] for name, found in responses.items() for end in ends}
+def _ends(responses: Mapping[str, Estimate]) -> dict[str, float | None]:
+    return {
+        name if end == "mean" else f"{name}_{end}": value
+        for name, found in responses.items()
+        for end, value in found.to_dict().items()
+    }
 
 
 def _named(codes: Any, names: Sequence[str]) -> Any:

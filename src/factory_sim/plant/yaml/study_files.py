@@ -1,4 +1,4 @@
-"""Reads the files of `factory-sim sweep` and `factory-sim optimise`; every mistake is told with its line."""
+"""Read the files of `factory-sim sweep` and `factory-sim optimise`; every mistake is reported with its line."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
     from factory_sim.plant.yaml.tree import Path as Address
 
 ShapeT = TypeVar("ShapeT", bound=Runs)
+PlantT = TypeVar("PlantT")
 _COMMANDS: dict[type[Runs], str] = {Sweep: "sweep", Optimise: "optimise"}
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFile(Generic[ShapeT]):
-    """What a file says, and where: `report` collects what does not fit, `close` raises it."""
+    """The content of a file; `report` collects mistakes and `close` raises them."""
 
     path: Path
-    plant: str  # of the file: as `load` takes it
+    plant: str  # as `load` takes it
     shape: ShapeT
     report: Report
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return self.shape.title or self.path.stem
+    def words(self) -> dict[str, str]:
+        """Return title and question."""
+        return {"title": self.shape.title or self.path.stem, "question": self.shape.question or ""}
 
     def close(self) -> None:
-        """Raise ConfigError when anything is wrong."""
+        """Raise ConfigError when there is any mistake."""
         self.report.close()
 
-    def known(self, path: Address, names: Collection[str], known: Collection[str], what: str) -> None:
-        """Report those of the names listed at `path` that are not known, or that there are none."""
+    def check_names(self, path: Address, names: Collection[str], known: Collection[str], what: str) -> None:
+        """Report unknown names in the list at `path`, or an empty list."""
         if not names and self.report.clean(path):
-            self.report.add(path, f"names no {what}", "Leave it out for the usual ones.")
+            self.report.add(path, f"contains no {what}", "Leave it out for the default.")
         for n, name in enumerate(names):
             if name not in known:
                 listed = self.report.root.get(*path, n) is not None
-                self.report.add((*path, n) if listed else path, f"{name!r} is no {what}", did_you_mean(name, known))
+                self.report.add((*path, n) if listed else path, f"{name!r} is not a {what}", did_you_mean(name, known))
 
-    def apart(self, key: str, addresses: Collection[str]) -> None:
-        """Report those of the addresses below `key` that mean what another one means already."""
+    def check_distinct(self, key: str, addresses: Collection[str]) -> None:
+        """Report addresses below `key` that lead to the same value as another one."""
         owners: dict[Address, str] = {}
         for address, places in load.reached(self.plant, addresses).items():
             others = {owners.setdefault(place, address) for place in places} - {address}
@@ -60,13 +60,13 @@ class StudyFile(Generic[ShapeT]):
                 message = f"means the same value as {', '.join(sorted(others))}"
                 self.report.add((key, address), message, "Leave one of them out.", at_key=True)
 
-    def told(self, path: Address, attempt: Callable[[], Any]) -> Any:
-        """What `attempt` gives; what goes wrong with the change that it makes is told at `path`, and gives None."""
+    def attempt(self, path: Address, load_plant: Callable[[], PlantT]) -> PlantT | None:
+        """Return the plant with a change; None when it cannot be loaded, which is reported at `path`."""
         try:
-            return attempt()
+            return load_plant()
         except ConfigError as error:
             for each in error.problems:
-                if each.line:  # of the plant's own files
+                if each.line:  # in a file of the plant
                     self.report.problems.append(each)
                 else:
                     key = each.key.rpartition(".")[2]
@@ -75,9 +75,9 @@ class StudyFile(Generic[ShapeT]):
 
 
 def read(path: str | Path, model: type[ShapeT], currency_of: Callable[[str], str]) -> StudyFile[ShapeT]:
-    """The file, its keys and values checked one by one; prices are in the currency of the plant that it names.
+    """Return a file with its keys and values checked one by one; prices are in the currency of its plant.
 
-    Raises ConfigError when no plant is named or it has mistakes of its own; all else is left to `close`.
+    Raise ConfigError when no plant is named or the plant has mistakes; `close` raises the others.
     """
     file = _found(Path(path))
     problems: list[Problem] = []
@@ -95,13 +95,13 @@ def read(path: str | Path, model: type[ShapeT], currency_of: Callable[[str], str
 def _plant(file: Path, named: Any, report: Report, command: str) -> str:
     if isinstance(named, str) and (file.parent / named).is_file():
         if (file.parent / named).samefile(file):
-            report.add((command,), "names this file itself", "Name a plant or a scenario.")
+            report.add((command,), "names this file itself", "Write the name of a plant or a scenario.")
             report.close()
         return files.display(file.parent / named)
     try:
         files.find(str(named))
     except ConfigError as error:
-        message = f"{shown(named)}: no such file beside this one, and no packaged plant of that name"
+        message = f"{shown(named)}: there is no such file beside this one, and no packaged plant of that name"
         report.add((command,), message, error.problems[0].hint)
         report.close()
     return str(named)
@@ -118,10 +118,10 @@ def _found(path: Path) -> Path:
 def _other(file: Path, keys: Collection[str], command: str) -> Problem:
     other = next((name for name in _COMMANDS.values() if name in keys), "")
     if other:
-        message, hint = f"is a file for `factory-sim {other}`", f"factory-sim {other} {file}"
+        message, hint = f"is a file for `factory-sim {other}`", f"Run factory-sim {other} {file}."
     elif {"plant", "extends"} & set(keys):
         message = "is a plant or a scenario"
-        hint = f"Write a file that names it: {command}: {file.name}, and what is to change (docs/sweeps.md)."
+        hint = f"Write a file with {command}: {file.name} and the values to change (docs/sweeps.md)."
     else:
         message, hint = f"does not name a plant: the key {command} is missing", f"Begin with {command}: gearbox_line."
     return Problem(files.display(file), 1, 1, "", message, hint)

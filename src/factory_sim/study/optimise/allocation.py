@@ -1,4 +1,4 @@
-"""What may be chosen: whole numbers within limits on their sums and within a budget."""
+"""Allowed choices: whole numbers within limits on their sums and within a budget."""
 
 from __future__ import annotations
 
@@ -12,36 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.records import F8
+    from factory_sim.results.optimise import Limit, Variable
 
 Choice = tuple[int, ...]  # by variable
-_MOST_STEPS = 1_000_000  # of an enumeration, before there are simply too many
-_EXACT = 1e-6  # of the largest price: what rounding may cost
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A whole number of the plant."""
-
-    address: str
-    title: str
-    low: int
-    high: int
-    price: float = 0.0
-    owned: int = 0
-
-    def cost(self, value: int) -> float:
-        """What is paid for as many."""
-        return self.price * max(0, value - self.owned)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A bound on the sum of some variables."""
-
-    name: str
-    members: tuple[int, ...]  # numbers of variables
-    at_least: int
-    at_most: int
+_MOST_STEPS = 1_000_000  # assumed: an enumeration with more steps is given up
+_EXACT = 1e-6  # tolerance of the budget, relative to the largest price
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +28,29 @@ class Space:
     budget: float | None = None
 
     def cost(self, choice: Sequence[int]) -> float:
-        """Σ price × (number - owned), where that is above 0."""
+        """Return Σ price × max(0, number - owned)."""
         return sum(each.cost(value) for each, value in zip(self.variables, choice, strict=True))
 
     def allows(self, choice: Sequence[int]) -> bool:
-        """Whether a choice keeps ranges, limits and budget."""
+        """Return whether a choice respects ranges, limits and budget."""
         inside = all(each.low <= value <= each.high for each, value in zip(self.variables, choice, strict=True))
         kept = all(one.at_least <= sum(choice[i] for i in one.members) <= one.at_most for one in self.limits)
         return inside and kept and self.cost(choice) <= self.affordable
 
     @property
     def affordable(self) -> float:
-        """The most that a choice may cost."""
+        """The highest cost of a choice."""
         return np.inf if self.budget is None else self.budget + _EXACT * max(v.price for v in self.variables)
 
     def nearest(self, choice: Sequence[int]) -> Choice | None:
-        """The allowed choice nearest to any other: first by the largest step of a variable, then by their sum.
+        """Return the nearest allowed choice: first by the largest change of a variable, then by the sum of changes.
 
-        A mixed-integer linear program; None where nothing is allowed.
+        Solved as a mixed-integer linear program; None where no choice is allowed.
         """
         return _nearest(self, tuple(choice))
 
     def every(self, most: int) -> list[Choice] | None:
-        """All allowed choices in lexicographic order; None where there are more than `most`."""
+        """Return all allowed choices in lexicographic order; None where there are more than `most`."""
         found = _Enumeration(self, most)
         found.extend((), 0.0)
         return None if found.too_many else found.choices
@@ -83,7 +58,7 @@ class Space:
 
 @dataclass(slots=True)
 class _Enumeration:
-    """A walk through the tree of partial choices, cut where a limit cannot be kept any more."""
+    """A search of the tree of partial choices, cut where a limit can no longer be met."""
 
     space: Space
     most: int
@@ -95,7 +70,7 @@ class _Enumeration:
         return len(self.choices) > self.most or self.steps > _MOST_STEPS
 
     def extend(self, partial: Choice, cost: float) -> None:
-        """Every choice that begins so."""
+        """Add every choice that begins with `partial`."""
         self.steps += 1
         if self.too_many or not self._possible(partial, cost):
             return
@@ -125,7 +100,7 @@ def _nearest(space: Space, wanted: Choice) -> Choice | None:
     from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - heavy
 
     n = len(space.variables)
-    # columns: values x, what is paid for p >= x - owned, distances d >= |x - wanted|, the largest distance t
+    # columns: values x, paid numbers p >= x - owned, distances d >= |x - wanted|, the largest distance t
     low = np.array([v.low for v in space.variables] + [0] * (2 * n + 1), np.float64)
     high = np.array([v.high for v in space.variables] + [np.inf] * (2 * n + 1), np.float64)
     goal = np.array([0.0] * 2 * n + [1.0] * n + [float(n * sum(v.high - v.low + 1 for v in space.variables))])
@@ -139,7 +114,7 @@ def _nearest(space: Space, wanted: Choice) -> Choice | None:
 
 
 def _rows(space: Space, wanted: Choice) -> tuple[F8, F8, F8]:
-    """Matrix, lower and upper ends of the constraints."""
+    """Return matrix, lower and upper ends of the constraints."""
     n, rows, low, high = len(space.variables), [], [], []
 
     def add(entries: dict[int, float], at_least: float, at_most: float) -> None:
@@ -155,6 +130,6 @@ def _rows(space: Space, wanted: Choice) -> tuple[F8, F8, F8]:
     for limit in space.limits:
         add(dict.fromkeys(limit.members, 1), limit.at_least, limit.at_most)
     if space.budget is not None:
-        unit = max(v.price for v in space.variables) or 1.0  # so that the solver's tolerance is a millionth of a price
+        unit = max(v.price for v in space.variables) or 1.0  # the tolerance of the solver is relative
         add({n + i: v.price / unit for i, v in enumerate(space.variables)}, -np.inf, space.budget / unit)
     return np.array(rows), np.array(low), np.array(high)

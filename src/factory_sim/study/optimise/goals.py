@@ -1,4 +1,4 @@
-"""From the file of an optimisation to its goal: what may be chosen, and what is best; contradictions are told."""
+"""The file of an optimisation as a goal: allowed choices and objectives. Contradictions are reported before any run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from factory_sim.analysis.kpis import KPIS
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.yaml.study_files import StudyFile, read
 from factory_sim.plant.yaml.study_shapes import Optimise
+from factory_sim.results.optimise import Limit, Variable
 from factory_sim.study.arms import Variant
-from factory_sim.study.optimise.allocation import Choice, Limit, Space, Variable
-from factory_sim.study.sweep.plans import RESPONSES
-from factory_sim.study.sweep.sampling import arm_name
+from factory_sim.study.file_study import RESPONSES
+from factory_sim.study.optimise.allocation import Choice, Space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,28 +26,25 @@ if TYPE_CHECKING:
 
 OBJECTIVES = tuple(name for name in RESPONSES if KPIS[name].better)
 _UNBOUNDED = 2**31
-_SURE = 0.5  # a guarantee of less says nothing
+_LEAST_CONFIDENCE = 0.5  # assumed: a weaker guarantee is useless
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How the best is selected of what the search has found."""
+    """How the best of the found choices is selected."""
 
     finalists: int
     first: int
     most: int
     confidence: float
     indifference: float
-    relative: bool  # indifference is a share of what the plant as it is has
+    relative: bool  # indifference is a share of the objective of the plant as it is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """An optimisation, ready to run."""
 
-    name: str  # of the file
-    title: str
-    question: str
     base: Variant
     space: Space
     objectives: tuple[str, ...]
@@ -57,28 +54,24 @@ class Goal:
 
     @property
     def better(self) -> tuple[int, ...]:
-        """By objective: 1, more is better, or -1."""
+        """The direction of each objective: 1, more is better, or -1."""
         return tuple(KPIS[name].better for name in self.objectives)
 
     def variant(self, choice: Choice) -> Variant:
-        """The plant of a choice."""
+        """Return the plant of a choice."""
         changes = (f"{v.address}:={value}" for v, value in zip(self.space.variables, choice, strict=True))
         return Variant(self.base.file, None, tuple(changes))
 
-    def arm(self, choice: Choice) -> str:
-        """The name of a choice's arm."""
-        return arm_name(self.variant(choice).overrides)
-
     def corners(self) -> tuple[Variant, ...]:
-        """The allowed choices nearest to the lowest and the highest: what the warm-up must suffice for."""
+        """Return the allowed choices nearest to the lowest and the highest: the warm-up must suffice for both."""
         ends = (self.space.nearest([getattr(v, end) for v in self.space.variables]) for end in ("low", "high"))
         return tuple(self.variant(choice) for choice in ends if choice is not None)
 
-    def header(self) -> dict[str, Any]:
-        """What the study keeps of it, and is known by."""
+    def design(self) -> dict[str, Any]:
+        """Return the part of the study's header that identifies the study."""
         about = {
-            "variables": [asdict(each) for each in self.space.variables],
-            "limits": [asdict(each) | {"members": list(each.members)} for each in self.space.limits],
+            "variables": [each.to_dict() for each in self.space.variables],
+            "limits": [each.to_dict() for each in self.space.limits],
             "budget": self.space.budget,
             "objectives": list(self.objectives),
             "candidates": self.candidates,
@@ -86,76 +79,78 @@ class Goal:
         }
         return {"optimise": about}
 
-    def words(self) -> dict[str, Any]:
-        """What the study keeps of it besides: it may change while the runs stay good."""
-        return {"title": self.title, "question": self.question, "decision": asdict(self.decision)}
 
-
-def goal_of(header: Mapping[str, Any], base: Variant) -> Goal:
-    """The goal that a study's header keeps."""
+def goal_from_header(header: Mapping[str, Any], base: Variant) -> Goal:
+    """Return the goal that a study's header stores."""
     about = header["optimise"]
     limits = tuple(Limit(**(each | {"members": tuple(each["members"])})) for each in about["limits"])
-    space = Space(tuple(Variable(**each) for each in about["variables"]), limits, about["budget"])
     return Goal(
-        "",
-        header["title"],
-        header["question"],
-        base,
-        space,
-        tuple(about["objectives"]),
-        about["candidates"],
-        about["screening"],
-        Decision(**header["decision"]),
+        base=base,
+        space=Space(tuple(Variable(**each) for each in about["variables"]), limits, about["budget"]),
+        objectives=tuple(about["objectives"]),
+        candidates=about["candidates"],
+        screening=about["screening"],
+        decision=Decision(**header["decision"]),
     )
 
 
-def optimise_file(path: str | Path, bench: Bench) -> tuple[StudyFile[Optimise], Goal]:
-    """The file of an optimisation and its goal. Raises one ConfigError with everything that is wrong."""
-    file = read(path, Optimise, lambda plant: bench.load(Variant(plant)).cost.currency)
+def read_goal(path: str | Path, plants: Bench) -> tuple[StudyFile[Optimise], Goal]:
+    """Return the file of an optimisation and its goal. Raise one ConfigError with all mistakes."""
+    file = read(path, Optimise, lambda plant: plants.load(Variant(plant)).cost.currency)
     shape = file.shape
-    file.known(("objectives",), shape.objectives, OBJECTIVES, "KPI of the line that has a better and a worse")
+    file.check_names(("objectives",), shape.objectives, OBJECTIVES, "KPI of the line with a direction")
     if not shape.variables and file.report.clean(("variables",)):
-        message = "is missing: what may be chosen"
-        file.report.add(("variables",), message, "Write variables: {agv.count: {low: 6, high: 12}}.")
-    variables = [_variable(file, bench, name, each) for name, each in shape.variables.items()]
-    file.apart("variables", shape.variables)
+        hint = "Write variables: {agv.count: {low: 6, high: 12}}."
+        file.report.add(("variables",), "is missing: the numbers to choose", hint)
+    variables = [_variable(file, plants, name, each) for name, each in shape.variables.items()]
+    file.check_distinct("variables", shape.variables)
     limits = [_limit(file, name, each) for name, each in shape.limits.items()]
     _check_numbers(file)
     space = Space(tuple(v for v in variables if v), tuple(one for one in limits if one), shape.budget)
     if not file.report.problems:
         _check_space(file, space)
     file.close()
-    number, relative = shape.indifference
-    decision = Decision(shape.finalists, shape.first, shape.most, shape.confidence, number, relative)
+    indifference, relative = shape.indifference
     goal = Goal(
-        file.path.stem,
-        file.title,
-        shape.question or "",
-        Variant(file.plant),
-        space,
-        tuple(dict.fromkeys(shape.objectives)),
-        shape.candidates,
-        shape.screening,
-        decision,
+        base=Variant(file.plant),
+        space=space,
+        objectives=tuple(dict.fromkeys(shape.objectives)),
+        candidates=shape.candidates,
+        screening=shape.screening,
+        decision=Decision(
+            finalists=shape.finalists,
+            first=shape.first,
+            most=shape.most,
+            confidence=shape.confidence,
+            indifference=indifference,
+            relative=relative,
+        ),
     )
-    for corner in goal.corners():  # what is wrong only together
-        file.told(("variables",), partial(bench.load, corner))
+    for corner in goal.corners():  # for mistakes of combinations
+        file.attempt(("variables",), partial(plants.load, corner))
     file.close()
     return file, goal
 
 
-def _variable(file: StudyFile[Optimise], bench: Bench, name: str, shape: Shape) -> Variable | None:
+def words(file: StudyFile[Optimise], goal: Goal) -> dict[str, Any]:
+    """Return the part of the study's header that may change while its trials stay valid."""
+    return file.words() | {"decision": asdict(goal.decision)}
+
+
+def _variable(file: StudyFile[Optimise], plants: Bench, name: str, shape: Shape) -> Variable | None:
     path, report = ("variables", name), file.report
     low, high = shape.low, shape.high
-    if (low is None or high is None) and report.clean(path):
-        report.add(path, "needs low and high", f"Write {name}: {{low: 2, high: 8}}.")
-    elif low is not None and high is not None and low > high:
+    if low is None or high is None:
+        if report.clean(path):
+            report.add(path, "needs low and high", f"Write {name}: {{low: 2, high: 8}}.")
+        return None
+    if low > high:
         report.add(path, f"low must not be above high, got {low} and {high}")
-    if low is None or high is None or not report.clean(path):
+    if not report.clean(path):
         return None
     for key, value in (("low", low), ("high", high)):
-        file.told((*path, key), partial(bench.load, Variant(file.plant, None, (f"{name}:={value}",))))
-    return Variable(name, shape.title or name, low, high, shape.price, shape.owned)
+        file.attempt((*path, key), partial(plants.load, Variant(file.plant, None, (f"{name}:={value}",))))
+    return Variable(address=name, title=shape.title or name, low=low, high=high, price=shape.price, owned=shape.owned)
 
 
 def _limit(file: StudyFile[Optimise], name: str, shape: LimitShape) -> Limit | None:
@@ -166,46 +161,46 @@ def _limit(file: StudyFile[Optimise], name: str, shape: LimitShape) -> Limit | N
     members = [n for n, each in enumerate(names) if not shape.of or any(fnmatchcase(each, p) for p in shape.of)]
     ends = (shape.at_least, shape.at_most)
     if shape.exactly is not None and ends != (None, None):
-        report.add((*path, "exactly"), "stands beside at_least or at_most; give one of them")
+        report.add((*path, "exactly"), "cannot be combined with at_least or at_most")
     elif shape.exactly is None and ends == (None, None):
-        report.add(path, "bounds nothing", "Write at_most: 12, at_least: 4 or exactly: 10.")
+        report.add(path, "has no bound", "Write at_most: 12, at_least: 4 or exactly: 10.")
     if not report.clean(path):
         return None
     low, high = ends if shape.exactly is None else (shape.exactly, shape.exactly)
-    return Limit(name, tuple(members), low or 0, _UNBOUNDED if high is None else high)
+    return Limit(name=name, members=tuple(members), at_least=low or 0, at_most=_UNBOUNDED if high is None else high)
 
 
 def _check_numbers(file: StudyFile[Optimise]) -> None:
     shape, report = file.shape, file.report
-    if not _SURE <= shape.confidence < 1:
+    if not _LEAST_CONFIDENCE <= shape.confidence < 1:
         report.add(("confidence",), f"expected a share from 50 % to below 100 %, got {100 * shape.confidence:g} %")
     if shape.most < shape.first:
         report.add(("most",), f"is {shape.most}, fewer than first ({shape.first})")
     if shape.budget is not None and not any(each.price for each in shape.variables.values()):
-        report.add(("budget",), "cannot be spent: no variable has a price", "Write price: 500 EUR beside low and high.")
+        report.add(("budget",), "has no effect: no variable has a price", "Write price: 500 EUR beside low and high.")
 
 
 def _check_space(file: StudyFile[Optimise], space: Space) -> None:
-    """Say which limit cannot be kept, alone or together with the others."""
+    """Report limits that cannot be met, alone or together."""
+    report = file.report
     lows, highs = ([getattr(v, end) for v in space.variables] for end in ("low", "high"))
     for limit in space.limits:
         low, high = (sum(ends[i] for i in limit.members) for ends in (lows, highs))
         if limit.at_least > limit.at_most or low > limit.at_most or high < limit.at_least:
-            asked = f"asks for {_between(limit)}"
-            file.report.add(("limits", limit.name), f"{asked}, but its variables make from {low} to {high}")
+            message = f"requires {_bounds(limit)}, but the sum of its variables is from {low} to {high}"
+            report.add(("limits", limit.name), message)
     cheapest = space.cost(lows)
     if space.budget is not None and cheapest > space.budget:
-        message = f"is {space.budget:,.10g}, but the lowest values cost {cheapest:,.10g} already"
-        file.report.add(("budget",), message, "Allow more, lower a low, or say how many are owned.")
-    if not file.report.problems and space.nearest(lows) is None:
+        message = f"is {space.budget:,.10g}, but the lowest values already cost {cheapest:,.10g}"
+        report.add(("budget",), message, "Raise it, lower a low, or write how many are owned.")
+    if not report.problems and space.nearest(lows) is None:
         named = [f"limits.{limit.name}" for limit in space.limits] + ["budget"] * (space.budget is not None)
-        message = f"no choice keeps {' and '.join(named)} together, though each can be kept alone"
-        file.report.add(("limits",), message, "Widen a range or a limit.", at_key=True)
+        message = f"no choice meets {' and '.join(named)} together, though each can be met alone"
+        report.add(("limits",), message, "Widen a range or a limit.", at_key=True)
 
 
-def _between(limit: Limit) -> str:
+def _bounds(limit: Limit) -> str:
     if limit.at_least == limit.at_most:
         return f"exactly {limit.at_least}"
-    upper = "" if limit.at_most == _UNBOUNDED else f" at most {limit.at_most}"
-    lower = f" at least {limit.at_least}" if limit.at_least else ""
-    return " and".join(each for each in (lower, upper) if each).strip()
+    lower = [f"at least {limit.at_least}"] if limit.at_least else []
+    return " and ".join(lower + ([] if limit.at_most == _UNBOUNDED else [f"at most {limit.at_most}"]))

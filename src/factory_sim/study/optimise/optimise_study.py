@@ -1,281 +1,253 @@
 """`factory-sim optimise`: the best choice within limits and a budget, selected with a guarantee, and the Pareto front.
 
-Three steps, each on common random numbers. *Search*: all allowed choices, or those that Optuna meets, `screening`
-replications each. *Selection*: among the finalists, on replications that the search has not seen, so that its luck
-does not count (`ranking`). *Front*: the choices that no other beats in every objective, on the selection's first
-replications.
+Three steps, each on common random numbers. *Search*: all allowed choices, or those that Optuna suggests, `screening`
+replications each. *Selection*: among the finalists, on replications that the search did not use, so that luck in the
+search has no effect (`ranking`). *Front*: the choices that no other dominates, on the first replications of the
+selection.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.paired import mean_estimate
+from factory_sim.results.optimise import FrontChoice, Guarantee, OptimisationResult, SelectedChoice
 from factory_sim.study.arms import Bench, variant_of
-from factory_sim.study.compare.pairing import UNFINISHED, as_dict, base_of, line_values
-from factory_sim.study.dask_pool import hired
+from factory_sim.study.compare.pairing import UNFINISHED, base_of, line_values
+from factory_sim.study.file_study import (
+    FinishedStudy,
+    changes,
+    line_kpis,
+    means,
+    responses,
+    run_arms,
+    run_base,
+    session_of,
+    summary,
+)
 from factory_sim.study.optimise import goals, ranking, search
 from factory_sim.study.optimise.ranking import Rule, Selection
-from factory_sim.study.runner import Request, Session, begin
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep import plans
+from factory_sim.study.sweep.sampling import arm_name
 from factory_sim.study.sweep.sensitivity import weights
-from factory_sim.study.sweep.sweep_study import Answered, about_kpi, about_study, change, run_arms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from factory_sim.records import F8, Study
+    from factory_sim.study.file_study import Execution
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
-    from factory_sim.study.runner import Watcher
-    from factory_sim.study.sweep.sweep_study import Running
+    from factory_sim.study.runner import Session, Watcher
 
 RESAMPLES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was tried, who came into the last round, and how it ended; choices by number in `tried`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """The tried choices and the outcome of the selection among them."""
 
-    tried: tuple[Choice, ...]
+    tried: Sequence[Choice]
     complete: bool  # all allowed choices were tried
     first: int  # number of the selection's first replication
-    finalists: tuple[int, ...]
-    front: tuple[int, ...]  # choices that were compared in all objectives
+    finalists: Sequence[Choice]
+    front: Sequence[Choice]  # choices that were compared in all objectives
     selection: Selection  # numbers of finalists
+    indifference: float  # in the unit of the first objective
 
 
-def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
-    """Make the optimisation that a file describes, or go on with it. Raises ConfigError, StudyError, TrialError."""
-    bench = Bench()
-    file, goal = goals.optimise_file(path, bench)
+def run_optimisation(path: str | Path, execution: Execution, watcher: Watcher) -> FinishedStudy[OptimisationResult]:
+    """Run or resume the optimisation that a file describes. Raise ConfigError, StudyError or TrialError."""
+    file, goal = goals.read_goal(path, Bench())
     every = goal.space.every(goal.candidates)
     if every is None:
-        search.door()  # said before the first run
-    shape, design = file.shape, goal.header()
-    request = Request(
-        base=goal.base,
-        duration_s=shape.duration,
-        warm_up_s=shape.warm_up,
-        seed=shape.seed,
-        workers=running.workers,
-        engine=running.engine,
-        dask=running.dask,
-        pilots=goal.corners(),
-        design=design,
-        words=goal.words(),
-        file=running.file or plans.file_name(goal.name, bench, goal.base, shape, design),
-    )
-    with hired(running.workers, running.engine, running.dask) as pool:
-        session = begin(request, pool, watcher)
-        with session.kept:
-            found = _Maker(session.study, goal, session).found(every)
-            return Answered(session.study, session.kept.path, answer(session.study, goal, found))
+        search.import_optuna()  # refused before the first run
+    with session_of(
+        file, execution, watcher, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
+    ) as session:
+        optimiser = _Optimiser(session.study, goal, session)
+        result = optimiser.result(optimiser.decide(every))
+        return FinishedStudy(study=session.study, file=session.kept.path, result=result)
+
+
+def optimisation_result(study: Study) -> OptimisationResult:
+    """Return the result of a finished optimisation. Raise StudyError when it is not finished."""
+    goal = goals.goal_from_header(study.header, variant_of(base_of(study)))
+    optimiser = _Optimiser(study, goal)
+    try:
+        every = goal.space.every(goal.candidates)
+        if every is None:
+            probes = [each.probe for each in study.arms.values() if each.probe]
+            tried = [tuple(probe["values"]) for probe in probes if probe["kind"] == "choice"]
+            return optimiser.result(optimiser.select(tried, complete=False))
+        return optimiser.result(optimiser.decide(every))
+    except KeyError:
+        raise StudyError(UNFINISHED) from None
 
 
 @dataclass(slots=True)
-class _Maker:
-    """Runs what the three steps ask for; without a session, all of it has been run."""
+class _Optimiser:
+    """The three steps; without a session they use the stored trials and raise KeyError where one is missing."""
 
     study: Study
     goal: Goal
     session: Session | None = None
 
-    def found(self, every: list[Choice] | None) -> Found:
-        """The three steps."""
+    def decide(self, every: list[Choice] | None) -> _Decided:
+        """Return the selection among all allowed choices, or among those that the search finds."""
         if every is not None:
-            return self.decided(tuple(every), complete=True)
+            return self.select(every, complete=True)
         goal, seed = self.goal, self.study.header["seed"]
-        met = search.searched(goal.space, goal.better, goal.candidates, seed, self.screened)
-        return self.decided(tuple(met), complete=False)
+        return self.select(search.search(goal.space, goal.better, goal.candidates, seed, self._screen), complete=False)
 
-    def screened(self, choices: Sequence[Choice]) -> list[list[float]]:
-        """Mean objectives of new choices over the screening's replications."""
-        self.ensure("search", choices, range(self.goal.screening))
-        return [self._means(choice, range(self.goal.screening)).tolist() for choice in choices]
+    def _screen(self, choices: Sequence[Choice]) -> list[list[float]]:
+        """Return the mean objectives of choices over the replications of the search."""
+        replications = range(self.goal.screening)
+        self._run("search", choices, replications)
+        return [self._objectives(choice, replications).mean(axis=1).tolist() for choice in choices]
 
-    def decided(self, tried: tuple[Choice, ...], *, complete: bool) -> Found:
-        """The selection among the best, and all that may lie on the front."""
+    def select(self, tried: Sequence[Choice], *, complete: bool) -> _Decided:
+        """Return the selection among the best of the tried choices."""
         goal, decision = self.goal, self.goal.decision
         first = 0 if complete else goal.screening
-        rising = np.array([self._means(choice, range(first)) for choice in tried]) if first else None
-        finalists, front = _chosen(rising, len(tried), goal)
-        together = [tried[n] for n in dict.fromkeys((*finalists, *front))]
-        self.base(range(first, first + decision.first))
-        self.ensure("selection", together, range(first, first + decision.first))
-        left = self._defined([*finalists], tried, first)
-        rule = Rule(decision.confidence, self.delta(first), decision.first, decision.most)
+        finalists, front = [*tried], [*tried]
+        if not complete:
+            y = np.array([self._objectives(choice, range(first)).mean(axis=1) for choice in tried])
+            score = np.where(np.isfinite(y[:, 0]), goal.better[0] * y[:, 0], -np.inf)
+            finalists = [tried[n] for n in np.argsort(-score, kind="stable")[: decision.finalists]]
+            on_front = [tried[n] for n, is_on in enumerate(ranking.on_front(y, goal.better)) if is_on]
+            front = list(dict.fromkeys((*finalists, *on_front)))
+        replications = range(first, first + decision.first)
+        self._run("selection", front, replications, base=True)
+        finalists = [each for each in finalists if np.isfinite(self._objectives(each, replications)[0]).all()]
+        if not finalists:
+            msg = f"{goal.objectives[0]} is not defined for any choice: some windows have no good part."
+            raise StudyError(msg)
+        delta = self._indifference(replications)
 
         def observe(systems: Sequence[int], n: int) -> F8:
-            wanted = range(first, first + n)
-            self.base(wanted)
-            self.ensure("selection", [tried[left[i]] for i in systems], wanted)
-            values = goal.better[0] * np.array([self._values(tried[left[i]], 0, wanted) for i in systems])
+            wanted, choices = range(first, first + n), [finalists[i] for i in systems]
+            self._run("selection", choices, wanted, base=True)
+            values = goal.better[0] * np.array([self._objectives(choice, wanted)[0] for choice in choices])
             return np.where(np.isfinite(values), values, -np.inf)  # a window without a good part
 
-        found = ranking.selected(len(left), rule, observe)
-        return Found(tried, complete, first, tuple(left), tuple(front), found)
+        rule = Rule(decision.confidence, delta, decision.first, decision.most)
+        return _Decided(
+            tried=tried,
+            complete=complete,
+            first=first,
+            finalists=finalists,
+            front=front,
+            selection=ranking.select(len(finalists), rule, observe),
+            indifference=delta,
+        )
 
-    def base(self, replications: Sequence[int]) -> None:
-        """Run the plant as it is."""
-        if self.session is not None:
-            self.session.ensure("plant as it is", [(base_of(self.study).name, r) for r in replications])
+    def _run(self, stage: str, choices: Sequence[Choice], replications: Sequence[int], *, base: bool = False) -> None:
+        """Run choices, and on request the plant as it is."""
+        if self.session is None:
+            return
+        if base:
+            run_base(self.session, replications)
+        of, arms = base_of(self.study).name, []
+        for choice in choices:
+            about = {"kind": "choice", "of": of, "values": list(choice)}
+            arms.append(self.session.probe(self.goal.variant(choice), self._arm(choice), about))
+        run_arms(self.session, stage, arms, replications)
 
-    def ensure(self, stage: str, choices: Sequence[Choice], replications: Sequence[int]) -> None:
-        """Run choices."""
-        if self.session is not None:
-            run_arms(self.session, stage, [self._arm(self.session, choice) for choice in choices], replications)
+    def _arm(self, choice: Choice) -> str:
+        return arm_name(self.goal.variant(choice).overrides)
 
-    def _arm(self, session: Session, choice: Choice) -> str:
-        about = {"kind": "choice", "of": base_of(self.study).name, "values": list(choice)}
-        return session.probe(self.goal.variant(choice), self.goal.arm(choice), about)
+    def _objectives(self, choice: Choice, replications: Sequence[int]) -> F8:
+        """Return the objectives of a choice, shape (n_objectives, n_replications)."""
+        arm = self._arm(choice)
+        return np.array([line_values(self.study, arm, kpi, replications) for kpi in self.goal.objectives])
 
-    def _values(self, choice: Choice, objective: int, replications: Sequence[int]) -> F8:
-        return line_values(self.study, self.goal.arm(choice), self.goal.objectives[objective], replications)
-
-    def _means(self, choice: Choice, replications: Sequence[int]) -> F8:
-        return np.array([self._values(choice, n, replications).mean() for n in range(len(self.goal.objectives))])
-
-    def _defined(self, finalists: list[int], tried: Sequence[Choice], first: int) -> list[int]:
-        """Those finalists whose first objective is a number in every replication."""
-        wanted = range(first, first + self.goal.decision.first)
-        left = [n for n in finalists if np.isfinite(self._values(tried[n], 0, wanted)).all()]
-        if not left:
-            msg = f"{self.goal.objectives[0]} is not defined for any choice: no good part came out in some windows"
-            raise StudyError(msg)
-        return left
-
-    def delta(self, first: int) -> float:
-        """The indifference zone, in the first objective's unit."""
+    def _indifference(self, replications: Sequence[int]) -> float:
+        """Return the indifference zone in the unit of the first objective."""
         decision = self.goal.decision
         if not decision.relative:
             return decision.indifference
-        name, objective = base_of(self.study).name, self.goal.objectives[0]
-        now = abs(float(line_values(self.study, name, objective, range(first, first + decision.first)).mean()))
+        objective = self.goal.objectives[0]
+        now = abs(float(line_values(self.study, base_of(self.study).name, objective, replications).mean()))
         if not (np.isfinite(now) and now > 0):
             msg = (
-                f"{objective} of the plant as it is is {now:g}, of which a share says nothing.\n"
+                f"{objective} of the plant as it is is {now:g}, so indifference cannot be a share of it.\n"
                 "  Write indifference as a number in its unit."
             )
             raise StudyError(msg)
         return decision.indifference * now
 
+    def result(self, decided: _Decided) -> OptimisationResult:
+        """Return the result of the three steps."""
+        study, goal, base, selection = self.study, self.goal, base_of(self.study), decided.selection
+        common = range(decided.first, decided.first + goal.decision.first)
+        best = decided.finalists[selection.best]
+        return OptimisationResult(
+            title=study.header["title"],
+            question=study.header["question"],
+            base=base.name,
+            currency=base.currency,
+            objectives=responses(goal.objectives, base.currency),
+            variables=goal.space.variables,
+            limits=goal.space.limits,
+            budget=goal.space.budget,
+            tried=len(decided.tried),
+            complete=decided.complete,
+            before=means(line_kpis(study, base.name, goal.objectives, common)),
+            front_replications=len(common),
+            selected=self._choice(best, range(decided.first, decided.first + selection.replications)),
+            guarantee=Guarantee(
+                procedure=ranking.PROCEDURE,
+                decided=selection.decided,
+                confidence=goal.decision.confidence,
+                indifference=decided.indifference,
+                finalists=len(decided.finalists),
+                left=tuple(self._values(decided.finalists[n]) for n in selection.left),
+                replications=selection.replications,
+            ),
+            front=self._front(decided.front, common, best),
+            study=summary(study),
+        )
 
-def _chosen(means: F8 | None, n: int, goal: Goal) -> tuple[list[int], list[int]]:
-    """Finalists and candidates of the front, by the search's means (n, n_objectives); None: all of them are both."""
-    if means is None:
-        return list(range(n)), list(range(n))
-    score = np.where(np.isfinite(means[:, 0]), goal.better[0] * means[:, 0], -np.inf)
-    finalists = np.argsort(-score, kind="stable")[: goal.decision.finalists].tolist()
-    ahead = [i for i, is_on in enumerate(ranking.on_front(means, goal.better)) if is_on]
-    return finalists, list(dict.fromkeys((*finalists, *ahead)))
-
-
-# ---- what it says
-
-
-def saved(study: Study) -> dict[str, Any]:
-    """The answer of a finished optimisation's study. Raises StudyError when it is not finished."""
-    goal = goals.goal_of(study.header, variant_of(base_of(study)))
-    try:
-        kept = [each.probe["values"] for each in study.arms.values() if each.probe and each.probe["kind"] == "choice"]
-        every = goal.space.every(goal.candidates)
-        maker = _Maker(study, goal)
-        found = maker.found(every) if every else maker.decided(tuple(map(tuple, kept)), complete=False)
-        return answer(study, goal, found)
-    except KeyError:
-        raise StudyError(UNFINISHED) from None
-
-
-def answer(study: Study, goal: Goal, found: Found) -> dict[str, Any]:
-    """Everything that `--json` writes (docs/sweeps.md)."""
-    base, decision = base_of(study), goal.decision
-    teller = _Teller(study, goal, base.name)
-    common = range(found.first, found.first + decision.first)
-    final = range(found.first, found.first + found.selection.replications)
-    best = found.tried[found.finalists[found.selection.best]]
-    maker = _Maker(study, goal)
-    return {
-        "title": goal.title,
-        "question": goal.question,
-        "base": base.name,
-        "currency": base.currency,
-        "objectives": {kpi: about_kpi(kpi, base.currency) for kpi in goal.objectives},
-        "variables": [asdict(each) for each in goal.space.variables],
-        "limits": [asdict(each) | {"members": list(each.members)} for each in goal.space.limits],
-        "budget": goal.space.budget,
-        "tried": len(found.tried),
-        "complete": found.complete,
-        "before": teller.responses(base.name, common),
-        "front_replications": len(common),
-        "selected": teller.choice(best, final),
-        "guarantee": {
-            "procedure": ranking.PROCEDURE,
-            "decided": found.selection.decided,
-            "confidence": decision.confidence,
-            "indifference": maker.delta(found.first),
-            "finalists": len(found.finalists),
-            "left": [teller.values(found.tried[found.finalists[n]]) for n in found.selection.left],
-            "replications": found.selection.replications,
-        },
-        "front": teller.front([found.tried[n] for n in found.front], common, best),
-        "study": about_study(study),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Teller:
-    """Choices as an answer has them."""
-
-    study: Study
-    goal: Goal
-    base: str
-
-    def values(self, choice: Choice) -> dict[str, int]:
-        """The variables by address."""
+    def _values(self, choice: Choice) -> dict[str, int]:
         return {v.address: value for v, value in zip(self.goal.space.variables, choice, strict=True)}
 
-    def responses(self, arm: str, replications: Sequence[int]) -> dict[str, dict[str, float | None]]:
-        """Every objective of an arm with its interval."""
-        return {kpi: as_dict(mean_estimate(self.of(arm, kpi, replications))) for kpi in self.goal.objectives}
+    def _choice(self, choice: Choice, replications: Sequence[int]) -> SelectedChoice:
+        """Return a choice with its outcome."""
+        base, arm = base_of(self.study).name, self._arm(choice)
+        before, after = (line_kpis(self.study, name, self.goal.objectives, replications) for name in (base, arm))
+        return SelectedChoice(
+            values=self._values(choice),
+            cost=self.goal.space.cost(choice),
+            responses=means(after),
+            change_pct=changes(before, after),
+        )
 
-    def of(self, arm: str, kpi: str, replications: Sequence[int]) -> F8:
-        """An objective by replication."""
-        return line_values(self.study, arm, kpi, replications)
+    def _front(self, choices: Sequence[Choice], replications: Sequence[int], best: Choice) -> tuple[FrontChoice, ...]:
+        """Return the choices that no other dominates, and the selected one; the best first objective first.
 
-    def choice(self, choice: Choice, replications: Sequence[int]) -> dict[str, Any]:
-        """A choice, what it costs, what comes of it, and by how much that differs from the plant as it is."""
-        arm = self.goal.arm(choice)
-        return {
-            "values": self.values(choice),
-            "cost": self.goal.space.cost(choice),
-            "responses": self.responses(arm, replications),
-            "change_pct": {
-                kpi: change(self.of(self.base, kpi, replications), self.of(arm, kpi, replications))
-                for kpi in self.goal.objectives
-            },
-        }
-
-    def front(self, choices: Sequence[Choice], replications: Sequence[int], best: Choice) -> list[dict[str, Any]]:
-        """The choices that no other beats in every objective, and the selected one; the best in the first one first.
-
-        `share_on_front`: in how many of 500 resamples of the replications, drawn for all choices alike.
+        The share on the front is that of 500 resamples of the replications, which all choices share.
         """
-        y = np.array(
-            [[self.of(self.goal.arm(choice), kpi, replications) for kpi in self.goal.objectives] for choice in choices]
-        )  # (n, n_objectives, n_replications)
-        better = self.goal.better
+        y = np.array([self._objectives(choice, replications) for choice in choices])
+        better = self.goal.better  # y (n_choices, n_objectives, n_replications)
         on = ranking.on_front(y.mean(axis=2), better)
         drawn = weights(self.study.header["seed"], "front", len(replications), RESAMPLES) / len(replications)
-        often = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
+        shares = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
         shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
-        ranked = sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean()))
-        return [
-            self.choice(choices[n], replications) | {"share_on_front": float(often[n]), "selected": choices[n] == best}
-            for n in ranked
-        ]
+        front = []
+        for n in sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean())):
+            found = self._choice(choices[n], replications)
+            front.append(
+                FrontChoice(
+                    values=found.values,
+                    cost=found.cost,
+                    responses=found.responses,
+                    change_pct=found.change_pct,
+                    share_on_front=float(shares[n]),
+                    selected=choices[n] == best,
+                )
+            )
+        return tuple(front)

@@ -1,10 +1,10 @@
 """Ranking and selection: the fully sequential procedure of Kim and Nelson, with common random numbers.
 
-If the best of k systems is better than any other by at least δ, it is selected with probability of at least 1 - α
-[Kim and Nelson 2001, ACM TOMACS 11(3), procedure KN with c = 1]. Outputs of a replication are normal; those of
-different systems in the same replication may depend on each other, which common random numbers make use of: only the
-variances of differences count. It is looked at fewer times than after every replication, which makes wrong dismissals
-rarer, not more frequent [Jennison, Johnstone and Turnbull 1982].
+If the best of k systems leads by at least δ, it is selected with a probability of at least 1 - α
+[Kim and Nelson 2001, ACM TOMACS 11(3), procedure KN with c = 1]. Outputs are assumed to be normal. Those of different
+systems in the same replication may be correlated, as with common random numbers: only variances of differences count.
+The comparison is not made after every replication, which makes wrong dismissals rarer [Jennison, Johnstone and
+Turnbull 1982].
 """
 
 from __future__ import annotations
@@ -24,28 +24,36 @@ PROCEDURE = "Kim and Nelson 2001"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a procedure selected."""
+    """The outcome of a selection."""
 
-    best: int
-    left: tuple[int, ...]  # not dismissed, the best first; it alone, if the procedure has ended
-    replications: int  # of those left
-    decided: bool
+    left: tuple[int, ...]  # systems that were not dismissed, the best first
+    replications: int  # of each of them
+
+    @property
+    def best(self) -> int:
+        """The system with the largest mean."""
+        return self.left[0]
+
+    @property
+    def decided(self) -> bool:
+        """Whether all other systems were dismissed."""
+        return len(self.left) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is asked of a selection."""
+    """The requirements of a selection."""
 
     confidence: float  # 1 - α
-    indifference: float  # δ > 0, in the response's unit
-    first: int  # n0: replications before the first look, from which variances are estimated
-    most: int  # replications at which it gives up
+    indifference: float  # δ > 0, in the unit of the response
+    first: int  # n0: replications before the first comparison, from which variances are estimated
+    most: int  # replications at which the selection stops undecided
 
 
-def selected(k: int, rule: Rule, observe: Callable[[Sequence[int], int], F8]) -> Selection:
+def select(k: int, rule: Rule, observe: Callable[[Sequence[int], int], F8]) -> Selection:
     """Select the system with the largest mean of k.
 
-    observe(systems, n) gives their first n replications, shape (len(systems), n); systems are numbers below k.
+    observe(systems, n) returns the first n replications of systems, shape (len(systems), n).
     """
     left = tuple(range(k))
     first = observe(left, rule.first)
@@ -58,11 +66,11 @@ def selected(k: int, rule: Rule, observe: Callable[[Sequence[int], int], F8]) ->
             break
     means = observe(left, n).mean(axis=1)
     ranked = tuple(left[i] for i in np.argsort(-means, kind="stable").tolist())
-    return Selection(ranked[0], ranked, n, len(left) == 1)
+    return Selection(ranked, n)
 
 
 def looks(rule: Rule) -> Iterator[int]:
-    """Numbers of replications after which it is looked at: a fifth more each time."""
+    """Yield the numbers of replications after which systems are compared: a fifth more each time."""
     n = rule.first
     while n < rule.most:
         yield n
@@ -71,7 +79,7 @@ def looks(rule: Rule) -> Iterator[int]:
 
 
 def _h2(k: int, rule: Rule) -> float:
-    """h² = 2 η (n0 - 1), η = ((2 α / (k - 1)) ^ (-2 / (n0 - 1)) - 1) / 2; 0 for a single system."""
+    """Return h² = 2 η (n0 - 1), η = ((2 α / (k - 1)) ^ (-2 / (n0 - 1)) - 1) / 2; 0 for a single system."""
     if k < 2:
         return 0.0
     alpha, degrees = 1 - rule.confidence, rule.first - 1
@@ -79,14 +87,14 @@ def _h2(k: int, rule: Rule) -> float:
 
 
 def _variances(x: F8) -> F8:
-    """Variances of the differences of every two systems over their replications, shape (k, k)."""
+    """Return the variances of the differences of all pairs of systems over replications, shape (k, k)."""
     apart = x[:, None, :] - x[None, :, :]
     variances: F8 = apart.var(axis=2, ddof=1)
     return variances
 
 
 def _kept(means: F8, reach: F8, delta: float, n: int) -> list[int]:
-    """Those not worse than another by more than W = max(0, δ / 2n × (h² S² / δ² - n)); when all W are 0, the best."""
+    """Return systems that none leads by more than W = max(0, δ / 2n × (h² S² / δ² - n)); if all W are 0, the best."""
     within = np.maximum(0.0, (reach / delta - delta * n) / (2 * n))
     np.fill_diagonal(within, np.inf)
     if not (within[~np.eye(len(means), dtype=bool)] > 0).any():
@@ -96,7 +104,7 @@ def _kept(means: F8, reach: F8, delta: float, n: int) -> list[int]:
 
 
 def on_front(y: F8, better: Sequence[int]) -> list[bool]:
-    """Whether no other is at least as good in everything and better in something; y (n_choices, n_objectives)."""
+    """Return by choice whether no other dominates it; y (n_choices, n_objectives)."""
     good = y * np.asarray(better)
     beaten = [bool(((good >= one).all(axis=1) & (good > one).any(axis=1)).any()) for one in good]
     return [bool(np.isfinite(one).all()) and not worse for one, worse in zip(good, beaten, strict=True)]

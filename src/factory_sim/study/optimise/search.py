@@ -1,6 +1,6 @@
-"""The search for good choices: Optuna's NSGA-II, seeded, in generations that do not depend on workers.
+"""The search for good choices: Optuna's NSGA-II, seeded, in generations that do not depend on the workers.
 
-Needs the extra `[optimise]`.
+It requires the extra `[optimise]`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     Evaluate = Callable[[Sequence[Choice]], Sequence[Sequence[float]]]
 
 _GENERATION = (8, 40)  # fewest and most choices
-_PATIENCE = 4  # times as many questions as candidates: then it only finds what it knows
+_PATIENCE = 4  # suggestions per candidate, after which most are repetitions
 
 
-def searched(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Evaluate) -> list[Choice]:
-    """About n allowed choices, the more the better they are; in the order in which they were met.
+def search(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Evaluate) -> list[Choice]:
+    """Return about n allowed choices, in the order in which they were found.
 
-    better: by objective, 1 or -1. evaluate: objectives of new choices; NaN where one is not defined. What Optuna
-    suggests is moved to the nearest allowed choice. Raises StudyError without Optuna.
+    better: by objective, 1 or -1. evaluate: returns the objectives of new choices, NaN where one is not defined. Each
+    suggestion is moved to the nearest allowed choice. Raise StudyError without Optuna.
     """
-    optuna = door()
+    optuna = import_optuna()
     size = min(max(_GENERATION[0], n // 5), _GENERATION[1])
     directions = ["maximize" if each > 0 else "minimize" for each in better]
     sampler = optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
@@ -48,14 +48,14 @@ def searched(space: Space, better: Sequence[int], n: int, seed: int, evaluate: E
     return list(known)
 
 
-def door() -> Any:
-    """Optuna, quiet. Raises StudyError where it is not installed."""
+def import_optuna() -> Any:
+    """Return Optuna without its messages. Raise StudyError where it is not installed."""
     try:
         import optuna  # noqa: PLC0415 - an extra
     except ImportError:
         msg = (
-            "There are more allowed choices than candidates, and searching needs Optuna:\n"
-            "  pip install 'smart-factory-sim[optimise]', or set candidates so high that all of them are tried."
+            "There are more allowed choices than candidates, and the search requires Optuna.\n"
+            "  Run pip install 'smart-factory-sim[optimise]', or raise candidates so that all choices are tried."
         )
         raise StudyError(msg) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -65,7 +65,7 @@ def door() -> Any:
 def _allowed(space: Space, trial: Any) -> Choice:
     raw = [trial.suggest_int(v.address, v.low, v.high) for v in space.variables]
     choice = space.nearest(raw)
-    assert choice is not None  # the space was found not empty before
+    assert choice is not None  # an empty space was refused before
     return choice
 
 

@@ -1,9 +1,9 @@
-"""Which factor matters: main effects, variance shares (Sobol' indices) and regression coefficients, with intervals.
+"""Influence of factors: main effects, shares of variance (Sobol' indices) and regression coefficients, with intervals.
 
-Runs are noisy. Every quantity here that is a square is therefore estimated from products of *different* replications,
-whose noise is independent: y_r y_s with r != s has the mean of the squared true response, without the noise's variance
-[a U-statistic]. Intervals are percentiles of a bootstrap that draws points and replications anew, each product of
-two equal replications left out [pigeonhole bootstrap, Owen 2007].
+Runs are noisy. Every squared quantity is estimated from products of *different* replications, whose noise is
+independent: the mean of y_r y_s with r != s is the squared true response, without the variance of the noise
+[a U-statistic]. Intervals are percentiles of a bootstrap that resamples points and replications and leaves out products
+of equal replications [pigeonhole bootstrap, Owen 2007].
 """
 
 from __future__ import annotations
@@ -24,18 +24,14 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Indices:
-    """Shares of the response's variance over the design, by factor: alone (first order), and with all interactions."""
-
-    first: tuple[Estimate, ...]
-    total: tuple[Estimate, ...]
+# Shares of the variance over the design, by factor: "first" order, and "total" with all interactions.
+Indices = dict[str, tuple[Estimate, ...]]
 
 
 def main_effects(levels: I8, y: F8) -> list[list[Estimate]]:
-    """Of a full grid, by factor and level: mean of all points with that level less the mean of all points.
+    """Return, by factor and level of a full grid, the mean of the points with that level less the mean of all points.
 
-    levels (n_points, k) numbers of levels, y (n_points, n_replications). Paired: every replication has its own effect.
+    levels (n_points, k) numbers of levels, y (n_points, n_replications). Effects are paired by replication.
     """
     centred = y - y.mean(axis=0)
     return [
@@ -48,10 +44,10 @@ def main_effects(levels: I8, y: F8) -> list[list[Estimate]]:
 
 
 def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
-    """First-order and total indices of a full grid, whose levels count alike: exact but for the runs' noise.
+    """Return the indices of a full grid with equally likely levels: exact but for the noise of the runs.
 
     First: Var E(Y | X_i) / Var Y. Total: 1 - Var E(Y | all but X_i) / Var Y. The design is given, so only replications
-    are drawn anew. levels (n_points, k), y (n_points, n_replications).
+    are resampled. levels (n_points, k), y (n_points, n_replications).
     """
     if _is_flat(y):
         return _undefined(levels.shape[1], len(y))
@@ -61,12 +57,14 @@ def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
         others = np.where(np.arange(levels.shape[1]) == i, 0, levels)
         alone.append(_between(levels[:, [i]], y))
         rest.append(total - _between(others, y))
-    drawn = _replication_weights(seed, y.shape[1])
-    return Indices(*(tuple(_ratio(each, total, drawn) for each in some) for some in (alone, rest)))
+    drawn = weights(seed, "replications", y.shape[1])
+    return {
+        name: tuple(_ratio(each, total, drawn) for each in some) for name, some in (("first", alone), ("total", rest))
+    }
 
 
 def _between(keys: I8, y: F8) -> F8:
-    """Products over replications of the means of groups of points, shape (n_replications, n_replications)."""
+    """Return products over replications of the means of groups of points, shape (n_replications, n_replications)."""
     _, group = np.unique(keys, axis=0, return_inverse=True)
     group = group.reshape(-1)
     counts = np.bincount(group)
@@ -78,17 +76,17 @@ def _between(keys: I8, y: F8) -> F8:
 
 
 def sobol_indices(y: F8, k: int, seed: int) -> Indices:
-    """First-order and total indices from Saltelli's design, y (n (k + 2), n_replications) in the design's order.
+    """Return the indices of Saltelli's design, y (n (k + 2), n_replications) in the order of the design.
 
-    From correlations, less what A and B correlate by chance: with a = r(A, AB_i), b = r(B, AB_i) and c = r(A, B),
-    S_i = (b - c a) / (1 - c²) and T_i = 1 - (a - c b) / (1 - c²) [Glen and Isaacs 2012, D3]. On 32 to 128 points the
-    error was a fifth of that of Saltelli's (2010) and Jansen's (1999) estimators on additive functions, and up to a
-    third lower on others.
+    From correlations, corrected for the chance correlation of A and B: with a = r(A, AB_i), b = r(B, AB_i) and
+    c = r(A, B), S_i = (b - c a) / (1 - c²) and T_i = 1 - (a - c b) / (1 - c²) [Glen and Isaacs 2012, D3]. On 32 to 128
+    points the error was a fifth of that of Saltelli's (2010) and Jansen's (1999) estimators on additive functions, and
+    up to a third lower on others.
     """
     n = len(y) // (k + 2)
     if _is_flat(y):
         return _undefined(k, n)
-    drawn = _row_weights(seed, n) / n, _replication_weights(seed, y.shape[1])
+    drawn = weights(seed, "rows", n) / n, weights(seed, "replications", y.shape[1])
     a, b, *mixed = y.reshape(k + 2, n, -1)
     aa, bb, ab = (_covariance(*pair, *drawn) for pair in ((a, a), (b, b), (a, b)))
     first, total = [], []
@@ -97,7 +95,7 @@ def sobol_indices(y: F8, k: int, seed: int) -> Indices:
         ra, rb, chance = _correlation(with_a, aa, own), _correlation(with_b, bb, own), _correlation(ab, aa, bb)
         first.append(_percentiles((rb - chance * ra) / (1 - chance**2), n))
         total.append(_percentiles(1 - (ra - chance * rb) / (1 - chance**2), n))
-    return Indices(tuple(first), tuple(total))
+    return {"first": tuple(first), "total": tuple(total)}
 
 
 def _correlation(covariance: F8, one: F8, other: F8) -> F8:
@@ -105,15 +103,15 @@ def _correlation(covariance: F8, one: F8, other: F8) -> F8:
 
 
 def _divided(above: F8, below: F8) -> F8:
-    """Quotients, NaN where the divisor is not above 0."""
+    """Return quotients; NaN where the divisor is not above 0."""
     quotients: F8 = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
     return quotients
 
 
 def _covariance(x: F8, y: F8, rows: F8, replications: F8) -> F8:
-    """Covariance over points of x and y (n, n_replications), of different replications, for every resample (m,).
+    """Return the covariance over points of x and y (n, n_replications), of different replications, by resample (m,).
 
-    rows (m, n) shares of the points, replications (m, n_replications) how often each counts.
+    rows (m, n) shares of the points, replications (m, n_replications) weights.
     """
     n, r = x.shape
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
@@ -126,32 +124,32 @@ def _covariance(x: F8, y: F8, rows: F8, replications: F8) -> F8:
 
 
 def _pairs(replications: F8) -> F8:
-    """How often each pair of different replications counts, shape (m, n_replications, n_replications)."""
+    """Return the weight of each pair of different replications, shape (m, n_replications, n_replications)."""
     r = replications.shape[1]
     apart = 1.0 - np.eye(r) if r > 1 else np.ones((1, 1))
     return replications[:, :, None] * replications[:, None, :] * apart
 
 
 def is_constant(y: F8) -> bool:
-    """Whether the response is the same at all points but for rounding; not when it is not defined at some."""
+    """Return whether the response is defined at all points and the same, but for rounding."""
     means = y.mean(axis=1)
     return bool(np.isfinite(y).all() and np.ptp(means) <= 1e-12 * np.abs(means).max())
 
 
 def _is_flat(y: F8) -> bool:
-    """Whether no factor can explain it: it is constant, or not defined at some points."""
+    """Return whether no factor can explain the response: it is constant, or not defined at some points."""
     return not np.isfinite(y).all() or is_constant(y)
 
 
 def _undefined(k: int, n: int) -> Indices:
     none = (Estimate(mean=np.nan, low=-np.inf, high=np.inf, n=n, confidence=CONFIDENCE),) * k
-    return Indices(none, none)
+    return {"first": none, "total": none}
 
 
 def _ratio(top: F8, bottom: F8, replications: F8) -> Estimate:
-    """Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
+    """Return Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
 
-    top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications): how often each counts.
+    top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications) weights.
     """
     counts = _pairs(replications)
     above, below = (top * counts).sum(axis=(1, 2)), (bottom * counts).sum(axis=(1, 2))
@@ -159,7 +157,7 @@ def _ratio(top: F8, bottom: F8, replications: F8) -> Estimate:
 
 
 def _percentiles(found: F8, n: int) -> Estimate:
-    """The first value, with the percentiles of the others."""
+    """Return the first value, with percentiles of the others as its interval."""
     others = found[1:][np.isfinite(found[1:])]
     if not len(others) or not np.isfinite(found[0]):
         return Estimate(mean=float(found[0]), low=-np.inf, high=np.inf, n=n, confidence=CONFIDENCE)
@@ -168,16 +166,8 @@ def _percentiles(found: F8, n: int) -> Estimate:
     return Estimate(mean=float(found[0]), low=low, high=high, n=n, confidence=CONFIDENCE)
 
 
-def _row_weights(seed: int, n: int) -> F8:
-    return weights(seed, "rows", n)
-
-
-def _replication_weights(seed: int, r: int) -> F8:
-    return weights(seed, "replications", r)
-
-
 def weights(seed: int, what: str, n: int, resamples: int = RESAMPLES) -> F8:
-    """How often each of n is drawn: once, then in every resample, shape (1 + resamples, n)."""
+    """Return how often each of n is drawn: once, then in every resample, shape (1 + resamples, n)."""
     at = np.arange(resamples * n, dtype=np.int64)
     chosen = (random_streams.uniforms_at(random_streams.key(seed, 0, "bootstrap", what), at) * n).astype(np.int64)
     flat = np.bincount(chosen + at // n * n, minlength=resamples * n)
@@ -186,21 +176,21 @@ def weights(seed: int, what: str, n: int, resamples: int = RESAMPLES) -> F8:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """Standardised coefficients by factor, and the share of the response's variance that the fit explains."""
+    """Standardised coefficients by factor, and the share of the variance that the fit explains."""
 
     coefficients: tuple[Estimate, ...]
     explained: float
 
 
 def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
-    """Standardised regression coefficients of the mean response; with `ranks`, of ranks [Saltelli et al. 2008, 1.2.5].
+    """Return standardised regression coefficients of the mean response, or of its ranks [Saltelli et al. 2008, 1.2.5].
 
-    x (n, k), y (n, n_replications). Coefficient i: by how many standard deviations the response moves when factor i
-    moves by one; in ranks it holds for any monotone dependence.
+    x (n, k), y (n, n_replications). Coefficient i is the change of the response, in standard deviations, when factor i
+    changes by one standard deviation. Coefficients of ranks hold for any monotone dependence.
     """
     if _is_flat(y):
-        return Regression(_undefined(x.shape[1], len(x)).first, float("nan"))
-    replications, rows = _replication_weights(seed, y.shape[1]), _row_weights(seed, len(x))
+        return Regression(_undefined(x.shape[1], len(x))["first"], float("nan"))
+    replications, rows = weights(seed, "replications", y.shape[1]), weights(seed, "rows", len(x))
     target = replications @ y.T / replications.sum(axis=1, keepdims=True)  # (1 + resamples, n)
     if ranks:
         from scipy.stats import rankdata  # noqa: PLC0415 - heavy
@@ -211,9 +201,9 @@ def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
 
 
 def _standardised(x: F8, target: F8, shares: F8) -> tuple[F8, F8]:
-    """Coefficients (m, k) and R² (m,) of m fits of the rows of target (m, n) to x (n, k); NaN: singular.
+    """Return coefficients (m, k) and R² (m,) of m fits of the rows of target (m, n) to x (n, k); NaN if singular.
 
-    shares (m, n): how much each point counts, together 1.
+    shares (m, n): weights of the points, which sum to 1.
     """
     n, k = x.shape
     z, y = x - x.mean(axis=0), target - target.mean(axis=1, keepdims=True)

@@ -1,241 +1,170 @@
-"""`factory-sim sweep`: every point of a design on common random numbers, and which factor matters how much."""
+"""`factory-sim sweep`: every point of a design on common random numbers, and the influence of its factors."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis.kpis import KPIS
-from factory_sim.analysis.paired import holm, mean_estimate, p_value, paired_percent_change
-from factory_sim.study import store
-from factory_sim.study.arms import Bench, Variant
-from factory_sim.study.compare.pairing import as_dict, base_of, finished, finite, line_values
-from factory_sim.study.dask_pool import hired
-from factory_sim.study.runner import Request, Session, begin
+from factory_sim.analysis.paired import holm, p_value
+from factory_sim.results.sweep import (
+    CONSTANT,
+    GRID,
+    LINEAR,
+    RANKS,
+    SOBOL,
+    UNDEFINED,
+    FactorInfluence,
+    LevelEffect,
+    Sensitivity,
+    SweepPoint,
+    SweepResult,
+    SweptFactor,
+)
+from factory_sim.study.arms import Bench
+from factory_sim.study.compare.pairing import base_of, finished
+from factory_sim.study.file_study import (
+    TOGETHER,
+    FinishedStudy,
+    changes,
+    line_kpis,
+    means,
+    responses,
+    run_arms,
+    run_base,
+    session_of,
+    summary,
+)
 from factory_sim.study.sweep import plans, sampling, sensitivity
-from factory_sim.study.sweep.sampling import GRID, SOBOL
-from factory_sim.views.frames import choice_frame, point_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from factory_sim.records import F8, Study
-    from factory_sim.study.runner import Watcher
+    from factory_sim.study.file_study import Execution
+    from factory_sim.study.runner import Session, Watcher
     from factory_sim.study.sweep.plans import Plan
-    from factory_sim.study.sweep.sampling import Factor
-    from factory_sim.study.sweep.sensitivity import Indices
+    from factory_sim.study.sweep.sampling import Factor, Point
 
-TOGETHER = 256  # plants that are in memory at a time
-LINEAR = 0.9  # share of the variance from which on a straight line is a fair summary
+STRAIGHT = 0.9  # assumed: share of the variance from which on a linear fit is a fair summary
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Where a study runs and is kept."""
-
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    engine: str = "auto"
-    dask: str = ""
-    file: Path | None = None  # None: named after the plan, in the working folder
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A finished study that a file described, and its own file."""
-
-    study: Study
-    file: Path
-    answer: dict[str, Any]  # what `--json` writes (docs/sweeps.md)
-
-    def to_pandas(self) -> Any:
-        """A pandas table: of a sweep one row a point, of an optimisation one row a choice of the Pareto front."""
-        return point_frame(self.answer) if "points" in self.answer else choice_frame(self.answer)
-
-
-def made(path: str | Path, running: Running, watcher: Watcher) -> Answered:
-    """Make the sweep that a file describes, or go on with it. Raises ConfigError, StudyError, TrialError."""
-    bench = Bench()
-    file, plan = plans.sweep_file(path, bench)
-    design = plan.header()
-    kept = running.file or plans.file_name(plan.name, bench, plan.base, file.shape, design)
-    request = Request(
-        base=plan.base,
-        replications=plan.replications,
-        duration_s=plan.duration_s,
-        warm_up_s=plan.warm_up_s,
-        seed=plan.seed,
-        workers=running.workers,
-        engine=running.engine,
-        dask=running.dask,
-        file=kept,
+def run_sweep(path: str | Path, execution: Execution, watcher: Watcher) -> FinishedStudy[SweepResult]:
+    """Run or resume the sweep that a file describes. Raise ConfigError, StudyError or TrialError."""
+    plan = plans.read_plan(path, Bench())
+    with session_of(
+        plan.file,
+        execution,
+        watcher,
+        replications=plan.file.shape.replications,
         pilots=plan.corners,
-        design=design,
+        design=plan.design(),
         words=plan.words(),
-    )
-    with hired(running.workers, running.engine, running.dask) as pool:
-        session = begin(request, pool, watcher)
-        with session.kept:
-            run(session, plan)
-            return Answered(session.study, session.kept.path, answer(session.study))
+    ) as session:
+        _run_points(session, plan)
+        return FinishedStudy(study=session.study, file=session.kept.path, result=sweep_result(session.study))
 
 
-def run(session: Session, plan: Plan) -> None:
+def _run_points(session: Session, plan: Plan) -> None:
     """Run the plant as it is, and every point of the plan; all plants are loaded before the first trial."""
     session.watcher.stage("points", len(plan.points))
-    arms: list[str] = []
-    for n, point in enumerate(plan.points):
-        arms.append(keep(session, plan.variant(point)))
-        if n % TOGETHER == TOGETHER - 1:
+    base, arms = base_of(session.study).name, []
+    for n, point in enumerate(plan.points, 1):
+        variant = plan.variant(point)
+        name = sampling.arm_name(variant.overrides)
+        arms.append(session.probe(variant, name, {"kind": "point", "of": base}) if name else base)
+        if n % TOGETHER == 0:
             session.bench = Bench()
-        session.watcher.reached(n + 1)
-    each = range(plan.replications)
-    session.ensure("plant as it is", [(base_of(session.study).name, r) for r in each])
-    run_arms(session, "trials", arms, each)
+        session.watcher.reached(n)
+    replications = range(plan.file.shape.replications)
+    run_base(session, replications)
+    run_arms(session, "trials", arms, replications)
 
 
-def run_arms(session: Session, stage: str, arms: Iterable[str], replications: Iterable[int]) -> None:
-    """Run these replications of many arms, a few hundred plants in memory at a time."""
-    names, chosen = list(dict.fromkeys(arms)), list(replications)
-    for first in range(0, len(names), TOGETHER):
-        some = names[first : first + TOGETHER]
-        if len(names) > TOGETHER:
-            session.bench = Bench()
-        about = f"{stage}, {first + 1}–{first + len(some)} of {len(names)}" if len(names) > len(some) else stage
-        session.ensure(about, [(name, r) for name in some for r in chosen])
-
-
-def keep(session: Session, variant: Variant) -> str:
-    """The arm of a variant, kept if it is new: named by its changes; without any the base itself."""
-    base = base_of(session.study).name
-    if not variant.overrides:
-        return base
-    return session.probe(variant, sampling.arm_name(variant.overrides), {"kind": "point", "of": base})
-
-
-# ---- what it says
-
-
-def answer(study: Study) -> dict[str, Any]:
-    """Everything that `--json` writes (docs/sweeps.md), of replications that every point has finished."""
+def sweep_result(study: Study) -> SweepResult:
+    """Return the result of a sweep, of replications that every point has finished. Raise StudyError."""
     about, base = study.header["sweep"], base_of(study)
-    factors = [plans.factor_of(each) for each in about["factors"]]
-    chosen = tuple(study.header["responses"])
-    names = [_arm_of(factors, texts) or base.name for texts in about["points"]]
-    found = finished(study, base.name, *names)
-    y = {kpi: np.array([line_values(study, name, kpi, found) for name in names]) for kpi in chosen}
-    before = {kpi: line_values(study, base.name, kpi, found) for kpi in chosen}
-    return {
-        "title": study.header["title"],
-        "question": study.header["question"],
-        "base": base.name,
-        "design": about["design"],
-        "replications": len(found),
-        "confidence": sensitivity.CONFIDENCE,
-        "responses": {kpi: about_kpi(kpi, base.currency) for kpi in chosen},
-        "factors": [{"address": f.address, "title": f.title, "unit": f.unit, "scale": f.scale} for f in factors],
-        "before": {kpi: as_dict(mean_estimate(before[kpi])) for kpi in chosen},
-        "points": [
-            {
-                "values": {f.address: text for f, text in zip(factors, texts, strict=True)},
-                "responses": {kpi: as_dict(mean_estimate(y[kpi][n])) for kpi in chosen},
-                "change_pct": {kpi: change(before[kpi], y[kpi][n]) for kpi in chosen},
-            }
-            for n, texts in enumerate(about["points"])
-        ],
-        **_best(y[chosen[0]], KPIS[chosen[0]].better, [tuple(texts) for texts in about["points"]]),
-        "sensitivity": {
-            kpi: _sensitivity(about, factors, y[kpi], study.header["seed"]) | {"unexplained": _unexplained(y[kpi])}
-            for kpi in chosen
-        },
-        "study": about_study(study),
-    }
+    factors = [sampling.factor_from_json(each) for each in about["factors"]]
+    kpis: list[str] = study.header["responses"]
+    points = [sampling.point_of(factors, texts) for texts in about["points"]]
+    names = [sampling.arm_name(sampling.overrides(factors, point)) or base.name for point in points]
+    replications = finished(study, base.name, *names)
+    before = line_kpis(study, base.name, kpis, replications)
+    after = [line_kpis(study, name, kpis, replications) for name in names]
+    y = {kpi: np.array([each[kpi] for each in after]) for kpi in kpis}
+    best, near = _best(y[kpis[0]], KPIS[kpis[0]].better, points)
+    return SweepResult(
+        title=study.header["title"],
+        question=study.header["question"],
+        base=base.name,
+        design=about["design"],
+        replications=len(replications),
+        confidence=sensitivity.CONFIDENCE,
+        responses=responses(kpis, base.currency),
+        factors=tuple(SweptFactor(address=f.address, title=f.title, unit=f.unit, scale=f.scale) for f in factors),
+        before=means(before),
+        points=tuple(
+            SweepPoint(
+                values={factor.address: level.text for factor, level in zip(factors, point, strict=True)},
+                responses=means(values),
+                change_pct=changes(before, values),
+            )
+            for point, values in zip(points, after, strict=True)
+        ),
+        best=best,
+        not_told_apart=near,
+        sensitivity={kpi: _sensitivity(about["design"], factors, points, y[kpi], study.header["seed"]) for kpi in kpis},
+        study=summary(study),
+    )
 
 
-def about_study(study: Study) -> dict[str, Any]:
-    """Seed, window and digest of a study."""
-    names = ("seed", "warm_up_s", "duration_s", "warm_up")
-    return {name: study.header[name] for name in names} | {"trials": len(study.trials), "digest": store.digest(study)}
+def _best(y: F8, better: int, points: Sequence[Point]) -> tuple[int | None, tuple[int, ...]]:
+    """Return the point with the best mean response, and those not significantly different: paired t-tests with Holm.
 
-
-def about_kpi(kpi: str, currency: str) -> dict[str, Any]:
-    """Unit of a KPI and whether more is better."""
-    return {"unit": KPIS[kpi].unit.replace("currency", currency), "better": KPIS[kpi].better}
-
-
-def change(before: F8, after: F8) -> dict[str, float | None] | None:
-    """Paired change [%] with its interval; None where one side is not defined."""
-    if not (np.isfinite(before).all() and np.isfinite(after).all()) or before.sum() == 0:
-        return None
-    return as_dict(paired_percent_change(before, after))
-
-
-def _arm_of(factors: Sequence[Factor], texts: Sequence[str]) -> str:
-    return sampling.arm_name(sampling.typed(factors, _levels(factors, texts)))
-
-
-def _levels(factors: Sequence[Factor], texts: Sequence[str]) -> list[sampling.Level]:
-    """Levels as typed, with their numbers."""
-    known = [{level.text: level for level in factor.levels} for factor in factors]
-    return [
-        of[text] if text in of else sampling.Level(text, sampling.split(text)[0])
-        for of, text in zip(known, texts, strict=True)
-    ]
-
-
-def _best(y: F8, better: int, points: Sequence[tuple[str, ...]]) -> dict[str, Any]:
-    """The point with the best mean response, and those not told apart from it: by paired t-tests, adjusted by Holm.
-
-    None and [] where no better is known or no value.
+    None and () where the response has no direction or no value.
     """
-    means = better * y.mean(axis=1)
-    if not better or not np.isfinite(means).any():
-        return {"best": None, "not_told_apart": []}
-    best = int(np.nanargmax(means))
+    scores = better * y.mean(axis=1)
+    if not better or not np.isfinite(scores).any():
+        return None, ()
+    best = int(np.nanargmax(scores))
     once = {point: n for n, point in reversed(list(enumerate(points)))}
-    others = sorted(n for point, n in once.items() if point != points[best] and np.isfinite(means[n]))
+    others = sorted(n for point, n in once.items() if point != points[best] and np.isfinite(scores[n]))
     p = holm([p_value(y[n] - y[best]) for n in others])
-    near = [n for n, value in zip(others, p.tolist(), strict=True) if value > 1 - sensitivity.CONFIDENCE]
-    return {"best": best, "not_told_apart": near}
+    return best, tuple(n for n, value in zip(others, p.tolist(), strict=True) if value > 1 - sensitivity.CONFIDENCE)
 
 
-def _sensitivity(about: Mapping[str, Any], factors: Sequence[Factor], y: F8, seed: int) -> dict[str, Any]:
-    table = [_levels(factors, texts) for texts in about["points"]]
-    if about["design"] == SOBOL:
-        return _shares("sobol", factors, sensitivity.sobol_indices(y, len(factors), seed))
-    if about["design"] == GRID:
-        values = [list(dict.fromkeys(row[i].text for row in table)) for i in range(len(factors))]
-        numbers = np.array([[values[i].index(level.text) for i, level in enumerate(row)] for row in table])
-        found = _shares("grid", factors, sensitivity.grid_indices(numbers, y, seed))
-        for i, effects in enumerate(sensitivity.main_effects(numbers, y)):
-            found["factors"][factors[i].address]["effects"] = [
-                {"level": text} | as_dict(effect) for text, effect in zip(values[i], effects, strict=True)
-            ]
-        return found
-    x = np.array([[level.number for level in row] for row in table])
-    fits = {"src": sensitivity.regression(x, y, seed), "srrc": sensitivity.regression(x, y, seed, ranks=True)}
-    method = "src" if fits["src"].explained >= LINEAR else "srrc"
-    return {
-        "method": method,
-        "explained": {name: finite(fit.explained) for name, fit in fits.items()},
-        "factors": {
-            f.address: {name: as_dict(fit.coefficients[i]) for name, fit in fits.items()} for i, f in enumerate(factors)
+def _sensitivity(design: str, factors: Sequence[Factor], points: Sequence[Point], y: F8, seed: int) -> Sensitivity:
+    """Return the influence of the factors on a response y (n_points, n_replications)."""
+    method, explained = design, {}
+    effects: list[tuple[LevelEffect, ...]] = [()] * len(factors)
+    if design == SOBOL:
+        measures = sensitivity.sobol_indices(y, len(factors), seed)
+    elif design == GRID:
+        levels = [list(dict.fromkeys(level.text for level in column)) for column in zip(*points, strict=True)]
+        numbers = np.array([[levels[i].index(level.text) for i, level in enumerate(point)] for point in points])
+        measures = sensitivity.grid_indices(numbers, y, seed)
+        effects = [
+            tuple(LevelEffect(level=text, **asdict(each)) for text, each in zip(texts, found, strict=True))
+            for texts, found in zip(levels, sensitivity.main_effects(numbers, y), strict=True)
+        ]
+    else:
+        x = np.array([[level.number for level in point] for point in points])
+        fits = {name: sensitivity.regression(x, y, seed, ranks=name == RANKS) for name in (LINEAR, RANKS)}
+        measures = {name: fit.coefficients for name, fit in fits.items()}
+        explained = {name: fit.explained for name, fit in fits.items()}
+        method = LINEAR if explained[LINEAR] >= STRAIGHT else RANKS
+    unexplained = CONSTANT if sensitivity.is_constant(y) else None
+    return Sensitivity(
+        method=method,
+        factors={
+            factor.address: FactorInfluence(
+                measures={name: found[i] for name, found in measures.items()}, effects=effects[i]
+            )
+            for i, factor in enumerate(factors)
         },
-    }
-
-
-def _unexplained(y: F8) -> str | None:
-    """Why no factor can explain a response, before any is asked: it is constant, or not defined at some points."""
-    if not np.isfinite(y).all():
-        return "undefined"
-    return "constant" if sensitivity.is_constant(y) else None
-
-
-def _shares(method: str, factors: Sequence[Factor], found: Indices) -> dict[str, Any]:
-    each = {
-        f.address: {"first": as_dict(found.first[i]), "total": as_dict(found.total[i])} for i, f in enumerate(factors)
-    }
-    return {"method": method, "factors": each}
+        explained=explained,
+        unexplained=unexplained if np.isfinite(y).all() else UNDEFINED,
+    )

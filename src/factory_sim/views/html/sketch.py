@@ -1,4 +1,4 @@
-"""Small pictures as SVG text: points with their intervals over one axis. No script; colours come from the page."""
+"""Small pictures as SVG text: points with their intervals. Colours come from the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from factory_sim.views.text.kpi_text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from factory_sim.results.estimate import Estimate
 
 WIDTH, HEIGHT = 320, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 10, 40
@@ -19,12 +21,12 @@ _TICKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point of a picture: where it stands, from where to where its value may be, what it is."""
+    """A point of a picture."""
 
     x: float
-    estimate: Mapping[str, float | None]
+    estimate: Estimate
     title: str = ""
-    chosen: bool = False
+    chosen: bool = False  # drawn in another colour
 
 
 def scatter(
@@ -34,10 +36,10 @@ def scatter(
     levels: Sequence[str] = (),
     line: Sequence[tuple[float, float]] = (),
 ) -> str:
-    """Estimates over x, with their intervals; `levels`: names of x = 0, 1, ... in place of numbers; `line`: means."""
-    shown = [dot for dot in dots if dot.estimate["mean"] is not None]
+    """Return estimates over x; `levels` names x = 0, 1, ..., `line` connects means."""
+    shown = [dot for dot in dots if dot.estimate.is_defined]
     if not shown:
-        return '<p class="absent">No point has a value here.</p>'
+        return '<p class="absent">No point has a value.</p>'
     ends = [end for dot in shown for end in _ends(dot)] + [y for _, y in line]
     xs = _Axis.of([dot.x for dot in shown], _LEFT, WIDTH - _RIGHT)
     ys = _Axis.of(ends, HEIGHT - _BOTTOM, _TOP)
@@ -67,7 +69,7 @@ class _Axis:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round numbers, at most a few."""
+        """Return a few round numbers within the axis."""
         raw = (self.high - self.low) / _TICKS
         size = 10.0 ** math.floor(math.log10(raw))
         step = next(size * m for m in (1, 2, 5, 10) if size * m >= raw)
@@ -76,7 +78,8 @@ class _Axis:
 
 
 def _ends(dot: Dot) -> list[float]:
-    return [value for end in ("mean", "low", "high") if (value := dot.estimate[end]) is not None]
+    found = dot.estimate
+    return [value for value in (found.mean, found.low, found.high) if math.isfinite(value)]
 
 
 def _frame(xs: _Axis, ys: _Axis, levels: Sequence[str]) -> str:
@@ -102,11 +105,11 @@ def _words(x_label: str, y_label: str) -> str:
 
 
 def _mark(dot: Dot, xs: _Axis, ys: _Axis) -> str:
-    mean, low, high = (dot.estimate[end] for end in ("mean", "low", "high"))
-    assert mean is not None
+    found = dot.estimate
     x, kind = xs.at(dot.x), "dot chosen" if dot.chosen else "dot"
     title = f"<title>{escape(dot.title)}</title>" if dot.title else ""
     reach = ""
-    if low is not None and high is not None:
-        reach = f'<line class="reach" x1="{x:.1f}" x2="{x:.1f}" y1="{ys.at(low):.1f}" y2="{ys.at(high):.1f}"/>'
-    return f'<g class="{kind}">{title}{reach}<circle cx="{x:.1f}" cy="{ys.at(mean):.1f}" r="3"/></g>'
+    if math.isfinite(found.half_width):
+        low, high = ys.at(found.low), ys.at(found.high)
+        reach = f'<line class="reach" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
+    return f'<g class="{kind}">{title}{reach}<circle cx="{x:.1f}" cy="{ys.at(found.mean):.1f}" r="3"/></g>'

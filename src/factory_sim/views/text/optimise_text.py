@@ -1,116 +1,128 @@
-"""An optimisation's answer for the terminal: the selected choice and its guarantee first, then the Pareto front."""
+"""The answer of an optimisation for the terminal: the selected choice and its guarantee first, then the front."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from factory_sim.views.text.figures import (
+    Figures,
+    cells,
+    heads,
+    interval,
+    label,
+    signed_interval,
+    terminal_table,
+    values_text,
+    warning_lines,
+    windows,
+)
 from factory_sim.views.text.kpi_text import number, unit
-from factory_sim.views.text.study_text import moved
-from factory_sim.views.text.sweep_text import estimate, figures, give_or_take, head, label, named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import RenderableType
-    from rich.table import Table
+
+    from factory_sim.results.optimise import OptimisationResult
 
 FRONT_SHOWN = 20
 
 
-def optimise_lines(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """What an optimisation says."""
-    lines: list[RenderableType] = [*headline(answer)]
-    lines.append(f"Guarantee   {guarantee(answer)}")
-    if any(each["price"] for each in answer["variables"]):
-        lines.append(f"Cost        {cost(answer)}")
-    lines += doubt(answer)
-    lines += ["", f"Pareto front: {_front_words(answer)}", _front(answer), sample(answer)]
-    hidden = len(answer["front"]) - FRONT_SHOWN
-    if hidden > 0:
-        lines.append(f"... and {hidden} more: --csv and --json write all of them.")
-    return [*lines, "", _runs(answer)]
+def optimise_lines(result: OptimisationResult) -> list[RenderableType]:
+    """Return the lines and the table of an answer."""
+    words = [f"{'more' if about.better > 0 else 'less'} {label(kpi)}" for kpi, about in result.objectives.items()]
+    how = "all allowed choices" if result.complete else f"{result.tried:,} choices found by the search"
+    hidden = len(result.front) - FRONT_SHOWN
+    return [
+        headline(result),
+        f"Guarantee   {guarantee(result)}",
+        *([f"Cost        {cost(result)}"] if result.is_priced else []),
+        *warning_lines(doubts(result)),
+        "",
+        f"Pareto front: no other choice has {', '.join(words)} all at once; and the selected one",
+        terminal_table(front_figures(result, FRONT_SHOWN)),
+        sample(result),
+        *([f"... and {hidden} more: --csv and --json write all of them."] if hidden > 0 else []),
+        "",
+        f"Runs        {how}, {result.study.trials:,} trials, {windows(result.study)}",
+    ]
 
 
-def headline(answer: Mapping[str, Any]) -> list[str]:
-    """The selected choice, what comes of it, and by how much that differs from the plant as it is."""
-    first, about = next(iter(answer["objectives"].items()))
-    chosen = answer["selected"]
-    value = f"{estimate(chosen['responses'][first], about['unit'])} {unit(about['unit'])}"
-    verb = "selected" if answer["guarantee"]["decided"] else "leading, not decided"
-    change = chosen["change_pct"][first]
-    against = f"   {moved(change, unit=' %')} against {answer['base']} as it is" if change else ""
-    return [f"{verb}: {named(chosen['values'])}: {label(first)} {value}{against}"]
+def headline(result: OptimisationResult) -> str:
+    """Return the selected choice, its first objective, and the change against the plant as it is."""
+    kpi, about = next(iter(result.objectives.items()))
+    chosen, change = result.selected, result.selected.change_pct[kpi]
+    verb = "selected" if result.guarantee.decided else "leading, not decided"
+    against = f"   {signed_interval(change, unit_text=' %')} against {result.base} as it is"
+    value = f"{label(kpi)} {interval(chosen.responses[kpi], about.unit)}"
+    return f"{verb}: {values_text(chosen.values)}: {value}{against if change.is_defined else ''}"
 
 
-def guarantee(answer: Mapping[str, Any]) -> str:
-    """What may be relied on, and under which condition."""
-    sure = answer["guarantee"]
-    first, about = next(iter(answer["objectives"].items()))
-    zone = f"{number(sure['indifference'], about['unit'])} {unit(about['unit'])}"
-    among = f"all {sure['finalists']:,} allowed choices" if answer["complete"] else f"{sure['finalists']} finalists"
-    if sure["finalists"] == 1:
-        return "nothing to choose from: it is the only one"
-    runs = f"{sure['replications']} replications each"
-    if not sure["decided"]:
-        others = "; ".join(named(each) for each in sure["left"][1:4])
-        left = f"{len(sure['left'])} choices are left after {runs}, also {others}"
+def guarantee(result: OptimisationResult) -> str:
+    """Return how reliable the selection is, and under which condition."""
+    sure = result.guarantee
+    kpi, about = next(iter(result.objectives.items()))
+    if sure.finalists == 1:
+        return "not needed: only one choice was compared"
+    runs = f"{sure.replications} replications each"
+    if not sure.decided:
+        others = "; ".join(values_text(each) for each in sure.left[1:4])
+        left = f"{len(sure.left)} choices are left after {runs}, also {others}"
         return f"none yet: {left}. Raise most or indifference."
-    share = f"{100 * sure['confidence']:g} %"
+    among = f"all {sure.finalists:,} allowed choices" if result.complete else f"{sure.finalists} finalists"
+    zone = f"{number(sure.indifference, about.unit)} {unit(about.unit)}"
     return (
-        f"with at least {share} probability the best of {among} in {label(first)}, if it leads by {zone} or more "
-        f"({sure['procedure']}, {runs})"
+        f"with at least {100 * sure.confidence:g} % probability the best of {among} in {label(kpi)}, "
+        f"if it leads by {zone} or more ({sure.procedure}, {runs})"
     )
 
 
-def doubt(answer: Mapping[str, Any]) -> list[str]:
-    """A warning where the selected choice may be no better than the plant as it is."""
-    change = next(iter(answer["selected"]["change_pct"].values()))
-    if not change or change["low"] is None or change["high"] is None or not change["low"] <= 0 <= change["high"]:
-        return []
-    return [f"  ! It may be no better than {answer['base']} as it is: the interval of the change holds 0."]
+def doubts(result: OptimisationResult) -> list[str]:
+    """Return a warning where the selected choice may not be better than the plant as it is."""
+    change = next(iter(result.selected.change_pct.values()))
+    text = f"It may not be better than {result.base} as it is: the interval of the change includes 0."
+    return [text] * (change.is_defined and change.includes_zero)
 
 
-def cost(answer: Mapping[str, Any]) -> str:
-    """What the selected choice costs, and by whose prices."""
-    currency = answer["currency"]
+def cost(result: OptimisationResult) -> str:
+    """Return the cost of the selected choice, and the prices behind it."""
     prices = ", ".join(
-        f"{number(v['price'])} per {v['address']}" + (f" above {v['owned']}" if v["owned"] else "")
-        for v in answer["variables"]
-        if v["price"]
+        f"{number(each.price)} per {each.address}" + (f" above {each.owned}" if each.owned else "")
+        for each in result.variables
+        if each.price
     )
-    budget = "" if answer["budget"] is None else f" of {number(answer['budget'])}"
-    return f"{number(answer['selected']['cost'])}{budget} {currency}, by the file's prices (assumed by you): {prices}"
+    budget = "" if result.budget is None else f" of {number(result.budget)}"
+    paid = f"{number(result.selected.cost)}{budget} {result.currency}"
+    return f"{paid}, by the file's prices (assumed by you): {prices}"
 
 
-def sample(answer: Mapping[str, Any]) -> str:
-    """Which replications the table is of, all rows alike, where the headline has seen more."""
-    few, all_of_them = answer["front_replications"], answer["guarantee"]["replications"]
-    more = f"; the first line is over all {all_of_them}" if all_of_them > few else ""
-    return f"Every row is over the same {few} replications{more}."
+def sample(result: OptimisationResult) -> str:
+    """Return which replications the table of the front uses."""
+    few, all_of_them = result.front_replications, result.guarantee.replications
+    more = f"; the first line uses all {all_of_them}" if all_of_them > few else ""
+    return f"All rows use the same {few} replications{more}."
 
 
-def _front_words(answer: Mapping[str, Any]) -> str:
-    words = [f"{'more' if about['better'] > 0 else 'less'} {label(kpi)}" for kpi, about in answer["objectives"].items()]
-    return f"no other choice has {', '.join(words)} all at once; and the selected one"
-
-
-def _front(answer: Mapping[str, Any]) -> Table:
-    priced = any(each["price"] for each in answer["variables"])
-    heads = [each["title"] for each in answer["variables"]] + [f"cost, {answer['currency']}"] * priced
-    heads += [head(kpi, about["unit"]) for kpi, about in answer["objectives"].items()]
-    rows = []
-    for each in answer["front"][:FRONT_SHOWN]:
-        values = [str(value) for value in each["values"].values()] + [number(each["cost"])] * priced
-        shown = [give_or_take(each["responses"][kpi], about["unit"]) for kpi, about in answer["objectives"].items()]
-        often = f"{100 * each['share_on_front']:.0f}"
-        rows.append([*values, *shown, often, "selected" if each["selected"] else ""])
-    before = [give_or_take(answer["before"][kpi], about["unit"]) for kpi, about in answer["objectives"].items()]
-    rows.append(["as it is", *[""] * (len(answer["variables"]) - 1 + priced), *before, "", ""])
-    return figures([*heads, "on front, %", ""], rows)
-
-
-def _runs(answer: Mapping[str, Any]) -> str:
-    about = answer["study"]
-    how = "all allowed choices" if answer["complete"] else f"{answer['tried']:,} choices that the search met"
-    window = f"{about['duration_s'] / 3600:g} h after {about['warm_up_s'] / 3600:.3g} h of warm-up"
-    return f"Runs        {how}, {about['trials']:,} trials, seed {about['seed']}, windows of {window}"
+def front_figures(result: OptimisationResult, most: int) -> Figures:
+    """Return the table of the Pareto front."""
+    priced, shown = result.is_priced, result.front[:most]
+    empty = [""] * (len(result.variables) - 1 + priced)
+    return Figures(
+        heads=[
+            *(each.title for each in result.variables),
+            *[f"cost, {result.currency}"] * priced,
+            *heads(result.objectives),
+            "on front, %",
+            "",
+        ],
+        rows=[
+            [
+                *map(str, each.values.values()),
+                *[number(each.cost)] * priced,
+                *cells(each.responses, result.objectives),
+                f"{100 * each.share_on_front:.0f}",
+                "selected" if each.selected else "",
+            ]
+            for each in shown
+        ],
+        foot=["as it is", *empty, *cells(result.before, result.objectives), "", ""],
+        marked=next((n for n, each in enumerate(shown) if each.selected), None),
+    )

@@ -1,0 +1,134 @@
+"""Studies that a file describes: what `sweep` and `optimise` have in common."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from factory_sim.analysis.kpis import KPIS
+from factory_sim.analysis.paired import mean_estimate, paired_percent_change
+from factory_sim.results.optimise import OptimisationResult
+from factory_sim.results.study_summary import StudySummary, WarmUp
+from factory_sim.results.sweep import Response, SweepResult
+from factory_sim.study import store
+from factory_sim.study.arms import Bench, Variant
+from factory_sim.study.compare.pairing import base_of, line_values
+from factory_sim.study.dask_pool import hired
+from factory_sim.study.runner import Request, Session, begin
+from factory_sim.views.frames import variant_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from factory_sim.plant.yaml.study_files import StudyFile
+    from factory_sim.plant.yaml.study_shapes import Optimise, Sweep
+    from factory_sim.records import F8, Study
+    from factory_sim.results.estimate import Estimate
+    from factory_sim.study.runner import Watcher
+
+ResultT = TypeVar("ResultT", SweepResult, OptimisationResult)
+
+_NOT_SHOWN = {"constraint", "constraint_by_active_period"}  # numbers of operations
+RESPONSES = tuple(name for name, kpi in KPIS.items() if "line" in kpi.levels and name not in _NOT_SHOWN)
+TOGETHER = 256  # plants in memory at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where the trials of a study run and are stored."""
+
+    workers: int = 0  # 0: one per CPU
+    engine: str = "auto"
+    dask: str = ""
+    file: Path | None = None  # None: named after the file that describes the study, in the working folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedStudy(Generic[ResultT]):
+    """A finished study and its result."""
+
+    study: Study
+    file: Path
+    result: ResultT
+
+    def to_pandas(self) -> Any:
+        """Return a pandas table with a line per point of a sweep, or per choice of a Pareto front."""
+        return variant_frame(self.result)
+
+
+@contextmanager
+def session_of(
+    file: StudyFile[Sweep] | StudyFile[Optimise], execution: Execution, watcher: Watcher, **more: Any
+) -> Iterator[Session]:
+    """Start or resume the study that a file describes; `more` are fields of the request, among them its design."""
+    shape, base, workers = file.shape, Variant(file.plant), execution.workers or os.cpu_count() or 1
+    identity = (Bench().load(base).digest, shape.seed, shape.duration, shape.warm_up, store.versions()["program"])
+    name = f"{file.path.stem}-{sha256(repr((*identity, more['design'])).encode()).hexdigest()[:8]}.study.jsonl"
+    request = Request(
+        base=base,
+        duration_s=shape.duration,
+        warm_up_s=shape.warm_up,
+        seed=shape.seed,
+        workers=workers,
+        engine=execution.engine,
+        dask=execution.dask,
+        file=execution.file or Path(name),
+        **more,
+    )
+    with hired(workers, execution.engine, execution.dask) as pool:
+        session = begin(request, pool, watcher)
+        with session.kept:
+            yield session
+
+
+def run_base(session: Session, replications: Iterable[int]) -> None:
+    """Run replications of the plant as it is."""
+    session.ensure("plant as it is", [(base_of(session.study).name, r) for r in replications])
+
+
+def run_arms(session: Session, stage: str, arms: Iterable[str], replications: Iterable[int]) -> None:
+    """Run replications of many arms, a few hundred plants in memory at a time."""
+    names, chosen = list(dict.fromkeys(arms)), list(replications)
+    for first in range(0, len(names), TOGETHER):
+        some = names[first : first + TOGETHER]
+        if len(names) > TOGETHER:
+            session.bench = Bench()
+        part = f", {first + 1}–{first + len(some)} of {len(names)}" if len(names) > len(some) else ""
+        session.ensure(stage + part, [(name, r) for name in some for r in chosen])
+
+
+def summary(study: Study) -> StudySummary:
+    """Return what every answer reports about the trials of its study."""
+    head = study.header
+    return StudySummary(
+        seed=head["seed"],
+        warm_up_s=head["warm_up_s"],
+        duration_s=head["duration_s"],
+        warm_up=WarmUp(**head["warm_up"]),
+        trials=len(study.trials),
+        digest=store.digest(study),
+    )
+
+
+def responses(kpis: Iterable[str], currency: str) -> dict[str, Response]:
+    """Return unit and direction of KPIs."""
+    return {kpi: Response(unit=KPIS[kpi].unit.replace("currency", currency), better=KPIS[kpi].better) for kpi in kpis}
+
+
+def line_kpis(study: Study, arm: str, kpis: Iterable[str], replications: Sequence[int]) -> dict[str, F8]:
+    """Return KPIs of the line by replication, each of shape (n_replications,)."""
+    return {kpi: line_values(study, arm, kpi, replications) for kpi in kpis}
+
+
+def means(values: Mapping[str, F8]) -> dict[str, Estimate]:
+    """Return the mean of every KPI with its interval."""
+    return {kpi: mean_estimate(each) for kpi, each in values.items()}
+
+
+def changes(before: Mapping[str, F8], after: Mapping[str, F8]) -> dict[str, Estimate]:
+    """Return the paired change of every KPI [%] with its interval."""
+    return {kpi: paired_percent_change(before[kpi], each) for kpi, each in after.items()}

@@ -1,0 +1,110 @@
+"""Names of KPIs, estimates and tables of them as text, shared by the terminal and the HTML pages."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from factory_sim.views.text.kpi_text import LINE_ROWS, number, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from factory_sim.results.estimate import Estimate
+    from factory_sim.results.study_summary import StudySummary
+    from factory_sim.results.sweep import Response
+
+_HEADS = {"good_parts_per_h": "good parts/h", "wip": "WIP, parts", "kwh_per_part": "{}", "cost_per_part": "{}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """A table of figures."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    foot: Sequence[str] = ()
+    named: bool = False  # the first column contains names
+    marked: int | None = None  # number of the row that is emphasised
+    bars: Sequence[float] = ()  # lengths of bars behind the rows of a page [1]
+
+
+def terminal_table(figures: Figures) -> Table:
+    """Return a table for the terminal; on a narrow screen its heads break, its figures do not."""
+    table = Table(box=None, pad_edge=False)
+    rows = [*figures.rows, figures.foot] if figures.foot else figures.rows
+    for n, head in enumerate(figures.heads):
+        if figures.named:
+            table.add_column(head)
+        else:
+            widest = max((len(row[n]) for row in rows), default=0)
+            table.add_column(head, justify="right", min_width=widest, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def label(kpi: str) -> str:
+    """Return the name of a KPI of the line."""
+    return LINE_ROWS.get(kpi, kpi.replace("_", " "))
+
+
+def heads(responses: Mapping[str, Response]) -> list[str]:
+    """Return short heads of the columns of KPIs."""
+    return [_HEADS.get(kpi, f"{label(kpi)}, {{}}").format(unit(about.unit)) for kpi, about in responses.items()]
+
+
+def cells(found: Mapping[str, Estimate], responses: Mapping[str, Response]) -> list[str]:
+    """Return the cells of a row of KPIs."""
+    return [plus_minus(found[kpi], about.unit) for kpi, about in responses.items()]
+
+
+def values_text(values: Mapping[str, str | int]) -> str:
+    """Return the values of a variant: agv.count 8, OP750.cycle_time 37 s."""
+    return ", ".join(f"{address} {value}" for address, value in values.items())
+
+
+def interval(found: Estimate, unit_text: str = "") -> str:
+    """Return a mean with its interval and unit: 63.1 [62.3, 63.9] parts/h."""
+    text = number(found.mean, unit_text)
+    if math.isfinite(found.half_width):
+        text += f" [{number(found.low, unit_text)}, {number(found.high, unit_text)}]"
+    return f"{text} {unit(unit_text)}".rstrip()
+
+
+def signed_interval(found: Estimate, form: str = "+.2f", unit_text: str = "") -> str:
+    """Return a change with its interval: +29.80 % [+28.90, +30.70]."""
+    if not found.is_defined:
+        return "-"
+    text = f"{found.mean:{form}}{unit_text}"
+    return f"{text} [{found.low:{form}}, {found.high:{form}}]" if math.isfinite(found.half_width) else text
+
+
+def plus_minus(found: Estimate, unit_text: str = "") -> str:
+    """Return a mean with half the width of its interval: 63.1±0.8."""
+    if not found.is_defined or not 0 < found.half_width < math.inf:
+        return number(found.mean, unit_text) if found.is_defined else "-"
+    factor = 100 if unit_text == "1" else 1
+    half = factor * (found.high - found.mean)
+    digits = 1 if half >= 3 * 10 ** math.floor(math.log10(half)) else 2  # 0.32 is as precise as 0.1
+    places = max(0, digits - 1 - math.floor(math.log10(half)))
+    return f"{factor * found.mean:,.{places}f}±{half:,.{places}f}"
+
+
+def percent(found: Estimate, sign: str = " %") -> str:
+    """Return a share with its interval: 94 % [93, 94]."""
+    return signed_interval(found.scaled(100), ".0f", sign) if found.is_defined else "not defined"
+
+
+def windows(about: StudySummary) -> str:
+    """Return the seed and the windows of a study's runs."""
+    duration, warm_up = about.duration_s / 3600, about.warm_up_s / 3600
+    return f"seed {about.seed}, windows of {duration:g} h after {warm_up:.3g} h of warm-up"
+
+
+def warning_lines(texts: Iterable[str]) -> list[str]:
+    """Return warnings as lines of the terminal."""
+    return [f"  ! {text}" for text in texts]
