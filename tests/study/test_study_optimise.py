@@ -23,7 +23,7 @@ from factory_sim.study.store import StudyError
 from factory_sim.views.html.points_page import optimise_html
 from factory_sim.views.text.optimise_text import guarantee, optimise_lines
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "exact"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "validation"))
 from derivations import Tandem
 
 if TYPE_CHECKING:
