@@ -1,8 +1,9 @@
-"""The import map of docs/design.md, doors of foreign packages, forbidden names, sizes: read from the syntax tree."""
+"""Imports by floor, importers of third-party packages, names and sizes, read from the syntax tree (docs/design.md)."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ FLOORS: list[set[str]] = [
 ]
 GROUND = FLOORS[0]
 
-# Foreign package -> the only modules that may import it.
-DOORS: dict[str, set[str]] = {
+# Third-party package -> the only modules that may import it.
+IMPORTERS: dict[str, set[str]] = {
     "simpy": {"sim.reference", "sim.commands"},
     "numba": {"jit", "sim.calendar.world"},
     "hypothesis": {"validation"},
@@ -40,6 +41,8 @@ DOORS: dict[str, set[str]] = {
     "paho": {"wire.mqtt.connection"},
     "google": {"wire.sparkplug"},
     "pandas": {"plant.yaml.tables", "views"},
+    "orjson": {"wire", "live.command_handler", "validation.feed"},
+    "scipy": {"analysis.paired", "study.sweep", "study.optimise"},
     "openpyxl": {"plant.yaml", "plant.new"},
     "yaml": {"plant.yaml"},
     "yamlcore": {"plant.yaml"},
@@ -51,12 +54,22 @@ DOORS: dict[str, set[str]] = {
     "distributed": {"study.dask_pool"},
     "optuna": {"study.optimise.search"},
 }
+# Packages with one module per kind: they may grow, and share names with others.
+KINDS = {
+    "analysis.kpis",
+    "results",
+    "sensing.kinds",
+    "sim.reference.behaviours",
+    "sim.reference.policies",
+    "validation.exact.models",
+    "wire.formats",
+}
 BANNED = {"utils", "util", "core", "common", "helpers", "base", "manager", "misc"}
-FILE_LINES, FUNCTION_LINES = 400, 64
+FILE_LINES, FUNCTION_LINES, PACKAGE_MODULES = 400, 64, 16
 
 
 def violations(module: str, text: str) -> list[str]:
-    """What module `module` (dotted, below factory_sim) with source `text` does against the house rules."""
+    """Return what module `module` (dotted, below factory_sim) with source `text` violates."""
     tree = ast.parse(text)
     found = [f"{module}: imports {target}" for target in imports(module, tree) if not allowed(module, target)]
     found += [f"{module}: is called {word}" for word in module.split(".") if word in BANNED]
@@ -69,7 +82,7 @@ def violations(module: str, text: str) -> list[str]:
 
 
 def imports(module: str, tree: ast.Module) -> list[str]:
-    """Every module that `tree` imports, also inside functions and for type checking."""
+    """Return every module that `tree` imports, also inside functions and for type checking."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -82,27 +95,27 @@ def imports(module: str, tree: ast.Module) -> list[str]:
 
 
 def allowed(module: str, target: str) -> bool:
-    """Whether `module` may import the dotted name `target`."""
+    """Return whether `module` may import the dotted name `target`."""
     first, _, rest = target.partition(".")
     if first != "factory_sim":
-        return first not in DOORS or any(is_within(module, door) for door in DOORS[first])
+        return first not in IMPORTERS or any(is_within(module, importer) for importer in IMPORTERS[first])
     here, there = module.partition(".")[0], rest.partition(".")[0]
     if here in {"__main__", "__init__"} or here == there or not there:
         return True
     return floor(there) < floor(here) or (here in GROUND and there in GROUND)
 
 
-def is_within(module: str, room: str) -> bool:
-    return module == room or module.startswith(room + ".")
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
 
 
-def floor(room: str) -> int:
-    """Height of a room; a room that is not on the map stands above all and is refused by everyone."""
-    return next((height for height, rooms in enumerate(FLOORS) if room in rooms), len(FLOORS))
+def floor(package: str) -> int:
+    """Return the floor of a top-level package; a package without one is above all others."""
+    return next((height for height, packages in enumerate(FLOORS) if package in packages), len(FLOORS))
 
 
 def modules() -> dict[str, str]:
-    """Dotted name below factory_sim -> source text; a package goes by its folder's name."""
+    """Return dotted name below factory_sim -> source text; a package has the name of its folder."""
     found = {}
     for path in SOURCE.rglob("*.py"):
         parts = path.relative_to(SOURCE).with_suffix("").parts
@@ -112,14 +125,40 @@ def modules() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("module", sorted(modules()))
-def test_every_module_keeps_the_house_rules(module: str) -> None:
+def test_a_module_keeps_the_rules(module: str) -> None:
     assert violations(module, modules()[module]) == []
 
 
 @pytest.mark.parametrize("module", sorted(modules()))
-def test_every_module_has_its_place_on_the_map(module: str) -> None:
-    room = module.partition(".")[0]
-    assert room in {"__init__", "__main__"} or floor(room) < len(FLOORS)
+def test_a_module_belongs_to_a_floor(module: str) -> None:
+    package = module.partition(".")[0]
+    assert package in {"__init__", "__main__"} or floor(package) < len(FLOORS)
+
+
+def crowded(names: list[str]) -> list[str]:
+    """Return the packages with too many modules."""
+    counts = Counter(name.rpartition(".")[0] for name in names)
+    return [package for package, n in counts.items() if n > PACKAGE_MODULES and package not in KINDS]
+
+
+def repeated(names: list[str]) -> list[str]:
+    """Return the last names that several modules share; packages with one module per kind are excepted."""
+    counts = Counter(last for package, _, last in (name.rpartition(".") for name in names) if package not in KINDS)
+    return [name for name, n in counts.items() if n > 1]
+
+
+def test_no_package_is_crowded_and_no_name_repeats() -> None:
+    packages = {name.rpartition(".")[0] for name in modules()}
+    names = [name for name in modules() if name not in packages and not name.startswith("__")]
+    assert len(names) > 200
+    assert crowded(names) == []
+    assert set(repeated(names)) <= {"tables", "row_tables"}
+
+
+def test_a_crowded_package_and_a_repeated_name_are_caught() -> None:
+    assert crowded([f"wire.m{i}" for i in range(17)]) == ["wire"]
+    assert crowded([f"wire.formats.m{i}" for i in range(17)]) == []
+    assert repeated(["sim.run", "study.run", "wire.formats.run"]) == ["run"]
 
 
 @pytest.mark.parametrize(
@@ -162,5 +201,5 @@ def test_a_violation_is_caught(module: str, text: str) -> None:
         ("random_streams", "from factory_sim.distributions import Distribution"),
     ],
 )
-def test_what_the_map_allows_passes(module: str, text: str) -> None:
+def test_an_allowed_import_passes(module: str, text: str) -> None:
     assert violations(module, text) == []

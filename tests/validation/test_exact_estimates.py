@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from factory_sim.validation.exact.estimate import BATCHES, estimate, quantile
+from factory_sim.validation.exact.batch_means import BATCHES, estimate, quantile
 
 if TYPE_CHECKING:
     from factory_sim.records import F8

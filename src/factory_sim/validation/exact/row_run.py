@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.sim.run import LONGEST_RUN_US, Simulation
+from factory_sim.validation.exact.batch_means import BATCHES, Estimate, estimate, quantile
 from factory_sim.validation.exact.case import Once
-from factory_sim.validation.exact.estimate import BATCHES, Estimate, estimate, quantile
 from factory_sim.validation.exact.models import case_of
 from factory_sim.validation.exact.slices import Watch
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim.analysis.paired import student_quantile
+
 if TYPE_CHECKING:
     from factory_sim.records import F8
 
@@ -91,6 +93,4 @@ def _off(controls: F8) -> tuple[float, ...]:
 
 def quantile(confidence: float, freedom: int) -> float:
     """Return the half-width of a two-sided Student interval in standard errors."""
-    from scipy.stats import t  # noqa: PLC0415 - a second at import
-
-    return float(t.ppf(0.5 + confidence / 2, freedom))
+    return student_quantile(0.5 + confidence / 2, freedom)
