@@ -1,4 +1,4 @@
-"""Every type that crosses a room: struct-of-arrays, no behaviour beyond slicing and joining."""
+"""The plain records that packages exchange: struct-of-arrays without behaviour beyond slicing and joining."""
 
 from __future__ import annotations
 
@@ -20,96 +20,141 @@ F8 = NDArray[np.float64]
 B1 = NDArray[np.bool_]
 
 
+_DTYPES = {"U1": np.uint8, "I2": np.int16, "I4": np.int32, "I8": np.int64}
+
+
 class _Columns:
-    """Equal-length columns: length, slicing by a NumPy index, joining."""
+    """Columns of equal length."""
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+        return len(getattr(self, _names(type(self))[0]))
 
     def take(self, index: Any) -> Self:
-        """Rows chosen by a slice, a mask or an index array."""
-        return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))  # type: ignore[arg-type]
+        """Return the rows chosen by a slice, a mask or an index array.
+
+        Parameters
+        ----------
+        index : slice, bool array of shape (n,), or int array of shape (k,)
+
+        Returns
+        -------
+        A record of the same type with the chosen rows.
+        """
+        return type(self)(*(getattr(self, name)[index] for name in _names(type(self))))
 
     @classmethod
     def join(cls, pieces: Sequence[Self]) -> Self:
-        """All rows of all pieces, in that order."""
+        """Return all rows of all pieces, in that order.
+
+        Parameters
+        ----------
+        pieces : at least one record of this type
+
+        Returns
+        -------
+        A record with the rows of all pieces; the piece itself if there is only one.
+        """
         if len(pieces) == 1:
             return pieces[0]
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        return cls(*(np.concatenate([getattr(p, n) for p in pieces]) for n in names))
+        return cls(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in _names(cls)))
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Sequence[int]]) -> Self:
+        """Return a record from rows of numbers.
+
+        Parameters
+        ----------
+        rows : n sequences of one number per field, in the order of the fields
+
+        Returns
+        -------
+        A record whose columns have shape (n,).
+        """
+        kinds = [_DTYPES[str(f.type)] for f in fields(cls)]  # type: ignore[arg-type]
+        columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
+        return cls(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return a record without rows."""
+        return cls.of_rows(())
+
+
+def _names(cls: Any) -> list[str]:
+    return [f.name for f in fields(cls)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog(_Columns):
-    """What happened: one row = one unit entered one state, or took or gave one part.
+    """The rows of a run: in each row one unit entered one state, or took or gave one part.
 
-    All columns have shape (n,), rows stand in causal order (t_us never falls). Several parts at one instant are
-    consecutive rows of zero length. Codes: plant/states.py.
+    Rows are in causal order, so `t_us` never decreases. Several parts at one instant are consecutive rows of zero
+    length. The codes are those of `factory_sim.plant.states`; the rules are ROW-1 to ROW-14 of docs/model.md.
+
+    Attributes
+    ----------
+    t_us : int64 array, shape (n,) [µs]
+        Time since the run's start.
+    unit : int16 array, shape (n,)
+        Unit id.
+    state : uint8 array, shape (n,)
+        The state of the unit from `t_us` on.
+    part : int32 array, shape (n,)
+        Part id; -1: none.
+    outcome : uint8 array, shape (n,)
+        What happened to the part.
+    detail : int32 array, shape (n,)
+        Depends on outcome and state (ROW-13).
+    cause : int32 array, shape (n,)
+        Index of the row that enabled this one, counted from the run's first row; -1: none or unknown.
     """
 
-    t_us: I8  # since the run's start
+    t_us: I8
     unit: I2
-    state: U1  # the unit is in this state from t_us on
-    part: I4  # -1: none
-    outcome: U1
-    detail: I4
-    cause: I4  # index of the row that enabled this one, counted from the run's first row; -1: none or unknown
-
-    @classmethod
-    def empty(cls) -> EventLog:
-        """A log without rows."""
-        kinds = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
-        columns: list[Any] = [np.empty(0, kind) for kind in kinds]
-        return cls(*columns)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows(_Columns):
-    """Event rows as telemetry carries them: without cause, with the unit's own sequence number.
-
-    All columns have shape (n,). `seq` counts the unit's rows from 0 without gaps, in causal order.
-    """
-
-    t_ns: I8  # since 1970 UTC
-    unit: I2
-    seq: I8
     state: U1
     part: I4
     outcome: U1
     detail: I4
+    cause: I4
 
-    @classmethod
-    def empty(cls) -> Rows:
-        """No rows."""
-        kinds = (np.int64, np.int16, np.int64, np.uint8, np.int32, np.uint8, np.int32)
-        columns: list[Any] = [np.empty(0, kind) for kind in kinds]
-        return cls(*columns)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows(_Columns):
+    """Event rows as telemetry carries them: without cause, with the unit's own sequence number. Columns (n,)."""
+
+    t_ns: I8  # since 1970 UTC
+    unit: I2
+    seq: I8  # counts the unit's rows from 0 without gaps, in causal order
+    state: U1
+    part: I4
+    outcome: U1
+    detail: I4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """Periodic readings of some sensors of one period, tick-major.
 
-    Tick k is the moment k * period after the run's start. It is also the sequence number: a unit's samples of one
-    period have no gaps between the first and the last tick that were sent.
+    Tick k is the time k * period after the run's start. It is also the sequence number: a unit's samples of one period
+    have no gaps between the first and the last tick that were sent.
     """
 
     period_us: int
     first_tick: int
     sensor: I2  # shape (n_sensors,): sensor ids
     raw: I4  # shape (n_ticks, n_sensors): counts; value = raw * scale + offset
-    present: B1 | None = None  # shape (n_ticks, n_sensors); None: all there
+    present: B1 | None = None  # shape (n_ticks, n_sensors); None: all present
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """What the sensors said in one stretch of time. A row counts as four readings: state, part, outcome, detail."""
+    """The readings of one stretch of time. A row counts as four: state, part, outcome, detail."""
 
     rows: Rows
     samples: tuple[Samples, ...] = ()
 
     def count(self) -> int:
-        """Number of readings."""
+        """Return the number of readings."""
         cells = sum(s.raw.size if s.present is None else int(s.present.sum()) for s in self.samples)
         return ROW_READINGS * len(self.rows) + cells
 
@@ -119,18 +164,18 @@ ROW_READINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a format makes and a client carries."""
+    """An MQTT message."""
 
     topic: str
     payload: bytes
     qos: int = 1
     retain: bool = False
-    ready_ns: int = field(default=0, compare=False)  # moment of its last reading; 0: it holds none
+    ready_ns: int = field(default=0, compare=False)  # time of its last reading; 0: it has none
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The half-open stretch [t0_us, t1_us) of a run that is analysed."""
+    """The half-open stretch [t0_us, t1_us) of a run that is analysed [µs since the run's start]."""
 
     t0_us: int
     t1_us: int
@@ -138,14 +183,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class UnitInfo:
-    """A unit, as a subscriber needs to know it."""
+    """The description of a unit for subscribers."""
 
     name: str
     role: str  # "source", "machine", "robot", "vehicle", "conveyor", "crew"
     kind: str = ""
     operation: int = -1
     section: str = ""
-    power_w: tuple[float, ...] = ()  # by state, for the energy audit
+    power_w: tuple[float, ...] = ()  # by state [W], for the energy audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +206,7 @@ class InputInfo:
 
 @dataclass(frozen=True, slots=True)
 class OperationInfo:
-    """An operation, as a subscriber needs to know it."""
+    """The description of an operation for subscribers."""
 
     name: str
     title: str
@@ -194,7 +239,7 @@ class SensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What things cost, in `currency`."""
+    """Prices in `currency`."""
 
     currency: str
     tariff_from_s: tuple[float, ...]
@@ -208,7 +253,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """All that a subscriber must know to understand a feed: retained under <root>/meta."""
+    """The description of a feed for subscribers, retained under <root>/meta."""
 
     run_id: str
     plant: str
@@ -231,18 +276,42 @@ class Meta:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kpi:
-    """One quantity for the line () or for each of n things (n,)."""
+    """One KPI of the line or of each operation, machine or section.
+
+    Attributes
+    ----------
+    values : float64 array, shape () for the line, else (n,)
+        NaN where the KPI is not defined.
+    unit : str
+        Unit of the values, such as "s", "1", "parts/h" or "kWh/part".
+    per : str
+        "line", "operation", "machine" or "section".
+    better : int
+        +1: more is better, -1: less is better, 0: neither.
+    source : str
+        Formula and standard.
+    """
 
     values: F8
-    unit: str  # "s", "1", "parts/h", "kWh/part" ...
-    per: str  # "line", "operation", "machine", "section"
-    better: int  # +1: more is better, -1: less, 0: neither
-    source: str  # formula or standard
+    unit: str
+    per: str
+    better: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KpiTable:
-    """name -> values, with what they are of."""
+    """All KPIs of one window.
+
+    Attributes
+    ----------
+    window : Window
+        The analysed stretch [µs since the run's start].
+    operations, machines, sections : tuple of str
+        Names in the order of the values of KPIs at that level.
+    kpis : dict of str to Kpi
+        Keys are "<level>.<name>", such as "operation.oee" or "line.good_parts_per_h".
+    """
 
     window: Window
     operations: tuple[str, ...]
@@ -253,14 +322,14 @@ class KpiTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """What the simulator itself counted in a window, for the audit only: analysis never sees it.
+    """The simulator's own counters in a window (rule WIN-2 of docs/model.md), for audits only. Shapes (n_units,).
 
-    Kept by counters and drawn times, not derived from the log. Shapes (n_units,).
+    They come from counters and drawn times, not from the log, and the analyzer never reads them.
     """
 
     window: Window
     parts: I8  # cycles (for a furnace: parts) that ended in the window
-    busy_us: I8  # busy time of those cycles, also what lies before the window
+    busy_us: I8  # busy time of those cycles, including that before the window
     scrapped: I8
     good_parts: int  # that reached the sink in the window
 

@@ -105,7 +105,7 @@ def test_attributed_waiting_times_add_up_to_the_state_times(rows: list[naive.Row
     waits = np.full(N_STATES, -1)
     waits[[2, 4]] = 0, 1
     c, out, times = columns(rows), zeros(2, 2, UNITS + 1), zeros(UNITS, N_STATES + 1)
-    cause_walk.blame(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
+    cause_walk.attribute_waits(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
     state_times.state_times(c["t"], c["unit"], c["state"], T0, T1, times)
     assert (out >= 0).all()
     for place in (0, 1):

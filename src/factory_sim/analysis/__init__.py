@@ -1,1 +1,1 @@
-"""What it means: readings -> event log -> KPIs. Knows nothing but `records` and the names of `plant.states`."""
+"""Analysis of readings: event log and KPIs, from `records` and the names in `plant.states` alone."""

@@ -1,4 +1,4 @@
-"""Samples as statistics of 60-s blocks: each reading counts once, in whatever order and how often it arrives."""
+"""Statistics of samples by minute; each reading counts once, in any order of arrival and however often it arrives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from factory_sim.records import B1, F8, I2, I4, I8, Samples, SensorInfo, Window
 
 BLOCK_US = 60_000_000
-_PAGE_BLOCKS = 60  # memory is taken by the hour
+_PAGE_BLOCKS = 60  # memory is allocated by the hour
 _PAGE_US = _PAGE_BLOCKS * BLOCK_US
 _GROUPS_KEPT = 4096
 _NO_MASK = np.zeros((0, 0), np.bool_)
@@ -23,15 +23,15 @@ _NO_MASK = np.zeros((0, 0), np.bool_)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Statistics of all sensors of one period, counted in raw units. Columns have shape (n_blocks, n_sensors).
+    """Statistics of all sensors of one period in raw counts. Columns have shape (n_blocks, n_sensors).
 
-    Block b is the minute [b, b + 1) x 60 s after the run's start. Where count is 0 the others mean nothing. Sums wrap
+    Block b is the minute [b, b + 1) x 60 s after the run's start. Where count is 0 the others are undefined. Sums wrap
     modulo 2**64, so `variance` is exact whenever its own numbers fit.
     """
 
     period_us: int
-    block: I8  # (n_blocks,), rising
-    sensor: I8  # (n_sensors,): ids, rising
+    block: I8  # (n_blocks,), increasing
+    sensor: I8  # (n_sensors,): ids, increasing
     count: I4
     total: I8
     square: I8
@@ -43,12 +43,12 @@ class Blocks:
     last_raw: I4
 
     def mean(self) -> F8:
-        """Mean raw count, NaN where there is none."""
+        """Return the mean raw count, NaN where there is none."""
         with np.errstate(invalid="ignore"):
             return self.total / np.where(self.count > 0, self.count, np.nan)
 
     def variance(self) -> F8:
-        """Population variance of the raw counts, NaN where there are none."""
+        """Return the population variance of the raw counts, NaN where there are none."""
         n = self.count.astype(np.int64)
         spread = n * self.square - self.total * self.total
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -56,7 +56,7 @@ class Blocks:
 
 
 class _Page:
-    """One hour of one period: running statistics and a bit for each reading that has been counted."""
+    """One hour of one period: running statistics, and one bit for each reading that has been counted."""
 
     def __init__(self, first_tick: int, n_ticks: int, n_sensors: int) -> None:
         self.first_tick = first_tick
@@ -69,12 +69,12 @@ class _Page:
         self.raw0, self.raw1 = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
 
     def columns(self) -> tuple[np.ndarray, ...]:
-        """The statistics, as the kernel takes them."""
+        """Return the statistics in the order of the kernel's arguments."""
         return (self.count, self.total, self.square, self.low, self.high, self.tick0, self.raw0, self.tick1, self.raw1)
 
 
 class BlockStore:
-    """Collects the samples of one period within the window."""
+    """The samples of one period within the window."""
 
     def __init__(self, period_us: int, sensors: Iterable[SensorInfo], window: Window) -> None:
         self.period_us = period_us
@@ -100,7 +100,7 @@ class BlockStore:
         self._count(samples.first_tick + skip, np.ascontiguousarray(raw, np.int32), mask, column)
 
     def _columns_of(self, sensor: I2) -> tuple[I8, B1 | None]:
-        """Our column of each known sensor, and which are known if not all are. Feeds repeat few groups of sensors."""
+        """Return the column of each known sensor, and a mask unless all are known; feeds repeat few groups."""
         key = sensor.tobytes()
         found = self._known.get(key)
         if found is None:
@@ -131,11 +131,11 @@ class BlockStore:
 
     @property
     def counted(self) -> int:
-        """Different readings that have arrived."""
+        """Number of distinct readings that have arrived."""
         return sum(int(page.count.sum()) for page in self._pages.values())
 
     def gaps(self) -> int:
-        """Readings missing between each sensor's first and last one."""
+        """Return the number of readings missing between each sensor's first and last one."""
         blocks = self.blocks()
         there = blocks.count > 0
         first = np.where(there, blocks.first_tick, 2**62).min(axis=0, initial=2**62)
@@ -144,7 +144,7 @@ class BlockStore:
         return int((span - blocks.count.sum(axis=0)).sum())
 
     def blocks(self) -> Blocks:
-        """What has been counted so far, without blocks in which nothing was."""
+        """Return the statistics so far, without empty blocks."""
         pages = sorted(self._pages.items())
         if not pages:
             pages = [(0, _Page(0, 0, len(self.sensor)))]

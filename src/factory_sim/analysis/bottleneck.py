@@ -1,4 +1,4 @@
-"""What limits the line: the critical path, and the classic detectors beside it."""
+"""Bottleneck detection: the critical path and the classic detectors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from factory_sim.plant.states import N_STATES, Outcome, State
 if TYPE_CHECKING:
     from factory_sim.records import F8, I8, EventLog, Meta, Window
 
-# Working, down, in setup or maintenance is active; waiting for parts, room, people or the shift is not [Roser 2001].
+# BUSY, DOWN, SETUP and MAINTENANCE are active; waiting for parts, room, people or the shift is not [Roser 2001]
 _INACTIVE = (State.OFF, State.STARVED, State.BLOCKED, State.WAITING, State.IDLE)
 ACTIVE = np.array([state not in _INACTIVE for state in range(N_STATES)])
 
 
 def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
-    """Time on the critical path of the window's last good part, by unit, shape (n_units,) [µs].
+    """Return the time of each unit on the critical path (rule CAUSE-10 of docs/model.md), shape (n_units,) [µs].
 
-    Walks back over `log.cause` to the window's start; the time between a row and its cause belongs to the unit of the
-    cause. Zero everywhere when no part reached the sink.
+    Zero everywhere when no part reached the sink in the window.
     """
     window = window or meta.window
     out = np.zeros(len(meta.units), np.int64)
@@ -33,15 +32,15 @@ def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
 
 
 def critical_path(log: EventLog, meta: Meta, window: Window | None = None) -> F8:
-    """Share of each operation in the time the critical path spends in operations, shape (n_operations,), sum 1.
+    """Return the share of each operation in the critical path's time in operations, shape (n_operations,), sum 1.
 
-    NaN when the path meets no operation. Time at sources and on vehicles is in `path_us` only.
+    NaN when the path contains no operation. Time at sources and on vehicles is in `path_us` only.
     """
     return shares(path_us(log, meta, window), meta)
 
 
 def shares(unit_us: I8, meta: Meta) -> F8:
-    """Time by unit as shares of the operations, shape (n_operations,)."""
+    """Return times by unit as shares of the operations, shape (n_operations,)."""
     seconds = np.array([unit_us[list(each.machines)].sum() for each in meta.operations], np.float64)
     total = seconds.sum()
     return seconds / total if total else np.full(len(seconds), np.nan)
@@ -57,7 +56,7 @@ class Periods:
 
 
 def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> Periods:
-    """Every active stretch of every machine, clipped to the window."""
+    """Return every active stretch of every machine, clipped to the window."""
     window, n = window or meta.window, len(meta.units)
     owner, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
     count = state_times.active_periods(
@@ -68,7 +67,7 @@ def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> P
 
 
 def average_active_period(periods: Periods, meta: Meta) -> F8:
-    """Mean active stretch of an operation's machines, shape (n_operations,) [s]; the longest is the bottleneck.
+    """Return the mean active stretch of each operation's machines, shape (n_operations,) [s]; the longest limits.
 
     Roser, Nakano and Tanaka 2001, "A practical bottleneck detection method".
     """
@@ -80,7 +79,7 @@ def average_active_period(periods: Periods, meta: Meta) -> F8:
 
 
 def momentary_active_period(periods: Periods, meta: Meta, window: Window | None = None) -> F8:
-    """Share of the window in which each operation has the longest running active stretch, shape (n_operations,).
+    """Return the share of the window in which each operation has the longest active stretch, shape (n_operations,).
 
     Roser, Nakano and Tanaka 2002, "Shifting bottleneck detection". While the stretches of two successive bottlenecks
     overlap the bottleneck is shifting: that time is shared between them.
@@ -114,7 +113,7 @@ def _places(meta: Meta) -> I8:
 
 
 def utilisation(state_us: I8, meta: Meta) -> F8:
-    """Share of the window in which an operation's machines are active, shape (n_operations,); state_us by unit."""
+    """Return the share of the window in which each operation's machines are active; state_us (n_units, n_states)."""
     by_state = _by_operation(state_us, meta)
     total = by_state.sum(axis=1)
     share: F8 = np.divide(by_state[:, :N_STATES] @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
@@ -122,9 +121,9 @@ def utilisation(state_us: I8, meta: Meta) -> F8:
 
 
 def turning_point(state_us: I8, meta: Meta) -> F8:
-    """Turning-point index of each operation, shape (n_operations,); 0: none, the largest is the bottleneck.
+    """Return the turning-point index of each operation, shape (n_operations,); the largest limits, 0: none.
 
-    Before the bottleneck machines are blocked more than starved, behind it starved more than blocked, and it itself
+    Machines upstream of the bottleneck are blocked more than starved, those downstream the other way round, and it
     waits less than its neighbours. Index = mean wait of the neighbours / own wait.
     Li, Chang and Ni 2009, "Data driven bottleneck detection of manufacturing systems".
     """
@@ -139,10 +138,10 @@ def turning_point(state_us: I8, meta: Meta) -> F8:
 
 
 def arrow(state_us: I8, meta: Meta) -> F8:
-    """Severity of each operation that no arrow leaves, shape (n_operations,); 0: an arrow leaves it.
+    """Return the severity of each operation that no arrow leaves, shape (n_operations,); 0: an arrow leaves it.
 
     Between neighbours the arrow points downstream when the upper one is blocked more than the lower one is starved,
-    else upstream. Severity = how clearly the arrows point at it, as a share of the window.
+    else upstream. Severity = sum of these differences at the operation, as a share of the window.
     Kuo, Lim and Meerkov 1996, "Bottlenecks in serial production lines: a system-theoretic approach".
     """
     blocked, starved = _waits(state_us, meta)
@@ -165,7 +164,7 @@ def _waits(state_us: I8, meta: Meta) -> tuple[F8, F8]:
 
 
 def _neighbours(meta: Meta) -> list[tuple[list[int], list[int]]]:
-    """Operations before and behind each one."""
+    """Return the operations upstream and downstream of each one."""
     after = [[each.destination] if each.destination >= 0 else [] for each in meta.operations]
     before: list[list[int]] = [[] for _ in after]
     for i, each in enumerate(meta.operations):

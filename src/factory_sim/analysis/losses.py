@@ -1,4 +1,4 @@
-"""Lost time by reason: what each station lost, to what, and whom it waited for."""
+"""Lost time of each operation by reason, and the unit it waited for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from factory_sim.records import I8
 
 _WAITS = (State.STARVED, State.BLOCKED, State.WAITING)
-_WORDS = ("starved", "blocked", "waiting")
 _PLANNED = (State.SETUP, State.MAINTENANCE, State.OFF)
 
 
@@ -26,22 +25,22 @@ class Loss:
 
     operation: int
     reason: str  # "starved", "blocked", "waiting", "failure", "crew", "setup", "maintenance", "off"
-    by: str  # operation or unit it waited for, failure mode; "" where there is no such thing or it is not known
+    by: str  # operation or unit it waited for, or failure mode; "": none, or not known
     seconds: float
 
 
 def pareto(facts: Facts) -> list[Loss]:
-    """Every loss of the window, largest first.
+    """Return every loss of the window, largest first.
 
-    Starved, blocked and waiting time is put down to whoever worked meanwhile, along the chain of causes that ended the
-    wait. Per operation the seconds of each state's reasons add up to its state time.
+    Starved, blocked and waiting time is attributed to the units along the chain of causes that ended the wait. For each
+    operation the seconds of each state's reasons add up to its state time.
     """
     found = [*_waits(facts), *_failures(facts), *_planned(facts)]
     return sorted(found, key=lambda loss: (-loss.seconds, loss.operation, loss.reason, loss.by))
 
 
 def of_line(losses: list[Loss]) -> list[Loss]:
-    """The same summed over the line's operations (operation -1), largest first."""
+    """Return the losses summed over the line's operations (operation -1), largest first."""
     total: dict[tuple[str, str], float] = {}
     for each in losses:
         total[each.reason, each.by] = total.get((each.reason, each.by), 0.0) + each.seconds
@@ -50,27 +49,16 @@ def of_line(losses: list[Loss]) -> list[Loss]:
 
 
 def waited_for_us(facts: Facts) -> I8:
-    """Waiting time of operations by kind (starved, blocked, waiting) and unit waited for [µs].
+    """Return the waiting time of operations by kind (starved, blocked, waiting) and unit waited for [µs].
 
-    Shape (n_operations, 3, n_units + 1); the last column is time nobody can be blamed for: the wait goes on, or ended
-    without a part.
+    Shape (n_operations, 3, n_units + 1). The last column is not attributed: waits that continue or ended without a part.
     """
     log, meta = facts.log, facts.meta
     waits = np.full(N_STATES, -1)
     waits[list(_WAITS)] = range(len(_WAITS))
     out = np.zeros((len(meta.operations), len(_WAITS), len(meta.units) + 1), np.int64)
-    kernels.blame(
-        log.t_us,
-        log.unit,
-        log.state,
-        log.outcome,
-        log.cause,
-        topology.of(meta).units["operation"],
-        waits,
-        facts.window.t0_us,
-        facts.window.t1_us,
-        out,
-    )
+    columns = (log.t_us, log.unit, log.state, log.outcome, log.cause, topology.of(meta).units["operation"])
+    kernels.attribute_waits(*columns, waits, facts.window.t0_us, facts.window.t1_us, out)
     return out
 
 
@@ -79,7 +67,7 @@ def _waits(facts: Facts) -> list[Loss]:
     total: dict[tuple[int, str, str], float] = {}
     names = [meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units]
     for operation, kind, unit in zip(*np.nonzero(waited := waited_for_us(facts)), strict=True):
-        key = (int(operation), _WORDS[kind], names[unit] if unit < len(names) else "")
+        key = (int(operation), _WAITS[kind].name.lower(), names[unit] if unit < len(names) else "")
         total[key] = total.get(key, 0.0) + int(waited[operation, kind, unit]) / 1e6
     return [Loss(*key, seconds) for key, seconds in total.items()]
 

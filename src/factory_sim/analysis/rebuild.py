@@ -1,4 +1,4 @@
-"""Readings -> event log and block statistics: ordered, deduplicated, with every loss counted."""
+"""Readings to event log and block statistics: ordered, without duplicates, with all losses counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAR_NS = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a feed brought and what it did not, in readings (a row counts as four)."""
+    """Received and missing readings of a feed (a row counts as four)."""
 
     received: int
     duplicates: int
@@ -40,13 +40,13 @@ class Losses:
 
 
 class Feed:
-    """Collects readings in any order, with duplicates and gaps; hands out the log and the statistics of the samples."""
+    """Readings in any order, with duplicates and gaps; returns the log and the statistics of the samples."""
 
     def __init__(self, meta: Meta) -> None:
         self.meta = meta
         self._topology = topology.of(meta)
         self._rows: list[Rows] = []
-        self._tidy = True  # _rows is one piece: ordered by unit and number, without duplicates
+        self._tidy = True  # _rows is one piece, ordered by unit and sequence number, without duplicates
         self._received = self._row_duplicates = self._damaged_rows = 0
         self._stores = {
             period: BlockStore(period, [s for s in meta.sensors if s.period_us == period], meta.window)
@@ -55,7 +55,7 @@ class Feed:
         self._foreign = 0
 
     def add(self, readings: Readings) -> None:
-        """Take in readings."""
+        """Add readings."""
         self._received += readings.count()
         if len(readings.rows):
             self._rows.append(readings.rows)
@@ -68,30 +68,29 @@ class Feed:
                 store.add(samples)
 
     def finish(self, meta: Meta) -> None:
-        """Take the final description, which says how much was sent."""
+        """Set the final description, which contains the numbers of rows and ticks sent."""
         self.meta = meta
 
     def log(self) -> EventLog:
-        """Every row so far in causal order, without causes."""
+        """Return every row so far in causal order, without causes."""
         rows = self._tidied()
         t_us = us_from_ns(rows.t_ns, self.meta.epoch_ns)
         by_time = np.argsort(t_us, kind="stable")
         rows, t_us = rows.take(by_time), t_us[by_time]
         packed, n_parts = topology.packed(rows, t_us, rows.seq)
         where, order = self._topology, np.empty(len(rows), np.int64)
-        memory = kernels.memory(len(rows), len(where.units), n_parts, where.capacity)
         way = topology.ways_with_conveyors(self.meta, where, packed)
-        kernels.arrange(packed, where.units, way, *memory, order)
+        kernels.arrange(kernels.line(packed, n_parts, where.units, way, where.capacity), order)
         rows = rows.take(order)
         cause = np.full(len(rows), -1, np.int32)
         return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)
 
     def blocks(self) -> tuple[Blocks, ...]:
-        """Statistics of the samples so far, one a period."""
+        """Return the statistics of the samples so far, one per period."""
         return tuple(store.blocks() for store in self._stores.values())
 
     def losses(self) -> Losses:
-        """What has been received, what was received twice, what is missing."""
+        """Return the numbers of received, duplicate, lost and damaged readings."""
         rows, stores = self._tidied(), self._stores.values()
         lost_rows = self._lost_rows(rows)
         return Losses(
@@ -116,7 +115,7 @@ class Feed:
         key = (rows.unit.astype(np.int64) << _SEQ_BITS) | rows.seq
         by_number = np.argsort(key, kind="stable")
         again = np.diff(key[by_number]) == 0
-        if again.any():  # of copies that differ the choice must not depend on the order of arrival
+        if again.any():  # the choice among different copies must not depend on the order of arrival
             by_number = np.lexsort((rows.detail, rows.outcome, rows.part, rows.state, rows.t_ns, key))
             rows = rows.take(by_number)
             rows = self._without_copies(rows, again)
@@ -154,7 +153,7 @@ class Feed:
         if self.meta.sent_rows:
             missing: I8 = np.maximum(np.array(self.meta.sent_rows, np.int64) - there, 0)
             return missing
-        # Opening rows, from before the window, have gaps; from the last of them on every number must be there.
+        # Opening rows, from before the window, have gaps; from the last of them on every number is expected.
         opening = rows.t_ns < self.meta.epoch_ns + self.meta.window.t0_us * 1000
         first = _largest(rows.unit[opening], rows.seq[opening], n_units)
         begins = np.full(n_units, 2**62)
@@ -180,7 +179,7 @@ def _largest(unit: I2, seq: I8, n_units: int) -> I8:
 
 
 def _rising(rows: Rows) -> B1:
-    """Which rows agree with their neighbours about time; a unit's times never fall."""
+    """Return which rows have times that fit their neighbours; the times of a unit never decrease."""
     keep = np.ones(len(rows), np.bool_)
     same = rows.unit[1:] == rows.unit[:-1]
     falls = np.flatnonzero(same & (np.diff(rows.t_ns) < 0)) + 1

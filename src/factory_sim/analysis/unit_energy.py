@@ -1,4 +1,4 @@
-"""Energy of units: from their meters, and from state times and power as the audit of the meters."""
+"""Energy of units by their meters, and by state times and power as an audit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_TARIFF_DAYS = 3700
 
 
 def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
-    """Moments [µs] between which the energy price is constant, shape (k + 1,), and the prices per kWh, shape (k,)."""
+    """Return the times [µs] between which the price is constant, shape (k + 1,), and the prices per kWh, shape (k,)."""
     prices = meta.prices
     if len(prices.tariff_from_s) < 2:
         return np.array([window.t0_us, window.t1_us]), np.array(prices.tariff_per_kwh[:1] or (0.0,))
@@ -44,13 +44,13 @@ def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
 
 
 def power_w(meta: Meta) -> F8:
-    """Power of each unit in each state, shape (n_units, N_STATES) [W]; NaN where it is not known."""
+    """Return the power of each unit in each state, shape (n_units, N_STATES) [W]; NaN where it is not known."""
     unknown = (np.nan,) * N_STATES
     return np.array([u.power_w if len(u.power_w) == N_STATES else unknown for u in meta.units], np.float64)
 
 
 def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
-    """State time × power between successive edges, shape (k, n_units) [kWh]; NaN for units whose power is unknown."""
+    """Return state time × power between successive edges, shape (k, n_units) [kWh]; NaN for unknown power."""
     watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
     for k in range(len(out)):
         state_us = np.zeros((len(meta.units), N_STATES + 1), np.int64)
@@ -60,10 +60,10 @@ def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
 
 
 def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
-    """Rise of the energy meters between successive edges, shape (k, n_units) [kWh]; NaN for units without a meter.
+    """Return the rise of the meters between successive edges, shape (k, n_units) [kWh]; NaN without a meter.
 
-    Between the first and last readings of a minute the rise is taken as even; at the end it is continued by at most one
-    period. A counter that passes the end of its range goes on; one that falls otherwise was reset.
+    The rise is interpolated linearly between the first and last readings of a minute, and extrapolated at the end by at
+    most one period. A counter that passes the end of its range continues; one that falls otherwise was reset.
     """
     out = np.full((len(edges_us) - 1, len(meta.units)), np.nan)
     sensors = {info.id: info for info in meta.sensors}
@@ -83,7 +83,7 @@ def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
 
 
 def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
-    """The counter's rise since its first reading, at moments counted in ticks."""
+    """Return the counter's rise since its first reading at times `at`, counted in ticks."""
     steps = np.diff(raw.astype(np.int64))
     steps = np.where(steps < -(1 << (bits - 1)), steps + (1 << bits), np.maximum(steps, 0))
     risen = np.concatenate(([0], np.cumsum(steps))).astype(np.float64)
@@ -96,7 +96,7 @@ def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
 
 
 def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[F8, F8]:
-    """Energy between edges by meters, where there are any, else by states; and by states alone: (k, n_units) [kWh]."""
+    """Return the energy between edges by meters or else by states, and by states alone; (k, n_units) [kWh]."""
     audit = by_states(log, meta, edges_us)
     if not blocks:
         return np.nan_to_num(audit), audit

@@ -1,4 +1,4 @@
-"""Which row enabled which, and the walk back over them."""
+"""Causes of rows inferred from the line's rules, and walks back over them."""
 # ruff: noqa: PLR0911 - one return a rule
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory_sim.analysis.kernels.row_tables import Role, record
-from factory_sim.jit import njit
+from factory_sim.jit import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 
 # of a unit: its last row, the time from which its part could leave, the unit it serves, the row of the pool member sent
@@ -17,11 +17,11 @@ PART_MEMORY = record("arrived", "origin")  # the row that brought the part, its 
 
 @njit
 def infer(rows, units, direct, now, room, parts, before, cause):
-    """Fill `cause` (n,) by the rules of docs/design.md for rows (n, 7), parts counted from 0 without gaps, -1 for none.
+    """Fill `cause` (n,) by rules CAUSE-7 to CAUSE-9 of docs/model.md; part numbers count from 0, -1 for none.
 
-    units (n_units, 3); direct (n_operations, n_units): what the unit sends there needs a free machine. Memory that
-    comes as -1: now (n_units, 5); room (n_operations,), the first row of the last take, which made room; parts
-    (n_parts, 2); before (n,), the same unit's row before this one.
+    rows (n,) of ROW; units (n_units,) of UNIT; direct (n_operations, n_units): parts sent there need an idle machine.
+    Memory that is -1 at first: now (n_units,) of UNIT_MEMORY; room (n_operations,), the first row of the last take;
+    parts (n_parts,) of PART_MEMORY; before (n,), the previous row of the same unit.
     """
     for i in range(len(rows)):
         u, o, p = rows[i].unit, rows[i].outcome, rows[i].part
@@ -46,7 +46,7 @@ def infer(rows, units, direct, now, room, parts, before, cause):
             now[parts[p].origin].gone = i
 
 
-@njit
+@inner_njit
 def _enabler(i, rows, units, direct, now, room, parts, cause):
     row = rows[i]
     u, o, t, role = row.unit, row.outcome, row.t_us, units[row.unit].role
@@ -57,10 +57,10 @@ def _enabler(i, rows, units, direct, now, room, parts, cause):
         return _entry(row, rows, units, direct, now, room)
     again = own >= 0 and rows[own].outcome == o
     if again and ((o == Outcome.TOOK and role == Role.MACHINE and rows[own].t_us == t) or o == Outcome.MERGED):
-        return cause[own]  # a furnace's or a join's next part
+        return cause[own]  # the next part of a batch or a join (CAUSE-2)
     if o == Outcome.TOOK:
         return _latest_arrival(i, rows, parts, own)
-    if Outcome.PASSED <= o <= Outcome.LEFT and own >= 0 and now[u].offered_us < t:  # the part had to wait
+    if Outcome.PASSED <= o <= Outcome.LEFT and own >= 0 and now[u].offered_us < t:  # the part waited
         after = rows[i + 1] if i + 1 < len(rows) else row
         if units[after.unit].role == Role.CARRIER and after.part == row.part and after.unit != u:
             return max(own, now[after.unit].last)
@@ -70,12 +70,12 @@ def _enabler(i, rows, units, direct, now, room, parts, cause):
     sent = now[u].sent
     if (
         o == Outcome.NONE and sent >= 0 and rows[sent].t_us == t and rows[own].state != State.SETUP
-    ):  # it had to be called
+    ):  # a member was sent (CAUSE-9)
         return max(own, sent)
     return own
 
 
-@njit
+@inner_njit
 def _of_pool(i, rows, units, now):
     u, served = rows[i].unit, rows[i].detail
     if rows[i].state == State.BUSY and 0 <= served < len(now) and units[served].role == Role.MACHINE:
@@ -87,21 +87,21 @@ def _of_pool(i, rows, units, now):
     return max(now[u].last, now[client].last) if client >= 0 else now[u].last
 
 
-@njit
+@inner_njit
 def _entry(row, rows, units, direct, now, room):
     u, t = row.unit, row.t_us
     own, d, gone = now[u].last, units[u].fed, now[u].gone
     if own < 0 or rows[own].state != State.BLOCKED or d < 0:
         return own
     best = max(own, _room(d, u, rows, units, direct, now, room))
-    if rows[best].t_us < t and gone >= 0 and rows[gone].t_us == t:  # neither place nor arrival: a card came back
+    if rows[best].t_us < t and gone >= 0 and rows[gone].t_us == t:  # CAUSE-8: a card came back
         return gone
     return best
 
 
-@njit
+@inner_njit
 def _room(d, u, rows, units, direct, now, room):
-    # the row that made room at operation d: a take, or where nothing can wait the machine idle longest becoming so
+    """Return the row that made room at operation d (CAUSE-3): a take, or the longest idle machine's."""
     best = np.int64(-1)
     for v in range(len(units) if direct[d, u] else 0):
         last = now[v].last
@@ -110,9 +110,9 @@ def _room(d, u, rows, units, direct, now, room):
     return best if best >= 0 else room[d]
 
 
-@njit
+@inner_njit
 def _latest_arrival(i, rows, parts, own):
-    # of all parts taken together
+    """Return the latest row that brought one of the parts taken together (CAUSE-2)."""
     best, k = own, i
     while k < len(rows) and rows[k].unit == rows[i].unit and rows[k].t_us == rows[i].t_us:
         if not Outcome.TOOK <= rows[k].outcome <= Outcome.MERGED:
@@ -123,9 +123,9 @@ def _latest_arrival(i, rows, parts, own):
     return best
 
 
-@njit
+@inner_njit
 def _call(row, given, rows, before, cause):
-    # a carrier set out when it was free and the part's holder had called: find its first row of this trip
+    """Make the sender's last row before a carrier's trip a possible cause of the trip's first row (CAUSE-9)."""
     while row >= 0 and _sets_out(before[row], rows):
         row = before[row]
     if _sets_out(row, rows):
@@ -135,14 +135,14 @@ def _call(row, given, rows, before, cause):
         cause[row] = max(cause[row], caller)
 
 
-@njit
+@inner_njit
 def _sets_out(row, rows):
     return row >= 0 and rows[row].outcome == Outcome.NONE and State.MOVING_EMPTY <= rows[row].state <= State.LOADING
 
 
 @njit
 def walk(t_us, unit, cause, last, t0_us, out_us):
-    """Walk back over `cause` from row `last` to t0; a step's time goes to the earlier row's unit, out_us (n_units,)."""
+    """Add the time of each step back over `cause`, from row `last` to t0, to the earlier row's unit (CAUSE-10)."""
     i = last
     while t_us[i] > t0_us:
         j = cause[i]
@@ -153,12 +153,12 @@ def walk(t_us, unit, cause, last, t0_us, out_us):
 
 
 @njit
-def blame(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out_us):
-    """Whose work each waiting stretch within [t0, t1) waited for; out_us (n_operations, n_kinds, n_units + 1).
+def attribute_waits(t_us, unit, state, outcome, cause, operation, waits, t0_us, t1_us, out_us):
+    """Attribute the waiting times within [t0, t1) to units; out_us (n_operations, n_kinds, n_units + 1).
 
-    waits (N_STATES,): the kind of waiting in each state, -1 for none. A stretch of a machine that ends by taking or
-    giving a part is walked back over `cause` to its beginning, each step's time goes to the unit of the earlier row;
-    what the walk does not reach, and stretches that end otherwise, go to the last column.
+    waits (N_STATES,): the kind of waiting in each state, -1 for none. From the row that takes or gives a part and ends
+    a wait, `cause` is followed back to its beginning; each step's time goes to the earlier row's unit. Time that the walk
+    does not reach, and waits that end otherwise, go to the last column.
     """
     n_units = len(operation)
     last = np.full(n_units, -1)
