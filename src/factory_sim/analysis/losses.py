@@ -51,7 +51,7 @@ def of_line(losses: list[Loss]) -> list[Loss]:
 def waited_for_us(facts: Facts) -> I8:
     """Return the waiting time of operations by kind (starved, blocked, waiting) and unit waited for [µs].
 
-    Shape (n_operations, 3, n_units + 1). The last column is not attributed: waits that continue or ended without a part.
+    Shape (n_operations, 3, n_units + 1). The last column is not attributed: the wait continues or ended otherwise.
     """
     log, meta = facts.log, facts.meta
     waits = np.full(N_STATES, -1)

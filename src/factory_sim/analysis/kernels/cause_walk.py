@@ -157,8 +157,8 @@ def attribute_waits(t_us, unit, state, outcome, cause, operation, waits, t0_us, 
     """Attribute the waiting times within [t0, t1) to units; out_us (n_operations, n_kinds, n_units + 1).
 
     waits (N_STATES,): the kind of waiting in each state, -1 for none. From the row that takes or gives a part and ends
-    a wait, `cause` is followed back to its beginning; each step's time goes to the earlier row's unit. Time that the walk
-    does not reach, and waits that end otherwise, go to the last column.
+    a wait, `cause` is followed back to its beginning; each step's time goes to the earlier row's unit. Time that
+    the walk does not reach, and waits that end otherwise, go to the last column.
     """
     n_units = len(operation)
     last = np.full(n_units, -1)

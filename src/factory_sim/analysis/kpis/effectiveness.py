@@ -75,7 +75,15 @@ def setup_ratio(t: Totals) -> F8:
     return ratio(t.planned_state_us[:, State.SETUP], _aupt_us(t))
 
 
-_MORE = (*(oee, availability, effectiveness, quality, nee, teep, ooe), *(utilisation_efficiency, technical_efficiency))
-KINDS = {formula.__name__: of_totals("1", 1, ALL, formula) for formula in _MORE} | {
-    "setup_ratio": of_totals("1", -1, ALL, setup_ratio)
+KINDS = {
+    "oee": of_totals("1", 1, ALL, oee),
+    "availability": of_totals("1", 1, ALL, availability),
+    "effectiveness": of_totals("1", 1, ALL, effectiveness),
+    "quality": of_totals("1", 1, ALL, quality),
+    "nee": of_totals("1", 1, ALL, nee),
+    "teep": of_totals("1", 1, ALL, teep),
+    "ooe": of_totals("1", 1, ALL, ooe),
+    "utilisation_efficiency": of_totals("1", 1, ALL, utilisation_efficiency),
+    "technical_efficiency": of_totals("1", 1, ALL, technical_efficiency),
+    "setup_ratio": of_totals("1", -1, ALL, setup_ratio),
 }
