@@ -57,7 +57,7 @@ def test_a_run_with_the_record_of_commands_sends_the_same_again(tmp_path: Path) 
     assert sent.truth is not None
 
 
-def test_what_nobody_can_do_is_counted_and_changes_nothing(tmp_path: Path) -> None:
+def test_impossible_commands_are_counted_and_change_nothing(tmp_path: Path) -> None:
     record = tmp_path / "commands.jsonl"
     operator = Operator({2: DeviceCommand(WASH, STOP, value=False), 3: DeviceCommand(WASH, SPEED, -1.0)})
     handler = CommandHandler(PLANT.units, operator, record)

@@ -18,7 +18,8 @@ from factory_sim.plant.describe import describe
 from factory_sim.records import Message
 from factory_sim.sim.run import simulate
 from factory_sim.wire import meta as description
-from factory_sim.wire.loopback import Exchange, Faults, Loopback
+from factory_sim.wire.loopback import Exchange, Loopback
+from faulty_loopback import Faults, FaultyLoopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def feed(
 ) -> tuple[Sent, Listener]:
     """One run, published and heard."""
     exchange = Exchange()
-    sender, receiver, listener = Loopback(exchange), Loopback(exchange, faults), Listener(ROOT)
+    sender, receiver, listener = Loopback(exchange), FaultyLoopback(exchange, faults), Listener(ROOT)
     receiver.subscribe([f"{ROOT}/#"])
     if spoil:
         spoil(sender)
@@ -76,7 +77,7 @@ def test_mqtt_is_invisible(plant: Plant, payload_format: str) -> None:
     assert listener.feed.losses().received == sent.readings
 
 
-def test_an_opening_description_that_comes_again_does_not_begin_an_ended_run_anew(plant: Plant) -> None:
+def test_a_repeated_opening_description_does_not_restart_an_ended_run(plant: Plant) -> None:
     _, listener = feed(plant)
     ended, table = listener.meta, listener.table()
     assert ended is not None
@@ -86,7 +87,7 @@ def test_an_opening_description_that_comes_again_does_not_begin_an_ended_run_ane
 
 
 @pytest.mark.parametrize("payload_format", ["machine", "uns"])
-def test_an_alarm_that_comes_first_hides_no_format(plant: Plant, payload_format: str) -> None:
+def test_an_alarm_that_arrives_first_does_not_decide_the_format(plant: Plant, payload_format: str) -> None:
     sender, listener = Loopback(), Listener(ROOT)
     sender.subscribe(["#"])
     publish(plant, replace(ORDER, payload_format=payload_format), sender)
@@ -178,7 +179,7 @@ def test_ctrl_c_closes_the_feed_with_what_was_sent(plant: Plant) -> None:
     same(listener.table(), kpis.table(run.log, whole))
 
 
-def test_a_listener_that_stops_early_tells_what_it_heard(plant: Plant) -> None:
+def test_a_listener_that_stops_early_reports_what_it_received(plant: Plant) -> None:
     exchange, listener = Exchange(), Listener(ROOT)
     sender, receiver = Loopback(exchange), Loopback(exchange)
     receiver.subscribe([f"{ROOT}/#"])

@@ -88,7 +88,8 @@ class Stage:
                 forwarder.pump()
                 self.listen()
         finally:
-            client._mqtt._reset_sockets()  # gone without a goodbye
+            if client.stream is not None:
+                client.stream.connection.close()  # without a DISCONNECT
             journal.close()
 
 
@@ -122,7 +123,7 @@ def test_ten_killed_brokers_and_a_publisher_killed_twice_change_no_kpi(tmp_path:
     np.testing.assert_equal(values(stage.listener.table()), undisturbed())
 
 
-def test_what_came_before_its_description_is_not_acknowledged() -> None:
+def test_messages_before_their_description_are_not_acknowledged() -> None:
     wire, listener, replies = Loopback(), Listener(ROOT), Replies(ROOT, ack_as="analyzer")
     wire.subscribe(["#"])
     publish(PLANT, ORDER, wire)
@@ -158,7 +159,7 @@ class Late:
         return self._turns.pop(0) if self._turns else []
 
 
-def test_who_acknowledges_does_not_leave_while_something_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acknowledging_listener_waits_for_missing_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.live.listen.GRACE_S", 0.0)
     sender, listener = Loopback(), Listener(ROOT)
     sender.subscribe(["#"])

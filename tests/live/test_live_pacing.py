@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_sends_at_once_what_it_has_computed(monkeypatch: p
     assert f'"sent_ticks":[[1000000,0,{len(sent_ticks)}]]'.encode() in closing.payload
 
 
-def test_as_fast_as_it_goes_nothing_waits_and_a_slice_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_maximum_speed_nothing_waits_and_a_slice_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, sender = paced(monkeypatch, replace(ORDER, speed=pacing.MAX))
     assert clock.now_s == 0
     assert {at_s for at_s, _ in sender.sent} == {0.0}

@@ -32,7 +32,7 @@ ORDER = RunSetup(warm_up_s=600.0, duration_s=1_200.0, payload_format="sparkplug"
 
 
 @pytest.mark.slow
-def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> None:
+def test_a_host_receives_all_data_of_edge_nodes_and_retains_kpis() -> None:
     with Broker() as broker:
         replies = Replies(ROOT, host_id="scada", with_kpis=True)
         listener, ready = Listener(ROOT), threading.Event()
@@ -60,7 +60,7 @@ def test_a_host_hears_edge_nodes_whole_asks_for_nothing_and_retains_kpis() -> No
     agrees_with_bulk(listener)
 
 
-def test_who_leaves_waits_until_the_broker_has_all_that_was_said() -> None:
+def test_a_listener_waits_for_acknowledgement_of_its_replies_before_it_leaves() -> None:
     class Careful(Loopback):
         said: list[str]
 

@@ -65,7 +65,7 @@ def test_faults_are_named_in_every_format(plant: Plant, payload_format: str, mon
     assert found["M002", "clock_skew"].size == pytest.approx(3.0, abs=0.002)
 
 
-def test_what_the_link_lost_is_counted_and_what_came_is_there(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_of_the_link_are_counted(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     sent, listener = feed(plant, replace(ORDER, payload_format="machine"), monkeypatch)
     assert sent.dropped > 10
     assert listener.feed is not None
@@ -75,6 +75,6 @@ def test_what_the_link_lost_is_counted_and_what_came_is_there(plant: Plant, monk
     assert listener.ended  # the description is the publisher's own
 
 
-def test_a_link_that_is_ordered_replaces_the_plant_s(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_in_the_setup_replaces_the_plant_s(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     sent, _ = feed(plant, replace(ORDER, payload_format="machine", link=LinkProfile()), monkeypatch)
     assert sent.dropped == 0

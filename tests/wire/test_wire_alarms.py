@@ -13,9 +13,11 @@ from factory_sim.errors import PayloadError
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import Message, Readings, Rows
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats.unit_messages import UnitEncoder
 from factory_sim.wire.topics import matches
 
 META = small_meta()
+WITH_UNITS = [name for name, found in FORMATS.items() if issubclass(found.encoder, UnitEncoder)]
 TOPIC = "Works_Ltd/Chongqing/gearbox/housing_machining/OP10/M_1_a/alarm"
 STORY = [  # unit 1 breaks down with mode 1 (coolant), gives its finished part while down, and works again
     (State.BUSY, 7, Outcome.TOOK, 0),
@@ -47,7 +49,7 @@ def alarms(messages: list[Message]) -> list[Message]:
     return [m for m in messages if m.topic.endswith("/alarm")]
 
 
-@pytest.mark.parametrize("name", ["machine", "uns"])
+@pytest.mark.parametrize("name", WITH_UNITS)
 @pytest.mark.parametrize("cut", range(1, len(STORY)))
 def test_an_alarm_is_raised_and_cleared_once_whatever_the_slices(name: str, cut: int) -> None:
     encoder = FORMATS[name].encoder(META, ROOT)
@@ -63,7 +65,7 @@ def test_an_alarm_is_raised_and_cleared_once_whatever_the_slices(name: str, cut:
     assert matches(FORMATS[name].topic_filter(ROOT), TOPIC)
 
 
-@pytest.mark.parametrize("name", ["machine", "uns"])
+@pytest.mark.parametrize("name", WITH_UNITS)
 def test_an_alarm_reads_as_nothing_and_a_damaged_one_is_refused(name: str) -> None:
     encoder, decoder = FORMATS[name].encoder(META, ROOT), FORMATS[name].decoder(META, ROOT)
     good = alarms(encoder.data(rows(0, 3)))[0]
@@ -76,7 +78,7 @@ def test_an_alarm_reads_as_nothing_and_a_damaged_one_is_refused(name: str) -> No
             decoder.feed(Message(TOPIC, json.dumps(json.loads(good.payload) | wrong).encode()))
 
 
-@pytest.mark.parametrize("name", ["machine", "uns"])
+@pytest.mark.parametrize("name", WITH_UNITS)
 def test_alarms_of_an_earlier_run_are_deleted(name: str) -> None:
     cleared = alarms(FORMATS[name].encoder(META, ROOT).clear())
     assert TOPIC in {m.topic for m in cleared}

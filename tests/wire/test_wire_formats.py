@@ -12,6 +12,7 @@ from wire_feeds import (
     random_readings,
     random_rows,
     random_samples,
+    resolution_ns,
     row_set,
     small_meta,
     usual_sensors,
@@ -23,7 +24,6 @@ from factory_sim.records import Message, Readings, Rows, Samples, SensorInfo
 from factory_sim.wire.formats import FORMATS, bulk
 from factory_sim.wire.topics import matches
 
-NS = {"uns": 1_000_000, "machine": 1, "sparkplug": 1_000_000, "bulk": 1}  # resolution of a row's time
 META = small_meta()
 START = "Works_Ltd/Chongqing/gearbox"
 
@@ -57,7 +57,7 @@ def test_readings_come_back_as_they_were(name: str, sensors: tuple[SensorInfo, .
     decoder = FORMATS[name].decoder(meta, ROOT)
     found = [decoder.feed(message) for message in FORMATS[name].encoder(meta, ROOT).data(readings)]
     assert cells(found) == cells([readings])
-    assert row_set(found, round_ns=NS[name]) == row_set([readings], round_ns=NS[name])
+    assert row_set(found, round_ns=resolution_ns(name)) == row_set([readings], round_ns=resolution_ns(name))
     assert sum(one.count() for one in found) == readings.count()
 
 
@@ -69,7 +69,7 @@ def test_messages_may_arrive_in_any_order_and_twice(name: str) -> None:
     decoder = FORMATS[name].decoder(META, ROOT)
     found = [decoder.feed(messages[k]) for k in order]
     assert cells(found) == cells([readings])
-    assert row_set(found, round_ns=NS[name]) == row_set([readings], round_ns=NS[name])
+    assert row_set(found, round_ns=resolution_ns(name)) == row_set([readings], round_ns=resolution_ns(name))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -80,7 +80,7 @@ def test_all_messages_match_the_format_s_filter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_nothing_makes_no_message(name: str) -> None:
+def test_empty_readings_give_no_message(name: str) -> None:
     empty = Samples(SECOND_US, 9, np.array([0, 1], np.int16), np.empty((0, 2), np.int32))
     assert FORMATS[name].encoder(META, ROOT).data(Readings(Rows.empty(), (empty,))) == []
 
@@ -179,7 +179,7 @@ def test_bulk_refuses_to_send_a_count_that_its_sensor_cannot_have() -> None:
         FORMATS["bulk"].encoder(META, ROOT).data(Readings(Rows.empty(), (block,)))
 
 
-def test_uns_remembers_only_so_many_unfinished_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uns_keeps_a_limited_number_of_incomplete_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.wire.formats.uns.MAX_OPEN_ROWS", 10)
     decoder = FORMATS["uns"].decoder(META, ROOT)
     sent = FORMATS["uns"].encoder(META, ROOT).data(Readings(random_rows(META, 200, 1)))

@@ -43,7 +43,7 @@ def mute(greeting: bytes) -> Iterator[str]:
         thread.join(30)
 
 
-def test_a_broker_that_never_acknowledges_is_left_when_the_program_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_program_leaves_a_broker_that_never_acknowledges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.wire.mqtt.client._STOP_S", 0.1)
     stop = Event()
     with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", window=10, is_stopped=stop.is_set) as client:
@@ -62,7 +62,7 @@ def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.Mon
             client.flush()
 
 
-def test_silence_counts_from_what_is_to_be_answered(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_counts_from_the_message_to_be_acknowledged(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.5)
     with Client(broker.url) as client:
         list(client.messages(1.2))  # nobody has anything to say
@@ -72,7 +72,7 @@ def test_silence_counts_from_what_is_to_be_answered(broker: Broker, monkeypatch:
         assert client.connections == 1
 
 
-def test_who_is_to_end_still_says_all_to_a_broker_that_answers(broker: Broker) -> None:
+def test_a_stopped_program_still_sends_everything_to_a_responsive_broker(broker: Broker) -> None:
     stop = Event()
     with Client(broker.url, is_stopped=stop.is_set) as client, Client(broker.url) as listener:
         listener.subscribe(["d/+"])
@@ -82,7 +82,7 @@ def test_who_is_to_end_still_says_all_to_a_broker_that_answers(broker: Broker) -
         assert sum(1 for _ in listener.messages(0.5)) == len(DATA)
 
 
-def test_a_broker_that_has_gone_is_left_when_the_program_is_to_end() -> None:
+def test_a_stopped_program_leaves_a_broker_that_is_gone() -> None:
     stop = Event()
     with Broker() as gone:
         client = Client(gone.url, reconnect_timeout_s=float("inf"), is_stopped=stop.is_set)
@@ -91,14 +91,14 @@ def test_a_broker_that_has_gone_is_left_when_the_program_is_to_end() -> None:
         list(client.messages(30.0))
 
 
-def test_a_peer_that_does_not_even_greet_is_left_at_once() -> None:
+def test_a_stopped_program_leaves_a_peer_that_does_not_accept_it() -> None:
     stop = Event()
     threading.Timer(0.3, stop.set).start()
     with mute(b"") as url, pytest.raises(StoppedError):
         Client(url, connect_timeout_s=60.0, is_stopped=stop.is_set)
 
 
-def test_a_broker_that_closes_every_connection_is_named_so() -> None:
+def test_a_broker_that_closes_every_connection_is_reported() -> None:
     with Broker() as gone:
         client = Client(gone.url, reconnect_timeout_s=0.3)
     with client, pytest.raises(BrokerError, match=r"could not be restored within 0\.3 s: nothing listens there"):

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import pytest
-from wire_feeds import ROOT, cells, random_readings, row_set, small_meta
+from wire_feeds import ROOT, cells, random_readings, resolution_ns, row_set, small_meta
 
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire.formats import FORMATS
-from factory_sim.wire.loopback import Exchange, Faults, Loopback
+from factory_sim.wire.loopback import Exchange, Loopback
+from faulty_loopback import Faults, FaultyLoopback
 
 NUMBERED = [Message("a/b", b"%d" % k) for k in range(1_000)]
 
 
 def received(faults: Faults) -> list[int]:
     exchange = Exchange()
-    listener, sender = Loopback(exchange, faults), Loopback(exchange)
+    listener, sender = FaultyLoopback(exchange, faults), Loopback(exchange)
     listener.subscribe(["a/#"])
     sender.publish(NUMBERED)
     return [int(m.payload) for m in listener.messages()]
@@ -57,7 +58,7 @@ def test_a_late_subscriber_gets_the_last_retained_message_marked_as_such() -> No
     assert [(m.payload, m.retain) for m in late.messages()] == [(b"new", True)]
 
 
-def test_an_empty_payload_deletes_what_was_retained_and_is_not_heard() -> None:
+def test_an_empty_payload_deletes_a_retained_message_and_is_not_delivered() -> None:
     exchange = Exchange()
     early, late = Loopback(exchange), Loopback(exchange)
     early.subscribe(["#"])
@@ -72,7 +73,7 @@ def test_topics_that_a_broker_refuses_are_refused_here_too() -> None:
         Loopback().publish([Message("a b", b"")])
 
 
-def test_a_closed_loopback_hears_nothing() -> None:
+def test_a_closed_loopback_receives_nothing() -> None:
     exchange = Exchange()
     with Loopback(exchange) as listener:
         listener.subscribe(["#"])
@@ -82,10 +83,10 @@ def test_a_closed_loopback_hears_nothing() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_feed_survives_shuffling_and_duplicates(name: str) -> None:
-    meta, ns = small_meta(), 1_000_000 if name in {"uns", "sparkplug"} else 1
+    meta, ns = small_meta(), resolution_ns(name)
     readings = random_readings(meta, 8, ticks=30, rows=300)
     exchange = Exchange()
-    listener = Loopback(exchange, Faults(shuffle=200, duplicate=0.2, seed=5))
+    listener = FaultyLoopback(exchange, Faults(shuffle=200, duplicate=0.2, seed=5))
     listener.subscribe([FORMATS[name].topic_filter(ROOT)])
     Loopback(exchange).publish(FORMATS[name].encoder(meta, ROOT).data(readings))
     decoder = FORMATS[name].decoder(meta, ROOT)

@@ -38,7 +38,7 @@ def test_the_reference_line_fits_a_broker_s_limit() -> None:
     assert len(wire_meta.encode(wide_meta())) < 900_000
 
 
-def test_it_is_retained_below_the_root() -> None:
+def test_the_description_is_retained_below_the_root() -> None:
     message = wire_meta.message(META, "a b/c")
     assert (message.topic, message.retain, message.qos) == ("a_b/c/meta", True, 1)
 
@@ -79,7 +79,7 @@ def test_it_is_retained_below_the_root() -> None:
         ("pacing", 7, "pacing: no such operation"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_key(path: str, value: Any, said: str) -> None:
+def test_every_error_names_its_key(path: str, value: Any, said: str) -> None:
     with pytest.raises(PayloadError) as refusal:
         wire_meta.decode(changed(path, value), "root/meta")
     assert said in str(refusal.value)
@@ -87,7 +87,7 @@ def test_what_is_wrong_is_named_with_its_key(path: str, value: Any, said: str) -
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"\xff" * 100, b"{}", b"null", b"x" * 20_000_000, b"[" * 100_000])
-def test_what_is_no_description_is_refused(payload: bytes) -> None:
+def test_a_payload_that_is_not_a_description_is_refused(payload: bytes) -> None:
     with pytest.raises(PayloadError):
         wire_meta.decode(payload)
 

@@ -148,18 +148,18 @@ def test_a_message_that_the_broker_refuses_is_named(guarded: tuple[str, str]) ->
             client.flush()
 
 
-def test_auto_speaks_5_where_it_can_and_else_3_1_1(plain: str, broker: Broker) -> None:
+def test_auto_uses_mqtt_5_where_supported_and_3_1_1_elsewhere(plain: str, broker: Broker) -> None:
     for url, version in ((plain, "5"), (broker.url, "3.1.1")):
         with Client(url) as client:
             assert (client.version, client.connections) == (version, 1)
 
 
-def test_a_broker_without_mqtt_5_is_named_as_such(broker: Broker) -> None:
+def test_a_broker_without_mqtt_5_is_reported(broker: Broker) -> None:
     with pytest.raises(BrokerError, match="does it speak MQTT 5"):
         Client(broker.url, mqtt="5", connect_timeout_s=1.0)
 
 
-def test_a_session_of_mqtt_5_keeps_what_comes_while_its_client_is_away(plain: str) -> None:
+def test_an_mqtt_5_session_keeps_messages_while_its_client_is_away(plain: str) -> None:
     options = {"client_id": "kept", "clean_session": False, "mqtt": "5"}
     with Client(plain, **options) as first:
         first.subscribe(["five/session"])
@@ -170,7 +170,7 @@ def test_a_session_of_mqtt_5_keeps_what_comes_while_its_client_is_away(plain: st
         assert [int(m.payload) for m in second.messages(0.5)] == list(range(30))
 
 
-def test_a_will_is_published_at_the_goodbye_too_if_mqtt_5_is_told_so(plain: str) -> None:
+def test_a_will_is_published_on_disconnect_if_requested_in_mqtt_5(plain: str) -> None:
     with Client(plain) as listener:
         listener.subscribe(["five/will"])
         for version, told, heard in (("5", True, 1), ("5", False, 0), ("3.1.1", True, 0)):

@@ -29,7 +29,7 @@ def test_a_message_is_written_as_the_specification_says(message: Message, *, is_
     assert Writer(is_5=is_5, expiry_s=3_600).publish(message, 0x0102) == bytes.fromhex(packet)
 
 
-def test_a_message_that_is_sent_again_says_so() -> None:
+def test_a_retry_is_marked_as_duplicate() -> None:
     first, again = (Writer(is_5=False).publish(Message("a", b"x"), 7, again=again) for again in (False, True))
     assert again[0] == first[0] | 0x08
     assert again[1:] == first[1:]
@@ -85,13 +85,13 @@ def test_a_length_of_five_bytes_is_refused(packet: str) -> None:
         (0x36, "0001 61 0001 78"),
     ],
 )
-def test_what_is_no_publish_is_refused(head: int, body: str, *, is_5: bool) -> None:
+def test_a_malformed_publish_is_refused(head: int, body: str, *, is_5: bool) -> None:
     with pytest.raises((ValueError, IndexError)):
         read_publish(head, bytes.fromhex(body), is_5=is_5)
 
 
 @given(head=st.integers(0x30, 0x3F), body=st.binary(max_size=60), is_5=st.booleans())
-def test_rubbish_is_read_or_refused_and_nothing_else(*, head: int, body: bytes, is_5: bool) -> None:
+def test_random_bytes_are_read_or_refused(*, head: int, body: bytes, is_5: bool) -> None:
     try:
         message, number = read_publish(head, body, is_5=is_5)
     except (ValueError, IndexError):

@@ -70,6 +70,7 @@ def test_two_sessions_of_every_edge_node_keep_the_statements(
 ) -> None:
     tap, broker, version = tapped
     monkeypatch.setattr(edge_node, "STATISTICS_MS", 20)
+    monkeypatch.setattr(edge_node, "DEBOUNCE_MS", 50)
     encoder = sparkplug.Encoder(META, ROOT, batch=3)
     readings = random_readings(META, 1, ticks=6, rows=60)
     later = Readings(Rows.empty(), tuple(replace(s, first_tick=s.first_tick + 6) for s in readings.samples))
@@ -86,7 +87,6 @@ def test_two_sessions_of_every_edge_node_keep_the_statements(
             sessions.publish(encoder.data(readings))
             until(sessions, lambda k=k: all("NDATA" in said(tap, n)[k] for n in NODES))  # type: ignore[misc]
             for n in NODES:
-                sessions._sessions[n].edge._debounce_ms = 50
                 scada.publish([Message(f"spBv1.0/{GROUP}/NCMD/{n}", REBIRTH, qos=0)])
             until(sessions, lambda k=k: all(said(tap, n)[k].count("NBIRTH") == 2 for n in NODES))  # type: ignore[misc]
             sessions.publish(encoder.data(later))
@@ -227,7 +227,7 @@ def spoil_clean(session: list[Packet]) -> None:
         (spoil_clean, "principles-persistence-clean-session-311"),
     ],
 )
-def test_the_witness_notices_what_is_wrong(
+def test_the_witness_detects_every_violation(
     spoil: Callable[[list[Packet]], None], statement: str, kept: list[Packet]
 ) -> None:
     session = copy.deepcopy(kept)

@@ -6,6 +6,7 @@ import random
 
 import orjson
 import pytest
+from named_metrics import named
 from wire_feeds import ROOT, SECOND_US, random_samples, small_meta
 
 from factory_sim.errors import PayloadError
@@ -48,9 +49,9 @@ def is_request(messages: list[Message]) -> bool:
         return False
     (message,) = messages
     (metric,) = payload_reader.payload(message.payload, needs_seq=False).metrics
-    named = payload_reader.named(metric)
+    found = named(metric)
     assert (message.topic, message.qos, message.retain) == (MILLING.topic("NCMD"), 0, False)
-    return named.name == "Node Control/Rebirth" and named.value is True
+    return found.name == "Node Control/Rebirth" and found.value is True
 
 
 def test_state_is_retained_json_at_qos_1_whose_time_is_the_will_s() -> None:
@@ -64,14 +65,14 @@ def test_state_is_retained_json_at_qos_1_whose_time_is_the_will_s() -> None:
     assert orjson.loads(death.payload) == {"online": False, "timestamp": NOW + 9}
 
 
-def test_a_host_that_hears_of_its_own_death_says_that_it_is_alive() -> None:
+def test_a_host_that_receives_its_own_death_publishes_its_birth() -> None:
     found = Host("scada", GROUP)
     will = found.will(NOW)
     assert found.receive(will, NOW + 1) == found.opened()
     assert found.receive(found.opened()[0], NOW + 1) == []
 
 
-def test_an_undisturbed_feed_is_never_asked_for_anything() -> None:
+def test_an_undisturbed_feed_needs_no_rebirth() -> None:
     node, births = edge()
     found = host(*births)
     for message in data(node, 700):
@@ -79,37 +80,36 @@ def test_an_undisturbed_feed_is_never_asked_for_anything() -> None:
     assert found.due(NOW + 10**9) == []
 
 
-def test_data_before_a_birth_ask_for_one() -> None:
+def test_data_before_a_birth_request_one() -> None:
     node, _ = edge()
     assert is_request(Host("scada", GROUP).receive(data(node, 1)[0], NOW))
 
 
-def test_data_of_a_device_without_a_birth_ask_for_one() -> None:
+def test_data_of_a_device_without_a_birth_request_one() -> None:
     node, births = edge()
     assert is_request(host(births[0]).receive(data(node, 1)[0], NOW))
 
 
-def test_an_alias_that_no_birth_named_asks_for_one() -> None:
+def test_an_unknown_alias_requests_a_birth() -> None:
     _, births = edge()
     body = payload_writer.by_alias(9_999, payload_writer.Type.FLOAT, 1.0, NOW)
     message = Message(MILLING.topic("DDATA", DEVICE), payload_writer.payload(body, NOW, len(births)))
     assert is_request(host(*births).receive(message, NOW))
 
 
-@pytest.mark.parametrize("reorder_ms", [REORDER_MS, 300])
-def test_a_gap_that_stays_open_asks_for_a_rebirth_after_the_reorder_timeout(reorder_ms: int) -> None:
+def test_a_gap_that_stays_open_requests_a_rebirth_after_the_reorder_timeout() -> None:
     node, births = edge()
-    found = Host("scada", GROUP, reorder_ms=reorder_ms)
+    found = Host("scada", GROUP)
     for message in births:
         found.receive(message, NOW)
     messages = data(node, 5)
     for message in (messages[0], *messages[2:]):
         assert found.receive(message, NOW) == []
-    assert found.due(NOW + reorder_ms - 1) == []
-    assert is_request(found.due(NOW + reorder_ms))
+    assert found.due(NOW + REORDER_MS - 1) == []
+    assert is_request(found.due(NOW + REORDER_MS))
 
 
-def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
+def test_a_gap_that_closes_in_time_requests_nothing() -> None:
     node, births = edge()
     found = host(*births)
     messages = data(node, 40)
@@ -120,7 +120,7 @@ def test_a_gap_that_closes_in_time_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 100, 127, 128, 200, 254, 255])
-def test_any_number_of_losses_short_of_a_whole_turn_is_noticed(lost: int) -> None:
+def test_losses_shorter_than_the_sequence_are_detected(lost: int) -> None:
     node, births = edge()
     found = host(*births)
     for message in data(node, lost + 20)[lost:]:
@@ -129,7 +129,7 @@ def test_any_number_of_losses_short_of_a_whole_turn_is_noticed(lost: int) -> Non
 
 
 @pytest.mark.parametrize("sent", [130, 256, 300, 600])
-def test_a_loss_in_a_fast_feed_is_noticed_before_its_number_comes_round_again(sent: int) -> None:
+def test_a_loss_in_a_fast_feed_is_detected_before_its_number_recurs(sent: int) -> None:
     node, births = edge()
     found = host(*births)
     messages = data(node, sent)

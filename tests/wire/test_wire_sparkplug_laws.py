@@ -66,7 +66,7 @@ class Line(RuleBasedStateMachine):
         self.fly(self.edge.due(self.now))
 
     def state(self) -> str:
-        return repr((self.host.nodes, self.host._bytes))
+        return repr((self.host.nodes, self.host.memory_bytes))
 
     @rule()
     def connect(self) -> None:
@@ -150,7 +150,7 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def memory_is_what_it_says_and_bounded(self) -> None:
         told = sum(n.bytes + sum(d.bytes for d in n.devices.values()) for n in self.host.nodes.values())
-        assert told == self.host._bytes <= SMALL_BYTES
+        assert told == self.host.memory_bytes <= SMALL_BYTES
         assert all(len(n.early) <= 256 for n in self.host.nodes.values())
 
     def teardown(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from named_metrics import named
 from wire_feeds import ROOT, SECOND_US, cells, random_rows, random_samples, row_set, small_meta
 
 from factory_sim.errors import PayloadError
@@ -59,7 +60,7 @@ def kinds(messages: list[Message]) -> list[str]:
 
 
 def metrics(message: Message) -> list[Metric]:
-    return [payload_reader.named(m) for m in payload_reader.payload(message.payload, needs_seq=False).metrics]
+    return [named(m) for m in payload_reader.payload(message.payload, needs_seq=False).metrics]
 
 
 def ddata() -> list[Message]:
@@ -174,7 +175,7 @@ def test_seq_counts_every_message_and_wraps_at_255() -> None:
     assert found == [k % 256 for k in range(len(found))]
 
 
-def test_a_renumbered_message_says_the_same() -> None:
+def test_a_renumbered_message_carries_the_same_readings() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
@@ -197,7 +198,7 @@ def test_a_rebirth_is_the_whole_birth_with_the_same_bd_seq_and_seq_from_0() -> N
     assert [payload_reader.payload(m.payload).seq for m in again] == list(range(len(again)))
 
 
-def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> None:
+def test_simultaneous_rebirth_requests_give_one_rebirth() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
@@ -208,7 +209,7 @@ def test_rebirths_asked_for_at_once_are_one_rebirth_and_none_is_forgotten() -> N
     assert node.due(NOW + 2 * DEBOUNCE_MS) == []
 
 
-def test_a_request_without_a_timestamp_is_heard_as_well() -> None:
+def test_a_request_without_a_timestamp_is_accepted() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
@@ -228,7 +229,7 @@ def test_between_a_request_and_its_births_no_data_are_sent() -> None:
     assert node.accepts_data
 
 
-def test_a_node_tells_from_time_to_time_how_much_it_has_sent() -> None:
+def test_a_node_publishes_its_message_count_periodically() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
@@ -244,7 +245,7 @@ def test_a_node_tells_from_time_to_time_how_much_it_has_sent() -> None:
     assert kinds(node.due(NOW + 2 * STATISTICS_MS)) == ["NDATA"]
 
 
-def test_a_false_rebirth_and_unknown_names_ask_for_nothing() -> None:
+def test_a_false_rebirth_and_unknown_names_have_no_effect() -> None:
     node = edge()
     node.will(NOW)
     node.opened(NOW)
@@ -322,13 +323,13 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_speed_that_is_no_number_is_refused(value: float) -> None:
+def test_a_speed_that_is_not_a_number_is_refused(value: float) -> None:
     topic = MILLING.topic("DCMD", MILLING.devices[0])
     with pytest.raises(PayloadError, match="expected a number"):
         born().receive(command(topic, Metric(SPEED, Type.DOUBLE, value)), NOW)
 
 
-def test_a_command_that_is_refused_half_way_through_asks_for_no_rebirth() -> None:
+def test_a_partly_refused_command_requests_no_rebirth() -> None:
     node = edge()
     node.opened(NOW)
     asks = [Metric(REBIRTH, Type.BOOLEAN, value=True), Metric(REBIRTH, Type.STRING, "now")]
@@ -350,7 +351,7 @@ def test_a_damaged_state_is_refused(payload: bytes) -> None:
         edge(primary_host="scada").receive(Message(HOST, payload), NOW)
 
 
-def test_history_says_that_it_is_history_and_nothing_else_changes() -> None:
+def test_historical_data_are_marked_and_otherwise_unchanged() -> None:
     decoder = sparkplug.Decoder(META, ROOT)
     for message in ddata():
         old = historical(message)
@@ -389,7 +390,7 @@ def test_every_test_that_the_page_in_docs_names_exists() -> None:
     assert all(f"def {name}(" in here for name in named)
 
 
-def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() -> None:
+def test_an_invalid_device_command_is_refused_with_a_reason() -> None:
     node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     good = command(topic, Metric(SPEED, Type.DOUBLE, 0.5))
     refused = {
@@ -412,7 +413,7 @@ def test_what_is_no_clear_wish_for_this_device_now_is_refused_with_a_reason() ->
         edge().receive(good, NOW)
 
 
-def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> None:
+def test_a_duplicate_command_is_carried_out_once_if_it_has_a_timestamp() -> None:
     node, topic = born(), MILLING.topic("DCMD", MILLING.devices[0])
     first, second = (command(topic, Metric(SPEED, Type.DOUBLE, value)) for value in (0.5, 1.0))
     for message in (first, second):
@@ -424,7 +425,7 @@ def test_a_command_that_comes_twice_is_done_once_unless_it_says_no_time() -> Non
     assert [len(node.receive(timeless, NOW).commands) for _ in range(2)] == [1, 1]
 
 
-def test_what_has_been_written_is_told() -> None:
+def test_written_values_are_reported() -> None:
     node, device = born(), MILLING.devices[0]
     told = node.changed(device, {STOP: True, START: False}, NOW)
     found = {m.alias: m.boolean_value for m in payload_reader.payload(told.payload).metrics}

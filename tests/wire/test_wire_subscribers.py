@@ -88,7 +88,7 @@ def lines_of(words: list[str], folder: Path) -> Iterator[list[str]]:
 
 @pytest.mark.skipif(not (MODULES / "mqtt").is_dir(), reason="npm mqtt is not here")
 @pytest.mark.parametrize("version", ["4", "5"])  # the protocol's number of 3.1.1, and 5, which the broker may not speak
-def test_npm_mqtt_hears_every_message_as_it_was_sent(broker: Broker, tmp_path: Path, version: str) -> None:
+def test_npm_mqtt_receives_every_message_as_it_was_sent(broker: Broker, tmp_path: Path, version: str) -> None:
     sent = FORMATS["machine"].encoder(META, f"{ROOT}/{version}").data(READINGS)
     script = str(HERE / "third_party_mqtt.cjs")
     with lines_of(["node", script, broker.url, f"{ROOT}/{version}/#", version], tmp_path) as lines:
@@ -216,7 +216,7 @@ def test_the_telegraf_configuration_makes_fields_and_tags_of_what_we_send() -> N
         assert all(isinstance(value, int | float) for value in fields.values())
 
 
-def test_the_grafana_configuration_names_a_data_source_and_topics_that_there_are() -> None:
+def test_the_grafana_configuration_names_an_existing_data_source_and_topics() -> None:
     text = (FLOWS / "grafana_datasource.yaml").read_text(encoding="utf-8")
     found = yaml.safe_load(text)
     (source,) = found["datasources"]

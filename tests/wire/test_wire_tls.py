@@ -89,7 +89,7 @@ def test_a_certificate_for_another_host_is_refused_at_once(folder: Path) -> None
         Client(url, ca_file=str(folder / "there.pem"))
 
 
-def test_a_port_without_tls_is_named() -> None:
+def test_a_port_without_tls_is_reported() -> None:
     def serve() -> None:
         connection, _ = server.accept()
         with connection:

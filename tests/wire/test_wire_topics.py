@@ -24,14 +24,14 @@ def test_every_unit_has_three_levels_below_the_root() -> None:
     )
 
 
-def test_units_whose_names_become_the_same_level_keep_topics_of_their_own() -> None:
+def test_units_whose_names_become_equal_have_distinct_topics() -> None:
     meta = small_meta()
     units = (*meta.units, UnitInfo("agv 1", "vehicle"), UnitInfo("agv/1", "vehicle"))
     found = topics.unit_topics(replace(meta, units=units, failure_modes=((),) * 7), "r")
     assert len(set(found)) == len(units)
 
 
-def test_a_sensor_named_like_a_state_tag_gets_a_tag_of_its_own() -> None:
+def test_a_sensor_named_like_a_state_tag_has_a_distinct_tag() -> None:
     assert topics.sensor_tags(small_meta())[5] == "state_2"
 
 

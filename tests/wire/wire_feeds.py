@@ -21,6 +21,7 @@ from factory_sim.records import (
 )
 
 ROOT = "Works Ltd/Chongqing/gearbox"
+ROUNDED = {"uns", "sparkplug"}  # formats that round times to the millisecond
 EPOCH_NS = 1_767_225_600_000_000_000
 SECOND_US = 1_000_000
 
@@ -131,6 +132,11 @@ def random_readings(meta: Meta, seed: int, *, ticks: int = 4, rows: int = 20, ho
     periods = sorted({s.period_us for s in meta.sensors})
     blocks = tuple(random_samples(meta, p, ticks, seed + i, holes=holes) for i, p in enumerate(periods))
     return Readings(random_rows(meta, rows, seed), blocks)
+
+
+def resolution_ns(name: str) -> int:
+    """The resolution of a row's time in a format."""
+    return 1_000_000 if name in ROUNDED else 1
 
 
 def cells(readings: list[Readings]) -> dict[tuple[int, int, int], int]:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOST = "127.0.0.1"
-MAX_PAYLOAD = 1024 * 1024
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
 _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bound
@@ -75,44 +74,33 @@ class _Child:
             return "".join(f"  {line}" for line in deque(lines, _LOG_LINES)).rstrip() or "  (nothing)"
 
 
-class Broker:
+@dataclass(kw_only=True)
+class Broker(servers.Settings):
     """A broker that runs at `url` while the context is open.
 
-    port : 0 for a free one. user, password : required of every client; empty: none.
-    host : the address to listen on; any but a loopback one needs user and password.
-    cert_file, key_file : PEM of its certificate, for TLS; empty: none.
     server : "nats" or "mosquitto"; empty: the first that is installed.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a server
-        self,
-        *,
-        port: int = 0,
-        max_payload: int = MAX_PAYLOAD,
-        user: str = "",
-        password: str = "",
-        server: str = "",
-        host: str = HOST,
-        cert_file: str = "",
-        key_file: str = "",
-    ) -> None:
-        self._host, self.port = host, port
-        self._files = (str(Path(cert_file).absolute()), str(Path(key_file).absolute())) if cert_file else ("", "")
-        if not _is_loopback(host) and not (user and password):
+    server: str = ""
+    name: str = field(default="", init=False)  # of the running server
+    _folder: Path | None = field(default=None, init=False)
+    _child: _Child | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that are unsafe or incomplete."""
+        self._asked_port = self.port
+        if not _is_loopback(self.host) and not (self.user and self.password):
             self._fail("other machines could publish there without authentication. Give --user and a password")
-        if bool(cert_file) != bool(key_file):
+        if bool(self.cert_file) != bool(self.key_file):
             self._fail("TLS needs both the broker's certificate and its key: --cert and --key")
-        self._asked_port, self._max_payload, self._login = port, max_payload, (user, password)
-        self._server = server
-        self._folder: Path | None = None
-        self._child: _Child | None = None
-        self.name = ""  # of the running server
+        if self.cert_file:
+            self.cert_file, self.key_file = str(Path(self.cert_file).absolute()), str(Path(self.key_file).absolute())
 
     @property
     def url(self) -> str:
         """The URL for clients on this machine: `mqtt://127.0.0.1:<port>`, or with the address it listens on."""
-        host = _EVERYWHERE.get(self._host, self._host)
-        return Address(tls=bool(self._files[0]), host=host, port=self.port).display_url
+        host = _EVERYWHERE.get(self.host, self.host)
+        return Address(tls=bool(self.cert_file), host=host, port=self.port).display_url
 
     @property
     def drops(self) -> int:
@@ -127,7 +115,7 @@ class Broker:
 
     def __enter__(self) -> Self:
         """Start the broker. Raises BrokerError if none is installed, the port is in use, or it does not start."""
-        self.name, program = servers.find(self._server)
+        self.name, program = servers.find(self.server)
         if self._asked_port:
             self._check_free()
         _remove_left_behind()
@@ -150,7 +138,7 @@ class Broker:
 
     def _start(self, program: str, folder: Path) -> None:
         for attempt in range(_ATTEMPTS):
-            self.port = self._asked_port or _free_port()
+            self.port = self._asked_port or free_port()
             self._child = self._spawn(program, folder)
             if self._child.is_ready(servers.SERVERS[self.name].ready):
                 return
@@ -161,17 +149,7 @@ class Broker:
                 self._fail(f"{self.name} {what}; its log ends with:\n{self._child.log_tail()}")
 
     def _spawn(self, program: str, folder: Path) -> _Child:
-        settings = servers.Settings(
-            folder=folder,
-            host=self._host,
-            port=self.port,
-            max_payload=self._max_payload,
-            user=self._login[0],
-            password=self._login[1],
-            cert_file=self._files[0],
-            key_file=self._files[1],
-        )
-        command = servers.SERVERS[self.name].command(program, settings)
+        command = servers.SERVERS[self.name].command(program, self, folder)
         log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603 - the arguments are constructed here
@@ -185,11 +163,11 @@ class Broker:
         return _Child(process, log)
 
     def _check_free(self) -> None:
-        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
             if os.name == "posix":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((self._host, self.port))
+                probe.bind((self.host, self.port))
             except OverflowError:
                 self._fail("expected a port from 0 to 65535")
             except socket.gaierror:
@@ -198,7 +176,7 @@ class Broker:
                 self._fail(f"{error.strerror}. {_HINTS.get(error.errno or 0, '')}".format(url=self.url))
 
     def _fail(self, reason: str) -> NoReturn:
-        bound = Address(tls=bool(self._files[0]), host=self._host, port=self.port)  # not the URL for clients
+        bound = Address(tls=bool(self.cert_file), host=self.host, port=self.port)  # not the URL for clients
         raise BrokerError(bound.display_url, reason) from None
 
 
@@ -220,7 +198,8 @@ def _die_with_parent() -> Callable[[], None] | None:
     return request_signal
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from factory_sim.errors import BrokerError, did_you_mean
@@ -22,17 +22,21 @@ _MAX_PENDING = 256 * 1024 * 1024  # bytes for one slow subscriber
 _ROUNDS = 101  # as in mosquitto's own password files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Settings:
-    """The settings of a server."""
+    """The settings of a server.
 
-    folder: Path
-    host: str
-    port: int
-    max_payload: int
+    port : 0 for a free one. user, password : required of every client; empty: none.
+    host : the address to listen on; any but a loopback one needs user and password.
+    cert_file, key_file : PEM of its certificate, for TLS; empty: none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    max_payload: int = 1024 * 1024
     user: str = ""
-    password: str = ""
-    cert_file: str = ""  # empty: no TLS
+    password: str = field(default="", repr=False)
+    cert_file: str = ""
     key_file: str = ""
 
 
@@ -44,7 +48,7 @@ class Server:
     source: str  # where to get it
     ready: bytes  # in its log when it listens
     dropped: tuple[bytes, ...]  # in its log when it drops something for lack of room
-    command: Callable[[str, Settings], list[str]]
+    command: Callable[[str, Settings, Path], list[str]]  # of program, settings, and a folder for its files
 
 
 def find(name: str = "") -> tuple[str, str]:
@@ -65,7 +69,7 @@ def _fail(reason: str) -> NoReturn:
     raise BrokerError(endpoint, reason)
 
 
-def _nats(program: str, s: Settings) -> list[str]:
+def _nats(program: str, s: Settings, folder: Path) -> list[str]:
     """Write the configuration; the server's own protocol, which is not used, gets a free port (-1) of this machine.
 
     A subscriber that stops reading must not lose its connection, and with it its backlog: few messages are inflight,
@@ -82,11 +86,11 @@ def _nats(program: str, s: Settings) -> list[str]:
         f"max_payload: {s.max_payload}\n"
         f"max_pending: {_MAX_PENDING}\n"
         'write_deadline: "30m"\n'
-        f"jetstream {{ store_dir: {_quoted(str(s.folder / 'store'))} }}\n"
+        f"jetstream {{ store_dir: {_quoted(str(folder / 'store'))} }}\n"
         f"mqtt {{ host: {_quoted(s.host)}, port: {s.port}, {limits}{tls} }}\n"
         f"{login}"
     )
-    return [program, "-c", str(_private(s.folder / "nats.conf", text))]
+    return [program, "-c", str(_private(folder / "nats.conf", text))]
 
 
 def _quoted(text: str) -> str:
@@ -95,7 +99,7 @@ def _quoted(text: str) -> str:
     return f'"{"".join(plain)}"'
 
 
-def _mosquitto(program: str, s: Settings) -> list[str]:
+def _mosquitto(program: str, s: Settings, folder: Path) -> list[str]:
     """Write the configuration; backlogs are in memory and therefore limited, and the log reports a full one."""
     lines = [
         f"listener {s.port} {s.host}",
@@ -114,10 +118,10 @@ def _mosquitto(program: str, s: Settings) -> list[str]:
         digest = hashlib.pbkdf2_hmac("sha512", s.password.encode(), salt, _ROUNDS)
         parts = [s.user, "7", str(_ROUNDS), *(base64.b64encode(x).decode() for x in (salt, digest))]
         secret = f"{parts[0]}:${'$'.join(parts[1:])}\n"
-        lines.append(f"password_file {_private(s.folder / 'users', secret)}")
+        lines.append(f"password_file {_private(folder / 'users', secret)}")
     if os.name == "posix" and os.geteuid() == 0:
         lines.append("user root")  # otherwise it drops root's rights and cannot read the private folder
-    return [program, "-c", str(_private(s.folder / "mosquitto.conf", "\n".join(lines) + "\n"))]
+    return [program, "-c", str(_private(folder / "mosquitto.conf", "\n".join(lines) + "\n"))]
 
 
 def _private(path: Path, text: str) -> Path:

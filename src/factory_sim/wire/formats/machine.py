@@ -19,16 +19,13 @@ import orjson
 from factory_sim.errors import did_you_mean
 from factory_sim.records import Message, Readings, Samples
 from factory_sim.wire import topics
-from factory_sim.wire.formats.unit_messages import UnitEncoder, alarm_readers
+from factory_sim.wire.formats.unit_messages import UnitDecoder, UnitEncoder
 from factory_sim.wire.payload_checks import (
     ANY_INT64,
     OUTCOME_NAMES,
     ROW_RANGES,
     SEQ_RANGE,
     STATE_NAMES,
-    Reading,
-    Span,
-    json_object,
     need_keys,
     number,
     refuse,
@@ -36,10 +33,9 @@ from factory_sim.wire.payload_checks import (
     word,
 )
 from factory_sim.wire.row_tables import NO_ROWS, make_rows
-from factory_sim.wire.scaling import Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from factory_sim.records import I2, Meta
 
@@ -92,28 +88,21 @@ class _Group:
     ids: I2
 
 
-class Decoder:
+class Decoder(UnitDecoder):
     """Messages to readings, without memory."""
 
+    kind = "machine"
+
     def __init__(self, meta: Meta, root: str) -> None:
-        self._span, self._scaling = Span(meta), Scaling(meta.sensors)
-        units = topics.unit_topics(meta, root)
-        self._readers: dict[str, Callable[[dict[str, Any]], Readings]] = alarm_readers(units, self._span)
-        self._readers |= {f"{topic}/{topics.DATA}": partial(self._samples, unit) for unit, topic in enumerate(units)}
-        self._readers |= {f"{topic}/{topics.EVENT}": partial(self._row, unit) for unit, topic in enumerate(units)}
+        super().__init__(meta, root)
+        for unit, topic in enumerate(self._units):
+            self._readers[f"{topic}/{topics.DATA}"] = partial(self._samples, unit)
+            self._readers[f"{topic}/{topics.EVENT}"] = partial(self._row, unit)
         members: dict[tuple[int, int], list[int]] = {}
         for k, sensor in enumerate(meta.sensors):
             members.setdefault((sensor.unit, sensor.period_us), []).append(k)
-        tags, ids = topics.sensor_tags(meta), np.array([sensor.id for sensor in meta.sensors], np.int16)
-        self._groups = {key: _Group([tags[k] for k in own], own, ids[own]) for key, own in members.items()}
-
-    def feed(self, message: Message) -> Readings:
-        """Return the samples of one unit at one tick, or one row, or nothing for an alarm."""
-        with Reading(message, "machine"):
-            read = self._readers.get(message.topic)
-            if read is None:
-                refuse("no unit has this topic")
-            return read(json_object(message.payload))
+        ids = np.array([sensor.id for sensor in meta.sensors], np.int16)
+        self._groups = {key: _Group([self._tags[k] for k in own], own, ids[own]) for key, own in members.items()}
 
     def _samples(self, unit: int, found: dict[str, Any]) -> Readings:
         whole(found, "v", VERSION, VERSION)

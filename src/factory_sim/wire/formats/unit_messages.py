@@ -18,8 +18,19 @@ import orjson
 from factory_sim.plant.states import DOWN_STATES
 from factory_sim.records import Message
 from factory_sim.wire import topics
-from factory_sim.wire.payload_checks import ANY_INT64, ROW_RANGES, SEQ_RANGE, Span, need_keys, refuse, whole
+from factory_sim.wire.payload_checks import (
+    ANY_INT64,
+    ROW_RANGES,
+    SEQ_RANGE,
+    Reading,
+    Span,
+    json_object,
+    need_keys,
+    refuse,
+    whole,
+)
 from factory_sim.wire.row_tables import NO_READINGS
+from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.unit_columns import UnitColumns
 
 if TYPE_CHECKING:
@@ -83,9 +94,25 @@ class UnitEncoder(ABC):
         return Message(_alarm_topic(self._units[unit]), payload, retain=True, ready_ns=t_ns)
 
 
-def alarm_readers(units: Iterable[str], span: Span) -> dict[str, Callable[[dict[str, Any]], Readings]]:
-    """Return the function that reads an alarm, by topic."""
-    return {_alarm_topic(unit): partial(_read_alarm, span) for unit in units}
+class UnitDecoder:
+    """Messages to readings; subclasses add the functions that read the JSON object of a topic."""
+
+    kind = ""  # the name of the format
+
+    def __init__(self, meta: Meta, root: str) -> None:
+        self._meta, self._span, self._scaling = meta, Span(meta), Scaling(meta.sensors)
+        self._units, self._tags = topics.unit_topics(meta, root), topics.sensor_tags(meta)
+        self._readers: dict[str, Callable[[dict[str, Any]], Readings]] = {
+            _alarm_topic(unit): partial(_read_alarm, self._span) for unit in self._units
+        }
+
+    def feed(self, message: Message) -> Readings:
+        """Return the readings that this message completes, none for an alarm."""
+        with Reading(message, self.kind):
+            read = self._readers.get(message.topic)
+            if read is None:
+                refuse("no unit has this topic")
+            return read(json_object(message.payload))
 
 
 def _alarm_topic(unit: str) -> str:

@@ -17,23 +17,12 @@ import orjson
 from factory_sim.clock import NS_PER_MS, ms_from_ns
 from factory_sim.records import Message, Readings, Samples
 from factory_sim.wire import topics
-from factory_sim.wire.formats.unit_messages import UnitEncoder, alarm_readers
-from factory_sim.wire.payload_checks import (
-    ROW_RANGES,
-    SEQ_RANGE,
-    Reading,
-    Span,
-    json_object,
-    need_keys,
-    number,
-    refuse,
-    whole,
-)
+from factory_sim.wire.formats.unit_messages import UnitDecoder, UnitEncoder
+from factory_sim.wire.payload_checks import ROW_RANGES, SEQ_RANGE, need_keys, number, refuse, whole
 from factory_sim.wire.row_tables import NO_READINGS, NO_ROWS, make_rows
-from factory_sim.wire.scaling import Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from factory_sim.records import Meta
 
@@ -70,27 +59,19 @@ def _payload(timestamp_ms: int, value: float, seq: int) -> bytes:
     return orjson.dumps({"v": VERSION, "timestamp_ms": timestamp_ms, "value": value, "quality": "good", "seq": seq})
 
 
-class Decoder:
+class Decoder(UnitDecoder):
     """Messages to readings; keeps the rows that are incomplete."""
 
+    kind = "uns"
+
     def __init__(self, meta: Meta, root: str) -> None:
-        self._meta, self._span, self._scaling = meta, Span(meta), Scaling(meta.sensors)
-        units, tags = topics.unit_topics(meta, root), topics.sensor_tags(meta)
+        super().__init__(meta, root)
         self._ids = [np.array([sensor.id], np.int16) for sensor in meta.sensors]
         self._open: dict[tuple[int, int, int], dict[str, int]] = {}  # (unit, seq, ms) -> values so far
-        self._readers: dict[str, Callable[[dict[str, Any]], Readings]] = alarm_readers(units, self._span)
-        for unit, topic in enumerate(units):
+        for unit, topic in enumerate(self._units):
             self._readers |= {f"{topic}/{tag}": partial(self._row, unit, tag) for tag in topics.STATE_TAGS}
-        for k, (sensor, tag) in enumerate(zip(meta.sensors, tags, strict=True)):
-            self._readers[f"{units[sensor.unit]}/{tag}"] = partial(self._sample, k)
-
-    def feed(self, message: Message) -> Readings:
-        """Return the reading, or the row that this message completes, or nothing."""
-        with Reading(message, "uns"):
-            read = self._readers.get(message.topic)
-            if read is None:
-                refuse("no unit has this topic")
-            return read(json_object(message.payload))
+        for k, (sensor, tag) in enumerate(zip(meta.sensors, self._tags, strict=True)):
+            self._readers[f"{self._units[sensor.unit]}/{tag}"] = partial(self._sample, k)
 
     def _sample(self, k: int, found: dict[str, Any]) -> Readings:
         _check(found)

@@ -1,8 +1,8 @@
 """A Sparkplug host as a pure state machine: which nodes are online, what is missing, when to request a rebirth.
 
 It watches a feed and holds nothing back: readings carry their own numbers and times, so late ones need no buffer.
-A gap in `seq` that does not close within `reorder_ms`, data from a node without a birth, or an alias that no birth
-named make it request a rebirth of the edge node, every `retry_ms` until it arrives. The memory for births is limited:
+A gap in `seq` that does not close within REORDER_MS, data from a node without a birth, or an alias that no birth
+named make it request a rebirth of the edge node, every RETRY_MS until it arrives. The memory for births is limited:
 a birth that would exceed the limit is refused.
 """
 
@@ -65,13 +65,12 @@ class NodeState:
 class Host:
     """One host application for all edge nodes of a group."""
 
-    def __init__(self, host_id: str, group: str, *, reorder_ms: int = REORDER_MS, retry_ms: int = RETRY_MS) -> None:
+    def __init__(self, host_id: str, group: str) -> None:
         self.host_id, self.group = host_id, group
         self.nodes: dict[str, NodeState] = {}
         self.rebirths = 0  # requested
-        self._reorder_ms, self._retry_ms = reorder_ms, retry_ms
         self._state_ms = 0
-        self._bytes = 0  # of memory, about
+        self.memory_bytes = 0  # for births, about
 
     def filters(self) -> list[str]:
         """Return what to subscribe to before anything is published: the whole namespace, as specified."""
@@ -100,7 +99,7 @@ class Host:
 
     def due(self, now_ms: int) -> list[Message]:
         """Return requests to nodes whose gaps have stayed open."""
-        late = [i for i, n in self.nodes.items() if n.is_lost or 0 <= n.gap_ms <= now_ms - self._reorder_ms]
+        late = [i for i, n in self.nodes.items() if n.is_lost or 0 <= n.gap_ms <= now_ms - REORDER_MS]
         return [request for node_id in late for request in self._request(node_id, now_ms)]
 
     def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
@@ -153,9 +152,9 @@ class Host:
     def _reserve(self, text: Iterable[int | str], instead_of: int) -> int:
         """Reserve memory for names and aliases in place of so many bytes. Return their bytes; refuse too many."""
         needed = _EACH_BYTES + sum(_EACH_BYTES // 2 + (4 * len(x) if isinstance(x, str) else 0) for x in text)
-        if self._bytes - instead_of + needed > MAX_BYTES:
+        if self.memory_bytes - instead_of + needed > MAX_BYTES:
             refuse("the births exceed the memory limit of this host")
-        self._bytes += needed - instead_of
+        self.memory_bytes += needed - instead_of
         return needed
 
     def _applied(self, node: NodeState, kind: str, ids: list[str], payload: Any) -> bool:
@@ -178,7 +177,7 @@ class Host:
     def _request(self, node_id: str, now_ms: int) -> list[Message]:
         """Return a request for a rebirth, unless one was sent recently."""
         node = self.nodes[node_id]
-        if now_ms - node.requested_ms < self._retry_ms:
+        if now_ms - node.requested_ms < RETRY_MS:
             return []
         node.requested_ms = now_ms
         self.rebirths += 1

@@ -75,24 +75,18 @@ class EdgeNode:
     """
 
     def __init__(
-        self,
-        node: Node,
-        current: Callable[[Device], Sequence[Value]],
-        *,
-        primary_host: str = "",
-        debounce_ms: int = DEBOUNCE_MS,
-        bd_seq: int = 0,
+        self, node: Node, current: Callable[[Device], Sequence[Value]], *, primary_host: str = "", bd_seq: int = 0
     ) -> None:
         self.node, self.born, self.births = node, False, 0
         self.messages = 0  # of data
         self._published, self._published_ms = 0, 0  # `messages` in the last birth or NDATA, and its time
-        self._current, self._debounce_ms = current, debounce_ms
+        self._current = current
         self._host = state_topic(primary_host) if primary_host else ""
         self._connected = self._host_online = False
         self._host_ms = -1
         self.bd_seq = (bd_seq - 1) % SEQ_COUNT  # the next CONNECT's is one more
         self._seq = 0
-        self._born_ms = -debounce_ms
+        self._born_ms = -DEBOUNCE_MS
         self._rebirth_pending = False
         self._devices = {node.topic("DCMD", device): device for device in node.devices}
         self._done: deque[int] = deque(maxlen=_COMMANDS_KEPT)  # hashes of device commands that have a timestamp
@@ -149,7 +143,7 @@ class EdgeNode:
 
     def due(self, now_ms: int) -> list[Message]:
         """Return births whose request had to wait, or the number of messages sent if it has changed."""
-        if self._rebirth_pending and self.born and now_ms - self._born_ms >= self._debounce_ms:
+        if self._rebirth_pending and self.born and now_ms - self._born_ms >= DEBOUNCE_MS:
             return self._birth(now_ms)
         has_news = self.messages != self._published and now_ms - self._published_ms >= STATISTICS_MS
         return [self.statistics(now_ms)] if has_news and self.accepts_data else []

@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from factory_sim.wire.payload_checks import need, refuse
-from factory_sim.wire.sparkplug.payload_writer import INTEGER_BITS, Metric, Type, Value, carrier_bits
+from factory_sim.wire.sparkplug.payload_writer import INTEGER_BITS, Type, Value, carrier_bits
 
 MAX_BYTES = 1024 * 1024
 MAX_METRICS = 65_536
@@ -117,24 +117,6 @@ def text(found: Any, what: str) -> str:
     return found
 
 
-def named(metric: Any) -> Metric:
-    """Return a metric of a birth or command, which has a name and a known data type."""
-    if not text(metric.name, "a metric's name") or len(metric.name) > MAX_NAME:
-        refuse(f"a metric's name: expected 1 to {MAX_NAME} characters, got {len(metric.name)}")
-    try:
-        kind = Type(metric.datatype)
-    except ValueError:
-        refuse(
-            f"{metric.name[:60]}: data type {metric.datatype} is unknown; expected {', '.join(t.name for t in Type)}"
-        )
-    keys, values = metric.properties.keys, metric.properties.values
-    if len(keys) != len(values):
-        refuse(f"{metric.name[:60]}: {len(keys)} property keys and {len(values)} values")
-    properties = tuple((k, _property(v)) for k, v in zip(keys, values, strict=True))
-    alias = metric.alias if metric.HasField("alias") else -1
-    return Metric(metric.name, kind, scalar(metric, kind), alias, properties, metric.timestamp)
-
-
 def _whole(value: int, kind: Type) -> int:
     bits, is_signed = INTEGER_BITS[kind], kind <= Type.INT64
     if is_signed and value >= 2 ** (carrier_bits(kind) - 1):
@@ -143,9 +125,3 @@ def _whole(value: int, kind: Type) -> int:
     if not low <= value < high:
         refuse(f"{value} is outside the range of {kind.name}")
     return value
-
-
-def _property(value: Any) -> Value:
-    which = value.WhichOneof("value")
-    found: Value = None if which is None else getattr(value, which)
-    return found
