@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from factory_sim import units
 from factory_sim.plant.yaml import quantities as q
 from factory_sim.plant.yaml.shapes import Shape, Texts
+from factory_sim.results.sweep import GRID, LATIN, SOBOL
 
-DESIGNS = ("grid", "latin_hypercube", "sobol")
+DESIGNS = (GRID, LATIN, SOBOL)
 OBJECTIVES = ["good_parts_per_h", "wip", "kwh_per_part", "cost_per_part"]
 
 
@@ -72,101 +73,87 @@ Replications = Annotated[int, *_counted(2, 10_000, 10)]
 Search = Annotated[int, *_counted(1, 100_000, 100)]
 
 
+def _key(meaning: str, default: Any = None, shown: str = "") -> Any:
+    """Return a key with its meaning; `shown` is its default as a file has it."""
+    return Field(default=default, description=meaning, json_schema_extra={"default": shown} if shown else None)
+
+
 class Runs(Shape):
     """The keys that both kinds of file have."""
 
-    title: q.Text | None = Field(default=None, description="Shown in reports; default: the name of the file.")
-    question: q.Text | None = Field(default=None, description="The question that the study answers.")
-    duration: q.Seconds = Field(
-        default=28800.0, json_schema_extra={"default": "8 h"}, description="Length of the analysed window of every run."
-    )
-    warm_up: WarmUp = Field(
-        default=None,
-        json_schema_extra={"default": "auto"},
-        description="Discarded at the start of every run; `auto`: determined by pilot runs.",
-    )
-    seed: q.Count = Field(default=1, description="Seed of all random streams, of the design and of the search.")
+    title: q.Text | None = _key("Shown in reports; default: the name of the file.")
+    question: q.Text | None = _key("The question that the study answers.")
+    duration: q.Seconds = _key("Length of the analysed window of every run.", 28800.0, "8 h")
+    warm_up: WarmUp = _key("Discarded at the start of every run; `auto`: determined by pilot runs.", None, "auto")
+    seed: q.Count = _key("Seed of all random streams, of the design and of the search.", 1)
 
 
 class Factor(Shape):
     """One value of the plant that a sweep changes. A list alone is short for {levels: [...]}."""
 
-    title: q.Text | None = Field(default=None, description="Shown in reports; default: the address.")
-    levels: list[Level] = Field(default=[], description="The values of the factor.")
-    low: Level | None = Field(default=None, description="Lowest value. With two whole numbers all values are whole.")
-    high: Level | None = Field(default=None, description="Highest value.")
-    steps: Annotated[int | None, *_counted(2, 10_000, 5)] = Field(
-        default=None, description="In a grid: number of evenly spaced values from low to high."
+    title: q.Text | None = _key("Shown in reports; default: the address.")
+    levels: list[Level] = _key("The values of the factor.", [])
+    low: Level | None = _key("Lowest value. With two whole numbers all values are whole.")
+    high: Level | None = _key("Highest value.")
+    steps: Annotated[int | None, *_counted(2, 10_000, 5)] = _key(
+        "In a grid: number of evenly spaced values from low to high."
     )
-    scale: q.Flag = Field(
-        default=False, description="The values multiply the plant's own; the address may be a pattern."
-    )
-    form: q.Text | None = Field(
-        default=None, description="Text with {} in place of the value: `lognormal({}, cv 0.03)`."
-    )
+    scale: q.Flag = _key("The values multiply the plant's own; the address may be a pattern.", default=False)
+    form: q.Text | None = _key("Text with {} in place of the value: `lognormal({}, cv 0.03)`.")
 
 
 class Sweep(Runs):
     """A file of `factory-sim sweep`: one plant, the values that change, and the design."""
 
-    sweep: q.Text | None = Field(
-        default=None, description="The plant or scenario: a file beside this one, or a packaged name."
+    sweep: q.Text | None = _key("The plant or scenario: a file beside this one, or a packaged name.")
+    design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = _key(
+        "grid: every combination of levels; latin_hypercube, sobol: sampled.", "grid"
     )
-    design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = Field(
-        default="grid", description="grid: every combination of levels; latin_hypercube, sobol: sampled."
-    )
-    points: Annotated[int | None, *_counted(2, 100_000, 64)] = Field(
-        default=None,
-        description="latin_hypercube: number of points; sobol: N, a power of two, for N × (factors + 2) points.",
+    points: Annotated[int | None, *_counted(2, 100_000, 64)] = _key(
+        "latin_hypercube: number of points; sobol: N, a power of two, for N × (factors + 2) points."
     )
     factors: dict[str, Annotated[Factor, BeforeValidator(lambda v: {"levels": v} if isinstance(v, list) else v)]] = (
-        Field(default={}, description="address: {low, high} or {levels}")
+        _key("address: {low, high} or {levels}", {})
     )
-    responses: Texts = Field(default=OBJECTIVES, description="KPIs of the line; the first ranks the points.")
-    replications: Replications = Field(default=5, description="Runs of every point, on common random numbers.")
+    responses: Texts = _key("KPIs of the line; the first ranks the points.", OBJECTIVES)
+    replications: Replications = _key("Runs of every point, on common random numbers.", 5)
 
 
 class Variable(Shape):
     """A whole number of the plant that an optimisation chooses: buffer places, vehicles, people, machines."""
 
-    title: q.Text | None = Field(default=None, description="Shown in reports; default: the address.")
-    low: q.Count | None = Field(default=None, description="Lowest value.")
-    high: q.Count | None = Field(default=None, description="Highest value.")
-    price: q.Price = Field(default=0.0, description="Price of one: a place, a vehicle, a person.")
-    owned: q.Count = Field(default=0, description="Number that is available already and costs nothing.")
+    title: q.Text | None = _key("Shown in reports; default: the address.")
+    low: q.Count | None = _key("Lowest value.")
+    high: q.Count | None = _key("Highest value.")
+    price: q.Price = _key("Price of one: a place, a vehicle, a person.", 0.0)
+    owned: q.Count = _key("Number that is available already and costs nothing.", 0)
 
 
 class Limit(Shape):
     """A bound on the sum of the variables that `of` names, also by pattern: OP*.buffer."""
 
-    of: Texts = Field(default=[], description="Variables, also by pattern; default: all of them.")
-    at_most: q.Count | None = Field(default=None, description="Highest sum.")
-    at_least: q.Count | None = Field(default=None, description="Lowest sum.")
-    exactly: q.Count | None = Field(default=None, description="The sum.")
+    of: Texts = _key("Variables, also by pattern; default: all of them.", [])
+    at_most: q.Count | None = _key("Highest sum.")
+    at_least: q.Count | None = _key("Lowest sum.")
+    exactly: q.Count | None = _key("The sum.")
 
 
 class Optimise(Runs):
     """A file of `factory-sim optimise`: one plant, the variables with their limits, and the objectives."""
 
-    optimise: q.Text | None = Field(
-        default=None, description="The plant or scenario: a file beside this one, or a packaged name."
-    )
-    variables: dict[str, Variable] = Field(default={}, description="address: {low, high, price, owned}")
-    limits: dict[str, Limit] = Field(default={}, description="Bounds on sums of variables, each with a name.")
-    budget: q.Price | None = Field(default=None, description="Upper limit of Σ price × max(0, number - owned).")
-    objectives: Texts = Field(
-        default=OBJECTIVES, description="KPIs of the line; the first decides, the front uses all of them."
-    )
-    candidates: Search = Field(
-        default=100, description="Number of choices to try; all allowed choices, if there are no more."
-    )
-    screening: Replications = Field(default=4, description="Runs of every choice in the search.")
-    finalists: Search = Field(default=10, description="Number of the best choices found that enter the selection.")
-    first: Replications = Field(default=10, description="Runs of every finalist before any is dismissed.")
-    most: Replications = Field(default=200, description="Runs of a finalist at which the selection stops undecided.")
-    confidence: q.Share = Field(default=0.95, description="Probability of selecting the best finalist.")
-    indifference: Indifference = Field(
-        default=(0.005, True),
-        json_schema_extra={"default": "0.5 %"},
-        description="Smallest relevant difference of the first objective: in per cent of the plant's, or in its unit.",
+    optimise: q.Text | None = _key("The plant or scenario: a file beside this one, or a packaged name.")
+    variables: dict[str, Variable] = _key("address: {low, high, price, owned}", {})
+    limits: dict[str, Limit] = _key("Bounds on sums of variables, each with a name.", {})
+    budget: q.Price | None = _key("Upper limit of Σ price × max(0, number - owned).")
+    objectives: Texts = _key("KPIs of the line; the first decides, the front uses all of them.", OBJECTIVES)
+    candidates: Search = _key("Number of choices to try; all allowed choices, if there are no more.", 100)
+    screening: Replications = _key("Runs of every choice in the search.", 4)
+    finalists: Search = _key("Number of the best choices found that enter the selection.", 10)
+    first: Replications = _key("Runs of every finalist before any is dismissed.", 10)
+    most: Replications = _key("Runs of a finalist at which the selection stops undecided.", 200)
+    confidence: q.Share = _key("Probability of selecting the best finalist.", 0.95)
+    indifference: Indifference = _key(
+        "Smallest relevant difference of the first objective: in per cent of the plant's, or in its unit.",
+        (0.005, True),
+        "0.5 %",
     )

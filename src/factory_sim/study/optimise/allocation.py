@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,46 +51,30 @@ class Space:
 
     def every(self, most: int) -> list[Choice] | None:
         """Return all allowed choices in lexicographic order; None where there are more than `most`."""
-        found = _Enumeration(self, most)
-        found.extend((), 0.0)
-        return None if found.too_many else found.choices
+        found: list[Choice] = []
+        partial: list[Choice] = [()]
+        steps = 0
+        while partial:
+            begun = partial.pop()
+            steps += 1
+            if len(found) > most or steps > _MOST_STEPS:
+                return None
+            if not self._can_complete(begun):
+                continue
+            if len(begun) == len(self.variables):
+                found.append(begun)
+            else:
+                variable = self.variables[len(begun)]
+                partial += [(*begun, value) for value in range(variable.high, variable.low - 1, -1)]
+        return found if len(found) <= most else None
 
-
-@dataclass(slots=True)
-class _Enumeration:
-    """A search of the tree of partial choices, cut where a limit can no longer be met."""
-
-    space: Space
-    most: int
-    choices: list[Choice] = field(default_factory=list)
-    steps: int = 0
-
-    @property
-    def too_many(self) -> bool:
-        return len(self.choices) > self.most or self.steps > _MOST_STEPS
-
-    def extend(self, partial: Choice, cost: float) -> None:
-        """Add every choice that begins with `partial`."""
-        self.steps += 1
-        if self.too_many or not self._possible(partial, cost):
-            return
-        if len(partial) == len(self.space.variables):
-            self.choices.append(partial)
-            return
-        variable = self.space.variables[len(partial)]
-        for value in range(variable.low, variable.high + 1):
-            self.extend((*partial, value), cost + variable.cost(value))
-
-    def _possible(self, partial: Choice, cost: float) -> bool:
-        rest = self.space.variables[len(partial) :]
-        if cost + sum(v.cost(v.low) for v in rest) > self.space.affordable:
-            return False
-        for limit in self.space.limits:
-            low = sum(partial[i] if i < len(partial) else self.space.variables[i].low for i in limit.members)
-            high = sum(partial[i] if i < len(partial) else self.space.variables[i].high for i in limit.members)
-            if low > limit.at_most or high < limit.at_least:
-                return False
-        return True
+    def _can_complete(self, begun: Choice) -> bool:
+        """Return whether limits and budget allow a choice that begins so, each limit by itself."""
+        lows, highs = ((*begun, *(getattr(v, end) for v in self.variables[len(begun) :])) for end in ("low", "high"))
+        return self.cost(lows) <= self.affordable and all(
+            sum(lows[i] for i in one.members) <= one.at_most and sum(highs[i] for i in one.members) >= one.at_least
+            for one in self.limits
+        )
 
 
 @lru_cache(maxsize=10_000)

@@ -43,8 +43,10 @@ def search(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Eva
         new = [choice for choice in dict.fromkeys(choices) if choice not in known]
         known |= zip(new, evaluate(new), strict=True)
         for trial, choice in zip(asked, choices, strict=True):
-            values = known[choice]
-            study.tell(trial, values if all(map(math.isfinite, values)) else None, state=_state(optuna, values))
+            if all(map(math.isfinite, known[choice])):
+                study.tell(trial, known[choice])
+            else:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
     return list(known)
 
 
@@ -67,8 +69,3 @@ def _allowed(space: Space, trial: Any) -> Choice:
     choice = space.nearest(raw)
     assert choice is not None  # an empty space was refused before
     return choice
-
-
-def _state(optuna: Any, values: Sequence[float]) -> Any:
-    states = optuna.trial.TrialState
-    return states.COMPLETE if all(map(math.isfinite, values)) else states.FAIL

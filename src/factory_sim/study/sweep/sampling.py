@@ -50,11 +50,6 @@ class Factor:
     scale: bool = False  # values are multiples of the plant's own value
     form: str = "{}"
 
-    @property
-    def numeric(self) -> bool:
-        """Whether every level is a number."""
-        return not any(math.isnan(level.number) for level in self.levels)
-
     def at(self, u: float) -> Level:
         """Return the quantile u, 0 <= u < 1, of the uniform distribution over the values."""
         if self.levels:

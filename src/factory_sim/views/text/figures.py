@@ -11,7 +11,7 @@ from rich.table import Table
 from factory_sim.views.text.kpi_text import LINE_ROWS, number, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from factory_sim.results.estimate import Estimate
     from factory_sim.results.study_summary import StudySummary
@@ -103,8 +103,3 @@ def windows(about: StudySummary) -> str:
     """Return the seed and the windows of a study's runs."""
     duration, warm_up = about.duration_s / 3600, about.warm_up_s / 3600
     return f"seed {about.seed}, windows of {duration:g} h after {warm_up:.3g} h of warm-up"
-
-
-def warning_lines(texts: Iterable[str]) -> list[str]:
-    """Return warnings as lines of the terminal."""
-    return [f"  ! {text}" for text in texts]

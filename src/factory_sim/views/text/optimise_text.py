@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.views.text.figures import (
-    Figures,
-    cells,
-    heads,
-    interval,
-    label,
-    signed_interval,
-    terminal_table,
-    values_text,
-    warning_lines,
-    windows,
-)
+from factory_sim.views.text import figures
 from factory_sim.views.text.kpi_text import number, unit
 
 if TYPE_CHECKING:
@@ -28,21 +17,23 @@ FRONT_SHOWN = 20
 
 def optimise_lines(result: OptimisationResult) -> list[RenderableType]:
     """Return the lines and the table of an answer."""
-    words = [f"{'more' if about.better > 0 else 'less'} {label(kpi)}" for kpi, about in result.objectives.items()]
+    words = [
+        f"{'more' if about.better > 0 else 'less'} {figures.label(kpi)}" for kpi, about in result.objectives.items()
+    ]
     how = "all allowed choices" if result.complete else f"{result.tried:,} choices found by the search"
     hidden = len(result.front) - FRONT_SHOWN
     return [
         headline(result),
         f"Guarantee   {guarantee(result)}",
         *([f"Cost        {cost(result)}"] if result.is_priced else []),
-        *warning_lines(doubts(result)),
+        *(f"  ! {text}" for text in doubts(result)),
         "",
         f"Pareto front: no other choice has {', '.join(words)} all at once; and the selected one",
-        terminal_table(front_figures(result, FRONT_SHOWN)),
+        figures.terminal_table(front_figures(result, FRONT_SHOWN)),
         sample(result),
         *([f"... and {hidden} more: --csv and --json write all of them."] if hidden > 0 else []),
         "",
-        f"Runs        {how}, {result.study.trials:,} trials, {windows(result.study)}",
+        f"Runs        {how}, {result.study.trials:,} trials, {figures.windows(result.study)}",
     ]
 
 
@@ -51,9 +42,9 @@ def headline(result: OptimisationResult) -> str:
     kpi, about = next(iter(result.objectives.items()))
     chosen, change = result.selected, result.selected.change_pct[kpi]
     verb = "selected" if result.guarantee.decided else "leading, not decided"
-    against = f"   {signed_interval(change, unit_text=' %')} against {result.base} as it is"
-    value = f"{label(kpi)} {interval(chosen.responses[kpi], about.unit)}"
-    return f"{verb}: {values_text(chosen.values)}: {value}{against if change.is_defined else ''}"
+    against = f"   {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
+    value = f"{figures.label(kpi)} {figures.interval(chosen.responses[kpi], about.unit)}"
+    return f"{verb}: {figures.values_text(chosen.values)}: {value}{against if change.is_defined else ''}"
 
 
 def guarantee(result: OptimisationResult) -> str:
@@ -64,13 +55,13 @@ def guarantee(result: OptimisationResult) -> str:
         return "not needed: only one choice was compared"
     runs = f"{sure.replications} replications each"
     if not sure.decided:
-        others = "; ".join(values_text(each) for each in sure.left[1:4])
+        others = "; ".join(figures.values_text(each) for each in sure.left[1:4])
         left = f"{len(sure.left)} choices are left after {runs}, also {others}"
         return f"none yet: {left}. Raise most or indifference."
     among = f"all {sure.finalists:,} allowed choices" if result.complete else f"{sure.finalists} finalists"
     zone = f"{number(sure.indifference, about.unit)} {unit(about.unit)}"
     return (
-        f"with at least {100 * sure.confidence:g} % probability the best of {among} in {label(kpi)}, "
+        f"with at least {100 * sure.confidence:g} % probability the best of {among} in {figures.label(kpi)}, "
         f"if it leads by {zone} or more ({sure.procedure}, {runs})"
     )
 
@@ -101,15 +92,15 @@ def sample(result: OptimisationResult) -> str:
     return f"All rows use the same {few} replications{more}."
 
 
-def front_figures(result: OptimisationResult, most: int) -> Figures:
+def front_figures(result: OptimisationResult, most: int) -> figures.Figures:
     """Return the table of the Pareto front."""
     priced, shown = result.is_priced, result.front[:most]
     empty = [""] * (len(result.variables) - 1 + priced)
-    return Figures(
+    return figures.Figures(
         heads=[
             *(each.title for each in result.variables),
             *[f"cost, {result.currency}"] * priced,
-            *heads(result.objectives),
+            *figures.heads(result.objectives),
             "on front, %",
             "",
         ],
@@ -117,12 +108,12 @@ def front_figures(result: OptimisationResult, most: int) -> Figures:
             [
                 *map(str, each.values.values()),
                 *[number(each.cost)] * priced,
-                *cells(each.responses, result.objectives),
+                *figures.cells(each.responses, result.objectives),
                 f"{100 * each.share_on_front:.0f}",
                 "selected" if each.selected else "",
             ]
             for each in shown
         ],
-        foot=["as it is", *empty, *cells(result.before, result.objectives), "", ""],
+        foot=["as it is", *empty, *figures.cells(result.before, result.objectives), "", ""],
         marked=next((n for n, each in enumerate(shown) if each.selected), None),
     )

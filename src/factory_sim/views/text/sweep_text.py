@@ -6,20 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from factory_sim.results.sweep import CONSTANT, GRID, LINEAR, RANKS, SOBOL, UNDEFINED
-from factory_sim.views.text.figures import (
-    Figures,
-    cells,
-    heads,
-    interval,
-    label,
-    percent,
-    plus_minus,
-    signed_interval,
-    terminal_table,
-    values_text,
-    warning_lines,
-    windows,
-)
+from factory_sim.views.text import figures
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,37 +29,41 @@ _POOR = 0.7  # assumed: a fit that explains less of the variance misleads
 
 def sweep_lines(result: SweepResult) -> list[RenderableType]:
     """Return the lines and tables of an answer."""
-    lines: list[RenderableType] = [*headline(result), "", terminal_table(point_figures(result, POINTS_SHOWN))]
+    lines: list[RenderableType] = [*headline(result), "", figures.terminal_table(point_figures(result, POINTS_SHOWN))]
     hidden = len(ranked(result)) - POINTS_SHOWN
     if hidden > 0:
         lines.append(f"... and {hidden:,} more points: --csv and --json write all of them.")
     for kpi, found in result.sensitivity.items():
-        lines += ["", f"{label(kpi)}: {METHODS[found.method]}", terminal_table(sensitivity_figures(result, kpi))]
-        lines += warning_lines(warnings(found))
+        lines += [
+            "",
+            f"{figures.label(kpi)}: {METHODS[found.method]}",
+            figures.terminal_table(sensitivity_figures(result, kpi)),
+        ]
+        lines += (f"  ! {text}" for text in warnings(found))
     design = result.design.replace("_", " ")
     how = f"{design}, {len(result.points):,} points × {result.replications} replications"
-    return [*lines, "", f"Runs        {how}, {windows(result.study)}; each interval 95 % individually"]
+    return [*lines, "", f"Runs        {how}, {figures.windows(result.study)}; each interval 95 % individually"]
 
 
 def headline(result: SweepResult) -> list[str]:
     """Return the best point, and the factor with the largest effect on the first response."""
     kpi, about = next(iter(result.responses.items()))
     if result.best is None:
-        lines = [f"best {label(kpi)}: not defined at any point"]
+        lines = [f"best {figures.label(kpi)}: not defined at any point"]
     else:
         best, near = result.points[result.best], len(result.not_told_apart)
         change = best.change_pct[kpi]
-        against = f"   {signed_interval(change, unit_text=' %')} against {result.base} as it is"
+        against = f"   {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
         others = f"; {near:,} other point{'s do' if near > 1 else ' does'} not differ significantly"
-        value = f"{interval(best.responses[kpi], about.unit)} at {values_text(best.values)}"
-        lines = [f"best {label(kpi)}: {value}{against if change.is_defined else ''}{others if near else ''}"]
+        value = f"{figures.interval(best.responses[kpi], about.unit)} at {figures.values_text(best.values)}"
+        lines = [f"best {figures.label(kpi)}: {value}{against if change.is_defined else ''}{others if near else ''}"]
     found = result.sensitivity[kpi]
     address, effect = found.ranking[0]
     if not effect.is_defined:
         return lines
-    shown = f"{percent(effect)} of its variance, including interactions"
-    shown = f"coefficient {signed_interval(effect)}" if found.is_regression else shown
-    return [*lines, f"{titles(result)[address]} has the largest effect on {label(kpi)}: {shown}"]
+    shown = f"{figures.percent(effect)} of its variance, including interactions"
+    shown = f"coefficient {figures.signed_interval(effect)}" if found.is_regression else shown
+    return [*lines, f"{titles(result)[address]} has the largest effect on {figures.label(kpi)}: {shown}"]
 
 
 def titles(result: SweepResult) -> dict[str, str]:
@@ -94,40 +85,44 @@ def ranked(result: SweepResult) -> list[SweepPoint]:
     return sorted(once.values(), key=score)
 
 
-def point_figures(result: SweepResult, most: int) -> Figures:
+def point_figures(result: SweepResult, most: int) -> figures.Figures:
     """Return the table of the best points."""
     first, *_ = result.responses
     shown = ranked(result)[:most]
     best = None if result.best is None else result.points[result.best].values
-    return Figures(
+    return figures.Figures(
         heads=[
             *(factor.title + (", ×" if factor.scale else "") for factor in result.factors),
-            *heads(result.responses),
+            *figures.heads(result.responses),
             "change, %",
         ],
         rows=[
-            [*point.values.values(), *cells(point.responses, result.responses), plus_minus(point.change_pct[first])]
+            [
+                *point.values.values(),
+                *figures.cells(point.responses, result.responses),
+                figures.plus_minus(point.change_pct[first]),
+            ]
             for point in shown
         ],
-        foot=["as it is", *[""] * (len(result.factors) - 1), *cells(result.before, result.responses), ""],
+        foot=["as it is", *[""] * (len(result.factors) - 1), *figures.cells(result.before, result.responses), ""],
         marked=next((n for n, point in enumerate(shown) if point.values == best), None),
     )
 
 
-def sensitivity_figures(result: SweepResult, kpi: str) -> Figures:
+def sensitivity_figures(result: SweepResult, kpi: str) -> figures.Figures:
     """Return the table of the factors' influence on a response."""
     found, names = result.sensitivity[kpi], titles(result)
     if found.is_regression:
-        rows = [[f"  {names[address]}", signed_interval(effect)] for address, effect in found.ranking]
-        return Figures(heads=["", "coefficient"], rows=rows, named=True)
+        rows = [[f"  {names[address]}", figures.signed_interval(effect)] for address, effect in found.ranking]
+        return figures.Figures(heads=["", "coefficient"], rows=rows, named=True)
     effects = any(each.effects for each in found.factors.values())
     rows = []
     for address, total in found.ranking:
         each = found.factors[address]
         levels = ", ".join(f"{one.level}: {one.mean:+.3g}" if one.is_defined else "-" for one in each.effects)
-        shares = [percent(share, "") for share in (each.measures["first"], total)]
+        shares = [figures.percent(share, "") for share in (each.measures["first"], total)]
         rows.append([f"  {names[address]}", *shares, *([levels] if effects else [])])
-    return Figures(
+    return figures.Figures(
         heads=["", "alone, %", "with interactions, %", *(["mean effect by level"] if effects else [])],
         rows=rows,
         named=True,
