@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import FailureMode, Input, Source
 from factory_sim.validation.exact.lines import Stop, exponential, line
 
@@ -33,10 +34,11 @@ def standard_line(machines: int = MACHINES) -> Plant:
     joined = (Input(operation=2 * third - 1, capacity=10), Input(operation=third - 1, capacity=10))
     operations[2 * third] = replace(operations[2 * third], inputs=joined)
     second = Source("second", 1)
-    return replace(
+    changed = replace(
         plant,
         sources=(*plant.sources, second),
         operations=tuple(replace(o, machines=tuple(u + 1 for u in o.machines)) for o in operations),
         machines=tuple(replace(m, unit=m.unit + 1) for m in plant.machines),
         units=(plant.units[0], "second", *plant.units[1:]),
     )
+    return with_derived(changed)

@@ -34,7 +34,7 @@ GROUND = FLOORS[0]
 
 # Third-party package -> the only modules that may import it.
 IMPORTERS: dict[str, set[str]] = {
-    "simpy": {"sim.reference", "sim.commands"},
+    "simpy": {"sim.reference"},
     "numba": {"jit", "sim.calendar.world"},
     "hypothesis": {"validation"},
     "llvmlite": {"sim.calendar.world"},
@@ -75,10 +75,19 @@ def violations(module: str, text: str) -> list[str]:
     found += [f"{module}: is called {word}" for word in module.split(".") if word in BANNED]
     found += [f"{module}: {len(text.splitlines())} lines"] * (len(text.splitlines()) > FILE_LINES)
     for node in ast.walk(tree):
+        if module.startswith("sim") and isinstance(node, ast.Attribute) and private_to_simpy(node):
+            found.append(f"{module}: uses SimPy's private {node.attr}")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             found += [f"{module}: {node.name} has {lines} lines"] * (lines > FUNCTION_LINES)
     return found
+
+
+def private_to_simpy(node: ast.Attribute) -> bool:
+    """Return whether `node` is a private attribute of SimPy, or of anything called env."""
+    owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+    on_env = owner in {"env", "_env"} and node.attr.startswith("_")
+    return on_env or node.attr in {"_queue", "_eid", "_now", "_ok", "_value", "_defused", "_target", "_resume"}
 
 
 def imports(module: str, tree: ast.Module) -> list[str]:
@@ -178,6 +187,9 @@ def test_a_crowded_package_and_a_repeated_name_are_caught() -> None:
         ("analysis.cycles", "from numba import njit"),
         ("live", "import paho.mqtt.client"),
         ("wire.clientele", "import paho"),
+        ("sim.engines", "import simpy"),
+        ("sim.reference.line", "def f(event):\n    event._ok = True"),
+        ("sim.reference.line", "def f(self):\n    return self.env._active_proc"),
         ("sim.utils", ""),
         ("sim.long", "x = 1\n" * 401),
         ("sim.tall", "def f():\n" + "    x = 1\n" * 64),

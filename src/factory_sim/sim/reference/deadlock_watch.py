@@ -1,4 +1,4 @@
-"""The reference engine's look for circles (circles.py). Twin: calendar/circles.py."""
+"""The reference model's search for deadlocks. Twin: calendar/deadlock_search.py."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError
 from factory_sim.sim.deadlock import Plight, blocked, circle_text
-from factory_sim.sim.reference.machine import DONE, EMPTY, SETUP, WORK
-from factory_sim.sim.reference.transport import Calls
+from factory_sim.sim.reference.fleet import Calls
+from factory_sim.sim.reference.machines.phase import DONE, EMPTY, SETUP, WORK
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
-    from factory_sim.sim.reference.machine import Machine
+    from factory_sim.sim.reference.machines.machine import Machine
     from factory_sim.sim.reference.source import Source
     from factory_sim.sim.reference.station import Buffer, Station
 
 
-class Watch:
-    """Looks for circles in one run.
+class DeadlockWatch:
+    """Looks for deadlocks in one run.
 
-    A circle that leaves machines at work has a blocked part in it that waits for rework, and it closes when a machine
-    becomes blocked. Any other stops the whole plant.
+    A deadlock that leaves machines at work contains a part that waits to go back for rework, and arises when a machine
+    becomes blocked. Any other stops the whole plant (DEAD-3).
     """
 
     def __init__(self, plant: Plant, stations: list[Station], sources: dict[int, Source]) -> None:
@@ -28,7 +28,7 @@ class Watch:
         self._reworking = [machine for s in stations if s.rework is not None for machine in s.machines]
 
     def look(self, now_us: int, *, newly_blocked: bool) -> int:
-        """Raise ModelError on a circle; else until when nobody needs to look, unless a machine becomes blocked."""
+        """Raise ModelError on a deadlock; return until when no look is needed, unless a machine becomes blocked."""
         busy_us = self._busy_until(now_us)
         if busy_us < 0 or (newly_blocked and any(map(_holds_rework, self._reworking))):
             waits = self._waits()
@@ -37,11 +37,12 @@ class Watch:
         return max(busy_us, now_us + 1)
 
     def _busy_until(self, now_us: int) -> int:
-        """Until when some machine certainly has work; -1: none has."""
+        """Return until when some machine certainly has work; -1: none has."""
         for station in self._stations:
             for machine in station.machines:
                 if SETUP <= machine.phase <= WORK:
-                    return machine.started_us + machine.left_us if machine.clock is not None else now_us
+                    watch = machine.stopwatch
+                    return watch.started_us + watch.left_us if watch.running else now_us
         return -1
 
     def _waits(self) -> dict[int, dict[int, str]]:
@@ -57,7 +58,7 @@ def _plight(station: Station, number: dict[int, int]) -> Plight:
     parts = [part for machine in machines for part in machine.held]
     parts += [part for buffer in station.inputs for part, _, _ in buffer.parts]
     return Plight(
-        len(done) + len(idle) < len(machines) or any(map(_goes_on, done)),
+        len(done) + len(idle) < len(machines) or any(map(_awaits_vehicle, done)),
         {machine.place.index for machine in done},
         bool(idle),
         [i for i, buffer in enumerate(station.inputs) if not _enough(buffer)],
@@ -65,8 +66,7 @@ def _plight(station: Station, number: dict[int, int]) -> Plight:
     )
 
 
-def _goes_on(machine: Machine) -> bool:
-    """Whether a vehicle will come for the finished part."""
+def _awaits_vehicle(machine: Machine) -> bool:
     return isinstance(machine.place, Calls) and machine.place.awaits_vehicle(machine)
 
 
@@ -75,6 +75,6 @@ def _holds_rework(machine: Machine) -> bool:
 
 
 def _enough(buffer: Buffer) -> bool:
-    """Whether a machine can begin, or may be able to when what is on its way has come."""
-    on_the_way = buffer.reserved or (buffer.conveyor is not None and buffer.conveyor.carries)
-    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= buffer.starts_with
+    """Return whether a machine can start, now or when parts on their way have come (DEAD-6)."""
+    on_the_way = buffer.reserved or (buffer.conveyor is not None and buffer.conveyor.belt)
+    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= buffer.spec.starts_with

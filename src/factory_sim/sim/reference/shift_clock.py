@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.sim.event_classes import Class
 
 if TYPE_CHECKING:
-    import simpy
-
     from factory_sim.plant.spec import Shift
-    from factory_sim.sim.reference.line import Line
-    from factory_sim.sim.reference.machine import Machine
+    from factory_sim.sim.reference.line import Line, Steps
+    from factory_sim.sim.reference.machines.machine import Machine
     from factory_sim.sim.reference.resource_pool import Pool
 
 
 class ShiftClock:
-    """Opens and closes those who keep one shift, in unit order."""
+    """Opens and closes the machines and crews of one shift, in the order of units (CAL-2)."""
 
     def __init__(self, line: Line, spec: Shift, index: int, machines: list[Machine], pools: list[Pool]) -> None:
         self.line, self.spec, self.index, self.machines, self.pools = line, spec, index, machines, pools
-        cycle_us = us_from_s(spec.cycle_s)
-        spans = sorted((us_from_s(start), us_from_s(end)) for start, end in spec.open_s)
-        self._edges = [edge for span in spans for edge in span]  # opening, closing, opening ...
-        self._cycle_us = cycle_us
+        self._spans = sorted((us_from_s(start), us_from_s(end)) for start, end in spec.open_s)
 
     def begin(self) -> None:
-        """Put everyone into the state of the run's first moment, before first rows are written."""
-        is_open = any(a <= 0 < b for a, b in zip(self._edges[::2], self._edges[1::2], strict=True))
-        if not is_open:
-            for machine in self.machines:
-                machine.off = machine.halted = True
-            for pool in self.pools:
-                pool.open = False
-        self._wait(0, 1 if is_open else 0)
+        """Close machines and crews that are not open at the start, before first rows are written (UNIT-4)."""
+        is_open = any(start <= 0 < end for start, end in self._spans)
+        for machine in self.machines:
+            machine.stops.off = machine.stops.halted = not is_open
+        for pool in self.pools:
+            pool.open = is_open
+        self.line.process(self._work(skip=is_open))
 
-    def _wait(self, cycle: int, edge: int) -> None:
-        if edge == len(self._edges):
-            cycle, edge = cycle + 1, 0
-        due_us = cycle * self._cycle_us + self._edges[edge]
-        self.line.timer(
-            due_us - self.line.now, Class.CALENDAR, self.index, lambda event: self._turn(event, cycle, edge)
-        )
+    def _work(self, *, skip: bool) -> Steps:
+        """Open and close at every edge; `skip` the first opening, which is the start of the run."""
+        for cycle in count():
+            for span in self._spans:
+                for opens, edge_us in zip((True, False), span, strict=True):
+                    if not (skip and opens):
+                        due_us = cycle * us_from_s(self.spec.cycle_s) + edge_us
+                        yield self.line.timer(due_us - self.line.now, Class.CALENDAR, self.index)
+                        yield from self._turn(opens=opens)
+                    skip = False
 
-    def _turn(self, _event: simpy.Event, cycle: int, edge: int) -> None:
-        opens = edge % 2 == 0
+    def _turn(self, *, opens: bool) -> Steps:
         for machine in self.machines:
             if opens:
-                machine.shift_begins()
+                yield from machine.stops.shift_begins()
             else:
-                machine.shift_ends(self.spec.at_end)
+                machine.stops.shift_ends(self.spec.at_end)
         for pool in self.pools:
             pool.shift(is_open=opens)
-        self._wait(cycle, edge + 1)

@@ -1,131 +1,116 @@
-"""Where parts enter the line."""
+"""A source: where parts enter the line."""
 
 from __future__ import annotations
 
-from itertools import cycle, pairwise
+from bisect import bisect_right
+from itertools import accumulate, cycle, pairwise
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, State
-from factory_sim.random_streams import durations_us, key, uniforms
 from factory_sim.sim.event_classes import Class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import simpy
-
     from factory_sim.plant.spec import Source as SourceSpec
-    from factory_sim.sim.reference.line import Line
+    from factory_sim.sim.reference.line import Line, Steps
     from factory_sim.sim.reference.station import Place
 
 
 class Source:
-    """Saturated, or fed by arrivals; holds parts back while all its CONWIP cards are out."""
+    """Saturated, or fed by arrivals; it holds parts back while all its CONWIP cards are out (SRC-1, SRC-5)."""
 
-    def __init__(self, line: Line, spec: SourceSpec, place: Place, seed: int, replication: int) -> None:
+    def __init__(self, line: Line, spec: SourceSpec, place: Place) -> None:
         self.line, self.spec, self.unit, self.place = line, spec, spec.unit, place
         self.saturated = spec.interarrival is None and not spec.arrivals_s
-        self.outside = 0  # arrived parts that are not in the line yet
-        self.inside = 0
+        self.outside = self.inside = 0  # parts that have arrived and not entered, that have entered and not left
         self.last_row = -1
-        self._state: int = State.STARVED
-        self._offered_us = -1  # -1: not in the queue for a place
+        self._state = State.STARVED
+        self._offered_us = -1  # -1: no offer
         self._card_row = -1  # the last row that freed a card
-        self._expects = False  # another arrival
-        self._arrivals = self._gaps(seed, replication)
-        self._variants = self._choose_variants(seed, replication)
+        self._expects = not self.saturated  # further arrivals
+        self._variants = self._draw_variants()
 
     def begin(self) -> None:
         """Write the first row and wait for the first part."""
-        self.last_row = self.line.row(0, self.unit, State.STARVED, -1, Outcome.NONE, 0, -1)
+        self._write(State.STARVED)
         if self.saturated:
             self._offer()
         else:
-            self._next_arrival()
+            self.line.process(self._arriving())
 
-    def give_front(self, place: Place) -> None:
-        """Let one part in."""
+    def card_back(self) -> None:
+        """Count a part that is gone; its card is free."""
+        self.inside -= 1
+        if self.spec.cards:
+            self._card_row = self.line.writer.last
+            self._offer()
+
+    def settle_state(self) -> None:
+        """Lose the arrivals that found no place, or let them wait outside (SRC-2, SRC-4)."""
+        if self.outside and self.spec.when_full == "lose":
+            for _ in range(self.outside):
+                self._write(State.STARVED, outcome=Outcome.LOST)
+            self.line.tally.lost += self.outside
+            self.outside = 0
+            self.place.withdraw(self)
+            self._offered_us = -1
+        elif self.outside and self._state != State.BLOCKED:
+            self._write(State.BLOCKED)
+
+    @property
+    def awaits_card(self) -> bool:
+        """Whether no part can enter before a card is back."""
+        more = self.saturated or self._expects or self.outside > 0
+        return more and 0 < self.spec.cards <= self.inside
+
+    def _arriving(self) -> Steps:
+        for gap_us in self._gaps():
+            yield self.line.timer(gap_us, Class.ARRIVAL, self.unit)
+            self.outside += 1
+            self._offer()
+            self.line.unsettled.add(self)
+        self._expects = False
+
+    def _offer(self) -> None:
+        """Offer one part, if there is one and a card for it."""
+        has_card = not self.spec.cards or self.inside < self.spec.cards
+        if self._offered_us < 0 and has_card and (self.saturated or self.outside):
+            self._offered_us = self.line.now
+            self.place.offer(self)
+
+    def hand_over(self, place: Place) -> None:
+        """Let one part in (SRC-3, CAUSE-4)."""
         waited = self._offered_us < self.line.now or self.saturated
-        cause = place.freed_by() if waited else -1
         self._offered_us = -1
         self.outside -= not self.saturated
         self.inside += 1
         self.line.tally.entered += 1
         variant = next(self._variants)
         part = self.line.parts.enter(variant, self)
-        state = self._state = State.BLOCKED if self.saturated or self.outside else State.STARVED
-        cause = max(cause, self._card_row, self.last_row)
-        self.last_row = self.line.row(self.line.now, self.unit, state, part, Outcome.ENTERED, variant, cause)
+        state = State.BLOCKED if self.saturated or self.outside else State.STARVED
+        cause = max(place.freed_by() if waited else -1, self._card_row)
+        self._write(state, part, Outcome.ENTERED, variant, cause)
         place.put(part, self.last_row)
         self._offer()
 
-    def card_back(self) -> None:
-        """One of its parts is gone."""
-        self.inside -= 1
-        if self.spec.cards:
-            self._card_row = self.line.writer.n - 1
-            self._offer()
-
-    def settle_state(self) -> None:
-        """Arrivals that found no place go away, or wait outside."""
-        if not self.outside:
-            return
-        if self.spec.when_full == "lose":
-            for _ in range(self.outside):
-                self._write(State.STARVED, Outcome.LOST)
-            self.line.tally.lost += self.outside
-            self.outside = 0
-            self.place.withdraw(self)
-            self._offered_us = -1
-        elif self._state != State.BLOCKED:
-            self._write(State.BLOCKED, Outcome.NONE)
-
-    def _write(self, state: int, outcome: int) -> None:
+    def _write(
+        self, state: State, part: int = -1, outcome: Outcome = Outcome.NONE, detail: int = 0, cause: int = -1
+    ) -> None:
         self._state = state
-        self.last_row = self.line.row(self.line.now, self.unit, state, -1, outcome, 0, self.last_row)
+        self.last_row = self.line.row(self.unit, state, part, outcome, detail, max(cause, self.last_row))
 
-    @property
-    def awaits_card(self) -> bool:
-        """Whether no part comes in before a card is back."""
-        more = self.saturated or self._expects or self.outside > 0
-        return more and 0 < self.spec.cards <= self.inside
-
-    def _offer(self) -> None:
-        has_card = not self.spec.cards or self.inside < self.spec.cards
-        if self._offered_us < 0 and has_card and (self.saturated or self.outside):
-            self._offered_us = self.line.now
-            self.place.offer(self)
-
-    def _next_arrival(self) -> None:
-        gap_us = next(self._arrivals, None)
-        self._expects = gap_us is not None
-        if gap_us is not None:
-            self.line.timer(gap_us, Class.ARRIVAL, self.unit, self._arrives)
-
-    def _arrives(self, _event: simpy.Event) -> None:
-        self.outside += 1
-        self._offer()
-        self.line.unsettled.add(self)
-        self._next_arrival()
-
-    def _gaps(self, seed: int, replication: int) -> Iterator[int]:
+    def _gaps(self) -> Iterator[int]:
+        """Return the times between arrivals [µs]."""
         if self.spec.interarrival is not None:
-            return durations_us(key(seed, replication, self.spec.name, "arrival"), self.spec.interarrival)
-        moments = [0, *(us_from_s(s) for s in self.spec.arrivals_s)]
-        return (later - earlier for earlier, later in pairwise(moments))
+            return self.line.durations(self.spec.name, "arrival", self.spec.interarrival)
+        return (later - earlier for earlier, later in pairwise([0, *map(us_from_s, self.spec.arrivals_s)]))
 
-    def _choose_variants(self, seed: int, replication: int) -> Iterator[int]:
-        if self.spec.sequence:
-            return cycle(self.spec.sequence)
-        if len(self.spec.mix) == 1:
-            return cycle((0,))
-        return (self._variant(u) for u in uniforms(key(seed, replication, self.spec.name, "variant")))
-
-    def _variant(self, u: float) -> int:
-        share, total = 0.0, sum(self.spec.mix)
-        for variant, weight in enumerate(self.spec.mix[:-1]):
-            share += weight / total
-            if u < share:
-                return variant
-        return len(self.spec.mix) - 1
+    def _draw_variants(self) -> Iterator[int]:
+        """Return the variants of the parts, in the order of entry (SRC-3)."""
+        total, mix = sum(self.spec.mix), self.spec.mix
+        if self.spec.sequence or len(mix) == 1:
+            return cycle(self.spec.sequence or (0,))
+        shares = list(accumulate(weight / total for weight in mix[:-1]))
+        return (bisect_right(shares, u) for u in self.line.uniforms(self.spec.name, "variant"))

@@ -12,23 +12,15 @@ if TYPE_CHECKING:
 
 
 def ready(station: Station) -> Taken | None:
-    """Up to `size` parts once `minimum` wait, or at the timeout since the oldest arrived."""
-    parts, batch = station.inputs[0].parts, station.spec.batch
+    """Take up to `size` parts once `minimum` wait, or at the timeout since the oldest arrived (BATCH-1)."""
+    parts, batch, line = station.inputs[0].parts, station.spec.batch, station.line
     if batch is None or not parts:
         return None
-    if len(parts) >= batch.minimum or (batch.timeout_s and _due_us(station) <= station.line.now):
+    due_us = parts[0][2] + us_from_s(batch.timeout_s)
+    if len(parts) >= batch.minimum or (batch.timeout_s and due_us <= line.now):
         return [parts.popleft() for _ in range(min(batch.size, len(parts)))], ()
-    if batch.timeout_s and station.alarm_us < _due_us(station):
-        station.alarm_us = _due_us(station)
-        delay_us = station.alarm_us - station.line.now
-        station.line.timer(delay_us, Class.TIMEOUT, station.machines[0].unit, lambda _: _wake(station))
+    if batch.timeout_s and station.alarm_us < due_us:
+        station.alarm_us = due_us
+        timer = line.timer(due_us - line.now, Class.TIMEOUT, station.machines[0].unit)
+        timer.callbacks.append(lambda _: line.dirty.add(station.index))
     return None
-
-
-def _due_us(station: Station) -> int:
-    batch = station.spec.batch
-    return station.inputs[0].parts[0][2] + us_from_s(batch.timeout_s if batch is not None else 0.0)
-
-
-def _wake(station: Station) -> None:
-    station.line.dirty |= station.bit

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
-    import simpy
-
-    from factory_sim.sim.reference.machine import Machine
+    from factory_sim.sim.reference.line import Steps
+    from factory_sim.sim.reference.machines.machine import Machine
     from factory_sim.sim.reference.station import Station, Taken
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`ready` removes from the buffers what one machine takes now; None if it cannot start.
+    """A rule by which a machine takes parts, and its work instruction.
 
-    `process` is the machine's work instruction.
+    `ready` removes from the buffers what one machine takes now; it returns None if the machine cannot start.
     """
 
     title: str
     ready: Callable[[Station], Taken | None]
-    process: Callable[[Machine], Generator[simpy.Event, Any, None]]
+    process: Callable[[Machine], Steps]

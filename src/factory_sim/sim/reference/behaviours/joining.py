@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 def ready(station: Station) -> Taken | None:
-    """The whole set, or nothing; the first input's longest waiting part is the one that stays."""
-    if any(len(buffer.parts) < buffer.quantity for buffer in station.inputs):
+    """Take the whole set or nothing; the part at the head of the first input remains (TAKE-3)."""
+    if any(len(buffer.parts) < buffer.spec.quantity for buffer in station.inputs):
         return None
-    parts = [buffer.parts.popleft() for buffer in station.inputs for _ in range(buffer.quantity)]
+    parts = [buffer.parts.popleft() for buffer in station.inputs for _ in range(buffer.spec.quantity)]
     return parts[:1], parts[1:]

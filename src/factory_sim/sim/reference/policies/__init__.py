@@ -1,4 +1,4 @@
-"""Dispatch policies: which call is served next, by which vehicle. A new policy is one file and one line here."""
+"""Dispatch policies: which request is served next, by which vehicle; each has one file and one line here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from factory_sim.sim.reference.policies.nearest import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from factory_sim.sim.reference.transport import Fleet, Request, Vehicle
+    from factory_sim.sim.reference.fleet import Fleet, Request, Vehicle
 
     Policy = Callable[[list[Request], list[Vehicle], Fleet], tuple[Request, Vehicle]]
 

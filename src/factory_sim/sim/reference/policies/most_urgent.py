@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from factory_sim.sim.reference.transport import Fleet, Request, Vehicle
+    from factory_sim.sim.reference.fleet import Fleet, Request, Vehicle
 
 
 def most_urgent(requests: list[Request], vehicles: list[Vehicle], fleet: Fleet) -> tuple[Request, Vehicle]:
-    """The call whose destination has the least stock in seconds of its work, by the vehicle that is nearest to it.
-
-    Stock = parts waiting or on their way, times the operation's planned cycle time per machine, per part it needs.
-    Ties: the longest waiting call; the vehicle free longest.
-    """
-
-    def stock_s(request: Request) -> float:
-        buffer = request.calls.buffer
-        return (len(buffer.parts) + buffer.reserved) * buffer.pace_s
-
-    request = min(requests, key=stock_s)
-    vehicle = min(vehicles, key=lambda v: fleet.travel_us(v.stop, request.origin))
-    return request, vehicle
+    """Choose the request whose destination has the least stock (VEH-5), and the nearest vehicle (VEH-4)."""
+    request = min(requests, key=lambda r: r.calls.buffer.stock_s())
+    return request, min(vehicles, key=lambda v: fleet.travel_us(v.stop, request.origin))

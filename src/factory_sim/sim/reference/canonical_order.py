@@ -1,0 +1,74 @@
+"""The canonical order of events within an instant, and of units that wait for the same thing."""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import simpy
+from simpy.events import NORMAL, EventPriority
+
+if TYPE_CHECKING:
+    from simpy.core import SimTime
+
+    from factory_sim.sim.event_classes import Class
+
+_CLASS, _UNIT = 1 << 24, 1 << 8  # a unit's number within its class takes 16 bits, an event's number within its unit 8
+
+
+def priority(kind: Class, unit: int, number: int = 0) -> EventPriority:
+    """Return the place of an event within its instant (INST-2), behind SimPy's own priorities 0 and 1."""
+    return EventPriority((kind + 1) * _CLASS + unit * _UNIT + number)
+
+
+class Timer(simpy.Timeout):
+    """A timeout with a place within its instant."""
+
+    def __init__(self, env: simpy.Environment, delay_us: int, priority: EventPriority) -> None:
+        self.priority = priority
+        super().__init__(env, delay_us)
+
+
+class OrderedEnvironment(simpy.Environment):
+    """A SimPy environment whose events may carry their own priority, with whole numbers as times."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def now(self) -> int:
+            """Return the time [µs]."""
+
+    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
+        """Schedule `event` with its own priority, if it has one."""
+        super().schedule(event, getattr(event, "priority", priority), delay)
+
+
+class Waiter(Protocol):
+    """A member of a waiting queue."""
+
+    @property
+    def unit(self) -> int:
+        """Return the id that decides ties."""
+
+
+W = TypeVar("W", bound=Waiter)
+
+
+class WaitingQueue(list[tuple[int, int, int, W]]):
+    """Entries (priority, waiting since [µs], unit, member), the lowest first."""
+
+    def join(self, member: W, now_us: int, priority: int = 0) -> None:
+        """Add `member`, which waits from now on."""
+        insort(self, (priority, now_us, member.unit, member))
+
+    def leave(self, member: W) -> None:
+        """Remove `member`, if it waits."""
+        self[:] = [entry for entry in self if entry[3] is not member]
+
+    def first(self) -> W:
+        """Remove the first member and return it."""
+        return self.pop(0)[3]
+
+    def members(self) -> list[W]:
+        """Return the members in order."""
+        return [entry[3] for entry in self]

@@ -1,0 +1,1 @@
+"""A machine of the reference model, one idea a file."""

@@ -1,0 +1,224 @@
+"""A machine: the words in which behaviours are written, and the rows that it writes."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+from factory_sim.clock import us_from_s
+from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
+from factory_sim.sim.reference.fleet import Calls
+from factory_sim.sim.reference.machines.breakdowns import Breakdowns
+from factory_sim.sim.reference.machines.interruptions import Interruptions
+from factory_sim.sim.reference.machines.maintenance import Upkeep
+from factory_sim.sim.reference.machines.phase import DONE, EMPTY, NEEDS, SETUP, WORK, Phase
+from factory_sim.sim.reference.machines.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import simpy
+
+    from factory_sim.plant.spec import Machine as MachineSpec
+    from factory_sim.sim.reference.line import Line, Steps
+    from factory_sim.sim.reference.resource_pool import Pool
+    from factory_sim.sim.reference.station import Place, Station, Taken
+
+
+BUSY, BLOCKED, WAITING = State.BUSY, State.BLOCKED, State.WAITING
+NONE, TOOK, SCRAPPED, LEFT = Outcome.NONE, Outcome.TOOK, Outcome.SCRAPPED, Outcome.LEFT
+_STATES = (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED)  # by phase
+
+
+class Machine:
+    """One machine in a run; `take`, `set_up`, `work` and `give` are what behaviours consist of."""
+
+    def __init__(self, line: Line, station: Station, spec: MachineSpec) -> None:
+        self.line, self.station, self.spec, self.unit = line, station, spec, spec.unit
+        self.phase = EMPTY
+        self.state, self.last_row = State.STARVED, -1  # as last written
+        self.held: list[int] = []  # parts; finished ones leave from the front
+        self.taken: Taken | None = None  # parts whose rows are not written yet
+        self.variant = -1  # that it is set up for
+        self.speed = 1.0  # times the plant file's
+        self.drawn_us = 0  # processing time of this cycle
+        self.outcome, self.place = station.good  # where the front part goes
+        self.offered_us = 0
+        self.pools: list[Pool] = []  # needed for work, robot first
+        self.operator: Pool | None = None  # one of them
+        self.setup_operator: Pool | None = None
+        self.pool: Pool | None = None  # that it calls
+        self.helped = False  # its call was served, and no row is written yet
+        self.parts_come = line.event()
+        self.resumed = line.event()
+        self.cycles = line.durations(spec.name, "cycle", station.spec.cycle_time)
+        self.verdicts = line.uniforms(spec.name, "quality")
+        self.stopwatch = Stopwatch(self)
+        self.breakdowns = Breakdowns(self)
+        self.upkeep = Upkeep(self)
+        self.stops = Interruptions(self)
+
+    def begin(self) -> None:
+        """Write the first row and start the behaviour."""
+        self.breakdowns.sync()
+        self.write_state()
+        self._wait_for_parts()
+        self.process = self.line.process(self.station.behaviour.process(self))
+
+    # ---- the words of behaviours
+
+    def take(self) -> Generator[simpy.Event, Any, list[int]]:
+        """Wait until the station hands over parts; return those that stay in the machine (TAKE-1)."""
+        self.taken = kept, _ = yield self.parts_come
+        self.parts_come = self.line.event()
+        self.held = [part for part, _, _ in kept]
+        return self.held
+
+    def set_up(self, parts: list[int]) -> Steps:
+        """Change over, if the first part is another variant than the one before (SETUP-1, SETUP-2)."""
+        before, self.variant = self.variant, self.line.parts.variant[parts[0]]
+        setup_s, operator = self.station.spec.setup_s, self.setup_operator
+        if setup_s and before >= 0 and (duration_us := us_from_s(setup_s[before][self.variant])):
+            if operator is not None:
+                yield from self.hold(operator)
+            yield from self.run(SETUP, duration_us)
+            if operator is not None:
+                operator.release(self)
+
+    def work(self, parts: list[int]) -> Steps:
+        """Process the parts, with the robot and the operator that this needs (WORK-1, WORK-2)."""
+        for pool in self.pools:
+            yield from self.hold(pool)
+        drawn_us, factors = next(self.cycles), self.station.spec.variant_factor
+        if self.speed != 1:
+            drawn_us = max(1, floor(drawn_us / self.speed + 0.5))
+        if factors:
+            drawn_us = floor(drawn_us * factors[self.line.parts.variant[parts[0]]] + 0.5)
+        self.drawn_us = drawn_us
+        yield from self.run(WORK, drawn_us)
+        for pool in self.pools:
+            pool.release(self)
+
+    def give(self, parts: list[int]) -> None:
+        """Offer the finished parts, one by one; each leaves when there is room (WORK-4, BLOCK-1, BATCH-3)."""
+        self.phase = DONE
+        if self.taken is not None:
+            self.write_taken(self.taken)
+        self.upkeep.after_work(len(parts))
+        self.stops.after_work()
+        self._offer()
+
+    def hold(self, pool: Pool) -> Steps:
+        """Get a member of `pool`, a robot or an operator (POOL-3)."""
+        if not pool.try_take(self):
+            self.pool, self.resumed = pool, self.line.event()
+            pool.call(self)
+            self.enter(NEEDS)
+            self.helped = yield self.resumed
+
+    def run(self, phase: Phase, duration_us: int) -> Steps:
+        """Be in `phase` for `duration_us`, interruptions not counted."""
+        self.stopwatch.left_us = duration_us
+        self.enter(phase)
+        while not (yield from self.stopwatch.run()):
+            self.resumed = self.line.event()
+            self.helped = yield self.resumed
+            self.enter(phase)
+
+    def granted(self) -> simpy.Event:
+        """Resume: the robot or operator that was called is here."""
+        self.pool = None
+        return self.resumed.succeed(True)  # noqa: FBT003 - the value of an event
+
+    # ---- moves
+
+    def hand_over(self, place: Place) -> None:
+        """Give the front part to `place`, then offer the next one or wait for parts (MOVE-6, ROW-4, CAUSE-3)."""
+        tally, part = self.line.tally, self.held.pop(0)
+        cause = max(self.last_row, place.freed_by() if self.offered_us < self.line.now else -1)
+        tally.parts[self.unit] += 1
+        tally.scrapped[self.unit] += self.outcome == SCRAPPED
+        tally.good += self.outcome == LEFT
+        if not self.held:
+            tally.busy_us[self.unit] += self.drawn_us
+            self.phase = EMPTY
+        self._write(self.state_now(), part, self.outcome, place.index, cause)
+        place.put(part, self.last_row)
+        if self.held:
+            self._offer()
+        else:
+            self._wait_for_parts()
+
+    def _offer(self) -> None:
+        """Offer the front part to the place that inspection chooses (MOVE-3, QUAL-1)."""
+        if self.station.spec.inspection is not None:
+            self.outcome, self.place = self.station.verdict(self.held[0], next(self.verdicts))
+        self.offered_us = self.line.now
+        self.place.offer(self)
+
+    def _wait_for_parts(self) -> None:
+        if not self.stops.halted:
+            self.station.waits(self)
+
+    # ---- rows
+
+    def enter(self, phase: Phase) -> None:
+        """Begin or resume `phase`, and write the rows of that (ROW-3, ROW-6)."""
+        self.phase = phase
+        if self.taken is not None:
+            self.write_taken(self.taken)
+        else:
+            self.write_state(self.line.writer.last if self.helped else -1)
+        self.helped = False
+
+    def state_now(self) -> State:
+        """Return the state; what halts the machine comes first (STATE-1, STATE-2)."""
+        if self.stops.halted:
+            return self.stops.state()
+        if self.phase is DONE and isinstance(self.place, Calls) and self.place.awaits_vehicle(self):
+            return WAITING
+        return _STATES[self.phase]
+
+    def settle_state(self) -> None:
+        """Write a row if the state changed without a move."""
+        if self.state_now() != self.state:
+            self.write_state()
+
+    def write_state(self, cause: int = -1) -> None:
+        """Write a row without a move, enabled by row `cause` or the machine's last one."""
+        state = self.state_now()
+        if state is BLOCKED:
+            self.line.newly_blocked()
+        part = self.held[0] if self.held else -1
+        self._write(state, part, NONE, self._detail(state), max(cause, self.last_row))
+
+    def write_taken(self, taken: Taken) -> None:
+        """Write one row for each part taken, components last (ROW-3, CAUSE-2)."""
+        kept, components = taken
+        self.taken, state, first = None, self.state_now(), self.line.writer.n
+        detail = self._detail(state)
+        cause = max(self.last_row, *(row for _, row, _ in (*kept, *components)))
+        for part in self.held:
+            self._write(state, part, TOOK, detail, cause)
+        for part, _, _ in components:
+            self._write(state, part, Outcome.MERGED, detail, first)
+            self.line.tally.merged += 1
+            self.line.parts.gone(part)
+        for buffer in self.station.inputs:
+            buffer.room_row = first
+
+    def _write(self, state: State, part: int, outcome: int, detail: int, cause: int) -> None:  # the columns
+        self.state = state
+        self.last_row = self.line.row(self.unit, state, part, outcome, detail, cause)
+
+    def _detail(self, state: State) -> int:
+        """Return what the row of a state says beside it (ROW-13)."""
+        if state is BUSY:
+            return self.breakdowns.wear()
+        if state is WAITING:
+            return Wait.VEHICLE if self.pool is None else self.pool.kind
+        if state == State.SETUP:
+            return self.variant
+        if state == State.MAINTENANCE:
+            return self.upkeep.active
+        return self.breakdowns.failed if state in DOWN_STATES else 0
