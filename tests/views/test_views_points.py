@@ -22,7 +22,6 @@ from factory_sim.results.sweep import (
     SweptFactor,
 )
 from factory_sim.views.html.points_page import optimise_html, sweep_html
-from factory_sim.views.html.sketch import Dot, scatter
 from factory_sim.views.text.figures import plus_minus
 from factory_sim.views.text.optimise_text import doubts
 from factory_sim.views.text.sweep_text import ranked
@@ -195,8 +194,15 @@ def test_a_value_is_rounded_to_the_precision_of_its_interval(mean: float, half: 
 
 
 def test_a_picture_without_values_is_replaced_by_a_sentence() -> None:
-    assert "No point has a value" in scatter([Dot(1.0, UNDEFINED)], "x", "y")
-    assert scatter([Dot(1.0, about(5.0, 0.0))], "x", "y").count("<circle") == 1
+    page = sweep_html(replace(sweep_answer(), best=None, points=(point(1, UNDEFINED), point(2, UNDEFINED))))
+    assert page.count("No point has a value") == page.count("<svg") == 2  # one response of two, over two factors
+
+
+def test_a_point_without_an_interval_is_drawn() -> None:
+    alone = Estimate(mean=5.0, low=float("-inf"), high=float("inf"), n=1)
+    page = sweep_html(replace(sweep_answer(), best=0, not_told_apart=(), points=(point(1, alone),)))
+    assert page.count("<circle") == 4
+    assert page.count('class="reach"') == 2
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from factory_sim.results.sweep import GRID
 from factory_sim.views import wording
-from factory_sim.views.html.sketch import Dot, scatter
+from factory_sim.views.html import sketch
+from factory_sim.views.html.sketch import Dot, Sketch
 from factory_sim.views.text import optimise_text, sweep_text
 from factory_sim.views.text.figures import heads, interval, label, values_text
 
@@ -42,13 +43,13 @@ def _page(template: str, result: SweepResult | OptimisationResult) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= wording.FILTERS | {"label": label}
-    pictures = {"effects": _effects, "trade_offs": _trade_offs}
-    names = {"sweep": sweep_text, "optimise": optimise_text, "rows": ROWS, **pictures}
-    return environment.get_template(template).render(style=style, answer=result, **names)
+    environment.filters |= wording.FILTERS | {"label": label, "place": "{:.1f}".format}
+    environment.globals |= {"sweep": sweep_text, "optimise": optimise_text, "rows": ROWS, "plot": sketch}
+    environment.globals |= {"effects": _effects, "trade_offs": _trade_offs}
+    return environment.get_template(template).render(style=style, answer=result)
 
 
-def _effects(result: SweepResult, kpi: str) -> list[Markup]:
+def _effects(result: SweepResult, kpi: str) -> list[Sketch]:
     """Return a picture per factor: the response at every point, and in a grid the mean of each level."""
     unit = result.responses[kpi].unit
     head = heads({kpi: result.responses[kpi]})[0]
@@ -65,8 +66,7 @@ def _effects(result: SweepResult, kpi: str) -> list[Markup]:
         ]
         name = "×" if factor.scale else "" if levels else factor.unit
         title = f"{factor.title}, {name}" if name else factor.title
-        text = scatter(dots, title, head, levels, _means(dots) if levels else ())
-        pictures.append(Markup(text))  # noqa: S704 - escaped where it is made
+        pictures.append(Sketch(dots, title, head, levels, _means(dots) if levels else ()))
     return pictures
 
 
@@ -87,7 +87,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _trade_offs(result: OptimisationResult) -> list[Markup]:
+def _trade_offs(result: OptimisationResult) -> list[Sketch]:
     """Return a picture per further objective: the first objective of the front over it."""
     first, *others = result.objectives
     names = dict(zip(result.objectives, heads(result.objectives), strict=True))
@@ -97,5 +97,5 @@ def _trade_offs(result: OptimisationResult) -> list[Markup]:
             Dot(each.responses[other].mean, each.responses[first], values_text(each.values), each.selected)
             for each in result.front
         ]
-        pictures.append(Markup(scatter(dots, names[other], names[first])))  # noqa: S704 - escaped where it is made
+        pictures.append(Sketch(dots, names[other], names[first]))
     return pictures
