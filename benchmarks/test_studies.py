@@ -14,7 +14,7 @@ from factory_sim.sim import engines
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.compare_study import made
 from factory_sim.study.compare.pairing import line_rate
-from factory_sim.study.runner import Request, Watcher
+from factory_sim.study.runner import Request, Progress
 
 if TYPE_CHECKING:
     from factory_sim.study.compare.compare_study import Comparison
@@ -23,7 +23,7 @@ PAIRS, WORKERS = (4, 2) if QUICK else (30, 2)
 SECONDS, HALF_WIDTH_PCT, OVERHEAD_PCT = 20.0, 1.0, 5.0  # what it must reach
 
 
-class Stages(Watcher):
+class Stages(Progress):
     """When each stage began and ended, and how many trials were made in it."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Stages(Watcher):
         self._stage = name
         self.begun[name] = time.perf_counter()
 
-    def reached(self, _done: int) -> None:
+    def advance(self, _done: int) -> None:
         self.ended[self._stage] = time.perf_counter()
 
 

@@ -20,7 +20,7 @@ from factory_sim.plant.load import load as load_plant
 from factory_sim.records import Message, Window
 from factory_sim.sim.commands import Command
 from factory_sim.sim.run import Simulation, continued, count, simulate
-from factory_sim.study import store
+from factory_sim.study import store, study_json
 from factory_sim.version import VERSION
 from factory_sim.wire import meta as description
 from factory_sim.wire.delivery.acknowledgements import Receipts, mark
@@ -176,11 +176,10 @@ def _sessions(feed: list[Message], root: str) -> list[Message]:
 def read_study(path: Path) -> dict[str, Any]:
     """Return what today's code reads from a stored study, as plain values by today's keys."""
     study = store.load(path)
-    trials = {f"{arm}, replication {number}": plain(trial) for (arm, number), trial in study.trials.items()}
     return {
-        "header": plain(study.header),
-        "arms": {name: plain(arm) for name, arm in study.arms.items()},
-        "trials": trials,
+        "header": study_json.header_to_json(study.header),
+        "arms": {name: plain(study_json.arm_to_json(arm)) for name, arm in study.arms.items()},
+        "trials": {f"{arm}, replication {number}": plain(trial) for (arm, number), trial in study.trials.items()},
     }
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from study_lines import BETTER, LINE, request_of
 
 from factory_sim.study.compare.compare_study import Comparison, made
-from factory_sim.study.runner import Watcher
+from factory_sim.study.runner import Progress
 
 
 @pytest.fixture(scope="session")
@@ -27,4 +27,4 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(folder: Path) -> Comparison:
     """Five pairs with their attribution."""
-    return made(request_of(folder), Watcher(), budget_s=3600.0)
+    return made(request_of(folder), Progress(), budget_s=3600.0)

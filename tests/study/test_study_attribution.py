@@ -17,7 +17,7 @@ from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
 from factory_sim.study.compare.compare_study import made
 from factory_sim.study.compare.pairing import line_rate
-from factory_sim.study.runner import Watcher
+from factory_sim.study.runner import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,11 +115,11 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
     ran: list[tuple[str, int]] = []
 
     class Session:
-        pool, setting, watcher = Namespace(workers=workers), Namespace(seed=1), Watcher()
+        pool, setting, progress = Namespace(workers=workers), Namespace(seed=1), Progress()
 
         def __init__(self) -> None:
             self.study = replace(study, trials=dict(study.trials))
-            self.bench = Namespace(load=lambda _: study.arms["base"])
+            self.plants = Namespace(load=lambda _: study.arms["base"])
 
         def probe(self, _variant: object, name: str, _about: object) -> str:
             return name
@@ -135,7 +135,7 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
             self.study.trials.update({(name, r): replace(trial(name, r, 1.0), seconds=1.0) for name, r in new})
 
     said: list[str] = []
-    Session.watcher.say = said.append  # type: ignore[method-assign]
+    Session.progress.say = said.append  # type: ignore[method-assign]
     prepare(Session(), replace(study.arms["after"], overrides=tuple(names)), budget_s)  # type: ignore[arg-type]
     assert len(set(ran)) == len(ran)
     assert abs(len(ran) - trials) <= 0.1 * trials * (method == SAMPLED)  # an order's reverse may pass the same subset
@@ -151,9 +151,9 @@ def test_changes_that_need_others_are_said_and_the_answer_stands(folder: Path, t
         encoding="utf-8",
     )
     said: list[str] = []
-    watcher = Watcher()
-    watcher.say = said.append  # type: ignore[method-assign]
-    answer = made(request_of(tmp_path, replications=2, duration_s=600.0), watcher).answer
+    progress = Progress()
+    progress.say = said.append  # type: ignore[method-assign]
+    answer = made(request_of(tmp_path, replications=2, duration_s=600.0), progress).answer
     assert answer["change"]["line_rate_pct"]
     assert (answer["attribution"], answer["attribution_method"]) == (None, "not made")
     assert "no attribution: some of its changes are no plant without others" in said[-1]

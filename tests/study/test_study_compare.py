@@ -13,7 +13,7 @@ from factory_sim.study.arms import Variant
 from factory_sim.study.compare import comparison
 from factory_sim.study.compare.compare_study import made
 from factory_sim.study.compare.pairing import line_rate
-from factory_sim.study.runner import Request, Watcher
+from factory_sim.study.runner import Request, Progress
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_a_quantity_that_one_side_lacks_has_no_change() -> None:
 def test_a_scenario_that_is_the_base_is_refused(folder: Path, tmp_path: Path) -> None:
     same = Variant(str(folder / "line.yaml"))
     with pytest.raises(StudyError, match="changes nothing"):
-        made(request_of(folder, scenarios=(same,), file=tmp_path / "s.jsonl"), Watcher())
+        made(request_of(folder, scenarios=(same,), file=tmp_path / "s.jsonl"), Progress())
     assert not (tmp_path / "s.jsonl").exists()
 
 
@@ -115,13 +115,13 @@ def test_a_change_that_addresses_nothing_or_breaks_the_plant_is_refused_before_a
 ) -> None:
     variant = Variant(str(folder / "line.yaml"), None, (typed,))
     with pytest.raises(ConfigError):
-        made(request_of(folder, scenarios=(variant,), file=tmp_path / "s.jsonl"), Watcher())
+        made(request_of(folder, scenarios=(variant,), file=tmp_path / "s.jsonl"), Progress())
     assert not (tmp_path / "s.jsonl").exists()
 
 
 def test_one_replication_is_refused(folder: Path) -> None:
     with pytest.raises(StudyError, match="at least 2"):
-        made(request_of(folder, replications=1), Watcher())
+        made(request_of(folder, replications=1), Progress())
 
 
 def test_a_request_names_its_file_by_what_it_compares() -> None:
@@ -136,7 +136,7 @@ def test_a_request_names_its_file_by_what_it_compares() -> None:
 def test_an_investment_is_in_the_currency_of_its_plant(tmp_path: Path) -> None:
     for name, text in (("line.yaml", f"currency: CNY\n{LINE}"), ("better.yaml", BETTER)):
         (tmp_path / name).write_text(text.replace("EUR", "CNY"), encoding="utf-8")
-    answer = made(request_of(tmp_path, replications=3, duration_s=1800.0), Watcher()).answer
+    answer = made(request_of(tmp_path, replications=3, duration_s=1800.0), Progress()).answer
     assert answer["currency"] == "CNY"
     assert set(answer["attribution"]) == {"washer", "repairs", "room"}
     years = answer["payback_years"]

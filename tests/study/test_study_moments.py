@@ -16,7 +16,7 @@ from factory_sim.cli.snapshot_options import Course
 from factory_sim.errors import TrialError
 from factory_sim.sim.run import Simulation
 from factory_sim.study.pool import Pool, Task
-from factory_sim.study.snapshot_files import MomentError, is_moment, read
+from factory_sim.study.snapshot_files import SnapshotError, is_snapshot, read
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail, Setting
 
@@ -117,8 +117,8 @@ def test_a_change_of_what_there_is_and_a_moment_that_does_not_fit_are_refused_in
     assert "leave --seed" in capsys.readouterr().err
     assert main(["run", plant, "--resume", moment]) == 2
     assert main(["run", plant, "--save", str(tmp_path / "x.npz"), "--engine", "simpy"]) == 2
-    assert not is_moment(plant)
-    with pytest.raises(MomentError, match="no saved moment"):
+    assert not is_snapshot(plant)
+    with pytest.raises(SnapshotError, match="no saved moment"):
         read(plant)
 
 
@@ -130,7 +130,7 @@ def test_a_moment_whose_plant_has_changed_since_is_refused(folder: Path, tmp_pat
     plant.write_text(text + "\n# a remark changes nothing\n", encoding="utf-8")
     fs.branch(start, duration="1 min")
     plant.write_text(text.replace("WASH", "BATH"), encoding="utf-8")
-    with pytest.raises(MomentError, match="has changed since"):
+    with pytest.raises(SnapshotError, match="has changed since"):
         fs.branch(start, duration="1 min")
 
 
@@ -144,11 +144,11 @@ def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(
     run.advance(60_000_000)
     running.keep(run)
     assert "tried again" in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(MomentError):
+    with pytest.raises(SnapshotError):
         running.keep(run, at_once=True)
     lost.parent.mkdir()
     running.keep(run, at_once=True)
-    assert is_moment(str(lost))
+    assert is_snapshot(str(lost))
 
 
 def test_a_damaged_moment_is_called_damaged_and_a_table_is_no_moment(
@@ -159,7 +159,7 @@ def test_a_damaged_moment_is_called_damaged_and_a_table_is_no_moment(
         path.write_bytes(Path(line[1]).read_bytes()[:-100])
     assert main(["whatif", str(torn), "WASH.cycle_time=35 s"]) == 2
     assert "damaged" in capsys.readouterr().err
-    assert not is_moment(str(table))
+    assert not is_snapshot(str(table))
 
 
 @pytest.mark.parametrize("words", [("--engine", "simpy"), ("--seed", "2"), ("--warm-up", "1 h")])
@@ -172,7 +172,7 @@ def test_what_a_moment_decides_already_is_not_decided_again(
 
 def test_a_moment_that_cannot_be_written_leaves_nothing_behind(line: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "now.npz").mkdir()
-    with pytest.raises(MomentError, match="cannot be written"):
+    with pytest.raises(SnapshotError, match="cannot be written"):
         read(line[1]).save(tmp_path / "now.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["now.npz"]
 

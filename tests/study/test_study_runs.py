@@ -17,7 +17,7 @@ from factory_sim.study import runner, store, warmup
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
 from factory_sim.study.compare.compare_study import Comparison, made
-from factory_sim.study.runner import FIRST, Request, Watcher, _looks
+from factory_sim.study.runner import FIRST, Request, Progress, _looks
 from factory_sim.study.trial import Detail, Setting
 from factory_sim.study.trial import trial as simulated
 
@@ -30,20 +30,20 @@ SETTING = Setting(seed=1, warm_up_s=900.0, duration_s=3600.0, bin_s=60.0)
 @pytest.mark.slow
 def test_two_workers_find_the_digits_of_one(folder: Path, finished: Comparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "two.jsonl")
-    assert store.digest(made(request, Watcher(), 3600.0).study) == store.digest(finished.study)
+    assert store.digest(made(request, Progress(), 3600.0).study) == store.digest(finished.study)
 
 
-class Hearing(Watcher):
+class Hearing(Progress):
     """Keeps what is said; lets the compiler beside end before the first trials, if there is one."""
 
     def __init__(self, cache: Path | None = None) -> None:
         self.said: list[str] = []
         self.cache = cache
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.said.append(text)
 
-    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a watcher's shape
+    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a progress's shape
         if self.cache is not None:
             (self.cache / "go").touch()
         while self.cache is not None and not (self.cache / "ready").exists():
@@ -53,7 +53,7 @@ class Hearing(Watcher):
 def test_two_pairs_that_agree_by_chance_are_not_enough() -> None:
     arms = [arm("base", "base"), arm("after")]
     alike = study(arms, [trial(name, r, 60.0) for name in ("base", "after") for r in range(9)])
-    session = Namespace(study=alike, watcher=Watcher(), names=lambda *_: ["after"])
+    session = Namespace(study=alike, progress=Progress(), names=lambda *_: ["after"])
     request = Request(base=Variant("base"), until_pct=0.5, first=2)
     assert list(_looks(session, request))[-1] == FIRST  # type: ignore[arg-type]
 
@@ -98,8 +98,8 @@ def test_many_trials_wait_for_the_compiled_engine(
     monkeypatch.setattr(runner, "MANY", 3)
 
     class Waiting(Hearing):
-        def say(self, text: str) -> None:
-            super().say(text)
+        def message(self, text: str) -> None:
+            super().message(text)
             if text.startswith("Waiting"):
                 (tmp_path / "go").touch()
 
@@ -131,7 +131,7 @@ def test_a_trial_without_parts_has_no_numbers_instead_of_wrong_ones(folder: Path
 def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) -> None:
     looks: list[int] = []
 
-    class Looking(Watcher):
+    class Looking(Progress):
         def interim(self, study: object) -> None:
             looks.append(len(study.trials) // 2)  # type: ignore[attr-defined]
 
@@ -146,14 +146,14 @@ def test_more_precision_takes_more_pairs_and_ends(folder: Path, tmp_path: Path) 
 
 def test_a_line_that_makes_nothing_is_not_refined_for_ever(folder: Path, tmp_path: Path) -> None:
     request = request_of(folder, until_pct=1.0, first=2, replications=5, duration_s=20.0, warm_up_s=0.0)
-    answer = made(replace(request, file=tmp_path / "nothing.jsonl"), Watcher(), attribution=False).answer
+    answer = made(replace(request, file=tmp_path / "nothing.jsonl"), Progress(), attribution=False).answer
     assert answer["replications"] == 5
     assert answer["change"]["line_rate_pct"] is None
 
 
 def test_the_pilots_drop_at_least_the_filling(folder: Path, tmp_path: Path) -> None:
     request = request_of(folder, warm_up_s=None, replications=2, file=tmp_path / "auto.jsonl")
-    head = made(request, Watcher(), attribution=False).study.header
+    head = made(request, Progress(), attribution=False).study.header
     assert head["warm_up"]["by"] == "pilot"
     assert head["warm_up_s"] == max(head["warm_up"]["mser5_s"], head["warm_up"]["fill_s"]) > 0
 

@@ -19,9 +19,9 @@ from factory_sim.study import append_log, store
 from factory_sim.study.append_log import Appended, HeldError
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
-from factory_sim.study.compare.compare_study import Comparison, differing, made, replayed, session_in
+from factory_sim.study.compare.compare_study import Comparison, differing, made, replayed, open_session
 from factory_sim.study.pool import Pool
-from factory_sim.study.runner import Watcher, begin
+from factory_sim.study.runner import Progress, begin
 from factory_sim.study.store import StudyError
 from factory_sim.validation.ledger import Ledger
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 
-class Counting(Watcher):
+class Counting(Progress):
     """Counts the trials that really ran."""
 
     def __init__(self) -> None:
         self.before, self.ran = 0, 0
 
-    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a watcher's shape
+    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a progress's shape
         self.before = -1
 
-    def reached(self, done: int) -> None:
+    def advance(self, done: int) -> None:
         self.ran += max(0, done - self.before) if self.before >= 0 else 0
         self.before = done
 
@@ -58,17 +58,17 @@ def test_a_study_cut_anywhere_goes_on_and_ends_with_the_same_digest(
     content = finished.file.read_bytes()
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes(content[: int(len(content) * cut)])
-    watcher = Counting()
-    again = made(request_of(folder, file=torn), watcher, budget_s=3600.0)
+    progress = Counting()
+    again = made(request_of(folder, file=torn), progress, budget_s=3600.0)
     assert store.digest(again.study) == store.digest(finished.study)
-    assert 0 < watcher.ran < len(finished.study.trials)
+    assert 0 < progress.ran < len(finished.study.trials)
 
 
 @pytest.mark.usefixtures("finished")
 def test_a_finished_study_is_not_simulated_again(folder: Path) -> None:
-    watcher = Counting()
-    made(request_of(folder), watcher, budget_s=3600.0)
-    assert watcher.ran == 0
+    progress = Counting()
+    made(request_of(folder), progress, budget_s=3600.0)
+    assert progress.ran == 0
 
 
 def test_more_replications_are_added_to_those_that_are_there(
@@ -76,14 +76,14 @@ def test_more_replications_are_added_to_those_that_are_there(
 ) -> None:
     file = tmp_path / "more.jsonl"
     file.write_bytes(finished.file.read_bytes())
-    watcher = Counting()
-    more = made(request_of(folder, file=file, replications=N + 1), watcher, attribution=False)
-    assert watcher.ran == 2
+    progress = Counting()
+    more = made(request_of(folder, file=file, replications=N + 1), progress, attribution=False)
+    assert progress.ran == 2
     assert more.answer["replications"] == N + 1
 
 
 def test_replay_makes_the_same_digits(finished: Comparison) -> None:
-    was, now = replayed(finished.file, 1, Watcher())
+    was, now = replayed(finished.file, 1, Progress())
     assert differing(was, now) == []
     assert store.digest(was) == store.digest(now)
 
@@ -95,7 +95,7 @@ def test_replay_names_what_differs(finished: Comparison, tmp_path: Path) -> None
     entry["trial"]["line"]["good_parts"] += 1
     forged = tmp_path / "forged.jsonl"
     forged.write_text("\n".join([*lines[:at], json.dumps(entry), *lines[at + 1 :], ""]), encoding="utf-8")
-    was, now = replayed(forged, 1, Watcher())
+    was, now = replayed(forged, 1, Progress())
     assert differing(was, now) == [(entry["trial"]["arm"], entry["trial"]["replication"])]
 
 
@@ -129,7 +129,7 @@ def test_a_study_of_something_else_is_refused_and_left_as_it_is(
     file.write_text(json.dumps(head) + "\n" + rest, encoding="utf-8")
     before = file.read_bytes()
     with pytest.raises(StudyError, match=said):
-        made(request_of(folder, file=file), Watcher())
+        made(request_of(folder, file=file), Progress())
     assert file.read_bytes() == before
 
 
@@ -138,9 +138,9 @@ def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: Compa
     file = tmp_path / "old.jsonl"
     file.write_text(json.dumps({**json.loads(first), "program": "0.0.1"}) + "\n" + rest, encoding="utf-8")
     before = file.read_bytes()
-    was, now = replayed(file, 1, Watcher(), "simpy")
+    was, now = replayed(file, 1, Progress(), "simpy")
     assert differing(was, now) == []
-    with session_in(file, Pool(1, "simpy"), Watcher()) as session, pytest.raises(StudyError, match="does not add"):
+    with open_session(file, Pool(1, "simpy"), Progress()) as session, pytest.raises(StudyError, match="does not add"):
         why.prepare(session, "line", 2)
     assert file.read_bytes() == before
 
@@ -153,19 +153,19 @@ def test_a_disk_that_fills_up_keeps_whole_lines_and_the_same_command_goes_on(
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(StudyError, match="cannot be written"):
-            made(request, Watcher())
+            made(request, Progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "full.jsonl").read_bytes().endswith(b"}}\n")
     assert 0 < len(store.load(tmp_path / "full.jsonl").trials) < len(finished.study.trials)
-    assert store.digest(made(request, Watcher()).study) == store.digest(finished.study)
+    assert store.digest(made(request, Progress()).study) == store.digest(finished.study)
 
 
 def test_a_place_that_cannot_hold_a_study_is_said_before_anything_runs(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no folder"):
-        made(request_of(folder, file=tmp_path / "nowhere" / "s.jsonl"), Watcher())
+        made(request_of(folder, file=tmp_path / "nowhere" / "s.jsonl"), Progress())
     with pytest.raises(StudyError, match="no file that can be read again"):
-        made(request_of(folder, file=tmp_path), Watcher())
+        made(request_of(folder, file=tmp_path), Progress())
 
 
 @pytest.mark.parametrize("content", [b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
@@ -173,7 +173,7 @@ def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, 
     file = tmp_path / "notes.txt"
     file.write_bytes(content)
     with pytest.raises(StudyError, match="not a study file"):
-        made(request_of(folder, file=file), Watcher())
+        made(request_of(folder, file=file), Progress())
     assert file.read_bytes() == content
 
 
@@ -218,7 +218,7 @@ def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
     before = file.read_bytes()
     try:
         with pytest.raises(HeldError, match="is being written by another process"):
-            made(request_of(folder, file=file), Watcher())
+            made(request_of(folder, file=file), Progress())
         assert main(["why", str(file), "--workers", "1", "--engine", "simpy"]) == 2
         assert "is being written by another process" in capsys.readouterr().err
         assert store.digest(store.load(file)) == store.digest(finished.study)
@@ -226,7 +226,7 @@ def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
     finally:
         process.kill()
         process.join()
-    made(request_of(folder, file=file), Watcher(), budget_s=3600.0)  # the killed one's lock is gone
+    made(request_of(folder, file=file), Progress(), budget_s=3600.0)  # the killed one's lock is gone
     assert file.read_bytes() == finished.file.read_bytes()
 
 
@@ -267,15 +267,15 @@ def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path:
     for name in ("line.yaml", "better.yaml"):
         (moved / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
     file = tmp_path / "study.jsonl"
-    made(request_of(moved, file=file, replications=2), Watcher(), attribution=False)
+    made(request_of(moved, file=file, replications=2), Progress(), attribution=False)
     (moved / "line.yaml").write_text(
         (moved / "line.yaml").read_text(encoding="utf-8").replace("45 s", "44 s"), encoding="utf-8"
     )
     before = file.read_bytes()
     with pytest.raises(StudyError, match="another plant under the name line"):
-        made(request_of(moved, file=file), Watcher())
+        made(request_of(moved, file=file), Progress())
     with pytest.raises(StudyError, match="has changed since"):
-        replayed(file, 1, Watcher())
+        replayed(file, 1, Progress())
     assert file.read_bytes() == before
 
 
@@ -287,19 +287,19 @@ def test_a_trial_that_fails_says_how_to_make_it_again(
     file.write_text(blocks_itself.join(LINE.rsplit("buffer: 3}", 1)), encoding="utf-8")
     stuck = request_of(folder, base=Variant(str(file)), scenarios=(), file=tmp_path / "s.jsonl")
     with pytest.raises(TrialError, match=r"line\.yaml' --seed 1 --replication 0 --warm-up 900.0s") as error:
-        made(stuck, Watcher())
+        made(stuck, Progress())
     again = shlex.split(str(error.value).rpartition("Reproduce: factory-sim ")[2])
     assert main([*again[:-1], str(tmp_path / "trial.parquet"), "--engine", "simpy"]) == 1
     assert capsys.readouterr().err.partition("asked for.")[2].strip() in str(error.value)
     typed = replace(stuck, base=replace(stuck.base, overrides=("WASH.cycle_time=44 s",)), file=tmp_path / "t.jsonl")
     with pytest.raises(TrialError, match="Reproduce: the same command"):
-        made(typed, Watcher())
+        made(typed, Progress())
 
 
 def test_a_study_that_was_killed_before_its_first_line_begins(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "empty.jsonl"
     file.touch()
-    with Pool(1, "simpy") as pool, begin(request_of(folder, file=file), pool, Watcher()).kept as kept:
+    with Pool(1, "simpy") as pool, start_session(request_of(folder, file=file), pool, Progress()).kept as kept:
         assert list(kept.study.arms) == ["line", "better"]
 
 

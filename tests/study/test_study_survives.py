@@ -22,9 +22,9 @@ from study_lines import request_of
 from factory_sim.study import dask_pool, store
 from factory_sim.study import pool as pool_module
 from factory_sim.study.compare.compare_study import made
-from factory_sim.study.dask_pool import hired
+from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.pool import Pool
-from factory_sim.study.runner import Watcher, begin, run
+from factory_sim.study.runner import Progress, start_session, run
 from factory_sim.study.store import StudyError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbe
     wait = random.Random(5)
     sizes = [0]
     for _ in range(KILLS):
-        process = get_context("fork").Process(target=made, args=(request, Watcher()))
+        process = get_context("fork").Process(target=made, args=(request, Progress()))
         process.start()
         while process.is_alive() and size(request.file) == sizes[-1]:
             time.sleep(0.002)
@@ -53,7 +53,7 @@ def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbe
         process.join()
         sizes.append(size(request.file))
     assert sizes[1] < sizes[-1]
-    assert store.digest(made(request, Watcher()).study) == store.digest(finished.study)
+    assert store.digest(made(request, Progress()).study) == store.digest(finished.study)
 
 
 def size(file: Path | None) -> int:
@@ -66,14 +66,14 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
     request = request_of(folder, workers=2, replications=200, file=tmp_path / "killed.jsonl")
     with Pool(2, "simpy") as pool:
 
-        class Killing(Watcher):
-            def reached(self, done: int) -> None:
+        class Killing(Progress):
+            def advance(self, done: int) -> None:
                 if done == 3:
                     assert pool._pool is not None
                     next(iter(pool._pool._processes.values())).kill()
 
-        session = begin(request, pool, Killing())
-        with session.kept, pytest.raises(StudyError, match="was killed"):
+        session = start_session(request, pool, Killing())
+        with session.store, pytest.raises(StudyError, match="was killed"):
             run(session, request)
     assert len(store.load(tmp_path / "killed.jsonl").trials) >= 3
 
@@ -91,23 +91,23 @@ def test_a_worker_that_died_between_two_trials_is_said_so_too() -> None:
 @pytest.mark.slow
 def test_a_dask_cluster_finds_the_digits_of_one_worker(folder: Path, finished: Comparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, dask="local", file=tmp_path / "dask.jsonl")
-    assert store.digest(made(request, Watcher(), 3600.0).study) == store.digest(finished.study)
+    assert store.digest(made(request, Progress(), 3600.0).study) == store.digest(finished.study)
 
 
 @pytest.mark.slow
 def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "dask.jsonl")
     killed: list[int] = []
-    with hired(2, "simpy", dask_pool.LOCAL) as pool:
+    with open_pool(2, "simpy", dask_pool.LOCAL) as pool:
 
-        class Killing(Watcher):
-            def reached(self, done: int) -> None:
+        class Killing(Progress):
+            def advance(self, done: int) -> None:
                 if done == 3 and not killed:
                     killed.extend(pool._client.run(os.getpid).values())
                     os.kill(killed[0], signal.SIGKILL)
 
-        session = begin(request, pool, Killing())
-        with session.kept:
+        session = start_session(request, pool, Killing())
+        with session.store:
             run(session, request)
     assert killed
     kept = store.load(tmp_path / "dask.jsonl").trials
@@ -123,7 +123,7 @@ def test_a_scheduler_that_does_not_answer_is_said_so(
     monkeypatch.setattr(dask_pool, "_PATIENCE_S", 0.3)
     file = tmp_path / "none.jsonl"
     with pytest.raises(StudyError, match="no Dask scheduler answers"):
-        made(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Watcher())
+        made(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Progress())
     assert not file.exists()
 
 

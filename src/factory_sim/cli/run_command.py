@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from factory_sim.cli.snapshot_options import Course
+    from factory_sim.cli.snapshot_options import RunPlan
     from factory_sim.live.command_handler import CommandHandler
     from factory_sim.live.publish import RunSetup, Sender, Sent
     from factory_sim.plant.spec import Plant
@@ -100,10 +100,10 @@ def run(
     """
     _check_names(payload_format, log, link)
     commanded = payload_format == "sparkplug" or commands is not None
-    course = snapshot_options.course(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
-    setup = _setup(course, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link)
+    plan = snapshot_options.run_plan(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
+    setup = _setup(plan, start, speed=speed, duration_s=duration, payload_format=payload_format, root=root, link=link)
     if log is not None and not broker:
-        _write_log(log, course, setup, None)
+        _write_log(log, plan, setup, None)
         return
     client = connection_options.options(broker, user, password_file, ca, cert, key, mqtt)
     delivery = Delivery(
@@ -120,7 +120,7 @@ def run(
     from factory_sim.sim.engines import compiling_aside
 
     with compiling_aside() if engine == "auto" else nullcontext():
-        _deliver(course, setup, delivery, log)
+        _deliver(plan, setup, delivery, log)
 
 
 def _check_names(payload_format: str, log: Path | None, link: str) -> None:
@@ -134,12 +134,12 @@ def _check_names(payload_format: str, log: Path | None, link: str) -> None:
         options.one_of("link profile", link, PROFILES)
 
 
-def _setup(course: Course, start: str, *, speed: float, link: str, **rest: Any) -> RunSetup:
+def _setup(plan: RunPlan, start: str, *, speed: float, link: str, **rest: Any) -> RunSetup:
     from factory_sim.live.publish import RunSetup
     from factory_sim.plant.resolve.assemble import PROFILES
 
-    seed, replication, warm_up_s = course.begins
-    start_ns, begun_ns = _beginning(start, course.plant, speed)
+    seed, replication, warm_up_s = plan.start
+    start_ns, begun_ns = _beginning(start, plan.plant, speed)
     return RunSetup(
         seed=seed,
         replication=replication,
@@ -161,38 +161,38 @@ def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]
     return found + LEAD_NS, found + LEAD_NS
 
 
-def _deliver(course: Course, setup: RunSetup, delivery: Delivery, log: Path | None) -> None:
+def _deliver(plan: RunPlan, setup: RunSetup, delivery: Delivery, log: Path | None) -> None:
     with options.graceful() as stop:
         delivery = replace(delivery, client=replace(delivery.client, is_stopped=stop.is_set))
-        sent = _publish(course, setup, delivery, stop)
+        sent = _publish(plan, setup, delivery, stop)
         if log is not None:
-            _write_log(log, course, setup, sent.t_us, sent.commands)
+            _write_log(log, plan, setup, sent.t_us, sent.commands)
         if stop.is_set():
             raise typer.Exit(130)
 
 
-def _publish(course: Course, setup: RunSetup, delivery: Delivery, stop: Event) -> Sent:
+def _publish(plan: RunPlan, setup: RunSetup, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from factory_sim.live.publish import publish
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
     with Progress(*columns, console=options.console()) as progress:
-        say, plant = progress.console.print, course.plant
+        say, plant = progress.console.print, plan.plant
         with opened(plant, setup, delivery, say) as (sender, known, url):
             root = setup.root or plant.topic_root
             say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
             say(f"  factory-sim listen --broker {url} --root {root}")
             handler = _command_handler(sender, plant, delivery, stop)
             watch = _watcher(progress, setup, sender)
-            simulation = course.begun(known, commanded=handler is not None, say=say)
+            simulation = plan.new_run(known, commanded=handler is not None, report=say)
 
             def observe(sent: Sent) -> None:
                 watch(sent)
-                course.keep(simulation)
+                plan.save_snapshot(simulation)
 
             sent = publish(plant, known, sender, observe, stop, handler, simulation)
-            course.keep(simulation, at_once=True)
+            plan.save_snapshot(simulation, at_once=True)
             _finish(sender, stop, say)
             if not delivery.url:
                 stop.wait(LINGER_S)
@@ -244,14 +244,14 @@ def _finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
 
 
 def _write_log(
-    path: Path, course: Course, setup: RunSetup, until_us: int | None, commands: Sequence[Command] = ()
+    path: Path, plan: RunPlan, setup: RunSetup, until_us: int | None, commands: Sequence[Command] = ()
 ) -> None:
     """Write the run's events as far as they were published; the repeated run is bit-identical."""
     from factory_sim.views.frames import log_frame
 
-    with options.console().status(f"Simulating {course.plant.name} for {path} ..."):
-        log, truth = course.again(setup, until_us, commands)
-    frame = log_frame(log, course.plant.units)
+    with options.console().status(f"Simulating {plan.plant.name} for {path} ..."):
+        log, truth = plan.rows_until(setup, until_us, commands)
+    frame = log_frame(log, plan.plant.units)
     with options.writing(path):
         frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
     typer.echo(f"Wrote {len(frame):,} events to {path}; {truth.good_parts:,} good parts in the window.")

@@ -1,56 +1,56 @@
-"""Runs that are saved and gone on with: `run --save`, `run --resume`, `whatif` from a saved moment."""
+"""Saved and resumed runs: `run --save`, `run --resume`, `whatif` from a snapshot."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from factory_sim.live.publish import RunSetup
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth
     from factory_sim.sim.commands import Command
     from factory_sim.sim.run import Simulation
-    from factory_sim.study.arms import Variant
-    from factory_sim.study.snapshot_files import Moment
+    from factory_sim.study.runner import Request
+    from factory_sim.study.snapshot_files import Snapshot
 
-EVERY_S = 5.0  # how old the saved moment of a live run may become
+SAVE_EVERY_S = 5.0  # of a live run
 SaveFile = Annotated[
-    Path | None, options.output("--save", help="Keep the run's present moment there, for --resume and whatif.")
+    Path | None, options.output("--save", help="Save the state of the run there, for --resume and whatif.")
 ]
 ResumeFile = Annotated[
-    Path | None, typer.Option("--resume", dir_okay=False, help="Go on from a saved moment, instead of a PLANT.")
+    Path | None, typer.Option("--resume", dir_okay=False, help="Resume a snapshot instead of starting a PLANT.")
 ]
 
 
 @dataclass(slots=True)
-class Course:
-    """Where a run begins, in which engine, and where its moments are kept."""
+class RunPlan:
+    """Where a run starts, in which engine, and where its snapshots are saved."""
 
     plant: Plant
     file: str
-    begins: tuple[int, int, float]  # seed, replication, beginning of the window [s]
+    start: tuple[int, int, float]  # seed, replication, start of the window [s]
     engine: str = "auto"
     save: Path | None = None
-    moment: Moment | None = None  # it goes on from
+    snapshot: Snapshot | None = None  # that the run resumes
     _saved_s: float = field(default=0.0, init=False)
 
-    def begun(self, setup: RunSetup, *, commanded: bool, say: Any) -> Simulation:
-        """The run of `setup` at its first moment; says in which engine, and why."""
+    def new_run(self, setup: RunSetup, *, commanded: bool, report: Callable[[str], None]) -> Simulation:
+        """Return the run of `setup` at its start, and report its engine."""
         from factory_sim.live.publish import window_of
         from factory_sim.sim.run import Simulation
 
         window = window_of(setup)
-        if self.moment is not None:
-            run = Simulation.resumed(self.plant, self.moment.saved, until_us=window.t1_us)
+        if self.snapshot is not None:
+            run = Simulation.resumed(self.plant, self.snapshot.saved, until_us=window.t1_us)
         else:
             engine = "calendar" if self.save is not None and self.engine == "auto" else self.engine
             run = Simulation(
@@ -63,54 +63,54 @@ class Course:
                 savable=self.save is not None,
             )
         why = "the one that takes commands" if commanded else run.choice.reason
-        if self.save is not None or self.moment is not None:
+        if self.save is not None or self.snapshot is not None:
             why = "the one whose runs can be saved"
-        say(f"Engine {run.choice.engine}: {why}.")
+        report(f"Engine {run.choice.engine}: {why}.")
         return run
 
-    def again(self, setup: RunSetup, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
-        """The rows from the run's beginning, or those before its moment that still matter, to `until_us` or its end.
+    def rows_until(self, setup: RunSetup, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
+        """Return the rows from the start of the run, or those of its snapshot that still matter, to `until_us`.
 
-        Without an end, this is the run itself, and its last moment is kept.
+        Without an end, the run continues to its own end, and its last state is saved.
         """
         from factory_sim.live.publish import window_of
         from factory_sim.records import EventLog
 
         window = window_of(setup)
         end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
-        run, pieces = self.begun(setup, commanded=bool(commands), say=options.console().print), []
+        run, pieces = self.new_run(setup, commanded=bool(commands), report=options.console().print), []
         for command in (each for each in commands if each.t_us < end_us):
             pieces.append(run.advance(command.t_us))
             run.command(command)
         log = EventLog.join([*pieces, run.advance(end_us)])
         if until_us is None:
-            self.keep(run, at_once=True)
-        if self.moment is not None:
-            memory = self.moment.saved.memory
+            self.save_snapshot(run, at_once=True)
+        if self.snapshot is not None:
+            memory = self.snapshot.saved.memory
             memory.add(log)
             log = memory.alone()
         return log, run.truth()
 
-    def keep(self, run: Simulation, *, at_once: bool = False) -> None:
-        """Save the run's moment, if it is asked for and the last one is old."""
-        if self.save is None or not (at_once or time.monotonic() > self._saved_s + EVERY_S):
+    def save_snapshot(self, run: Simulation, *, at_once: bool = False) -> None:
+        """Save the state of the run, if that is asked for and the last one is old."""
+        if self.save is None or not (at_once or time.monotonic() > self._saved_s + SAVE_EVERY_S):
             return
         from factory_sim.study import snapshot_files
 
-        overrides = self.moment.overrides if self.moment is not None else ()
+        overrides = self.snapshot.overrides if self.snapshot is not None else ()
         self._saved_s = time.monotonic()
         try:
-            snapshot_files.write(self.save, snapshot_files.Moment(run.save(), self.file, overrides))
-        except snapshot_files.MomentError as error:
+            snapshot_files.Snapshot(run.save(), self.file, overrides).save(self.save)
+        except snapshot_files.SnapshotError as error:
             if at_once:
                 raise
-            options.console().print(f"{error}; the feed goes on, and this is tried again.")
+            options.console().print(f"{error}; the run continues and tries again.")
 
 
-def course(
-    plant: str, begins: tuple[int, int, float], engine: str, save: Path | None, resume: Path | None, *, commanded: bool
-) -> Course:
-    """What a run's options mean together. Raises BadParameter, ConfigError, MomentError."""
+def run_plan(
+    plant: str, start: tuple[int, int, float], engine: str, save: Path | None, resume: Path | None, *, commanded: bool
+) -> RunPlan:
+    """Return the setup that the options of a run describe. Raise BadParameter, ConfigError, SnapshotError."""
     from factory_sim import registry
     from factory_sim.sim.engines import ENGINES, check_savable, choose
     from factory_sim.study import snapshot_files
@@ -118,50 +118,53 @@ def course(
 
     options.one_of("engine", engine, ENGINES)
     if (save or resume) and (commanded or engine == "simpy"):
-        message = "saved moments are the compiled engine's, which takes no commands: leave --commands, --engine simpy "
-        raise typer.BadParameter(message + "and the format sparkplug away")
+        message = (
+            "Snapshots require the compiled engine, which accepts no commands. Leave out --commands, --engine simpy "
+        )
+        raise typer.BadParameter(message + "and the format sparkplug.")
     if resume is None:
         loaded = registry.load(plant or "gearbox_line")
-        choose(loaded, engine)  # says now what it cannot do
+        choose(loaded, engine)  # raises before the run starts
         if save:
             check_savable(loaded)
             options.compiled()
-        return Course(loaded, plant or "gearbox_line", begins, engine, save)
+        return RunPlan(loaded, plant or "gearbox_line", start, engine, save)
     if plant:
-        message = f"a saved moment has its own plant: leave {plant} away, or --resume"
+        message = f"A snapshot has its own plant. Leave out {plant}, or --resume."
         raise typer.BadParameter(message)
-    moment = snapshot_files.read(resume)
-    loaded = Variant(moment.file, None, moment.overrides).load()
-    moment.check(loaded, str(resume))
+    snapshot = snapshot_files.read(resume)
+    loaded = Variant(snapshot.file, None, snapshot.overrides).load()
+    snapshot.check(loaded, str(resume))
     options.compiled()
-    return Course(loaded, moment.file, moment.begins(*begins), "calendar", save, moment)
+    return RunPlan(loaded, snapshot.file, snapshot.start(*start), "calendar", save, snapshot)
 
 
-def branches(path: str, changes: list[str], study: Path) -> tuple[Variant, Variant, dict[str, Any]]:
-    """Base and change from a saved moment, and what a request needs to know of it. Raises MomentError, ModelError.
+def from_snapshot(request: Request, path: str, changes: list[str]) -> Request:
+    """Return the request with both branches starting from a snapshot. Raise SnapshotError, ModelError.
 
-    The moment is copied to a file beside the `study`'s, because a live run writes its own again and again.
+    The snapshot is copied next to the study file, because a live run replaces its own every few seconds.
     """
+    from factory_sim.results.study_summary import SNAPSHOT, WarmUp
     from factory_sim.sim.engines import fitted
     from factory_sim.study import snapshot_files
     from factory_sim.study.arms import Variant
 
-    moment = snapshot_files.copied(path, study)
-    base = Variant(moment.file, None, moment.overrides)
-    changed = Variant(moment.file, None, (*moment.overrides, *changes))
+    assert request.file is not None
+    snapshot = snapshot_files.copy_beside(path, request.file)
+    base = Variant(snapshot.file, None, snapshot.overrides)
+    changed = Variant(snapshot.file, None, (*snapshot.overrides, *changes))
     plant = base.load()
-    moment.check(plant, path)
+    snapshot.check(plant, path)
     for each in (plant, changed.load()):
-        fitted(each, moment.saved)
+        fitted(each, snapshot.saved)
     options.compiled()
-    saved = moment.saved
-    return (
-        base,
-        changed,
-        {
-            "warm_up_s": saved.t_us / 1e6,
-            "seed": saved.seed,
-            "design": {"moment": str(snapshot_files.beside(study).resolve()), "moment_sha": moment.sha},
-            "words": {"warm_up": {"by": "moment", "file": path}},
-        },
+    return replace(
+        request,
+        base=base,
+        scenarios=(changed,),
+        warm_up_s=snapshot.saved.t_us / 1e6,
+        seed=snapshot.saved.seed,
+        snapshot=str(snapshot_files.snapshot_beside(request.file).resolve()),
+        snapshot_sha=snapshot.sha,
+        warm_up=WarmUp(by=SNAPSHOT, file=path),
     )

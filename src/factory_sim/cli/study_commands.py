@@ -5,26 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory_sim.cli import options, snapshot_options
-from factory_sim.cli.report_command import drawn
+from factory_sim.cli.report_command import write_page
 
 if TYPE_CHECKING:
-    from factory_sim.study.compare.compare_study import Comparison
-    from factory_sim.study.runner import Request, Watcher
+    from rich.console import RenderableType
+
+    from factory_sim.results.compare import ComparisonResult
+    from factory_sim.results.whatif import InterimResult
+    from factory_sim.study.compare.compare_study import FinishedStudy
+    from factory_sim.study.runner import Progress, Request
 
 PLANT = "gearbox_line"
-TYPED_UNTIL_PCT = 0.5
+UNTIL_PCT = 0.5  # of `whatif`
 
 
 def _percent(text: str) -> float:
-    """Half-width such as 0.5% [points]."""
+    """Return a half-width such as 0.5% in percentage points."""
     from factory_sim import units
 
     try:
@@ -41,19 +45,24 @@ def _warm_up(text: str) -> float | None:
     return None if text == "auto" else options.seconds(text)
 
 
-Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the most there may be.", min=2)]
+def _cpus(workers: int) -> int:
+    return workers or os.cpu_count() or 1
+
+
+Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the largest number.", min=2)]
 Until = Annotated[
     str,
     typer.Option(
-        metavar="PERCENT", help="Go on until the line rate's interval is ± this many points.", show_default="never"
+        metavar="PERCENT",
+        help="Add pairs until the line rate's interval is ± this many percentage points.",
+        show_default="never",
     ),
 ]
 WarmUp = Annotated[
     str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
 ]
 Workers = Annotated[
-    int,
-    typer.Option(help="Processes; the digits are the same for every number.", min=0, show_default="one a processor"),
+    int, typer.Option(help="Processes; the results do not depend on it.", min=0, show_default="one per CPU")
 ]
 Dask = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no")
@@ -61,18 +70,22 @@ Dask = Annotated[
 StudyFile = Annotated[
     Path | None,
     options.output(
-        "--study", help="Where trials are kept, and found again.", show_default="named after what is compared"
+        "--study",
+        help="The file that trials are written to and resumed from.",
+        show_default="named after what is compared",
     ),
 ]
-Report = Annotated[Path | None, options.output(help="Draw the answer there as one HTML file, with the proof of `why`.")]
-Attribution = Annotated[bool, typer.Option(help="Say which of a scenario's changes earned how much.")]
+Report = Annotated[
+    Path | None, options.output(help="Write the answer there as one HTML file, with the evidence of `why`.")
+]
+Attribution = Annotated[bool, typer.Option(help="Show the contribution of each of a scenario's changes.")]
 Budget = Annotated[
     float,
     typer.Option(
         parser=options.seconds,
         metavar="TIME",
         show_default="5 min",
-        help="Processor time that an exact attribution may take; above, it is sampled.",
+        help="CPU time that an exact attribution may take; above, it is sampled.",
     ),
 ]
 BUDGET_S = 300.0
@@ -81,7 +94,7 @@ BUDGET_S = 300.0
 def compare(
     base: Annotated[str, typer.Argument(help="The plant before: a file or a built-in name.")],
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each against BASE.")
+        list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each compared with BASE.")
     ],
     *,
     replications: Replications = 30,
@@ -98,9 +111,9 @@ def compare(
     attribution: Attribution = True,
     budget: Budget = BUDGET_S,
 ) -> None:
-    """Say what a scenario buys: paired runs on common random numbers, changes with 95 % intervals, who earned them.
+    """Compare scenarios with a plant in paired runs: changes with 95 % intervals and the contribution of each change.
 
-    Every finished trial is kept at once: after Ctrl-C the same command goes on where it was.
+    Every finished trial is written at once; after Ctrl-C the same command resumes.
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
@@ -115,25 +128,25 @@ def compare(
         duration_s=duration,
         warm_up_s=_warm_up(warm_up),
         seed=seed,
-        workers=workers or os.cpu_count() or 1,
+        workers=_cpus(workers),
         engine=engine,
         dask=dask,
         file=study,
     )
-    found = _compare(request, out, budget, attribution=attribution, proof=report is not None)
+    found = _compare(request, out, budget, attribution=attribution, with_why=report is not None)
     if report is not None:
-        drawn(found.file, report)
+        write_page(found.file, report)
         typer.echo(f"Report      {report}")
 
 
 def whatif(
     plant: options.PlantFile,
     changes: Annotated[
-        list[str], typer.Argument(metavar="CHANGE...", help="As typed: OP410.cycle_time=34s, agv.count+2.")
+        list[str], typer.Argument(metavar="CHANGE...", help="Such as OP410.cycle_time=34s or agv.count+2.")
     ],
     *,
     replications: Replications = 64,
-    until: Until = f"{TYPED_UNTIL_PCT}%",
+    until: Until = f"{UNTIL_PCT}%",
     duration: options.Duration = 8 * 3600.0,
     warm_up: WarmUp = "auto",
     seed: options.Seed = 1,
@@ -145,49 +158,45 @@ def whatif(
     attribution: Attribution = False,
     budget: Budget = BUDGET_S,
 ) -> None:
-    """Say what a change typed here would buy: a first interval after two pairs, refined while you watch.
+    """Show what a change would bring: a first interval after two pairs, refined while you watch.
 
-    Trials are kept only with --study. From a moment that `run --save` keeps, both branches go on from there with the
-    same futures, many of them: what if from now.
+    Trials are kept only with --study. From a snapshot of `run --save`, both branches start at its state and see the
+    same futures.
 
     Example: factory-sim whatif gearbox_line 'OP410.cycle_time=34s' 'agv.count+2'
     """
     from factory_sim.study.arms import Variant
     from factory_sim.study.runner import FIRST_TYPED, Request
-    from factory_sim.study.snapshot_files import is_moment
+    from factory_sim.study.snapshot_files import is_snapshot
 
-    base, changed = Variant(plant), Variant(plant, None, tuple(changes))
-    about: dict[str, Any] = {"warm_up_s": _warm_up(warm_up), "seed": seed}
     with TemporaryDirectory() as folder:
-        file = study or Path(folder) / "whatif.study.jsonl"
-        if is_moment(plant):
-            if (seed, warm_up) != (1, "auto") or engine == "simpy":
-                message = "a saved moment has its own seed, past and engine: leave --seed, --warm-up and --engine away"
-                raise typer.BadParameter(message)
-            base, changed, about = snapshot_options.branches(plant, changes, file)
         request = Request(
-            base=base,
-            scenarios=(changed,),
+            base=Variant(plant),
+            scenarios=(Variant(plant, None, tuple(changes)),),
             replications=replications,
             until_pct=_percent(until),
             first=FIRST_TYPED,
             duration_s=duration,
-            workers=workers or os.cpu_count() or 1,
+            warm_up_s=_warm_up(warm_up),
+            seed=seed,
+            workers=_cpus(workers),
             engine=engine,
             dask=dask,
-            file=file,
-            **about,
+            file=study or Path(folder) / "whatif.study.jsonl",
         )
+        if is_snapshot(plant):
+            if (seed, warm_up) != (1, "auto") or engine == "simpy":
+                message = "A snapshot has its own seed, past and engine. Leave out --seed, --warm-up and --engine."
+                raise typer.BadParameter(message)
+            request = snapshot_options.from_snapshot(request, plant, changes)
         _compare(request, out, budget, attribution=attribution, kept=study is not None)
 
 
 def why(
-    what: Annotated[
-        str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study's file.")
-    ] = PLANT,
+    what: Annotated[str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study file.")] = PLANT,
     *,
-    arm: Annotated[str, typer.Option(help="Of a study: which plant.", show_default="the base")] = "",
-    top: Annotated[int, typer.Option(help="Operations to try.", min=1)] = 10,
+    arm: Annotated[str, typer.Option(help="Of a study: the plant to explain.", show_default="the base")] = "",
+    top: Annotated[int, typer.Option(help="Number of operations to try.", min=1)] = 10,
     replications: Replications = 10,
     duration: options.Duration = 8 * 3600.0,
     warm_up: WarmUp = "auto",
@@ -198,25 +207,23 @@ def why(
     study: StudyFile = None,
     out: options.JsonFile = None,
 ) -> None:
-    """Say which operation limits the line, and prove it: critical path, worth of one second less, next constraint.
+    """Show which operation limits the line: critical path, what one second less is worth, and the next constraint.
 
     Example: factory-sim why retrofit
     """
-    from factory_sim.study.arms import BASE, SCENARIO, Variant
-    from factory_sim.study.compare import why as answers
-    from factory_sim.study.compare.pairing import base_of, finished
-    from factory_sim.study.dask_pool import hired
-    from factory_sim.study.runner import Request, begin, opened, run
-    from factory_sim.study.store import StudyError, is_study
+    from factory_sim.study.arms import Variant
+    from factory_sim.study.compare.compare_study import run_why, why_in
+    from factory_sim.study.dask_pool import open_pool
+    from factory_sim.study.runner import Request
+    from factory_sim.study.store import is_study
+    from factory_sim.views.text.study_text import why_lines
 
-    processes = workers or os.cpu_count() or 1
-    is_made = what.endswith(".jsonl") or is_study(Path(what))
-    file = Path(what) if is_made else study
-    progress = watched(file, kept=file is not None)
-    with TemporaryDirectory() as folder, progress as watcher, hired(processes, engine, dask) as pool:
-        request = None
-        if is_made:
-            session = opened(Path(what), pool, watcher)
+    exists = what.endswith(".jsonl") or is_study(Path(what))
+    file = Path(what) if exists else study
+    with TemporaryDirectory() as folder, study_progress(file, kept=file is not None) as progress:
+        if exists:
+            with open_pool(_cpus(workers), engine, dask) as pool:
+                found = why_in(Path(what), pool, progress, arm, top)
         else:
             request = Request(
                 base=Variant(what),
@@ -224,75 +231,61 @@ def why(
                 duration_s=duration,
                 warm_up_s=_warm_up(warm_up),
                 seed=seed,
-                workers=processes,
+                workers=_cpus(workers),
                 engine=engine,
                 dask=dask,
                 file=file or Path(folder) / "why.study.jsonl",
             )
-            session = begin(request, pool, watcher)
-        with session.kept:
-            if request is not None:
-                run(session, request)
-            name = arm or base_of(session.study).name
-            if name not in session.study.arms:
-                known = ", ".join(session.names(BASE, SCENARIO))
-                message = f"{session.kept.path} has no arm {name!r}. It has: {known}."
-                raise StudyError(message)
-            answers.prepare(session, name, len(finished(session.study, name)), top)
-            found = answers.why(session.study, name, top)
-    options.written(out, found)
-    from factory_sim.views.text.study_text import why_lines
-
+            found = run_why(request, progress, arm, top)
+    options.written(out, found.to_dict())
     show(why_lines(found))
 
 
 def replay(
-    study: Annotated[Path, typer.Argument(help="A study's file.", dir_okay=False)],
+    study: Annotated[Path, typer.Argument(help="A study file.", dir_okay=False)],
     *,
     workers: Workers = 0,
     engine: options.Engine = "auto",
     dask: Dask = "",
     out: options.JsonFile = None,
 ) -> None:
-    """Make every trial of a study again, from its plants and seed, and say whether the digits are the same.
+    """Simulate every trial of a study again from its plants and seed, and compare: the results must be bit-identical.
 
     Exit code 1 when they are not.
 
     Example: factory-sim replay retrofit-vs-gearbox_line-1a2b3c4d.study.jsonl
     """
-    from factory_sim.study.compare.compare_study import differing, replayed
-    from factory_sim.study.store import digest
+    from factory_sim.study.compare.compare_study import replay_study
+    from factory_sim.study.dask_pool import open_pool
 
-    with watched(kept=False) as watcher:
-        was, now = replayed(study, workers or os.cpu_count() or 1, watcher, engine, dask)
-    differ = differing(was, now)
-    digests = {"digest": digest(was), "replayed": digest(now)}
-    options.written(out, {"same": not differ, "trials": len(was.trials), **digests})
-    typer.echo(f"same: {'no' if differ else 'yes'}")
-    typer.echo(f"{len(was.trials)} trials, digest {digest(was)[:16]}")
-    for arm, replication in differ[:10]:
+    with study_progress(kept=False) as progress, open_pool(_cpus(workers), engine, dask) as pool:
+        found = replay_study(study, pool, progress)
+    options.written(out, found.to_dict())
+    typer.echo(f"same: {'yes' if found.same else 'no'}")
+    typer.echo(f"{found.trials} trials, digest {found.digest[:16]}")
+    for arm, replication in found.differing[:10]:
         typer.echo(f"  differs: {arm}, replication {replication}")
-    if differ:
+    if not found.same:
         raise typer.Exit(1)
 
 
 def _compare(
-    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True, proof: bool = False
-) -> Comparison:
-    from factory_sim.study.compare.compare_study import made
+    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True, with_why: bool = False
+) -> FinishedStudy:
+    from factory_sim.study.compare.compare_study import run_study
     from factory_sim.views.text.study_text import attribution_lines
 
-    with watched(request.file, kept=kept) as watcher:
-        found = made(request, watcher, budget_s, attribution=attribution, proof=proof)
-    answer = found.answer
-    options.written(out, answer)
-    show(attribution_lines(answer))
+    with study_progress(request.file, kept=kept) as progress:
+        found = run_study(request, progress, budget_s, attribution=attribution, with_why=with_why)
+    result = found.result
+    options.written(out, result.to_dict())
+    show(attribution_lines(result))
     if kept:
-        typer.echo(f"Study       {found.file}: `factory-sim report`, `why` and `replay` read it.")
+        typer.echo(f"Study       {found.file}: input of `factory-sim report`, `why` and `replay`.")
     return found
 
 
-def show(lines: list[Any]) -> None:
+def show(lines: Sequence[RenderableType]) -> None:
     """Print texts and tables."""
     from rich.console import Console
 
@@ -302,49 +295,52 @@ def show(lines: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def watched(file: Path | None = None, *, kept: bool = True) -> Iterator[Watcher]:
-    """Progress with the time left, on standard error; Ctrl-C ends with what is kept, if anything is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[Progress]:
+    """Show progress with the remaining time on standard error; after Ctrl-C print what is kept."""
+    from rich import progress as rich_progress
 
-    from factory_sim.study.compare.comparison import answer
-    from factory_sim.study.compare.pairing import line_rate, scenarios_of
-    from factory_sim.study.runner import Watcher
-    from factory_sim.views.text.study_text import answer_lines
+    from factory_sim.study.runner import Progress
+    from factory_sim.views.text.study_text import comparison_lines, interim_line
 
     console = options.console()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    progress = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    bars = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
 
-    class Lines(Watcher):
-        """Shows stages as bars, and sentences as they are."""
+    class TerminalProgress(Progress):
+        """Stages as bars, messages as lines."""
 
         def stage(self, name: str, total: int) -> None:
-            for task in progress.task_ids:
-                progress.remove_task(task)
-            progress.add_task(name, total=total)
+            for task in bars.task_ids:
+                bars.remove_task(task)
+            bars.add_task(name, total=total)
 
-        def reached(self, done: int) -> None:
-            progress.update(progress.task_ids[-1], completed=done)
+        def advance(self, done: int) -> None:
+            bars.update(bars.task_ids[-1], completed=done)
 
-        def say(self, text: str) -> None:
+        def message(self, text: str) -> None:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-        def compared(self, study: Any) -> None:
-            show(answer_lines(answer(study)))
+        def compared(self, result: ComparisonResult) -> None:
+            show(comparison_lines(result))
 
-        def interim(self, study: Any) -> None:
-            for arm in scenarios_of(study):
-                found = line_rate(study, arm.name)
-                interval = f"[{found.low:+.2f}, {found.high:+.2f}]"
-                self.say(f"{found.n:4} pairs  {arm.name}: line rate {found.mean:+.2f} % {interval}")
+        def interim(self, results: Sequence[InterimResult]) -> None:
+            for each in results:
+                self.message(interim_line(each))
 
     try:
-        with progress:
-            yield Lines()
+        with bars:
+            yield TerminalProgress()
     except KeyboardInterrupt:
         where = f" in {file}" if file else ""
-        goes_on = f"Finished trials are kept{where}; the same command goes on from there."
-        console.print(f"Stopped. {goes_on if kept else 'Nothing is kept.'}", soft_wrap=True)
+        resume = f"Finished trials are kept{where}; the same command resumes."
+        console.print(f"Stopped. {resume if kept else 'Nothing is kept.'}", soft_wrap=True)
         raise typer.Exit(130) from None
 
 

@@ -1,1 +1,1 @@
-"""Offline: many runs of several plants on common random numbers, kept trial by trial, and what they say."""
+"""Offline studies: many runs of several plants on common random numbers, written trial by trial, and their results."""

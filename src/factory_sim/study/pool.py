@@ -1,4 +1,4 @@
-"""Trials on N processes of this machine: the same digits for every N."""
+"""Trials on N processes of this computer; the results do not depend on N."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.sim.engines import compiling_aside
 from factory_sim.study.store import StudyError
-from factory_sim.study.trial import Detail, Setting, trial
+from factory_sim.study.trial import Detail, Setting, of_arm, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from factory_sim.plant.spec import Plant
+    from factory_sim.records import Trial
 
-_KEPT = 256  # pickled plants: a sweep has thousands, each is used for a while
+_MOST_PICKLED = 256  # plants in memory: a sweep has thousands, each is needed for a short time
 T = TypeVar("T")
-_AHEAD = 2  # trials a worker has waiting, so that it never waits itself
+_QUEUED = 2  # trials per worker that are submitted ahead, so that no worker is idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,16 @@ class Task:
     """One trial to run."""
 
     arm: str
-    file: str  # what `factory-sim run` takes to reproduce a failure; "": there is no such command
+    file: str  # argument of `factory-sim run` that reproduces a failure; "": there is no such command
     plant: Plant
     replication: int
     detail: Detail
 
 
 class Pool:
-    """A pool of processes that is started when it is first needed and lives as long as the `with` block.
+    """A pool of processes that starts when it is first needed and ends with the `with` block.
 
-    With the engine `auto` SimPy begins where the compiled one is not compiled yet, and another process compiles it.
+    With the engine `auto` another process compiles the compiled engine where that is missing.
     """
 
     def __init__(self, workers: int, engine: str = "auto") -> None:
@@ -56,35 +57,35 @@ class Pool:
         self._pickled: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
-        """The pool, no process of it started."""
+        """Return the pool; no process is started yet."""
         if self.engine == "auto":
             self._open.enter_context(compiling_aside())
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the workers; what they still do is dropped."""
-        with _undisturbed():
+        """Kill the workers; unfinished trials are dropped."""
+        with _interrupts_deferred():
             if self._pool is not None:
-                _end(self._pool)
+                _kill(self._pool)
             self._open.close()
 
-    def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, dict[str, Any]]]:
-        """Every task with its trial, as they finish. Raises TrialError, StudyError when a worker was killed."""
+    def run(self, tasks: Sequence[Task], setting: Setting) -> Iterator[tuple[Task, Trial]]:
+        """Yield every task with its trial, as they finish. Raise TrialError, and StudyError for a killed worker."""
         if self.workers == 1 or len(tasks) < 2:
             for task in tasks:
-                here = partial(trial, task.plant, setting, task.replication, task.detail, self.engine)
-                yield task, answered(task, here, setting)
+                here = partial(run_trial, task.plant, setting, task.replication, task.detail, self.engine)
+                yield task, trial_of(task, here, setting)
             return
-        self._start(partial(warmed, tasks[0].plant, setting, self.engine))
+        self._start(partial(compile_for, tasks[0].plant, setting, self.engine))
         rest = ((setting, task.replication, task.detail, self.engine) for task in tasks)
         jobs = ((t.plant.digest, self._bytes(t.plant), *each) for t, each in zip(tasks, rest, strict=True))
         for n, result in self._finished(work, jobs):
-            yield tasks[n], answered(tasks[n], result, setting)
+            yield tasks[n], trial_of(tasks[n], result, setting)
 
-    def each(self, function: Callable[..., T], jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, T]]:
-        """Every job's number with `function(*job)`, as they finish. StudyError for a killed worker.
+    def each(self, function: Callable[..., T], jobs: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, T]]:
+        """Yield every job's number with `function(*job)`, as they finish. Raise StudyError for a killed worker.
 
-        The first job is done in this process: what it compiles, the workers find compiled.
+        The first job runs in this process, so that the workers find its functions compiled.
         """
         for n, job in enumerate(jobs if self.workers == 1 else jobs[:1]):
             yield n, function(*job)
@@ -92,19 +93,19 @@ class Pool:
             return
         self._start()
         for n, result in self._finished(function, jobs[1:]):
-            yield n + 1, whole(result)
+            yield n + 1, result_of(result)
 
     def _finished(
-        self, function: Callable[..., T], jobs: Iterable[tuple[Any, ...]]
+        self, function: Callable[..., T], jobs: Iterable[tuple[object, ...]]
     ) -> Iterator[tuple[int, Callable[[], T]]]:
-        """Every job's number with what gives its result, as they finish; never more in the queue than is needed."""
+        """Yield every job's number with a function that returns its result, as they finish."""
         assert self._pool is not None
         running: dict[Future[T], int] = {}
         waiting = enumerate(jobs)
         while True:
             for n, job in waiting:
-                running[whole(partial(self._pool.submit, function, *job))] = n
-                if len(running) >= _AHEAD * self.workers:
+                running[result_of(partial(self._pool.submit, function, *job))] = n
+                if len(running) >= _QUEUED * self.workers:
                     break
             if not running:
                 return
@@ -113,36 +114,36 @@ class Pool:
 
     def _bytes(self, plant: Plant) -> bytes:
         if plant.digest not in self._pickled:
-            if len(self._pickled) >= _KEPT:
+            if len(self._pickled) >= _MOST_PICKLED:
                 self._pickled.clear()
             self._pickled[plant.digest] = pickle.dumps(plant)
         return self._pickled[plant.digest]
 
     def _start(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Start the processes, once; `meanwhile` is done here while they load what they import."""
+        """Start the processes, once; call `meanwhile` while they import."""
         if self._pool is not None:
             return
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self.workers, context, _begin)  # starts Python's own watcher, which unblocks
-        with _undisturbed():
+        self._pool = ProcessPoolExecutor(self.workers, context, _start_worker)  # starts a thread that unblocks signals
+        with _interrupts_deferred():
             for _ in range(self.workers):
-                self._pool.submit(_nothing)  # a process is started with a job
+                self._pool.submit(_no_work)  # a process starts with its first job
         meanwhile()
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C is heard at the end of the block, and never by the processes that are started in it.
+def _interrupts_deferred() -> Iterator[None]:
+    """Handle Ctrl-C at the end of the block; processes that are started in it ignore it.
 
-    A pool that Ctrl-C finds half started or half ended would be waited for without end when Python exits.
+    Python would wait forever at its exit for a pool that is interrupted while it starts or ends.
     """
-    if current_thread() is not main_thread():  # which alone hears it
+    if current_thread() is not main_thread():  # which alone receives signals
         yield
         return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    if sys.platform != "win32":  # what is blocked here is blocked in a new process too, from its first instruction
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    if sys.platform != "win32":  # a new process inherits the mask
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -150,81 +151,79 @@ def _undisturbed() -> Iterator[None]:
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-        if heard:
+        if received:
             signal.raise_signal(signal.SIGINT)
 
 
-def _end(pool: Any) -> None:
-    """Kill the workers: one that is asked to end may still import, or wait for a lock that a dead one holds.
-
-    Nothing public does it before `kill_workers` of Python 3.14.
-    """
-    workers = list(pool._processes.values())  # noqa: SLF001
-    results = pool._result_queue._writer  # noqa: SLF001
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """Kill the workers: one that is asked to end can still import, or wait for a lock that a dead one holds."""
+    private: Any = pool
+    workers = list(private._processes.values())  # noqa: SLF001 - `kill_workers` is public from Python 3.14 on
+    results = private._result_queue._writer  # noqa: SLF001 - same
     for worker in workers:
         worker.kill()
     for worker in workers:
         worker.join()
-    results.close()  # else the rest of a result that a worker was sending is waited for
+    results.close()  # otherwise the pool waits for the rest of an incomplete result
     pool.shutdown(cancel_futures=True)
 
 
-def warmed(plant: Plant, setting: Setting, engine: str) -> None:
-    """Compile here what the workers will need: several that compile one cached kernel at once can crash.
+def compile_for(plant: Plant, setting: Setting, engine: str) -> None:
+    """Compile the kernels before the workers need them; processes that compile the same kernel at once can crash.
 
     Numba issues 4807 and 10128.
     """
-    trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL, engine)
+    run_trial(plant, Setting(setting.seed, 0.0, 1.0, 1.0), 0, Detail.FULL, engine)
 
 
-def answered(task: Task, result: Callable[[], dict[str, Any]], setting: Setting) -> dict[str, Any]:
-    """What a task's trial found. Raises TrialError when it failed, StudyError when its worker was killed."""
+def trial_of(task: Task, result: Callable[[], Trial], setting: Setting) -> Trial:
+    """Return the trial of a task. Raise TrialError when it failed, StudyError when its worker was killed."""
     try:
-        return whole(result)
+        return of_arm(result_of(result), task.arm)
     except StudyError:
         raise
     except FactoryError as error:
-        alone = task.file and not setting.moment
+        alone = task.file and not setting.snapshot
         window_s = (setting.warm_up_s, setting.duration_s) if alone else None
         raise TrialError(task.file or task.arm, task.replication, setting.seed, str(error), window_s) from error
 
 
-def whole(result: Callable[[], T]) -> T:
-    """What a worker found. Raises StudyError when it was killed."""
+def result_of(result: Callable[[], T]) -> T:
+    """Return the result of a worker. Raise StudyError when it was killed."""
     try:
         return result()
     except BrokenProcessPool:
-        msg = "A worker process was killed (no memory left?). What is finished is kept; the same command goes on."
+        msg = "A worker process was killed (out of memory?). Finished trials are kept; the same command resumes."
         raise StudyError(msg) from None
 
 
 # ---- in the workers
 
 
-def _nothing() -> None:
-    """What a worker does first."""
+def _no_work() -> None:
+    """Do nothing: the first job of a worker."""
 
 
-def _begin() -> None:
-    """A worker leaves Ctrl-C to its parent, and dies with it."""
+def _start_worker() -> None:
+    """Ignore Ctrl-C, and end when the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        Thread(target=_follow, args=(parent,), daemon=True).start()
+        Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
 
-def _follow(parent: BaseProcess) -> None:
+def _exit_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
 
 
-def work(digest: str, plant: bytes, *rest: Any) -> dict[str, Any]:
-    """`trial` of a pickled plant, which is unpickled once."""
-    return trial(_unpickled(digest, _Bytes(plant)), *rest)
+def work(digest: str, plant: bytes, setting: Setting, replication: int, detail: Detail, engine: str) -> Trial:
+    """Run a trial of a pickled plant, which is unpickled once."""
+    return run_trial(_unpickled(digest, _Bytes(plant)), setting, replication, detail, engine)
 
 
 class _Bytes:
-    """Bytes that a cache does not compare: the digest beside them says it all."""
+    """Bytes that a cache does not compare, because their digest is part of the key."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content

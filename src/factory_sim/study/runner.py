@@ -1,4 +1,4 @@
-"""Making a study: load, find the warm-up, run what is missing, keep it, go on until it is precise enough."""
+"""A study under way: find the warm-up, run the missing trials, write each, and add pairs until it is precise enough."""
 
 from __future__ import annotations
 
@@ -7,165 +7,173 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from factory_sim.records import StudyHeader
+from factory_sim.results.study_summary import GIVEN, WarmUp
+from factory_sim.results.whatif import InterimResult
 from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled, obstacle
 from factory_sim.sim.run import LONGEST_RUN_US
-from factory_sim.study import arms, store, warmup
-from factory_sim.study.append_log import is_begun
-from factory_sim.study.arms import BASE, PROBE, SCENARIO, Bench, Variant
+from factory_sim.study import arms, warmup
+from factory_sim.study.append_log import has_content
+from factory_sim.study.arms import BASE, PROBE, SCENARIO, Compared, PlantCache, Variant
 from factory_sim.study.compare.pairing import line_rate
-from factory_sim.study.pool import Pool, Task
-from factory_sim.study.store import Store, StudyError
-from factory_sim.study.trial import BINS, Setting
+from factory_sim.study.pool import Task
+from factory_sim.study.store import Store, StudyError, versions
+from factory_sim.study.trial import BINS, Setting, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import Study
+    from factory_sim.records import Probe, Study
+    from factory_sim.results.compare import ComparisonResult
+    from factory_sim.results.record import Json
+    from factory_sim.study.pool import Pool
 
-FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; with fewer than FIRST nothing is precise
-MANY = 100  # trials: SimPy takes longer for more than another process for compiling
+FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; fewer than FIRST are never precise enough
+MANY = 100  # trials that are worth waiting for the compiled engine
 
 
-class Watcher:
-    """Hears how a study goes; this one keeps it to itself."""
+class Progress:
+    """The progress of a study; subclasses show it, this class ignores it."""
 
     def stage(self, name: str, total: int) -> None:
-        """A new stage begins, of that many trials."""
+        """Start a stage of `total` trials."""
 
-    def reached(self, done: int) -> None:
-        """So many trials of the stage are done."""
+    def advance(self, done: int) -> None:
+        """Report that `done` trials of the stage are finished."""
 
-    def say(self, text: str) -> None:
-        """Something worth knowing before it goes on."""
+    def message(self, text: str) -> None:
+        """Report a sentence."""
 
-    def compared(self, study: Study) -> None:
-        """All pairs of a comparison are there; what follows asks who earned the change."""
+    def compared(self, result: ComparisonResult) -> None:
+        """Report the comparison, before its attribution is known."""
 
-    def interim(self, study: Study) -> None:
-        """A sequential study has looked at its precision and goes on."""
+    def interim(self, results: Sequence[InterimResult]) -> None:
+        """Report the precision reached so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asks for."""
+    """The study that is asked for."""
 
     base: Variant
     scenarios: tuple[Variant, ...] = ()
     replications: int = 30
-    until_pct: float | None = None  # half-width of the line rate's change at which it is enough
+    until_pct: float | None = None  # half-width of the line rate's change that is precise enough [percentage points]
     first: int = FIRST  # pairs before the first look, with `until_pct`
     duration_s: float = 8 * 3600.0
-    warm_up_s: float | None = None  # None: found by a pilot
+    warm_up_s: float | None = None  # None: found by pilot runs
     seed: int = 1
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     engine: str = "auto"
-    dask: str = ""  # a Dask scheduler instead of processes of this machine: `local`, or tcp://host:port
+    dask: str = ""  # a Dask scheduler instead of local processes: `local`, or tcp://host:port
     file: Path | None = None  # None: named after what is compared, in the working folder
     pilots: tuple[Variant, ...] = ()  # further plants that the warm-up must suffice for
-    design: Mapping[str, Any] = field(default_factory=dict)  # more of the header, which makes it this study
-    words: Mapping[str, Any] = field(default_factory=dict)  # more of the header, for people; the latest win
+    snapshot: str = ""  # file of the snapshot that every trial resumes
+    snapshot_sha: str = ""
+    warm_up: WarmUp | None = None  # how the warm-up was decided; None: given or found here
+    design: Mapping[str, Json] = field(default_factory=dict)  # keys of the header that identify the study
+    words: Mapping[str, Json] = field(default_factory=dict)  # keys of the header that may change later
 
 
 @dataclass(slots=True)
 class Session:
-    """A study under way: its file, its plants, its workers."""
+    """A study that runs: its file, its plants and its workers."""
 
-    kept: Store
-    bench: Bench
+    store: Store
+    plants: PlantCache
     pool: Pool
-    watcher: Watcher
-    told: set[Choice] = field(default_factory=set)  # engines that the watcher has heard of
+    progress: Progress
+    reported: set[Choice] = field(default_factory=set)  # engines that were reported
 
     @property
     def study(self) -> Study:
-        """All that is finished."""
-        return self.kept.study
+        """Everything that is finished."""
+        return self.store.study
 
     @property
     def setting(self) -> Setting:
         """What all trials have in common."""
-        return store.setting_of(self.study)
+        return setting_of(self.study.header)
 
     def ensure(self, stage: str, wanted: Sequence[tuple[str, int]]) -> None:
-        """Run those of the (arm, replication) that are missing, keeping each. Raises TrialError, StudyError."""
-        tasks = [self._task(arm, r) for arm, r in dict.fromkeys(wanted) if (arm, r) not in self.study.trials]
-        self.watcher.stage(stage, len(wanted))
+        """Run the missing ones of the (arm, replication) and write each. Raise TrialError, StudyError."""
+        finished = self.study.trials
+        tasks = [self._task(arm, r) for arm, r in dict.fromkeys(wanted) if (arm, r) not in finished]
+        self.progress.stage(stage, len(wanted))
         done = len(wanted) - len(tasks)
-        self.watcher.reached(done)
+        self.progress.advance(done)
         if len(tasks) > MANY and not obstacle(tasks[0].plant):
             self.await_engine()
-        tell(engines_of([task.plant for task in tasks], self.pool, self.setting.moment), self.told, self.watcher)
-        for task, content in self.pool.run(tasks, self.setting):
-            self.kept.add_trial(task.arm, task.replication, content)
-            done += 1
-            self.watcher.reached(done)
+        self.report_engines(engines_of([task.plant for task in tasks], self.pool, self.setting.snapshot))
+        for done_now, (_, trial) in enumerate(self.pool.run(tasks, self.setting), done + 1):
+            self.store.add_trial(trial)
+            self.progress.advance(done_now)
 
     def await_engine(self) -> None:
-        """Wait for the compiled engine where another process compiles it: what comes is too much for SimPy."""
+        """Wait for the compiled engine while another process compiles it."""
         if self.pool.engine == "auto" and not is_compiled():
-            self.watcher.say("Waiting for the compiled engine ...")
+            self.progress.message("Waiting for the compiled engine ...")
             await_compiled()
+
+    def report_engines(self, choices: Sequence[Choice]) -> None:
+        """Report the engines that run the next trials, each once."""
+        for choice in choices:
+            if choice not in self.reported:
+                self.reported.add(choice)
+                self.progress.message(f"Engine {choice.engine}: {choice.reason}.")
 
     def _task(self, name: str, replication: int) -> Task:
         arm = self.study.arms[name]
         as_filed = arm.changes is None and not arm.overrides
         file = arm.file if as_filed else ""
-        return Task(name, file, self.bench.of(arm), replication, arms.detail_of(arm))
+        return Task(name, file, self.plants.plant_of(arm), replication, arms.detail_of(arm))
 
-    def probe(self, variant: Variant, name: str, about: dict[str, Any]) -> str:
-        """Keep a variant as a probe; its name."""
+    def add_probe(self, variant: Variant, name: str, probe: Probe) -> str:
+        """Add a variant as a probe, if it is new; return its name."""
         if name not in self.study.arms:
-            plant = self.bench.load(variant)
-            self.kept.add_arm(arms.arm(variant, plant, name, PROBE, self.setting.window, about))
+            compared = Compared(variant, self.plants.load(variant), name, PROBE)
+            self.store.add_arm(arms.arm_of(compared, self.setting.window, probe))
         return name
 
     def names(self, *roles: str) -> list[str]:
-        """The arms of these roles, in the order of the study."""
+        """Return the arms of these roles, in the order of the study."""
         return [arm.name for arm in self.study.arms.values() if arm.role in roles]
 
 
-def engines_of(plants: Iterable[Plant], pool: Pool, moment: str = "") -> list[Choice]:
-    """The engines that run trials of these plants now, and why; each is named once. Raises ConfigError."""
-    if moment:
+def engines_of(plants: Iterable[Plant], pool: Pool, snapshot: str = "") -> list[Choice]:
+    """Return the engines that run trials of these plants now, each once. Raise ConfigError."""
+    if snapshot:
         return [Choice("calendar", "the one whose runs can be saved")] if plants else []
     return list(dict.fromkeys(choose(plant, pool.engine) for plant in plants))
 
 
-def tell(choices: Sequence[Choice], told: set[Choice], watcher: Watcher) -> None:
-    """Say which engines run what comes, and why, unless that is known."""
-    for choice in choices:
-        if choice not in told:
-            told.add(choice)
-            watcher.say(f"Engine {choice.engine}: {choice.reason}.")
-
-
-def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
-    """The study of a request: the one in its file, else a new one. Raises ConfigError, StudyError."""
+def start_session(request: Request, pool: Pool, progress: Progress) -> Session:
+    """Open the study of a request: the one in its file, or a new one. Raise ConfigError, StudyError."""
     _check(request)
-    bench = Bench()
-    rows = arms.compared(bench, request.base, request.scenarios)
-    path = request.file or Path(default_name(request, [(name, bench.load(v).digest) for v, name, _ in rows]))
-    head, told = None, set[Choice]()
+    plants = PlantCache()
+    rows = arms.compared_plants(plants, request.base, request.scenarios)
+    path = request.file or Path(default_name(request, [(row.name, row.plant.digest) for row in rows]))
     if not path.parent.is_dir():
-        msg = f"{path}: there is no folder {path.parent}. Make it, or name another file with --study."
+        msg = f"{path}: the folder {path.parent} does not exist. Create it, or name another file with --study."
         raise StudyError(msg)
-    if not is_begun(path):
-        plants = {bench.load(v).digest: bench.load(v) for v in (*(row[0] for row in rows), *request.pilots)}
-        choices = engines_of(plants.values(), pool, request.design.get("moment", ""))
-        tell(choices, told, watcher)
-        setting, about = _setting(request, list(plants.values()), pool, watcher)
-        engine = {"engine": [asdict(choice) for choice in choices]}
-        head = store.header(setting, about) | engine | dict(request.design) | dict(request.words)
+    header = None
+    new = not has_content(path)
+    if new:
+        loaded = {plant.digest: plant for plant in (*(r.plant for r in rows), *map(plants.load, request.pilots))}
+        choices = engines_of(loaded.values(), pool, request.snapshot)
+        for choice in choices:
+            progress.message(f"Engine {choice.engine}: {choice.reason}.")
+        header = _header(request, list(loaded.values()), choices, pool, progress)
     with ExitStack() as on_error:
-        kept = on_error.enter_context(Store(path, head))
-        session = Session(kept, bench, pool, watcher, told)
-        _same(kept, request, {name for _, name, _ in rows})
-        kept.add_words(request.words)
-        for variant, name, role in rows:
-            kept.add_arm(arms.arm(variant, bench.load(variant), name, role, session.setting.window))
+        store = on_error.enter_context(Store(path, header))
+        session = Session(store, plants, pool, progress, set(choices) if new else set())
+        _check_same_study(store, request, {row.name for row in rows})
+        store.add_words(request.words if request.warm_up is None else {"warm_up": request.warm_up.to_dict()})
+        for row in rows:
+            store.add_arm(arms.arm_of(row, session.setting.window))
         on_error.pop_all()
     return session
 
@@ -173,85 +181,97 @@ def begin(request: Request, pool: Pool, watcher: Watcher) -> Session:
 def _check(request: Request) -> None:
     least = request.first if request.until_pct is not None else 2
     if request.replications < least:
-        msg = f"an interval needs at least {least} replications, got {request.replications}"
+        msg = f"An interval requires at least {least} replications; {request.replications} were asked for."
         raise StudyError(msg)
     if request.duration_s <= 0:
-        msg = f"the window must be longer than nothing, got {request.duration_s:g} s"
+        msg = f"The window must be longer than 0 s; {request.duration_s:g} s were asked for."
         raise StudyError(msg)
-    # A pilot may find that all of it is warm-up.
+    # In the worst case a pilot finds that all of it is warm-up.
     before_s = warmup.LENGTH * request.duration_s if request.warm_up_s is None else request.warm_up_s
     if not before_s + request.duration_s < LONGEST_RUN_US / 1e6:
-        about = f"a warm-up of {before_s / 3600:g} h and a window of {request.duration_s / 3600:g} h"
-        msg = f"{about} are longer than the clock counts: {LONGEST_RUN_US / 3.6e9:.4g} h"
+        about = f"A warm-up of {before_s / 3600:g} h and a window of {request.duration_s / 3600:g} h"
+        msg = f"{about} are longer than the longest possible run, {LONGEST_RUN_US / 3.6e9:.4g} h."
         raise StudyError(msg)
 
 
-def _setting(request: Request, plants: list[Any], pool: Pool, watcher: Watcher) -> tuple[Setting, dict[str, Any]]:
+def _header(
+    request: Request, plants: list[Plant], choices: Sequence[Choice], pool: Pool, progress: Progress
+) -> StudyHeader:
     bin_s = request.duration_s / BINS
-    if request.warm_up_s is not None:
-        return Setting(request.seed, request.warm_up_s, request.duration_s, bin_s), {"by": "given"}
-    watcher.stage("warm-up", warmup.PILOTS * len(plants))
-    found = warmup.find(plants, Setting(request.seed, 0.0, request.duration_s, bin_s), pool, watcher.reached)
-    if not found.settled:
-        watcher.say(
-            f"! The pilot of {1.5 * request.duration_s / 3600:g} h is too short to see where the warm-up ends: "
-            f"{found.warm_up_s / 3600:.2g} h are dropped. Try a longer --duration, or decide with --warm-up."
-        )
-    about = {"by": "pilot", "mser5_s": found.mser5_s, "fill_s": found.fill_s, "settled": found.settled}
-    return Setting(request.seed, found.warm_up_s, request.duration_s, bin_s), about
+    warm_up_s, warm_up = request.warm_up_s, request.warm_up or WarmUp(by=GIVEN)
+    if warm_up_s is None:
+        progress.stage("warm-up", warmup.PILOTS * len(plants))
+        empty = Setting(request.seed, 0.0, request.duration_s, bin_s)
+        warm_up_s, warm_up = warmup.find_warm_up(plants, empty, pool, progress.advance)
+        if not warm_up.settled:
+            progress.message(
+                f"! The pilot of {1.5 * request.duration_s / 3600:g} h is too short to show where the warm-up ends; "
+                f"{warm_up_s / 3600:.2g} h are dropped. Use a longer --duration, or set --warm-up."
+            )
+    return StudyHeader(
+        **versions(),
+        seed=request.seed,
+        warm_up_s=warm_up_s,
+        duration_s=request.duration_s,
+        bin_s=bin_s,
+        warm_up=warm_up,
+        snapshot=request.snapshot,
+        snapshot_sha=request.snapshot_sha,
+        more={"engine": [asdict(choice) for choice in choices], **request.design, **request.words},
+    )
 
 
-def _same(kept: Store, request: Request, names: set[str]) -> None:
-    """Refuse to add to a study of something else."""
-    head = kept.study.header
-    wanted: dict[str, Any] = {"seed": request.seed, "duration_s": request.duration_s}
+def _check_same_study(store: Store, request: Request, names: set[str]) -> None:
+    """Raise StudyError when the file contains another study."""
+    head = store.study.header
+    wanted: dict[str, object] = {"seed": request.seed, "duration_s": request.duration_s}
     if request.warm_up_s is not None:
         wanted["warm_up_s"] = request.warm_up_s
-    made_by = store.versions()["program"]
-    wanted["program"] = made_by
-    differs = [f"{key} is {head[key]}, not {value}" for key, value in wanted.items() if head[key] != value]
-    differs += [f"its {key} is another one" for key, value in request.design.items() if head.get(key) != value]
-    others = {arm.name for arm in kept.study.arms.values() if arm.role != PROBE}
+    wanted["program"] = versions()["program"]
+    differs = [f"{key} is {was}, not {value}" for key, value in wanted.items() if (was := getattr(head, key)) != value]
+    snapshot = (request.snapshot, request.snapshot_sha)
+    same_design = {"snapshot": (head.snapshot, head.snapshot_sha) == snapshot}
+    same_design |= {key: head.more.get(key) == value for key, value in request.design.items()}
+    differs += [f"its {key} differs" for key, same in same_design.items() if not same]
+    others = {arm.name for arm in store.study.arms.values() if arm.role != PROBE}
     if others and others != names:
         differs.append(f"it compares {', '.join(sorted(others))}, not {', '.join(sorted(names))}")
     if differs:
         what = "; ".join(differs)
-        msg = f"{kept.path} is another study: {what}.\n  It is left as it is. Name another file with --study."
+        msg = f"{store.path} is another study: {what}.\n  The file is unchanged. Name another file with --study."
         raise StudyError(msg)
 
 
 def default_name(request: Request, arms: Sequence[tuple[str, str]]) -> str:
-    """A file name that the same request finds again, and another one does not."""
-    identity = repr((arms, request.seed, request.duration_s, request.warm_up_s, store.versions()["program"]))
+    """Return a file name that depends on the request alone."""
+    identity = repr((arms, request.seed, request.duration_s, request.warm_up_s, versions()["program"]))
     names = ["".join(c if c.isalnum() or c in "_." else "_" for c in name)[:40] for name, _ in arms]
     words = "-vs-".join([*names[:0:-1][:2], names[0]])
     return f"{words}-{sha256(identity.encode()).hexdigest()[:8]}.study.jsonl"
 
 
-def run(session: Session, request: Request) -> None:
+def run_replications(session: Session, request: Request) -> None:
     """Run the compared arms: all replications, or until the line rates are precise enough."""
     names = session.names(BASE, SCENARIO)
-    for n in _looks(session, request):
+    for n in looks(session, request):
         session.ensure("trials", [(name, r) for r in range(n) for name in names])
 
 
-def _looks(session: Session, request: Request) -> Iterator[int]:
-    """Numbers of replications at which to stop, decided by results alone: as many workers, the same numbers."""
+def looks(session: Session, request: Request) -> Iterator[int]:
+    """Yield the numbers of replications at which to stop; they depend on the results alone, never on workers."""
     if request.until_pct is None:
         yield request.replications
         return
     n = min(request.first, request.replications)
     while True:
         yield n
-        session.watcher.interim(session.study)
-        widest = max(line_rate(session.study, name).half_width for name in session.names(SCENARIO))
-        enough = widest <= request.until_pct and n >= FIRST  # two windows may make the same number of parts by chance
+        found = [
+            InterimResult(scenario=name, line_rate=line_rate(session.study, name)) for name in session.names(SCENARIO)
+        ]
+        session.progress.interim(found)
+        widest = max(each.line_rate.half_width for each in found)
+        enough = widest <= request.until_pct and n >= FIRST  # two windows can agree by chance
         if enough or n >= request.replications:
             return
         growth = min(2.0, (widest / request.until_pct) ** 2)  # an interval shrinks with the root of n
         n = min(request.replications, max(n + 1, round(growth * n)))
-
-
-def opened(path: Path, pool: Pool, watcher: Watcher) -> Session:
-    """The study in a file, to be added to. Raises StudyError."""
-    return Session(Store(path), Bench(), pool, watcher)

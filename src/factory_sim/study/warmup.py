@@ -1,8 +1,8 @@
-"""Where the warm-up ends: pilot runs from empty, MSER-5 over replications, and the time in which the buffers fill."""
+"""The end of the warm-up: pilot runs from empty, MSER-5 over replications, and the time in which the buffers fill."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from factory_sim.analysis.mser import mser5
 from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import planned
 from factory_sim.records import Window
+from factory_sim.results.study_summary import PILOT, WarmUp
 from factory_sim.study.pool import Pool, Task
 from factory_sim.study.trial import Detail, Setting
 
@@ -22,29 +23,21 @@ if TYPE_CHECKING:
 
 PILOTS = 4  # replications of each plant
 LENGTH = 1.5  # windows
-FULL = 0.98  # of the mean work in progress: full
+FULL = 0.98  # of the mean work in progress over the second half
 
 
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """What the pilots say."""
-
-    warm_up_s: float
-    mser5_s: float  # the latest of all plants; the whole pilot's half where it did not settle
-    fill_s: float
-    settled: bool
-
-
-def find(plants: Sequence[Plant], setting: Setting, pool: Pool, told: Callable[[int], None]) -> WarmUp:
-    """The longest warm-up that one of the plants needs."""
+def find_warm_up(
+    plants: Sequence[Plant], setting: Setting, pool: Pool, on_progress: Callable[[int], None]
+) -> tuple[float, WarmUp]:
+    """Return the longest warm-up that one of the plants needs [s], and how it was decided."""
     pilot = replace(setting, duration_s=LENGTH * setting.duration_s)
     tasks = [Task(f"pilot of {p.title}", "", p, r, Detail.PILOT) for p in plants for r in range(PILOTS)]
     out: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
     wip: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
-    for done, (task, found) in enumerate(pool.run(tasks, pilot), 1):
-        out[task.plant.digest][task.replication] = np.array(found["out"], np.float64)
-        wip[task.plant.digest][task.replication] = np.array(found["wip"], np.float64)
-        told(done)
+    for done, (task, trial) in enumerate(pool.run(tasks, pilot), 1):
+        out[task.plant.digest][task.replication] = trial.out.astype(np.float64)
+        wip[task.plant.digest][task.replication] = trial.wip.astype(np.float64)
+        on_progress(done)
     cuts, fills = [], []
     for plant in plants:
         open_ = _open_bins(plant, pilot)
@@ -53,11 +46,12 @@ def find(plants: Sequence[Plant], setting: Setting, pool: Pool, told: Callable[[
     half = round(LENGTH * setting.duration_s / setting.bin_s / 2)
     mser = max(half if cut < 0 else cut for cut in cuts)
     most = max(mser, *fills) if fills else mser
-    return WarmUp(most * setting.bin_s, mser * setting.bin_s, max(fills) * setting.bin_s, settled=min(cuts) >= 0)
+    mser5_s, fill_s = mser * setting.bin_s, max(fills) * setting.bin_s
+    return most * setting.bin_s, WarmUp(by=PILOT, mser5_s=mser5_s, fill_s=fill_s, settled=min(cuts) >= 0)
 
 
 def _open_bins(plant: Plant, pilot: Setting) -> B1:
-    """Bins that are mostly planned production: a break is no settling."""
+    """Return the bins that are mostly planned production, so that breaks do not count."""
     bin_us, end = us_from_s(pilot.bin_s), pilot.window.t1_us
     stretches = planned(plant, Window(0, end))
     edges = np.arange(0, end + 1, bin_us)
@@ -66,17 +60,17 @@ def _open_bins(plant: Plant, pilot: Setting) -> B1:
 
 
 def settling_bin(out: F8, open_: B1) -> int:
-    """The bin at which output is settled, by MSER-5 over replications of the open bins; -1: not within the half.
+    """Return the bin at which the output has settled, by MSER-5 over the open bins; -1: not within the first half.
 
-    out (n_replications, n_bins) parts, open_ (n_bins,).
+    out : shape (n_replications, n_bins) [parts]; open_ : shape (n_bins,).
     """
     n = min(out.shape[1], len(open_))
-    kept = np.flatnonzero(open_[:n])
-    cut = mser5(out[:, kept]) if len(kept) else -1
-    return cut if cut <= 0 else int(kept[cut])
+    used = np.flatnonzero(open_[:n])
+    cut = mser5(out[:, used]) if len(used) else -1
+    return cut if cut <= 0 else int(used[cut])
 
 
 def filling_bin(wip: F8) -> int:
-    """Bins until the work in progress (n_bins,) first reaches 98 % of its mean over the second half."""
+    """Return the number of bins until the work in progress, shape (n_bins,), reaches 98 % of its later mean."""
     full = FULL * wip[len(wip) // 2 :].mean()
     return int(np.argmax(wip >= full)) + 1

@@ -19,7 +19,7 @@ from factory_sim.results.record import Result
 from factory_sim.sim.run import count
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.why import DETECTORS
-from factory_sim.study.trial import Detail, Setting, trial
+from factory_sim.study.trial import Detail, Setting, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -143,7 +143,7 @@ def draw_line(rng: np.random.Generator) -> str:
 
 def _picks(plant: Plant, setting: Setting, engine: str) -> dict[str, int]:
     """Return the station that each detector ranks first, by its mean over the runs of the baseline."""
-    runs = [trial(plant, setting, r, Detail.FULL, engine)["operation"] for r in range(BASELINE_RUNS)]
+    runs = [run_trial(plant, setting, r, Detail.FULL, engine).operation for r in range(BASELINE_RUNS)]
     picks = {}
     for detector in DETECTORS:
         score = np.nan_to_num(np.array([run[detector] for run in runs], np.float64)).mean(axis=0)

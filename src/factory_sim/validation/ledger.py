@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import FactoryError
-from factory_sim.study.append_log import Appended
+from factory_sim.study.append_log import AppendLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +29,11 @@ class Ledger:
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
         """Open or create `path`.
 
-        Raises LedgerError when it belongs to another job or is not a ledger, HeldError while another process writes it.
+        Raises LedgerError when it belongs to another job or is not a ledger, LockedError while another one writes it.
         """
         self._path, self._head = path, json.loads(json.dumps(head))
         try:
-            self._file = Appended(path, json.dumps(head))
+            self._file = AppendLog(path, json.dumps(head))
         except OSError as error:
             raise self._unusable(error) from None
         try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from factory_sim.views.html.report_data import Estimate, Row
+    from factory_sim.results.estimate import Estimate
+    from factory_sim.views.html.report_data import Row
 
 MINUS = "−"
 WIDEST_PCT = 100.0  # a change beyond runs off the picture of intervals, not out of the table

@@ -1,32 +1,33 @@
-"""Studies for people who write Python: one call, one object that answers."""
+"""Whole studies: compare, ask what limits a plant, replay."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from factory_sim.results.replay import ReplayResult
 from factory_sim.study import store
-from factory_sim.study.arms import BASE, SCENARIO, Bench
+from factory_sim.study.arms import BASE, SCENARIO, PlantCache
 from factory_sim.study.compare import attribution as shapley
-from factory_sim.study.compare import comparison, why
+from factory_sim.study.compare import why
+from factory_sim.study.compare.comparison import comparison
 from factory_sim.study.compare.pairing import UNFINISHED, base_of, finished, pairs, scenarios_of
-from factory_sim.study.dask_pool import hired
-from factory_sim.study.runner import Request, Session, Watcher, begin, opened, run
+from factory_sim.study.dask_pool import open_pool
+from factory_sim.study.runner import Progress, Request, Session, run_replications, start_session
 from factory_sim.study.store import Store, StudyError
-from factory_sim.views.frames import trial_frame
+from factory_sim.study.study_json import study_digest, trial_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from factory_sim.records import Study
+    from factory_sim.results.compare import ComparisonResult
+    from factory_sim.results.why import WhyResult
     from factory_sim.study.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FinishedStudy:
     """A finished study and its file."""
 
     study: Study
@@ -34,81 +35,89 @@ class Comparison:
     request: Request
 
     @property
-    def answer(self) -> dict[str, Any]:
-        """What `--json` writes (docs/studies.md)."""
-        return comparison.answer(self.study)
+    def result(self) -> ComparisonResult:
+        """The comparison of all scenarios with the base."""
+        return comparison(self.study)
 
-    def to_pandas(self) -> Any:
-        """A pandas table, one row a trial: arm, role, replication, then every KPI of the line."""
-        return trial_frame(self.study)
-
-    def why(self, arm: str = "", top: int = why.TOP) -> dict[str, Any]:
-        """What limits an arm (the base, if none is named), and what a second is worth where; runs what is missing."""
-        with _hired(self.request) as pool, session_in(self.file, pool, Watcher()) as session:
-            name = arm or base_of(session.study).name
-            why.prepare(session, name, len(finished(session.study, name)), top)
-            return why.why(session.study, name, top)
+    def why(self, arm: str = "", top: int = why.TOP, progress: Progress | None = None) -> WhyResult:
+        """Return what limits an arm (default: the base), after running the missing trials."""
+        with _pool_of(self.request) as pool:
+            return why_in(self.file, pool, progress or Progress(), arm, top)
 
 
-def _hired(request: Request) -> Pool:
-    return hired(request.workers, request.engine, request.dask)
+def _pool_of(request: Request) -> Pool:
+    return open_pool(request.workers, request.engine, request.dask)
 
 
-@contextmanager
-def session_in(path: Path, pool: Pool, watcher: Watcher) -> Iterator[Session]:
-    """The study in a file, open to be added to, closed at the end."""
-    session = opened(path, pool, watcher)
-    with session.kept:
-        yield session
-
-
-def made(
+def run_study(
     request: Request,
-    watcher: Watcher,
+    progress: Progress,
     budget_s: float = shapley.BUDGET_S,
     *,
     attribution: bool = True,
-    proof: bool = False,
-) -> Comparison:
-    """Make the study of a request. Raises FactoryErrors.
+    with_why: bool = False,
+) -> FinishedStudy:
+    """Run the study of a request, and report the comparison as soon as it is known. Raise FactoryErrors.
 
-    The watcher hears when the answer is there. Then it is asked who earned it (budget_s: processor time that may take
-    if it is to be exact), and with `proof` what limits every compared plant, for the report.
+    Then run its attribution (budget_s: CPU time that an exact one may take), and `with_why` what limits every plant.
     """
-    with _hired(request) as pool:
-        session = begin(request, pool, watcher)
-        with session.kept:
-            run(session, request)
-            watcher.compared(session.study)
+    with _pool_of(request) as pool:
+        session = start_session(request, pool, progress)
+        with session.store:
+            run_replications(session, request)
+            if scenarios_of(session.study):
+                progress.compared(comparison(session.study))
             for arm in scenarios_of(session.study) if attribution else []:
                 shapley.prepare(session, arm, budget_s)
-            for name in session.names(BASE, SCENARIO) if proof else ():
+            for name in session.names(BASE, SCENARIO) if with_why else ():
                 why.prepare(session, name, min(why.PAIRS, len(pairs(session.study, name))))
-            return Comparison(session.study, session.kept.path, request)
+            return FinishedStudy(session.study, session.store.path, request)
 
 
-def replayed(path: Path, workers: int, watcher: Watcher, engine: str = "auto", dask: str = "") -> tuple[Study, Study]:
-    """A study and its trials made again from the files that it names.
+def run_why(request: Request, progress: Progress, arm: str = "", top: int = why.TOP) -> WhyResult:
+    """Run one plant, and return what limits it. Raise FactoryErrors."""
+    with _pool_of(request) as pool:
+        session = start_session(request, pool, progress)
+        with session.store:
+            run_replications(session, request)
+            return _why(session, arm, top)
 
-    Raises StudyError when those have changed, and when it has no trial yet.
-    """
+
+def why_in(path: Path, pool: Pool, progress: Progress, arm: str = "", top: int = why.TOP) -> WhyResult:
+    """Return what limits an arm of a study file (default: the base), after running the missing trials."""
+    with Store(path) as file:
+        return _why(Session(file, PlantCache(), pool, progress), arm, top)
+
+
+def _why(session: Session, arm: str, top: int) -> WhyResult:
+    name = arm or base_of(session.study).name
+    if name not in session.study.arms:
+        known = ", ".join(session.names(BASE, SCENARIO))
+        msg = f"{session.store.path} has no arm {name!r}. Its arms are: {known}."
+        raise StudyError(msg)
+    why.prepare(session, name, len(finished(session.study, name)), top)
+    return why.why(session.study, name, top)
+
+
+def replay_study(path: Path, pool: Pool, progress: Progress) -> ReplayResult:
+    """Simulate every trial of a study again, and compare. Raise StudyError when its files have changed."""
     was = store.load(path)
     if not was.trials:
-        msg = f"{path} holds no trial that could be made again. {UNFINISHED}"
+        msg = f"{path} has no trial to repeat. {UNFINISHED}"
         raise StudyError(msg)
-    with (
-        TemporaryDirectory() as folder,
-        hired(workers, engine, dask) as pool,
-        Store(Path(folder) / "again", {**was.header, **store.versions()}) as again,
-    ):
-        session = Session(again, Bench(), pool, watcher)
+    here = store.versions()
+    header = replace(was.header, program=here["program"], python=here["python"], numpy=here["numpy"])
+    with TemporaryDirectory() as folder, Store(Path(folder) / "again", header) as again:
+        session = Session(again, PlantCache(), pool, progress)
         for arm in was.arms.values():
             again.add_arm(arm)
         session.ensure("replay", sorted(was.trials))
-        return was, session.study
-
-
-def differing(was: Study, now: Study) -> list[tuple[str, int]]:
-    """(arm, replication) of the trials whose digits differ."""
-    digest = store.trial_digest
-    return [key for key in sorted(was.trials) if digest(was.trials[key]) != digest(now.trials[key])]
+        now = session.study
+    differing = [key for key in sorted(was.trials) if trial_digest(was.trials[key]) != trial_digest(now.trials[key])]
+    return ReplayResult(
+        same=not differing,
+        trials=len(was.trials),
+        digest=study_digest(was),
+        replayed=study_digest(now),
+        differing=tuple(differing),
+    )

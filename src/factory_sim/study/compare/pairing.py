@@ -1,11 +1,7 @@
-"""Trials in pairs on common random numbers: which there are, what they say of the line, and with how much confidence.
-
-Intervals that are shown together hold together: with 95 % probability none of them misses [Bonferroni].
-"""
+"""Pairs of trials on common random numbers, and the confidence of intervals that are shown together (Bonferroni)."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,63 +18,53 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 RATE = "good_parts_per_h"
-UNFINISHED = "The study is not finished: the command that made it goes on with it."
+UNFINISHED = "The study is not finished. Repeat the command that started it: it resumes."
 
 
 def base_of(study: Study) -> Arm:
-    """The arm that the others are compared with. Raises StudyError when the study stopped before it had one."""
+    """Return the arm that the others are compared with. Raise StudyError when the study stopped before it had one."""
     for arm in study.arms.values():
         if arm.role == BASE:
             return arm
-    msg = f"{UNFINISHED} Not even its plants are there."
+    msg = f"{UNFINISHED} It has no plants yet."
     raise StudyError(msg)
 
 
 def scenarios_of(study: Study) -> list[Arm]:
-    """The compared arms."""
+    """Return the arms that are compared with the base."""
     return [arm for arm in study.arms.values() if arm.role == SCENARIO]
 
 
-def together(study: Study, n: int = 1) -> float:
-    """Confidence of one of n intervals a scenario, so that those of all scenarios hold with `CONFIDENCE`."""
+def joint_confidence(study: Study, n: int = 1) -> float:
+    """Return the confidence of one of n intervals per scenario, so that all of them hold with `CONFIDENCE`."""
     return bonferroni(CONFIDENCE, n * len(scenarios_of(study)))
 
 
 def pairs(study: Study, *arms: str) -> list[int]:
-    """Replications that all these arms have finished."""
+    """Return the replications that all these arms have finished."""
     return sorted(
         r for name, r in study.trials if name == arms[0] and all((other, r) in study.trials for other in arms[1:])
     )
 
 
 def finished(study: Study, *arms: str) -> list[int]:
-    """`pairs`, of which an interval needs two. Raises StudyError when there are fewer."""
+    """Return the `pairs`. Raise StudyError when there are fewer than the two that an interval requires."""
     found = pairs(study, *arms)
     if len(found) < 2:
         of = ", ".join(arms[:3]) + (", …" if len(arms) > 3 else "")
-        msg = f"{UNFINISHED} {len(found)} of at least 2 replications of {of} are there."
+        msg = f"{UNFINISHED} It has {len(found)} of at least 2 replications of {of}."
         raise StudyError(msg)
     return found
 
 
 def line_rate(study: Study, scenario: str) -> Estimate:
-    """Change of good parts per planned hour against the base [%]; of several scenarios they hold together."""
+    """Return the change of the line rate against the base [%]; the intervals of several scenarios hold jointly."""
     base = base_of(study).name
     found = pairs(study, base, scenario)
     before, after = (line_values(study, name, RATE, found) for name in (base, scenario))
-    return paired_percent_change(before, after, together(study))
+    return paired_percent_change(before, after, joint_confidence(study))
 
 
 def line_values(study: Study, arm: str, kpi: str, replications: Sequence[int]) -> F8:
-    """A KPI of the line by replication, shape (n,)."""
+    """Return a KPI of the line by replication, shape (n,)."""
     return np.array([study.trials[arm, r].line[kpi] for r in replications], np.float64)
-
-
-def as_dict(found: Estimate) -> dict[str, float | None]:
-    """An interval as JSON has it: None for what is infinite or not defined."""
-    return {name: finite(getattr(found, name)) for name in ("mean", "low", "high")}
-
-
-def finite(value: float) -> float | None:
-    """The value, None when it is infinite or not a number."""
-    return value if math.isfinite(value) else None

@@ -1,73 +1,62 @@
-"""From a saved study to what its report shows; nothing is simulated."""
+"""The content of a report, from a saved study; nothing is simulated."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis.paired import mean_estimate
-from factory_sim.study import store
+from factory_sim.results.estimate import Estimate
 from factory_sim.study.compare import comparison, pairing, why
-from factory_sim.study.trial_details import STEP_S
+from factory_sim.study.study_json import STRIP_STEP_S
 from factory_sim.views.html import palette
 from factory_sim.views.html import report_data as page
-from factory_sim.views.text.study_text import DETECTORS
+from factory_sim.views.labels import DETECTORS, QUANTITIES, warm_up_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from factory_sim.records import F8, Arm, Study, Trial
+    from factory_sim.results.compare import ScenarioResult
+    from factory_sim.results.why import OperationLimit, WhyResult
 
-# change in the answer -> (key on the page, label, unit, better, factor to that unit)
-ROWS = {
-    "line_rate_pct": ("good_parts_per_h", "good parts per planned hour", "parts/h", 1, 1.0),
-    "station_time_pct": ("station_cycle_time_s", "cycle time of {station}", "s", -1, 1.0),
-    "station_rate_pct": ("station_rate_per_h", "rate of {station}", "parts/h", 1, 1.0),
-    "station_oee_pct": ("station_oee", "OEE of {station}", "%", 1, 100.0),
-    "oee_pct": ("oee", "OEE of all machines", "%", 1, 100.0),
-    "wip_pct": ("wip", "work in progress", "parts", -1, 1.0),
-    "lead_time_pct": ("lead_time_s", "lead time", "min", -1, 1 / 60),
-    "kwh_per_part_pct": ("kwh_per_part", "energy per good part", "kWh", -1, 1.0),
-    "cost_per_part_pct": ("cost_per_part", "cost per good part", "{currency}", -1, 1.0),
-}
 VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
 COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
 REST = "vehicles, robots, building"
 GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
 SMOOTH = 6  # bins on either side, in Welch's moving average
-NO_CHANGE = page.Estimate(0.0, 0.0, 0.0)
+NO_CHANGE = Estimate(mean=0.0, low=0.0, high=0.0, n=0)
 
 
 def report_data(study: Study, path: Path) -> page.ReportData:
-    """All that the page shows. Raises StudyError when a compared plant has too few finished trials."""
+    """Return everything that the page shows. Raise StudyError when a compared plant has too few finished trials."""
     arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
     found = {arm.name: pairing.finished(study, arm.name) for arm in arms}
-    answer = comparison.answer(study)
-    answers = [answer["scenarios"][arm.name] for arm in arms[1:]]
-    base, setting = arms[0], store.setting_of(study)
+    result = comparison.comparison(study)
+    base, head = arms[0], study.header
     operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
     return page.ReportData(
         plant=base.title,
         study=path.name,
-        digest=answer["study"]["digest"],
+        digest=result.study.digest,
         replications=min(map(len, found.values())),
-        seed=setting.seed,
+        seed=head.seed,
         confidence=pairing.CONFIDENCE,
-        warm_up_s=setting.warm_up_s,
-        duration_s=setting.duration_s,
+        warm_up_s=head.warm_up_s,
+        duration_s=head.duration_s,
         currency=base.currency,
-        sides=tuple(_side(study, arm, answer["scenarios"].get(arm.name)) for arm in arms),
-        rows=tuple(_rows(study, base, answers)),
-        versions={word: study.header[key] for key, word in VERSIONS.items()},
-        warm_up_how=_how(study.header["warm_up"]),
-        series_step_s=GROUPED * setting.bin_s,
-        welch_step_s=setting.bin_s,
-        strip_step_s=STEP_S,
-        begins=_begins(base.start, setting.warm_up_s),
+        sides=tuple(_side(study, arm, answer) for arm, answer in zip(arms, (None, *result.scenarios), strict=True)),
+        rows=tuple(_rows(study, base, result.scenarios)),
+        versions={word: getattr(head, key) for key, word in VERSIONS.items()},
+        warm_up_how=warm_up_source(head.warm_up),
+        series_step_s=GROUPED * head.bin_s,
+        welch_step_s=head.bin_s,
+        strip_step_s=STRIP_STEP_S,
+        begins=_begins(base.start, head.warm_up_s),
         operations={name: ("" if title == name else title, section) for name, title, section in operations},
         pacing=_titled(base, comparison.pacing_station(study)),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
@@ -82,53 +71,38 @@ def _begins(start: str, warm_up_s: float) -> str:
     return (run + timedelta(seconds=warm_up_s)).isoformat(timespec="seconds")
 
 
-def _how(about: Mapping[str, Any]) -> str:
-    if about.get("by") != "pilot":
-        return "as it was given"
-    settled, full = about["mser5_s"] / 3600, about["fill_s"] / 3600
-    told = f"pilot runs settle after {settled:.2g} h by MSER-5, buffers are full after {full:.2g} h"
-    return told if about["settled"] else f"{told}; the pilots were too short to be sure"
-
-
-def _rows(study: Study, base: Arm, answers: Sequence[Mapping[str, Any]]) -> list[page.Row]:
-    """The compared quantities; of a study without scenarios, the base's line rate."""
-    if not answers:
+def _rows(study: Study, base: Arm, scenarios: Sequence[ScenarioResult]) -> list[page.Row]:
+    """Return the compared quantities; of a study without scenarios, the base's line rate."""
+    if not scenarios:
         rate = mean_estimate(pairing.line_values(study, base.name, pairing.RATE, pairing.pairs(study, base.name)))
-        key, label, unit, better, _ = ROWS[comparison.RESPONSE]
-        return [page.Row(key, label, unit, better, (_estimate(rate),), (NO_CHANGE,))]
-    words = {"station": answers[0]["station"], "currency": base.currency}
+        shown = QUANTITIES[comparison.RESPONSE]
+        return [page.Row(shown.key, shown.label, shown.unit, shown.better, (rate,), (NO_CHANGE,))]
+    words = {"station": scenarios[0].station, "currency": base.currency}
     rows = []
-    for name, (key, label, unit, better, factor) in ROWS.items():
-        if any(each["change"].get(name) is None for each in answers):
+    for name, shown in QUANTITIES.items():
+        changes = [each.change[name] for each in scenarios if name in each.change]
+        if len(changes) < len(scenarios) or not all(change.is_defined for change in changes):
             continue
-        values = (answers[0]["before"][name], *(each["after"][name] for each in answers))
-        changes = [each["change"][name] for each in answers]
-        rows.append(
-            page.Row(
-                key,
-                label.format(**words),
-                unit.format(**words),
-                better,
-                tuple(_estimate(each, factor) for each in values),
-                (NO_CHANGE, *map(_estimate, changes)),
-            )
-        )
+        values = (scenarios[0].before[name], *(each.after[name] for each in scenarios))
+        scaled = tuple(each.scaled(shown.factor) for each in values)
+        label, unit = shown.label.format(**words), shown.unit.format(**words)
+        rows.append(page.Row(shown.key, label, unit, shown.better, scaled, (NO_CHANGE, *changes)))
     return rows
 
 
-def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side:
+def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:
     trials = [study.trials[arm.name, r] for r in pairing.pairs(study, arm.name)]
     limits = why.why(study, arm.name)
     output, wip = _courses(study, arm, trials)
-    payback = answer["payback_years"] if answer else None
+    payback = answer.payback_years if answer else None
     return page.Side(
         name=arm.name,
         title=arm.title if arm.title and not arm.overrides else arm.name,
         digest=arm.digest,
-        constraint=_titled(arm, limits["constraint"] or ""),
+        constraint=_titled(arm, limits.constraint or ""),
         question=arm.question,
         changes=arm.groups,
-        limits=tuple(_limit(arm, row) for row in limits["operations"]),
+        limits=tuple(_limit(arm, row) for row in limits.operations),
         next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
@@ -138,53 +112,50 @@ def _side(study: Study, arm: Arm, answer: Mapping[str, Any] | None) -> page.Side
         states=_states(trials),
         losses=_losses(trials),
         energy=_energy(trials),
-        cost={item: _mean([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
+        cost={item: mean_estimate([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
         output=output,
         wip=wip,
         welch=_welch(study, arm, trials),
         strip=next((t.strip for t in trials if t.strip), ""),
-        payback_years=_estimate(payback) if payback and payback["mean"] is not None else None,
-        investment=arm.investment["amount"] if arm.investment else 0.0,
+        payback_years=payback if payback and payback.is_defined else None,
+        investment=arm.investment.amount if arm.investment else 0.0,
     )
 
 
 def _titled(arm: Arm, operation: str) -> str:
     if operation not in arm.operations:
-        return operation or "Nothing that can be named"
+        return operation or "No operation"
     title = arm.operation_titles[arm.operations.index(operation)]
     return operation if title in {"", operation} else f"{operation} {title}"
 
 
-def _limit(arm: Arm, row: Mapping[str, Any]) -> page.Limit:
-    worth = row["one_second_less"]
-    title = "" if row["title"] == row["operation"] else row["title"]
+def _limit(arm: Arm, row: OperationLimit) -> page.Limit:
+    title = "" if row.title == row.operation else row.title
     return page.Limit(
-        row["operation"],
+        row.operation,
         title,
-        arm.operation_sections[arm.operations.index(row["operation"])],
-        _estimate(row["critical_path_share"]),
-        _estimate(worth) if worth else None,
-        {label: rank for name, (label, _) in DETECTORS.items() if (rank := row["ranks"].get(name)) is not None},
+        arm.operation_sections[arm.operations.index(row.operation)],
+        row.critical_path_share,
+        row.one_second_less,
+        {label: rank for name, (label, _) in DETECTORS.items() if (rank := row.ranks.get(name)) is not None},
     )
 
 
-def _next(arm: Arm, limits: Mapping[str, Any]) -> str:
-    found = limits["next"]
+def _next(arm: Arm, limits: WhyResult) -> str:
+    found = limits.next
     if not found:
         return ""
-    next_one = f"{_titled(arm, found['operation'])} would limit the line next"
-    what = "it would still limit the line" if found["operation"] == limits["constraint"] else next_one
-    return f"With twice the speed at {limits['constraint']}, {what}."
+    following = f"{_titled(arm, found.operation)} would limit the line next"
+    what = "it would still limit the line" if found.operation == limits.constraint else following
+    return f"With half the cycle time at {limits.constraint}, {what}."
 
 
-def _attribution(answer: Mapping[str, Any] | None) -> page.Attribution | None:
-    if not answer or not answer["attribution"]:
+def _attribution(answer: ScenarioResult | None) -> page.Attribution | None:
+    if not answer or not answer.attribution:
         return None
-    parts = answer["attribution"].items()
-    shares = [page.Share(name, _estimate(each), each["least"], each["most"]) for name, each in parts]
-    shares.sort(key=lambda share: -share.earned.mean)
-    total, how = answer["change"]["line_rate_pct"], answer["attribution_method"]
-    return page.Attribution(_estimate(total), tuple(shares), how)
+    parts = answer.attribution.contributions.items()
+    shares = sorted((page.Share(name, each) for name, each in parts), key=lambda share: -share.earned.mean)
+    return page.Attribution(answer.change[comparison.RESPONSE], tuple(shares), answer.attribution.method)
 
 
 def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
@@ -206,18 +177,18 @@ def _losses(trials: Sequence[Trial]) -> tuple[page.Lost, ...]:
     return tuple(page.Lost(*key, hours) for key, hours in sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _energy(trials: Sequence[Trial]) -> dict[str, page.Estimate]:
+def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
     """KWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
     good = np.array([t.line["good_parts"] for t in trials])
     good[good == 0] = math.nan
     by = {cause: np.array([t.line[f"kwh_{cause}"] for t in trials]) / good for cause in palette.ENERGY_CAUSES}
     rest = np.array([t.line["kwh_per_part"] for t in trials]) - sum(by.values())
-    return {cause: _mean(values) for cause, values in by.items()} | {REST: _mean(rest)}
+    return {cause: mean_estimate(values) for cause, values in by.items()} | {REST: mean_estimate(rest)}
 
 
 def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
     """Output interval of planned time and parts inside, over the window, in groups of bins."""
-    setting = store.setting_of(study)
+    setting = study.header
     first = round(setting.warm_up_s / setting.bin_s)
     out = np.array([t.out[first:] for t in trials], np.float64)
     wip = np.array([t.wip[first:] for t in trials], np.float64)
@@ -245,7 +216,7 @@ def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, 
     No value where production is not planned, none of the average at the end.
     Welch 1983, "The statistical analysis of simulation results".
     """
-    out, bin_s = np.mean([t.out for t in trials], axis=0), study.header["bin_s"]
+    out, bin_s = np.mean([t.out for t in trials], axis=0), study.header.bin_s
     open_s = _open_s(arm, 0.0, bin_s, len(out))
     out[open_s == 0] = 0.0
     reach = [min(i, SMOOTH) for i in range(max(len(out) - SMOOTH, 0))]
@@ -261,19 +232,6 @@ def _rate(parts: float, open_s: float) -> float | None:
 
 def _band(values: F8) -> page.Band:
     """By point of values (n_replications, n_points); NaN in any replication is no value."""
-    found = [mean_estimate(column) for column in values.T]
-    return page.Band(*(tuple(pairing.finite(getattr(each, end)) for each in found) for end in ("mean", "low", "high")))
-
-
-def _mean(values: Sequence[float] | F8) -> page.Estimate:
-    return _estimate(mean_estimate(values))
-
-
-def _estimate(found: Any, factor: float = 1.0) -> page.Estimate:
-    """Of an interval, or of one as JSON has it."""
-    mean, low, high = (found[k] if isinstance(found, dict) else getattr(found, k) for k in ("mean", "low", "high"))
-    return page.Estimate(
-        factor * mean if mean is not None else math.nan,
-        factor * low if low is not None else -math.inf,
-        factor * high if high is not None else math.inf,
-    )
+    found_ = [mean_estimate(column) for column in values.T]
+    found = [each.to_dict() for each in found_]
+    return page.Band(*(tuple(each[end] for each in found) for end in ("mean", "low", "high")))

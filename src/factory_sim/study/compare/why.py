@@ -1,27 +1,30 @@
-"""Why a plant makes what it makes: which operation limits it, what a second there is worth, and what limits it next."""
+"""What limits a plant: the constraint, what one second less is worth at each operation, and the next constraint."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis.paired import bonferroni, mean_estimate, paired_difference
-from factory_sim.study import arms
+from factory_sim.records import Probe
+from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, WhyResult
+from factory_sim.study.arms import LESS, RELIEVED, Variant, variant_of
 from factory_sim.study.compare.comparison import constraint, path_shares
-from factory_sim.study.compare.pairing import CONFIDENCE, as_dict, line_values, pairs
+from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
 
 if TYPE_CHECKING:
     from factory_sim.records import F8, Arm, Study
+    from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Session
 
 TOP = 10
-PAIRS = 10  # that are enough to see what a second is worth, unless someone asks for more
+PAIRS = 10  # enough to show what a second is worth
 LESS_S = 1.0
-RELIEVED = 0.5  # of the cycle time: nothing stays the constraint with it but by its failures
+RELIEF = 0.5  # of the cycle time: an operation that stays the constraint is limited by its failures
 SHIFT_H = 8.0
-# KPIs of operations that rank bottlenecks; the first is ours
+# KPIs of operations that rank bottlenecks; the first is this project's own
 DETECTORS = (
     "critical_path_share",
     "average_active_period_s",
@@ -33,61 +36,56 @@ DETECTORS = (
 
 
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:
-    """Run what `why` asks for: the arm itself, a second less at each top operation, and the first one relieved."""
-    study, arm = session.study, session.study.arms[name]
+    """Run the trials of `why`: the arm itself, one second less at each top operation, and the constraint relieved."""
+    arm = session.study.arms[name]
     session.ensure("trials", [(name, r) for r in range(replications)])
-    first = constraint(study, name)
+    first = constraint(session.study, name)
     if not first:
         return
-    probes = [_less(session, arm, arm.operations[i]) for i in ranked(study, name)[:top]]
-    variant = _scaled(arm, first, RELIEVED)
-    about = {"kind": "relieved", "of": name, "operation": first}
-    probes.append(session.probe(variant, f"{name}: {first} relieved", about))
+    probes = [_add_less(session, arm, arm.operations[i]) for i in ranked(session.study, name)[:top]]
+    probe = Probe(kind=RELIEVED, of=name, operation=first)
+    probes.append(session.add_probe(_scaled(arm, first, RELIEF), f"{name}: {first} relieved", probe))
     wanted = [(probe, r) for r in range(replications) for probe in probes]
-    if left := sum(key not in study.trials for key in wanted):
-        most_s = left * np.mean([study.trials[name, r].seconds for r in range(replications)]) / session.pool.workers
-        session.watcher.say(f"{name}: why, {left:,} trials, less than {most_s:.0f} s")
+    trials = session.study.trials
+    if left := sum(key not in trials for key in wanted):
+        most_s = left * np.mean([trials[name, r].seconds for r in range(replications)]) / session.pool.workers
+        session.progress.message(f"{name}: why, {left:,} trials, less than {most_s:.0f} s")
     session.ensure("one second less", wanted)
 
 
-def why(study: Study, name: str, top: int = TOP) -> dict[str, Any]:
-    """The answer as plain data; `one_second_less` and `next` are None where their trials were not made."""
-    arm, first = study.arms[name], constraint(study, name)
+def why(study: Study, name: str, top: int = TOP) -> WhyResult:
+    """Return what limits an arm; gains are None where their trials were not run."""
+    arm, first, replications = study.arms[name], constraint(study, name), len(pairs(study, name))
     if not first:
-        return {"of": name, "replications": len(pairs(study, name)), "constraint": None, "operations": [], "next": None}
+        return WhyResult(of=name, replications=replications, constraint=None, operations=(), first_by={}, next=None)
     shares, ranks = path_shares(study, name), ranks_of(study, name)
     probes, order = _probes(study, name), ranked(study, name)[:top]
-    confidence = bonferroni(CONFIDENCE, sum(("less", arm.operations[i]) in probes for i in order))
-    rows: list[dict[str, Any]] = [
-        {
-            "operation": arm.operations[i],
-            "title": arm.operation_titles[i],
-            "critical_path_share": as_dict(mean_estimate(shares[:, i])),
-            "ranks": {detector: ranks[detector][i] for detector in DETECTORS},
-            "one_second_less": _worth(study, arm, probes.get(("less", arm.operations[i])), confidence),
-        }
+    confidence = bonferroni(CONFIDENCE, sum((LESS, arm.operations[i]) in probes for i in order))
+    operations = tuple(
+        OperationLimit(
+            operation=arm.operations[i],
+            title=arm.operation_titles[i],
+            critical_path_share=mean_estimate(shares[:, i]),
+            ranks={detector: ranks[detector][i] for detector in DETECTORS},
+            one_second_less=_second_less(study, arm, probes.get((LESS, arm.operations[i])), confidence),
+        )
         for i in order
-    ]
-    return {
-        "of": name,
-        "replications": len(pairs(study, name)),
-        "constraint": first,
-        "operations": rows,
-        "first_by": {
-            detector: arm.operations[ranks[detector].index(1)] for detector in DETECTORS if 1 in ranks[detector]
-        },
-        "next": _next(study, arm, probes.get(("relieved", first))),
-    }
+    )
+    first_by = {name: arm.operations[places.index(1)] for name, places in ranks.items() if 1 in places}
+    following = _next(study, arm, probes.get((RELIEVED, first)))
+    return WhyResult(
+        of=name, replications=replications, constraint=first, operations=operations, first_by=first_by, next=following
+    )
 
 
 def ranked(study: Study, name: str) -> list[int]:
-    """Operations that are on the critical path, the largest mean share first."""
+    """Return the operations that are on the critical path, the largest mean share first."""
     shares = np.nan_to_num(path_shares(study, name)).mean(axis=0)
     return [i for i in np.argsort(-shares, kind="stable").tolist() if shares[i] > 0]
 
 
 def ranks_of(study: Study, name: str) -> dict[str, list[int | None]]:
-    """Detector -> rank of each operation, 1 the bottleneck; None where the detector does not point at it at all."""
+    """Return the rank of each operation by detector; 1: the bottleneck, None: the detector does not point at it."""
     return {detector: _ranks(_mean(study, name, detector)) for detector in DETECTORS}
 
 
@@ -103,43 +101,52 @@ def _ranks(score: F8) -> list[int | None]:
     return [int(p) if s > 0 else None for p, s in zip(place, score, strict=True)]
 
 
-def _less(session: Session, arm: Arm, operation: str) -> str:
-    plant = session.bench.of(arm)
+def _add_less(session: Session, arm: Arm, operation: str) -> str:
+    plant = session.plants.plant_of(arm)
     mean_s = next(each.cycle_time.mean_s for each in plant.operations if each.name == operation)
     less_s = min(LESS_S, mean_s / 2)
-    about = {"kind": "less", "of": arm.name, "operation": operation, "less_s": less_s}
+    probe = Probe(kind=LESS, of=arm.name, operation=operation, less_s=less_s)
     variant = _scaled(arm, operation, 1 - less_s / mean_s)
-    return session.probe(variant, f"{arm.name}: {operation} {less_s:g} s less", about)
+    return session.add_probe(variant, f"{arm.name}: {operation} {less_s:g} s less", probe)
 
 
-def _scaled(arm: Arm, operation: str, factor: float) -> arms.Variant:
-    variant = arms.variant_of(arm)
+def _scaled(arm: Arm, operation: str, factor: float) -> Variant:
+    variant = variant_of(arm)
     return replace(variant, overrides=(*variant.overrides, f"operations.{operation}.cycle_time*{factor!r}"))
 
 
 def _probes(study: Study, of: str) -> dict[tuple[str, str], Arm]:
     return {
-        (arm.probe["kind"], arm.probe["operation"]): arm
+        (arm.probe.kind, arm.probe.operation): arm
         for arm in study.arms.values()
-        if arm.probe and arm.probe["of"] == of and "operation" in arm.probe
+        if arm.probe and arm.probe.of == of and arm.probe.operation is not None
     }
 
 
-def _worth(study: Study, arm: Arm, probe: Arm | None, confidence: float) -> dict[str, Any] | None:
-    """Good parts more per shift, paired."""
-    found = pairs(study, arm.name, probe.name) if probe else []
-    if probe is None or len(found) < 2:
+def _gain(study: Study, arm: Arm, probe: Arm, confidence: float) -> Estimate | None:
+    """Return the additional good parts per shift, paired; None with fewer than two pairs."""
+    found = pairs(study, arm.name, probe.name)
+    if len(found) < 2:
         return None
-    to_shift = SHIFT_H * 3600 / study.header["duration_s"]
+    to_shift = SHIFT_H * 3600 / study.header.duration_s
     before, after = (to_shift * line_values(study, each.name, "good_parts", found) for each in (arm, probe))
-    about = {"less_s": probe.probe["less_s"]} if probe.probe and "less_s" in probe.probe else {}
-    return {**as_dict(paired_difference(before, after, confidence)), **about}
+    return paired_difference(before, after, confidence)
 
 
-def _next(study: Study, arm: Arm, probe: Arm | None) -> dict[str, Any] | None:
-    worth = _worth(study, arm, probe, CONFIDENCE)
-    if probe is None or worth is None:
+def _second_less(study: Study, arm: Arm, probe: Arm | None, confidence: float) -> CycleTimeGain | None:
+    gain = _gain(study, arm, probe, confidence) if probe else None
+    if gain is None or probe is None or probe.probe is None:
+        return None
+    less_s = probe.probe.less_s or LESS_S
+    return CycleTimeGain(
+        mean=gain.mean, low=gain.low, high=gain.high, n=gain.n, confidence=gain.confidence, less_s=less_s
+    )
+
+
+def _next(study: Study, arm: Arm, probe: Arm | None) -> NextConstraint | None:
+    gain = _gain(study, arm, probe, CONFIDENCE) if probe else None
+    if probe is None or gain is None:
         return None
     name = constraint(study, probe.name)
     share = path_shares(study, probe.name)[:, probe.operations.index(name)]
-    return {"operation": name, "critical_path_share": as_dict(mean_estimate(share)), "parts_per_shift": worth}
+    return NextConstraint(operation=name, critical_path_share=mean_estimate(share), parts_per_shift=gain)

@@ -1,22 +1,15 @@
-"""All that a comparison's page knows; the hallway `study` fills it from a saved study."""
+"""The content of a comparison's page."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its confidence interval; infinite ends where it cannot be told, NaN where there is no value."""
-
-    mean: float
-    low: float
-    high: float
+    from factory_sim.results.compare import Contribution
+    from factory_sim.results.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,7 @@ class Lost:
 
     section: str
     reason: str  # a key of palette.LOSS_REASONS
-    by: str  # whom or what it waited for; "" unknown
+    by: str  # what it waited for; "": unknown
     hours: float
 
 
@@ -73,17 +66,15 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one group of changes earned [points of the line rate]."""
+    """The contribution of one group of changes [percentage points of the line rate]."""
 
     name: str
-    earned: Estimate
-    order_low: float = math.nan  # over all orders in which the changes could be made
-    order_high: float = math.nan
+    earned: Contribution
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What earned how much of the change of the line rate; the means of the shares sum to the total's."""
+    """The contributions to the change of the line rate; their means sum to the total's."""
 
     total: Estimate
     shares: tuple[Share, ...]
@@ -101,7 +92,7 @@ class Side:
     question: str = ""
     changes: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()  # largest share first
-    next_limit: str = ""  # what would limit the line if the first did not
+    next_limit: str = ""  # sentence about the next constraint
     attribution: Attribution | None = None
     machines: tuple[Machine, ...] = ()
     states: tuple[tuple[float, ...], ...] = ()  # by machine: shares of the window, as palette.MACHINE_STATES has them
@@ -118,7 +109,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
-    """Everything the page shows. Times in seconds; the first side is the baseline."""
+    """Everything the page shows; the first side is the baseline."""
 
     plant: str
     study: str  # name of its file
@@ -136,7 +127,7 @@ class ReportData:
     series_step_s: float = 0.0
     welch_step_s: float = 0.0
     strip_step_s: float = 10.0
-    begins: str = ""  # of the window, by the plant's clock: 2026-01-05T12:05:00; "": not known
+    begins: str = ""  # of the window, by the plant's clock: 2026-01-05T12:05:00; "": unknown
     operations: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> title, section
     pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
     assumptions: tuple[str, ...] = ()

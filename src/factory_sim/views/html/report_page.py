@@ -1,7 +1,4 @@
-"""A study as one offline HTML file: words, tables and charts, with everything they need inside.
-
-`ReportData` is all that the page knows. Nothing is simulated here.
-"""
+"""A comparison as one offline HTML file: text, tables and charts, with all their data and scripts."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ FORMAT = 1  # of the data inside the page
 
 
 def html(data: ReportData) -> str:
-    """The whole page as text."""
+    """Return the page."""
     page = files("factory_sim.views.html") / "page"
 
     def part(name: str) -> Markup:
@@ -52,7 +49,7 @@ def html(data: ReportData) -> str:
 
 
 def _embedded(data: ReportData) -> str:
-    """The numbers of the charts as JSON that cannot end its script element."""
+    """Return the data of the charts as JSON that is safe inside a script element."""
     content = asdict(data)
     for name in ("assumptions", "rows", "versions"):
         del content[name]
@@ -73,7 +70,7 @@ def _embedded(data: ReportData) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON knows no infinity and no NaN: both become null. Six digits are enough for a picture."""
+    """Replace infinity and NaN by null, and round to the six digits that a chart needs."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, dict):
