@@ -23,7 +23,8 @@ from factory_sim.records import Window
 from factory_sim.sim.calendar.calendar_run import CalendarRun
 from factory_sim.sim.engines import compile_now
 from factory_sim.sim.run import count_replications, simulate
-from factory_sim.study.trial import Detail, Setting, trial
+from factory_sim.study.study_json import dumped, trial_to_json
+from factory_sim.study.trial import Detail, Setting, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +57,11 @@ from stretch import make
 from factory_sim.analysis import kpis
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.sim.engines import compile_now
-from factory_sim.study.trial import Detail, Setting, trial
+from factory_sim.study.study_json import dumped, trial_to_json
+from factory_sim.study.trial import Detail, Setting, run_trial
 compile_now()
 stretch = make()
-trial(stretch.plant, Setting(1, 600.0, 1200.0, 300.0), 0, Detail.FULL, "calendar")
+run_trial(stretch.plant, Setting(1, 600.0, 1200.0, 300.0), 0, Detail.FULL, "calendar")
 feed = Feed(stretch.meta)
 for readings in stretch.readings:
     feed.add(readings)
@@ -190,7 +192,7 @@ def test_trial_s(benchmark: Any) -> None:
     seconds: list[float] = []
 
     def work() -> None:
-        json.dumps(trial(plant, setting, 0, Detail.FULL, "calendar"))
+        dumped(trial_to_json(run_trial(plant, setting, 0, Detail.FULL, "calendar")))
 
     benchmark.pedantic(lambda: seconds.append(cpu_s(work)), rounds=ROUNDS, iterations=1, warmup_rounds=1)
     held(benchmark, min(seconds), "s", TRIAL_LIMIT_S)

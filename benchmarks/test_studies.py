@@ -12,12 +12,12 @@ from table import held
 
 from factory_sim.sim import engines
 from factory_sim.study.arms import Variant
-from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.pairing import line_rate
-from factory_sim.study.runner import Request, Progress
+from factory_sim.study.runner import Progress, Request
 
 if TYPE_CHECKING:
-    from factory_sim.study.compare.compare_study import Comparison
+    from factory_sim.study.compare.compare_study import FinishedStudy
 
 PAIRS, WORKERS = (4, 2) if QUICK else (30, 2)
 SECONDS, HALF_WIDTH_PCT, OVERHEAD_PCT = 20.0, 1.0, 5.0  # what it must reach
@@ -43,7 +43,7 @@ class Stages(Progress):
 class Compared:
     """A comparison, how long it took, and how much of their time the workers spent in its pairs of trials."""
 
-    study: Comparison
+    study: FinishedStudy
     seconds: float
     at_work: float
 
@@ -59,7 +59,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
         file=tmp_path_factory.mktemp("compare") / "study.jsonl",
     )
     stages, begun = Stages(), time.perf_counter()
-    found = made(request, stages, attribution=False)
+    found = run_study(request, stages, attribution=False)
     seconds = time.perf_counter() - begun
     spent = sum(trial.seconds for trial in found.study.trials.values() if found.study.arms[trial.arm].role != "probe")
     return Compared(found, seconds, spent / WORKERS / (stages.ended["trials"] - stages.begun["trials"]))

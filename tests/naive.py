@@ -141,7 +141,7 @@ def active_periods(rows: list[Row], n_units: int, active: list[bool], t0: int, t
                 merged[-1][1] = end
             else:
                 merged.append([begin, end])
-        found |= {(unit, start_session, end) for begin, end in merged}
+        found |= {(unit, begin, end) for begin, end in merged}
     return found
 
 

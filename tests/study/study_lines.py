@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.records import Arm, Study, Trial
+from factory_sim.records import Arm, Probe, Study, StudyHeader, Trial
+from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.study.arms import Variant
 from factory_sim.study.runner import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 LINE = """
@@ -66,59 +67,84 @@ def request_of(folder: Path, **other: Any) -> Request:
 
 
 def arm(name: str, role: str = "scenario", groups: Sequence[str] = (), **other: Any) -> Arm:
-    """An arm of two operations that nobody simulates."""
+    """Return an arm of two operations that is never simulated."""
     usual = Arm(
-        name,
-        role,
-        f"{name}.yaml",
-        None,
-        (),
-        name,
-        name,
-        name,
-        "",
-        "EUR",
-        ("A", "B"),
-        ("", ""),
-        ("s", "s"),
-        ("M1", "M2"),
-        (0, 1),
-        0,
-        ((0, 3_600_000_000),),
+        name=name,
+        role=role,
+        file=f"{name}.yaml",
+        changes=None,
+        overrides=(),
+        digest=name,
+        plant=name,
+        title=name,
+        question="",
+        currency="EUR",
+        operations=("A", "B"),
+        operation_titles=("", ""),
+        operation_sections=("s", "s"),
+        machines=("M1", "M2"),
+        machine_operations=(0, 1),
+        pacing=0,
+        planned_us=((0, 3_600_000_000),),
         groups=tuple(groups),
     )
     return replace(usual, **other)
 
 
-def trial(name: str, replication: int, rate: float, shares: Sequence[float] = (0.7, 0.3), cost: float = 10.0) -> Trial:
-    """A trial with that line rate."""
+def trial(
+    name: str,
+    replication: int,
+    rate: float,
+    shares: Sequence[float] = (0.7, 0.3),
+    cost: float = 10.0,
+    operation: Mapping[str, Sequence[float]] | None = None,
+) -> Trial:
+    """Return a trial with that line rate."""
     line = {"good_parts_per_h": rate, "good_parts": rate, "cost_per_part": cost, "oee": 0.5, "constraint": 0.0}
-    operation = {
-        "critical_path_share": np.array(shares),
-        "cycle_time_s": np.array([30.0, 20.0]),
-        "oee": np.array([0.8, 0.6]),
-    }
-    return Trial(name, replication, 0.1, line, operation, {}, np.empty(0, np.int64), np.empty(0, np.int64))
+    by_operation = {"critical_path_share": shares, "cycle_time_s": (30.0, 20.0), "oee": (0.8, 0.6), **(operation or {})}
+    return Trial(
+        arm=name,
+        replication=replication,
+        seconds=0.1,
+        line=line,
+        operation={kpi: np.array(values, np.float64) for kpi, values in by_operation.items()},
+        state_share={},
+        out=np.empty(0, np.int64),
+        wip=np.empty(0, np.int64),
+    )
 
 
 def study(arms: Sequence[Arm], trials: Sequence[Trial]) -> Study:
-    """A study of numbers."""
-    head = {"study": 1, "seed": 1, "warm_up_s": 0.0, "duration_s": 3600.0, "bin_s": 60.0, "warm_up": {"by": "given"}}
-    return Study(head, {each.name: each for each in arms}, {(each.arm, each.replication): each for each in trials})
+    """Return a study of given trials."""
+    header = StudyHeader(
+        program="0",
+        python="0",
+        numpy="0",
+        seed=1,
+        warm_up_s=0.0,
+        duration_s=3600.0,
+        bin_s=60.0,
+        warm_up=WarmUp(by=GIVEN),
+    )
+    return Study(
+        header=header,
+        arms={each.name: each for each in arms},
+        trials={(each.arm, each.replication): each for each in trials},
+    )
 
 
 def game(
     groups: Sequence[str], rate: Callable[[frozenset[str], int], float], n: int, subsets: Sequence[frozenset[str]]
 ) -> Study:
-    """A study whose line rates are a function of the changes that apply and the replication."""
+    """Return a study whose line rates are a function of the changes that apply and the replication."""
     arms, trials = [], []
     for subset in subsets:
-        chosen = [name for name in groups if name in subset]
+        chosen = tuple(name for name in groups if name in subset)
         if not chosen:
             arms.append(arm("base", "base"))
         elif len(chosen) == len(groups):
             arms.append(arm("after", groups=groups))
         else:
-            arms.append(arm("+".join(chosen), "probe", probe={"kind": "subset", "of": "after", "groups": chosen}))
+            arms.append(arm("+".join(chosen), "probe", probe=Probe(kind="subset", of="after", groups=chosen)))
         trials += [trial(arms[-1].name, r, rate(subset, r)) for r in range(n)]
     return study(arms, trials)

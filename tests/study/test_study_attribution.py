@@ -15,7 +15,7 @@ from study_lines import game, request_of, trial
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
-from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.runner import Progress
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import Study
-    from factory_sim.study.compare.compare_study import Comparison
+    from factory_sim.study.compare.compare_study import FinishedStudy
 
 GROUPS = ("a", "b", "c")
 ALL = [frozenset(chosen) for size in range(4) for chosen in combinations(GROUPS, size)]
@@ -41,7 +41,9 @@ def test_the_parts_sum_to_the_whole_change(rates: list[float]) -> None:
     found = attribution(study, study.arms["after"])
     assert found is not None
     assert found.method == EXACT
-    assert sum(part["mean"] for part in found.parts.values()) == pytest.approx(line_rate(study, "after").mean, abs=1e-9)
+    assert sum(part.mean for part in found.contributions.values()) == pytest.approx(
+        line_rate(study, "after").mean, abs=1e-9
+    )
 
 
 @given(st.lists(st.floats(-20, 20), min_size=8, max_size=8))
@@ -56,9 +58,9 @@ def test_the_parts_are_the_mean_gain_over_all_orders(rates: list[float]) -> None
             for order in permutations(GROUPS)
             for k in [order.index(group)]
         ]
-        part = found.parts[group]
-        assert part["mean"] == pytest.approx(np.mean(gains), abs=1e-9)
-        assert (part["least"], part["most"]) == pytest.approx((min(gains), max(gains)), abs=1e-9)
+        part = found.contributions[group]
+        assert part.mean == pytest.approx(np.mean(gains), abs=1e-9)
+        assert (part.least, part.most) == pytest.approx((min(gains), max(gains)), abs=1e-9)
 
 
 def _name(subset: frozenset[str]) -> str:
@@ -73,7 +75,7 @@ def test_with_a_subset_missing_the_sampled_orders_decide() -> None:
     assert found is not None
     assert found.method == SAMPLED
     whole = line_rate(study, "after").mean
-    assert sum(part["mean"] for part in found.parts.values()) == pytest.approx(whole, abs=1e-9)
+    assert sum(part.mean for part in found.contributions.values()) == pytest.approx(whole, abs=1e-9)
 
 
 def test_an_unfinished_attribution_says_nothing() -> None:
@@ -84,7 +86,7 @@ def test_an_unfinished_attribution_says_nothing() -> None:
 
 def _without(study: Study, lost: set[tuple[str, int]]) -> Study:
     kept = {key: trial for key, trial in study.trials.items() if key not in lost}
-    return type(study)(study.header, study.arms, kept)
+    return replace(study, trials=kept)
 
 
 def test_eleven_groups_are_sampled_and_still_sum_to_the_whole() -> None:
@@ -97,8 +99,8 @@ def test_eleven_groups_are_sampled_and_still_sum_to_the_whole() -> None:
     whole = paired_percent_change(
         *([study.trials[name, r].line["good_parts_per_h"] for r in range(6)] for name in ("base", "after"))
     )
-    assert sum(part["mean"] for part in found.parts.values()) == pytest.approx(whole.mean, abs=1e-9)
-    assert max(found.parts, key=lambda name: found.parts[name]["mean"]) == "a"
+    assert sum(part.mean for part in found.contributions.values()) == pytest.approx(whole.mean, abs=1e-9)
+    assert max(found.contributions, key=lambda name: found.contributions[name].mean) == "a"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
             self.study = replace(study, trials=dict(study.trials))
             self.plants = Namespace(load=lambda _: study.arms["base"])
 
-        def probe(self, _variant: object, name: str, _about: object) -> str:
+        def add_probe(self, _variant: object, name: str, _about: object) -> str:
             return name
 
         def await_engine(self) -> None:
@@ -135,7 +137,7 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
             self.study.trials.update({(name, r): replace(trial(name, r, 1.0), seconds=1.0) for name, r in new})
 
     said: list[str] = []
-    Session.progress.say = said.append  # type: ignore[method-assign]
+    Session.progress.message = said.append  # type: ignore[method-assign]
     prepare(Session(), replace(study.arms["after"], overrides=tuple(names)), budget_s)  # type: ignore[arg-type]
     assert len(set(ran)) == len(ran)
     assert abs(len(ran) - trials) <= 0.1 * trials * (method == SAMPLED)  # an order's reverse may pass the same subset
@@ -152,16 +154,16 @@ def test_changes_that_need_others_are_said_and_the_answer_stands(folder: Path, t
     )
     said: list[str] = []
     progress = Progress()
-    progress.say = said.append  # type: ignore[method-assign]
-    answer = made(request_of(tmp_path, replications=2, duration_s=600.0), progress).answer
+    progress.message = said.append  # type: ignore[method-assign]
+    answer = run_study(request_of(tmp_path, replications=2, duration_s=600.0), progress).result.to_dict()
     assert answer["change"]["line_rate_pct"]
     assert (answer["attribution"], answer["attribution_method"]) == (None, "not made")
-    assert "no attribution: some of its changes are no plant without others" in said[-1]
+    assert "no attribution: some of its changes are not a valid plant without the others" in said[-1]
     assert "'fitters' is not one of the plant's crews" in said[-1]
 
 
-def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: Comparison) -> None:
-    answer = finished.answer
+def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: FinishedStudy) -> None:
+    answer = finished.result.to_dict()
     parts = answer["attribution"]
     assert list(parts) == ["washer", "repairs", "room"]
     assert sum(part["mean"] for part in parts.values()) == pytest.approx(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import Comparison
+    from factory_sim.study.compare.compare_study import FinishedStudy
     from factory_sim.study.pool import Task
     from factory_sim.study.trial import Setting
 
@@ -50,7 +50,9 @@ def test_compare_says_the_answer_first_and_writes_it(
     assert out[0].startswith(f"line rate {written['change']['line_rate_pct']['mean']:+.2f} % [")
     assert set(written["attribution"]) == {"washer", "repairs", "room"}
     assert any(line.startswith("Payback") for line in out)
-    where = [next(i for i, line in enumerate(out) if line.startswith(word)) for word in ("Intervals", "Runs", "Who")]
+    where = [
+        next(i for i, line in enumerate(out) if line.startswith(word)) for word in ("Intervals", "Runs", "Contribution")
+    ]
     assert where == sorted(where)
     code, out, _ = run("replay", study, "--workers", "1", "--engine", "simpy", capsys=capsys)
     assert (code, out[0]) == (0, "same: yes")
@@ -68,7 +70,7 @@ def test_a_report_drawn_at_once_has_the_whole_proof(
     assert (code, out[-1]) == (0, f"Report      {page}")
     assert re.search(r"better: why, \d+ trials, less than \d+ s", err)
     drawn, _, _ = page.read_text(encoding="utf-8").partition('<script type="application/json"')
-    assert drawn.count("With twice the speed at ") == 2
+    assert drawn.count("With half the cycle time at ") == 2
     assert "factory-sim why" not in drawn
 
 
@@ -88,7 +90,7 @@ def test_why_names_the_constraint_first(folder: Path, capsys: pytest.CaptureFixt
     assert re.match(r"WASH limits line: \d+ % of the critical path; one second less there is worth", out[0])
 
 
-def test_why_reads_a_study(finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_reads_a_study(finished: FinishedStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "study.of.last.week"
     study.write_bytes(finished.file.read_bytes())
     words = ("why", study, "--arm", "better", "--top", "1", "--workers", "1", "--engine", "simpy")
@@ -97,7 +99,7 @@ def test_why_reads_a_study(finished: Comparison, tmp_path: Path, capsys: pytest.
     assert " limits better: " in out[0]
     code, _, err = run("why", study, "--arm", "nobody", capsys=capsys)
     assert code == 2
-    assert "It has: line, better" in err
+    assert "Its arms are: line, better" in err
 
 
 @pytest.mark.parametrize(
@@ -166,9 +168,9 @@ def test_python_compares_in_one_call(folder: Path, tmp_path: Path) -> None:
         attribution=False,
         study=tmp_path / "s.jsonl",
     )
-    assert study.answer["change"]["station_time_pct"]["mean"] < -15
+    assert study.result.to_dict()["change"]["station_time_pct"]["mean"] < -15
     assert len(study.to_pandas()) == 4
-    assert study.why(top=1)["constraint"] == "WASH"
+    assert study.why(top=1).constraint == "WASH"
 
 
 def test_python_loads_and_simulates(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import factory_sim as fs
 from factory_sim import registry
 from factory_sim.cli import main
-from factory_sim.cli.snapshot_options import Course
+from factory_sim.cli.snapshot_options import RunPlan
 from factory_sim.errors import TrialError
 from factory_sim.sim.run import Simulation
 from factory_sim.study.pool import Pool, Task
@@ -101,7 +101,7 @@ def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(line: tupl
 
 
 def test_a_trial_from_a_moment_is_not_one_that_run_could_make_again(line: tuple[str, str]) -> None:
-    setting = Setting(1, 3600.0, 600.0, 60.0, moment="nowhere.npz", moment_sha="0")
+    setting = Setting(1, 3600.0, 600.0, 60.0, snapshot="nowhere.npz", snapshot_sha="0")
     task = Task("line", line[0], registry.load(line[0]), 0, Detail.FULL)
     with Pool(1) as pool, pytest.raises(TrialError, match=r"nowhere.*\n  Reproduce: the same command"):
         list(pool.run([task], setting))
@@ -114,7 +114,7 @@ def test_a_change_of_what_there_is_and_a_moment_that_does_not_fit_are_refused_in
     assert main(["whatif", moment, "WASH.machines=3"]) != 0
     assert "no other units" in capsys.readouterr().err
     assert main(["run", "--resume", moment, "--seed", "3"]) == 2
-    assert "leave --seed" in capsys.readouterr().err
+    assert "Leave out --seed" in capsys.readouterr().err
     assert main(["run", plant, "--resume", moment]) == 2
     assert main(["run", plant, "--save", str(tmp_path / "x.npz"), "--engine", "simpy"]) == 2
     assert not is_snapshot(plant)
@@ -139,15 +139,15 @@ def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(
 ) -> None:
     plant, _ = line
     lost = tmp_path / "taken_away" / "now.npz"
-    running = Course(registry.load(plant), plant, (1, 0, 0.0), "calendar", lost)
+    running = RunPlan(registry.load(plant), plant, (1, 0, 0.0), "calendar", lost)
     run = Simulation(running.plant, until_us=3_600_000_000, engine="calendar", savable=True)
     run.advance(60_000_000)
-    running.keep(run)
-    assert "tried again" in " ".join(capsys.readouterr().err.split())
+    running.save_snapshot(run)
+    assert "tries again" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(SnapshotError):
-        running.keep(run, at_once=True)
+        running.save_snapshot(run, at_once=True)
     lost.parent.mkdir()
-    running.keep(run, at_once=True)
+    running.save_snapshot(run, at_once=True)
     assert is_snapshot(str(lost))
 
 
@@ -183,7 +183,7 @@ def test_a_window_longer_than_the_clock_is_refused_before_the_first_run(
 ) -> None:
     """1e12 s alone would fit, behind a warm-up as long as a pilot it does not."""
     monkeypatch.setattr(Pool, "run", pytest.fail)
-    with pytest.raises(StudyError, match="longer than the clock"):
+    with pytest.raises(StudyError, match="longer than the longest possible run"):
         fs.compare(line[0], changes=("WASH.cycle_time=35 s",), **window)
 
 

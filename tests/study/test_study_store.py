@@ -16,13 +16,13 @@ from study_lines import LINE, N, request_of
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
 from factory_sim.study import append_log, store
-from factory_sim.study.append_log import Appended, HeldError
+from factory_sim.study.append_log import AppendLog, LockedError
 from factory_sim.study.arms import Variant
-from factory_sim.study.compare import why
-from factory_sim.study.compare.compare_study import Comparison, differing, made, replayed, open_session
+from factory_sim.study.compare.compare_study import FinishedStudy, replay_study, run_study, why_in
 from factory_sim.study.pool import Pool
-from factory_sim.study.runner import Progress, begin
+from factory_sim.study.runner import Progress, start_session
 from factory_sim.study.store import StudyError
+from factory_sim.study.study_json import study_digest
 from factory_sim.validation.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Counting(Progress):
     def __init__(self) -> None:
         self.before, self.ran = 0, 0
 
-    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - a progress's shape
+    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - required by the interface
         self.before = -1
 
     def advance(self, done: int) -> None:
@@ -44,59 +44,61 @@ class Counting(Progress):
         self.before = done
 
 
-def test_what_is_read_is_what_was_written(finished: Comparison) -> None:
+def test_what_is_read_is_what_was_written(finished: FinishedStudy) -> None:
     again = store.load(finished.file)
-    assert store.digest(again) == store.digest(finished.study)
+    assert study_digest(again) == study_digest(finished.study)
     assert again.arms == finished.study.arms
     assert set(again.trials) == set(finished.study.trials)
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.55, 0.97])
 def test_a_study_cut_anywhere_goes_on_and_ends_with_the_same_digest(
-    cut: float, folder: Path, finished: Comparison, tmp_path: Path
+    cut: float, folder: Path, finished: FinishedStudy, tmp_path: Path
 ) -> None:
     content = finished.file.read_bytes()
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes(content[: int(len(content) * cut)])
     progress = Counting()
-    again = made(request_of(folder, file=torn), progress, budget_s=3600.0)
-    assert store.digest(again.study) == store.digest(finished.study)
+    again = run_study(request_of(folder, file=torn), progress, budget_s=3600.0)
+    assert study_digest(again.study) == study_digest(finished.study)
     assert 0 < progress.ran < len(finished.study.trials)
 
 
 @pytest.mark.usefixtures("finished")
 def test_a_finished_study_is_not_simulated_again(folder: Path) -> None:
     progress = Counting()
-    made(request_of(folder), progress, budget_s=3600.0)
+    run_study(request_of(folder), progress, budget_s=3600.0)
     assert progress.ran == 0
 
 
 def test_more_replications_are_added_to_those_that_are_there(
-    folder: Path, finished: Comparison, tmp_path: Path
+    folder: Path, finished: FinishedStudy, tmp_path: Path
 ) -> None:
     file = tmp_path / "more.jsonl"
     file.write_bytes(finished.file.read_bytes())
     progress = Counting()
-    more = made(request_of(folder, file=file, replications=N + 1), progress, attribution=False)
+    more = run_study(request_of(folder, file=file, replications=N + 1), progress, attribution=False)
     assert progress.ran == 2
-    assert more.answer["replications"] == N + 1
+    assert more.result.to_dict()["replications"] == N + 1
 
 
-def test_replay_makes_the_same_digits(finished: Comparison) -> None:
-    was, now = replayed(finished.file, 1, Progress())
-    assert differing(was, now) == []
-    assert store.digest(was) == store.digest(now)
+def test_replay_makes_the_same_digits(finished: FinishedStudy) -> None:
+    found = replay_study(finished.file, Pool(1), Progress())
+    assert found.same
+    assert found.differing == ()
+    assert found.replayed == found.digest == study_digest(finished.study)
 
 
-def test_replay_names_what_differs(finished: Comparison, tmp_path: Path) -> None:
+def test_replay_names_what_differs(finished: FinishedStudy, tmp_path: Path) -> None:
     lines = finished.file.read_text(encoding="utf-8").splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith('{"trial"'))
     entry = json.loads(lines[at])
     entry["trial"]["line"]["good_parts"] += 1
     forged = tmp_path / "forged.jsonl"
     forged.write_text("\n".join([*lines[:at], json.dumps(entry), *lines[at + 1 :], ""]), encoding="utf-8")
-    was, now = replayed(forged, 1, Progress())
-    assert differing(was, now) == [(entry["trial"]["arm"], entry["trial"]["replication"])]
+    found = replay_study(forged, Pool(1), Progress())
+    assert not found.same
+    assert found.differing == ((entry["trial"]["arm"], entry["trial"]["replication"]),)
 
 
 def _other_seed(head: dict[str, object]) -> None:
@@ -116,11 +118,11 @@ def _other_format(head: dict[str, object]) -> None:
     [
         (_other_seed, "seed is 2, not 1"),
         (_other_program, "program is 0.0.1"),
-        (_other_format, "format 99, made by version"),
+        (_other_format, "format 99, written by version"),
     ],
 )
 def test_a_study_of_something_else_is_refused_and_left_as_it_is(
-    change: Callable[[dict[str, object]], None], said: str, folder: Path, finished: Comparison, tmp_path: Path
+    change: Callable[[dict[str, object]], None], said: str, folder: Path, finished: FinishedStudy, tmp_path: Path
 ) -> None:
     first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
     head = json.loads(first)
@@ -129,43 +131,42 @@ def test_a_study_of_something_else_is_refused_and_left_as_it_is(
     file.write_text(json.dumps(head) + "\n" + rest, encoding="utf-8")
     before = file.read_bytes()
     with pytest.raises(StudyError, match=said):
-        made(request_of(folder, file=file), Progress())
+        run_study(request_of(folder, file=file), Progress())
     assert file.read_bytes() == before
 
 
-def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: Comparison, tmp_path: Path) -> None:
+def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: FinishedStudy, tmp_path: Path) -> None:
     first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
     file = tmp_path / "old.jsonl"
     file.write_text(json.dumps({**json.loads(first), "program": "0.0.1"}) + "\n" + rest, encoding="utf-8")
     before = file.read_bytes()
-    was, now = replayed(file, 1, Progress(), "simpy")
-    assert differing(was, now) == []
-    with open_session(file, Pool(1, "simpy"), Progress()) as session, pytest.raises(StudyError, match="does not add"):
-        why.prepare(session, "line", 2)
+    assert replay_study(file, Pool(1, "simpy"), Progress()).same
+    with pytest.raises(StudyError, match="can read it but not add to it"):
+        why_in(file, Pool(1, "simpy"), Progress())
     assert file.read_bytes() == before
 
 
 def test_a_disk_that_fills_up_keeps_whole_lines_and_the_same_command_goes_on(
-    folder: Path, finished: Comparison, tmp_path: Path
+    folder: Path, finished: FinishedStudy, tmp_path: Path
 ) -> None:
     request = request_of(folder, file=tmp_path / "full.jsonl")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(StudyError, match="cannot be written"):
-            made(request, Progress())
+            run_study(request, Progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "full.jsonl").read_bytes().endswith(b"}}\n")
     assert 0 < len(store.load(tmp_path / "full.jsonl").trials) < len(finished.study.trials)
-    assert store.digest(made(request, Progress()).study) == store.digest(finished.study)
+    assert study_digest(run_study(request, Progress()).study) == study_digest(finished.study)
 
 
 def test_a_place_that_cannot_hold_a_study_is_said_before_anything_runs(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="there is no folder"):
-        made(request_of(folder, file=tmp_path / "nowhere" / "s.jsonl"), Progress())
-    with pytest.raises(StudyError, match="no file that can be read again"):
-        made(request_of(folder, file=tmp_path), Progress())
+    with pytest.raises(StudyError, match="does not exist"):
+        run_study(request_of(folder, file=tmp_path / "nowhere" / "s.jsonl"), Progress())
+    with pytest.raises(StudyError, match="is not a regular file"):
+        run_study(request_of(folder, file=tmp_path), Progress())
 
 
 @pytest.mark.parametrize("content", [b"my notes\n", b"[1]\n", b"\xff\xfe\n", b'{"plant": 1}\n'])
@@ -173,11 +174,11 @@ def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, 
     file = tmp_path / "notes.txt"
     file.write_bytes(content)
     with pytest.raises(StudyError, match="not a study file"):
-        made(request_of(folder, file=file), Progress())
+        run_study(request_of(folder, file=file), Progress())
     assert file.read_bytes() == content
 
 
-def test_a_damaged_line_is_named(finished: Comparison, tmp_path: Path) -> None:
+def test_a_damaged_line_is_named(finished: FinishedStudy, tmp_path: Path) -> None:
     lines = finished.file.read_bytes().split(b"\n")
     lines[3] = lines[3][:50]
     file = tmp_path / "damaged.jsonl"
@@ -186,16 +187,18 @@ def test_a_damaged_line_is_named(finished: Comparison, tmp_path: Path) -> None:
         store.load(file)
 
 
-def test_the_latest_words_win_and_are_kept(finished: Comparison, tmp_path: Path) -> None:
+def test_the_latest_words_win_and_are_kept(finished: FinishedStudy, tmp_path: Path) -> None:
     file = tmp_path / "words.jsonl"
     file.write_bytes(finished.file.read_bytes())
     with store.Store(file) as kept:
         for title in ("first", "first", "second"):
-            kept.add_words({"title": title, "seed": kept.study.header["seed"]})
-        assert kept.study.header["title"] == "second"
+            kept.add_words({"title": title, "seed": kept.study.header.seed})
+        assert kept.study.header.more["title"] == "second"
     added = file.read_bytes().removeprefix(finished.file.read_bytes())
     assert added == b'{"words": {"title": "first"}}\n{"words": {"title": "second"}}\n'
-    assert store.load(file).header == {**finished.study.header, "title": "second"}
+    assert store.load(file).header == replace(
+        finished.study.header, more={**finished.study.header.more, "title": "second"}
+    )
 
 
 def _hold(file: Path, ready: Connection) -> None:
@@ -205,7 +208,7 @@ def _hold(file: Path, ready: Connection) -> None:
 
 
 def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
-    folder: Path, finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, finished: FinishedStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "held.jsonl"
     file.write_bytes(finished.file.read_bytes())
@@ -217,23 +220,23 @@ def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
         line.write(b'{"trial": {"arm": "line", "repl')  # the writer is in the middle of it
     before = file.read_bytes()
     try:
-        with pytest.raises(HeldError, match="is being written by another process"):
-            made(request_of(folder, file=file), Progress())
+        with pytest.raises(LockedError, match="is being written by another process"):
+            run_study(request_of(folder, file=file), Progress())
         assert main(["why", str(file), "--workers", "1", "--engine", "simpy"]) == 2
         assert "is being written by another process" in capsys.readouterr().err
-        assert store.digest(store.load(file)) == store.digest(finished.study)
+        assert study_digest(store.load(file)) == study_digest(finished.study)
         assert file.read_bytes() == before
     finally:
         process.kill()
         process.join()
-    made(request_of(folder, file=file), Progress(), budget_s=3600.0)  # the killed one's lock is gone
+    run_study(request_of(folder, file=file), Progress(), budget_s=3600.0)  # the killed one's lock is gone
     assert file.read_bytes() == finished.file.read_bytes()
 
 
 def test_finished_pieces_too_are_written_by_one_process_at_a_time(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.jsonl", {"of": 1}) as ledger:
         ledger.add({"n": 1})
-        with pytest.raises(HeldError, match="another process"):
+        with pytest.raises(LockedError, match="another process"):
             Ledger(tmp_path / "l.jsonl", {"of": 1})
     with Ledger(tmp_path / "l.jsonl", {"of": 1}) as ledger:
         assert ledger.pieces == [{"n": 1}]
@@ -241,7 +244,7 @@ def test_finished_pieces_too_are_written_by_one_process_at_a_time(tmp_path: Path
 
 @pytest.mark.parametrize("kept", ["header", "arms", "one trial"])
 def test_of_an_unfinished_study_every_command_says_so(
-    kept: str, finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: str, finished: FinishedStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head, *lines = finished.file.read_text(encoding="utf-8").splitlines(keepends=True)
     arms = [line for line in lines if line.startswith('{"arm"')]
@@ -256,7 +259,7 @@ def test_of_an_unfinished_study_every_command_says_so(
             assert code == 0
             continue
         assert code == 2
-        assert "is not finished: the command that made it goes on with it" in capsys.readouterr().err
+        assert "is not finished. Repeat the command that started it: it resumes." in capsys.readouterr().err
     assert study.read_text(encoding="utf-8") == "".join(content)
 
 
@@ -267,15 +270,15 @@ def test_a_changed_plant_file_is_not_mixed_with_its_past(folder: Path, tmp_path:
     for name in ("line.yaml", "better.yaml"):
         (moved / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
     file = tmp_path / "study.jsonl"
-    made(request_of(moved, file=file, replications=2), Progress(), attribution=False)
+    run_study(request_of(moved, file=file, replications=2), Progress(), attribution=False)
     (moved / "line.yaml").write_text(
         (moved / "line.yaml").read_text(encoding="utf-8").replace("45 s", "44 s"), encoding="utf-8"
     )
     before = file.read_bytes()
     with pytest.raises(StudyError, match="another plant under the name line"):
-        made(request_of(moved, file=file), Progress())
+        run_study(request_of(moved, file=file), Progress())
     with pytest.raises(StudyError, match="has changed since"):
-        replayed(file, 1, Progress())
+        replay_study(file, Pool(1), Progress())
     assert file.read_bytes() == before
 
 
@@ -287,19 +290,19 @@ def test_a_trial_that_fails_says_how_to_make_it_again(
     file.write_text(blocks_itself.join(LINE.rsplit("buffer: 3}", 1)), encoding="utf-8")
     stuck = request_of(folder, base=Variant(str(file)), scenarios=(), file=tmp_path / "s.jsonl")
     with pytest.raises(TrialError, match=r"line\.yaml' --seed 1 --replication 0 --warm-up 900.0s") as error:
-        made(stuck, Progress())
+        run_study(stuck, Progress())
     again = shlex.split(str(error.value).rpartition("Reproduce: factory-sim ")[2])
     assert main([*again[:-1], str(tmp_path / "trial.parquet"), "--engine", "simpy"]) == 1
     assert capsys.readouterr().err.partition("asked for.")[2].strip() in str(error.value)
     typed = replace(stuck, base=replace(stuck.base, overrides=("WASH.cycle_time=44 s",)), file=tmp_path / "t.jsonl")
     with pytest.raises(TrialError, match="Reproduce: the same command"):
-        made(typed, Progress())
+        run_study(typed, Progress())
 
 
 def test_a_study_that_was_killed_before_its_first_line_begins(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "empty.jsonl"
     file.touch()
-    with Pool(1, "simpy") as pool, start_session(request_of(folder, file=file), pool, Progress()).kept as kept:
+    with Pool(1, "simpy") as pool, start_session(request_of(folder, file=file), pool, Progress()).store as kept:
         assert list(kept.study.arms) == ["line", "better"]
 
 
@@ -308,12 +311,12 @@ def test_who_makes_a_file_leaves_it_to_who_locks_it_first(tmp_path: Path, monkey
 
     def late(mine: BinaryIO, path: Path) -> None:
         monkeypatch.setattr(append_log, "_lock", lock)
-        first.append(Appended(path, "theirs"))
+        first.append(AppendLog(path, "theirs"))
         lock(mine, path)
 
     monkeypatch.setattr(append_log, "_lock", late)
-    with pytest.raises(HeldError):
-        Appended(file, "mine")
+    with pytest.raises(LockedError):
+        AppendLog(file, "mine")
     first[0].add("more")
     first[0].close()
     assert file.read_text(encoding="utf-8") == "theirs\nmore\n"

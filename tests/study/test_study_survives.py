@@ -21,30 +21,31 @@ from study_lines import request_of
 
 from factory_sim.study import dask_pool, store
 from factory_sim.study import pool as pool_module
-from factory_sim.study.compare.compare_study import made
+from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.pool import Pool
-from factory_sim.study.runner import Progress, start_session, run
+from factory_sim.study.runner import Progress, run_replications, start_session
 from factory_sim.study.store import StudyError
+from factory_sim.study.study_json import study_digest, trial_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import Comparison
+    from factory_sim.study.compare.compare_study import FinishedStudy
 
 KILLS = 10
 
 
 @pytest.mark.slow
 def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbed_one(
-    folder: Path, finished: Comparison, tmp_path: Path
+    folder: Path, finished: FinishedStudy, tmp_path: Path
 ) -> None:
     """Killed in a copy of this process: a new one would need seconds to begin, ten times."""
     request = request_of(folder, file=tmp_path / "killed.jsonl")
     wait = random.Random(5)
     sizes = [0]
     for _ in range(KILLS):
-        process = get_context("fork").Process(target=made, args=(request, Progress()))
+        process = get_context("fork").Process(target=run_study, args=(request, Progress()))
         process.start()
         while process.is_alive() and size(request.file) == sizes[-1]:
             time.sleep(0.002)
@@ -53,7 +54,7 @@ def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbe
         process.join()
         sizes.append(size(request.file))
     assert sizes[1] < sizes[-1]
-    assert store.digest(made(request, Progress()).study) == store.digest(finished.study)
+    assert study_digest(run_study(request, Progress()).study) == study_digest(finished.study)
 
 
 def size(file: Path | None) -> int:
@@ -74,7 +75,7 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
 
         session = start_session(request, pool, Killing())
         with session.store, pytest.raises(StudyError, match="was killed"):
-            run(session, request)
+            run_replications(session, request)
     assert len(store.load(tmp_path / "killed.jsonl").trials) >= 3
 
 
@@ -89,13 +90,13 @@ def test_a_worker_that_died_between_two_trials_is_said_so_too() -> None:
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_finds_the_digits_of_one_worker(folder: Path, finished: Comparison, tmp_path: Path) -> None:
+def test_a_dask_cluster_finds_the_digits_of_one_worker(folder: Path, finished: FinishedStudy, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, dask="local", file=tmp_path / "dask.jsonl")
-    assert store.digest(made(request, Progress(), 3600.0).study) == store.digest(finished.study)
+    assert study_digest(run_study(request, Progress(), 3600.0).study) == study_digest(finished.study)
 
 
 @pytest.mark.slow
-def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, tmp_path: Path) -> None:
+def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: FinishedStudy, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "dask.jsonl")
     killed: list[int] = []
     with open_pool(2, "simpy", dask_pool.LOCAL) as pool:
@@ -108,11 +109,11 @@ def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, 
 
         session = start_session(request, pool, Killing())
         with session.store:
-            run(session, request)
+            run_replications(session, request)
     assert killed
     kept = store.load(tmp_path / "dask.jsonl").trials
-    assert {key: store.trial_digest(trial) for key, trial in kept.items()} == {
-        key: store.trial_digest(finished.study.trials[key]) for key in kept
+    assert {key: trial_digest(trial) for key, trial in kept.items()} == {
+        key: trial_digest(finished.study.trials[key]) for key in kept
     }
     assert len(kept) == 2 * request.replications
 
@@ -120,15 +121,15 @@ def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Comparison, 
 def test_a_scheduler_that_does_not_answer_is_said_so(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_pool, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(dask_pool, "_CONNECT_TIMEOUT_S", 0.3)
     file = tmp_path / "none.jsonl"
     with pytest.raises(StudyError, match="no Dask scheduler answers"):
-        made(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Progress())
+        run_study(request_of(folder, dask="tcp://127.0.0.1:1", file=file), Progress())
     assert not file.exists()
 
 
 class Scheduler:
-    """What `Cluster` asks of a Dask client, and nothing else."""
+    """What `DaskPool` asks of a Dask client, and nothing else."""
 
     def __init__(self, workers: dict[str, object]) -> None:
         self._workers = workers
@@ -147,7 +148,7 @@ class Scheduler:
     ],
 )
 def test_workers_that_would_not_find_the_same_digits_are_refused(workers: dict[str, object], said: str) -> None:
-    cluster_of = object.__new__(dask_pool.Cluster)
+    cluster_of = object.__new__(dask_pool.DaskPool)
     cluster_of._client = Scheduler(workers)
     with pytest.raises(StudyError, match=said):
         cluster_of._check("tcp://a:1")
@@ -161,7 +162,7 @@ def test_what_speaks_no_dask_is_no_scheduler() -> None:
         Thread(target=_refuse, args=(server,), daemon=True).start()
         address = "tcp://{}:{}".format(*server.getsockname())
         with pytest.raises(StudyError, match="no Dask scheduler answers"):
-            dask_pool.Cluster(address, 1)
+            dask_pool.DaskPool(address, 1)
 
 
 def _refuse(server: socket.socket) -> None:
@@ -205,7 +206,7 @@ def test_ctrl_c_waits_for_what_must_not_be_left_half_done() -> None:
     done = []
 
     def work() -> None:
-        with pool_module._undisturbed():
+        with pool_module._interrupts_deferred():
             signal.raise_signal(signal.SIGINT)
             done.append(True)
 

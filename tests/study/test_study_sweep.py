@@ -14,7 +14,7 @@ from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
 from factory_sim.study.pages import page_of
-from factory_sim.study.runner import Progress
+from factory_sim.study.runner import Watcher
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep.sweep_study import sweep_result
 from factory_sim.views.text.sweep_text import sweep_lines
@@ -136,13 +136,13 @@ def test_sampled_designs_find_the_factor_with_the_largest_effect(folder: Path, t
 def test_two_workers_and_an_interrupted_sweep_give_the_digest_of_one_worker(one: Path) -> None:
     alone = store.digest(swept(one).study)
 
-    class Stopping(Progress):
-        def advance(self, done: int) -> None:
+    class Stopping(Watcher):
+        def reached(self, done: int) -> None:
             if done == 4:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        swept(one, progress=Stopping(), file=one / "stopped.jsonl")
+        swept(one, watcher=Stopping(), file=one / "stopped.jsonl")
     assert 0 < len(store.load(one / "stopped.jsonl").trials) < 8
     assert store.digest(swept(one, workers=2, file=one / "stopped.jsonl").study) == alone
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from factory_sim.results.compare import Contribution
+from factory_sim.results.estimate import Estimate
 from factory_sim.views.html import report_data as page
 from factory_sim.views.html.palette import ENERGY_CAUSES, MACHINE_STATES
 
@@ -11,11 +13,11 @@ NASTY = (
     "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 1'> \u2028 \"quoted\" & {{ 7 * 7 }}"
 )
 STEPS = 60
-NOTHING = page.Estimate(math.nan, -math.inf, math.inf)
+NOTHING = Estimate(mean=math.nan, low=-math.inf, high=math.inf, n=1)
 
 
-def around(mean: float, reach: float = 1.0) -> page.Estimate:
-    return page.Estimate(mean, mean - reach, mean + reach)
+def around(mean: float, reach: float = 1.0) -> Estimate:
+    return Estimate(mean=mean, low=mean - reach, high=mean + reach, n=10)
 
 
 def side(name: str, title: str, *, attribution: page.Attribution | None = None) -> page.Side:
@@ -55,9 +57,11 @@ def side(name: str, title: str, *, attribution: page.Attribution | None = None) 
 
 def report_sample() -> page.ReportData:
     """Two scenarios, every section filled."""
-    shares = (page.Share(NASTY, around(20.0), 15.0, 30.0), page.Share("room", around(-5.0, 6.0), -9.0, 2.0))
+    nasty = Contribution(mean=20.0, low=19.0, high=21.0, n=10, least=15.0, most=30.0)
+    room = Contribution(mean=-5.0, low=-11.0, high=1.0, n=10, least=-9.0, most=2.0)
+    shares = (page.Share(NASTY, nasty), page.Share("room", room))
     after = side("after", f"After {NASTY}", attribution=page.Attribution(around(15.0), shares, "exact"))
-    none = page.Estimate(0, 0, 0)
+    none = around(0.0, 0.0)
     rows = (
         page.Row("good_parts_per_h", "good parts per hour", "parts/h", 1, (around(60), around(69)), (none, around(15))),
         page.Row("station_cycle_time_s", "cycle time", "s", -1, (around(56), around(37)), (none, around(-34))),

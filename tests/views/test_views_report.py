@@ -16,11 +16,13 @@ from report_sample import NASTY, NOTHING, around
 
 from factory_sim.views import wording
 from factory_sim.views.html import palette
-from factory_sim.views.html.report_data import Estimate, ReportData, Row
+from factory_sim.views.html.report_data import ReportData, Row
 from factory_sim.views.html.report_page import html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from factory_sim.results.estimate import Estimate
 
 SECTIONS = ("answer", "comparison", "gain", "why", "states", "time", "losses", "energy", "warmup", "replay", "assumed")
 LOADING = {"src", "href", "data", "srcset", "poster", "action", "formaction", "background", "cite", "manifest", "ping"}
@@ -95,7 +97,7 @@ def test_the_answer_comes_first_with_its_interval(page: Reader) -> None:
 
 def test_a_value_that_does_not_exist_is_a_dash_or_null_and_never_nan(page: Reader) -> None:
     assert not re.search(r"\b(nan|inf|NaN|Infinity)\b", page.words + page.scripts[0])
-    assert page.embedded()["sides"][0]["cost"]["scrap"] == {"mean": None, "low": None, "high": None}
+    assert page.embedded()["sides"][0]["cost"]["scrap"].items() >= {"mean": None, "low": None, "high": None}.items()
 
 
 def test_the_replay_is_what_the_study_holds(page: Reader, sample: ReportData) -> None:
@@ -108,7 +110,7 @@ def test_the_same_study_draws_the_same_page(sample: ReportData) -> None:
 
 
 def test_a_study_of_one_plant_answers_with_its_rate_and_compares_nothing(sample: ReportData) -> None:
-    row = replace(sample.rows[0], values=(around(60.0),), changes_pct=(Estimate(0, 0, 0),))
+    row = replace(sample.rows[0], values=(around(60.0),), changes_pct=(around(0, 0),))
     page = Reader(html(replace(sample, sides=sample.sides[:1], rows=(row,))))
     ids = [attributes.get("id") for tag, attributes in page.elements if tag == "section"]
     assert set(SECTIONS) - set(ids) == {"comparison", "gain"}
@@ -172,12 +174,12 @@ def test_changes_have_a_sign_unless_they_are_nothing(value: float, said: str) ->
         (-1, around(5.0), "worse"),
         (0, around(5.0), "changed"),
         (1, around(0.5), "unclear"),
-        (1, Estimate(0.0, 0.0, 0.0), "unclear"),
+        (1, around(0.0, 0.0), "unclear"),
         (1, NOTHING, "unclear"),
     ],
 )
 def test_a_verdict_needs_an_interval_without_nothing_in_it(better: int, change: Estimate, said: str) -> None:
-    row = Row("x", "x", "", better, (around(1), around(1)), (Estimate(0, 0, 0), change))
+    row = Row("x", "x", "", better, (around(1), around(1)), (around(0, 0), change))
     assert wording.verdict(row, 1) == said
 
 

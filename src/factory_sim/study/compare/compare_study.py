@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from factory_sim.results.replay import ReplayResult
 from factory_sim.study import store
@@ -18,6 +18,7 @@ from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.runner import Progress, Request, Session, run_replications, start_session
 from factory_sim.study.store import Store, StudyError
 from factory_sim.study.study_json import study_digest, trial_digest
+from factory_sim.views.frames import trial_frame
 
 if TYPE_CHECKING:
     from factory_sim.records import Study
@@ -38,6 +39,10 @@ class FinishedStudy:
     def result(self) -> ComparisonResult:
         """The comparison of all scenarios with the base."""
         return comparison(self.study)
+
+    def to_pandas(self) -> Any:
+        """Return a table with one row per trial: arm, role, replication, then every KPI of the line."""
+        return trial_frame(self.study)
 
     def why(self, arm: str = "", top: int = why.TOP, progress: Progress | None = None) -> WhyResult:
         """Return what limits an arm (default: the base), after running the missing trials."""
