@@ -17,7 +17,7 @@ from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.runner import Progress, Request
 
 if TYPE_CHECKING:
-    from factory_sim.study.compare.compare_study import FinishedStudy
+    from factory_sim.study.compare.compare_study import FinishedComparison
 
 PAIRS, WORKERS = (4, 2) if QUICK else (30, 2)
 SECONDS, HALF_WIDTH_PCT, OVERHEAD_PCT = 20.0, 1.0, 5.0  # what it must reach
@@ -43,7 +43,7 @@ class Stages(Progress):
 class Compared:
     """A comparison, how long it took, and how much of their time the workers spent in its pairs of trials."""
 
-    study: FinishedStudy
+    study: FinishedComparison
     seconds: float
     at_work: float
 

@@ -11,11 +11,11 @@ from factory_sim.sim import run as simulator
 from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.attribution import BUDGET_S
-from factory_sim.study.compare.compare_study import Comparison, made
+from factory_sim.study.compare.compare_study import FinishedComparison, run_study
 from factory_sim.study.file_study import Execution
 from factory_sim.study.optimise.optimise_study import run_optimisation
-from factory_sim.study.runner import Request, Watcher
-from factory_sim.study.snapshot_files import Moment
+from factory_sim.study.runner import Progress, Request
+from factory_sim.study.snapshot_files import Snapshot
 from factory_sim.study.sweep.sweep_study import run_sweep
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def simulate(
     return simulator.simulate(spec, seed=seed, replication=replication, warm_up_us=t0, until_us=until, engine=engine)
 
 
-def moment(plant: str | Path, *changes: str, at: str | float, seed: int = 1, replication: int = 0) -> Moment:
+def moment(plant: str | Path, *changes: str, at: str | float, seed: int = 1, replication: int = 0) -> Snapshot:
     """A run of the compiled engine at a moment, to be kept (`.save(path)`) and branched from.
 
     Raises ConfigError, ModelError.
@@ -60,16 +60,16 @@ def moment(plant: str | Path, *changes: str, at: str | float, seed: int = 1, rep
         spec, seed=seed, replication=replication, until_us=t_us + 1, engine="calendar", savable=True
     )
     run.advance(t_us)
-    return Moment(run.save(), str(plant), changes)
+    return Snapshot(run.save(), str(plant), changes)
 
 
-def branch(start: Moment | str | Path, *changes: str, duration: str | float = "8 h", future: int = 0) -> Run:
+def branch(start: Snapshot | str | Path, *changes: str, duration: str | float = "8 h", future: int = 0) -> Run:
     """What happens from a moment, or a file of one, on: its window and its rows, behind earlier ones that still matter.
 
     changes: numbers that are others from then on. future: which of many; 0 is the run's own, and the same number draws
     the same numbers whatever the changes. Raises ConfigError, MomentError, ModelError.
     """
-    found = start if isinstance(start, Moment) else snapshot_files.read(start)
+    found = start if isinstance(start, Snapshot) else snapshot_files.read(start)
     plant, saved = load(found.file, *found.overrides, *changes), found.saved
     if not changes:
         found.check(plant, found.file)
@@ -92,7 +92,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
     study: str | Path | None = None,
     engine: str = "auto",
     dask: str = "",
-) -> Comparison:
+) -> FinishedComparison:
     """Paired replications of a plant, scenarios of it, and the plant with `changes` as typed.
 
     until_pct: stop once every line rate is known to that half-width [points]. warm_up None: found by pilots. budget:
@@ -115,7 +115,7 @@ def compare(  # noqa: PLR0913 - as many as the command has options
         dask=dask,
         file=None if study is None else Path(study),
     )
-    return made(request, Watcher(), _seconds(budget), attribution=attribution)
+    return run_study(request, Progress(), _seconds(budget), attribution=attribution)
 
 
 def sweep(
@@ -130,7 +130,7 @@ def sweep(
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
     """
-    return run_sweep(file, _execution(workers, study, engine, dask), Watcher())
+    return run_sweep(file, _execution(workers, study, engine, dask), Progress())
 
 
 def optimise(
@@ -145,7 +145,7 @@ def optimise(
 
     The other arguments are those of `compare`. Raises ConfigError, StudyError, TrialError.
     """
-    return run_optimisation(file, _execution(workers, study, engine, dask), Watcher())
+    return run_optimisation(file, _execution(workers, study, engine, dask), Progress())
 
 
 def _execution(workers: int | None, study: str | Path | None, engine: str, dask: str) -> Execution:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from study_lines import BETTER, LINE, request_of
 
-from factory_sim.study.compare.compare_study import FinishedStudy, run_study
+from factory_sim.study.compare.compare_study import FinishedComparison, run_study
 from factory_sim.study.runner import Progress
 
 
@@ -25,6 +25,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(folder: Path) -> FinishedStudy:
+def finished(folder: Path) -> FinishedComparison:
     """Five pairs with their attribution."""
     return run_study(request_of(folder), Progress(), budget_s=3600.0)

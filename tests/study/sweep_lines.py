@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.study.file_study import Execution, FinishedStudy
-from factory_sim.study.runner import Watcher
+from factory_sim.study.runner import Progress
 from factory_sim.study.sweep.sweep_study import run_sweep
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ warm_up: 10 min
 
 
 def swept(
-    folder: Path, text: str = SWEEP, watcher: Watcher | None = None, **execution: Any
+    folder: Path, text: str = SWEEP, progress: Progress | None = None, **execution: Any
 ) -> FinishedStudy[SweepResult]:
     """Return the sweep that a text describes, run by one worker with the reference engine."""
     (folder / "sweep.yaml").write_text(text, encoding="utf-8")
     usual = {"workers": 1, "engine": "simpy", "file": folder / "sweep.jsonl"}
-    return run_sweep(folder / "sweep.yaml", Execution(**(usual | execution)), watcher or Watcher())
+    return run_sweep(folder / "sweep.yaml", Execution(**(usual | execution)), progress or Progress())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import Study
-    from factory_sim.study.compare.compare_study import FinishedStudy
+    from factory_sim.study.compare.compare_study import FinishedComparison
 
 GROUPS = ("a", "b", "c")
 ALL = [frozenset(chosen) for size in range(4) for chosen in combinations(GROUPS, size)]
@@ -162,7 +162,7 @@ def test_changes_that_need_others_are_said_and_the_answer_stands(folder: Path, t
     assert "'fitters' is not one of the plant's crews" in said[-1]
 
 
-def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: FinishedStudy) -> None:
+def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: FinishedComparison) -> None:
     answer = finished.result.to_dict()
     parts = answer["attribution"]
     assert list(parts) == ["washer", "repairs", "room"]

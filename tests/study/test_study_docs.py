@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from factory_sim.plant.yaml.json_schema import study_schema
 from factory_sim.plant.yaml.key_tables import filled
 from factory_sim.plant.yaml.tree import read_yaml
-from factory_sim.study.arms import Bench
+from factory_sim.study.arms import PlantCache
 from factory_sim.study.optimise.goals import read_goal
 from factory_sim.study.sweep.plans import read_plan
 
@@ -23,8 +23,8 @@ FILES = [path for path in EXAMPLES if path.name != "tandem.yaml"]
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return Bench()
+def bench() -> PlantCache:
+    return PlantCache()
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -38,7 +38,7 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_example_loads_and_fits_the_schema(path: Path, bench: Bench) -> None:
+def test_every_example_loads_and_fits_the_schema(path: Path, bench: PlantCache) -> None:
     content = read_yaml(path.read_bytes(), path.name, []).plain()
     name = "sweep" if "sweep" in content else "optimise"
     assert [error.message for error in validator(name).iter_errors(content)] == []

@@ -18,8 +18,9 @@ from factory_sim.errors import ConfigError
 from factory_sim.study import store
 from factory_sim.study.file_study import Execution, FinishedStudy
 from factory_sim.study.optimise.optimise_study import optimisation_result, run_optimisation
-from factory_sim.study.runner import Watcher
+from factory_sim.study.runner import Progress
 from factory_sim.study.store import StudyError
+from factory_sim.study.study_json import study_digest
 from factory_sim.views.html.points_page import optimise_html
 from factory_sim.views.text.optimise_text import guarantee, optimise_lines
 
@@ -75,10 +76,10 @@ def tandem(tmp_path: Path) -> Path:
 def optimised(tandem: Path) -> Callable[..., Optimised]:
     """Return a function that runs the optimisation of a text with one worker and the reference engine."""
 
-    def optimised(text: str = BUFFERS, watcher: Watcher | None = None, **execution: Any) -> Optimised:
+    def optimised(text: str = BUFFERS, progress: Progress | None = None, **execution: Any) -> Optimised:
         (tandem / "o.yaml").write_text(text, encoding="utf-8")
         usual = {"workers": 1, "engine": "simpy", "file": tandem / "o.jsonl"}
-        return run_optimisation(tandem / "o.yaml", Execution(**(usual | execution)), watcher or Watcher())
+        return run_optimisation(tandem / "o.yaml", Execution(**(usual | execution)), progress or Progress())
 
     return optimised
 
@@ -89,7 +90,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Optimised:
     (folder / "tandem.yaml").write_text(TANDEM, encoding="utf-8")
     (folder / "o.yaml").write_text(BUFFERS, encoding="utf-8")
     execution = Execution(workers=1, engine="simpy", file=folder / "o.jsonl")
-    return run_optimisation(folder / "o.yaml", execution, Watcher())
+    return run_optimisation(folder / "o.yaml", execution, Progress())
 
 
 def exact(places: int) -> float:
@@ -156,8 +157,8 @@ def test_an_interrupted_search_resumes_to_the_same_digest_with_any_number_of_wor
     assert optimisation_result(alone.study) == alone.result
     stopped = tandem / "stopped.jsonl"
 
-    class Stopping(Watcher):
-        def reached(self, done: int) -> None:  # noqa: ARG002
+    class Stopping(Progress):
+        def advance(self, done: int) -> None:  # noqa: ARG002
             if stopped.exists() and len(store.load(stopped).trials) == 13:
                 raise KeyboardInterrupt
 
@@ -166,7 +167,7 @@ def test_an_interrupted_search_resumes_to_the_same_digest_with_any_number_of_wor
     with pytest.raises(StudyError, match="not finished"):
         optimisation_result(store.load(stopped))
     again = optimised(SEARCHED, workers=2, file=stopped)
-    assert store.digest(again.study) == store.digest(alone.study)
+    assert study_digest(again.study) == study_digest(alone.study)
     assert again.result == alone.result
 
 

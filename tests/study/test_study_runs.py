@@ -16,7 +16,7 @@ from factory_sim.sim import engines
 from factory_sim.study import runner, warmup
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
-from factory_sim.study.compare.compare_study import FinishedStudy, run_study
+from factory_sim.study.compare.compare_study import FinishedComparison, run_study
 from factory_sim.study.runner import FIRST, Progress, Request, looks
 from factory_sim.study.study_json import study_digest
 from factory_sim.study.trial import Detail, Setting, run_trial
@@ -31,7 +31,7 @@ SETTING = Setting(seed=1, warm_up_s=900.0, duration_s=3600.0, bin_s=60.0)
 
 
 @pytest.mark.slow
-def test_two_workers_find_the_digits_of_one(folder: Path, finished: FinishedStudy, tmp_path: Path) -> None:
+def test_two_workers_find_the_digits_of_one(folder: Path, finished: FinishedComparison, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "two.jsonl")
     assert study_digest(run_study(request, Progress(), 3600.0).study) == study_digest(finished.study)
 
@@ -62,7 +62,7 @@ def test_two_pairs_that_agree_by_chance_are_not_enough() -> None:
 
 
 def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(
-    folder: Path, finished: FinishedStudy, tmp_path: Path
+    folder: Path, finished: FinishedComparison, tmp_path: Path
 ) -> None:
     heard = Hearing()
     asked = run_study(request_of(folder, engine="simpy", file=tmp_path / "simpy.jsonl"), heard, budget_s=3600.0)
@@ -81,7 +81,7 @@ while not (cache / "go").exists():
 
 
 def test_on_a_cold_machine_a_study_begins_with_simpy_and_goes_on_with_what_another_process_compiles(
-    folder: Path, finished: FinishedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, finished: FinishedComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
     monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
@@ -182,7 +182,7 @@ def test_the_filling_ends_when_the_work_in_progress_has_come_up() -> None:
     assert warmup.filling_bin(np.minimum(np.arange(1.0, 101.0), 40.0)) == 40
 
 
-def test_why_names_the_constraint_its_worth_and_the_next_one(finished: FinishedStudy, tmp_path: Path) -> None:
+def test_why_names_the_constraint_its_worth_and_the_next_one(finished: FinishedComparison, tmp_path: Path) -> None:
     file = tmp_path / "study.jsonl"  # why adds to it
     file.write_bytes(finished.file.read_bytes())
     found = replace(finished, file=file).why(top=2)
@@ -214,7 +214,7 @@ def test_a_line_without_output_has_no_constraint() -> None:
     assert why.why(study([arm("base", "base")], [none]), "base").constraint is None
 
 
-def test_a_frame_has_a_row_a_trial(finished: FinishedStudy) -> None:
+def test_a_frame_has_a_row_a_trial(finished: FinishedComparison) -> None:
     frame = finished.to_pandas()
     assert len(frame) == len(finished.study.trials)
     assert list(frame.columns[:3]) == ["arm", "role", "replication"]

@@ -14,8 +14,9 @@ from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
 from factory_sim.study.pages import page_of
-from factory_sim.study.runner import Watcher
+from factory_sim.study.runner import Progress
 from factory_sim.study.store import StudyError
+from factory_sim.study.study_json import study_digest
 from factory_sim.study.sweep.sweep_study import sweep_result
 from factory_sim.views.text.sweep_text import sweep_lines
 
@@ -134,23 +135,23 @@ def test_sampled_designs_find_the_factor_with_the_largest_effect(folder: Path, t
 
 @pytest.mark.slow
 def test_two_workers_and_an_interrupted_sweep_give_the_digest_of_one_worker(one: Path) -> None:
-    alone = store.digest(swept(one).study)
+    alone = study_digest(swept(one).study)
 
-    class Stopping(Watcher):
-        def reached(self, done: int) -> None:
+    class Stopping(Progress):
+        def advance(self, done: int) -> None:
             if done == 4:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        swept(one, watcher=Stopping(), file=one / "stopped.jsonl")
+        swept(one, progress=Stopping(), file=one / "stopped.jsonl")
     assert 0 < len(store.load(one / "stopped.jsonl").trials) < 8
-    assert store.digest(swept(one, workers=2, file=one / "stopped.jsonl").study) == alone
+    assert study_digest(swept(one, workers=2, file=one / "stopped.jsonl").study) == alone
 
 
 def test_more_replications_resume_the_study_and_other_points_are_refused(one: Path) -> None:
     swept(one)
     assert swept(one, SWEEP.replace("replications: 2", "replications: 3")).result.replications == 3
-    with pytest.raises(StudyError, match="its sweep is another one"):
+    with pytest.raises(StudyError, match="its sweep differs"):
         swept(one, SWEEP.replace("40 s", "50 s"))
 
 

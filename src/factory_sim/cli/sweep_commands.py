@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import options
-from factory_sim.cli.study_commands import Dask, StudyFile, Workers, show, watched
+from factory_sim.cli.study_commands import Dask, StudyFile, Workers, show, study_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from factory_sim.study.file_study import Execution, FinishedStudy, ResultT
-    from factory_sim.study.runner import Watcher
+    from factory_sim.study.runner import Progress
 
 CsvFile = Annotated[Path | None, options.output("--csv", help="Write a CSV file with one line per point or choice.")]
 
@@ -71,7 +71,7 @@ def optimise(
 
 
 def _run(
-    study_of: Callable[[Path, Execution, Watcher], FinishedStudy[ResultT]],
+    study_of: Callable[[Path, Execution, Progress], FinishedStudy[ResultT]],
     lines_of: Callable[[ResultT], list[RenderableType]],
     file: Path,
     execution: Execution,
@@ -79,8 +79,8 @@ def _run(
     csv: Path | None,
 ) -> None:
     """Run a study, write the requested files and print the answer."""
-    with watched(execution.file) as watcher:
-        found = study_of(file, execution, watcher)
+    with study_progress(execution.file) as progress:
+        found = study_of(file, execution, progress)
     options.written(out, found.result.to_dict())
     if csv is not None:
         with options.writing(csv):

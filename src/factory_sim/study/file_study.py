@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import mean_estimate, paired_percent_change
 from factory_sim.results.optimise import OptimisationResult
-from factory_sim.results.study_summary import StudySummary, WarmUp
 from factory_sim.results.sweep import Response, SweepResult
 from factory_sim.study import store
-from factory_sim.study.arms import Bench, Variant
+from factory_sim.study.arms import PlantCache, Variant
 from factory_sim.study.compare.pairing import base_of, line_values
-from factory_sim.study.dask_pool import hired
-from factory_sim.study.runner import Request, Session, begin
+from factory_sim.study.dask_pool import open_pool
+from factory_sim.study.runner import Request, Session, start_session
 from factory_sim.views.frames import variant_frame
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.yaml.study_shapes import Optimise, Sweep
     from factory_sim.records import F8, Study
     from factory_sim.results.estimate import Estimate
-    from factory_sim.study.runner import Watcher
+    from factory_sim.study.runner import Progress
 
 ResultT = TypeVar("ResultT", SweepResult, OptimisationResult)
 
@@ -62,11 +61,11 @@ class FinishedStudy(Generic[ResultT]):
 
 @contextmanager
 def session_of(
-    file: StudyFile[Sweep] | StudyFile[Optimise], execution: Execution, watcher: Watcher, **more: Any
+    file: StudyFile[Sweep] | StudyFile[Optimise], execution: Execution, progress: Progress, **more: Any
 ) -> Iterator[Session]:
     """Start or resume the study that a file describes; `more` are fields of the request, among them its design."""
     shape, base, workers = file.shape, Variant(file.plant), execution.workers or os.cpu_count() or 1
-    identity = (Bench().load(base).digest, shape.seed, shape.duration, shape.warm_up, store.versions()["program"])
+    identity = (PlantCache().load(base).digest, shape.seed, shape.duration, shape.warm_up, store.versions()["program"])
     name = f"{file.path.stem}-{sha256(repr((*identity, more['design'])).encode()).hexdigest()[:8]}.study.jsonl"
     request = Request(
         base=base,
@@ -79,9 +78,9 @@ def session_of(
         file=execution.file or Path(name),
         **more,
     )
-    with hired(workers, execution.engine, execution.dask) as pool:
-        session = begin(request, pool, watcher)
-        with session.kept:
+    with open_pool(workers, execution.engine, execution.dask) as pool:
+        session = start_session(request, pool, progress)
+        with session.store:
             yield session
 
 
@@ -96,22 +95,9 @@ def run_arms(session: Session, stage: str, arms: Iterable[str], replications: It
     for first in range(0, len(names), TOGETHER):
         some = names[first : first + TOGETHER]
         if len(names) > TOGETHER:
-            session.bench = Bench()
+            session.plants = PlantCache()
         part = f", {first + 1}–{first + len(some)} of {len(names)}" if len(names) > len(some) else ""
         session.ensure(stage + part, [(name, r) for name in some for r in chosen])
-
-
-def summary(study: Study) -> StudySummary:
-    """Return what every answer reports about the trials of its study."""
-    head = study.header
-    return StudySummary(
-        seed=head["seed"],
-        warm_up_s=head["warm_up_s"],
-        duration_s=head["duration_s"],
-        warm_up=WarmUp(**head["warm_up"]),
-        trials=len(study.trials),
-        digest=store.digest(study),
-    )
 
 
 def responses(kpis: Iterable[str], currency: str) -> dict[str, Response]:

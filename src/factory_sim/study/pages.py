@@ -1,4 +1,4 @@
-"""Which page a study is drawn on."""
+"""The HTML page of a study."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def page_of(study: Study, path: Path) -> str:
-    """A study as one offline HTML file: of a comparison, a sweep or an optimisation. Raises StudyError."""
-    if "sweep" in study.header:
+    """Return a comparison, a sweep or an optimisation as one offline HTML file. Raise StudyError."""
+    if "sweep" in study.header.more:
         return sweep_html(sweep_study.sweep_result(study))
-    if "optimise" in study.header:
+    if "optimise" in study.header.more:
         return optimise_html(optimise_study.optimisation_result(study))
     return html(report_data(study, path))

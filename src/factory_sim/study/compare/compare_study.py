@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedStudy:
+class FinishedComparison:
     """A finished study and its file."""
 
     study: Study
@@ -61,7 +61,7 @@ def run_study(
     *,
     attribution: bool = True,
     with_why: bool = False,
-) -> FinishedStudy:
+) -> FinishedComparison:
     """Run the study of a request, and report the comparison as soon as it is known. Raise FactoryErrors.
 
     Then run its attribution (budget_s: CPU time that an exact one may take), and `with_why` what limits every plant.
@@ -76,7 +76,7 @@ def run_study(
                 shapley.prepare(session, arm, budget_s)
             for name in session.names(BASE, SCENARIO) if with_why else ():
                 why.prepare(session, name, min(why.PAIRS, len(pairs(session.study, name))))
-            return FinishedStudy(session.study, session.store.path, request)
+            return FinishedComparison(session.study, session.store.path, request)
 
 
 def run_why(request: Request, progress: Progress, arm: str = "", top: int = why.TOP) -> WhyResult:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.yaml.study_shapes import Limit as LimitShape
     from factory_sim.plant.yaml.study_shapes import Variable as Shape
-    from factory_sim.study.arms import Bench
+    from factory_sim.study.arms import PlantCache
 
 OBJECTIVES = tuple(name for name in RESPONSES if KPIS[name].better)
 _UNBOUNDED = 2**31
@@ -94,7 +94,7 @@ def goal_from_header(header: Mapping[str, Any], base: Variant) -> Goal:
     )
 
 
-def read_goal(path: str | Path, plants: Bench) -> tuple[StudyFile[Optimise], Goal]:
+def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise], Goal]:
     """Return the file of an optimisation and its goal. Raise one ConfigError with all mistakes."""
     file = read(path, Optimise, lambda plant: plants.load(Variant(plant)).cost.currency)
     shape = file.shape
@@ -137,7 +137,7 @@ def words(file: StudyFile[Optimise], goal: Goal) -> dict[str, Any]:
     return file.words() | {"decision": asdict(goal.decision)}
 
 
-def _variable(file: StudyFile[Optimise], plants: Bench, name: str, shape: Shape) -> Variable | None:
+def _variable(file: StudyFile[Optimise], plants: PlantCache, name: str, shape: Shape) -> Variable | None:
     path, report = ("variables", name), file.report
     low, high = shape.low, shape.high
     if low is None or high is None:

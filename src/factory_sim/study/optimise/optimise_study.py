@@ -9,12 +9,14 @@ selection.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory_sim.records import Probe
 from factory_sim.results.optimise import FrontChoice, Guarantee, OptimisationResult, SelectedChoice
-from factory_sim.study.arms import Bench, variant_of
+from factory_sim.study.arms import PlantCache, variant_of
+from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import UNFINISHED, base_of, line_values
 from factory_sim.study.file_study import (
     FinishedStudy,
@@ -25,7 +27,6 @@ from factory_sim.study.file_study import (
     run_arms,
     run_base,
     session_of,
-    summary,
 )
 from factory_sim.study.optimise import goals, ranking, search
 from factory_sim.study.optimise.ranking import Rule, Selection
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from factory_sim.study.file_study import Execution
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
-    from factory_sim.study.runner import Session, Watcher
+    from factory_sim.study.runner import Progress, Session
 
 RESAMPLES = 500
 
@@ -59,29 +60,29 @@ class _Decided:
     indifference: float  # in the unit of the first objective
 
 
-def run_optimisation(path: str | Path, execution: Execution, watcher: Watcher) -> FinishedStudy[OptimisationResult]:
+def run_optimisation(path: str | Path, execution: Execution, progress: Progress) -> FinishedStudy[OptimisationResult]:
     """Run or resume the optimisation that a file describes. Raise ConfigError, StudyError or TrialError."""
-    file, goal = goals.read_goal(path, Bench())
+    file, goal = goals.read_goal(path, PlantCache())
     every = goal.space.every(goal.candidates)
     if every is None:
         search.import_optuna()  # refused before the first run
     with session_of(
-        file, execution, watcher, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
+        file, execution, progress, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
     ) as session:
         optimiser = _Optimiser(session.study, goal, session)
         result = optimiser.result(optimiser.decide(every))
-        return FinishedStudy(study=session.study, file=session.kept.path, result=result)
+        return FinishedStudy(study=session.study, file=session.store.path, result=result)
 
 
 def optimisation_result(study: Study) -> OptimisationResult:
     """Return the result of a finished optimisation. Raise StudyError when it is not finished."""
-    goal = goals.goal_from_header(study.header, variant_of(base_of(study)))
+    goal = goals.goal_from_header(study.header.more, variant_of(base_of(study)))
     optimiser = _Optimiser(study, goal)
     try:
         every = goal.space.every(goal.candidates)
         if every is None:
             probes = [each.probe for each in study.arms.values() if each.probe]
-            tried = [tuple(probe["values"]) for probe in probes if probe["kind"] == "choice"]
+            tried = [probe.values for probe in probes if probe.kind == "choice" and probe.values is not None]
             return optimiser.result(optimiser.select(tried, complete=False))
         return optimiser.result(optimiser.decide(every))
     except KeyError:
@@ -100,7 +101,7 @@ class _Optimiser:
         """Return the selection among all allowed choices, or among those that the search finds."""
         if every is not None:
             return self.select(every, complete=True)
-        goal, seed = self.goal, self.study.header["seed"]
+        goal, seed = self.goal, self.study.header.seed
         return self.select(search.search(goal.space, goal.better, goal.candidates, seed, self._screen), complete=False)
 
     def _screen(self, choices: Sequence[Choice]) -> list[list[float]]:
@@ -153,8 +154,8 @@ class _Optimiser:
             run_base(self.session, replications)
         of, arms = base_of(self.study).name, []
         for choice in choices:
-            about = {"kind": "choice", "of": of, "values": list(choice)}
-            arms.append(self.session.probe(self.goal.variant(choice), self._arm(choice), about))
+            about = Probe(kind="choice", of=of, values=tuple(choice))
+            arms.append(self.session.add_probe(self.goal.variant(choice), self._arm(choice), about))
         run_arms(self.session, stage, arms, replications)
 
     def _arm(self, choice: Choice) -> str:
@@ -185,9 +186,10 @@ class _Optimiser:
         study, goal, base, selection = self.study, self.goal, base_of(self.study), decided.selection
         common = range(decided.first, decided.first + goal.decision.first)
         best = decided.finalists[selection.best]
+        more: Any = study.header.more
         return OptimisationResult(
-            title=study.header["title"],
-            question=study.header["question"],
+            title=more["title"],
+            question=more["question"],
             base=base.name,
             currency=base.currency,
             objectives=responses(goal.objectives, base.currency),
@@ -234,7 +236,7 @@ class _Optimiser:
         y = np.array([self._objectives(choice, replications) for choice in choices])
         better = self.goal.better  # y (n_choices, n_objectives, n_replications)
         on = ranking.on_front(y.mean(axis=2), better)
-        drawn = weights(self.study.header["seed"], "front", len(replications), RESAMPLES) / len(replications)
+        drawn = weights(self.study.header.seed, "front", len(replications), RESAMPLES) / len(replications)
         shares = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
         shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
         front = []

@@ -11,7 +11,7 @@ from factory_sim import units
 from factory_sim.plant.yaml.study_files import StudyFile, read
 from factory_sim.plant.yaml.study_shapes import Sweep
 from factory_sim.results.sweep import GRID, LATIN, SOBOL
-from factory_sim.study.arms import Bench, Variant
+from factory_sim.study.arms import PlantCache, Variant
 from factory_sim.study.file_study import RESPONSES
 from factory_sim.study.sweep import sampling
 from factory_sim.study.sweep.sampling import MOST_POINTS, Factor, Level, Point, split
@@ -51,7 +51,7 @@ class Plan:
         return self.file.words() | {"responses": list(dict.fromkeys(self.file.shape.responses))}
 
 
-def read_plan(path: str | Path, plants: Bench) -> Plan:
+def read_plan(path: str | Path, plants: PlantCache) -> Plan:
     """Return the plan of a file. Raise one ConfigError with all mistakes."""
     file = read(path, Sweep, lambda plant: plants.load(Variant(plant)).cost.currency)
     shape = file.shape
@@ -71,7 +71,7 @@ def read_plan(path: str | Path, plants: Bench) -> Plan:
     return plan
 
 
-def _try_values(file: StudyFile[Sweep], plants: Bench, factor: Factor) -> None:
+def _try_values(file: StudyFile[Sweep], plants: PlantCache, factor: Factor) -> None:
     """Load the plant with every level, or with both ends of a range, until one is refused."""
     written = file.report.root.get("factors", factor.address)
     is_list = written is not None and isinstance(written.value, list)

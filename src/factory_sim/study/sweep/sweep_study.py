@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import holm, p_value
+from factory_sim.records import Probe
 from factory_sim.results.sweep import (
     CONSTANT,
     GRID,
@@ -23,7 +24,8 @@ from factory_sim.results.sweep import (
     SweepResult,
     SweptFactor,
 )
-from factory_sim.study.arms import Bench
+from factory_sim.study.arms import PlantCache
+from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import base_of, finished
 from factory_sim.study.file_study import (
     TOGETHER,
@@ -35,7 +37,6 @@ from factory_sim.study.file_study import (
     run_arms,
     run_base,
     session_of,
-    summary,
 )
 from factory_sim.study.sweep import plans, sampling, sensitivity
 
@@ -45,40 +46,40 @@ if TYPE_CHECKING:
 
     from factory_sim.records import F8, Study
     from factory_sim.study.file_study import Execution
-    from factory_sim.study.runner import Session, Watcher
+    from factory_sim.study.runner import Progress, Session
     from factory_sim.study.sweep.plans import Plan
     from factory_sim.study.sweep.sampling import Factor, Point
 
 STRAIGHT = 0.9  # assumed: share of the variance from which on a linear fit is a fair summary
 
 
-def run_sweep(path: str | Path, execution: Execution, watcher: Watcher) -> FinishedStudy[SweepResult]:
+def run_sweep(path: str | Path, execution: Execution, progress: Progress) -> FinishedStudy[SweepResult]:
     """Run or resume the sweep that a file describes. Raise ConfigError, StudyError or TrialError."""
-    plan = plans.read_plan(path, Bench())
+    plan = plans.read_plan(path, PlantCache())
     with session_of(
         plan.file,
         execution,
-        watcher,
+        progress,
         replications=plan.file.shape.replications,
         pilots=plan.corners,
         design=plan.design(),
         words=plan.words(),
     ) as session:
         _run_points(session, plan)
-        return FinishedStudy(study=session.study, file=session.kept.path, result=sweep_result(session.study))
+        return FinishedStudy(study=session.study, file=session.store.path, result=sweep_result(session.study))
 
 
 def _run_points(session: Session, plan: Plan) -> None:
     """Run the plant as it is, and every point of the plan; all plants are loaded before the first trial."""
-    session.watcher.stage("points", len(plan.points))
+    session.progress.stage("points", len(plan.points))
     base, arms = base_of(session.study).name, []
     for n, point in enumerate(plan.points, 1):
         variant = plan.variant(point)
         name = sampling.arm_name(variant.overrides)
-        arms.append(session.probe(variant, name, {"kind": "point", "of": base}) if name else base)
+        arms.append(session.add_probe(variant, name, Probe(kind="point", of=base)) if name else base)
         if n % TOGETHER == 0:
-            session.bench = Bench()
-        session.watcher.reached(n)
+            session.plants = PlantCache()
+        session.progress.advance(n)
     replications = range(plan.file.shape.replications)
     run_base(session, replications)
     run_arms(session, "trials", arms, replications)
@@ -86,9 +87,10 @@ def _run_points(session: Session, plan: Plan) -> None:
 
 def sweep_result(study: Study) -> SweepResult:
     """Return the result of a sweep, of replications that every point has finished. Raise StudyError."""
-    about, base = study.header["sweep"], base_of(study)
+    more: Any = study.header.more
+    about, base = more["sweep"], base_of(study)
     factors = [sampling.factor_from_json(each) for each in about["factors"]]
-    kpis: list[str] = study.header["responses"]
+    kpis: list[str] = more["responses"]
     points = [sampling.point_of(factors, texts) for texts in about["points"]]
     names = [sampling.arm_name(sampling.overrides(factors, point)) or base.name for point in points]
     replications = finished(study, base.name, *names)
@@ -97,8 +99,8 @@ def sweep_result(study: Study) -> SweepResult:
     y = {kpi: np.array([each[kpi] for each in after]) for kpi in kpis}
     best, near = _best(y[kpis[0]], KPIS[kpis[0]].better, points)
     return SweepResult(
-        title=study.header["title"],
-        question=study.header["question"],
+        title=more["title"],
+        question=more["question"],
         base=base.name,
         design=about["design"],
         replications=len(replications),
@@ -116,7 +118,7 @@ def sweep_result(study: Study) -> SweepResult:
         ),
         best=best,
         not_told_apart=near,
-        sensitivity={kpi: _sensitivity(about["design"], factors, points, y[kpi], study.header["seed"]) for kpi in kpis},
+        sensitivity={kpi: _sensitivity(about["design"], factors, points, y[kpi], study.header.seed) for kpi in kpis},
         study=summary(study),
     )
 
