@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
         "random_streams",
         "jit",
         "version",
+        "study_records",
     },
     {"plant"},
     {"sim", "sensing", "wire", "analysis", "views"},

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.records import Arm, Probe, Study, StudyHeader, Trial
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.study.arms import Variant
 from factory_sim.study.runner import Request
+from factory_sim.study_records import Arm, Probe, Study, StudyHeader, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

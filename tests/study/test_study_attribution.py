@@ -22,8 +22,8 @@ from factory_sim.study.runner import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.records import Study
     from factory_sim.study.compare.compare_study import FinishedComparison
+    from factory_sim.study_records import Study
 
 GROUPS = ("a", "b", "c")
 ALL = [frozenset(chosen) for size in range(4) for chosen in combinations(GROUPS, size)]

@@ -9,13 +9,13 @@ from study_lines import BETTER, LINE, N, arm, request_of, study, trial
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
-from factory_sim.records import Payback
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import comparison
 from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.runner import Progress, Request
 from factory_sim.study.store import StudyError
+from factory_sim.study_records import Payback
 
 if TYPE_CHECKING:
     from pathlib import Path

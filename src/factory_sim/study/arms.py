@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from factory_sim import registry
 from factory_sim.plant import load as loader
 from factory_sim.plant.describe import planned
-from factory_sim.records import Arm, Payback, Probe, Window
+from factory_sim.records import Window
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail
+from factory_sim.study_records import Arm, Payback, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from factory_sim.study.store import StudyError, versions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from factory_sim.records import Trial
     from factory_sim.study.trial import Setting
+    from factory_sim.study_records import Trial
 
 LOCAL = "local"
 _CONNECT_TIMEOUT_S = 10.0

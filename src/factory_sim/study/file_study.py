@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.yaml.study_files import StudyFile
     from factory_sim.plant.yaml.study_shapes import Optimise, Sweep
-    from factory_sim.records import F8, Study
+    from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Progress
+    from factory_sim.study_records import Study
 
 ResultT = TypeVar("ResultT", SweepResult, OptimisationResult)
 

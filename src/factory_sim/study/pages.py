@@ -13,7 +13,7 @@ from factory_sim.views.html.report_page import html
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.records import Study
+    from factory_sim.study_records import Study
 
 
 def page_of(study: Study, path: Path) -> str:

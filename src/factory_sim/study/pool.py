@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import Trial
+    from factory_sim.study_records import Trial
 
 _MOST_PICKLED = 256  # plants in memory: a sweep has thousands, each is needed for a short time
 T = TypeVar("T")

@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factory_sim.records import StudyHeader
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.results.whatif import InterimResult
 from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled, obstacle
@@ -21,15 +20,16 @@ from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.pool import Task
 from factory_sim.study.store import Store, StudyError, versions
 from factory_sim.study.trial import BINS, Setting, setting_of
+from factory_sim.study_records import StudyHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import Probe, Study
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.record import Json
     from factory_sim.study.pool import Pool
+    from factory_sim.study_records import Probe, Study
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; fewer than FIRST are never precise enough
 MANY = 100  # trials that are worth waiting for the compiled engine

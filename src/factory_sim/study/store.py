@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.errors import FactoryError
-from factory_sim.records import Arm, Study, StudyHeader, Trial
 from factory_sim.study import study_json
 from factory_sim.study.append_log import AppendLog
+from factory_sim.study_records import Arm, Study, StudyHeader, Trial
 from factory_sim.version import VERSION
 
 if TYPE_CHECKING:

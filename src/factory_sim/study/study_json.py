@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.records import Arm, Payback, Probe, Study, StudyHeader, Trial
 from factory_sim.results.study_summary import WarmUp
+from factory_sim.study_records import Arm, Payback, Probe, Study, StudyHeader, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,14 +13,16 @@ from factory_sim.analysis import facts, kpis
 from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import describe, epoch_ns, planned
 from factory_sim.plant.states import Outcome
-from factory_sim.records import Trial, Window
+from factory_sim.records import Window
 from factory_sim.sim.run import count, simulate
 from factory_sim.study import snapshot_files, trial_details
+from factory_sim.study_records import Trial
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import F8, I8, EventLog, KpiTable, StudyHeader
+    from factory_sim.records import F8, I8, EventLog, KpiTable
     from factory_sim.sim.run import Run
+    from factory_sim.study_records import StudyHeader
 
 BINS = 96  # of a window: five minutes of eight hours
 OPERATION_KPIS = (

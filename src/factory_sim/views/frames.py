@@ -13,9 +13,10 @@ from factory_sim.views.kpi_dict import things
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from factory_sim.records import EventLog, KpiTable, Study
+    from factory_sim.records import EventLog, KpiTable
     from factory_sim.results.estimate import Estimate
     from factory_sim.results.optimise import OptimisationResult
+    from factory_sim.study_records import Study
 
 
 def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:

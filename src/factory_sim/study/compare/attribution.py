@@ -10,16 +10,17 @@ import numpy as np
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
-from factory_sim.records import Probe
 from factory_sim.results.compare import Attribution, Contribution
 from factory_sim.study.arms import SUBSET, variant_of
 from factory_sim.study.compare.pairing import RATE, base_of, joint_confidence, pairs
+from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from factory_sim.records import F8, Arm, Study
+    from factory_sim.records import F8
     from factory_sim.study.runner import Session
+    from factory_sim.study_records import Arm, Study
 
 EXACT, SAMPLED = "exact", "sampled"
 MOST_EXACT = 10  # groups: 1,024 subsets

@@ -21,10 +21,10 @@ from factory_sim.study.study_json import study_digest, trial_digest
 from factory_sim.views.frames import trial_frame
 
 if TYPE_CHECKING:
-    from factory_sim.records import Study
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.why import WhyResult
     from factory_sim.study.pool import Pool
+    from factory_sim.study_records import Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from factory_sim.study.study_json import study_digest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory_sim.records import F8, Arm, Study, Trial
+    from factory_sim.records import F8
+    from factory_sim.study_records import Arm, Study, Trial
 
 # quantity -> KPI of the line; the quantities of all other KPIs have the KPI's name and "_pct"
 _RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}

@@ -13,8 +13,9 @@ from factory_sim.study.store import StudyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from factory_sim.records import F8, Arm, Study
+    from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
+    from factory_sim.study_records import Arm, Study
 
 CONFIDENCE = 0.95
 RATE = "good_parts_per_h"

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from factory_sim.records import F8, Arm, Study, Trial
+    from factory_sim.records import F8
     from factory_sim.results.compare import ScenarioResult
     from factory_sim.results.why import OperationLimit, WhyResult
+    from factory_sim.study_records import Arm, Study, Trial
 
 VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
 COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")

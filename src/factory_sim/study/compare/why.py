@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.paired import bonferroni, mean_estimate, paired_difference
-from factory_sim.records import Probe
 from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, WhyResult
 from factory_sim.study.arms import LESS, RELIEVED, Variant, variant_of
 from factory_sim.study.compare.comparison import constraint, path_shares
 from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
+from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
-    from factory_sim.records import F8, Arm, Study
+    from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Session
+    from factory_sim.study_records import Arm, Study
 
 TOP = 10
 PAIRS = 10  # enough to show what a second is worth

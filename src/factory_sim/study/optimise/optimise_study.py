@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.records import Probe
 from factory_sim.results.optimise import FrontChoice, Guarantee, OptimisationResult, SelectedChoice
 from factory_sim.study.arms import PlantCache, variant_of
 from factory_sim.study.compare.comparison import summary
@@ -33,16 +32,18 @@ from factory_sim.study.optimise.ranking import Rule, Selection
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep.sampling import arm_name
 from factory_sim.study.sweep.sensitivity import weights
+from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from factory_sim.records import F8, Study
+    from factory_sim.records import F8
     from factory_sim.study.file_study import Execution
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
     from factory_sim.study.runner import Progress, Session
+    from factory_sim.study_records import Study
 
 RESAMPLES = 500
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import holm, p_value
-from factory_sim.records import Probe
 from factory_sim.results.sweep import (
     CONSTANT,
     GRID,
@@ -39,16 +38,18 @@ from factory_sim.study.file_study import (
     session_of,
 )
 from factory_sim.study.sweep import plans, sampling, sensitivity
+from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from factory_sim.records import F8, Study
+    from factory_sim.records import F8
     from factory_sim.study.file_study import Execution
     from factory_sim.study.runner import Progress, Session
     from factory_sim.study.sweep.plans import Plan
     from factory_sim.study.sweep.sampling import Factor, Point
+    from factory_sim.study_records import Study
 
 STRAIGHT = 0.9  # assumed: share of the variance from which on a linear fit is a fair summary
 
