@@ -1,8 +1,7 @@
-"""Inverse cumulative distribution functions in our own arithmetic, bit-identical on every platform.
+"""Inverse cumulative distribution functions in portable arithmetic, bit-identical on every platform.
 
 Only additions, multiplications, divisions, square roots and exact scaling are used: the logarithms and exponentials of
-the platforms' mathematical libraries differ in the last bit. The formatter is off around polynomials: they are tables
-of coefficients.
+the platforms' mathematical libraries differ in the last bit. The formatter is off around tables of coefficients.
 """
 
 from __future__ import annotations
@@ -13,24 +12,16 @@ import numpy as np
 
 from factory_sim.jit import njit
 
-CODES = {
-    "constant": 0,
-    "exponential": 1,
-    "lognormal": 2,
-    "gamma": 3,
-    "weibull": 4,
-    "triangular": 5,
-    "uniform": 6,
-    "empirical": 7,
-}
-EXPONENTIAL, EMPIRICAL = CODES["exponential"], CODES["empirical"]
+_KINDS = ("constant", "exponential", "lognormal", "gamma", "weibull", "triangular", "uniform", "empirical")
+CODES = {kind: code for code, kind in enumerate(_KINDS)}
+_CONSTANT, EXPONENTIAL, _LOGNORMAL, _GAMMA, _WEIBULL, _TRIANGULAR, _UNIFORM, EMPIRICAL = CODES.values()
 
 
 @njit
 def _split(x):
     word = np.float64(x).view(np.int64)
     e = word >> 52
-    if e == 0:  # below 2**-1022, where numbers have fewer digits
+    if e == 0:  # subnormal, below 2**-1022
         word = np.float64(x * 2.0**54).view(np.int64)
         e = (word >> 52) - 54
     return np.int64((word & 0xFFFFFFFFFFFFF) | 0x3FE0000000000000).view(np.float64), e - 1022
@@ -168,22 +159,22 @@ def _gamma(u, shape, log_gamma_shape):
 
 @njit
 def inverse(u, code, p0, p1, p2):  # noqa: PLR0911 - one branch a distribution
-    """The duration [s] below which a share `u` of all draws falls; of all distributions but the empirical one."""
+    """Return the duration [s] below which a share `u` of all draws falls; the empirical distribution is excluded."""
     if code == EXPONENTIAL:
         return -p0 * log(1.0 - u)
-    if code == 2:
+    if code == _LOGNORMAL:
         return exp(p0 + p1 * _normal(u))
-    if code == 3:
+    if code == _GAMMA:
         return p0 * _gamma(u, p1, p2)
-    if code == 4:
+    if code == _WEIBULL:
         return p0 * exp(p1 * log(-log(1.0 - u)))
-    if code == 5:
+    if code == _TRIANGULAR:
         width = p2 - p0
         if width <= 0.0:
             return p0
         if u * width < p1 - p0:
             return p0 + math.sqrt(u * width * (p1 - p0))
         return p2 - math.sqrt((1.0 - u) * width * (p2 - p1))
-    if code == 6:
+    if code == _UNIFORM:
         return p0 + u * (p1 - p0)
     return p0

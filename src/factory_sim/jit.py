@@ -26,6 +26,7 @@ _PACKAGE = Path(__file__).parent
 _GROUND = (
     "jit.py",
     "random_streams.py",
+    "inverse_cdf.py",
     "clock.py",
     "plant/states.py",
     "sim/event_classes.py",
