@@ -86,7 +86,7 @@ class TrialError(FactoryError):
         """Set the parts of the message; `window_s`, warm-up and duration, if `factory-sim run` accepts `scenario`."""
         self.scenario, self.replication, self.seed, self.reason = scenario, replication, seed, reason
         self.window_s = window_s
-        again = "repeat the same command; it resumes at this trial"
+        again = "the same command, which resumes at this trial"
         if window_s is not None:
             again = (
                 f"factory-sim run {shlex.quote(scenario)} --seed {seed} --replication {replication} "

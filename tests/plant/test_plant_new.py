@@ -55,5 +55,5 @@ def test_every_line_of_the_template_explains_or_is_data() -> None:
 
 @pytest.mark.parametrize("name", ["", "my line", "a/b", "x.y", "ä b", "x" * 65])
 def test_a_name_that_no_topic_can_carry_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be a plant's name"):
+    with pytest.raises(ConfigError, match="cannot be the name of a plant"):
         new(name)

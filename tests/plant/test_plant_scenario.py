@@ -228,7 +228,7 @@ MISTAKES = [
         "exists already",
         "Use set",
     ),
-    ("add: {operations.OP99: {buffer: 3}}", "operations.OP99", "in which section", "sections.NAME.operations.OP99"),
+    ("add: {operations.OP99: {buffer: 3}}", "operations.OP99", "lacks the section", "sections.NAME.operations.OP99"),
     ("add: {operations.*.title: x}", "operations.*.title", "is a pattern", ""),
     ("set: {operations..buffer: 3}", "operations..buffer", "is not an address", ""),
     ("set: {link.latency.x: 3 s}", "link.latency.x", "", ""),
@@ -238,7 +238,7 @@ MISTAKES = [
     (
         "changes: {a: {set: {OP30.cycle_time: 40 s}}, b: {set: {operations.OP3*.cycle_time: 41 s}}}",
         "operations.OP3*.cycle_time",
-        "set by two groups: a says '40 s', b says '41 s'",
+        "set by two groups: a sets '40 s', b sets '41 s'",
         "",
     ),
     ("set: {fleets.agv.policy: furthest}", "fleets.agv.policy", "not a dispatch policy", "first_come"),

@@ -134,8 +134,8 @@ def test_several_tables_are_put_together(tmp_path: Path, read: Callable[..., Pla
         (",,cnc,,30 s", ",,cncc,,30 s", 3, 4, "operations.A2.kind", "plant's kinds"),
         ("2 %", "200 %", 6, 11, "operations.B1.inspection.scrap", "between 0 and 1"),
         ("title,kind", "title,kidn", 2, 4, "operations.A1.kidn", "not a known key"),
-        (",B1,,,,,9", ",B1,again,,,,9", 7, 2, "B1", "stands twice"),
-        (",A2,,cnc", ",,,cnc", 3, 4, "operation", "names no operation"),
+        (",B1,,,,,9", ",B1,again,,,,9", 7, 2, "B1", "appears twice"),
+        (",A2,,cnc", ",,,cnc", 3, 4, "operation", "has no operation"),
         (",9,lids", ",1,lids", 7, 7, "operations.B1.inputs.1.buffer", "only 1 can wait"),
     ],
 )

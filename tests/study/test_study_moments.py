@@ -189,4 +189,4 @@ def test_a_window_longer_than_the_clock_is_refused_before_the_first_run(
 
 def test_a_moment_is_no_plant(line: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", line[1], "retrofit"]) == 2
-    assert "is an archive, not a plant\n  A saved moment is for factory-sim whatif" in capsys.readouterr().err
+    assert "is an archive, not a plant\n  To continue from a snapshot use factory-sim whatif" in capsys.readouterr().err

@@ -1,6 +1,6 @@
-"""What the loader must know of the rooms above it: the names that a plant file may use, and their parameters.
+"""Names that a plant file may use, with the parameters of sensor kinds.
 
-The loader gets a Catalogue as an argument (the door tables of sensing and sim, collected) and refuses what is unknown.
+Sensing and sim are above this package; registry.py collects their names into the Catalogue that the loader gets.
 """
 
 from __future__ import annotations

@@ -1,66 +1,63 @@
-"""What a subscriber and a reader are told of a plant."""
+"""Descriptions of a plant for subscribers and readers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import ns_from_datetime, us_from_s
+from factory_sim.plant.resolve.calendars import merged
 from factory_sim.plant.spec import SINK
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.plant.spec import Operation, Plant
+    from factory_sim.plant.spec import Input, Operation, Plant
 
 
 def epoch_ns(plant: Plant) -> int:
-    """The plant file's start of a run [ns since 1970 UTC]."""
+    """Return the start of a run according to the plant file [ns since 1970 UTC]."""
     return ns_from_datetime(datetime.fromisoformat(plant.start), plant.timezone)
 
 
 def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
-    """All that a subscriber must know to understand a feed of this plant."""
-    cost, tariff = plant.cost, plant.cost.tariff
-    prices = Prices(
-        cost.currency,
-        tariff.from_s,
-        tariff.price_per_kwh,
-        cost.machine_per_h,
-        cost.labour_per_h,
-        cost.repair_per_h,
-        cost.scrap_per_part,
-        tuple((s.unit, s.material_cost) for s in plant.sources),
-    )
+    """Return the description that a subscriber needs to understand a feed of this plant."""
+    cost = plant.cost
     modes: list[tuple[str, ...]] = [()] * len(plant.units)
     for machine in plant.machines:
         modes[machine.unit] = tuple(mode.name for mode in machine.failures)
-    sensors = tuple(
-        SensorInfo(s.id, s.unit, s.name, s.kind, s.unit_text, s.scale, s.offset, s.low, s.high, s.period_us, s.bits)
-        for s in plant.sensors
-    )
+    shared = [each.name for each in fields(SensorInfo)]
     return Meta(
-        run_id,
-        plant.name,
-        epoch_ns,
-        plant.timezone,
-        window,
-        tuple(_units(plant)),
-        tuple(_operation(plant, operation) for operation in plant.operations),
-        sensors,
-        tuple(modes),
-        plant.variants,
-        planned(plant, window),
-        prices,
-        plant.base_load_w,
-        plant.pacing,
+        run_id=run_id,
+        plant=plant.name,
+        epoch_ns=epoch_ns,
+        timezone=plant.timezone,
+        window=window,
+        units=tuple(_units(plant)),
+        operations=tuple(_operation(plant, operation) for operation in plant.operations),
+        sensors=tuple(SensorInfo(**{name: getattr(sensor, name) for name in shared}) for sensor in plant.sensors),
+        failure_modes=tuple(modes),
+        variants=plant.variants,
+        planned_us=planned(plant, window),
+        prices=Prices(
+            currency=cost.currency,
+            tariff_from_s=cost.tariff.from_s,
+            tariff_per_kwh=cost.tariff.price_per_kwh,
+            machine_per_h=cost.machine_per_h,
+            labour_per_h=cost.labour_per_h,
+            repair_per_h=cost.repair_per_h,
+            scrap_per_part=cost.scrap_per_part,
+            material=tuple((s.unit, s.material_cost) for s in plant.sources),
+        ),
+        base_load_w=plant.base_load_w,
+        pacing=plant.pacing,
     )
 
 
 def _units(plant: Plant) -> Iterator[UnitInfo]:
-    """In the order of unit ids: sources, machines, robots, vehicles, conveyors, crews."""
+    """Yield the units in the order of their ids: sources, machines, robots, vehicles, conveyors, crews."""
     yield from (UnitInfo(s.name, "source") for s in plant.sources)
     for m in plant.machines:
         section = plant.sections[plant.operations[m.operation].section]
@@ -72,34 +69,28 @@ def _units(plant: Plant) -> Iterator[UnitInfo]:
 
 
 def _operation(plant: Plant, o: Operation) -> OperationInfo:
-    inputs = tuple(
-        InputInfo(
-            plant.sources[i.source].unit if i.source >= 0 else -1,
-            i.operation,
-            i.quantity,
-            i.capacity,
-            "conveyor" if i.conveyor >= 0 else "fleet" if i.fleet >= 0 else "",
-        )
-        for i in o.inputs
-    )
-    robot = plant.robots[o.robot].unit if o.robot >= 0 else -1
-    rework_to = o.inspection.rework_to if o.inspection else -1
     return OperationInfo(
-        o.name,
-        o.title,
-        plant.sections[o.section],
-        o.machines,
-        inputs,
-        o.destination,
-        o.unit_time_s,
-        o.batch.size if o.batch else 1,
-        robot,
-        rework_to,
+        name=o.name,
+        title=o.title,
+        section=plant.sections[o.section],
+        machines=o.machines,
+        inputs=tuple(_input(plant, each) for each in o.inputs),
+        destination=o.destination,
+        unit_time_s=o.unit_time_s,
+        batch=o.batch.size if o.batch else 1,
+        robot=plant.robots[o.robot].unit if o.robot >= 0 else -1,
+        rework_to=o.inspection.rework_to if o.inspection else SINK,
     )
+
+
+def _input(plant: Plant, i: Input) -> InputInfo:
+    source = plant.sources[i.source].unit if i.source >= 0 else -1
+    by = "conveyor" if i.conveyor >= 0 else "fleet" if i.fleet >= 0 else ""
+    return InputInfo(source, i.operation, i.quantity, i.capacity, by)
 
 
 def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
-    """Planned production in the window [µs]: when at least one machine's shift is open, joined and clipped."""
+    """Return the planned production time in the window [µs]: the intervals in which some machine's shift is open."""
     shifts = {machine.shift for machine in plant.machines}
     if -1 in shifts or not shifts:
         return ((window.t0_us, window.t1_us),)
@@ -111,28 +102,22 @@ def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
                 (max(window.t0_us, turn * cycle_us + us_from_s(a)), min(window.t1_us, turn * cycle_us + us_from_s(b)))
                 for a, b in shift.open_s
             ]
-    joined: list[tuple[int, int]] = []
-    for begin, end in sorted(piece for piece in pieces if piece[0] < piece[1]):
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((begin, end))
-    return tuple(joined)
+    return tuple(merged([piece for piece in pieces if piece[0] < piece[1]]))
 
 
 @dataclass(frozen=True, slots=True)
 class SectionSummary:
-    """One line of the summary."""
+    """One section of the summary."""
 
     name: str
     operations: int
     machines: int
     sensors: int
-    slowest: str  # operation with the longest mean cycle time / machines
+    slowest: str  # operation with the longest mean cycle time per machine
     slowest_s: float  # that time [s]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """A plant on one screen."""
 
@@ -150,52 +135,48 @@ class Summary:
     joins: tuple[str, ...]
     vehicles: int
     crews: int
-    slowest: str  # operation with the longest mean cycle time / machines: the first to suspect
+    slowest: str  # operation with the longest mean cycle time per machine
     slowest_s: float
     assumptions: int
-    hints: tuple[str, ...]  # what is allowed but seldom meant
+    hints: tuple[str, ...]  # what is allowed but seldom intended
 
 
 def summary(plant: Plant) -> Summary:
-    """What `check` shows of a good plant."""
-    of_section = [[o for o in plant.operations if o.section == n] for n in range(len(plant.sections))]
-    carried = [len(machine.sensors) for machine in plant.machines]
-    first = plant.machines[0].unit
-    sections = tuple(
-        SectionSummary(
-            name,
-            len(operations),
-            sum(len(o.machines) for o in operations),
-            sum(carried[unit - first] for o in operations for unit in o.machines),
-            *_slowest(operations),
-        )
-        for name, operations in zip(plant.sections, of_section, strict=True)
-    )
+    """Return the summary that `factory-sim check` shows of a valid plant."""
     story = plant.scenario
     ends = tuple(o.name for o in plant.operations if o.destination == SINK)
+    slowest, slowest_s = _slowest(plant.operations)
     return Summary(
-        plant.name,
-        plant.title,
-        story.question if story else "",
-        story.changes if story else (),
-        len(plant.operations),
-        len(plant.machines),
-        len(plant.sensors),
-        sum(1e6 / s.period_us for s in plant.sensors),
-        sections,
-        tuple(s.name for s in plant.sources),
-        ends,
-        tuple(o.name for o in plant.operations if len(o.inputs) > 1),
-        sum(len(f.units) for f in plant.fleets),
-        sum(len(c.units) for c in plant.crews),
-        *_slowest(plant.operations),
-        len(plant.assumptions),
-        _hints(plant, ends),
+        name=plant.name,
+        title=plant.title,
+        question=story.question if story else "",
+        changes=story.changes if story else (),
+        operations=len(plant.operations),
+        machines=len(plant.machines),
+        sensors=len(plant.sensors),
+        readings_per_s=sum(1e6 / s.period_us for s in plant.sensors),
+        sections=tuple(_section(plant, n) for n in range(len(plant.sections))),
+        sources=tuple(s.name for s in plant.sources),
+        ends=ends,
+        joins=tuple(o.name for o in plant.operations if len(o.inputs) > 1),
+        vehicles=sum(len(f.units) for f in plant.fleets),
+        crews=sum(len(c.units) for c in plant.crews),
+        slowest=slowest,
+        slowest_s=slowest_s,
+        assumptions=len(plant.assumptions),
+        hints=_hints(plant, ends),
     )
+
+
+def _section(plant: Plant, number: int) -> SectionSummary:
+    operations = [o for o in plant.operations if o.section == number]
+    machines = [m for m in plant.machines if plant.operations[m.operation].section == number]
+    n_sensors = sum(len(m.sensors) for m in machines)
+    return SectionSummary(plant.sections[number], len(operations), len(machines), n_sensors, *_slowest(operations))
 
 
 def _slowest(operations: list[Operation] | tuple[Operation, ...]) -> tuple[str, float]:
-    """Name and mean time per part [s] of the operation that could pass the fewest parts, failures aside."""
+    """Return name and mean time per part [s] of the operation with the least capacity, ignoring failures."""
     times = [(o.cycle_time.mean_s / len(o.machines) / (o.batch.size if o.batch else 1), o.name) for o in operations]
     return (max(times)[1], max(times)[0]) if times else ("", 0.0)
 
@@ -205,7 +186,7 @@ def _hints(plant: Plant, ends: tuple[str, ...]) -> tuple[str, ...]:
     if len(ends) > 1:
         hints.append(f"Parts leave the plant at {len(ends)} operations: {', '.join(ends[:6])}. Is a `from` missing?")
     if not plant.sensors:
-        hints.append("No machine has a sensor: only states and parts will be sent. Write sensors under a kind.")
+        hints.append("No machine has a sensor: only states and parts are sent. Write sensors under a kind.")
     if not any(machine.power_w[3] for machine in plant.machines):
-        hints.append("No machine draws power when busy: energy will be 0. Write power under a kind.")
+        hints.append("No machine draws power when busy: its energy is 0. Write power under a kind.")
     return tuple(hints)

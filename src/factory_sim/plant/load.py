@@ -1,4 +1,4 @@
-"""The only door for plants: a file, a scenario, a table or a packaged name in, a checked plant out."""
+"""Load a plant from a file, a scenario, a table or a packaged name."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.errors import ConfigError, did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.resolve.assemble import build
 from factory_sim.plant.resolve.context import Context
 from factory_sim.plant.yaml import files, scenario, shapes, tables
 from factory_sim.plant.yaml.addresses import AddressError, Addresses, Names, machine_names
 from factory_sim.plant.yaml.files import find, packaged
-from factory_sim.plant.yaml.problems import Report, address
+from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
 from factory_sim.plant.yaml.tree import Node, read_yaml
 from factory_sim.plant.yaml.validate import validated
 
 if TYPE_CHECKING:
     import os
 
+    from factory_sim.errors import Problem
     from factory_sim.plant.catalogue import Catalogue
 
 __all__ = ["find", "load", "packaged", "reached"]
 
 _MARK = re.compile(r"#\s*(assumed|calibrated)\b:?\s*(.*)")
-_ARCHIVE = b"PK\x03\x04"  # how a zip begins: a saved moment, a workbook under another name
+_ARCHIVE = b"PK\x03\x04"  # first bytes of a zip file: a snapshot, or a workbook with another suffix
 _MOST_EXTENDS = 20
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A plant's tree while files are put together."""
+    """The tree of a plant while its files are merged."""
 
     root: Node
     names: Names
@@ -51,11 +52,18 @@ def load(
     changes: Collection[str] | None = None,
     overrides: Sequence[str] = (),
 ) -> spec.Plant:
-    """The plant that a file, a scenario, a table or a packaged name means.
+    """Return the plant of a file, a scenario, a table or a packaged name.
 
-    changes: of a scenario, the groups of changes to apply; None: all; (): none, which is the plant it extends.
-    overrides: more changes, as typed: `OP410.cycle_time=34s`, `agv.count+2`, `operations.OP4*.buffer*2`.
-    Raises one ConfigError with every problem of all files.
+    Parameters
+    ----------
+    path : file, or name of a packaged plant or scenario.
+    catalogue : names that the file may use.
+    changes : groups of changes of a scenario to apply; None: all; (): none, which gives the plant that it extends.
+    overrides : further changes, such as `OP410.cycle_time=34s`, `agv.count+2` or `operations.OP4*.buffer*2`.
+
+    Raises
+    ------
+    ConfigError, with every problem of all files.
     """
     draft = _draft(find(path), (), changes)
     _override(draft, overrides)
@@ -74,7 +82,7 @@ def load(
 
 
 def reached(path: str | os.PathLike[str], addresses: Collection[str]) -> dict[str, list[tuple[str | int, ...]]]:
-    """Where each address leads in the tree of a plant or scenario; those that lead nowhere are left out."""
+    """Return the paths that each address matches in a plant or scenario, without addresses that match none."""
     draft = _draft(find(path), (), None)
     places, found = Addresses(draft.root, draft.names), {}
     for text in addresses:
@@ -86,13 +94,12 @@ def reached(path: str | os.PathLike[str], addresses: Collection[str]) -> dict[st
 def _tree(path: Path, problems: list[Problem]) -> Node:
     content = files.read(path)
     if content.startswith(_ARCHIVE):
-        hint = "A saved moment is for factory-sim whatif, and for run --resume."
-        raise ConfigError([Problem(files.display(path), 0, 0, "", "is an archive, not a plant", hint)])
+        hint = "To continue from a snapshot use factory-sim whatif or run --resume."
+        raise ConfigError.of(files.display(path), "is an archive, not a plant", hint)
     root = read_yaml(content, files.display(path), problems)
     if not isinstance(root.value, dict):
-        raise ConfigError(
-            [Problem(files.display(path), 1, 1, "", "expected a mapping of keys and values", "Begin with plant: NAME.")]
-        )
+        what = "expected a mapping of keys and values"
+        raise ConfigError([problem_at(root.place, "", what, "Begin with plant: NAME.")])
     files.inline(root, problems)
     return root
 
@@ -112,15 +119,12 @@ def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -
             tables.merge(root, table, problems)
             continue
         near = did_you_mean(str(item.value), [p.name for p in path.parent.iterdir() if tables.is_table(p)])
-        problems.append(Problem(item.place.file, item.place.line, item.place.column, "table", "no such file", near))
+        problems.append(problem_at(item.place, "table", "no such file", near))
         raise ConfigError(problems)
     files.inline(root, problems)
-    if changes is not None and changes:
-        problems.append(
-            Problem(
-                files.display(path), 0, 0, "changes", "this is a plant, not a scenario: it has no changes to choose"
-            )
-        )
+    if changes:
+        what = "is a plant, not a scenario, and has no groups of changes"
+        problems.append(problem_at(spec.Place(files.display(path), 0, 0), "changes", what))
     return _Draft(root, machine_names(root), problems, None, _assumptions(path, root))
 
 
@@ -130,27 +134,17 @@ def _extended(
     base = _base(path, tree)
     here = path.resolve()
     if base.resolve() in (*trail, here) or len(trail) > _MOST_EXTENDS:
-        place = tree.value["extends"].place
-        raise ConfigError([Problem(place.file, place.line, place.column, "extends", "leads back to this file")])
+        raise ConfigError([problem_at(tree.value["extends"].place, "extends", "leads back to this file")])
     draft = _draft(base, (*trail, here), None)
     shape, changes = scenario.read_changes(tree, _currency(draft.root), problems)
     draft.problems += problems
     groups = scenario.group_names(changes)
     for name in sorted(set(chosen or ()) - set(groups)):
-        draft.problems.append(
-            Problem(
-                files.display(path),
-                0,
-                0,
-                "changes",
-                f"there is no group of changes {name!r}",
-                did_you_mean(name, groups),
-            )
-        )
+        what, near = f"there is no group of changes {name!r}", did_you_mean(name, groups)
+        draft.problems.append(problem_at(spec.Place(files.display(path), 0, 0), "changes", what, near))
     if not changes and not problems:
-        draft.problems.append(
-            Problem(files.display(path), 1, 1, "", "changes nothing", "Write set, scale, add, remove or changes.")
-        )
+        hint = "Write set, scale, add, remove or changes."
+        draft.problems.append(problem_at(tree.place, "", "changes nothing", hint))
     wanted = [change for change in changes if chosen is None or change.group in chosen]
     draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(wanted)
     applied = tuple(name for name in groups if chosen is None or name in chosen)
@@ -167,11 +161,8 @@ def _base(path: Path, tree: Node) -> Path:
     try:
         return beside if beside.is_file() else find(str(node.value))
     except ConfigError as error:
-        hint = error.problems[0].hint
         message = f"{str(node.value)!r}: no such file beside this one, and no packaged plant of that name"
-        raise ConfigError(
-            [Problem(node.place.file, node.place.line, node.place.column, "extends", message, hint)]
-        ) from None
+        raise ConfigError([problem_at(node.place, "extends", message, error.problems[0].hint)]) from None
 
 
 def _override(draft: _Draft, overrides: Sequence[str]) -> None:
@@ -180,10 +171,10 @@ def _override(draft: _Draft, overrides: Sequence[str]) -> None:
         try:
             changes.append(scenario.read_override(text))
         except ValueError as error:
-            draft.problems.append(Problem("command line", 0, 0, "", str(error)))
+            draft.problems.append(problem_at(COMMAND_LINE, "", str(error)))
+    for change in changes:
+        files.inline(change.value, draft.problems)
     if changes:
-        for change in changes:
-            files.inline(change.value, draft.problems)
         draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(changes)
 
 
@@ -199,7 +190,7 @@ def _currency(root: Node) -> str:
 
 
 def _assumptions(path: Path, root: Node) -> list[str]:
-    """What the file's comments mark as assumed or calibrated, by address."""
+    """Return the values that comments of the file mark as assumed or calibrated."""
     file = files.display(path)
     by_line: dict[int, tuple[tuple[str | int, ...], Node]] = {}
     for where, node in root.walk():

@@ -1,4 +1,4 @@
-"""What a new plant begins with: a commented file of three machines, and the same as tables."""
+"""Files of a new plant: a commented plant of three machines, and the same plant as tables."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ from importlib.resources import files as resources
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
-from factory_sim.errors import ConfigError, Problem
+from factory_sim.errors import ConfigError
 from factory_sim.plant.resolve.checks import NAME
+from factory_sim.plant.yaml.problems import COMMAND_LINE, problem_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_TOOL = ("failures.tool.after", "failures.tool.repair", "failures.tool.crew")
 _KINDS = (
-    (
-        "kind",
-        "power.starved",
-        "power.busy",
-        "failures.tool.after",
-        "failures.tool.repair",
-        "failures.tool.crew",
-        "sensors.main_power.kind",
-    ),
+    ("kind", "power.starved", "power.busy", *_TOOL, "sensors.main_power.kind"),
     ("lathe", "1.2 kW", "6 kW", "weibull(4 h, shape 2)", "lognormal(12 min, cv 0.5)", "fitters", "power"),
     ("washer", "2 kW", "9 kW", "exponential(20 h)", "lognormal(30 min, cv 0.4)", "fitters", "power"),
 )
@@ -31,15 +25,10 @@ _CREWS = (("crew", "count"), ("fitters", 1))
 
 
 def new(name: str) -> dict[str, str | bytes]:
-    """Files of a new plant: NAME.yaml, NAME_table.csv and NAME_table.xlsx, each of which loads by itself."""
+    """Return the files of a new plant: NAME.yaml, NAME_table.csv and NAME_table.xlsx, each loadable by itself."""
     if not NAME.fullmatch(name):
-        raise ConfigError(
-            [
-                Problem(
-                    "command line", 0, 0, "NAME", f"{name!r} cannot be a plant's name", "Use letters, digits, _ and -."
-                )
-            ]
-        )
+        what, hint = f"{name!r} cannot be the name of a plant", "Use letters, digits, _ and -."
+        raise ConfigError([problem_at(COMMAND_LINE, "NAME", what, hint)])
     return {
         f"{name}.yaml": _template("plant.yaml").replace("NAME", name),
         f"{name}_table.csv": _template("table.csv"),
@@ -52,8 +41,8 @@ def _template(file: str) -> str:
 
 
 def _workbook() -> bytes:
-    """The same line for Excel: a sheet of operations, of kinds, of sources and of crews, and one of notes."""
-    from openpyxl import Workbook  # noqa: PLC0415 - 0.15 s that no other command needs
+    """Return the plant as an Excel file with sheets of operations, kinds, sources, crews and notes."""
+    from openpyxl import Workbook  # noqa: PLC0415 - takes 0.15 s, needed here only
 
     note, *operations = csv.reader(StringIO(_template("table.csv")))
     book = Workbook()

@@ -1,7 +1,7 @@
-"""The plant as frozen data: every reference is an index, every quantity SI.
+"""The plant as frozen records, with indexes as references and SI quantities.
 
-`load.py` makes it from files; every engine, the sensing and the description sent on the wire read it.
-Operations stand in flow order, source to sink: an operation's parts go to one with a higher index, rework aside.
+load.py reads it from files; the engines, sensing and the description sent with telemetry use it.
+Operations are in flow order, source to sink: apart from rework, parts go to an operation with a higher index.
 Unit ids number sources, machines, robots, vehicles, conveyors and crews in that order; machine units follow the order
 of their operations. Fields under "derived" follow from the others; resolve/derived.py computes them for both engines.
 """
@@ -21,7 +21,7 @@ UNLIMITED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a thing stands in its file, for messages."""
+    """A place in a file, for messages."""
 
     file: str
     line: int
@@ -33,29 +33,29 @@ class FailureMode:
     """One way in which a machine fails."""
 
     name: str
-    after: Distribution  # from the end of the last repair to the failure, on the mode's clock
+    after: Distribution  # time from the end of the last repair to the failure, on the mode's clock
     repair: Distribution
-    clock: str = "busy"  # "busy": operation-dependent; "calendar": time-dependent, runs in every state but down and off
-    wear: bool = False  # the sensors see it coming: wear = busy time since repair / drawn life (needs clock "busy")
+    clock: str = "busy"  # "busy": operation-dependent; "calendar": time-dependent, stops only in down and off
+    wear: bool = False  # sensors show it before: wear = busy time since repair / drawn life (needs clock "busy")
     crew: int = -1  # index of the crew pool that repairs it; -1: repaired at once, no crew needed
-    priority: int = 0  # lower is served first by its crew
+    priority: int = 0  # its crew serves lower numbers first
 
 
 @dataclass(frozen=True, slots=True)
 class SensorFault:
-    """How a sensor, or the clock or gateway of a whole unit, is wrong for a while."""
+    """A temporary fault of a sensor, or of the clock or gateway of a unit."""
 
     name: str
     kind: str  # of a sensor "stuck", "drift", "spike", "drop_out"; of a unit "clock_skew", "drop_out"
-    start_s: float = 0.0  # since the run's start; at random: from which on
-    after: Distribution | None = None  # at random, again and again: from the end of the last to the next; None: once
-    duration: Distribution | None = None  # None: to the end of the run; of a spike: one reading
-    size: float = 0.0  # drift: at its end, spike: added, in the sensor's unit; clock_skew: how far it is ahead [s]
+    start_s: float = 0.0  # since the start of the run; random faults: not before
+    after: Distribution | None = None  # random and repeated: time from the end of the last to the next; None: once
+    duration: Distribution | None = None  # None: to the end of the run; for a spike: one reading
+    size: float = 0.0  # error at the end of a drift or of a spike, in the sensor's unit; clock_skew: time ahead [s]
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Planned work on a machine: by calendar (every), by count (parts) or by condition (wear above a limit)."""
+    """Planned maintenance of a machine by calendar (every), count (parts) or condition (wear above a limit)."""
 
     name: str
     duration: Distribution
@@ -67,7 +67,7 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Where an operation's parts come from: a source or an upstream operation."""
+    """An input of an operation: parts of a source or of an upstream operation, and the buffer for them."""
 
     source: int = -1  # index in Plant.sources, or
     operation: int = -1  # index in Plant.operations
@@ -83,17 +83,17 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What happens to a part after its cycle. One uniform decides: scrap first, then rework."""
+    """The inspection of a part after its cycle. One uniform decides: scrap first, then rework."""
 
     scrap: float = 0.0
     rework: float = 0.0
     rework_to: int = SINK  # operation index
-    max_loops: int = 1  # a part sent back that often already is scrapped instead
+    max_loops: int = 1  # a part that went back this often is scrapped instead
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A furnace: up to `size` parts at once, started with `minimum` waiting or `timeout_s` after the oldest arrived."""
+    """A furnace: up to `size` parts; starts with `minimum` waiting, or `timeout_s` after the oldest arrived."""
 
     size: int
     minimum: int = 1
@@ -102,7 +102,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """m identical machines fed first-come-first-served from one input buffer (several for a join)."""
+    """Identical machines that take parts first-come-first-served from one buffer, or from several for a join."""
 
     name: str
     title: str
@@ -132,7 +132,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine. `unit` is its id in logs."""
+    """One machine; `unit` is its id in logs."""
 
     name: str
     unit: int
@@ -149,13 +149,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where parts enter. Saturated (`interarrival` None): a new part is always waiting."""
+    """A source of parts; saturated, with a part always waiting, without `interarrival` and `arrivals_s`."""
 
     name: str
     unit: int
     interarrival: Distribution | None = None
-    arrivals_s: tuple[float, ...] = ()  # a schedule: arrival moments; used instead of `interarrival` when given
-    when_full: str = "wait"  # "wait": arrivals queue outside without limit; "lose": they go away
+    arrivals_s: tuple[float, ...] = ()  # arrival times, instead of `interarrival`
+    when_full: str = "wait"  # "wait": arrivals queue outside without limit; "lose": they are lost
     cards: int = 0  # CONWIP: at most this many of the source's parts in the line; 0: no limit
     mix: tuple[float, ...] = (1.0,)  # share of each variant
     sequence: tuple[int, ...] = ()  # a fixed cycle of variants, instead of the mix
@@ -164,7 +164,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """A shared server: serves the operations that name it one at a time."""
+    """A shared robot: serves its operations one at a time."""
 
     name: str
     unit: int
@@ -184,7 +184,7 @@ class Fleet:
     unload: Distribution
     distance_m: tuple[tuple[float, ...], ...]  # [from section][to section]; vehicles start at section 0
     battery_s: float = 0.0  # moving time on a full battery; 0: never charges
-    charge_below: float = 0.2  # an idle vehicle below this share goes charging
+    charge_below: float = 0.2  # share of charge below which an idle vehicle charges
     charge_s: float = 0.0  # from empty to full
     trip: Distribution | None = None  # drawn travel time instead of distance / speed
     power_w: tuple[float, ...] = ()
@@ -193,7 +193,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Conveyor:
-    """Carries parts in `delay_s`; at most `capacity` on it, waiting ones included."""
+    """A conveyor that carries parts in `delay_s`, at most `capacity` at once, including waiting ones."""
 
     name: str
     unit: int
@@ -203,7 +203,7 @@ class Conveyor:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """A pool of people: repairers or operators."""
+    """A crew of repairers or operators."""
 
     name: str
     units: tuple[int, ...]
@@ -223,7 +223,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """When something works: open intervals within a repeating cycle. Closed: off."""
+    """Working hours: open intervals within a repeating cycle."""
 
     name: str
     cycle_s: float  # one day, one week
@@ -233,7 +233,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One periodic channel of a unit: value = raw * scale + offset, in `unit_text`."""
+    """A periodic channel of a unit: value = raw * scale + offset, in `unit_text`."""
 
     id: int
     unit: int
@@ -272,7 +272,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class LinkProfile:
-    """How telemetry travels: a property of the network, not of the machine."""
+    """The network that carries telemetry."""
 
     name: str = "wired"
     latency_s: float = 0.0
@@ -284,20 +284,20 @@ class LinkProfile:
 
 @dataclass(frozen=True, slots=True)
 class Investment:
-    """What a scenario costs, in the plant's currency: the base of payback."""
+    """Cost and value of a scenario, in the plant's currency, from which payback is computed."""
 
     amount: float
     hours_per_year: float = 0.0  # planned production
-    value_per_part: float = 0.0  # what one more good part earns, material and energy not deducted
+    value_per_part: float = 0.0  # revenue of one more good part, material and energy not deducted
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a scenario file says besides its changes."""
+    """A scenario file without its changes."""
 
     name: str  # of its file
     title: str
-    question: str = ""  # what it answers
+    question: str = ""  # that it answers
     changes: tuple[str, ...] = ()  # the groups of changes that were applied
     investment: Investment | None = None
 
@@ -313,7 +313,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """The whole line."""
+    """A plant: its operations, equipment, people, sensors, prices and network."""
 
     name: str
     title: str
@@ -335,7 +335,7 @@ class Plant:
     base_load_w: float = 0.0
     cost: Cost = Cost()
     link: LinkProfile = LinkProfile()
-    pacing: int = -1  # operation the headline station numbers are read at; -1: the first bottleneck
+    pacing: int = -1  # operation at which the headline reads station times; -1: the first bottleneck
     digest: str = ""  # sha256 of the resolved input
     assumptions: tuple[str, ...] = field(default=(), compare=False)
     scenario: Scenario | None = field(default=None, compare=False)  # None: a plant file as it is

@@ -1,4 +1,4 @@
-"""What a unit can be doing, how a part can leave it, and what the standards call each state."""
+"""States of units, outcomes of parts, and the names of states in standards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class State(IntEnum):
-    """One unit is in exactly one state at a time. Values are written to logs and telemetry: never renumber."""
+    """State of a unit, exactly one at a time. Logs and telemetry contain the values: never renumber."""
 
     OFF = 0
     SETUP = 1
@@ -26,29 +26,29 @@ class State(IntEnum):
 
 
 class Outcome(IntEnum):
-    """What happened to `part` at a row. Values are written to logs and telemetry: never renumber."""
+    """What a row of a log reports about `part`. Logs and telemetry contain the values: never renumber."""
 
     NONE = 0  # only the state changed; `part` is the part held, -1 for none
     TOOK = 1  # the unit took the part to work on it or carry it
     MERGED = 2  # the unit took the part as a component: it is now inside the part of the TOOK row at this instant
-    PASSED = 3  # the unit gave the part on, good; detail: operation that receives it
-    REWORK = 4  # the unit gave the part back for rework; detail: operation that receives it
+    PASSED = 3  # the unit passed the good part on; detail: operation that receives it
+    REWORK = 4  # the unit sent the part back for rework; detail: operation that receives it
     SCRAPPED = 5  # the part left the line as scrap
     LEFT = 6  # the part reached the sink, good
-    ENTERED = 7  # the source gave a new part to the line; detail: variant
-    LOST = 8  # an arrival found the line full and went away; part: -1
+    ENTERED = 7  # a new part entered the line from the source; detail: variant
+    LOST = 8  # an arrival found the line full and was lost; part: -1
 
 
 class Wait(IntEnum):
-    """What a WAITING unit waits for: `detail` of its row."""
+    """Resource that a WAITING unit waits for: `detail` of its row."""
 
     VEHICLE = 0
     ROBOT = 1
     OPERATOR = 2
 
 
-# What `detail` says, by outcome first, then by state: destination operation (PASSED, REWORK), variant (ENTERED, SETUP),
-# failure mode (DOWN, REPAIR), Wait (WAITING), wear in millionths of the way to failure (BUSY), else 0.
+# Meaning of `detail`, by outcome first, then by state: destination operation (PASSED, REWORK), variant (ENTERED,
+# SETUP), failure mode (DOWN, REPAIR), Wait (WAITING), wear in millionths of the way to failure (BUSY), else 0.
 
 N_STATES = len(State)
 DOWN_STATES = (State.DOWN, State.REPAIR)
@@ -57,7 +57,7 @@ WORKING_STATES = (State.BUSY, State.MOVING_EMPTY, State.MOVING_LOADED, State.LOA
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """The names one state has in three standards."""
+    """Names of one state in three standards."""
 
     semi_e10: str
     packml: str
@@ -65,8 +65,8 @@ class Standard:
 
 
 # SEMI E10-0814 basic states; ISA-TR88.00.02 (PackML) states; ISO 22400-2:2014 time elements.
-# The standards overlap only roughly: PackML separates reasons inside and outside the machine, ISO 22400 knows times,
-# not states.
+# The standards overlap only roughly: PackML separates reasons inside and outside the machine, ISO 22400 defines
+# times, not states.
 STANDARDS: dict[State, Standard] = {
     State.OFF: Standard("non-scheduled time", "Stopped", "planned down time (outside PBT)"),
     State.SETUP: Standard("scheduled downtime: setup", "Execute (setup mode)", "AUST"),

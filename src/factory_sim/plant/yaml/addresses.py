@@ -1,7 +1,7 @@
 """Addresses of values: `operations.OP410.cycle_time`, `kinds.cnc.power.busy`, `operations.OP4*.buffer`.
 
-`operations` reaches into all sections, `kinds.cnc.operations` to the operations of a kind, `machines` to all machines
-also where the file only counts them. An address may begin with a name alone (`OP410.cycle_time`) where it is unique.
+`operations` covers all sections, `kinds.cnc.operations` the operations of a kind, and `machines` all machines, also
+those that the file only counts. An address may begin with a unique name: `OP410.cycle_time`.
 """
 
 from __future__ import annotations
@@ -16,25 +16,15 @@ from factory_sim.plant.yaml.tree import Node, Path
 
 Names = Mapping[str, Sequence[str]]  # operation -> names of its machines
 
-COLLECTIONS = (
-    "operations",
-    "machines",
-    "kinds",
-    "sources",
-    "sections",
-    "fleets",
-    "conveyors",
-    "robots",
-    "crews",
-    "shifts",
-)
+_RESOURCES = ("fleets", "conveyors", "robots", "crews", "shifts")
+COLLECTIONS = ("operations", "machines", "kinds", "sources", "sections", *_RESOURCES)
 _TOP_KEYS = {*(f.alias or name for name, f in shapes.Plant.model_fields.items()), "operations"}
 _EMPTY = Node({}, Place("", 0, 0))
 _INHERITED = set(shapes.Equipment.model_fields)
 
 
 class AddressError(ValueError):
-    """An address that leads nowhere; `hint` is the nearest right one."""
+    """An address without a value; `hint` contains the nearest valid one."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -42,7 +32,7 @@ class AddressError(ValueError):
 
 
 def operation_paths(root: Node) -> dict[str, Path]:
-    """Where each operation stands, in file order."""
+    """Return the path of each operation, in file order."""
     paths: dict[str, Path] = {}
     for section, node in (root.get("sections") or _EMPTY).children().items():
         for name in (node.get("operations") or _EMPTY).children():
@@ -51,10 +41,10 @@ def operation_paths(root: Node) -> dict[str, Path]:
 
 
 def machine_names(root: Node, before: Names | None = None) -> dict[str, tuple[str, ...]]:
-    """Names of the machines by operation.
+    """Return the names of the machines by operation.
 
-    A plant file's machines are M001, M002 ... in file order unless named. What a scenario adds is named after its
-    operation (OP410-3), so that no machine's name, and with it no machine's random draws, depends on other changes.
+    Machines of a plant file are M001, M002 ... in file order unless named. A machine that a scenario adds is named
+    after its operation (OP410-3), so that names, on which random draws depend, do not depend on other changes.
     """
     wanted = {name: _machines(root, path) for name, path in operation_paths(root).items()}
     if before is not None:
@@ -84,7 +74,7 @@ def _extended(operation: str, have: int | tuple[str, ...], before: tuple[str, ..
 
 
 class Addresses:
-    """Finds what addresses mean in one tree."""
+    """Resolves addresses in one tree."""
 
     def __init__(self, root: Node, names: Names) -> None:
         self.root, self.names = root, names
@@ -92,14 +82,14 @@ class Addresses:
         self._operation_of = {machine: operation for operation, machines in names.items() for machine in machines}
 
     def find(self, text: str) -> list[Path]:
-        """All paths that `text` means, at least one. Raises AddressError.
+        """Return all paths that `text` matches, at least one; raise AddressError.
 
-        Keys may be new, names not. A pattern means the values that are there; where there is none, a new one in each.
+        Keys may be new, names may not. A pattern matches existing values, or if there are none, a new one in each.
         """
         steps = text.split(".")
         if not all(steps):
-            msg = "is not an address"
-            raise AddressError(msg, "Write names and keys with a point between: operations.OP410.cycle_time.")
+            msg, hint = "is not an address", "Write names and keys separated by points: operations.OP410.cycle_time."
+            raise AddressError(msg, hint)
         starts = self._starts(steps)
         paths = [path for start, rest in starts for path in self._below(start, rest)]
         if not paths:
@@ -109,28 +99,22 @@ class Addresses:
         return there if len(paths) > 1 and there else paths
 
     def find_new(self, text: str) -> Path:
-        """The one path that `text` means, where names may be new. Raises AddressError."""
+        """Return the path of `text`, in which names may be new; raise AddressError."""
         steps = text.split(".")
         if any(c in text for c in "*?["):
-            msg = "is a pattern; what is new needs one place"
+            msg = "is a pattern; a new entry needs a single address"
             raise AddressError(msg)
         if steps[0] in _TOP_KEYS and steps[0] != "operations" and all(steps):
             return tuple(steps)
         if steps[0] == "operations" and len(steps) == 2 and steps[1] not in self.operations:
-            msg = "does not say in which section"
+            msg = "lacks the section of the new operation"
             raise AddressError(msg, f"Write sections.NAME.operations.{steps[1]}.")
         return self.find(text)[0]
 
     def value(self, path: Path) -> Node | None:
-        """What holds at `path`: the value there, else the one inherited from the operation or the kind."""
-        own = self.root.get(*path)
-        if own is not None:
-            return own
-        for up in self._inherited_from(path):
-            found = self.root.get(*up)
-            if found is not None:
-                return found
-        return None
+        """Return the value at `path`, or the one inherited from the operation or the kind."""
+        found = (self.root.get(*each) for each in (path, *self._inherited_from(path)))
+        return next((node for node in found if node is not None), None)
 
     def _starts(self, steps: Sequence[str]) -> list[tuple[Path, Sequence[str]]]:
         first = steps[0]
@@ -145,7 +129,7 @@ class Addresses:
         return [((first,), steps[1:])] if first != "operations" else []
 
     def _by_group(self, first: str, found: list[Path], rest: Sequence[str]) -> list[tuple[Path, Sequence[str]]]:
-        """`kinds.cnc.operations.*` means the operations of that kind."""
+        """Replace `kinds.cnc.operations.*` by the operations of that kind."""
         if first != "kinds" or len(rest) < 2 or rest[0] != "operations":
             return [(path, rest) for path in found]
         kinds = {path[-1] for path in found}
@@ -184,7 +168,7 @@ class Addresses:
         return paths
 
     def _keys(self, path: Path, step: str, *, last: bool) -> list[str | int]:
-        """Keys below `path` that `step` means. A plain key may be new; a pattern finds what is there."""
+        """Return the keys below `path` that `step` matches; a plain key may be new."""
         nodes = [node for p in (path, *self._inherited_from(path)) if (node := self.root.get(*p)) is not None]
         if nodes and isinstance(nodes[0].value, list):
             return [n for n, item in enumerate(nodes[0].value) if step == str(n) or _comes_from(item, step)]
@@ -196,7 +180,7 @@ class Addresses:
         return list(keys)
 
     def _inherited_from(self, path: Path) -> list[Path]:
-        """Where a value of a machine or operation comes from when it does not say it itself."""
+        """Return the paths from which a value of a machine or operation is inherited, the nearest first."""
         if len(path) >= 3 and path[0] == "machines" and path[2] in _INHERITED:
             operation = self.operations.get(self._operation_of.get(str(path[1]), ""), ())
             up = (*operation, *path[2:])
@@ -222,7 +206,7 @@ def _comes_from(item: Node, step: str) -> bool:
 
 
 def put(root: Node, path: Path, value: Node, place: Place) -> None:
-    """Let `value` stand at `path`; mappings on the way that do not exist are made. Raises AddressError."""
+    """Set the value at `path` and create missing mappings above it; raise AddressError."""
     node = root
     for step in path[:-1]:
         child = node.get(step)

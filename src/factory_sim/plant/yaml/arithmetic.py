@@ -1,4 +1,4 @@
-"""Calculating with values as files write them: "37 s" times 0.9 is "33.3 s", with unit and shape kept."""
+"""Arithmetic with values in the form of plant files: "37 s" times 0.9 is "33.3 s"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AMOUNT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*
 
 
 def scaled(value: Any, factor: float) -> Any:
-    """`value` times `factor`: a number, a text with unit, a distribution, or each in a list. Raises ValueError."""
+    """Return `value`, or each value in a list or mapping, times `factor`; raise ValueError for other texts."""
     if isinstance(value, dict):
         return {key: scaled(child, factor) for key, child in value.items()}
     if isinstance(value, list):
@@ -23,12 +23,12 @@ def scaled(value: Any, factor: float) -> Any:
         return f"{float(amount[1]) * factor:.15g} {amount[2]}".strip()
     if isinstance(value, str) and "(" in value:
         return str(distributions.parse(value).scaled(factor))
-    msg = f"{value!r} cannot be scaled: it is no quantity"
+    msg = f"{value!r} cannot be scaled: it is not a quantity"
     raise ValueError(msg)
 
 
 def added(value: Any, text: str, sign: int) -> Any:
-    """`value` plus (sign 1) or minus (sign -1) the amount `text`; both in any unit of one dimension."""
+    """Return `value` plus `sign` times the amount `text`, both in units of one dimension; raise ValueError."""
     old, new = _AMOUNT.fullmatch(str(value)), _AMOUNT.fullmatch(text)
     if isinstance(value, bool) or old is None or new is None:
         msg = f"{text!r} cannot be added to {value!r}: use = or *"
@@ -46,6 +46,6 @@ def added(value: Any, text: str, sign: int) -> Any:
 
 
 def _tidy(number: float) -> float | int:
-    """Counts stay whole numbers."""
+    """Return a whole number for a value close to one, so that counts remain whole."""
     nearest = round(number)
     return nearest if abs(number - nearest) < 1e-9 * max(1.0, abs(number)) else number

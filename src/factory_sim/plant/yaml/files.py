@@ -1,4 +1,4 @@
-"""Finds input files, and reads the small data files that they name."""
+"""Find input files and read the data files that they name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import units
 from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node
 
 if TYPE_CHECKING:
@@ -23,53 +24,50 @@ _HEADER_UNIT = re.compile(r".*[\[(]\s*(\w+)\s*[\])]\s*")
 
 
 def homes() -> Iterator[Path]:
-    """Folders that hold packaged plants and scenarios: a checkout's, else the wheel's."""
+    """Yield the folders with packaged plants and scenarios, of a checkout or of the installed package."""
     for folder in _FOLDERS:
         checkout = _PACKAGE.parents[2] / folder
         yield checkout if checkout.is_dir() and (_PACKAGE.parents[2] / "src").is_dir() else _PACKAGE / "data" / folder
 
 
 def packaged() -> dict[str, Path]:
-    """Plants and scenarios that come with the package, by name."""
+    """Return the packaged plants and scenarios by name."""
     return {path.stem: path for home in homes() if home.is_dir() for path in sorted(home.glob("*.yaml"))}
 
 
 def find(name: str | os.PathLike[str]) -> Path:
-    """The file that `name` means: a path, or a packaged plant's or scenario's name. ConfigError: there is none."""
+    """Return the file of a path or of a packaged plant or scenario; raise ConfigError if there is none."""
     path = Path(name)
     if path.is_file():
         return path
     known = packaged()
-    found = (
-        known.get(path.stem) if path.name in {path.stem, f"{path.stem}.yaml"} or path.parts[:1][0] in _FOLDERS else None
-    )
-    if found is not None:
-        return found
+    if path.stem in known and (path.name in {path.stem, f"{path.stem}.yaml"} or path.parts[0] in _FOLDERS):
+        return known[path.stem]
     what, kinds = "no such file", {path.suffix}
     if path.suffix in _SUFFIXES:
         what, kinds = "no such file, and no packaged plant or scenario of that name", {*kinds, ".yaml", ".yml"}
     near = [str(each) for each in path.parent.glob("*.*") if each.suffix in kinds and each.is_file()]
     what, known = "is a folder, not a file" if path.is_dir() else what, known if path.suffix in _SUFFIXES else {}
-    raise ConfigError([Problem(str(name), 0, 0, "", what, did_you_mean(str(name), [*known, *near]))])
+    raise ConfigError.of(str(name), what, did_you_mean(str(name), [*known, *near]))
 
 
 def display(path: Path) -> str:
-    """A path as messages show it: relative to the working folder where it lies below it."""
+    """Return a path for messages, relative to the working folder if it is below it."""
     shown = os.path.normpath(path)
     relative = os.path.relpath(shown)
     return relative if not relative.startswith("..") else shown
 
 
 def read(path: Path) -> bytes:
-    """The file's bytes; ConfigError when it cannot be read."""
+    """Return the content of a file; raise ConfigError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(display(path), 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError.of(display(path), f"cannot be read: {error.strerror}") from None
 
 
 def durations(path: Path) -> list[float]:
-    """Durations [s] in a CSV file's first column; plain numbers are seconds, or of the header's unit: `time [min]`."""
+    """Return the durations [s] in the first column of a CSV file; a header `time [min]` gives the unit of numbers."""
     text = read(path).decode("utf-8-sig", errors="replace")
     rows = [(n, row[0].strip()) for n, row in enumerate(csv.reader(text.splitlines()), 1) if row and row[0].strip()]
     unit = "s"
@@ -90,7 +88,7 @@ def durations(path: Path) -> list[float]:
 
 
 def inline(root: Node, problems: list[Problem]) -> None:
-    """Put the content of the data files that values name into the tree: empirical(times.csv), a source's `file`."""
+    """Replace names of data files, as in empirical(times.csv) or a source's `file`, by their content."""
     for path, node in root.walk():
         match = _EMPIRICAL.fullmatch(node.value) if isinstance(node.value, str) else None
         if match is not None:
@@ -111,9 +109,7 @@ def _values(node: Node, name: str, path: tuple[str | int, ...], problems: list[P
     if not file.is_file():
         message = f"names the file {name!r}, which does not exist in {display(file.parent)}"
         near = did_you_mean(name, [p.name for p in file.parent.glob("*.csv")])
-        problems.append(
-            Problem(node.place.file, node.place.line, node.place.column, ".".join(map(str, path)), message, near)
-        )
+        problems.append(problem_at(node.place, ".".join(map(str, path)), message, near))
         return []
     try:
         return durations(file)

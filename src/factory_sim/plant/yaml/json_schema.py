@@ -1,4 +1,4 @@
-"""The JSON Schema of plant and scenario files: editors complete keys and show what they mean."""
+"""JSON Schemas of plant, scenario and study files, from which editors complete keys and show their meaning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(catalogue: Catalogue) -> dict[str, Any]:
-    """A schema for both kinds of file: what has `extends` is a scenario, anything else a plant."""
+    """Return the schema of plants and scenarios; a file with `extends` is a scenario."""
     plant, scenario = (
         model.model_json_schema(ref_template="#/$defs/{model}") for model in (shapes.Plant, shapes.Scenario)
     )
@@ -43,7 +43,7 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def study_schema(name: str) -> dict[str, Any]:
-    """A schema for the files of `factory-sim sweep` or `optimise`."""
+    """Return the schema of the files of `factory-sim sweep` or `factory-sim optimise`."""
     model: type[study_shapes.Runs] = study_shapes.Sweep if name == "sweep" else study_shapes.Optimise
     of = model.model_json_schema(ref_template="#/$defs/{model}")
     defs = _tidy(of.pop("$defs"))
@@ -60,7 +60,7 @@ def study_schema(name: str) -> dict[str, Any]:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without what pydantic adds for programs: titles made of names, empty defaults, and null beside a single type."""
+    """Return a schema without generated titles, empty defaults and null beside a single type."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):
@@ -74,7 +74,7 @@ def _tidy(schema: Any) -> Any:
 
 
 def _fill_in(defs: dict[str, Any], catalogue: Catalogue) -> None:
-    """Names that only the catalogue knows, and shorthands that the validators accept."""
+    """Add the names of the catalogue and the short forms that validators accept."""
     kinds = {name: info.help for name, info in catalogue.sensor_kinds.items()}
     sensor = defs["Sensor"]["properties"]
     sensor["kind"] = {"oneOf": [{"const": name, "description": text} for name, text in kinds.items()]}

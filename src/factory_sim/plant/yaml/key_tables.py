@@ -1,4 +1,4 @@
-"""The tables of docs/plant_file.md and docs/sweeps.md, drawn from the shapes: never out of date."""
+"""Tables of keys in docs/plant_file.md and docs/sweeps.md, generated from the shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARK = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """The document with the table of every `<!-- keys: Shape -->` ... `<!-- end -->` drawn anew."""
+    """Return the document with the table of every `<!-- keys: Shape -->` ... `<!-- end -->` replaced."""
     return _MARK.sub(lambda mark: f"{mark[1]}{table(_shape(mark[2]))}{mark[3]}", text)
 
 
@@ -24,7 +24,7 @@ def _shape(name: str) -> type[BaseModel]:
 
 
 def table(shape: type[BaseModel]) -> str:
-    """A Markdown table of a shape's keys: what each takes, what holds without it, what it means."""
+    """Return a Markdown table of the keys of a shape with value, default and meaning."""
     schema = shape.model_json_schema(ref_template="{model}")
     rows = [_row(key, of, schema.get("$defs", {})) for key, of in schema["properties"].items()]
     return "\n".join(["| key | value | without it | meaning |", "|---|---|---|---|", *rows]) + "\n"
@@ -40,7 +40,7 @@ def _row(key: str, of: dict[str, Any], defs: dict[str, Any]) -> str:
 
 
 def _value(of: dict[str, Any]) -> str:
-    """An example, a choice, or what the key holds."""
+    """Return an example, the allowed words, or the type of a value."""
     if "enum" in of:
         return ", ".join(f"`{word}`" for word in of["enum"] if not isinstance(word, bool))
     if of.get("examples"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ConfigError, Problem
+from factory_sim.plant.spec import Place
 
 if TYPE_CHECKING:
-    from factory_sim.plant.spec import Place
     from factory_sim.plant.yaml.tree import Node, Path
+
+COMMAND_LINE = Place("command line", 0, 0)
 
 
 class Report:

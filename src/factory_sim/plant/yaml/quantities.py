@@ -1,4 +1,4 @@
-"""The values of plant files as pydantic types: text with unit in, SI number out, a JSON Schema for editors."""
+"""Pydantic types of the values of plant files: each reads a text with a unit and has a JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from factory_sim.plant.spec import UNLIMITED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LONGEST_S = 1e10  # clocks count microseconds in 64 bits: 292,000 years; draws lie far above their mean at times
+_LONGEST_S = 1e10  # 64-bit clocks count microseconds for 292,000 years; draws can be far above their mean
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_LOOSE = ["string", "number"]
 _CURRENCY = re.compile(rf"\s*({_NUMBER})\s*([A-Z]{{3}})?\s*(/\s*\w+)?\s*")
 
 
@@ -41,7 +42,7 @@ def _scalar(value: Any) -> str | float:
 
 
 def shown(value: Any) -> str:
-    """A value of a file as messages show it."""
+    """Return a value of a file in the form in which messages show it."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
@@ -50,7 +51,7 @@ def shown(value: Any) -> str:
 
 
 def in_unit(value: Any, unit_text: str) -> float:
-    """`value` as a number of `unit_text`: 20000 or "20 kW" in W. ValueError says what was expected."""
+    """Return `value` in `unit_text`, such as 20000 or "20 kW" in W; raise ValueError with what was expected."""
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     if isinstance(value, str):
@@ -73,8 +74,9 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Callable[[Any], int]:
-    bounds = f"from {low} to {high}" if high < UNLIMITED - 1 else f"of at least {low}{' or unlimited' * unlimited}"
+def whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Callable[[Any], int]:
+    """Return a validator of whole numbers, which may also accept the word unlimited."""
+    bounds = f"from {low:,} to {high:,}" if high < UNLIMITED - 1 else f"of at least {low}{' or unlimited' * unlimited}"
 
     def read(value: Any) -> int:
         if unlimited and value == "unlimited":
@@ -88,17 +90,14 @@ def _whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> C
 
 
 def _flag(value: Any) -> bool:
-    known = {"yes": True, "no": False}
-    if isinstance(value, bool):
-        return value
-    if value in known:
-        return known[value]
+    if isinstance(value, bool) or value in {"yes", "no"}:
+        return value in {True, "yes"}
     msg = f"expected yes or no, got {shown(value)}"
     raise ValueError(msg)
 
 
 def choice(*words: str) -> Callable[[Any], str]:
-    """A validator that accepts one of `words` and knows which was meant."""
+    """Return a validator that accepts one of `words` and otherwise names the nearest one."""
 
     def read(value: Any) -> str:
         if value not in words:
@@ -112,7 +111,7 @@ def choice(*words: str) -> Callable[[Any], str]:
 def _duration(value: Any) -> Distribution:
     distribution = distributions.parse(str(_scalar(value)))
     if distribution.mean_s > _LONGEST_S:
-        msg = f"{value!r} is longer than 300 years, the longest that is modelled"
+        msg = f"{value!r} is longer than 300 years; expected a shorter mean"
         raise ValueError(msg)
     return distribution
 
@@ -125,9 +124,9 @@ def _machines(value: Any) -> int | tuple[str, ...]:
     if isinstance(value, list) and value:
         return tuple(_text(name) for name in value)
     try:
-        return _whole(1, 10_000)(value)
+        return whole(1, 10_000)(value)
     except ValueError as error:
-        msg = f"{error}; a list of names also does"
+        msg = f"{error}; a list of names is also valid"
         raise ValueError(msg) from None
 
 
@@ -147,70 +146,50 @@ def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], floa
     return read
 
 
-def _schema(
-    description: str, *examples: object, types: str | list[str] = "string", dimension: str = ""
-) -> WithJsonSchema:
-    """For editors; of a quantity with the pattern of its units, so that a wrong one shows while typing."""
-    known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS.get(dimension, ()) if unit)
-    bare = "?" if "" in units.UNITS.get(dimension, ()) else ""
-    pattern = {"pattern": rf"^\s*{_NUMBER}\s*({known}){bare}\s*$"} if dimension else {}
+def _schema(description: str, *examples: object, types: str | list[str] = "string") -> WithJsonSchema:
     more = {"examples": list(examples)} if examples else {}
-    return WithJsonSchema({"type": types, "description": description, **more, **pattern})
+    return WithJsonSchema({"type": types, "description": description, **more})
+
+
+def _of(
+    dimension: str, description: str, *examples: object, low: float = 0.0, high: float = math.inf
+) -> tuple[PlainValidator, WithJsonSchema]:
+    """Return validator and schema of a quantity; the pattern of its units lets editors mark a wrong unit."""
+    known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS[dimension] if unit)
+    bare = "" in units.UNITS[dimension]
+    schema = {"type": _LOOSE if bare else "string", "description": description, "examples": list(examples)}
+    schema["pattern"] = rf"^\s*{_NUMBER}\s*({known}){'?' * bare}\s*$"
+    return PlainValidator(_quantity(dimension, low, high)), WithJsonSchema(schema)
 
 
 _DURATIONS = re.findall(r"\w+\([^)]*\)|[\d.]+ \w+", distributions.EXAMPLES)
-_LOOSE = ["string", "number"]
+_ARRIVALS = "Time between two parts, or `saturated`: a part is always waiting."
+_PLACES = "Waiting places: a whole number, or `unlimited`."
 
-Seconds = Annotated[
-    float,
-    PlainValidator(_quantity("time", 0.0, _LONGEST_S)),
-    _schema("A duration with its unit.", "37 s", "8 h", dimension="time"),
-]
-Watts = Annotated[
-    float, PlainValidator(_quantity("power")), _schema("A power with its unit.", "6 kW", "150 W", dimension="power")
-]
-Metres = Annotated[
-    float, PlainValidator(_quantity("length")), _schema("A length with its unit.", "40 m", dimension="length")
-]
-Speed = Annotated[
-    float, PlainValidator(_quantity("speed", 1e-6)), _schema("A speed with its unit.", "1.2 m/s", dimension="speed")
-]
-Hertz = Annotated[
-    float,
-    PlainValidator(_quantity("frequency", 1e-6, 1e6)),
-    _schema("A rate with its unit.", "1 Hz", dimension="frequency"),
-]
-Share = Annotated[
-    float,
-    PlainValidator(_quantity("share", 0.0, 1.0)),
-    _schema("A share: per cent, or a number from 0 to 1.", "2 %", 0.02, types=_LOOSE, dimension="share"),
-]
-Factor = Annotated[
-    float,
-    PlainValidator(_quantity("share")),
-    _schema("A factor: a number or per cent.", 1.15, "115 %", types=_LOOSE, dimension="share"),
-]
+Seconds = Annotated[float, *_of("time", "A duration with its unit.", "37 s", "8 h", high=_LONGEST_S)]
+Watts = Annotated[float, *_of("power", "A power with its unit.", "6 kW", "150 W")]
+Metres = Annotated[float, *_of("length", "A length with its unit.", "40 m")]
+Speed = Annotated[float, *_of("speed", "A speed with its unit.", "1.2 m/s", low=1e-6)]
+Hertz = Annotated[float, *_of("frequency", "A rate with its unit.", "1 Hz", low=1e-6, high=1e6)]
+Share = Annotated[float, *_of("share", "A share: per cent, or a number from 0 to 1.", "2 %", 0.02, high=1.0)]
+Factor = Annotated[float, *_of("share", "A factor: a number or per cent.", 1.15, "115 %")]
 Duration = Annotated[
     Distribution,
     PlainValidator(_duration),
     _schema("A duration: a value with its unit, or a distribution.", *_DURATIONS),
 ]
 Arrivals = Annotated[
-    Distribution | str,
-    PlainValidator(_arrivals),
-    _schema("Time between two parts, or `saturated`: a part is always waiting.", "saturated", "exponential(60 s)"),
+    Distribution | str, PlainValidator(_arrivals), _schema(_ARRIVALS, "saturated", "exponential(60 s)")
 ]
-Whole = Annotated[int, PlainValidator(_whole(1)), _schema("A whole number of at least 1.", 2, types="integer")]
-Count = Annotated[int, PlainValidator(_whole(0)), _schema("A whole number of at least 0.", 4, types="integer")]
+Whole = Annotated[int, PlainValidator(whole(1)), _schema("A whole number of at least 1.", 2, types="integer")]
+Count = Annotated[int, PlainValidator(whole(0)), _schema("A whole number of at least 0.", 4, types="integer")]
 Places = Annotated[
-    int,
-    PlainValidator(_whole(0, unlimited=True)),
-    _schema("Waiting places: a whole number, or `unlimited`.", 6, "unlimited", types=["integer", "string"]),
+    int, PlainValidator(whole(0, unlimited=True)), _schema(_PLACES, 6, "unlimited", types=["integer", "string"])
 ]
 Machines = Annotated[
     "int | tuple[str, ...]",
     PlainValidator(_machines),
-    _schema("How many identical machines, or their names.", 2, types=["integer", "array"]),
+    _schema("Number of identical machines, or a list of their names.", 2, types=["integer", "array"]),
 ]
 Text = Annotated[str, PlainValidator(_text), _schema("A text.", types=_LOOSE)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"enum": [True, False, "yes", "no"]})]

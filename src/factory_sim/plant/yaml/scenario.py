@@ -1,4 +1,4 @@
-"""Scenarios: small diffs against a plant, written in a file or on the command line, applied to the plant's tree."""
+"""Changes of a plant, from a scenario file or the command line, applied to the tree of the plant."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from factory_sim import units
-from factory_sim.errors import Problem, did_you_mean
-from factory_sim.plant.spec import Place
+from factory_sim.errors import did_you_mean
 from factory_sim.plant.yaml import arithmetic, shapes
 from factory_sim.plant.yaml.addresses import AddressError, Addresses, machine_names, put
-from factory_sim.plant.yaml.problems import Report, address
+from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
 from factory_sim.plant.yaml.quantities import shown
 from factory_sim.plant.yaml.tree import Node, Path, node_of, scalar
 from factory_sim.plant.yaml.validate import validated
@@ -19,46 +18,47 @@ from factory_sim.plant.yaml.validate import validated
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from factory_sim.errors import Problem
+    from factory_sim.plant.spec import Place
     from factory_sim.plant.yaml.addresses import Names
 
-OTHER = "other"  # the group of the changes that stand outside any named group
-COMMAND_LINE = Place("command line", 0, 0)
-_ORDER = (("remove",), ("add",), ("set", "let"), ("scale", "+", "-"))  # in which all groups' changes are made
-_REMOVABLE = {"failures", "maintenance", "sensors"}  # what a kind gives and a machine can be without
+OTHER = "other"  # group of the changes outside any named group
+_ORDER = (("remove",), ("add",), ("set", "let"), ("scale", "+", "-"))  # in which the changes of all groups are applied
+_REMOVABLE = {"failures", "maintenance", "sensors"}  # entries of a kind that a machine can be without
 _ASSIGN = re.compile(r"\s*([^=]+?)\s*=\s*(.*?)\s*", re.DOTALL)
 _CALCULATE = re.compile(r"\s*((?:.*\.)?[A-Za-z_]\w*)\s*([+*-])\s*((?:\d|\.\d).*?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of a scenario."""
+    """One change of a value."""
 
-    kind: str  # remove, add, set, scale; typed also "+", "-" and let: a set that may find the value there already
+    kind: str  # remove, add, set, scale; "+", "-" and let, a set that may change nothing, on the command line only
     address: str
-    value: Node  # what it says, standing where it says it
+    value: Node  # with its place in the scenario
     group: str = OTHER
 
     @property
     def place(self) -> Place:
-        """Where the line stands, for messages."""
+        """Return the place of the change, for messages."""
         return self.value.key or self.value.place
 
 
 @dataclass(slots=True)
 class Editor:
-    """Applies changes to one tree; collects what does not fit."""
+    """Applies changes to one tree and collects the problems."""
 
     root: Node
     names: Names
     problems: list[Problem]
-    before: Addresses = field(init=False)  # the plant as it was
+    before: Addresses = field(init=False)  # the plant without the changes
     done: dict[Path, tuple[Change, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.before = Addresses(self.root.copy(), self.names)
 
     def apply(self, changes: Sequence[Change]) -> Names:
-        """Make all changes; returns the machine names afterwards."""
+        """Apply all changes and return the resulting names of machines."""
         for kinds in _ORDER:
             for change in changes:
                 if change.kind in kinds:
@@ -69,10 +69,9 @@ class Editor:
     def _attempt(self, change: Change) -> None:
         try:
             self._make(change)
-        except AddressError as error:
-            self._tell(change, str(error), error.hint)
         except ValueError as error:
-            self._tell(change, str(error))
+            hint = error.hint if isinstance(error, AddressError) else ""
+            self.problems.append(problem_at(change.place, change.address, str(error), hint))
 
     def _make(self, change: Change) -> None:
         match change.kind:
@@ -87,15 +86,11 @@ class Editor:
             case _:
                 self._calculate(change)
 
-    def _tell(self, change: Change, message: str, hint: str = "") -> None:
-        place = change.place
-        self.problems.append(Problem(place.file, place.line, place.column, change.address, message, hint))
-
     def _remove(self, change: Change) -> None:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
             if here.value(path) is None:
-                raise self._lost(path)
+                raise self._absent(path)
             self.root.drop(path)
             if here.value(path) is not None:  # it also comes from the kind
                 if path[-2] not in _REMOVABLE:
@@ -103,7 +98,7 @@ class Editor:
                     raise AddressError(msg, "Set another value instead.")
                 put(self.root, path, Node(None, change.place, change.place), change.place)
 
-    def _lost(self, path: Path) -> AddressError:
+    def _absent(self, path: Path) -> AddressError:
         parent = self.root.get(*path[:-1])
         return AddressError("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
 
@@ -129,15 +124,15 @@ class Editor:
             self._conflict(path, change, new)
             put(self.root, path, change.value.copy(), change.place)
         if not differs and change.kind == "set":
-            msg = f"changes nothing: it already is {shown(new)}"
+            msg = f"changes nothing: the value is {shown(new)} already"
             raise ValueError(msg)
 
     def _conflict(self, path: Path, change: Change, new: Any) -> None:
         other, value = self.done.get(path, (change, new))
         if other.group != change.group and _words(value) != _words(new):
-            says = f"{other.group} says {shown(value)}, {change.group} says {shown(new)}"
-            msg = f"{address(path)} is set by two groups: {says}"
-            raise AddressError(msg, "Leave it to one of them.")
+            both = f"{other.group} sets {shown(value)}, {change.group} sets {shown(new)}"
+            msg = f"{address(path)} is set by two groups: {both}"
+            raise AddressError(msg, "Set it in one of them.")
         self.done[path] = (change, new)
 
     def _scale(self, change: Change) -> None:
@@ -157,12 +152,12 @@ class Editor:
         for path in here.find(change.address):
             old = here.value(path)
             if old is None:
-                raise self._lost(path)
+                raise self._absent(path)
             put(self.root, path, node_of(new(old.plain()), change.place), change.place)
 
 
 def read_changes(tree: Node, currency: str, problems: list[Problem]) -> tuple[shapes.Scenario, list[Change]]:
-    """The scenario that `tree` writes, and its changes in file order."""
+    """Return the scenario of `tree` and its changes in file order."""
     report = Report(tree)
     scenario = validated(shapes.Scenario, tree, report, {"currency": currency})
     problems.extend(report.problems)
@@ -172,7 +167,7 @@ def read_changes(tree: Node, currency: str, problems: list[Problem]) -> tuple[sh
 
 
 def group_names(changes: Collection[Change]) -> tuple[str, ...]:
-    """Names of the groups of changes, in file order."""
+    """Return the names of the groups of changes, in file order."""
     return tuple(dict.fromkeys(change.group for change in changes))
 
 
@@ -190,9 +185,9 @@ def _of_group(name: str, group: shapes.Changes, node: Node) -> Iterator[Change]:
 
 
 def read_override(text: str) -> Change:
-    """One change as typed: `OP410.cycle_time=34s`, `agv.count+2`. ValueError says what is wrong.
+    """Return the change of a text such as `OP410.cycle_time=34s` or `agv.count+2`; raise ValueError.
 
-    `agv.count:=8` sets what may be 8 already, as one point of a sweep does; with `=` that is a mistake.
+    `agv.count:=8` may set a value that is 8 already, as in one point of a sweep; `agv.count=8` may not.
     """
     assign = _ASSIGN.fullmatch(text)
     if assign is not None:
@@ -209,5 +204,5 @@ def read_override(text: str) -> Change:
 
 
 def _words(content: Any) -> str:
-    """A value without what makes no difference: "34s" is "34 s"."""
+    """Return a text by which equal values are equal: "34s" and "34 s"."""
     return re.sub(r"\s+", "", repr(content))

@@ -1,7 +1,7 @@
-"""The shape of plant and scenario files: which keys exist, what each value must look like, what each key means.
+"""The shape of plant and scenario files: their keys, the form of each value and the meaning of each key.
 
-Everything is optional here, so that a file with a hundred mistakes is reported in one go; what is required, and how
-things fit together, `check.py` says. The descriptions become the JSON Schema that editors complete from.
+Every key is optional here, so that all mistakes of a file are reported at once; resolve/ checks which are required and
+whether they fit together. The descriptions appear in the JSON Schema and in docs/plant_file.md.
 """
 
 from __future__ import annotations
@@ -27,8 +27,14 @@ _BITS = PlainValidator(lambda v: int(q.choice("16", "32")(str(v)))), WithJsonSch
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
 
 
+def about(description: str, default: Any = None, *, alias: str | None = None, shown: str | None = None) -> Any:
+    """Return the field of a key; `shown` replaces the default in documents."""
+    more: Any = {"default": shown} if shown else None
+    return Field(default, description=description, alias=alias, json_schema_extra=more)
+
+
 class Shape(BaseModel):
-    """A mapping that knows its keys."""
+    """A mapping with a fixed set of keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -36,36 +42,32 @@ class Shape(BaseModel):
 class Failure(Shape):
     """One way in which a machine fails. On operations and machines, keys given replace those of the kind."""
 
-    after: q.Duration | None = Field(
-        default=None, description="From the end of the last repair to the failure, on the mode's clock."
+    after: q.Duration | None = about("Time from the end of the last repair to the failure, on the mode's clock.")
+    repair: q.Duration | None = about("Duration of the repair, without waiting for the crew.")
+    clock: Annotated[str, *_CLOCK] = about(
+        "busy: runs while the machine processes; calendar: runs always, except down and off.", "busy"
     )
-    repair: q.Duration | None = Field(default=None, description="Duration of the repair, without waiting for the crew.")
-    clock: Annotated[str, *_CLOCK] = Field(
-        default="busy", description="busy: only processing ages it; calendar: all time but down and off."
-    )
-    wear: Flag = Field(default=False, description="The sensors see it coming; needs clock busy.")
-    crew: Text | None = Field(default=None, description="Crew that repairs it; none: repaired at once.")
-    skill: Text | None = Field(
-        default=None, description="Skill the repair needs; without `crew`, the first crew that has it comes."
-    )
-    priority: q.Count = Field(default=0, description="Lower is served first by the crew.")
+    wear: Flag = about("The failure develops gradually and sensors show it; needs clock busy.", default=False)
+    crew: Text | None = about("Crew that repairs it; without one the repair begins at once.")
+    skill: Text | None = about("Skill that the repair needs; without `crew`, the first crew that has it.")
+    priority: q.Count = about("The crew serves lower numbers first.", 0)
 
 
 class Maintenance(Shape):
     """Planned work on a machine: give at least one of every, every_parts, at_wear."""
 
-    duration: q.Duration | None = Field(default=None, description="How long it takes.")
-    every: q.Seconds = Field(default=0.0, description="By calendar.")
-    every_parts: q.Count = Field(default=0, description="By count.")
-    at_wear: Share = Field(default=0.0, description="By condition: share of the life of any wearing failure mode.")
-    crew: Text | None = Field(default=None, description="Crew that does it; none: nobody is needed.")
+    duration: q.Duration | None = about("Duration of the work.")
+    every: q.Seconds = about("Interval on the calendar.", 0.0)
+    every_parts: q.Count = about("Interval in parts.", 0)
+    at_wear: Share = about("Condition: share of the life of any failure mode with wear.", 0.0)
+    crew: Text | None = about("Crew that does it; without one no crew is needed.")
 
 
 class MachinePower(Shape):
     """Power by state.
 
-    Without a value setup, blocked and waiting draw what starved draws; maintenance, down and repair what off draws;
-    others nothing.
+    Without a value, setup, blocked and waiting have the power of starved; maintenance, down and repair that of off;
+    all others 0 W.
     """
 
     off: q.Watts | None = None
@@ -80,7 +82,7 @@ class MachinePower(Shape):
 
 
 class VehiclePower(Shape):
-    """Power by state of a vehicle; 0 W without a value."""
+    """Power of a vehicle by state; 0 W without a value."""
 
     idle: q.Watts | None = None
     moving_empty: q.Watts | None = None
@@ -90,7 +92,7 @@ class VehiclePower(Shape):
 
 
 class RobotPower(Shape):
-    """Power by state of a robot; 0 W without a value."""
+    """Power of a robot by state; 0 W without a value."""
 
     idle: q.Watts | None = None
     busy: q.Watts | None = None
@@ -99,88 +101,74 @@ class RobotPower(Shape):
 class Fault(Shape):
     """A fault of a sensor or of a machine's clock: once at `start`, or at random `after`."""
 
-    kind: Text | None = Field(
-        default=None, description="Sensor: stuck, drift, spike, drop_out. Machine: clock_skew, drop_out."
+    kind: Text | None = about("Sensor: stuck, drift, spike, drop_out. Machine: clock_skew, drop_out.")
+    start: q.Seconds = about("Time since the start of the run.", 0.0)
+    after: q.Duration | None = about(
+        "Random and repeated: time from `start`, or from the end of the last fault, to the next."
     )
-    start: q.Seconds = Field(default=0.0, description="Since the run's start.")
-    after: q.Duration | None = Field(
-        default=None, description="At random, again and again: from `start` or the end of the last one to the next."
-    )
-    duration: q.Duration | None = Field(
-        default=None, description="How long; without it to the end of the run, a spike one reading."
-    )
-    size: Any = Field(
-        default=None, description="Drift: at its end; spike: added; in the sensor's unit. clock_skew: how far ahead."
+    duration: q.Duration | None = about("Duration; without it to the end of the run, for a spike one reading.")
+    size: Any = about(
+        "drift: error at its end; spike: error; in the sensor's unit. clock_skew: time by which the clock is ahead."
     )
 
 
 class Sensor(Shape):
-    """A periodic channel. Other keys are parameters of its kind: `factory-sim list` shows them."""
+    """A channel with periodic readings. Further keys are parameters of its kind, see `factory-sim list`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    kind: Text | None = Field(default=None, description="Sensor kind: `factory-sim list` shows them.")
-    rate: q.Hertz | None = Field(default=None, description="Readings per second.")
-    low: Any = Field(default=None, description="Measuring range from, in the kind's unit.")
-    high: Any = Field(default=None, description="Measuring range to, in the kind's unit.")
-    scale: Any = Field(
-        default=None, description="Value of one count, in the kind's unit; without it the finest that covers the range."
-    )
-    offset: Any = Field(default=None, description="Value of count 0, in the kind's unit.")
-    bits: Annotated[int, *_BITS] | None = Field(default=None, description="Of the raw count, signed.")
-    faults: dict[str, Fault | None] = Field(default={}, description="What goes wrong with it, by name.")
+    kind: Text | None = about("Sensor kind, see `factory-sim list`.")
+    rate: q.Hertz | None = about("Readings per second.")
+    low: Any = about("Lower end of the measuring range, in the kind's unit.")
+    high: Any = about("Upper end of the measuring range, in the kind's unit.")
+    scale: Any = about("Value of one count, in the kind's unit; without it the finest that covers the range.")
+    offset: Any = about("Value of count 0, in the kind's unit.")
+    bits: Annotated[int, *_BITS] | None = about("Width of the raw count, signed.")
+    faults: dict[str, Fault | None] = about("Faults by name.", {})
 
 
 class Equipment(Shape):
-    """What kinds, operations and machines can say of machines; the nearer wins, key by key."""
+    """Equipment of machines, given by kinds, operations and machines; the more specific value applies, key by key."""
 
     power: MachinePower = MachinePower()
-    failures: dict[str, Failure | None] = Field(
-        default={}, description="Failure modes by name; empty: the kind's mode does not apply here."
-    )
-    maintenance: dict[str, Maintenance | None] = Field(default={}, description="Planned work by name.")
-    sensors: dict[str, Sensor | None] = Field(
-        default={}, description="Sensors by name; empty: the kind's sensor is not fitted here."
-    )
-    faults: dict[str, Fault | None] = Field(default={}, description="What goes wrong with its clock or gateway.")
-    shift: Text | None = Field(default=None, description="Shift in which the machine works; none: always.")
+    failures: dict[str, Failure | None] = about("Failure modes by name; an empty one removes that of the kind.", {})
+    maintenance: dict[str, Maintenance | None] = about("Planned maintenance by name.", {})
+    sensors: dict[str, Sensor | None] = about("Sensors by name; an empty one removes that of the kind.", {})
+    faults: dict[str, Fault | None] = about("Faults of its clock or gateway by name.", {})
+    shift: Text | None = about("Shift in which the machine works; without one it always works.")
 
 
 class Kind(Equipment):
-    """A kind of machine: what its machines have in common."""
+    """A kind of machine: the common properties of its machines."""
 
-    title: Text | None = Field(default=None, description="For people; the name without it.")
-    behaviour: Text | None = Field(default=None, description="How its machines move: `factory-sim list` shows them.")
+    title: Text | None = about("Title in reports; without it the name.")
+    behaviour: Text | None = about("Behaviour of its machines, see `factory-sim list`.")
 
 
 class Input(Shape):
-    """One of several things that an operation takes; each has its own buffer."""
+    """One of several inputs of an operation, with its own buffer."""
 
-    from_: Text | None = Field(default=None, alias="from", description="A source, or an operation before this one.")
-    quantity: Whole = Field(default=1, description="Parts taken for one cycle.")
-    buffer: q.Places | None = Field(default=None, description="Waiting places in front of the operation.")
-    by: Text | None = Field(default=None, description="Conveyor or fleet that brings the parts; none: at once.")
+    from_: Text | None = about("A source, or an operation before this one.", alias="from")
+    quantity: Whole = about("Parts taken for one cycle.", 1)
+    buffer: q.Places | None = about("Waiting places in front of the operation.")
+    by: Text | None = about("Conveyor or fleet that brings the parts; without one they arrive at once.")
 
 
 class Inspection(Shape):
     """What happens to parts after their cycle."""
 
-    scrap: Share = Field(default=0.0, description="Share of parts that leave the line as scrap.")
-    rework: Share = Field(default=0.0, description="Share of parts that go back.")
-    rework_to: Text | None = Field(default=None, description="Operation the part goes back to.")
-    max_loops: q.Places = Field(
-        default=1, description="A part sent back that often already is scrapped; `unlimited` also does."
-    )
+    scrap: Share = about("Share of parts that leave the line as scrap.", 0.0)
+    rework: Share = about("Share of parts that go back for rework.", 0.0)
+    rework_to: Text | None = about("Operation to which parts go back.")
+    max_loops: q.Places = about("How often a part may go back before it is scrapped, or `unlimited`.", 1)
 
 
 class Batch(Shape):
-    """A furnace: parts worked on together."""
+    """A furnace: parts are processed together."""
 
-    size: Whole | None = Field(default=None, description="At most that many at once.")
-    minimum: Whole = Field(default=1, description="Starts once that many wait.")
-    timeout: q.Seconds = Field(
-        default=0.0, description="Starts with fewer that long after the oldest arrived; 0 s: never."
-    )
+    size: Whole | None = about("Most parts at once.")
+    minimum: Whole = about("Fewest parts with which it starts.", 1)
+    timeout: q.Seconds = about("Time after the oldest part arrived at which it starts with fewer; 0 s: never.", 0.0)
 
 
 def _setup(value: Any) -> Any:
@@ -190,198 +178,177 @@ def _setup(value: Any) -> Any:
 class Operation(Equipment):
     """One step of the line: identical machines in parallel behind one buffer (several for a join)."""
 
-    title: Text | None = Field(default=None, description="For people; the name without it.")
-    kind: Text | None = Field(default=None, description="Kind of its machines, one of `kinds`.")
-    behaviour: Text | None = Field(default=None, description="How its machines move, if not as the kind says.")
+    title: Text | None = about("Title in reports; without it the name.")
+    kind: Text | None = about("Kind of its machines, one of `kinds`.")
+    behaviour: Text | None = about("Behaviour of its machines; without it that of the kind.")
     machines: q.Machines = 1
-    cycle_time: q.Duration | None = Field(default=None, description="Processing time of one part, loading included.")
-    unit_time: q.Seconds | None = Field(
-        default=None, description="Planned time of one part, the base of OEE; without it the mean cycle time."
-    )
-    from_: Text | None = Field(
-        default=None, alias="from", description="A source or an operation; without it the one before in the section."
-    )
-    quantity: Whole = Field(default=1, description="Parts taken for one cycle.")
-    buffer: q.Places | None = Field(default=None, description="Waiting places in front of the operation.")
-    by: Text | None = Field(default=None, description="Conveyor or fleet that brings the parts; none: at once.")
-    inputs: list[Input] = Field(
-        default=[], description="Several inputs: a join. The first one's part keeps its identity."
-    )
+    cycle_time: q.Duration | None = about("Processing time of one part, loading included.")
+    unit_time: q.Seconds | None = about("Planned time of one part, the base of OEE; without it the mean cycle time.")
+    from_: Text | None = about("A source or operation; without it the operation before in the section.", alias="from")
+    quantity: Whole = about("Parts taken for one cycle.", 1)
+    buffer: q.Places | None = about("Waiting places in front of the operation.")
+    by: Text | None = about("Conveyor or fleet that brings the parts; without one they arrive at once.")
+    inputs: list[Input] = about("Several inputs: a join. The part of the first input keeps its identity.", [])
     inspection: Inspection | None = None
     batch: Batch | None = None
-    variant_factor: dict[str, q.Factor] = Field(default={}, description="Cycle time multiplier by variant; 1 without.")
-    setup: Annotated[dict[str, dict[str, q.Seconds]], BeforeValidator(_setup)] = Field(
-        default={}, description="Changeover time: one for all changes, or {from variant: {to variant: time}}."
+    variant_factor: dict[str, q.Factor] = about("Factor of the cycle time by variant; 1 if not given.", {})
+    setup: Annotated[dict[str, dict[str, q.Seconds]], BeforeValidator(_setup)] = about(
+        "Changeover time: one for all changes, or {from variant: {to variant: time}}.", {}
     )
-    setup_operator: Text | None = Field(default=None, description="Crew needed for setup.")
-    operator: Text | None = Field(default=None, description="Crew needed while busy.")
-    robot: Text | None = Field(default=None, description="Robot needed while busy, shared with other operations.")
+    setup_operator: Text | None = about("Crew needed for setup.")
+    operator: Text | None = about("Crew needed while busy.")
+    robot: Text | None = about("Robot needed while busy, shared with other operations.")
 
 
 class Section(Shape):
-    """A part of the plant; its operations follow one another unless they say otherwise."""
+    """A part of the plant; its operations follow one another unless they name another origin."""
 
-    title: Text | None = Field(default=None, description="For people; the name without it.")
-    shift: Text | None = Field(default=None, description="Shift of its machines.")
-    operations: dict[str, Operation] = Field(default={}, description="In flow order; names are unique in the plant.")
+    title: Text | None = about("Title in reports; without it the name.")
+    shift: Text | None = about("Shift of its machines.")
+    operations: dict[str, Operation] = about("Operations in flow order; their names are unique in the plant.", {})
 
 
 class Source(Shape):
     """Where parts enter."""
 
     interarrival: q.Arrivals | None = None
-    schedule: list[q.Seconds] | None = Field(default=None, description="Arrival moments since the run's start.")
-    file: Text | None = Field(
-        default=None, description="CSV with arrival moments in its first column; plain numbers are seconds."
-    )
-    when_full: Annotated[str, *_WHEN_FULL] = Field(
-        default="wait", description="wait: arrivals queue outside; lose: they go away."
-    )
-    cards: q.Count = Field(default=0, description="CONWIP: at most that many of its parts in the line; 0: no limit.")
-    mix: dict[str, Share] = Field(default={}, description="Share of each variant; they add up to 1.")
-    sequence: list[Text] = Field(default=[], description="A fixed cycle of variants, instead of the mix.")
-    material_cost: q.Price = Field(default=0.0, description="Of one part that enters.")
+    schedule: list[q.Seconds] | None = about("Arrival times since the start of the run.")
+    file: Text | None = about("CSV file with arrival times in its first column; plain numbers are seconds.")
+    when_full: Annotated[str, *_WHEN_FULL] = about("wait: arrivals queue outside; lose: they are lost.", "wait")
+    cards: q.Count = about("CONWIP: most parts of this source in the line; 0: no limit.", 0)
+    mix: dict[str, Share] = about("Share of each variant; the sum is 1.", {})
+    sequence: list[Text] = about("A fixed cycle of variants, instead of the mix.", [])
+    material_cost: q.Price = about("Price of the material of one part.", 0.0)
 
 
 class Battery(Shape):
     """A vehicle's battery."""
 
-    moving_time: q.Seconds = Field(default=0.0, description="Moving time on a full battery.")
-    charge_below: Share = Field(default=0.2, description="An idle vehicle below this share goes charging.")
-    charge_time: q.Seconds = Field(default=0.0, description="From empty to full.")
+    moving_time: q.Seconds = about("Moving time on a full battery.", 0.0)
+    charge_below: Share = about("Share of charge below which an idle vehicle charges.", 0.2)
+    charge_time: q.Seconds = about("Time from empty to full.", 0.0)
 
 
 class Fleet(Shape):
     """Vehicles that carry parts between sections."""
 
-    count: Whole | None = Field(default=None, description="How many.")
-    policy: Text = Field(default="first_come", description="Who is served next: `factory-sim list` shows the policies.")
-    speed: q.Speed | None = Field(default=None, description="Moving, loaded or not.")
-    load: q.Duration | None = Field(
-        default=None, description="Loading one part; the part's machine is held until it ends."
+    count: Whole | None = about("Number.")
+    policy: Text = about("Dispatch policy, see `factory-sim list`.", "first_come")
+    speed: q.Speed | None = about("Speed, loaded or empty.")
+    load: q.Duration | None = about("Time to load one part; its machine stays occupied until the end.")
+    unload: q.Duration | None = about("Time to unload one part; without it as `load`.")
+    distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = about(
+        "One distance for all, or {section: {section: length}}; the way back has the same length unless given.", {}
     )
-    unload: q.Duration | None = Field(default=None, description="As `load` without it.")
-    distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = Field(
-        default={},
-        description="One for all ways, or {section: {section: length}}; the way back is as long unless given.",
-    )
-    trip: q.Duration | None = Field(default=None, description="Drawn travel time, instead of distance and speed.")
+    trip: q.Duration | None = about("Travel time, instead of distance and speed.")
     battery: Battery | None = None
     power: VehiclePower = VehiclePower()
-    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name.")
+    sensors: dict[str, Sensor | None] = about("Sensors by name.", {})
 
 
 class Conveyor(Shape):
-    """Carries parts with a delay."""
+    """A conveyor: carries parts with a delay."""
 
-    delay: q.Seconds | None = Field(default=None, description="From one end to the other.")
-    capacity: Whole | None = Field(default=None, description="Parts on it, waiting ones included.")
+    delay: q.Seconds | None = about("Time from one end to the other.")
+    capacity: Whole | None = about("Most parts on it, including waiting ones.")
 
 
 class Robot(Shape):
-    """A shared server: operations that name it are served one at a time."""
+    """A shared robot: serves the operations that name it one at a time."""
 
     power: RobotPower = RobotPower()
-    sensors: dict[str, Sensor | None] = Field(default={}, description="Sensors by name.")
+    sensors: dict[str, Sensor | None] = about("Sensors by name.", {})
 
 
 class Crew(Shape):
-    """A pool of people: repairers or operators."""
+    """A crew: repairers or operators."""
 
-    count: Whole | None = Field(default=None, description="How many.")
-    skills: Texts = Field(default=[], description="What its people can do.")
-    shift: Text | None = Field(default=None, description="Shift in which its people work; none: always.")
-    wage: q.PricePerHour = Field(default=0.0, description="Of one person.")
+    count: Whole | None = about("Number.")
+    skills: Texts = about("Skills of its people.", [])
+    shift: Text | None = about("Shift in which its people work; without one they always work.")
+    wage: q.PricePerHour = about("Wage of one person.", 0.0)
 
 
 class Shift(Shape):
-    """When something works."""
+    """Working hours."""
 
-    open: Texts = Field(default=[], description="'06:00-14:00', or with days 'Mon-Fri 06:00-14:00'.")
-    breaks: Texts = Field(default=[], description="'09:00-09:15', or with days: closed within the open hours.")
-    at_end: Annotated[str, *_AT_END] = Field(default="pause", description="pause the part in work, or finish it first.")
+    open: Texts = about("Open hours: '06:00-14:00', or with days 'Mon-Fri 06:00-14:00'.", [])
+    breaks: Texts = about("Closed hours within the open ones: '09:00-09:15', or with days.", [])
+    at_end: Annotated[str, *_AT_END] = about("pause: interrupt the part in work; finish: complete it first.", "pause")
 
 
 class Costs(Shape):
     """Prices."""
 
-    machine: q.PricePerHour = Field(default=0.0, description="Of one machine.")
-    labour: q.PricePerHour = Field(default=0.0, description="Of the whole line, per planned hour.")
-    repair: q.PricePerHour = Field(default=0.0, description="Of one repair.")
-    scrap: q.Price = Field(default=0.0, description="Of one scrapped part, besides its material.")
+    machine: q.PricePerHour = about("Cost of one machine.", 0.0)
+    labour: q.PricePerHour = about("Cost of labour of the whole line, per planned hour.", 0.0)
+    repair: q.PricePerHour = about("Cost of one repair in progress.", 0.0)
+    scrap: q.Price = about("Cost of one scrapped part, without its material.", 0.0)
 
 
 class Link(Shape):
-    """How telemetry travels. Keys given replace those of the profile."""
+    """The network that carries telemetry. Given keys replace those of the profile."""
 
-    profile: Text = Field(default="wired", description="wired, wifi or 5g.")
-    latency: q.Seconds | None = Field(default=None, description="Mean delay of a message.")
-    jitter: q.Seconds | None = Field(default=None, description="Spread of the delay.")
-    loss: Share | None = Field(default=None, description="Share of messages that never arrive.")
-    outage_every: q.Seconds | None = Field(default=None, description="Mean time between outages; none without it.")
-    outage: q.Seconds | None = Field(default=None, description="Length of an outage.")
+    profile: Text = about("Profile: wired, wifi or 5g.", "wired")
+    latency: q.Seconds | None = about("Mean delay of a message.")
+    jitter: q.Seconds | None = about("Spread of the delay.")
+    loss: Share | None = about("Share of messages that are lost.")
+    outage_every: q.Seconds | None = about("Mean time between outages; without it there are none.")
+    outage: q.Seconds | None = about("Length of an outage.")
 
 
 class Plant(Shape):
     """A plant file."""
 
-    plant: Text | None = Field(default=None, description="The plant's name, a level of its topics.")
-    title: Text | None = Field(default=None, description="For people; the name without it.")
-    start: Text = Field("2026-01-05 06:00", description="Local time at which a run starts.")
-    timezone: Text = Field("UTC", description="IANA name, such as Europe/Berlin.")
-    topic: Text | None = Field(
-        default=None, description="ISA-95 path all topics begin with; the plant's name without it."
-    )
-    pacing: Text | None = Field(default=None, description="Operation whose station times make the headline.")
-    currency: Text = Field(default="EUR", description="Three letters; every price is in it.")
+    plant: Text | None = about("Name of the plant, a level of its topics.")
+    title: Text | None = about("Title in reports; without it the name.")
+    start: Text = about("Local time at which a run starts.", "2026-01-05 06:00")
+    timezone: Text = about("IANA name, such as Europe/Berlin.", "UTC")
+    topic: Text | None = about("ISA-95 path with which all topics begin; without it the name of the plant.")
+    pacing: Text | None = about("Operation at which the headline reads station times; without it the first bottleneck.")
+    currency: Text = about("Currency of every price, three letters.", "EUR")
     costs: Costs = Costs()
     tariff: Annotated[
         dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})
-    ] = Field(default={}, description="Energy price: one, or {'06:00': price, '22:00': price}.")
-    base_load: q.Watts = Field(default=0.0, description="Power of light, air, chips ... that no machine draws.")
-    variants: list[Text] = Field(default=["standard"], description="Product variants.")
+    ] = about("Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {})
+    base_load: q.Watts = about("Power of lighting, compressed air and other loads that belong to no machine.", 0.0)
+    variants: list[Text] = about("Product variants.", ["standard"])
     link: Annotated[Link, BeforeValidator(lambda v: {"profile": v} if isinstance(v, str) else v)] = Link()
-    shift: Text | None = Field(default=None, description="Shift of all machines that name none.")
-    table: Texts = Field(default=[], description="CSV or Excel tables with operations, machines, kinds ...")
-    kinds: dict[str, Kind] = Field(default={}, description="Kinds of machines.")
-    sources: dict[str, Source] = Field(default={}, description="Where parts enter.")
-    sections: dict[str, Section] = Field(default={}, description="Parts of the plant, with their operations.")
-    machines: dict[str, Equipment] = Field(default={}, description="What one machine has of its own.")
-    fleets: dict[str, Fleet] = Field(default={}, description="Vehicles.")
-    conveyors: dict[str, Conveyor] = Field(default={}, description="Conveyors.")
-    robots: dict[str, Robot] = Field(default={}, description="Robots that serve several operations.")
-    crews: dict[str, Crew] = Field(default={}, description="Repairers and operators.")
-    shifts: dict[str, Shift] = Field(default={}, description="Working hours.")
+    shift: Text | None = about("Shift of all machines without one of their own.")
+    table: Texts = about("CSV or Excel tables with operations, machines, kinds and others.", [])
+    kinds: dict[str, Kind] = about("Kinds of machines.", {})
+    sources: dict[str, Source] = about("Where parts enter.", {})
+    sections: dict[str, Section] = about("Parts of the plant, with their operations.", {})
+    machines: dict[str, Equipment] = about("Equipment of single machines, by name.", {})
+    fleets: dict[str, Fleet] = about("Vehicles.", {})
+    conveyors: dict[str, Conveyor] = about("Conveyors.", {})
+    robots: dict[str, Robot] = about("Robots that serve several operations.", {})
+    crews: dict[str, Crew] = about("Repairers and operators.", {})
+    shifts: dict[str, Shift] = about("Working hours.", {})
 
 
 class Changes(Shape):
     """Changes to the plant that is extended. Keys are addresses, also with patterns: `operations.OP4*.buffer`."""
 
-    set: dict[str, Any] = Field(default={}, description="address: new value")
-    scale: dict[str, q.Factor] = Field(default={}, description="address: factor")
-    add: dict[str, Any] = Field(default={}, description="address: what is new there")
-    remove: Texts = Field(default=[], description="addresses")
+    set: dict[str, Any] = about("address: new value", {})
+    scale: dict[str, q.Factor] = about("address: factor", {})
+    add: dict[str, Any] = about("address: new entry", {})
+    remove: Texts = about("addresses", [])
 
 
 class Investment(Shape):
-    """What the change costs, and what an hour of planned production is worth of it: the base of payback."""
+    """Cost and value of the change, from which the payback time is computed."""
 
-    amount: q.Price = Field(default=0.0, description="What it costs.")
-    hours_per_year: q.Factor = Field(default=0.0, description="Planned production hours a year.")
-    value_per_part: q.Price = Field(
-        default=0.0, description="What one more good part earns, material and energy not deducted."
-    )
+    amount: q.Price = about("Cost of the change.", 0.0)
+    hours_per_year: q.Factor = about("Planned production hours per year.", 0.0)
+    value_per_part: q.Price = about("Revenue of one more good part, material and energy not deducted.", 0.0)
 
 
 class Scenario(Changes):
-    """A scenario file: a small diff against a plant or another scenario."""
+    """A scenario file: changes to a plant or to another scenario."""
 
-    extends: Text | None = Field(
-        default=None, description="The file it changes, relative to this one, or the name of a packaged plant."
-    )
-    title: Text | None = Field(default=None, description="For people; the name without it.")
-    question: Text | None = Field(default=None, description="What it answers.")
+    extends: Text | None = about("File that it changes, relative to this one, or name of a packaged plant.")
+    title: Text | None = about("Title in reports; without it the name.")
+    question: Text | None = about("Question that it answers.")
     investment: Investment | None = None
-    changes: dict[str, Changes] = Field(
-        default={}, description="Named groups of changes, whose effects can be told apart."
-    )
+    changes: dict[str, Changes] = about("Named groups of changes, whose effects are attributed separately.", {})

@@ -1,8 +1,8 @@
-"""Plants from tables: CSV files and Excel sheets with one operation, kind, machine or source a row.
+"""Plants from tables: CSV files and Excel sheets with one operation, kind, machine or source per row.
 
-The first of the columns `operation`, `machine`, `kind`, `source`, `fleet`, `crew` ... says what the rows are. Every
-other header is a key, or a path of keys: `power.busy`, `failures.tool.after`, `inspection.scrap`. A row that repeats an
-operation adds one more input to it.
+The first of the columns `operation`, `machine`, `kind`, `source`, `fleet`, `crew` ... gives the type of the rows. Every
+other header is a key or a path of keys: `power.busy`, `failures.tool.after`, `inspection.scrap`. A row that repeats an
+operation adds an input to it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant.spec import Place
 from factory_sim.plant.yaml import files
 from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put
+from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node, Scalar, read_yaml, scalar
 
 if TYPE_CHECKING:
@@ -37,28 +38,26 @@ _ROWS = {
     "shift": "shifts",
 }
 _INPUT_KEYS = ("from", "quantity", "buffer", "by")
+_DAMAGED = (ValueError, OSError, LookupError, SyntaxError, TypeError, AttributeError, ImportError, BadZipFile)
 SUFFIXES = (".csv", ".xlsx", ".xlsm", ".xls")
 
 
 def is_table(path: Path) -> bool:
-    """Whether `path` is a table by its name."""
+    """Return whether `path` is a table according to its suffix."""
     return path.suffix.lower() in SUFFIXES
 
 
 def merge(root: Node, path: Path, problems: list[Problem]) -> None:
-    """Put what the table at `path` says into the plant's tree; problems name file, sheet, row and column.
-
-    ConfigError: it cannot be read at all.
-    """
+    """Merge the table at `path` into the tree of a plant; raise ConfigError if it cannot be read."""
     for file, rows in _sheets(path):
         _merge_sheet(root, file, rows, problems)
 
 
 def plant_of(path: Path, problems: list[Problem]) -> Node:
-    """The tree of a plant that is written as a table alone.
+    """Return the tree of a plant that consists of a table alone.
 
-    Kinds that no table describes are plain machines. What an operation takes from, unless it is an operation, is a
-    saturated source; so is what feeds the first operation when it says nothing.
+    Kinds without a table are plain machines. An origin that is not an operation is a saturated source, and so is the
+    origin of the first operation if it has none.
     """
     place = Place(files.display(path), 0, 0)
     root = Node({"plant": Node(path.stem, place, place)}, place)
@@ -92,29 +91,19 @@ def _sheets(path: Path) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _csv(content: bytes) -> list[tuple[str, list[list[Any]]]]:
-    """The one sheet of a CSV file, separated by what Excel writes in this country: comma, semicolon or tab."""
+    """Return the sheet of a CSV file separated by comma, semicolon or tab, whichever its header has most."""
     text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
     head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     return [("", list(csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))))]
 
 
 def _excel(content: bytes, shown: str) -> list[tuple[str, list[list[Any]]]]:
-    import pandas as pd  # noqa: PLC0415 - 0.4 s that a plant without Excel need not spend
+    import pandas as pd  # noqa: PLC0415 - takes 0.4 s, needed for Excel only
 
     try:
         frames = pd.read_excel(BytesIO(content), sheet_name=None, header=None, dtype=object)
-    except (
-        ValueError,
-        OSError,
-        KeyError,
-        SyntaxError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        ImportError,
-        BadZipFile,
-    ) as error:
-        raise ConfigError([Problem(shown, 0, 0, "", f"cannot be read as Excel: {str(error)[:200]}")]) from None
+    except _DAMAGED as error:
+        raise ConfigError.of(shown, f"cannot be read as Excel: {str(error)[:200]}") from None
     return [(str(name), frame.to_numpy(dtype=object).tolist()) for name, frame in frames.items()]
 
 
@@ -133,18 +122,16 @@ def _rows(cells: list[list[Any]]) -> Iterator[Row]:
 
 
 def _blank(cell: Any) -> bool:
-    return (
-        cell is None or (isinstance(cell, float) and math.isnan(cell)) or (isinstance(cell, str) and not cell.strip())
-    )
+    return cell is None or (math.isnan(cell) if isinstance(cell, float) else isinstance(cell, str) and not cell.strip())
 
 
 def _content(cell: Any) -> Scalar | str:
-    """A cell as YAML would read it; Excel's 2.0 is 2."""
+    """Return the value of a cell as in YAML; a whole float of Excel becomes an integer."""
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
-    return (
-        scalar(cell.strip()) if isinstance(cell, str) else cell if isinstance(cell, int | float | bool) else str(cell)
-    )
+    if isinstance(cell, str):
+        return scalar(cell.strip())
+    return cell if isinstance(cell, int | float | bool) else str(cell)
 
 
 def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
@@ -163,7 +150,7 @@ def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]
     for line, row in rows:
         places = {name: Place(file, line, column) for name, (column, _) in row.items()}
         if what not in row:
-            message, column = f"this row names no {what}", min(place.column for place in places.values())
+            message, column = f"this row has no {what}", min(place.column for place in places.values())
             problems.append(Problem(file, line, column, what, message, did_you_mean(what, row)))
             continue
         name, place = str(_content(row.pop(what)[1])), places[what]
@@ -182,16 +169,13 @@ def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]
 
 
 def _thing(row: dict[str, tuple[int, Any]], places: dict[str, Place], place: Place, problems: list[Problem]) -> Node:
-    """What one row says of what it names."""
+    """Return the tree of one row."""
     node = Node({}, place, place)
     for header, (_, cell) in row.items():
         try:
             put(node, tuple(header.split(".")), _node(cell, places[header], problems), places[header])
-        except ConfigError as error:  # a cell that begins like a list or a mapping and is none
-            where = places[header]
-            problems.extend(
-                Problem(where.file, where.line, where.column, header, p.message, p.hint) for p in error.problems
-            )
+        except ConfigError as error:  # a cell that begins like a list or a mapping but is not one
+            problems.extend(problem_at(places[header], header, p.message, p.hint) for p in error.problems)
     return node
 
 
@@ -202,10 +186,9 @@ def _add(root: Node, path: tuple[str, ...], node: Node) -> None:
         return
     extra = [key for key in node.value if key not in _INPUT_KEYS]
     if path[0] != "sections" or extra or "from" not in node.value:
-        msg = f"stands twice (first in {old.place.file}, row {old.place.line})"
-        raise AddressError(
-            msg, "A row that repeats an operation adds an input: give it only from, quantity, buffer and by."
-        )
+        msg = f"appears twice (first in {old.place.file}, row {old.place.line})"
+        hint = "A row that repeats an operation adds an input: give it only from, quantity, buffer and by."
+        raise AddressError(msg, hint)
     if "inputs" not in old.value:
         first = {key: old.value.pop(key) for key in _INPUT_KEYS if key in old.value}
         old.value["inputs"] = Node([Node(first, old.place, old.place)], old.place, old.place)

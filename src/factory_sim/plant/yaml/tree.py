@@ -1,6 +1,6 @@
-"""A file's content as a tree in which every value knows where it stands.
+"""The content of a file as a tree of values with their places.
 
-YAML is read strictly by the 1.2 core schema: duplicate keys and tags are refused, `off` and `12:30` stay text.
+YAML follows the 1.2 core schema strictly: duplicate keys and tags are refused, `off` and `12:30` stay text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]  # keys and list positions from the root
 _LOADER = CCoreLoader if yaml.__with_libyaml__ else CoreLoader
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
-_MAX_NODES = 100_000  # a bomb of aliases stops here; the reference line has about 5,000
+_MAX_NODES = 100_000  # stops a bomb of aliases; the reference line has about 5,000
 _MAX_DEPTH = 40
 
 
@@ -33,14 +33,14 @@ class Node:
 
     value: Any  # Scalar, dict[str, Node] or list[Node]
     place: Place
-    key: Place | None = None  # where the key in front of it stands
+    key: Place | None = None  # of the key in front of it
 
     def children(self) -> dict[str, Node]:
-        """The mapping; empty for anything else."""
+        """Return the mapping, empty for any other value."""
         return self.value if isinstance(self.value, dict) else {}
 
     def get(self, *path: str | int) -> Node | None:
-        """The node at `path` below this one, if there is one."""
+        """Return the node at `path` below this one, None if there is none."""
         node = self
         for step in path:
             if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
@@ -52,7 +52,7 @@ class Node:
         return node
 
     def drop(self, path: Path) -> None:
-        """Remove what stands at `path`; nothing happens when nothing does."""
+        """Remove the node at `path`, if there is one."""
         parent = self.get(*path[:-1])
         if parent is not None and isinstance(parent.value, dict):
             parent.value.pop(path[-1], None)
@@ -60,7 +60,7 @@ class Node:
             parent.value = [child for i, child in enumerate(parent.value) if i != path[-1]]
 
     def copy(self) -> Node:
-        """A tree of its own with the same content and places."""
+        """Return an independent tree with the same content and places."""
         if isinstance(self.value, dict):
             return Node({k: child.copy() for k, child in self.value.items()}, self.place, self.key)
         if isinstance(self.value, list):
@@ -68,7 +68,7 @@ class Node:
         return Node(self.value, self.place, self.key)
 
     def plain(self) -> Any:
-        """The content alone: dict, list and scalars."""
+        """Return the content without places: dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {k: child.plain() for k, child in self.value.items()}
         if isinstance(self.value, list):
@@ -76,7 +76,7 @@ class Node:
         return self.value
 
     def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-        """This node and all below it, with their paths."""
+        """Yield this node and all nodes below it, with their paths."""
         yield path, self
         if isinstance(self.value, dict | list):
             items = self.value.items() if isinstance(self.value, dict) else enumerate(self.value)
@@ -85,7 +85,7 @@ class Node:
 
 
 def node_of(content: Any, place: Place) -> Node:
-    """Plain content as a tree, all of it standing at `place`."""
+    """Return the tree of plain content, all of it at `place`."""
     if isinstance(content, dict):
         return Node({str(k): node_of(v, place) for k, v in content.items()}, place, place)
     if isinstance(content, list | tuple):
@@ -94,7 +94,7 @@ def node_of(content: Any, place: Place) -> Node:
 
 
 def read_yaml(text: str | bytes, file: str, problems: list[Problem]) -> Node:
-    """The tree of one YAML document; duplicate keys and tags go to `problems`. ConfigError: it cannot be read."""
+    """Return the tree of a YAML document; add bad keys and tags to `problems`; raise ConfigError for other text."""
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
@@ -111,7 +111,7 @@ def read_yaml(text: str | bytes, file: str, problems: list[Problem]) -> Node:
 
 
 def scalar(text: str) -> Scalar:
-    """A text from a table or a command line, as YAML 1.2 would read it unquoted."""
+    """Return the value of an unquoted YAML 1.2 scalar, from a table or a command line."""
     loader = _LOADER("")
     try:
         tag = loader.resolve(yaml.ScalarNode, text, (True, False))
@@ -140,7 +140,7 @@ def _scalar_value(tag: str, text: str) -> Scalar:
 
 
 class _Converter:
-    """From PyYAML's nodes to ours: aliases become copies, so every value can be changed alone."""
+    """Converts PyYAML nodes; aliases become copies, so that each value can change independently."""
 
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file, self.count, self.open, self.problems = file, 0, set[int](), problems
@@ -149,7 +149,7 @@ class _Converter:
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def node(self, node: yaml.Node, key: Place | None) -> Node:
-        """Our node of PyYAML's, with all below it."""
+        """Return the converted node with all nodes below it."""
         self.count += 1
         place = self._place(node)
         if self.count > _MAX_NODES or len(self.open) > _MAX_DEPTH or id(node) in self.open:
@@ -163,15 +163,15 @@ class _Converter:
             result = self._mapping(cast("yaml.MappingNode", node), place, key)
         self.open.discard(id(node))
         if node.tag not in _TAGS:
-            self._problem(place, node.tag, "tags are not used here")
+            self._problem(place, node.tag, "tags are not allowed")
         return result
 
     def _scalar(self, node: yaml.ScalarNode, place: Place, key: Place | None) -> Node:
         if node.tag not in _TAGS:
-            self._problem(place, node.tag, "tags are not used here")
+            self._problem(place, node.tag, "tags are not allowed")
         try:
             return Node(_scalar_value(node.tag, node.value), place, key)
-        except ValueError:  # a number of more digits than Python reads, or an explicit tag that does not fit
+        except ValueError:  # a number with too many digits for Python, or an explicit tag that does not fit
             self._problem(place, str(node.value)[:40], f"cannot be read as {node.tag.removeprefix(_TAG)}")
             return Node(None, place, key)
 
@@ -185,12 +185,8 @@ class _Converter:
             name = key_node.value
             if name in children:
                 first = children[name].key or place
-                self._problem(
-                    key_place,
-                    name,
-                    f"stands twice in the same mapping (first in line {first.line})",
-                    "Give it another name, or delete one of the two.",
-                )
+                what = f"appears twice in the same mapping (first in line {first.line})"
+                self._problem(key_place, name, what, "Give it another name, or delete one of the two.")
             children[name] = self.node(value_node, key_place)
         return Node(children, place, key)
 

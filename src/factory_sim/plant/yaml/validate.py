@@ -1,4 +1,4 @@
-"""From a tree to a shape, telling every value that does not fit, not only the first."""
+"""Validate a tree against a shape and report every value that does not fit."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _EXPECTED = {
     "dict_type": "a mapping of names and values",
     "list_type": "a list",
 }
-_ROUNDS = 50  # each takes away at least one value; two are the rule
+_ROUNDS = 50  # each removes at least one value; usually two rounds suffice
 
 
 def validated(model: type[ShapeT], node: Node, report: Report, context: Mapping[str, Any]) -> ShapeT:
-    """The shape of `node`. Values that do not fit are reported and read as if they were not there."""
+    """Return the shape of `node`; report values that do not fit and ignore them."""
     data = node.plain()
     for _ in range(_ROUNDS):
         try:
@@ -39,7 +39,7 @@ def validated(model: type[ShapeT], node: Node, report: Report, context: Mapping[
         except ValidationError as error:
             problems = [(_path(d["loc"], data), d) for d in error.errors(include_url=False)]
             for path, details in problems:
-                _tell(report, model, path, details)
+                _report(report, model, path, details)
                 _prune(data, path)
             if not isinstance(data, dict):
                 data = {}
@@ -48,7 +48,7 @@ def validated(model: type[ShapeT], node: Node, report: Report, context: Mapping[
 
 
 def _path(loc: Path, data: Any) -> Path:
-    """`loc` as far as it is in the data: a text that a validator reads as a mapping has no keys."""
+    """Return `loc` as far as it exists in the data; a text that stands for a mapping has no keys."""
     path: Path = ()
     for step in loc:
         try:
@@ -60,12 +60,12 @@ def _path(loc: Path, data: Any) -> Path:
 
 
 def _prune(data: Any, path: Path) -> None:
-    """Take away what does not fit; of a list the whole, since its other items would move."""
+    """Remove a value that does not fit, or the whole list that contains it, since other items would move."""
     parents = [data]
     for step in path[:-1]:
         try:
             parents.append(parents[-1][step])
-        except (KeyError, IndexError, TypeError):  # went with an earlier problem
+        except (KeyError, IndexError, TypeError):  # removed with an earlier problem
             return
     while parents and not isinstance(parents[-1], dict):
         parents.pop()
@@ -73,13 +73,13 @@ def _prune(data: Any, path: Path) -> None:
         parents[-1].pop(path[len(parents) - 1], None)
 
 
-def _tell(report: Report, model: type[BaseModel], path: Path, details: ErrorDetails) -> None:
+def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDetails) -> None:
     kind = details["type"]
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
         report.add(path, "is not a known key", hint, at_key=True)
         for meant in get_close_matches(str(path[-1]), _keys(model, path[:-1]), n=1):
-            report.silence((*path[:-1], meant))  # that it is missing is said already
+            report.silence((*path[:-1], meant))  # the unknown key explains why it is missing
     elif kind == "value_error":
         report.add(path, str(details["ctx"]["error"]))
     else:
@@ -87,7 +87,7 @@ def _tell(report: Report, model: type[BaseModel], path: Path, details: ErrorDeta
 
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:
-    """The keys that the mapping at `path` of `model` knows."""
+    """Return the keys of the mapping at `path` of `model`."""
     here: Any = model
     for step in path:
         here = _model_of(here)
@@ -100,7 +100,7 @@ def _keys(model: type[BaseModel], path: Path) -> list[str]:
 
 
 def _model_of(annotation: Any) -> Any:
-    """`X` of `X | None`."""
+    """Return `X` of the annotation `X | None`."""
     if get_origin(annotation) is types.UnionType:
         return next(a for a in get_args(annotation) if a is not type(None))
     return annotation
