@@ -65,6 +65,9 @@ KINDS = {
     "validation.exact.models",
     "wire.formats",
 }
+# Packages that pass typed records, and the one module that reads and writes their JSON.
+TYPED, JSON_EDGES = {"study", "study_records", "views", "results"}, {"study.study_json"}
+MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "OrderedDict"}
 BANNED = {"utils", "util", "core", "common", "helpers", "base", "manager", "misc"}
 FILE_LINES, FUNCTION_LINES, PACKAGE_MODULES = 400, 64, 16
 
@@ -75,12 +78,32 @@ def violations(module: str, text: str) -> list[str]:
     found = [f"{module}: imports {target}" for target in imports(module, tree) if not allowed(module, target)]
     found += [f"{module}: is called {word}" for word in module.split(".") if word in BANNED]
     found += [f"{module}: {len(text.splitlines())} lines"] * (len(text.splitlines()) > FILE_LINES)
+    if is_typed(module):
+        found += [f"{module}: untyped mapping {text}" for text in untyped_mappings(tree)]
     for node in ast.walk(tree):
         if module.startswith("sim") and isinstance(node, ast.Attribute) and private_to_simpy(node):
             found.append(f"{module}: uses SimPy's private {node.attr}")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             found += [f"{module}: {node.name} has {lines} lines"] * (lines > FUNCTION_LINES)
+    return found
+
+
+def is_typed(module: str) -> bool:
+    """Return whether `module` must pass records instead of mappings of Any."""
+    return any(is_within(module, package) for package in TYPED) and module not in JSON_EDGES
+
+
+def untyped_mappings(tree: ast.Module) -> list[str]:
+    """Return every `dict[str, Any]`, `Mapping[str, Any]` and the like, in annotations and aliases."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            values = node.slice.elts[-1]
+            of = values.attr if isinstance(values, ast.Attribute) else getattr(values, "id", "")
+            if name in MAPPINGS and of in {"Any", "object"}:
+                found.append(ast.unparse(node))
     return found
 
 
@@ -194,6 +217,10 @@ def test_a_crowded_package_and_a_repeated_name_are_caught() -> None:
         ("sim.utils", ""),
         ("sim.long", "x = 1\n" * 401),
         ("sim.tall", "def f():\n" + "    x = 1\n" * 64),
+        ("study.pages", "def f(answer: dict[str, Any]) -> None: ..."),
+        ("views.text.study_text", "def f() -> Mapping[str, typing.Any]: ..."),
+        ("results.why", "class Why:\n    found: Sequence[MutableMapping[str, Any]]"),
+        ("study.runner", "Answer = dict[str, Any]"),
     ],
 )
 def test_a_violation_is_caught(module: str, text: str) -> None:
@@ -212,6 +239,9 @@ def test_a_violation_is_caught(module: str, text: str) -> None:
         ("registry", "from factory_sim.sensing.kinds import KINDS\nfrom factory_sim.plant import load"),
         ("cli", "import typer\nfrom factory_sim import live, registry"),
         ("random_streams", "from factory_sim.distributions import Distribution"),
+        ("study.study_json", "def f(line: Mapping[str, Any]) -> dict[str, Any]: ..."),
+        ("study.pages", "def f(words: Mapping[str, Json], plants: dict[str, Plant]) -> None: ..."),
+        ("cli.options", "def f(**more: dict[str, Any]) -> None: ..."),
     ],
 )
 def test_an_allowed_import_passes(module: str, text: str) -> None:

@@ -21,6 +21,7 @@ from factory_sim.errors import FactoryError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish, window_of
 from factory_sim.plant.describe import describe
+from factory_sim.results.record import file_header
 from factory_sim.sim.run import Simulation
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.broker.embedded import Broker
@@ -125,7 +126,8 @@ class Result:
 
     def to_json(self) -> str:
         """As `--json` writes it."""
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "sent"}, indent=2) + "\n"
+        shown = {name: value for name, value in asdict(self).items() if name != "sent"}
+        return json.dumps({**file_header(), **shown}, indent=2) + "\n"
 
 
 def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event) -> Result:

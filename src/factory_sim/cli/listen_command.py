@@ -152,16 +152,18 @@ def _write(listener: Listener, table: KpiTable, json: Path | None, csv: Path | N
 
 
 def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
+    from factory_sim.results.record import file_header
     from factory_sim.views.kpi_dict import kpi_dict
 
     assert listener.meta is not None
     assert listener.feed is not None
     losses, counts = listener.feed.losses(), listener.counts
     return {
+        **file_header(),
         "plant": listener.meta.plant,
         "run_id": listener.meta.run_id,
         "root": listener.root,
-        "format": listener.payload_format,
+        "payload_format": listener.payload_format,
         "ended": listener.ended,
         "window_us": [table.window.t0_us, table.window.t1_us],
         "feed": {

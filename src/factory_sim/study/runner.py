@@ -224,7 +224,7 @@ def _header(
 def _check_same_study(store: Store, request: Request, names: set[str]) -> None:
     """Raise StudyError when the file contains another study."""
     head = store.study.header
-    wanted: dict[str, object] = {"seed": request.seed, "duration_s": request.duration_s}
+    wanted: dict[str, str | float] = {"seed": request.seed, "duration_s": request.duration_s}
     if request.warm_up_s is not None:
         wanted["warm_up_s"] = request.warm_up_s
     wanted["program"] = versions()["program"]

@@ -1,4 +1,4 @@
-"""Records as plain dicts: the one JSON form of KPI tables, for reports, pages and other programs."""
+"""The JSON form of KPI tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 
 if TYPE_CHECKING:
     from factory_sim.records import KpiTable
+    from factory_sim.results.record import Json
 
-LINE = "line"  # the name under which a quantity of the whole line stands
+LINE = "line"  # name of the values of the whole line
 
 
-def kpi_dict(table: KpiTable) -> dict[str, Any]:
-    """KPI name -> {unit, per, better, source, values: {thing: number, or None where there is none}}."""
+def kpi_dict(table: KpiTable) -> dict[str, Json]:
+    """Return KPI name -> {unit, per, better, source, values: {name: number, None where it is not defined}}."""
     return {
         name: {
             "unit": kpi.unit,
@@ -27,7 +28,7 @@ def kpi_dict(table: KpiTable) -> dict[str, Any]:
 
 
 def things(table: KpiTable, per: str) -> tuple[str, ...]:
-    """Names of what a KPI has values of."""
+    """Return the names of what a KPI has values of."""
     return {"line": (LINE,), "operation": table.operations, "machine": table.machines, "section": table.sections}[per]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.yaml.study_shapes import Limit as LimitShape
     from factory_sim.plant.yaml.study_shapes import Variable as Shape
+    from factory_sim.results.record import Json
     from factory_sim.study.arms import PlantCache
 
 OBJECTIVES = tuple(name for name in RESPONSES if KPIS[name].better)
@@ -67,7 +68,7 @@ class Goal:
         ends = (self.space.nearest([getattr(v, end) for v in self.space.variables]) for end in ("low", "high"))
         return tuple(self.variant(choice) for choice in ends if choice is not None)
 
-    def design(self) -> dict[str, Any]:
+    def design(self) -> dict[str, Json]:
         """Return the part of the study's header that identifies the study."""
         about = {
             "variables": [each.to_dict() for each in self.space.variables],
@@ -80,9 +81,10 @@ class Goal:
         return {"optimise": about}
 
 
-def goal_from_header(header: Mapping[str, Any], base: Variant) -> Goal:
+def goal_from_header(header: Mapping[str, Json], base: Variant) -> Goal:
     """Return the goal that a study's header stores."""
-    about = header["optimise"]
+    about: Any = header["optimise"]
+    decision: Any = header["decision"]
     limits = tuple(Limit(**(each | {"members": tuple(each["members"])})) for each in about["limits"])
     return Goal(
         base=base,
@@ -90,7 +92,7 @@ def goal_from_header(header: Mapping[str, Any], base: Variant) -> Goal:
         objectives=tuple(about["objectives"]),
         candidates=about["candidates"],
         screening=about["screening"],
-        decision=Decision(**header["decision"]),
+        decision=Decision(**decision),
     )
 
 
@@ -132,7 +134,7 @@ def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise]
     return file, goal
 
 
-def words(file: StudyFile[Optimise], goal: Goal) -> dict[str, Any]:
+def words(file: StudyFile[Optimise], goal: Goal) -> dict[str, Json]:
     """Return the part of the study's header that may change while its trials stay valid."""
     return file.words() | {"decision": asdict(goal.decision)}
 

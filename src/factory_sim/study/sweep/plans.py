@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from factory_sim import units
 from factory_sim.plant.yaml.study_files import StudyFile, read
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.plant.yaml.study_shapes import Factor as Shape
+    from factory_sim.results.record import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,13 @@ class Plan:
         """The plant with all factors at their first and at their last value: the warm-up must suffice for both."""
         return tuple(self.variant(tuple(f.ends[n] for f in self.factors)) for n in (0, 1))
 
-    def design(self) -> dict[str, Any]:
+    def design(self) -> dict[str, Json]:
         """Return the part of the study's header that identifies the study."""
         factors = [factor.to_json() for factor in self.factors]
         points = [[level.text for level in point] for point in self.points]
         return {"sweep": {"design": self.file.shape.design, "factors": factors, "points": points}}
 
-    def words(self) -> dict[str, Any]:
+    def words(self) -> dict[str, Json]:
         """Return the part of the study's header that may change while its trials stay valid."""
         return self.file.words() | {"responses": list(dict.fromkeys(self.file.shape.responses))}
 

@@ -18,9 +18,10 @@ import numpy as np
 from factory_sim import random_streams, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from factory_sim.records import F8
+    from factory_sim.results.record import Json
 
 MOST_POINTS = 100_000
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
@@ -83,12 +84,12 @@ class Factor:
             return "" if level.number == 1 else f"{self.address}*{level.text}"
         return f"{self.address}:={self.form.replace('{}', level.text)}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return the factor as the header of a study stores it."""
         names = ("address", "title", "unit", "scale", "form")
         if self.levels:
             levels = [[each.text, None if math.isnan(each.number) else each.number] for each in self.levels]
-            values: dict[str, Any] = {"levels": levels}
+            values: dict[str, Json] = {"levels": levels}
         else:
             values = {"low": self.low, "high": self.high, "whole": self.whole}
         return {name: getattr(self, name) for name in names} | {"range": values}
@@ -97,7 +98,7 @@ class Factor:
 Point = tuple[Level, ...]  # by factor
 
 
-def factor_from_json(stored: Mapping[str, Any]) -> Factor:
+def factor_from_json(stored: Any) -> Factor:
     """Return the factor that the header of a study stores."""
     values = dict(stored["range"])
     if "levels" in values:
