@@ -36,9 +36,9 @@ GROUND = FLOORS[0]
 # Third-party package -> the only modules that may import it.
 IMPORTERS: dict[str, set[str]] = {
     "simpy": {"sim.reference"},
-    "numba": {"jit", "sim.calendar.world"},
+    "numba": {"jit", "sim.calendar.world", "sim.calendar.linkage"},
     "hypothesis": {"validation"},
-    "llvmlite": {"sim.calendar.world"},
+    "llvmlite": {"sim.calendar.world", "sim.calendar.linkage"},
     "paho": {"wire.mqtt.connection"},
     "google": {"wire.sparkplug"},
     "pandas": {"plant.yaml.tables", "views"},

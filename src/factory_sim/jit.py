@@ -31,6 +31,7 @@ _GROUND = (
     "plant/states.py",
     "sim/event_classes.py",
 )  # what compiled rooms use
+_SWITCHES = ("FACTORY_SIM_CHECKED", "FACTORY_SIM_LINKAGE")  # which change what is compiled
 _A_DAY_S = 86_400
 
 
@@ -57,7 +58,7 @@ def njit(function: Callable[..., Any]) -> Any:
     Division follows NumPy (by zero: inf or 0, never an exception), which is what lets the compiler vectorise. Other
     threads of the process go on meanwhile.
     """
-    return _kept(function, "numpy")
+    return kept_njit(function, "numpy")
 
 
 def raising_njit(function: Callable[..., Any]) -> Any:
@@ -66,27 +67,23 @@ def raising_njit(function: Callable[..., Any]) -> Any:
     For loops that follow one value from reading to reading, which nothing vectorises: sensing was measured to be seven
     times as fast with it.
     """
-    return _kept(function, "python")
+    return kept_njit(function, "python")
 
 
-def _kept(function: Callable[..., Any], error_model: str) -> Any:
-    _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
-    return _numba.njit(cache=True, error_model=error_model, nogil=True)(function)
-
-
-def inner_njit(function: Callable[..., Any]) -> Any:
+def inner_njit(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function that only other compiled functions call, and that makes no arrays.
 
-    No way in from Python, no reference counts, no file of its own: compiling takes a third of the time.
+    It cannot be called from Python, counts no references and has no file of its own: compiling takes a third of the
+    time.
     """
-    return _numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
+    inner = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    return _numba.njit(**inner, **options)(function)
 
 
-def inlined_njit(function: Callable[..., Any]) -> Any:
-    """Like `inner_njit`, put into every caller: for the few functions of a hot loop, where calls cost half the time."""
-    return _numba.njit(
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True
-    )(function)
+def kept_njit(function: Callable[..., Any], error_model: str, **options: Any) -> Any:
+    """Compile `function` with options of `numba.njit`, kept in the directory of its room."""
+    _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
+    return _numba.njit(cache=True, error_model=error_model, nogil=True, **options)(function)
 
 
 def cache_directory(module: str) -> Path:
@@ -117,7 +114,9 @@ def _directory_of(room: str) -> Path:
 
 
 def _digest(room: str) -> str:
-    digest = blake2b((numba.__version__ + os.environ.get("FACTORY_SIM_CHECKED", "")).encode(), digest_size=8)
+    digest = blake2b(
+        "\x1f".join([numba.__version__, *(os.environ.get(name, "") for name in _SWITCHES)]).encode(), digest_size=8
+    )
     sources = {_PACKAGE / name for name in _GROUND}
     if room:
         sources |= set((_PACKAGE / room).rglob("*.py"))

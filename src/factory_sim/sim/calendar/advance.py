@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
-from factory_sim.jit import inner_njit, njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.deadlock_search import in_circle
 from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.fleets import become_idle, dispatch, vehicle_goes_on
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
+from factory_sim.sim.calendar.linkage import entry_njit, inner_njit
 from factory_sim.sim.calendar.machines import (
     clock_ends,
     granted,
@@ -247,7 +247,7 @@ def _settle_source(w, unit):
         row(w, unit, _BLOCKED, -1, _NO_MOVE, 0, u.last_row)
 
 
-@njit
+@entry_njit
 def advance(address, until_us, margin):
     """Run every instant before `until_us`; return FINISHED, or why it stopped. The next call resumes there.
 

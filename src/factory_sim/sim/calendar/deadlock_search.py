@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import NEVER_US
-from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.machines import awaits_vehicle
 from factory_sim.sim.calendar.world import most
 from factory_sim.sim.deadlock import Plight, blocked, circle_text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import falls_due, first_due, new_life, sync
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.machines import dismiss, go_on, pause, write_state
 from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.primitives import draw, schedule, unsettle, want

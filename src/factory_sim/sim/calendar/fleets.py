@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
 from factory_sim.sim.calendar.primitives import draw, mark, row, schedule, unsettle

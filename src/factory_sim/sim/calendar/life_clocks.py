@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
-from factory_sim.jit import inner_njit
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.primitives import cancel, draw, mark, schedule
 from factory_sim.sim.calendar.world import least, most
 

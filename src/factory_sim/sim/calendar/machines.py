@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import count_for_upkeep, sync, wear
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.places import no_longer_waits, offer, room, waits_for_part
 from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
 from factory_sim.sim.calendar.primitives import cancel, mark, next_cycle, row, schedule

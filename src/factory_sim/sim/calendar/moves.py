@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from factory_sim.jit import inner_njit
 from factory_sim.plant.states import Outcome, State
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.failures import start_due
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.places import (
     enqueue,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from factory_sim.jit import inner_njit
 from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.primitives import append, mark, unsettle
 
 

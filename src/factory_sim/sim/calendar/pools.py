@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from factory_sim.jit import inner_njit
 from factory_sim.plant.states import State
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.places import queue_up
 from factory_sim.sim.calendar.primitives import mark_wanted, row
 from factory_sim.sim.calendar.world import most

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
 from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
-from factory_sim.jit import inner_njit
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
+from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.world import highest_bit, least, most
 
 NEVER = NEVER_US
