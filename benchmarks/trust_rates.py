@@ -1,4 +1,4 @@
-"""How often the analyzer finds a sensor fault, and how often it doubts a sound sensor.
+"""How often the analyzer finds a sensor fault, and how often it reports a sound sensor.
 
 `python benchmarks/trust_rates.py`: the reference line, 8 h after an hour of warm-up, once sound and then with faults
 planted at random; the readings cross the `bulk` format and a link. Prints the tables of docs/trust.md.
@@ -163,16 +163,16 @@ def main() -> None:
         result, took_s = judged(feed)
         level = level or usual(feed)
         alarms.update(f"{d.kind} of {kinds.get(d.sensor, 0)}" for d in result.findings if d.kind != "rows_lost")
-        for doubt in result.findings[:40]:
-            if doubt.kind != "rows_lost" and given.clean:
-                name = next((s.name for s in plant.sensors if s.id == doubt.sensor), "")
-                print(" ", plant.units[doubt.unit], name, doubt)
+        for finding in result.findings[:40]:
+            if finding.kind != "rows_lost" and given.clean:
+                name = next((s.name for s in plant.sensors if s.id == finding.sensor), "")
+                print(" ", plant.units[finding.unit], name, finding)
         print(f"seed {seed}: judged in {took_s:.2f} s")
     looked = given.seeds * len(plant.sensors)
     hours = given.hours * looked
     print(f"Sound feeds over {given.link}: {alarms.total()} false alarms in {hours:,.0f} sensor hours: {dict(alarms)}")
     if not given.clean:
-        print("| fault | size | planted | found | doubted elsewhere |\n|---|---|---|---|---|")
+        print("| fault | size | planted | found | findings elsewhere |\n|---|---|---|---|---|")
         for row in rates(trial, link, given.faults, level):
             print(row, flush=True)
 

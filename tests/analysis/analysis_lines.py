@@ -1,4 +1,4 @@
-"""Small plants of every kind, their descriptions, and logs as telemetry carries them."""
+"""Small plants of every kind, their descriptions, and their logs as telemetry carries them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def exponential(mean_s: float) -> Distribution:
 
 
 class Workshop:
-    """Collects stations in flow order and makes a plant of them."""
+    """A builder of plants from stations in flow order."""
 
     def __init__(self, **source: object) -> None:
         self.sources: list[dict] = [source]
@@ -152,7 +152,7 @@ def describe(plant: Plant, window: Window) -> Meta:
 
 
 def numbered_rows(log: EventLog) -> Rows:
-    """The log's rows with each unit's own numbers, as the publisher sends them."""
+    """The log's rows with sequence numbers, as the publisher sends them."""
     seq = np.zeros(len(log), np.int64)
     for unit in np.unique(log.unit):
         mine = log.unit == unit
@@ -164,7 +164,7 @@ FLAVOURS = ("plain", "people", "transport")
 
 
 def random_run(seed: int, flavour: str, until_us: int) -> tuple[Plant, EventLog]:
-    """A random line and its log; a line that blocks itself in a circle makes room for the next."""
+    """A random line and its log; a line that deadlocks is replaced by the next."""
     while True:
         plant = random_workshop(seed, flavour).plant()
         try:

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder share analysis_lines.py, and all tests the slow twins in naive.py."""
+"""Lets the tests of this folder share analysis_lines.py, and all tests the naive twins in naive.py."""
 
 from __future__ import annotations
 

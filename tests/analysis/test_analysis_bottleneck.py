@@ -42,7 +42,7 @@ def test_every_detector_names_the_one_slow_station(slow: int, detector: str) -> 
     assert table.kpis["line.constraint"].values == slow
 
 
-def test_the_critical_path_sees_what_utilisation_hides() -> None:
+def test_the_critical_path_finds_a_constraint_that_utilisation_misses() -> None:
     # the second is busier, but runs dry in the long repairs of the first, and its spare time never makes up for them
     failure = FailureMode("f", exponential(4000), exponential(1500))
     plant = Workshop().station(constant(20.0), failures=(failure,)).station(constant(22.0)).plant()
@@ -101,7 +101,7 @@ def test_losses_of_a_station_add_up_to_its_state_times(flavour: str, seed: int) 
     assert [x.seconds for x in found] == sorted((x.seconds for x in found), reverse=True)
 
 
-def test_who_waits_is_told_whom_for() -> None:
+def test_waits_are_attributed_to_the_unit_waited_for() -> None:
     shop = Workshop().station(constant(10.0)).station(constant(30.0)).station(constant(12.0))
     plant = shop.plant()
     found = losses.pareto(facts.collect(simulate(plant, seed=1, until_us=9 * HOUR).log, describe(plant, WINDOW)))

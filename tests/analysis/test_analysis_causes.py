@@ -48,7 +48,7 @@ def test_times_rounded_to_milliseconds_keep_the_critical_path(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_path_of_a_tandem_line_is_the_longest_chain_of_its_recursion(seed: int) -> None:
+def test_the_critical_path_of_a_tandem_line_is_the_longest_chain_of_its_recursion(seed: int) -> None:
     r = random.Random(seed)
     buffers = [r.choice([0, 1, 2, 5]) for _ in range(5)]
     shop = Workshop()
@@ -79,7 +79,7 @@ def test_shares_add_up_to_one_and_name_the_slow_station() -> None:
     assert share[1] > 0.95
 
 
-def test_waiting_for_a_crew_belongs_to_the_machine_it_repairs() -> None:
+def test_waiting_for_a_crew_is_attributed_to_the_machine_it_repairs() -> None:
     shop = Workshop()
     shop.crews.append(1)
     slow = FailureMode("slow", constant(100.0), constant(1000.0), crew=0)
@@ -91,7 +91,7 @@ def test_waiting_for_a_crew_belongs_to_the_machine_it_repairs() -> None:
     assert bottleneck.critical_path(causes.infer(log, meta), meta)[0] > 0.9
 
 
-def test_no_part_left_means_no_path() -> None:
+def test_without_a_good_part_there_is_no_path() -> None:
     plant = Workshop().station(constant(100.0)).plant()
     meta = describe(plant, Window(0, 50 * S))
     log = simulate(plant, seed=1, until_us=50 * S).log
@@ -100,7 +100,7 @@ def test_no_part_left_means_no_path() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_any_nonsense_is_survived_and_every_cause_is_earlier(seed: int) -> None:
+def test_arbitrary_rows_are_accepted_and_every_cause_is_earlier(seed: int) -> None:
     plant, log = random_run(seed, "plain", HOUR)
     meta = describe(plant, Window(0, HOUR))
     rng = np.random.default_rng(seed)

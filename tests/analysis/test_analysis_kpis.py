@@ -48,7 +48,7 @@ def one_machine(window: Window = WINDOW) -> Meta:
 
 
 @pytest.mark.parametrize(("flavour", "seed"), LINES)
-def test_counts_and_cycle_times_are_the_simulators_own(flavour: str, seed: int) -> None:
+def test_counts_and_cycle_times_equal_the_simulator_s_counters(flavour: str, seed: int) -> None:
     plant = random_workshop(seed, flavour).plant()
     try:
         run = simulate(plant, seed=seed, warm_up_us=WINDOW.t0_us, until_us=WINDOW.t1_us)
@@ -97,7 +97,7 @@ def test_rollups_are_ratios_of_totals_never_means_of_ratios() -> None:
     assert values(table, "operation.cycle_time_s")[0] == pytest.approx((parts[:2] @ cycle[:2]) / parts[:2].sum() / 2)
 
 
-def test_a_station_with_known_times_has_known_kpis() -> None:
+def test_kpis_of_a_station_with_known_times_are_exact() -> None:
     failure = FailureMode("jam", constant(95.0), constant(20.0))
     shop = Workshop().station(constant(10.0), failures=(failure,)).station(constant(4.0))
     shop.stations[1]["rest"]["inspection"] = Inspection(scrap=0.25)
@@ -132,7 +132,7 @@ def test_costs_follow_the_prices() -> None:
     assert table.kpis["line.cost_per_part"].unit == "EUR/part"
 
 
-def test_first_pass_yield_counts_a_part_once_however_often_it_comes_back() -> None:
+def test_first_pass_yield_counts_a_reworked_part_once() -> None:
     rework = Inspection(rework=0.5, rework_to=0, max_loops=5)
     shop = Workshop(cards=10).station(constant(5.0), buffer=30).station(constant(4.0), buffer=30, inspection=rework)
     plant = shop.plant()
@@ -143,7 +143,7 @@ def test_first_pass_yield_counts_a_part_once_however_often_it_comes_back() -> No
     assert values(table, "operation.rework_ratio")[1] == pytest.approx(0.5, abs=0.06)
 
 
-def test_littles_law_and_the_parts_seen_agree_on_a_long_window() -> None:
+def test_littles_law_agrees_with_observed_lead_times_on_a_long_window() -> None:
     plant = Workshop().station(constant(9.0), buffer=5).station(constant(12.0), buffer=5).plant()
     table = kpis.table(simulate(plant, seed=1, until_us=10 * HOUR).log, describe(plant, Window(HOUR, 10 * HOUR)))
     assert values(table, "line.lead_time_s") == pytest.approx(float(values(table, "line.lead_time_seen_s")), rel=0.01)
@@ -190,7 +190,7 @@ def test_a_sub_window_is_analysed_as_if_it_were_the_window() -> None:
     assert sub.window == part
 
 
-def test_an_empty_feed_gives_a_table_without_numbers_not_an_error() -> None:
+def test_an_empty_feed_gives_a_table_without_values() -> None:
     plant = random_workshop(3, "transport").plant()
     table = kpis.table(EventLog.empty(), describe(plant, WINDOW))
     assert values(table, "line.good_parts") == 0
@@ -198,7 +198,7 @@ def test_an_empty_feed_gives_a_table_without_numbers_not_an_error() -> None:
     assert (values(table, "machine.share_unknown") == 1).all()
 
 
-def test_every_kpi_says_its_unit_its_levels_and_where_it_comes_from() -> None:
+def test_every_kpi_has_a_unit_levels_and_a_source() -> None:
     plant = random_workshop(3, "people").plant()
     table = kpis.table(EventLog.empty(), describe(plant, WINDOW))
     sizes = {"machine": len(plant.machines), "operation": len(plant.operations), "section": 1}
@@ -226,7 +226,7 @@ def metered(log: EventLog, meta: Meta, power_w: float, *, first: int = 0) -> tup
 
 
 @pytest.mark.parametrize("first", [0, 2**31 - 5000])
-def test_metered_energy_is_the_rise_of_the_counter_also_past_its_end(first: int) -> None:
+def test_metered_energy_is_the_rise_of_the_counter_across_an_overflow(first: int) -> None:
     plant = Workshop().station(constant(10.0)).plant()
     log = simulate(plant, seed=1, until_us=HOUR).log
     meta, blocks = metered(log, describe(plant, WINDOW), 5400.0, first=first)
@@ -237,7 +237,7 @@ def test_metered_energy_is_the_rise_of_the_counter_also_past_its_end(first: int)
     assert values(half, "machine.kwh")[0] == pytest.approx(5.4 * 1500 / 3600, rel=1e-3)
 
 
-def test_energy_costs_what_its_hour_costs() -> None:
+def test_energy_is_charged_at_the_tariff_of_its_hour() -> None:
     plant = Workshop().station(constant(10.0)).plant()
     meta = describe(plant, Window(0, 4 * HOUR))  # the run starts at midnight UTC
     prices = replace(meta.prices, tariff_from_s=(0.0, 3600.0, 7200.0), tariff_per_kwh=(0.1, 0.5, 0.2))
@@ -250,7 +250,7 @@ def test_energy_costs_what_its_hour_costs() -> None:
     assert float(values(table, "line.cost_energy_per_part") * values(table, "line.good_parts")) == pytest.approx(8.0)
 
 
-def test_planned_time_is_what_efficiency_and_availability_refer_to() -> None:
+def test_efficiency_and_availability_refer_to_planned_time() -> None:
     plant = Workshop().station(constant(10.0)).plant()
     log = simulate(plant, seed=1, until_us=HOUR).log
     meta = replace(describe(plant, Window(0, HOUR)), planned_us=((0, HOUR // 4), (HOUR // 2, 3 * HOUR // 4)))
@@ -270,7 +270,7 @@ def test_joined_components_leave_the_line_when_they_are_merged() -> None:
     assert kpis.of_facts(f).kpis["line.wip"].values == pytest.approx(7)
 
 
-def test_analysis_works_where_the_simulator_cannot_be_imported(tmp_path: Path) -> None:
+def test_analysis_works_without_the_simulator(tmp_path: Path) -> None:
     script = f"""
 import sys
 sys.modules["factory_sim.sim"] = None
@@ -291,7 +291,7 @@ assert not {{"pandas", "scipy.stats", "simpy.core"}} & set(sys.modules)
     assert int(done.stdout) > 100
 
 
-def test_the_documentation_lists_every_kpi_as_the_code_has_it() -> None:
+def test_the_documentation_lists_every_kpi_with_its_unit_and_source() -> None:
     text = (Path(__file__).parents[2] / "docs" / "kpis.md").read_text(encoding="utf-8")
     for name, kind in kpis.KPIS.items():
         assert f"| `{name}` | {', '.join(kind.levels)} | {kind.unit} |" in text, name

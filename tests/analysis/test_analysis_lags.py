@@ -20,7 +20,7 @@ def test_lags_follow_their_formula() -> None:
         np.testing.assert_allclose(out[:, k], expected)
 
 
-def test_a_constant_stays_as_it_is() -> None:
+def test_a_constant_has_no_lag() -> None:
     out = np.empty((9, 1))
     lags.lagged(np.full(9, 3.0), np.array([0.5]), out)
     np.testing.assert_allclose(out, 3.0)

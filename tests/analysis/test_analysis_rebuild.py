@@ -38,7 +38,7 @@ def same(found: EventLog, log: EventLog) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_rows_of_one_instant_come_back_in_the_order_the_line_moved(seed: int) -> None:
+def test_rows_of_one_instant_are_rebuilt_in_the_order_of_the_line_s_moves(seed: int) -> None:
     plant, log = random_run(seed, "plain", HOUR)
     rows, feed = numbered_rows(log), Feed(describe(plant, Window(0, HOUR)))
     feed.add(Readings(rows.take(np.random.default_rng(seed).permutation(len(rows)))))
@@ -78,7 +78,7 @@ def test_lost_rows_are_counted_by_unit(seed: int, data: st.DataObject) -> None:
     assert len(feed.log()) == len(rows) - len(gone)
 
 
-def test_the_final_description_reveals_what_was_lost_at_both_ends() -> None:
+def test_losses_at_both_ends_are_counted_with_the_final_description() -> None:
     rows, _, meta = SENT[0]
     counts = tuple(np.bincount(rows.unit, minlength=len(meta.units)).tolist())
     kept = rows.take(slice(10, len(rows) - 10))
@@ -88,7 +88,7 @@ def test_the_final_description_reveals_what_was_lost_at_both_ends() -> None:
     assert feed.losses().lost == 4 * 20
 
 
-def test_lost_samples_are_counted_against_what_was_sent() -> None:
+def test_lost_samples_are_sent_minus_received() -> None:
     _, _, meta = SENT[0]
     sensors = tuple(SensorInfo(i, 1, f"s{i}", "power", "W", 1.0, 0.0, 0.0, 1.0, S, 16) for i in range(3))
     meta = replace(meta, sensors=sensors, sent_ticks=((S, 600, 100),))
@@ -128,7 +128,7 @@ def test_impossible_rows_are_damaged_and_change_nothing() -> None:
 
 
 @given(st.sampled_from(sorted(SENT)), st.integers(0, 10**6), st.integers(-(10**12), 10**12))
-def test_a_row_with_a_wrong_time_does_not_drag_its_neighbours_along(seed: int, where: int, shift_us: int) -> None:
+def test_a_row_with_a_wrong_time_does_not_affect_its_neighbours(seed: int, where: int, shift_us: int) -> None:
     rows, _, meta = SENT[seed]
     t_ns = rows.t_ns.copy()
     t_ns[where % len(rows)] = max(t_ns[where % len(rows)] + shift_us * 1000, EPOCH_NS)
@@ -138,7 +138,7 @@ def test_a_row_with_a_wrong_time_does_not_drag_its_neighbours_along(seed: int, w
     assert (np.diff(feed.log().t_us) >= 0).all()
 
 
-def test_copies_that_differ_give_one_row_whatever_arrives_first() -> None:
+def test_different_copies_give_one_row_in_any_order_of_arrival() -> None:
     rows, _, meta = SENT[0]
     other = rows.take(slice(40, 41))
     other = replace(other, part=other.part + 1)
@@ -152,14 +152,14 @@ def test_copies_that_differ_give_one_row_whatever_arrives_first() -> None:
     assert same(*logs)
 
 
-def test_a_feed_without_anything_is_an_empty_log() -> None:
+def test_an_empty_feed_has_an_empty_log() -> None:
     feed = Feed(SENT[0][2])
     assert len(feed.log()) == 0
     assert feed.losses().lost == 0
     assert feed.blocks() == ()
 
 
-def test_thousands_of_rows_of_one_instant_are_taken_as_they_come() -> None:
+def test_thousands_of_rows_of_one_instant_keep_their_order() -> None:
     _, _, meta = SENT[0]
     n = 20_000
     rows = Rows(
@@ -177,7 +177,7 @@ def test_thousands_of_rows_of_one_instant_are_taken_as_they_come() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_noise_that_looks_like_rows_never_breaks_the_analysis(seed: int) -> None:
+def test_random_rows_never_break_the_analysis(seed: int) -> None:
     _, _, meta = SENT[3]
     rng, n = np.random.default_rng(seed), 60
     wide = rng.random() < 0.5

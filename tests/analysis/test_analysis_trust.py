@@ -1,4 +1,4 @@
-"""What the analyzer does not believe: faults planted in a simulated line are found by readings alone."""
+"""Faults planted in a simulated line are found from readings alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 S, EPOCH_NS, HOURS = 1_000_000, 1_767_225_600_000_000_000, 5
 END_US = HOURS * 3600 * S
 TEXT = """
-plant: doubted
+plant: faulty
 kinds:
   cnc:
     power: {starved: 2 kW, busy: 9 kW, off: 0.3 kW}
@@ -52,7 +52,7 @@ MACHINE = "M003"  # the one of OP20
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
-    path = tmp_path_factory.mktemp("plants") / "doubted.yaml"
+    path = tmp_path_factory.mktemp("plants") / "faulty.yaml"
     path.write_text(TEXT)
     return registry.load(path)
 
@@ -62,19 +62,19 @@ def log(plant: Plant) -> EventLog:
     return simulate(plant, seed=4, until_us=END_US).log
 
 
-def heard(
+def received(
     plant: Plant, log: EventLog, link: LinkProfile | None = None, payload_format: str = "bulk", end_us: int = END_US
 ) -> Feed:
-    """What arrives of a run whose sensors have the plant's faults."""
+    """Feed of a run whose sensors have the plant's faults."""
     meta, log = describe(plant, "trust", EPOCH_NS, Window(0, end_us)), log.take(log.t_us < end_us)
-    eyes = Sensing(plant, seed=4, replication=0, epoch_ns=EPOCH_NS, t0_us=0)
+    sensing = Sensing(plant, seed=4, replication=0, epoch_ns=EPOCH_NS, t0_us=0)
     encoder, decoder = FORMATS[payload_format].encoder(meta, "a"), FORMATS[payload_format].decoder(meta, "a")
     net = Link(link or LinkProfile(), seed=4, replication=0, epoch_ns=EPOCH_NS, begin_us=0)
-    sent = net.carry(encoder.data(eyes.sample(log, end_us)), end_us).messages + net.rest().messages
+    sent = net.carry(encoder.data(sensing.sample(log, end_us)), end_us).messages + net.rest().messages
     feed = Feed(meta)
     for message in sent:
         feed.add(decoder.feed(message))
-    feed.finish(replace(meta, sent_rows=eyes.sent_rows(), sent_ticks=eyes.sent_ticks()))
+    feed.finish(replace(meta, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks()))
     return feed
 
 
@@ -98,14 +98,14 @@ def named(plant: Plant, findings: tuple[Finding, ...]) -> set[tuple[str, str, st
     return {(plant.units[d.unit], sensors[d.sensor], d.kind) for d in findings}
 
 
-def test_a_sound_feed_is_believed(plant: Plant, log: EventLog) -> None:
-    assert judged(heard(plant, log)).findings == ()
+def test_a_sound_feed_has_no_findings(plant: Plant, log: EventLog) -> None:
+    assert judged(received(plant, log)).findings == ()
 
 
 @pytest.mark.parametrize("ahead_s", [0.05, 4.0, -4.0])
 def test_a_wrong_clock_is_found_with_its_size(plant: Plant, log: EventLog, ahead_s: float) -> None:
     wrong = broken(plant, "", SensorFault("f", "clock_skew", 1800.0, size=ahead_s))
-    skews = [d for d in judged(heard(wrong, log)).findings if d.kind == "clock_skew"]
+    skews = [d for d in judged(received(wrong, log)).findings if d.kind == "clock_skew"]
     assert [plant.units[d.unit] for d in skews] == [MACHINE]
     assert skews[0].size == pytest.approx(ahead_s, abs=1e-6)
     assert skews[0].t0_us >= 1790 * S
@@ -128,11 +128,9 @@ def test_a_wrong_clock_is_found_with_its_size(plant: Plant, log: EventLog, ahead
     ],
     ids=lambda value: value if isinstance(value, str) else value.kind,
 )
-def test_a_fault_is_found_and_nothing_else_is_doubted(
-    plant: Plant, log: EventLog, sensor: str, fault: SensorFault
-) -> None:
+def test_a_fault_is_the_only_finding(plant: Plant, log: EventLog, sensor: str, fault: SensorFault) -> None:
     wrong = broken(plant, sensor, fault)
-    result = judged(heard(wrong, log))
+    result = judged(received(wrong, log))
     assert named(plant, result.findings) == {(MACHINE, sensor, fault.kind)}
     [finding] = result.findings
     assert fault.start_s * S - 60 * S <= finding.t0_us
@@ -155,31 +153,31 @@ def kwh(feed: Feed, result: Trust) -> float:
     ],
     ids=lambda fault: fault.kind,
 )
-def test_a_bad_meter_does_not_spoil_the_energy(plant: Plant, log: EventLog, fault: SensorFault) -> None:
-    feed = heard(plant, log)
+def test_a_faulty_meter_does_not_affect_the_energy(plant: Plant, log: EventLog, fault: SensorFault) -> None:
+    feed = received(plant, log)
     true = kwh(feed, judged(feed))
-    feed = heard(broken(plant, "energy", fault), log)
+    feed = received(broken(plant, "energy", fault), log)
     result = judged(feed)
-    assert abs(kwh(feed, trust.Trust(())) / true - 1) > 0.05  # what it would be
+    assert abs(kwh(feed, trust.Trust(())) / true - 1) > 0.05  # without exclusion
     assert kwh(feed, result) == pytest.approx(true, rel=0.03)
     assert [plant.units[u] for u in result.by_states(feed.meta)] == [MACHINE]
 
 
-def test_a_link_s_losses_are_reported_and_held_against_no_sensor(plant: Plant, log: EventLog) -> None:
-    feed = heard(plant, log, LinkProfile("bad", 0.01, 0.005, 0.01, 900.0, 20.0), "machine", 3600 * S)
+def test_losses_of_a_link_are_not_findings_about_sensors(plant: Plant, log: EventLog) -> None:
+    feed = received(plant, log, LinkProfile("bad", 0.01, 0.005, 0.01, 900.0, 20.0), "machine", 3600 * S)
     result, losses = judged(feed), feed.losses()
     assert losses.lost > 500
     assert {d.kind for d in result.findings} == {"rows_lost"}
     assert {d.unit: int(d.size) for d in result.findings} == {u: n for u, n in enumerate(losses.lost_rows) if n}
 
 
-def test_an_empty_feed_is_not_doubted(plant: Plant) -> None:
+def test_an_empty_feed_has_no_findings(plant: Plant) -> None:
     meta = describe(plant, "trust", EPOCH_NS, Window(0, END_US))
     assert judged(Feed(meta)).findings == ()
 
 
-def test_excluding_a_sensor_leaves_the_others_as_they_were(plant: Plant, log: EventLog) -> None:
-    feed = heard(broken(plant, "torque", SensorFault("f", "stuck", 5000.0, duration=constant(1200.0))), log)
+def test_excluding_a_sensor_does_not_change_the_others(plant: Plant, log: EventLog) -> None:
+    feed = received(broken(plant, "torque", SensorFault("f", "stuck", 5000.0, duration=constant(1200.0))), log)
     result, [before] = judged(feed), feed.blocks()
     [after] = result.usable([before])
     gone = np.isin(before.sensor, sorted(result.excluded))

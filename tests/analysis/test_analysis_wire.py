@@ -54,7 +54,7 @@ def over_the_wire(feed_format: str, log: EventLog, meta: Meta, seed: int) -> tup
 
 @pytest.mark.parametrize("feed_format", ["machine", "bulk"])
 @pytest.mark.parametrize(("flavour", "seed"), [(flavour, seed) for flavour in FLAVOURS for seed in range(2)])
-def test_kpis_of_the_feed_are_those_of_the_log(feed_format: str, flavour: str, seed: int) -> None:
+def test_kpis_of_the_feed_equal_those_of_the_log(feed_format: str, flavour: str, seed: int) -> None:
     plant, log = random_run(seed, flavour, HALF)
     meta = with_meters(describe(plant, WINDOW))
     direct = Feed(meta)
@@ -70,7 +70,7 @@ def test_kpis_of_the_feed_are_those_of_the_log(feed_format: str, flavour: str, s
     assert losses.duplicates > 0
 
 
-def test_one_value_a_topic_keeps_times_to_a_millisecond() -> None:
+def test_one_value_per_topic_keeps_times_to_a_millisecond() -> None:
     plant, log = random_run(1, "plain", HALF)
     meta = with_meters(describe(plant, WINDOW))
     found, feed = over_the_wire("uns", log, meta, 1)
@@ -82,7 +82,7 @@ def test_one_value_a_topic_keeps_times_to_a_millisecond() -> None:
         np.testing.assert_allclose(found.kpis[name].values, expected.kpis[name].values, atol=2e-3, err_msg=name)
 
 
-def test_a_warm_analysis_compiles_nothing_more() -> None:
+def test_after_warming_no_kernel_is_compiled() -> None:
     warm()
     kernels = [
         getattr(module, name)
