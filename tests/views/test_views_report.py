@@ -120,7 +120,7 @@ def test_a_study_of_one_plant_answers_with_its_rate_and_compares_nothing(sample:
 def test_what_a_study_does_not_hold_is_said(sample: ReportData) -> None:
     bare = [replace(each, strip="", attribution=None, limits=(), losses=(), question="") for each in sample.sides]
     words = " ".join(Reader(html(replace(sample, sides=tuple(bare)))).words.split())
-    assert "holds no machine states" in words
+    assert "contains no machine states" in words
     assert "were not taken apart" in words
 
 
@@ -186,7 +186,7 @@ def test_a_verdict_needs_an_interval_without_nothing_in_it(better: int, change: 
 def test_assumptions_stand_by_part_of_the_plant() -> None:
     said = ("crews.fitters = 4 (assumed: two shifts)", "operations.OP1 (assumed)", "crews.x (assumed)")
     groups = wording.grouped(said)
-    assert [(g.name, g.told, g.bare) for g in groups] == [
+    assert [(g.name, g.explained, g.bare) for g in groups] == [
         ("crews", [("fitters", "4 (assumed: two shifts)")], ["x"]),
         ("operations", [], ["OP1"]),
     ]

@@ -1,4 +1,4 @@
-"""Records as pandas tables: for CSV, Parquet, Excel and notebooks."""
+"""Records as pandas tables, for CSV, Parquet, Excel and notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
-    """One line a row of the log; units, states and outcomes by name. `cause` counts lines from 0, -1: none."""
+    """Return one line per row of the log, with names; `cause` counts lines from 0, -1: none."""
     return pd.DataFrame(
         {
             "t_us": log.t_us,
@@ -35,7 +35,7 @@ def log_frame(log: EventLog, units: Sequence[str]) -> pd.DataFrame:
 
 
 def kpi_frame(table: KpiTable) -> pd.DataFrame:
-    """One line a KPI and thing: columns kpi, per, name, value, unit. The line's own have the name `line`."""
+    """Return one line per value: columns kpi, per, name, value, unit; the name of the whole line is `line`."""
     rows = [
         (name, kpi.per, thing, value, kpi.unit)
         for name, kpi in table.kpis.items()
@@ -45,7 +45,7 @@ def kpi_frame(table: KpiTable) -> pd.DataFrame:
 
 
 def trial_frame(study: Study) -> pd.DataFrame:
-    """One line a trial of a study: columns arm, role, replication, then the line's KPIs; probes last."""
+    """Return one line per trial: columns arm, role, replication, then the line's KPIs; probes last."""
     names = list(study.arms)
     trials = sorted(study.trials.values(), key=lambda trial: (names.index(trial.arm), trial.replication))
     return pd.DataFrame(

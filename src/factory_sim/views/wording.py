@@ -1,4 +1,4 @@
-"""Numbers and names as a reader of the report sees them."""
+"""Filters of the report: numbers and names as text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from factory_sim.views.html.report_data import Row
 
 MINUS = "−"
-WIDEST_PCT = 100.0  # a change beyond runs off the picture of intervals, not out of the table
+WIDEST_PCT = 100.0  # larger changes leave the chart of intervals, not the table
 
 
 def number(value: float, digits: int = 3) -> str:
-    """`digits` figures that matter, thousands apart: 1,234; 63.1; 0.512; an en dash where there is none."""
+    """Return a number with `digits` significant digits: 1,234; 63.1; 0.512; an en dash where it is not defined."""
     if not math.isfinite(value):
         return "–"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
@@ -26,7 +26,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, places: int = 1) -> str:
-    """With its sign: +29.8; no sign at 0."""
+    """Return a number with its sign: +29.8; 0 has none."""
     if not math.isfinite(value):
         return "–"
     text = f"{value:+.{places}f}"
@@ -34,38 +34,38 @@ def signed(value: float, places: int = 1) -> str:
 
 
 def span(estimate: Estimate, places: int = 1) -> str:
-    """The interval of a change: +28.9 … +30.7."""
+    """Return the interval of a change: +28.9 … +30.7."""
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return "too few replications for an interval"
     return f"{signed(estimate.low, places)} … {signed(estimate.high, places)}"
 
 
 def share(value: float) -> str:
-    """A share as a percentage."""
+    """Return a share as a percentage."""
     return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
 
 
 def hours(seconds: float) -> str:
-    """A duration: 8 h, 30 min, 45 s."""
+    """Return a duration: 8 h, 30 min, 45 s."""
     for size, word in ((3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.3g}\N{NO-BREAK SPACE}{word}"
     return f"{seconds:.3g}\N{NO-BREAK SPACE}s"
 
 
-def moment(text: str) -> str:
-    """A moment by the plant's clock: Monday 5 January 2026, 12:05."""
+def date_time(text: str) -> str:
+    """Return a time by the plant's clock: Monday 5 January 2026, 12:05."""
     found = datetime.fromisoformat(text)
     return f"{found:%A} {found.day} {found:%B %Y, %H:%M}"
 
 
 def words(name: str) -> str:
-    """A name from a file as words."""
+    """Return a name of a file as words."""
     return name.replace("_", " ")
 
 
 def money(value: float) -> str:
-    """An amount in millions or thousands."""
+    """Return an amount in millions or thousands."""
     for size, word in ((1e6, " million"), (1e3, ",000")):
         if abs(value) >= size:
             return f"{value / size:g}{word}"
@@ -73,7 +73,7 @@ def money(value: float) -> str:
 
 
 def verdict(row: Row, side: int) -> str:
-    """`better`, `worse`, `changed` (neither is better) or `unclear`: what the interval of the change says."""
+    """Return `better`, `worse`, `changed` (no direction is better) or `unclear` (the interval contains 0)."""
     change = row.changes_pct[side]
     if not math.isfinite(change.mean) or change.low <= 0 <= change.high:
         return "unclear"
@@ -84,13 +84,13 @@ def verdict(row: Row, side: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Percent -> place in a picture of width 100."""
+    """A mapping of percent to a position in a chart of width 100."""
 
     low: float
     high: float
 
     def at(self, value: float) -> float:
-        """Place of a value, held within the picture."""
+        """Return the position of a value, within the chart."""
         if math.isnan(value):
             return self.zero
         place = 100 * (value - self.low) / (self.high - self.low)
@@ -98,12 +98,12 @@ class Scale:
 
     @property
     def zero(self) -> float:
-        """Place of no change."""
+        """The position of no change."""
         return self.at(0.0)
 
 
 def scale(rows: Sequence[Row]) -> Scale:
-    """One scale for the changes of all rows."""
+    """Return one scale for the changes of all rows."""
     ends = [end for row in rows for change in row.changes_pct for end in (change.low, change.high, change.mean)]
     known = [min(max(end, -WIDEST_PCT), WIDEST_PCT) for end in ends if math.isfinite(end)]
     low, high = min([0.0, *known]), max([0.0, *known])
@@ -113,27 +113,27 @@ def scale(rows: Sequence[Row]) -> Scale:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Assumptions about one part of the plant: what is told of each, and those of which only the address is."""
+    """Assumptions about one part of the plant: those with an explanation, and the addresses of the others."""
 
     name: str
-    told: list[tuple[str, str]]
+    explained: list[tuple[str, str]]
     bare: list[str]
 
 
 def grouped(assumptions: Sequence[str]) -> list[Group]:
-    """Assumptions by the first word of their address, in their order."""
+    """Return assumptions by the first word of their address, in their order."""
     groups: dict[str, Group] = {}
     for each in assumptions:
-        address, _, said = each.partition(" ")
+        address, _, text = each.partition(" ")
         first, _, rest = address.partition(".")
         group = groups.setdefault(first, Group(words(first), [], []))
-        if said in {"(assumed)", ""}:
+        if text in {"(assumed)", ""}:
             group.bare.append(rest or address)
         else:
-            group.told.append((rest or address, said.removeprefix("= ")))
+            group.explained.append((rest or address, text.removeprefix("= ")))
     return list(groups.values())
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    each.__name__: each for each in (number, signed, span, share, hours, moment, words, money, verdict)
+    each.__name__: each for each in (number, signed, span, share, hours, date_time, words, money, verdict)
 }

@@ -65,7 +65,7 @@ def report_data(study: Study, path: Path) -> page.ReportData:
 
 
 def _begins(start: str, warm_up_s: float) -> str:
-    """When the window begins by the plant's clock."""
+    """Return when the window starts by the plant's clock."""
     if not start:
         return ""
     run = datetime.fromisoformat(start).replace(tzinfo=None)
@@ -160,7 +160,7 @@ def _attribution(answer: ScenarioResult | None) -> page.Attribution | None:
 
 
 def _states(trials: Sequence[Trial]) -> tuple[tuple[float, ...], ...]:
-    """By machine, in the order of the palette."""
+    """Return the shares of states by machine, in the order of the palette."""
     n = len(next(iter(trials[0].state_share.values()), ()))
     columns = [
         np.nan_to_num([t.state_share.get(state.name.lower(), np.zeros(n)) for t in trials]).mean(axis=0)
@@ -179,7 +179,7 @@ def _losses(trials: Sequence[Trial]) -> tuple[page.Lost, ...]:
 
 
 def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
-    """KWh per good part by cause of the machines; what is left of the line's is vehicles, robots and the building."""
+    """Return kWh per good part by cause; the rest of the line is vehicles, robots and the building."""
     good = np.array([t.line["good_parts"] for t in trials])
     good[good == 0] = math.nan
     by = {cause: np.array([t.line[f"kwh_{cause}"] for t in trials]) / good for cause in palette.ENERGY_CAUSES}
@@ -188,7 +188,7 @@ def _energy(trials: Sequence[Trial]) -> dict[str, Estimate]:
 
 
 def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
-    """Output interval of planned time and parts inside, over the window, in groups of bins."""
+    """Return the output interval of planned time and the parts inside, over the window, in groups of bins."""
     setting = study.header
     first = round(setting.warm_up_s / setting.bin_s)
     out = np.array([t.out[first:] for t in trials], np.float64)
@@ -203,7 +203,7 @@ def _courses(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band
 
 
 def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
-    """Planned production in each of n stretches of that length [s], shape (n,)."""
+    """Return planned production in each of n intervals of that length [s], shape (n,)."""
     edges = begin_s + np.arange(n + 1) * length_s
     open_s: F8 = np.zeros(n)
     for t0, t1 in arm.planned_us:
@@ -212,10 +212,9 @@ def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
 
 
 def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
-    """Good parts per planned hour from the empty line on, and its moving average, narrower at the beginning.
+    """Return good parts per planned hour from the empty line on, and its moving average (Welch 1983).
 
-    No value where production is not planned, none of the average at the end.
-    Welch 1983, "The statistical analysis of simulation results".
+    Neither has a value where production is not planned, and the average has none at the end.
     """
     out, bin_s = np.mean([t.out for t in trials], axis=0), study.header.bin_s
     open_s = _open_s(arm, 0.0, bin_s, len(out))
@@ -232,7 +231,7 @@ def _rate(parts: float, open_s: float) -> float | None:
 
 
 def _band(values: F8) -> page.Band:
-    """By point of values (n_replications, n_points); NaN in any replication is no value."""
+    """Return the mean of each point, values of shape (n_replications, n_points); NaN is not defined."""
     found_ = [mean_estimate(column) for column in values.T]
     found = [each.to_dict() for each in found_]
     return page.Band(*(tuple(each[end] for each in found) for end in ("mean", "low", "high")))

@@ -1,14 +1,14 @@
-"""Colours that mean the same on every page, for light and dark screens.
+"""Colours of states, causes and scenarios, for light and dark screens.
 
-Chosen so that neighbours differ in lightness too: they stay apart for people who do not see red and green.
+Neighbours also differ in lightness, so that readers who do not see red and green can separate them.
 """
 
 from __future__ import annotations
 
 from factory_sim.plant.states import State
 
-# What a machine can be doing: (on light, on dark, what a person calls it). In the order in which bars are stacked:
-# work at the bottom, then what is planned, then the waits, then failures on top.
+# State of a machine -> (on light, on dark, label), in the order in which bars are stacked: work, planned stops, waits,
+# failures.
 MACHINE_STATES: dict[State, tuple[str, str, str]] = {
     State.BUSY: ("#2f8f72", "#3fa887", "busy"),
     State.SETUP: ("#4a5fb0", "#7387d6", "setup"),
@@ -20,7 +20,7 @@ MACHINE_STATES: dict[State, tuple[str, str, str]] = {
     State.REPAIR: ("#8f2f2a", "#b4534b", "in repair"),
     State.OFF: ("#efefec", "#23282d", "off: break or no shift"),
 }
-# Where energy goes has the colour of the state that draws it.
+# Cause of energy use -> the state whose colour it has
 ENERGY_CAUSES = {
     "processing": State.BUSY,
     "waiting": State.STARVED,
@@ -28,7 +28,7 @@ ENERGY_CAUSES = {
     "down": State.DOWN,
     "off": State.OFF,
 }
-# Why time is lost has the colour of the state in which it is lost.
+# Reason of lost time -> the state whose colour it has
 LOSS_REASONS = {
     "starved": State.STARVED,
     "blocked": State.BLOCKED,
@@ -39,5 +39,5 @@ LOSS_REASONS = {
     "maintenance": State.MAINTENANCE,
     "off": State.OFF,
 }
-# Scenarios: the baseline is grey, what is compared with it is not.
+# Scenarios: the baseline is grey.
 SCENARIOS = (("#87919b", "#8e99a4"), ("#1668a8", "#5aa9e6"), ("#b0592b", "#e08e5f"), ("#7a4fa0", "#b48ad6"))

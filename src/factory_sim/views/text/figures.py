@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from factory_sim.views.text.kpi_text import LINE_ROWS, number, unit
+from factory_sim.views.labels import LINE_LABELS
+from factory_sim.views.text.kpi_text import number, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ def terminal_table(figures: Figures) -> Table:
 
 def label(kpi: str) -> str:
     """Return the name of a KPI of the line."""
-    return LINE_ROWS.get(kpi, kpi.replace("_", " "))
+    return LINE_LABELS.get(kpi, kpi.replace("_", " "))
 
 
 def heads(responses: Mapping[str, Response]) -> list[str]:

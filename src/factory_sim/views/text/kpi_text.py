@@ -1,4 +1,4 @@
-"""Results for the terminal, the answer first, in the reader's units."""
+"""KPIs for the terminal, in the reader's units."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from factory_sim.views.labels import LINE_LABELS
+
 if TYPE_CHECKING:
     from factory_sim.records import KpiTable
 
 STATIONS_SHOWN = 12
-LINE_ROWS = {  # KPI of the line -> what a person calls it
-    "good_parts": "good parts",
-    "good_parts_per_h": "good parts per planned hour",
-    "output_interval_s": "output interval",
-    "oee": "OEE of all machines",
-    "first_pass_yield": "first-pass yield",
-    "wip": "work in progress",
-    "lead_time_s": "lead time",
-    "kwh_per_part": "energy per part",
-    "cost_per_part": "cost per part",
-}
-STATION_COLUMNS = {  # KPI of an operation -> the head of its column
+STATION_COLUMNS = {  # KPI of an operation -> head of its column
     "critical_path_share": "path",
     "cycle_time_s": "cycle",
     "oee": "OEE",
@@ -35,20 +26,20 @@ STATION_COLUMNS = {  # KPI of an operation -> the head of its column
 
 
 def line_table(table: KpiTable) -> Table:
-    """What the whole line did, the constraint first."""
+    """Return the KPIs of the line, the constraint first."""
     shown = Table("line", "", "", box=None, pad_edge=False)
     shown.columns[1].justify = "right"
     for name, label in (("constraint", "critical path"), ("constraint_by_active_period", "active period")):
         place = float(table.kpis[f"line.{name}"].values)
         shown.add_row(f"constraint by {label}", "none" if np.isnan(place) else table.operations[int(place)])
-    for name, label in LINE_ROWS.items():
+    for name, label in LINE_LABELS.items():
         kpi = table.kpis[f"line.{name}"]
         shown.add_row(label, number(float(kpi.values), kpi.unit), unit(kpi.unit))
     return shown
 
 
 def station_table(table: KpiTable) -> Table:
-    """The stations with the largest shares of the critical path."""
+    """Return the stations with the largest shares of the critical path."""
     share = table.kpis["operation.critical_path_share"].values
     kpis = [table.kpis[f"operation.{name}"] for name in STATION_COLUMNS]
     heads = [f"{label}, {unit(kpi.unit)}" for label, kpi in zip(STATION_COLUMNS.values(), kpis, strict=True)]
@@ -61,12 +52,12 @@ def station_table(table: KpiTable) -> Table:
 
 
 def unit(text: str) -> str:
-    """The unit that `number` shows a value in: shares as percentages."""
+    """Return the unit in which `number` shows a value: shares as percentages."""
     return "%" if text == "1" else text
 
 
 def number(value: float, unit_text: str = "") -> str:
-    """Four digits that matter; "-" where there is no value."""
+    """Return a number with four significant digits; "-" where it is not defined."""
     if not np.isfinite(value):
         return "-"
     if unit_text == "1":

@@ -1,5 +1,5 @@
 "use strict";
-// The charts: each function draws one kind into an element, in the colours of the moment.
+// The charts: each function draws one kind into an element, in the colours of the current theme.
 {
   const { data } = report;
   const FONT = 12;
@@ -105,9 +105,9 @@
     element.onpointerover = ({ target }) => {
       if (target.dataset.machine === undefined) return;
       const i = +target.dataset.machine;
-      const said = data.states.map(({ name }, s) => [shares[i][s], name.split(":")[0]]).filter(([v]) => v >= 0.0005)
+      const shown = data.states.map(({ name }, s) => [shares[i][s], name.split(":")[0]]).filter(([v]) => v >= 0.0005)
         .sort((a, b) => b[0] - a[0]).map(([v, name]) => `${name} ${(100 * v).toFixed(1)} %`);
-      readout.textContent = `${known[i].name} (${known[i].operation}): ${said.join(", ")}`;
+      readout.textContent = `${known[i].name} (${known[i].operation}): ${shown.join(", ")}`;
     };
   };
 
@@ -188,7 +188,7 @@
   // ---- lost time: section -> reason -> whom; on a narrow screen the sections are left out
   const MOST = 7;
   const whom = (reason, by, named) => {
-    if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "not told apart";
+    if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "not separated";
     if (named.has(by)) return by;
     return by in data.operations ? `rest of ${report.words(data.operations[by][1])}` : reason === "failure" ? "other failures" : "other transport";
   };
@@ -208,7 +208,7 @@
       if (!narrow) add(`s:${report.words(section)}`, `r:${reason}`, hours);
       add(`r:${reason}`, `b:${whom(reason, by, named)}`, hours);
     }
-    // whoever is blamed for little is told together, so that the rest can be read
+    // small causes are drawn together, so that the others are readable
     const blamed = new Map();
     for (const [key, hours] of links) { const to = key.split("\n")[1]; if (to.startsWith("b:")) blamed.set(to, (blamed.get(to) ?? 0) + hours); }
     for (const [key, hours] of [...links]) {

@@ -1,5 +1,5 @@
 "use strict";
-// The replay: tiles for the moment, a carpet for the whole window. States were stored with the study; nothing is simulated.
+// The replay: tiles for one point in time, a chart for the whole window. The states are part of the study file.
 {
   const { data } = report;
   const tiles = document.getElementById("tiles");
@@ -25,7 +25,7 @@
     return table;
   };
 
-  // A moment to begin with: not a break.
+  // Start outside of a break.
   const busiest = (strips, steps) => {
     const strip = strips[report.side] ?? strips.find((each) => each);
     const busy = (k) => { let n = 0; for (let at = k; at < strip.length; at += steps) n += strip[at] === BUSY; return n; };
