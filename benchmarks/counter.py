@@ -1,4 +1,4 @@
-"""Says so whenever COUNT messages below a filter have come: counter.py URL FILTER QOS COUNT."""
+"""Print a line whenever COUNT messages below a filter have arrived: counter.py URL FILTER QOS COUNT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other end of the end-to-end benchmark: decodes until COUNT readings have arrived, says so, and begins again.
+"""The other end of the end-to-end benchmark: decode until COUNT readings have arrived, print a line, and start again.
 
 receiver.py URL ROOT COUNT
 """

@@ -65,7 +65,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     return Compared(found, seconds, spent / WORKERS / (stages.ended["trials"] - stages.begun["trials"]))
 
 
-def told(benchmark: Any, value: float, unit: str, most: float) -> None:
+def record(benchmark: Any, value: float, unit: str, most: float) -> None:
     """A row of what has been measured already."""
     benchmark.pedantic(lambda: None, rounds=1, iterations=1)
     held(benchmark, value, unit, most)
@@ -73,14 +73,14 @@ def told(benchmark: Any, value: float, unit: str, most: float) -> None:
 
 def test_compare_30_s(benchmark: Any, compared: Compared) -> None:
     """Until the answer: plants loaded, warm-up found, pairs made and kept. What follows has a budget of its own."""
-    told(benchmark, compared.seconds, "s", SECONDS)
+    record(benchmark, compared.seconds, "s", SECONDS)
 
 
 def test_compare_30_half_width(benchmark: Any, compared: Compared) -> None:
     """Of the line rate's change."""
-    told(benchmark, line_rate(compared.study.study, "retrofit").half_width, "points", HALF_WIDTH_PCT)
+    record(benchmark, line_rate(compared.study.study, "retrofit").half_width, "points", HALF_WIDTH_PCT)
 
 
 def test_compare_30_pool_overhead(benchmark: Any, compared: Compared) -> None:
     """Share of the workers' time in which they do not simulate, while pairs are made."""
-    told(benchmark, max(100 * (1 - compared.at_work), 0.01), "%", OVERHEAD_PCT)
+    record(benchmark, max(100 * (1 - compared.at_work), 0.01), "%", OVERHEAD_PCT)

@@ -174,7 +174,7 @@ def test_latency_p99_ms(stretch: Stretch, benchmark: Any) -> None:
 
 
 def resident_mb() -> float:
-    """What this process holds in memory; 0 where nobody says."""
+    """Return the memory of this process [MB]; 0 where the system does not report it."""
     page = Path("/proc/self/statm")
     return int(page.read_text().split()[1]) * resource.getpagesize() / 1e6 if page.exists() else 0.0
 

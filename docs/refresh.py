@@ -1,4 +1,4 @@
-"""Write what the commands print into docs/generated/ and, between its marks, into the pages: nobody types a number.
+"""Write the output of the commands into docs/generated/ and, between marks, into the pages: no number is typed.
 
 .venv/bin/python docs/refresh.py          everything but what takes an hour
 .venv/bin/python docs/refresh.py demo     one output

@@ -1,4 +1,4 @@
-"""The reference line and its scenarios: the published counts, honest numbers, a constraint that nobody can doubt."""
+"""The reference line and its scenarios: the published counts, marked assumptions, a clear constraint."""
 
 from __future__ import annotations
 

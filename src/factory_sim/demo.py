@@ -44,7 +44,7 @@ class AnalyzerError(FactoryError):
 
 
 class Watcher(Protocol):
-    """Is told how far the demo is."""
+    """Receives the progress of the demo."""
 
     def stage(self, name: str, total: float) -> None:
         """A new stage begins, of that length."""

@@ -27,8 +27,8 @@ def test_fuzz_refuses_or_reads_every_payload_and_writes_what_it_found(
     for one in found["fuzz"]:
         assert (one["payloads"], one["partial"]) == (600, 0)
         assert 300 < one["refused"] < 600  # some mutants mean something
-    told = capsys.readouterr().out
-    assert all(f"fuzz {name}" in told for name in names)
+    printed = capsys.readouterr().out
+    assert all(f"fuzz {name}" in printed for name in names)
 
 
 def test_an_unknown_part_is_told_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:

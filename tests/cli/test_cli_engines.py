@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 def test_check_says_which_engine_runs_a_plant_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "gearbox_line", "--engines"]) == 0
-    told = capsys.readouterr().out
-    assert "engine auto: " in told
-    assert "engine calendar: exact for everything in this plant" in told
-    assert "engine simpy: the reference" in told
+    printed = capsys.readouterr().out
+    assert "engine auto: " in printed
+    assert "engine calendar: exact for everything in this plant" in printed
+    assert "engine simpy: the reference" in printed
 
 
 def test_validate_engines_prints_how_many_plants_exercised_each_feature(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "engines", "--plants", "8"]) == 0
-    told = capsys.readouterr().out
-    assert "engines equal on 8 plants" in told
-    assert "failures" in told
-    assert "the rarest pair" in told
+    printed = capsys.readouterr().out
+    assert "engines equal on 8 plants" in printed
+    assert "failures" in printed
+    assert "the rarest pair" in printed

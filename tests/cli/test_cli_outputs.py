@@ -71,7 +71,7 @@ def test_a_missing_folder_is_said_before_any_work(
 ) -> None:
     before = sorted(folder.iterdir())
     assert main([*words, "nowhere/x.csv"]) == 2
-    assert "there is no folder nowhere" in capsys.readouterr().err
+    assert "the folder nowhere does not exist" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before
 
 

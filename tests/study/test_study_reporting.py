@@ -141,7 +141,7 @@ def test_a_page_that_cannot_be_written_is_said(
     finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
 
 

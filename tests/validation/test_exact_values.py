@@ -80,7 +80,7 @@ def test_our_table_has_a_row_of_every_model_that_a_whole_plant_adds() -> None:
 @pytest.mark.parametrize("engine", ["simpy", "calendar"])
 @pytest.mark.parametrize("row", read(TABLE), ids=lambda row: row.name)
 def test_each_engine_meets_a_row_at_first_sight(row: Any, engine: str) -> None:
-    """A short run: the interval is wide, but it must hold; `exact` itself goes on until it is narrow."""
+    """A short run: the interval is wide, but it must hold; `validate exact` continues until it is narrow."""
     case = case_of(row)
     order = Order(confidence=0.9999, input_confidence=0.9999, engine=engine)
     short = answer(row, order, lambda: True, pilot=6_000 if isinstance(case, Case) else 0)

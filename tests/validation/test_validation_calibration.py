@@ -50,9 +50,9 @@ def test_a_stopped_calibration_goes_on_where_it_was(plants: tuple[Plant, Plant],
     kept = tmp_path / "kept.jsonl"
     lines = (tmp_path / "whole.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     kept.write_text("".join(lines[:3]) + lines[3][:20], encoding="utf-8")  # killed while it wrote the third pair
-    told: list[int] = []
-    assert calibrate(*plants, SETTING, kept, told.append) == whole
-    assert told == [2, 3, 4]
+    progress: list[int] = []
+    assert calibrate(*plants, SETTING, kept, progress.append) == whole
+    assert progress == [2, 3, 4]
     assert whole.line_rate_pct.mean == pytest.approx(100 * (56 / 37 - 1), abs=2)
     assert whole.station_cycle_time_s[1].mean == pytest.approx(37, abs=0.5)
 

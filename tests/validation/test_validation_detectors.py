@@ -88,16 +88,16 @@ def test_finished_lines_are_not_made_again(tmp_path: Path, monkeypatch: pytest.M
         return line(number, 1)
 
     monkeypatch.setattr(detectors, "assess", assess)
-    file, told = tmp_path / "kept.jsonl", list[int]()
+    file, progress = tmp_path / "kept.jsonl", list[int]()
     with Ledger(file, detectors.header(1)) as kept:
         for number in (0, 2):
             kept.add(asdict(line(number, 0)))
     with file.open("a", encoding="utf-8") as torn:
         torn.write('{"number": 1, "gai')
     with Ledger(file, detectors.header(1)) as kept:
-        found = detectors.measure(4, 1, Pool(1), kept, told.append)
+        found = detectors.measure(4, 1, Pool(1), kept, progress.append)
     assert made == [1, 3]
-    assert told == [2, 3, 4]
+    assert progress == [2, 3, 4]
     assert [each.hit("arrow") for each in found] == [False, True, False, True]
     with pytest.raises(LedgerError, match="belongs to another"):
         Ledger(file, detectors.header(2))

@@ -84,7 +84,7 @@ def _show(result: Result, plant: Plant, setting: Setting) -> None:
     hours = setting.duration_s / 3600
     console.print(
         f"Read    Before and after are the one window of {hours:g} h that was streamed; changes are those of "
-        f"{setting.pairs} pairs of such windows, and a single pair may lie points away."
+        f"{setting.pairs} pairs of such windows, and a single pair can differ by several percentage points."
     )
     console.print(READ_WITH_CARE)
 

@@ -53,10 +53,10 @@ def in_a_folder(path: Path | None) -> Path | None:
     if path is None:
         return None
     if not path.parent.is_dir():
-        message = f"there is no folder {path.parent}"
+        message = f"the folder {path.parent} does not exist"
         raise typer.BadParameter(message)
     if not path.exists() and not os.access(path.parent, os.W_OK):
-        message = f"nothing may be written into the folder {path.parent}"
+        message = f"the folder {path.parent} is not writable"
         raise typer.BadParameter(message)
     return path
 
@@ -165,7 +165,7 @@ PORT = 1883  # MQTT's own
 BROKER_URL = "The MQTT broker: mqtt://[user@]host:port, or mqtts://."
 PLANT_HELP = "A plant or scenario file, or the name of a built-in one (`factory-sim list plants`)."
 PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
-Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled): the digits are the same.")]
+Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled); the results are bit-identical.")]
 Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
 JsonFile = Annotated[Path | None, output("--json", help="Write the result there as JSON.")]

@@ -44,7 +44,7 @@ class Pause:
     readings: int  # of the whole run
     lost: int
     duplicates: int
-    backlog: int  # blocks that waited when the consumer went on
+    backlog: int  # blocks that waited when the consumer resumed
     catch_up_s: float  # until it had them
     share: float  # of a core that the consumer used or waited for meanwhile
     crowd: float  # share of that time that something on this machine waited for a core
