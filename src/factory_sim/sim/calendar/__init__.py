@@ -1,5 +1,5 @@
-"""The compiled engine: the same line, the same digits, on flat arrays.
+"""The compiled engine: the reference model again on flat tables, with the same log to the last bit.
 
-`flat.py` turns a plant into arrays, `columns.py` names their columns, `state.py` holds what changes; the other files
-are the reference model's files again, each compiled: `machines.py` is the twin of `sim/reference/machine.py`.
+`tables.py` declares the tables, `flatten.py` fills them from a plant, `world.py` gives compiled code access to them.
+The other files are the files of the reference model: `machines.py` is the twin of `sim/reference/machine.py`.
 """
