@@ -167,7 +167,6 @@ def blocks(readings: list[tuple[int, int, int]], period: int) -> dict[tuple[int,
         key: {
             "count": len(own),
             "total": sum(r for _, r in own),
-            "square": sum(r * r for _, r in own),
             "low": min(r for _, r in own),
             "high": max(r for _, r in own),
             "first_tick": own[0][0],

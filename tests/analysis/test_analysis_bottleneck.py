@@ -97,7 +97,6 @@ def test_losses_of_a_station_add_up_to_its_state_times(flavour: str, seed: int) 
         for reason, of in states.items():
             lost = sum(x.seconds for x in found if x.operation == place and x.reason == reason)
             assert lost == pytest.approx(times[place, of].sum(), abs=1e-6)
-    assert sum(x.seconds for x in losses.of_line(found)) == pytest.approx(sum(x.seconds for x in found))
     assert [x.seconds for x in found] == sorted((x.seconds for x in found), reverse=True)
 
 

@@ -25,8 +25,7 @@ _NO_MASK = np.zeros((0, 0), np.bool_)
 class Blocks:
     """Statistics of all sensors of one period in raw counts. Columns have shape (n_blocks, n_sensors).
 
-    Block b is the minute [b, b + 1) x 60 s after the run's start. Where count is 0 the others are undefined. Sums wrap
-    modulo 2**64, so `variance` is exact whenever its own numbers fit.
+    Block b is the minute [b, b + 1) x 60 s after the run's start. Where count is 0 the others are undefined.
     """
 
     period_us: int
@@ -34,7 +33,6 @@ class Blocks:
     sensor: I8  # (n_sensors,): ids, increasing
     count: I4
     total: I8
-    square: I8
     low: I4
     high: I4
     first_tick: I8
@@ -47,13 +45,6 @@ class Blocks:
         with np.errstate(invalid="ignore"):
             return self.total / np.where(self.count > 0, self.count, np.nan)
 
-    def variance(self) -> F8:
-        """Return the population variance of the raw counts, NaN where there are none."""
-        n = self.count.astype(np.int64)
-        spread = n * self.square - self.total * self.total
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(n > 0, spread / np.square(n.astype(np.float64)), np.nan)
-
 
 class _Page:
     """One hour of one period: running statistics, and one bit for each reading that has been counted."""
@@ -63,14 +54,14 @@ class _Page:
         shape = (_PAGE_BLOCKS, n_sensors)
         self.seen = np.zeros((n_ticks, (n_sensors + 7) // 8), np.uint8)
         self.count = np.zeros(shape, np.int32)
-        self.total, self.square = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.total = np.zeros(shape, np.int64)
         self.low, self.high = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -(2**31), np.int32)
         self.tick0, self.tick1 = np.full(shape, 2**31 - 1, np.int32), np.full(shape, -1, np.int32)
         self.raw0, self.raw1 = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
 
     def columns(self) -> tuple[np.ndarray, ...]:
         """Return the statistics in the order of the kernel's arguments."""
-        return (self.count, self.total, self.square, self.low, self.high, self.tick0, self.raw0, self.tick1, self.raw1)
+        return (self.count, self.total, self.low, self.high, self.tick0, self.raw0, self.tick1, self.raw1)
 
 
 class BlockStore:
@@ -151,6 +142,6 @@ class BlockStore:
         columns = [np.concatenate(each) for each in zip(*(page.columns() for _, page in pages), strict=True)]
         block = np.concatenate([number * _PAGE_BLOCKS + np.arange(_PAGE_BLOCKS) for number, _ in pages])
         offset = np.repeat([page.first_tick for _, page in pages], _PAGE_BLOCKS)[:, None]
-        columns[5], columns[7] = columns[5] + offset, columns[7] + offset
+        columns[4], columns[6] = columns[4] + offset, columns[6] + offset
         used = columns[0].any(axis=1)
         return Blocks(self.period_us, block[used], self.sensor, *(column[used] for column in columns))

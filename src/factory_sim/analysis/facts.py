@@ -90,7 +90,6 @@ class Facts:
     planned_us: int
     state_us: I8  # (n_units, N_STATES + 1)
     flow: Flow
-    mode_count: I8  # (n_units, n_modes) failures
     mode_us: I8  # (n_units, n_modes) in repair
     path_us: I8  # (n_units,) on the critical path
     periods: Periods
@@ -156,7 +155,6 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
         planned_us=sum(w.t1_us - w.t0_us for w in planned),
         state_us=state_us,
         flow=flow,
-        mode_count=modes[0],
         mode_us=modes[2],
         path_us=bottleneck.path_us(log, meta, window),
         periods=bottleneck.active_periods(log, meta, window),

@@ -39,15 +39,6 @@ def pareto(facts: Facts) -> list[Loss]:
     return sorted(found, key=lambda loss: (-loss.seconds, loss.operation, loss.reason, loss.by))
 
 
-def of_line(losses: list[Loss]) -> list[Loss]:
-    """Return the losses summed over the line's operations (operation -1), largest first."""
-    total: dict[tuple[str, str], float] = {}
-    for each in losses:
-        total[each.reason, each.by] = total.get((each.reason, each.by), 0.0) + each.seconds
-    found = [Loss(-1, reason, by, seconds) for (reason, by), seconds in total.items()]
-    return sorted(found, key=lambda loss: (-loss.seconds, loss.reason, loss.by))
-
-
 def waited_for_us(facts: Facts) -> I8:
     """Return the waiting time of operations by kind (starved, blocked, waiting) and unit waited for [µs].
 

@@ -51,14 +51,6 @@ def paired_percent_change(before: ArrayLike, after: ArrayLike, confidence: float
     return _t_interval(change, 100 * error, n, confidence)
 
 
-def correlation(before: ArrayLike, after: ArrayLike) -> float:
-    """Return the Pearson correlation of the pairs; NaN when one side does not vary."""
-    a, b = _pairs(before, after)
-    if len(a) < 2 or a.std() == 0 or b.std() == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def p_value(differences: ArrayLike) -> float:
     """Return the two-sided p-value of the t-test that the mean is 0; 1 with fewer than two values."""
     from scipy.special import stdtr  # noqa: PLC0415 - SciPy is not loaded at start-up

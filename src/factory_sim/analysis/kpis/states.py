@@ -7,17 +7,7 @@ from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Callable, Facts, K
 from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
 
 # states of machines; the states of vehicles and crews have their own KPIs
-MACHINE_STATES = (
-    State.OFF,
-    State.SETUP,
-    State.STARVED,
-    State.BUSY,
-    State.BLOCKED,
-    State.WAITING,
-    State.MAINTENANCE,
-    State.DOWN,
-    State.REPAIR,
-)
+MACHINE_STATES = tuple(State)[: State.REPAIR + 1]
 _LOSSES = (State.DOWN, State.REPAIR, State.SETUP)
 
 

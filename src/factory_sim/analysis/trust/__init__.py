@@ -96,5 +96,5 @@ def _of_sensors(blocks: Blocks, meta: Meta, history: UnitHistory, incomplete: Se
 
 
 def _without(blocks: Blocks, gone: np.ndarray) -> Blocks:
-    columns = ("sensor", "count", "total", "square", "low", "high", "first_tick", "first_raw", "last_tick", "last_raw")
+    columns = ("sensor", "count", "total", "low", "high", "first_tick", "first_raw", "last_tick", "last_raw")
     return replace(blocks, **{name: getattr(blocks, name)[..., ~gone] for name in columns})
