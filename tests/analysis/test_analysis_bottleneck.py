@@ -1,4 +1,4 @@
-"""The classic detectors on lines whose bottleneck is known, and losses put down to whoever caused them."""
+"""The detectors on lines whose bottleneck is known, and losses attributed to their causes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """EventLog -> Readings: one walk over each unit's pieces of constant power, filling tick-major blocks of counts.
 
 A *piece* is a stretch of time in one slot (unit_load.py) at one wear. Pieces begin at rows and at steps of the program,
-ticks are multiples of the period: neither knows where a slice ends, so a slice border is invisible, bit for bit.
+ticks are multiples of the period. Neither depends on where a slice ends, so readings are bit-identical for any slices.
 """
 
 from __future__ import annotations
