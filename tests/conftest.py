@@ -38,5 +38,5 @@ def no_traces_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """What `run` keeps for a user's next Sparkplug run goes to a temporary place."""
     folder = tmp_path_factory.mktemp("home") / "bd_seq"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("factory_sim.cli.senders.numbers", lambda: folder)
+        patch.setattr("factory_sim.live.delivery.numbers", lambda: folder)
         yield

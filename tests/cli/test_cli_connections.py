@@ -10,8 +10,8 @@ import typer
 
 from factory_sim.cli import connection_options
 from factory_sim.cli.options import one_level
-from factory_sim.cli.senders import Delivery, numbers
 from factory_sim.errors import ConfigError
+from factory_sim.live.delivery import Delivery, numbers
 
 if TYPE_CHECKING:
     from factory_sim.wire.mqtt.client_options import ClientOptions
@@ -94,7 +94,7 @@ def test_a_file_of_tls_does_not_go_with_a_broker_without_tls(option: str, tmp_pa
 
 def test_an_address_to_bind_is_for_our_own_broker() -> None:
     Delivery(bind="127.0.0.1").check("machine")
-    with pytest.raises(typer.BadParameter, match="--bind applies to our own broker"):
+    with pytest.raises(ConfigError, match="--bind applies to our own broker"):
         Delivery(bind="127.0.0.1", url=BROKER).check("machine")
 
 

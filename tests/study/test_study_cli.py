@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,10 +174,4 @@ def test_python_compares_in_one_call(folder: Path, tmp_path: Path) -> None:
 def test_python_loads_and_simulates(folder: Path) -> None:
     plant = fs.load(folder / "line.yaml", "WASH.buffer+2")
     done = fs.simulate(plant, duration="10 min", engine="simpy")
-    assert done.truth.good_parts > 0
-
-
-def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, factory_sim\nsys.exit(', '.join({'numpy', 'numba', 'simpy', 'pandas'} & set(sys.modules)) or 0)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.good_parts > 0

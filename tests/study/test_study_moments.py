@@ -25,15 +25,15 @@ from factory_sim.study.trial import Detail, Setting
 def line(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A plant's file, and the moment of it after an hour."""
     plant, moment = str(folder / "line.yaml"), tmp_path_factory.mktemp("moments") / "hour.npz"
-    fs.moment(plant, at="1 h").save(moment)
+    fs.snapshot(plant, at="1 h").save(moment)
     return plant, str(moment)
 
 
 def test_a_branch_without_a_change_is_what_the_run_does_undisturbed(line: tuple[str, str]) -> None:
     plant, moment = line
     whole = fs.simulate(plant, warm_up="1 h", duration="30 min", engine="calendar")
-    assert fs.branch(moment, duration="30 min").truth.good_parts == whole.truth.good_parts > 0
-    assert np.array_equal(fs.branch(moment, duration="30 min").truth.busy_us, whole.truth.busy_us)
+    assert fs.fork(moment, duration="30 min").truth.good_parts == whole.truth.good_parts > 0
+    assert np.array_equal(fs.fork(moment, duration="30 min").truth.busy_us, whole.truth.busy_us)
 
 
 def test_a_run_that_was_saved_and_resumed_writes_the_log_of_one_that_was_not(
@@ -64,7 +64,7 @@ def test_whatif_from_a_moment_compares_two_branches_in_the_same_futures(
     written = json.loads(answer.read_text(encoding="utf-8"))
     assert written["change"]["line_rate_pct"]["low"] > 0
     assert written["study"]["warm_up_s"] == 3600
-    futures = [fs.branch(moment, duration="30 min", future=n).truth.good_parts for n in range(4)]
+    futures = [fs.fork(moment, duration="30 min", future=n).truth.good_parts for n in range(4)]
     assert written["before"]["line_rate_pct"]["mean"] == pytest.approx(2 * np.mean(futures))
     assert f"the past of {moment}" in " ".join(capsys.readouterr().out.split())
     assert main(["replay", str(study), "--workers", "1"]) == 0
@@ -79,7 +79,7 @@ def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_a
     words = ["whatif", str(now), "WASH.cycle_time=40 s", "--replications", "2", "--until", "9%", "--workers", "1"]
     words += ["--duration", "10 min", "--study", str(study)]
     assert main(words) == 0
-    fs.moment(plant, at="30 min").save(now)
+    fs.snapshot(plant, at="30 min").save(now)
     capsys.readouterr()
     assert main(words) == 2
     assert "another study" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(line: tupl
     assert main(words) == 0
     assert now.read_bytes() == Path(moment).read_bytes()
     study.unlink()
-    fs.moment(plant, at="30 min").save(now)
+    fs.snapshot(plant, at="30 min").save(now)
     assert main(words) == 0
     assert (tmp_path / "now.study.npz").read_bytes() == now.read_bytes()
 
@@ -126,12 +126,12 @@ def test_a_moment_whose_plant_has_changed_since_is_refused(folder: Path, tmp_pat
     plant = tmp_path / "own.yaml"
     text = (folder / "line.yaml").read_text(encoding="utf-8")
     plant.write_text(text, encoding="utf-8")
-    start = fs.moment(plant, at="10 min")
+    start = fs.snapshot(plant, at="10 min")
     plant.write_text(text + "\n# a remark changes nothing\n", encoding="utf-8")
-    fs.branch(start, duration="1 min")
+    fs.fork(start, duration="1 min")
     plant.write_text(text.replace("WASH", "BATH"), encoding="utf-8")
     with pytest.raises(SnapshotError, match="has changed since"):
-        fs.branch(start, duration="1 min")
+        fs.fork(start, duration="1 min")
 
 
 def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(

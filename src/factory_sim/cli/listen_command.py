@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from factory_sim.live.listen import Listener
     from factory_sim.records import KpiTable, Meta
+    from factory_sim.results.feed import ListenResult
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
 DOUBTS_SHOWN = 20
@@ -103,10 +104,17 @@ def _find(broker: str, connection: ClientOptions, stop: Event) -> str:
 
 
 def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet: bool) -> None:
+    from factory_sim.api.feed_results import listen_result
+    from factory_sim.views.frames import kpi_frame
+
     table = listener.table()
-    _write(listener, table, json, csv)
+    result = listen_result(listener, table)
+    options.written(json, result.to_dict() if json else None)
+    if csv is not None:
+        with options.writing(csv):
+            kpi_frame(table).to_csv(csv, index=False)
     if not quiet:
-        _show(listener, table)
+        _show(listener, table, result)
 
 
 def _ready(where: str) -> None:
@@ -142,67 +150,7 @@ def _reporter(*, quiet: bool) -> Callable[[Listener], None]:
     return report
 
 
-def _write(listener: Listener, table: KpiTable, json: Path | None, csv: Path | None) -> None:
-    options.written(json, _document(listener, table))
-    if csv is not None:
-        from factory_sim.views.frames import kpi_frame
-
-        with options.writing(csv):
-            kpi_frame(table).to_csv(csv, index=False)
-
-
-def _document(listener: Listener, table: KpiTable) -> dict[str, Any]:
-    from factory_sim.results.record import file_header
-    from factory_sim.views.kpi_dict import kpi_dict
-
-    assert listener.meta is not None
-    assert listener.feed is not None
-    losses, counts = listener.feed.losses(), listener.counts
-    return {
-        **file_header(),
-        "plant": listener.meta.plant,
-        "run_id": listener.meta.run_id,
-        "root": listener.root,
-        "payload_format": listener.payload_format,
-        "ended": listener.ended,
-        "window_us": [table.window.t0_us, table.window.t1_us],
-        "feed": {
-            "readings": losses.received,
-            "messages": counts.messages,
-            "lost": losses.lost,
-            "duplicates": losses.duplicates,
-            "damaged": losses.damaged,
-            "foreign": losses.foreign,
-            "skipped": counts.skipped,
-        },
-        "distrusted": _distrusted(listener),
-        "energy_by_states": [listener.meta.units[u].name for u in listener.trust.by_states(listener.meta)],
-        "kpis": kpi_dict(table),
-    }
-
-
-def _distrusted(listener: Listener) -> list[dict[str, Any]]:
-    """Return what the analyzer distrusts, with its reasons."""
-    assert listener.meta is not None
-    sensors = {sensor.id: sensor for sensor in listener.meta.sensors}
-    sizes = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
-    return [
-        {
-            "unit": listener.meta.units[d.unit].name,
-            "sensor": sensors[d.sensor].name if d.sensor >= 0 else None,
-            "what": d.kind,
-            "from_us": d.t0_us,
-            "to_us": d.t1_us,
-            "size": d.size,
-            "size_unit": sizes.get(d.kind) or sensors[d.sensor].unit_text,
-            "reason": d.reason,
-            "excluded": d.excluded,
-        }
-        for d in listener.trust.findings
-    ]
-
-
-def _show(listener: Listener, table: KpiTable) -> None:
+def _show(listener: Listener, table: KpiTable, result: ListenResult) -> None:
     from rich.console import Console
 
     from factory_sim.views.text import kpi_text
@@ -212,21 +160,18 @@ def _show(listener: Listener, table: KpiTable) -> None:
     console.print()
     console.print(kpi_text.station_table(table))
     _reporter(quiet=False)(listener)
-    _show_doubts(listener)
+    _show_doubts(result)
 
 
-def _show_doubts(listener: Listener) -> None:
+def _show_doubts(result: ListenResult) -> None:
     """Print doubts to standard error, like everything that is not a result; the JSON file lists all."""
-    console, doubts = options.console(), _distrusted(listener)
+    console, doubts = options.console(), result.distrusted
     for each in doubts[:DOUBTS_SHOWN]:
-        where = f"{each['unit']} {each['sensor']}" if each["sensor"] else each["unit"]
-        what = each["what"].replace("_", " ")
-        console.print(f"  ! {where}: {what}: {each['reason']}", style="yellow", highlight=False)
+        where = f"{each.unit} {each.sensor}" if each.sensor else each.unit
+        console.print(f"  ! {where}: {each.what.replace('_', ' ')}: {each.reason}", style="yellow", highlight=False)
     if len(doubts) > DOUBTS_SHOWN:
         console.print(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", style="yellow")
-    assert listener.meta is not None
-    for unit in listener.trust.by_states(listener.meta):
-        name = listener.meta.units[unit].name
+    for name in result.energy_by_states:
         console.print(f"  ! The energy of {name} is state × power: its meter is not used.", style="yellow")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory_sim.cli import connection_options, options, snapshot_options
-from factory_sim.cli.senders import Delivery, opened
 from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
@@ -21,14 +20,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from factory_sim.cli.snapshot_options import RunPlan
-    from factory_sim.live.command_handler import CommandHandler
+    from factory_sim.live.delivery import Delivery
     from factory_sim.live.publish import RunSetup, Sender, Sent
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
 
-SETTLE_S = 1.0  # between description and data
-LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
-LINGER_S = 3.0  # how long our own broker outlives the feed, so that listeners receive its end
 BrokerUrl = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
 Payload = Annotated[str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")]
 Speed = Annotated[
@@ -98,6 +94,8 @@ def run(
 
     Example: factory-sim run gearbox_line --broker mqtt://127.0.0.1:1883 --speed 60
     """
+    from factory_sim.live.delivery import Delivery
+
     _check_names(payload_format, log, link)
     commanded = payload_format == "sparkplug" or commands is not None
     plan = snapshot_options.run_plan(plant, (seed, replication, warm_up), engine, save, resume, commanded=commanded)
@@ -135,6 +133,7 @@ def _check_names(payload_format: str, log: Path | None, link: str) -> None:
 
 
 def _setup(plan: RunPlan, start: str, *, speed: float, link: str, **rest: Any) -> RunSetup:
+    from factory_sim.live.delivery import SETTLE_S
     from factory_sim.live.publish import RunSetup
     from factory_sim.plant.resolve.assemble import PROFILES
 
@@ -155,6 +154,8 @@ def _setup(plan: RunPlan, start: str, *, speed: float, link: str, **rest: Any) -
 
 def _beginning(start: str, plant: Plant, speed: float) -> tuple[int | None, int]:
     """Return the start of the window, and when it is due: at once (0), or, if it starts now, at the same time."""
+    from factory_sim.live.delivery import LEAD_NS
+
     found = options.start_ns(start, plant, speed)
     if found is None or not options.is_now(start, speed):
         return found, 0
@@ -174,6 +175,7 @@ def _deliver(plan: RunPlan, setup: RunSetup, delivery: Delivery, log: Path | Non
 def _publish(plan: RunPlan, setup: RunSetup, delivery: Delivery, stop: Event) -> Sent:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from factory_sim.live.delivery import LINGER_S, command_handler, finish, opened
     from factory_sim.live.publish import publish
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"), TimeRemainingColumn())
@@ -183,7 +185,7 @@ def _publish(plan: RunPlan, setup: RunSetup, delivery: Delivery, stop: Event) ->
             root = setup.root or plant.topic_root
             say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
             say(f"  factory-sim listen --broker {url} --root {root}")
-            handler = _command_handler(sender, plant, delivery, stop)
+            handler = command_handler(sender, plant, delivery, stop)
             watch = _watcher(progress, setup, sender)
             simulation = plan.new_run(known, commanded=handler is not None, report=say)
 
@@ -193,22 +195,12 @@ def _publish(plan: RunPlan, setup: RunSetup, delivery: Delivery, stop: Event) ->
 
             sent = publish(plant, known, sender, observe, stop, handler, simulation)
             plan.save_snapshot(simulation, at_once=True)
-            _finish(sender, stop, say)
+            finish(sender, stop, say)
             if not delivery.url:
                 stop.wait(LINGER_S)
     dropped = f" The link lost {sent.dropped:,} further messages." if sent.dropped else ""
     typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages passed the link.{dropped}")
     return sent
-
-
-def _command_handler(sender: Sender, plant: Plant, delivery: Delivery, stop: Event) -> CommandHandler | None:
-    from factory_sim.live.command_handler import CommandHandler
-    from factory_sim.wire.sparkplug.sessions import EdgeSessions
-
-    if isinstance(sender, EdgeSessions):
-        sender.is_stopped = stop.is_set
-        return CommandHandler(plant.units, sender, delivery.commands)
-    return CommandHandler(plant.units, None, delivery.commands) if delivery.commands is not None else None
 
 
 def _watcher(progress: Progress, setup: RunSetup, sender: Sender) -> Callable[[Sent], None]:
@@ -226,21 +218,6 @@ def _watcher(progress: Progress, setup: RunSetup, sender: Sender) -> Callable[[S
             progress.console.print(refused, markup=False)
 
     return watch
-
-
-def _finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
-    """Wait until the journal is delivered; report undelivered messages and the effect of the journal's limit."""
-    from factory_sim.wire.delivery.forwarder import Forwarder
-    from factory_sim.wire.sparkplug.sessions import EdgeSessions
-
-    if isinstance(sender, EdgeSessions) and sender.unsent:
-        say(f"{sender.unsent:,} messages were undelivered when the run ended.")
-    if isinstance(sender, Forwarder):
-        if not sender.finish(stop.is_set):
-            say(f"{sender.pending:,} blocks wait in {sender.journal.folder}: the same command delivers them.")
-        counts = sender.counts
-        if counts.full:
-            say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")
 
 
 def _write_log(

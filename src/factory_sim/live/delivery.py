@@ -8,20 +8,29 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from factory_sim.cli import options
+from factory_sim.errors import ConfigError, Problem
+from factory_sim.live.command_handler import CommandHandler
+from factory_sim.live.publish import new_run_id
+from factory_sim.wire import topics
+from factory_sim.wire.broker.embedded import HOST, Broker
+from factory_sim.wire.delivery.forwarder import Forwarder
+from factory_sim.wire.delivery.journal import Journal
+from factory_sim.wire.mqtt.broker_url import PORTS
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions, password_of
+from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from threading import Event
 
     from factory_sim.live.publish import RunSetup, Sender
     from factory_sim.plant.spec import Plant
-    from factory_sim.wire.delivery.forwarder import Forwarder
-    from factory_sim.wire.delivery.journal import Journal, Scalar
-    from factory_sim.wire.mqtt.client import Client
+    from factory_sim.wire.delivery.journal import Scalar
 
+SETTLE_S = 1.0  # between description and data
+LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
+LINGER_S = 3.0  # how long our own broker outlives the feed, so that listeners receive its end
 MEGABYTE = 1_000_000
 _DROPPED = "! A subscriber was so far behind that our broker dropped messages for it; gaps in `seq` show which."
 
@@ -40,10 +49,12 @@ class Delivery:
     client: ClientOptions = field(default_factory=ClientOptions, repr=False)
 
     def check(self, payload_format: str) -> None:
-        """Refuse options that contradict each other."""
-        options.one_level(self.consumer)
+        """Raise ConfigError for options that contradict each other."""
+        level = topics.level(self.consumer) if self.consumer else ""
         is_sparkplug = payload_format == "sparkplug"
         problems = {
+            f"expected a name without spaces and / + # * > $, got {self.consumer!r}. Did you mean {level}?": level
+            != self.consumer,
             f"expected broker or consumer:NAME, got {self.ack!r}": self.ack != "broker" and not self.consumer,
             "--bind applies to our own broker: omit it or --broker": bool(self.url and self.bind),
             "--ack consumer:NAME needs --journal DIR, which keeps what is not acknowledged": bool(self.consumer)
@@ -54,7 +65,7 @@ class Delivery:
         }
         for message, applies in problems.items():
             if applies:
-                raise typer.BadParameter(message)
+                raise ConfigError([Problem("delivery", 0, 0, "", message)])
 
     @property
     def consumer(self) -> str:
@@ -76,9 +87,6 @@ def opened(
     plant: Plant, setup: RunSetup, delivery: Delivery, say: Callable[[str], None]
 ) -> Iterator[tuple[Sender, RunSetup, str]]:
     """Open the sender. Yield it, the setup (a resumed run keeps its name and start) and the broker's URL."""
-    from factory_sim.wire.mqtt.client import Client
-    from factory_sim.wire.sparkplug.sessions import EdgeSessions
-
     with contextlib.ExitStack() as stack:
         if not delivery.url:
             delivery = _own_broker(stack, delivery, say)
@@ -91,8 +99,6 @@ def opened(
             client = stack.enter_context(Client(url, client_options))
             yield client, setup, client.address.display_url
         else:
-            from factory_sim.wire.delivery.journal import Journal
-
             journal = Journal(delivery.journal)
             setup = _identified(plant, setup, journal, say)
             is_resumed = journal.calls > 0  # a new run must find its broker: its URL may be wrong
@@ -103,9 +109,6 @@ def opened(
 
 def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]) -> Delivery:
     """Start a broker. Return the delivery to it: the certificate given is the broker's, not the client's."""
-    from factory_sim.wire.broker.embedded import HOST, Broker
-    from factory_sim.wire.mqtt.broker_url import PORTS
-
     client = delivery.client
     broker = Broker(
         port=PORTS["mqtts" if client.cert_file else "mqtt"],
@@ -122,8 +125,6 @@ def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[
 
 def _identified(plant: Plant, setup: RunSetup, journal: Journal, say: Callable[[str], None]) -> RunSetup:
     """Return the setup of the run that a journal belongs to."""
-    from factory_sim.live.publish import new_run_id
-
     own = {"start_ns", "run_id", "begun_ns", "settle_s"}  # of one process, not of the run
     wanted: dict[str, Scalar] = {"plant": plant.name}
     wanted |= {
@@ -143,11 +144,29 @@ def _identified(plant: Plant, setup: RunSetup, journal: Journal, say: Callable[[
 def _forwarder(
     journal: Journal, client: Client, root: str, run_id: str, delivery: Delivery, say: Callable[[str], None]
 ) -> Forwarder:
-    from factory_sim.wire.delivery.forwarder import Forwarder
-
     limit, url = int(delivery.journal_limit_mb * MEGABYTE), client.address.display_url
     forwarder = Forwarder(journal, client, root=root, run_id=run_id, consumer=delivery.consumer, limit_bytes=limit)
     forwarder.on_full = lambda: say(f"The journal is full ({delivery.journal_limit_mb:g} MB): the run waits.")
     lost = f"  The run continues and retries; its messages wait in {journal.folder}."
     forwarder.on_connection = lambda error: say(f"{url}: {error}\n{lost}" if error else f"{url} is back.")
     return forwarder
+
+
+def command_handler(sender: Sender, plant: Plant, delivery: Delivery, stop: Event) -> CommandHandler | None:
+    """Return what carries out the commands of hosts and of a record; None: there are none."""
+    if isinstance(sender, EdgeSessions):
+        sender.is_stopped = stop.is_set
+        return CommandHandler(plant.units, sender, delivery.commands)
+    return CommandHandler(plant.units, None, delivery.commands) if delivery.commands is not None else None
+
+
+def finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
+    """Wait until the journal is delivered; report undelivered messages and the effect of the journal's limit."""
+    if isinstance(sender, EdgeSessions) and sender.unsent:
+        say(f"{sender.unsent:,} messages were undelivered when the run ended.")
+    if isinstance(sender, Forwarder):
+        if not sender.finish(stop.is_set):
+            say(f"{sender.pending:,} blocks wait in {sender.journal.folder}: the same command delivers them.")
+        counts = sender.counts
+        if counts.full:
+            say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")

@@ -1,0 +1,1 @@
+"""The public Python interface; `import factory_sim as fs` exports its names."""

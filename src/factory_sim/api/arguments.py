@@ -1,0 +1,127 @@
+"""Arguments of the public calls: durations, names and changes; a wrong one raises ConfigError."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from factory_sim import units
+from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.sim.engines import ENGINES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Duration: TypeAlias = "str | float"  # "8 h", or a number of seconds
+Changes: TypeAlias = "Mapping[str, str | float] | Iterable[Change | str] | Change | str | None"
+OPERATORS = ("=", "+", "-", "*")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one value of a plant, or of several that a pattern matches.
+
+    Parameters
+    ----------
+    address : str
+        Where the value is, such as `"OP410.cycle_time"`, `"agv.count"` or `"operations.OP4*.buffer"`.
+    value : str or float
+        The new value with its unit as in a plant file, such as `"34 s"`; with `operator` the second operand.
+    operator : str
+        `"="` sets the value, `"+"` and `"-"` add to it, `"*"` multiplies it by a share.
+
+    Raises
+    ------
+    ConfigError
+        When an argument has the wrong type or `operator` is unknown.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> str(fs.Change("OP410.cycle_time", "34 s")), str(fs.Change("agv.count", 2, "+"))
+    ('OP410.cycle_time=34 s', 'agv.count+2')
+    """
+
+    address: str
+    value: str | float
+    operator: str = "="
+
+    def __post_init__(self) -> None:
+        one_of("operator", self.operator, OPERATORS)
+        if not isinstance(self.address, str) or not self.address.strip():
+            refuse("address", f"expected an address such as 'OP410.cycle_time', got {self.address!r}")
+        if not isinstance(self.value, str | int | float):
+            hint = "Write one change per value; a distribution is text, such as 'lognormal(34 s, cv 0.1)'."
+            refuse(self.address, f"expected a number or a text, got {self.value!r}", hint)
+
+    def __str__(self) -> str:
+        value = str(self.value).lower() if isinstance(self.value, bool) else self.value
+        return f"{self.address}{self.operator}{value}"
+
+
+def refuse(argument: str, message: str, hint: str = "") -> NoReturn:
+    """Raise ConfigError about one argument."""
+    raise ConfigError([Problem(argument, 0, 0, "", message, hint)])
+
+
+def one_of(argument: str, value: str, known: Collection[str]) -> str:
+    """Return the value. Raise ConfigError unless it is known."""
+    if value not in known:
+        near = did_you_mean(value, known) if isinstance(value, str) else ""
+        refuse(
+            argument, f"{value!r} is not a known {argument.replace('_', ' ')}", near or f"Known: {', '.join(known)}."
+        )
+    return value
+
+
+def engine_name(engine: str) -> str:
+    """Return the name of an engine. Raise ConfigError unless it is known."""
+    return one_of("engine", engine, ENGINES)
+
+
+def whole(argument: str, value: int, least: int = 0) -> int:
+    """Return a whole number. Raise ConfigError when it is something else or less than `least`."""
+    try:
+        if not isinstance(value, bool) and (number := int(value)) == value and number >= least:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    refuse(argument, f"expected a whole number of at least {least}, got {value!r}")
+
+
+def seconds(argument: str, value: Duration) -> float:
+    """Return a duration in seconds. Raise ConfigError when it is not one."""
+    try:
+        found = units.parse(value, "time") if isinstance(value, str) else float(value)
+    except (TypeError, ValueError) as error:
+        refuse(argument, str(error), "Write a text such as '8 h' or '90 s', or a number of seconds.")
+    if not 0 <= found < math.inf:
+        refuse(argument, f"a duration cannot be negative or infinite, got {value!r}")
+    return found
+
+
+def texts_of(changes: Changes) -> tuple[str, ...]:
+    """Return changes as the command line takes them. Raise ConfigError for anything else."""
+    if changes is None:
+        return ()
+    if isinstance(changes, Change | str):
+        return (str(changes),)
+    if isinstance(changes, Mapping):
+        return tuple(str(Change(address, value)) for address, value in changes.items())
+    found = list(changes) if isinstance(changes, Iterable) else [changes]
+    for each in found:
+        if not isinstance(each, Change | str):
+            hint = 'Write changes={"OP410.cycle_time": "34 s"}, ["agv.count+2"] or fs.Change("agv.count", 2, "+").'
+            refuse("changes", f"expected a change, got {each!r}", hint)
+    return tuple(map(str, found))
+
+
+def path_of(argument: str, value: str | os.PathLike[str]) -> Path:
+    """Return a path. Raise ConfigError when the value is not one."""
+    if not isinstance(value, str | os.PathLike):
+        refuse(argument, f"expected the path of a file, got {value!r}")
+    return Path(value)

@@ -1,0 +1,156 @@
+"""What was published, and what arrived of a feed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.api.runs import kpi_values
+from factory_sim.results.feed import Doubt, FeedCounts, ListenResult
+from factory_sim.views import frames
+
+if TYPE_CHECKING:
+    from factory_sim import records
+    from factory_sim.api.runs import KpiTable
+    from factory_sim.live.listen import Listener
+    from factory_sim.results.feed import PublishResult
+    from factory_sim.results.record import Json
+    from factory_sim.views.frames import DataFrame
+
+_SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
+
+
+class Publication:
+    """What a run has published. Returned by `publish`.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> sent = fs.publish("line.yaml", broker_url, duration="5 min", speed="max", progress=False)
+    >>> sent.result.good_parts > 0, len(sent.to_pandas())
+    (True, 1)
+    """
+
+    def __init__(self, result: PublishResult) -> None:
+        self.result = result
+
+    def to_dict(self) -> dict[str, Json]:
+        """Return the record as plain data.
+
+        Returns
+        -------
+        dict
+            `plant`, `run_id`, `root`, `readings`, `messages`, `dropped` and `good_parts`.
+        """
+        return self.result.to_dict()
+
+    def to_pandas(self) -> DataFrame:
+        """Return the record as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row with the fields of the record.
+        """
+        return frames.record_frame(self.result)
+
+    def __repr__(self) -> str:
+        return f"<Publication below {self.result.root}: {self.result.readings:,} readings>"
+
+    def _repr_html_(self) -> str:
+        return frames.html(self.to_pandas())
+
+
+class Feed:
+    """What arrived of a feed, and its KPIs. Returned by `listen`.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> feed = fs.listen(broker_url, root="line/feed", progress=False)
+    >>> feed.result.ended, feed.kpis()["operation.oee", "WASH"] > 0
+    (True, True)
+    """
+
+    def __init__(self, result: ListenResult, kpis: KpiTable) -> None:
+        self.result = result  # counts, findings and KPIs as one record
+        self._kpis = kpis
+
+    def kpis(self) -> KpiTable:
+        """Return the KPIs of the window, or of the part of it that has arrived.
+
+        Returns
+        -------
+        KpiTable
+            All KPIs; energy comes from the meters that the analyzer trusts.
+        """
+        return self._kpis
+
+    def to_dict(self) -> dict[str, Json]:
+        """Return the record as plain data.
+
+        Returns
+        -------
+        dict
+            The content of `listen --json`.
+        """
+        return self.result.to_dict()
+
+    def to_pandas(self) -> DataFrame:
+        """Return the KPIs as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table of `kpis()`, one row per value.
+        """
+        return self._kpis.to_pandas()
+
+    def __repr__(self) -> str:
+        counts = self.result.feed
+        return f"<Feed of {self.result.plant}: {counts.readings:,} readings, {counts.lost:,} lost>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{repr(self)[1:-1]}</p>{self._kpis._repr_html_()}"
+
+
+def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
+    """Return what a listener has received and concluded."""
+    meta, feed, counts = listener.meta, listener.feed, listener.counts
+    assert meta is not None
+    assert feed is not None
+    losses, sensors = feed.losses(), {sensor.id: sensor for sensor in meta.sensors}
+    distrusted = tuple(
+        Doubt(
+            unit=meta.units[each.unit].name,
+            sensor=sensors[each.sensor].name if each.sensor >= 0 else None,
+            what=each.kind,
+            from_us=each.t0_us,
+            to_us=each.t1_us,
+            size=each.size,
+            size_unit=_SIZES.get(each.kind) or sensors[each.sensor].unit_text,
+            reason=each.reason,
+            excluded=each.excluded,
+        )
+        for each in listener.trust.findings
+    )
+    received = FeedCounts(
+        readings=losses.received,
+        messages=counts.messages,
+        lost=losses.lost,
+        duplicates=losses.duplicates,
+        damaged=losses.damaged,
+        foreign=losses.foreign,
+        skipped=counts.skipped,
+    )
+    return ListenResult(
+        plant=meta.plant,
+        run_id=meta.run_id,
+        root=listener.root,
+        payload_format=listener.payload_format,
+        ended=listener.ended,
+        window_us=(table.window.t0_us, table.window.t1_us),
+        feed=received,
+        distrusted=distrusted,
+        energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
+        kpis=kpi_values(table),
+    )

@@ -1,0 +1,70 @@
+"""The answers of `publish` and `listen`: what was sent, and what arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim.results.record import Record, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from factory_sim.results.simulate import KpiValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishResult(Record):
+    """What a run has published."""
+
+    plant: str
+    run_id: str
+    root: str  # first levels of every topic
+    readings: int
+    messages: int  # that passed the link
+    dropped: int  # messages that the link lost
+    good_parts: int | None  # that the simulator counted; None: the run was stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedCounts(Record):
+    """What arrived of a feed, in readings."""
+
+    readings: int
+    messages: int
+    lost: int
+    duplicates: int
+    damaged: int
+    foreign: int
+    skipped: int  # messages that no decoder reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt(Record):
+    """A sensor or unit that the analyzer distrusts for a while."""
+
+    unit: str
+    sensor: str | None  # None: the whole unit
+    what: str
+    from_us: int
+    to_us: int
+    size: float
+    size_unit: str
+    reason: str
+    excluded: bool  # its readings are not used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenResult(Result):
+    """A feed and its KPIs."""
+
+    plant: str
+    run_id: str
+    root: str
+    payload_format: str
+    ended: bool  # the publisher has closed the run
+    window_us: tuple[int, int]
+    feed: FeedCounts
+    distrusted: tuple[Doubt, ...]
+    energy_by_states: tuple[str, ...]  # machines whose meter is not used
+    kpis: Mapping[str, KpiValues]

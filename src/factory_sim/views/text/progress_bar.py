@@ -1,0 +1,41 @@
+"""A progress bar on standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class ProgressBar:
+    """One bar per stage, which disappears at the end; messages remain."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task: TaskID | None = None
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+        """Show how much of a stage is done, or a message above the bar."""
+        if message:
+            self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        elif total:
+            if self._task is None or stage != self._stage:
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._task, self._stage = self._bar.add_task(stage, total=total), stage
+            self._bar.update(self._task, completed=done, total=total)

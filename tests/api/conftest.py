@@ -1,0 +1,73 @@
+"""A working folder with a small line of three stations, and a broker."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+import factory_sim as fs
+from factory_sim.wire.broker.embedded import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINE = """
+plant: line
+pacing: WASH
+tariff: 0.2 EUR/kWh
+kinds:
+  lathe:
+    power: {off: 0.2 kW, starved: 2 kW, busy: 9 kW}
+    sensors: {power: {kind: power, rate: 1 Hz}, heat: {kind: temperature, rate: 0.5 Hz}}
+    failures:
+      jam: {after: exponential(20 min), repair: exponential(90 s)}
+sources:
+  blanks: {interarrival: saturated, material_cost: 5 EUR}
+sections:
+  all:
+    operations:
+      CUT: {kind: lathe, cycle_time: "lognormal(37 s, cv 0.1)", from: blanks, buffer: 3}
+      WASH: {kind: lathe, cycle_time: "lognormal(45 s, cv 0.1)", buffer: 3}
+      TEST: {kind: lathe, cycle_time: "lognormal(35 s, cv 0.1)", buffer: 3}
+"""
+BETTER = """
+extends: line.yaml
+title: Quicker and calmer
+changes:
+  washer:
+    set: {WASH.cycle_time: "lognormal(33 s, cv 0.1)"}
+  repairs:
+    scale: {kinds.lathe.failures.jam.repair: 0.5}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: `line.yaml` with a power meter per machine, and `better.yaml`, its scenario."""
+    (tmp_path / "line.yaml").write_text(LINE, encoding="utf-8")
+    (tmp_path / "better.yaml").write_text(BETTER, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """The URL of a broker on a free port."""
+    with Broker() as broker:
+        yield broker.url
+
+
+@pytest.fixture
+def feed_in_background(broker_url: str) -> Iterator[Thread]:
+    """A thread that publishes an hour of the line below `line/feed`, a second after a listener may have subscribed."""
+    thread = Thread(
+        target=fs.publish,
+        args=("line.yaml", broker_url),
+        kwargs={"duration": "1 h", "speed": "max", "root": "line/feed", "payload_format": "bulk", "progress": False},
+    )
+    thread.start()
+    yield thread
+    thread.join()
