@@ -75,7 +75,7 @@ def test_a_host_s_or_a_consumer_s_name_is_one_level_of_a_topic(name: str, tmp_pa
     with pytest.raises(typer.BadParameter, match="Did you mean"):
         one_level(name)
     Delivery(journal=tmp_path, ack="consumer:scada-1").check("machine")
-    with pytest.raises(typer.BadParameter, match="Did you mean"):
+    with pytest.raises(ConfigError, match="Did you mean"):
         Delivery(journal=tmp_path, ack=f"consumer:{name}").check("machine")
 
 
