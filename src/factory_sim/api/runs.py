@@ -19,7 +19,7 @@ from factory_sim.sensing.sample import Sensing
 from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
 from factory_sim.views import frames
-from factory_sim.views.kpi_dict import kpi_dict
+from factory_sim.views.kpi_dict import kpi_dict, things
 
 if TYPE_CHECKING:
     from factory_sim import records
@@ -75,7 +75,7 @@ class KpiTable:
             When there is no such KPI; the message names the nearest one.
         """
         kpi = self._table.kpis[one_of("KPI", name, self._table.kpis)]
-        return dict(zip(kpi_dict(self._table)[name]["values"], np.reshape(kpi.values, -1).tolist(), strict=True))
+        return dict(zip(things(self._table, kpi.per), np.reshape(kpi.values, -1).tolist(), strict=True))
 
     def to_pandas(self) -> DataFrame:
         """Return all KPIs as a pandas DataFrame.
@@ -113,7 +113,16 @@ class KpiTable:
 
 def kpi_values(table: records.KpiTable) -> dict[str, KpiValues]:
     """Return the KPIs of a table as records."""
-    return {name: KpiValues(**each) for name, each in kpi_dict(table).items()}
+    return {
+        name: KpiValues(
+            unit=kpi.unit,
+            per=kpi.per,
+            better=kpi.better,
+            source=kpi.source,
+            values=dict(zip(things(table, kpi.per), np.reshape(kpi.values, -1).tolist(), strict=True)),
+        )
+        for name, kpi in table.kpis.items()
+    }
 
 
 class Run:
