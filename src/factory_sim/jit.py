@@ -1,4 +1,4 @@
-"""The only door to Numba: functions compiled once per machine, and again whenever a source that they use changes.
+"""Functions compiled by Numba once per machine, and again whenever a source that they use changes.
 
 Numba's own cache looks only at the file of the function it stores. Ours call each other across files and take constants
 from others, so a change in one would leave stale machine code behind in its callers. Every room therefore keeps its
@@ -36,7 +36,7 @@ _A_DAY_S = 86_400
 
 
 def _without_linear_algebra() -> None:
-    """Keep Numba from importing scipy.linalg, a fifth of a start, until somebody compiles linear algebra.
+    """Keep Numba from importing scipy.linalg, a fifth of a start, until linear algebra is compiled.
 
     It does so only to see whether it is there, and asks again where it is used.
     """
@@ -87,13 +87,13 @@ def kept_njit(function: Callable[..., Any], error_model: str, **options: Any) ->
 
 
 def cache_directory(module: str) -> Path:
-    """Where the room of `module` keeps what was compiled; made if need be."""
+    """Return the directory of the compiled functions of a module's package; create it if needed."""
     return _directory_of(module.removeprefix("factory_sim.").rpartition(".")[0].replace(".", "/"))
 
 
 @cache
 def _directory_of(room: str) -> Path:
-    """In NUMBA_CACHE_DIR, else beside the package's own caches, else in the user's, else somewhere temporary."""
+    """Return a directory in NUMBA_CACHE_DIR, else beside the package, else of the user, else a temporary one."""
     homes = [
         *(Path(asked) for asked in [os.environ.get("NUMBA_CACHE_DIR")] if asked),
         _PACKAGE / "__pycache__",

@@ -1,13 +1,16 @@
-"""Time: events of an instant, then moves, then states. Twin of sim/reference/line.py and build.py's first moment."""
+"""The instants of a run: events, service, moves, dispatch, states (rules INST-1 to INST-5).
+
+Twin of sim/reference/line.py.
+"""
 
 from __future__ import annotations
 
 from factory_sim.clock import NEVER_US
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.deadlock_search import in_circle
+from factory_sim.sim.calendar.deadlock_search import is_deadlocked
 from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
-from factory_sim.sim.calendar.fleets import become_idle, dispatch, vehicle_goes_on
+from factory_sim.sim.calendar.fleets import become_idle, continue_trip, dispatch
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
 from factory_sim.sim.calendar.linkage import entry_njit, inner_njit
 from factory_sim.sim.calendar.machines import (
@@ -27,7 +30,7 @@ from factory_sim.sim.calendar.world import highest_bit, world_at
 from factory_sim.sim.event_classes import Class
 
 # ruff: noqa: C901 - compiled: types are inferred; a switch is a switch
-FINISHED, FULL_ROWS, FULL_PARTS, CIRCLE = range(4)
+FINISHED, FULL_ROWS, FULL_PARTS, DEADLOCK = range(4)
 _CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
     2 * int(kind)
     for kind in (
@@ -49,7 +52,7 @@ NEVER = NEVER_US
 
 @inner_njit
 def _begin(w):
-    """The run's first moment: shifts, first rows, first moves."""
+    """Start the run: shifts, first rows, first moves (rules UNIT-4 and ROW-2)."""
     for shift in range(len(w.shift)):
         _begin_shift(w, shift)
     for unit in range(len(w.unit)):
@@ -71,7 +74,7 @@ def _begin(w):
 
 @inner_njit
 def _begin_work(w, unit):
-    """A vehicle with a full battery at the first stop, a robot, or somebody of a crew."""
+    """Start a vehicle with a full battery at the first stop, a robot, or a member of a crew."""
     if w.unit[unit].role == c.VEHICLE:
         w.unit[unit].battery_us = w.unit[unit].full_us
         become_idle(w, unit)
@@ -162,34 +165,34 @@ def _turn_shift(w, shift):
 
 @inner_njit
 def _happen(w, slot):
-    """One event: change state only."""
-    kind, who = w.slot[slot].kind, w.slot[slot].subject
+    """Run one event, which changes state only (rule INST-3)."""
+    kind, subject = w.slot[slot].kind, w.slot[slot].subject
     if kind == _PROCESSING_END:
-        clock_ends(w, who)
+        clock_ends(w, subject)
     elif kind == _WEAR:
-        fails(w, who, 0)
+        fails(w, subject, 0)
     elif kind == _STRIKE:
-        fails(w, who, 1)
+        fails(w, subject, 1)
     elif kind == _REPAIR_END:
-        repaired(w, who)
+        repaired(w, subject)
     elif kind == _UPKEEP_END:
-        upkeep_ends(w, who)
+        upkeep_ends(w, subject)
     elif kind == _TRANSPORT:
-        if w.unit[who].role == c.VEHICLE:
-            vehicle_goes_on(w, who)
+        if w.unit[subject].role == c.VEHICLE:
+            continue_trip(w, subject)
         else:
-            belt_arrives(w, who)
+            belt_arrives(w, subject)
     elif kind == _ARRIVAL:
-        w.unit[who].outside += 1
-        source_offers(w, who)
-        unsettle(w, who)
-        next_arrival(w, who)
+        w.unit[subject].outside += 1
+        source_offers(w, subject)
+        unsettle(w, subject)
+        next_arrival(w, subject)
     elif kind == _ALARM:
-        alarm_rings(w, w.plan[who].unit, who)
+        alarm_rings(w, w.plan[subject].unit, subject)
     elif kind == _CALENDAR:
-        _turn_shift(w, who)
+        _turn_shift(w, subject)
     else:
-        mark(w, who)
+        mark(w, subject)
 
 
 @inner_njit
@@ -282,7 +285,7 @@ def advance(address, until_us, margin):
         elif line.stage == c.MOVING:
             _move(w)
         elif _dispatch_and_settle(w):
-            return CIRCLE
+            return DEADLOCK
     return FULL_ROWS if line.rows > most_rows else FULL_PARTS
 
 
@@ -314,5 +317,5 @@ def _dispatch_and_settle(w):
         if line.any_unsettled:
             _settle_states(w)
         if line.check_deadlock and (line.blocked_new or line.now >= line.look_at):
-            return in_circle(w)
+            return is_deadlocked(w)
     return False

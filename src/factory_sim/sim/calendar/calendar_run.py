@@ -1,4 +1,4 @@
-"""One run of the compiled engine, advanced by whoever holds it."""
+"""One run of the compiled engine, advanced step by step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim import added_units, forking
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.advance import CIRCLE, FINISHED, FULL_PARTS, FULL_ROWS, advance
+from factory_sim.sim.calendar.advance import DEADLOCK, FINISHED, FULL_PARTS, FULL_ROWS, advance
 from factory_sim.sim.calendar.deadlock_search import deadlock_text
 from factory_sim.sim.calendar.flatten import Flat, flatten
 from factory_sim.sim.calendar.run_state import new_arrays, restore, saved, view
@@ -61,7 +61,7 @@ class CalendarRun:
         while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
                 pieces.append(self._take_rows())
-            if why == CIRCLE:
+            if why == DEADLOCK:
                 raise ModelError(deadlock_text(view(self._arrays), self.plant))
             self._make_room(parts=why == FULL_PARTS)
         pieces.append(self._take_rows())
@@ -86,12 +86,12 @@ class CalendarRun:
 
     @property
     def skeleton(self) -> str:
-        """Digest of how the plant is built, without its parameters."""
+        """Return a digest of how the plant is built, without its parameters."""
         return skeleton_of(self.plant)
 
     @property
     def numbers(self) -> str:
-        """Digest of the tables that the run reads."""
+        """Return a digest of the tables that the run reads."""
         return numbers_of(self.plant)
 
     def changing(self) -> dict[str, NDArray[Any]]:
@@ -157,7 +157,7 @@ def _check(states: dict[str, NDArray[Any]], arrays: dict[str, NDArray[Any]]) -> 
 
 
 def skeleton_of(plant: Plant) -> str:
-    """Digest of how a plant is built, its numbers left out."""
+    """Return a digest of how a plant is built, without its parameters."""
     return forking.skeleton(_flat(plant))
 
 
@@ -173,7 +173,7 @@ def joined(plant: Plant, run: Saved) -> Saved | None:
 
 
 def numbers_of(plant: Plant) -> str:
-    """Digest of all that a run reads of its plant."""
+    """Return a digest of all that a run reads of its plant."""
     return forking.numbers(_flat(plant))
 
 
@@ -190,7 +190,7 @@ def compile_all() -> None:
 
 
 def _margin(plant: Plant) -> int:
-    """Rows, or parts, that one step can need: sources and furnaces give all they may, every unit writes a few rows."""
+    """Return how many rows, or parts, one step can need at most."""
     batch = sum(o.batch.size * len(o.machines) for o in plant.operations if o.batch is not None)
     together = max(
         (Counter(source.arrivals_s).most_common(1)[0][1] for source in plant.sources if source.arrivals_s), default=0

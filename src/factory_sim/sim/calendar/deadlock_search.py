@@ -20,8 +20,8 @@ NEVER = NEVER_US
 
 
 @inner_njit
-def in_circle(w):
-    """Whether some operations can never move again; also notes when to look next."""
+def is_deadlocked(w):
+    """Return whether there is a deadlock (rule DEAD-3); also set the time of the next check."""
     newly_blocked, w.line.blocked_new = w.line.blocked_new, 0
     busy = _busy_until(w)
     w.line.look_at = most(busy, w.line.now + 1)
@@ -77,7 +77,7 @@ def _stuck(w, station, n_stuck):
 
 @inner_njit
 def enough(w, station, buffer):
-    """Whether a machine can begin, or may be able to when what is on its way has come."""
+    """Return whether an input has enough parts, those on their way included (rule DEAD-6)."""
     p, belt, row_of = w.place[buffer], w.place[buffer].belt_in, w.station[station]
     needed = w.place[buffer].quantity
     if row_of.takes == c.TAKES_BATCH:
@@ -106,7 +106,7 @@ def _feeders_stuck(w, station, buffer, n_stuck):
 
 @inner_njit
 def awaits_card(w, unit):
-    """Whether no part of this source comes in before a card is back."""
+    """Return whether this source has parts to come and all its cards are out (rule DEAD-5)."""
     u = w.unit[unit]
     more = u.saturated == 1 or u.outside > 0 or w.due[u.slot_arrival] < NEVER
     return more and 0 < u.cards <= u.inside

@@ -1,18 +1,18 @@
-"""Failures, repairs and planned maintenance. Twin of sim/reference/breakdowns.py and upkeep.py."""
+"""Failures, repairs and planned maintenance. Twin of sim/reference/breakdowns.py and maintenance.py."""
 
 from __future__ import annotations
 
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import falls_due, first_due, new_life, sync
 from factory_sim.sim.calendar.linkage import inner_njit
-from factory_sim.sim.calendar.machines import dismiss, go_on, pause, write_state
+from factory_sim.sim.calendar.machines import dismiss, pause, resume, write_state
 from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.primitives import draw, schedule, unsettle, want
 
 
 @inner_njit
 def fails(w, unit, clock):
-    """The earliest mode of a clock (0: operation-dependent, 1: time-dependent) strikes."""
+    """Let the earliest mode of a clock (0: operation-dependent, 1: time-dependent) fail (rule FAIL-3)."""
     mode = first_due(w, unit, clock)
     if not w.unit[unit].halted:
         pause(w, unit)
@@ -28,7 +28,7 @@ def fails(w, unit, clock):
 
 @inner_njit
 def repair(w, unit, cause):
-    """The repair begins."""
+    """Start the repair."""
     w.unit[unit].repairing = 1
     mode = w.unit[unit].mode0 + w.unit[unit].failed
     duration = draw(w, w.mode[mode].repair_law, w.mode[mode].repairs, w.mode[mode].k_repair)
@@ -39,18 +39,18 @@ def repair(w, unit, cause):
 
 @inner_njit
 def repaired(w, unit):
-    """The repair is over."""
+    """End the repair; the mode gets a new life (rule FAIL-2)."""
     mode = w.unit[unit].mode0 + w.unit[unit].failed
     w.unit[unit].failed, w.unit[unit].repairing = -1, 0
     new_life(w, unit, mode)
-    go_on(w, unit, -1)
+    resume(w, unit, -1)
     if w.mode[mode].crew >= 0:
         release(w, w.mode[mode].crew, unit, c.AS_BREAKDOWN)
 
 
 @inner_njit
 def alarm_rings(w, unit, plan):
-    """Maintenance by calendar."""
+    """Let maintenance by calendar fall due."""
     schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
     if not w.plan[plan].due_seq and plan - w.unit[unit].plan0 != w.unit[unit].upkeep:
         falls_due(w, unit, plan)
@@ -58,7 +58,7 @@ def alarm_rings(w, unit, plan):
 
 @inner_njit
 def start_due(w, unit):
-    """Begin what is due, if its crew is free. The machine is empty and available."""
+    """Start maintenance that is due, if its crew is free; the machine is empty and available (rule MAINT-3)."""
     first, n = w.unit[unit].plan0, w.unit[unit].n_plans
     after = 0
     while True:
@@ -84,13 +84,13 @@ def start_due(w, unit):
 
 @inner_njit
 def upkeep_ends(w, unit):
-    """Maintenance is over: every wearing mode starts a new life."""
+    """End maintenance; every wearing mode gets a new life (rule FAIL-2)."""
     plan = w.unit[unit].plan0 + w.unit[unit].upkeep
     w.unit[unit].upkeep = -1
     w.plan[plan].done_at = w.unit[unit].parts_done
     for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
         if w.mode[i].wearing and not w.mode[i].clock:
             new_life(w, unit, i)
-    go_on(w, unit, -1)
+    resume(w, unit, -1)
     if w.plan[plan].crew >= 0:
         release(w, w.plan[plan].crew, unit, c.AS_UPKEEP)

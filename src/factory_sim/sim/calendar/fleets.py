@@ -21,13 +21,13 @@ _NO_MOVE, _PASSED = int(Outcome.NONE), int(Outcome.PASSED)
 
 @inner_njit
 def travel_us(w, fleet, origin, stop):
-    """Driving time between two stops."""
+    """Return the driving time between two stops."""
     return w.whole[w.fleet[fleet].travel0 + origin * w.fleet[fleet].n_stops + stop]
 
 
 @inner_njit
 def dispatch(w, fleet):
-    """Send free vehicles to calls while the policy finds a pair."""
+    """Send free vehicles to calls while the policy finds a pair (rule VEH-3)."""
     w.fleet[fleet].dirty = 0
     while w.fleet[fleet].n_free > 0 and w.fleet[fleet].requests >= 0:
         unit, vehicle = _choose(w, fleet)
@@ -47,7 +47,7 @@ def dispatch(w, fleet):
 
 @inner_njit
 def _choose(w, fleet):
-    """The policy's pair (caller, vehicle), (-1, -1) if there is none."""
+    """Return the policy's pair (caller, vehicle), with -1 if there is none."""
     policy = w.fleet[fleet].policy
     best, best_vehicle, shortest, least_stock = -1, -1, 0, 0.0
     unit = w.fleet[fleet].requests
@@ -141,8 +141,8 @@ def _drive(w, vehicle, stop):
 
 
 @inner_njit
-def vehicle_goes_on(w, vehicle):
-    """The vehicle's present task is done."""
+def continue_trip(w, vehicle):
+    """Continue the trip: the vehicle's present task is done."""
     u = w.unit[vehicle]
     calls, task = u.called_from, u.task
     if task == c.TO_PICK_UP:

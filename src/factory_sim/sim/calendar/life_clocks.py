@@ -12,7 +12,7 @@ NEVER = NEVER_US
 
 @inner_njit
 def wear(w, unit):
-    """Millionths of the way to the nearest failure that wear causes."""
+    """Return the wear of the machine in millionths (rule FAIL-7)."""
     worst = 0
     if w.unit[unit].wears:
         for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
@@ -27,7 +27,7 @@ def wear(w, unit):
 
 @inner_njit
 def find_due(w, unit):
-    """The earliest operation-dependent failure, in busy time."""
+    """Find the earliest operation-dependent failure, in busy time."""
     due = NEVER
     for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
         if not w.mode[i].clock:
@@ -37,7 +37,7 @@ def find_due(w, unit):
 
 @inner_njit
 def first_due(w, unit, clock):
-    """The mode that strikes first, of those on a clock (0: operation-dependent, 1: time-dependent); -1: none."""
+    """Return the mode that fails first on a clock (0: operation-dependent, 1: time-dependent); -1: none."""
     best = -1
     for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
         if w.mode[i].clock == clock and (best < 0 or w.mode[i].due < w.mode[best].due):
@@ -47,7 +47,7 @@ def first_due(w, unit, clock):
 
 @inner_njit
 def new_life(w, unit, mode):
-    """Mode `mode` (an index of all modes) draws a new life."""
+    """Draw a new life of a mode (rule FAIL-2)."""
     life = draw(w, w.mode[mode].life_law, w.mode[mode].lives, w.mode[mode].k_life)
     w.mode[mode].k_life += 1
     w.mode[mode].life_us = life
@@ -57,7 +57,7 @@ def new_life(w, unit, mode):
 
 @inner_njit
 def sync(w, unit):
-    """Let the time-dependent clocks run or stand, as the machine's state says."""
+    """Start or stop the time-dependent clocks by the machine's state (rule FAIL-1)."""
     first = first_due(w, unit, 1)
     if first < 0:
         return
@@ -74,7 +74,7 @@ def sync(w, unit):
 
 @inner_njit
 def count_for_upkeep(w, unit):
-    """The machine finished the parts it holds: see which maintenance that makes due."""
+    """Count the finished parts for maintenance (rule MAINT-2)."""
     u = w.unit[unit]
     u.parts_done += u.n_held
     worn = wear(w, unit)
@@ -88,7 +88,7 @@ def count_for_upkeep(w, unit):
 
 @inner_njit
 def falls_due(w, unit, plan):
-    """Maintenance is asked for."""
+    """Let maintenance fall due."""
     w.unit[unit].due_count += 1
     w.plan[plan].due_seq = w.unit[unit].due_count
     mark(w, w.unit[unit].station)

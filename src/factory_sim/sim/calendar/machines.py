@@ -1,4 +1,4 @@
-"""What a machine does, in which order, and what keeps it from going on. Twin of sim/reference/machine.py."""
+"""The work instruction of a machine, its states and its interruptions. Twin of sim/reference/machine.py."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP_TAKEN, STEP_SETUP, STEP_NEEDS, STEP_WORKED, STEP_GAVE = 0, 1, 2, 10, 20
 
 @inner_njit
 def state_now(w, unit):  # noqa: PLR0911 - a table of states
-    """The one state the machine is in; what keeps it from going on comes first."""
+    """Return the state of the machine (rules STATE-1 and STATE-2)."""
     u = w.unit[unit]
     if u.halted:
         if u.off:
@@ -47,7 +47,7 @@ def state_now(w, unit):  # noqa: PLR0911 - a table of states
 
 @inner_njit
 def awaits_vehicle(w, unit):
-    """Whether only a vehicle is missing for the machine's finished part: a place is free or reserved."""
+    """Return whether only a vehicle is missing for the finished part: a place is free or reserved."""
     place = w.unit[unit].place
     if w.place[place].kind != c.CALLS:
         return False
@@ -56,7 +56,7 @@ def awaits_vehicle(w, unit):
 
 @inner_njit
 def detail_of(w, unit, state):
-    """What a row says beside the state."""
+    """Return the detail of a row (rule ROW-13)."""
     u = w.unit[unit]
     if state == _BUSY:
         return wear(w, unit)
@@ -71,7 +71,7 @@ def detail_of(w, unit, state):
 
 @inner_njit
 def write_state(w, unit, cause):
-    """Write a row without a part movement."""
+    """Write a row without an outcome."""
     state, u = state_now(w, unit), w.unit[unit]
     part = u.held if u.n_held else -1
     if state == _BLOCKED:
@@ -84,7 +84,7 @@ def write_state(w, unit, cause):
 
 @inner_njit
 def proceed(w, unit):
-    """Go on with the work instruction (behaviours/machining.py): change over, get robot and operator, work, give."""
+    """Continue the work instruction: change over, get robot and operator, process, give (rule WORK-1)."""
     u = w.unit[unit]
     station = w.station[u.station]
     step = u.step
@@ -156,7 +156,7 @@ def _give(w, unit):
 
 @inner_njit
 def offer_front(w, unit):
-    """Offer the front part where it goes; inspection decides with one uniform."""
+    """Offer the front part to its place; an inspection decides with one uniform (rule QUAL-1)."""
     u = w.unit[unit]
     station = w.station[w.unit[unit].station]
     u.offered = w.line.now
@@ -181,7 +181,7 @@ def offer_front(w, unit):
 
 @inner_njit
 def run_clock(w, unit):
-    """Let setup or work run, to its end or to the failure that comes first."""
+    """Let setup or processing run to its end or to an earlier failure (rule WORK-3)."""
     u = w.unit[unit]
     u.started = w.line.now
     if u.phase == c.WORK and u.busy_due - u.busy_us < u.left_us:
@@ -205,7 +205,7 @@ def _stop_clock(w, unit):
 
 @inner_njit
 def clock_ends(w, unit):
-    """Setup or work is done."""
+    """End setup or processing."""
     u = w.unit[unit]
     u.clock_on = c.CLOCK_OFF
     if u.phase == c.WORK:
@@ -223,7 +223,7 @@ def clock_ends(w, unit):
 
 @inner_njit
 def pause(w, unit):
-    """Stop where it stands: something keeps it from going on."""
+    """Halt the machine (rule STATE-3)."""
     u = w.unit[unit]
     if u.halted:
         return
@@ -239,7 +239,7 @@ def pause(w, unit):
 
 @inner_njit
 def dismiss(w, unit):
-    """Let go the operator of a setup or work that was stopped; it goes on when one has come again."""
+    """Release the operator of an interrupted setup or processing; one is called again later (rule POOL-4)."""
     u = w.unit[unit]
     pool, purpose = -1, c.AS_SETUP
     if u.phase == c.SETUP:
@@ -254,8 +254,8 @@ def dismiss(w, unit):
 
 
 @inner_njit
-def go_on(w, unit, cause):
-    """One thing that kept it from going on is over."""
+def resume(w, unit, cause):
+    """Resume the machine if no other reason for a halt remains (rule STATE-4)."""
     sync(w, unit)
     u = w.unit[unit]
     u.halted = 1 if u.off == 1 or u.upkeep >= 0 or u.failed >= 0 else 0
@@ -276,7 +276,7 @@ def go_on(w, unit, cause):
 
 @inner_njit
 def granted(w, unit):
-    """The robot or operator that was called is here."""
+    """Continue with the robot or operator that was called."""
     u = w.unit[unit]
     u.calls_on = -1
     if u.interrupted:
@@ -289,7 +289,7 @@ def granted(w, unit):
 
 @inner_njit
 def switch_off(w, unit):
-    """Out of its shift."""
+    """Switch the machine off at the end of its shift."""
     pause(w, unit)
     w.unit[unit].off, w.unit[unit].closing = 1, 0
     sync(w, unit)
@@ -297,7 +297,7 @@ def switch_off(w, unit):
 
 @inner_njit
 def shift_ends(w, unit, finish):
-    """Go off, at once or after the part in work."""
+    """End the shift of the machine, at once or after the part in work (rule CAL-2)."""
     if finish and c.SETUP <= w.unit[unit].phase <= c.WORK:
         w.unit[unit].closing = 1
         return
@@ -308,8 +308,8 @@ def shift_ends(w, unit, finish):
 
 @inner_njit
 def shift_begins(w, unit):
-    """Come back."""
+    """Start the shift of the machine."""
     w.unit[unit].closing = 0
     if w.unit[unit].off:
         w.unit[unit].off = 0
-        go_on(w, unit, -1)
+        resume(w, unit, -1)

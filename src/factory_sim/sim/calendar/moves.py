@@ -1,4 +1,4 @@
-"""Moves of parts into buffers, machines and conveyors. Twin of sim/reference/station.py, u.py, transport.py."""
+"""Moves of parts into buffers, machines and conveyors. Twin of sim/reference/station.py, source.py, transport.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SCRAPPED, _LEFT, _ENTERED = int(Outcome.SCRAPPED), int(Outcome.LEFT), int(Outco
 
 @inner_njit
 def give_front(w, unit, target):
-    """`unit` hands its front part over to `target`: a place, or a vehicle named by a negative number."""
+    """Hand the front part of `unit` over to `target`: a place, or a vehicle named by a negative number."""
     role = w.unit[unit].role
     if role == c.MACHINE:
         _machine_gives(w, unit, target)
@@ -135,7 +135,7 @@ def _next_variant(w, unit):
 
 @inner_njit
 def next_arrival(w, unit):
-    """Let the source wait for its next part, if there is one."""
+    """Schedule the source's next arrival, if there is one (rule SRC-1)."""
     u = w.unit[unit]
     n = u.k_arrival
     if u.arrival_law >= 0:
@@ -165,7 +165,7 @@ def _board(w, belt, part, row_index):
 
 @inner_njit
 def belt_arrives(w, unit):
-    """The first travelling part reaches the end of the belt."""
+    """Let the first travelling part reach the end of the conveyor."""
     belt = w.unit[unit].belt
     following = w.part[w.place[belt].travels].next
     w.place[belt].travels = following
@@ -204,9 +204,9 @@ def _belt_gives(w, unit, target):
 
 @inner_njit
 def visit(w, station):
-    """Make every move that is possible at a station: fill the buffers, start a machine, until none can start.
+    """Make every move that is possible at a station (rule MOVE-2).
 
-    Sources may have more to give than there is room for rows: then the visit goes on in the next step.
+    Sources may have more to give than there is room for rows; the visit is then continued in the next step.
     """
     row_of = w.station[station]
     w.line.at_once, w.line.visited = 0, -1
@@ -344,6 +344,6 @@ def _start(w, unit, row_of, n_kept):
 
 @inner_njit
 def leave(w, place):
-    """Let everything out of the exit."""
+    """Let all finished parts leave through the exit."""
     while w.place[place].senders >= 0:
         _let_in(w, place)

@@ -9,7 +9,7 @@ from factory_sim.sim.calendar.primitives import append, mark, unsettle
 
 @inner_njit
 def room(w, buffer):
-    """Free places of a buffer. One without places passes parts straight to machines that wait."""
+    """Return the room of a buffer (rule MOVE-4)."""
     p = w.place[buffer]
     capacity = w.place[buffer].capacity
     if capacity == 0:
@@ -25,7 +25,7 @@ def _before(w, unit, other):
 
 @inner_njit
 def queue_up(w, head, unit):
-    """Insert a sender by (since, unit) into the list that begins with `head`; the new head."""
+    """Insert a unit into the queue that starts with `head`, ordered by time and unit; return the new head."""
     w.unit[unit].since = w.line.now
     if head < 0 or _before(w, unit, head):
         w.unit[unit].next = head
@@ -40,7 +40,7 @@ def queue_up(w, head, unit):
 
 @inner_njit
 def leave_queue(w, head, unit):
-    """Take a sender out of the list that begins with `head`; the new head."""
+    """Take a unit out of the queue that starts with `head`; return the new head."""
     if head == unit:
         return w.unit[unit].next
     at = head
@@ -54,7 +54,7 @@ def leave_queue(w, head, unit):
 
 @inner_njit
 def offer(w, place, unit):
-    """`unit` holds a part for `place`."""
+    """Offer the front part of `unit` to `place` (rule MOVE-3)."""
     kind = w.place[place].kind
     if kind == c.CALLS:
         fleet = w.place[place].fleet
@@ -71,7 +71,7 @@ def offer(w, place, unit):
 
 @inner_njit
 def withdraw_offer(w, place, unit):
-    """`unit` takes its offer back."""
+    """Withdraw the offer of `unit`."""
     if w.place[place].kind == c.CALLS:
         fleet = w.place[place].fleet
         w.fleet[fleet].requests = leave_queue(w, w.fleet[fleet].requests, unit)
@@ -81,7 +81,7 @@ def withdraw_offer(w, place, unit):
 
 @inner_njit
 def source_offers(w, unit):
-    """The source queues up if it has a part and a card."""
+    """Let the source offer a part if it has one and a card (rules SRC-2 and SRC-5)."""
     u = w.unit[unit]
     has_card = u.cards == 0 or u.inside < u.cards
     if u.offered < 0 and has_card and (u.saturated or u.outside > 0):
@@ -91,7 +91,7 @@ def source_offers(w, unit):
 
 @inner_njit
 def gone(w, part):
-    """The part left the line, was scrapped or merged: its card is free."""
+    """Return the card of a part that left, was scrapped or merged (rule SRC-5)."""
     unit = w.part[part].origin
     w.unit[unit].inside -= 1
     if w.unit[unit].cards:
@@ -101,7 +101,7 @@ def gone(w, part):
 
 @inner_njit
 def enqueue(w, buffer, part, row):
-    """A part takes a free place of a buffer."""
+    """Put a part into a buffer."""
     append(w, buffer, part)
     w.part[part].row = row
     w.part[part].at_us = w.line.now
@@ -109,7 +109,7 @@ def enqueue(w, buffer, part, row):
 
 @inner_njit
 def freed_by(w, target):
-    """The row that made room for a sender that had to wait; -1: there is always room. Negative targets are vehicles."""
+    """Return the row that made room for a sender that had to wait, -1 for none (rule CAUSE-3)."""
     if target < 0:
         return w.unit[vehicle_of(target)].last_row
     kind = w.place[target].kind
@@ -125,7 +125,7 @@ def freed_by(w, target):
 
 @inner_njit
 def vehicle_of(target):
-    """The vehicle that a negative target names."""
+    """Return the vehicle that a negative target names."""
     return -target - 2
 
 

@@ -13,7 +13,7 @@ _IDLE, _OFF, _BUSY = int(State.IDLE), int(State.OFF), int(State.BUSY)
 
 @inner_njit
 def try_take(w, pool, unit, client):
-    """Serve a client now if a member is free and nobody waits."""
+    """Serve a client now if a member is free and no call waits (rule POOL-3)."""
     p = w.pool[pool]
     if p.calls >= 0 or p.free < 0 or not p.open:
         return False
@@ -23,7 +23,7 @@ def try_take(w, pool, unit, client):
 
 @inner_njit
 def send(w, pool, unit, client):
-    """The member that has been free longest goes to the client."""
+    """Send the member that has been free longest to the client (rule POOL-2)."""
     member = w.pool[pool].free
     w.pool[pool].free = w.unit[member].next
     w.unit[unit].served[client] = member
@@ -33,7 +33,7 @@ def send(w, pool, unit, client):
 
 @inner_njit
 def release(w, pool, unit, client):
-    """The member that serves the client is free."""
+    """Release the member that serves the client."""
     member = w.unit[unit].served[client]
     w.unit[unit].served[client] = -1
     cause = most(w.unit[member].last_row, w.unit[unit].last_row)
@@ -57,7 +57,7 @@ def wake(w):
 
 @inner_njit
 def call(w, pool, unit, client, priority):
-    """Queue up by (priority, since, unit)."""
+    """Add a call to the queue, which is ordered by priority, time and unit (rule POOL-2)."""
     u = w.unit[unit]
     u.call_priority, u.call_since, u.call_as = priority, w.line.now, client
     w.line.pools_called = 1
@@ -83,7 +83,7 @@ def _goes_first(w, unit, other):
 
 @inner_njit
 def withdraw_call(w, pool, unit):
-    """Leave the queue."""
+    """Withdraw a call."""
     at, behind = w.pool[pool].calls, -1
     while at >= 0 and at != unit:
         at, behind = w.unit[at].call_next, at
@@ -97,7 +97,7 @@ def withdraw_call(w, pool, unit):
 
 @inner_njit
 def shift_of_pool(w, pool, is_open):
-    """The pool's shift begins or ends: free members say so, in the order in which they became free."""
+    """Open or close the pool; free members write rows, longest free first (rule ROW-12)."""
     w.pool[pool].open = is_open
     member = w.pool[pool].free
     while member >= 0:
