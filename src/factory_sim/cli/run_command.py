@@ -89,8 +89,7 @@ def run(
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write all events to a file.
 
-    Ctrl-C ends the feed properly: its description then contains the numbers sent. --save keeps a snapshot of the run in
-    a file: --resume continues from it, `factory-sim whatif FILE CHANGE` compares a change from it.
+    Ctrl-C ends the run properly. --save keeps a snapshot in a file for --resume and `factory-sim whatif FILE CHANGE`.
 
     Example: factory-sim run gearbox_line --broker mqtt://127.0.0.1:1883 --speed 60
     """

@@ -42,10 +42,8 @@ if TYPE_CHECKING:
 VERSION = 1
 HEAD = ("v", "t_ns", "seq", "period_us")
 EVENT_KEYS = ("v", "t_ns", *ROW_RANGES)
-_CODES = {
-    "state": {name: code for code, name in enumerate(STATE_NAMES)},
-    "outcome": {name: code for code, name in enumerate(OUTCOME_NAMES)},
-}
+_STATES = {name: code for code, name in enumerate(STATE_NAMES)}
+_OUTCOMES = {name: code for code, name in enumerate(OUTCOME_NAMES)}
 
 
 class Encoder(UnitEncoder):
@@ -130,11 +128,10 @@ class Decoder(UnitDecoder):
         whole(found, "v", VERSION, VERSION)
         t_ns = whole(found, "t_ns", *ANY_INT64)
         self._span.check_ns(t_ns)
-        values = {
-            key: word(found, key, _CODES[key]) if key in _CODES else whole(found, key, *limits)
-            for key, limits in ROW_RANGES.items()
-        }
-        return Readings(make_rows(t_ns=t_ns, unit=unit, **values))
+        seq, part = whole(found, "seq", *SEQ_RANGE), whole(found, "part", *ROW_RANGES["part"])
+        state, outcome = word(found, "state", _STATES), word(found, "outcome", _OUTCOMES)
+        detail = whole(found, "detail", *ROW_RANGES["detail"])
+        return Readings(make_rows(t_ns, unit, seq, state, part, outcome, detail))
 
 
 def _some(group: _Group, found: dict[str, Any]) -> tuple[list[int], I2]:

@@ -91,7 +91,7 @@ class Decoder:
             alias = _alias(metric)
             sensor = known.sensors.get(alias)
             if sensor is not None:
-                cells.append((sensor[0], _ms(metric), _number(metric, sensor[1])))
+                cells.append((sensor[0], metric.timestamp, _number(metric, sensor[1])))
             elif alias == known.first_alias:
                 rows.append(self._row(known, metric, found))
             elif alias not in known.others:
@@ -99,7 +99,7 @@ class Decoder:
         return Readings(_table(known.unit, rows), tuple(self._samples(cells)))
 
     def _row(self, known: _Aliases, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
-        ms, values = _ms(first), list[int]()
+        ms, values = first.timestamp, list[int]()
         self._span.check_ns(ms * NS_PER_MS, NS_PER_MS)
         for i, (kind, (low, high)) in enumerate(zip(ROW_TYPES, ROW_RANGES.values(), strict=True)):
             metric = first if i == 0 else next(rest, None)
@@ -156,7 +156,7 @@ def _table(unit: int, found: list[tuple[int, ...]]) -> Rows:
     if not found:
         return NO_ROWS
     ms, *columns = np.array(found, np.int64).T
-    return make_rows(t_ns=ms * NS_PER_MS, unit=[unit] * len(ms), **dict(zip(ROW_RANGES, columns, strict=True)))
+    return make_rows(ms * NS_PER_MS, np.full(len(ms), unit), *columns)
 
 
 def _alias(metric: Any) -> int:
@@ -166,13 +166,6 @@ def _alias(metric: Any) -> int:
         refuse("a metric without a timestamp")
     alias: int = metric.alias
     return alias
-
-
-def _ms(metric: Any) -> int:
-    ms: int = metric.timestamp
-    if ms > payload_writer.MAX_MS:
-        refuse(f"timestamp {ms} ms lies outside the run")
-    return ms
 
 
 def _number(metric: Any, kind: Type) -> float:

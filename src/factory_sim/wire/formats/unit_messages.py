@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from factory_sim.errors import PayloadError
 from factory_sim.plant.states import DOWN_STATES
 from factory_sim.records import Message
 from factory_sim.wire import topics
@@ -22,7 +23,7 @@ from factory_sim.wire.payload_checks import (
     ANY_INT64,
     ROW_RANGES,
     SEQ_RANGE,
-    Reading,
+    RefusedError,
     Span,
     json_object,
     need_keys,
@@ -55,6 +56,7 @@ class UnitEncoder(ABC):
 
     def __init__(self, meta: Meta, root: str) -> None:
         self._units = topics.unit_topics(meta, root)
+        self._row_topics = [tuple(f"{unit}/{tag}" for tag in self.row_tags) for unit in self._units]
         self._tags = topics.sensor_tags(meta)
         self._columns, self._modes = UnitColumns(meta), meta.failure_modes
         self._raised: dict[int, str] = {}  # unit -> failure mode
@@ -65,7 +67,7 @@ class UnitEncoder(ABC):
 
     def clear(self) -> list[Message]:
         """Return the messages that delete all retained rows and alarms."""
-        retained = [f"{unit}/{tag}" for unit in self._units for tag in self.row_tags]
+        retained = (topic for row in self._row_topics for topic in row)
         return [Message(topic, b"", retain=True) for topic in (*retained, *map(_alarm_topic, self._units))]
 
     @abstractmethod
@@ -79,8 +81,8 @@ class UnitEncoder(ABC):
     def _rows(self, rows: Rows) -> Iterator[Message]:
         columns = (getattr(rows, name).tolist() for name in ("t_ns", "unit", *ROW_RANGES))
         for t_ns, unit, *values in zip(*columns, strict=True):
-            for tag, payload in zip(self.row_tags, self._row(t_ns, values), strict=True):
-                yield Message(f"{self._units[unit]}/{tag}", payload, retain=True, ready_ns=t_ns)
+            for topic, payload in zip(self._row_topics[unit], self._row(t_ns, values), strict=True):
+                yield Message(topic, payload, retain=True, ready_ns=t_ns)
             seq, state, *_, detail = values
             if (state in _DOWN) != (unit in self._raised):
                 yield self._alarm(t_ns, unit, seq, detail)
@@ -108,11 +110,13 @@ class UnitDecoder:
 
     def feed(self, message: Message) -> Readings:
         """Return the readings that this message completes, none for an alarm."""
-        with Reading(message, self.kind):
+        try:  # `Reading` would take a twentieth of the time of a small message
             read = self._readers.get(message.topic)
             if read is None:
                 refuse("no unit has this topic")
             return read(json_object(message.payload))
+        except RefusedError as error:
+            raise PayloadError(message.topic, self.kind, str(error)) from None
 
 
 def _alarm_topic(unit: str) -> str:

@@ -95,7 +95,7 @@ class Decoder(UnitDecoder):
                 del self._open[next(iter(self._open))]
             return NO_READINGS
         del self._open[unit, seq, ms]
-        return Readings(make_rows(t_ns=ms * NS_PER_MS, unit=unit, seq=seq, **values))
+        return Readings(make_rows(ms * NS_PER_MS, unit, seq, **values))
 
 
 def _check(found: dict[str, Any]) -> None:

@@ -36,6 +36,10 @@ _FIELD_OF = {kind: "long_value" if carrier_bits(kind) == 64 else "int_value" for
     Type.STRING: "string_value",
     Type.TEXT: "string_value",
 }
+_RANGES = {
+    kind: (-(2 ** (bits - 1)), 2 ** (bits - 1)) if kind <= Type.INT64 else (0, 2**bits)
+    for kind, bits in INTEGER_BITS.items()
+}
 
 
 def _message_class() -> type[Message]:
@@ -118,10 +122,9 @@ def text(found: Any, what: str) -> str:
 
 
 def _whole(value: int, kind: Type) -> int:
-    bits, is_signed = INTEGER_BITS[kind], kind <= Type.INT64
-    if is_signed and value >= 2 ** (carrier_bits(kind) - 1):
+    low, high = _RANGES[kind]
+    if low < 0 and value >= high:
         value -= 2 ** carrier_bits(kind)
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if is_signed else (0, 2**bits)
     if not low <= value < high:
         refuse(f"{value} is outside the range of {kind.name}")
     return value
