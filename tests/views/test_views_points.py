@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from factory_sim.results.estimate import Estimate
-from factory_sim.results.optimise import FrontChoice, Guarantee, Limit, OptimisationResult, Variable
+from factory_sim.results.optimise import Choice, Guarantee, Limit, OptimisationResult, Variable
 from factory_sim.results.study_summary import StudySummary, WarmUp
 from factory_sim.results.sweep import (
     FactorInfluence,
@@ -82,7 +82,7 @@ def sweep_answer(method: str = "grid") -> SweepResult:
 
 def optimise_answer() -> OptimisationResult:
     front = tuple(
-        FrontChoice(
+        Choice(
             values={"A.buffer": n, "B.buffer": 4 - n},
             cost=500.0 * n,
             share_on_front=0.9,

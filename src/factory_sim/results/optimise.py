@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factory_sim.results.record import Record, Result
+from factory_sim.results.record import Json, Record, Result
 from factory_sim.results.sweep import Outcome
 
 if TYPE_CHECKING:
@@ -43,19 +43,18 @@ class Limit(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedChoice(Outcome):
-    """The selected choice, over all replications of the selection."""
+class Choice(Outcome):
+    """An allowed choice that was simulated."""
 
     values: Mapping[str, int]  # by address
     cost: float
+    share_on_front: float | None = None  # of the resamples of the replications [1]; None: not of the front's table
+    selected: bool = True
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontChoice(SelectedChoice):
-    """A choice of the Pareto front."""
-
-    share_on_front: float  # of the resamples of the replications [1]
-    selected: bool
+    def to_dict(self) -> dict[str, Json]:
+        """Return the fields that apply."""
+        left_out = {"share_on_front", "selected"} if self.share_on_front is None else set()
+        return {name: value for name, value in Outcome.to_dict(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +86,9 @@ class OptimisationResult(Result):
     complete: bool  # all allowed choices were tried
     before: Mapping[str, Estimate]  # of the plant as it is, over the replications of the front
     front_replications: int
-    selected: SelectedChoice
+    selected: Choice  # over all replications of the selection
     guarantee: Guarantee
-    front: tuple[FrontChoice, ...]  # the best first objective first
+    front: tuple[Choice, ...]  # the best first objective first
     study: StudySummary
 
     @property

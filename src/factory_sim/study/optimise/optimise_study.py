@@ -13,20 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.results.optimise import FrontChoice, Guarantee, OptimisationResult, SelectedChoice
+from factory_sim.results import optimise as results
+from factory_sim.results.optimise import Guarantee, OptimisationResult
+from factory_sim.study import file_study
 from factory_sim.study.arms import PlantCache, variant_of
 from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import UNFINISHED, base_of, line_values
-from factory_sim.study.file_study import (
-    FinishedStudy,
-    changes,
-    line_kpis,
-    means,
-    responses,
-    run_arms,
-    run_base,
-    session_of,
-)
 from factory_sim.study.optimise import goals, ranking, search
 from factory_sim.study.optimise.ranking import Rule, Selection
 from factory_sim.study.store import StudyError
@@ -39,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
-    from factory_sim.study.file_study import Execution
+    from factory_sim.study.file_study import Execution, FinishedStudy
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
     from factory_sim.study.runner import Progress, Session
@@ -67,12 +59,12 @@ def run_optimisation(path: str | Path, execution: Execution, progress: Progress)
     every = goal.space.every(goal.candidates)
     if every is None:
         search.import_optuna()  # refused before the first run
-    with session_of(
+    with file_study.session_of(
         file, execution, progress, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
     ) as session:
         optimiser = _Optimiser(session.study, goal, session)
         result = optimiser.result(optimiser.decide(every))
-        return FinishedStudy(study=session.study, file=session.store.path, result=result)
+        return file_study.FinishedStudy(study=session.study, file=session.store.path, result=result)
 
 
 def optimisation_result(study: Study) -> OptimisationResult:
@@ -152,12 +144,12 @@ class _Optimiser:
         if self.session is None:
             return
         if base:
-            run_base(self.session, replications)
+            file_study.run_base(self.session, replications)
         of, arms = base_of(self.study).name, []
         for choice in choices:
             about = Probe(kind="choice", of=of, values=tuple(choice))
             arms.append(self.session.add_probe(self.goal.variant(choice), self._arm(choice), about))
-        run_arms(self.session, stage, arms, replications)
+        file_study.run_arms(self.session, stage, arms, replications)
 
     def _arm(self, choice: Choice) -> str:
         return arm_name(self.goal.variant(choice).overrides)
@@ -193,13 +185,13 @@ class _Optimiser:
             question=more["question"],
             base=base.name,
             currency=base.currency,
-            objectives=responses(goal.objectives, base.currency),
+            objectives=file_study.responses(goal.objectives, base.currency),
             variables=goal.space.variables,
             limits=goal.space.limits,
             budget=goal.space.budget,
             tried=len(decided.tried),
             complete=decided.complete,
-            before=means(line_kpis(study, base.name, goal.objectives, common)),
+            before=file_study.means(file_study.line_kpis(study, base.name, goal.objectives, common)),
             front_replications=len(common),
             selected=self._choice(best, range(decided.first, decided.first + selection.replications)),
             guarantee=Guarantee(
@@ -218,18 +210,24 @@ class _Optimiser:
     def _values(self, choice: Choice) -> dict[str, int]:
         return {v.address: value for v, value in zip(self.goal.space.variables, choice, strict=True)}
 
-    def _choice(self, choice: Choice, replications: Sequence[int]) -> SelectedChoice:
+    def _choice(
+        self, choice: Choice, replications: Sequence[int], share: float | None = None, *, selected: bool | None = None
+    ) -> results.Choice:
         """Return a choice with its outcome."""
-        base, arm = base_of(self.study).name, self._arm(choice)
-        before, after = (line_kpis(self.study, name, self.goal.objectives, replications) for name in (base, arm))
-        return SelectedChoice(
+        names = (base_of(self.study).name, self._arm(choice))
+        before, after = (file_study.line_kpis(self.study, name, self.goal.objectives, replications) for name in names)
+        return results.Choice(
             values=self._values(choice),
             cost=self.goal.space.cost(choice),
-            responses=means(after),
-            change_pct=changes(before, after),
+            responses=file_study.means(after),
+            change_pct=file_study.changes(before, after),
+            share_on_front=share,
+            selected=selected,
         )
 
-    def _front(self, choices: Sequence[Choice], replications: Sequence[int], best: Choice) -> tuple[FrontChoice, ...]:
+    def _front(
+        self, choices: Sequence[Choice], replications: Sequence[int], best: Choice
+    ) -> tuple[results.Choice, ...]:
         """Return the choices that no other dominates, and the selected one; the best first objective first.
 
         The share on the front is that of 500 resamples of the replications, which all choices share.
@@ -240,17 +238,7 @@ class _Optimiser:
         drawn = weights(self.study.header.seed, "front", len(replications), RESAMPLES) / len(replications)
         shares = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
         shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
-        front = []
-        for n in sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean())):
-            found = self._choice(choices[n], replications)
-            front.append(
-                FrontChoice(
-                    values=found.values,
-                    cost=found.cost,
-                    responses=found.responses,
-                    change_pct=found.change_pct,
-                    share_on_front=float(shares[n]),
-                    selected=choices[n] == best,
-                )
-            )
-        return tuple(front)
+        ranked = sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean()))
+        return tuple(
+            self._choice(choices[n], replications, float(shares[n]), selected=choices[n] == best) for n in ranked
+        )

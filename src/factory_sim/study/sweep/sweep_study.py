@@ -9,34 +9,12 @@ import numpy as np
 
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import holm, p_value
-from factory_sim.results.sweep import (
-    CONSTANT,
-    GRID,
-    LINEAR,
-    RANKS,
-    SOBOL,
-    UNDEFINED,
-    FactorInfluence,
-    LevelEffect,
-    Sensitivity,
-    SweepPoint,
-    SweepResult,
-    SweptFactor,
-)
+from factory_sim.results import sweep as results
+from factory_sim.results.sweep import GRID, LINEAR, RANKS, SOBOL, LevelEffect, SweepPoint, SweepResult, SweptFactor
+from factory_sim.study import file_study
 from factory_sim.study.arms import PlantCache
 from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import base_of, finished
-from factory_sim.study.file_study import (
-    TOGETHER,
-    FinishedStudy,
-    changes,
-    line_kpis,
-    means,
-    responses,
-    run_arms,
-    run_base,
-    session_of,
-)
 from factory_sim.study.sweep import plans, sampling, sensitivity
 from factory_sim.study_records import Probe
 
@@ -45,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
-    from factory_sim.study.file_study import Execution
+    from factory_sim.study.file_study import Execution, FinishedStudy
     from factory_sim.study.runner import Progress, Session
     from factory_sim.study.sweep.plans import Plan
     from factory_sim.study.sweep.sampling import Factor, Point
@@ -57,7 +35,7 @@ STRAIGHT = 0.9  # assumed: share of the variance from which on a linear fit is a
 def run_sweep(path: str | Path, execution: Execution, progress: Progress) -> FinishedStudy[SweepResult]:
     """Run or resume the sweep that a file describes. Raise ConfigError, StudyError or TrialError."""
     plan = plans.read_plan(path, PlantCache())
-    with session_of(
+    with file_study.session_of(
         plan.file,
         execution,
         progress,
@@ -67,7 +45,9 @@ def run_sweep(path: str | Path, execution: Execution, progress: Progress) -> Fin
         words=plan.words(),
     ) as session:
         _run_points(session, plan)
-        return FinishedStudy(study=session.study, file=session.store.path, result=sweep_result(session.study))
+        return file_study.FinishedStudy(
+            study=session.study, file=session.store.path, result=sweep_result(session.study)
+        )
 
 
 def _run_points(session: Session, plan: Plan) -> None:
@@ -78,12 +58,12 @@ def _run_points(session: Session, plan: Plan) -> None:
         variant = plan.variant(point)
         name = sampling.arm_name(variant.overrides)
         arms.append(session.add_probe(variant, name, Probe(kind="point", of=base)) if name else base)
-        if n % TOGETHER == 0:
+        if n % file_study.TOGETHER == 0:
             session.plants = PlantCache()
         session.progress.advance(n)
     replications = range(plan.file.shape.replications)
-    run_base(session, replications)
-    run_arms(session, "trials", arms, replications)
+    file_study.run_base(session, replications)
+    file_study.run_arms(session, "trials", arms, replications)
 
 
 def sweep_result(study: Study) -> SweepResult:
@@ -95,8 +75,8 @@ def sweep_result(study: Study) -> SweepResult:
     points = [sampling.point_of(factors, texts) for texts in about["points"]]
     names = [sampling.arm_name(sampling.overrides(factors, point)) or base.name for point in points]
     replications = finished(study, base.name, *names)
-    before = line_kpis(study, base.name, kpis, replications)
-    after = [line_kpis(study, name, kpis, replications) for name in names]
+    before = file_study.line_kpis(study, base.name, kpis, replications)
+    after = [file_study.line_kpis(study, name, kpis, replications) for name in names]
     y = {kpi: np.array([each[kpi] for each in after]) for kpi in kpis}
     best, near = _best(y[kpis[0]], KPIS[kpis[0]].better, points)
     return SweepResult(
@@ -106,14 +86,14 @@ def sweep_result(study: Study) -> SweepResult:
         design=about["design"],
         replications=len(replications),
         confidence=sensitivity.CONFIDENCE,
-        responses=responses(kpis, base.currency),
+        responses=file_study.responses(kpis, base.currency),
         factors=tuple(SweptFactor(address=f.address, title=f.title, unit=f.unit, scale=f.scale) for f in factors),
-        before=means(before),
+        before=file_study.means(before),
         points=tuple(
             SweepPoint(
                 values={factor.address: level.text for factor, level in zip(factors, point, strict=True)},
-                responses=means(values),
-                change_pct=changes(before, values),
+                responses=file_study.means(values),
+                change_pct=file_study.changes(before, values),
             )
             for point, values in zip(points, after, strict=True)
         ),
@@ -139,7 +119,9 @@ def _best(y: F8, better: int, points: Sequence[Point]) -> tuple[int | None, tupl
     return best, tuple(n for n, value in zip(others, p.tolist(), strict=True) if value > 1 - sensitivity.CONFIDENCE)
 
 
-def _sensitivity(design: str, factors: Sequence[Factor], points: Sequence[Point], y: F8, seed: int) -> Sensitivity:
+def _sensitivity(
+    design: str, factors: Sequence[Factor], points: Sequence[Point], y: F8, seed: int
+) -> results.Sensitivity:
     """Return the influence of the factors on a response y (n_points, n_replications)."""
     method, explained = design, {}
     effects: list[tuple[LevelEffect, ...]] = [()] * len(factors)
@@ -159,15 +141,15 @@ def _sensitivity(design: str, factors: Sequence[Factor], points: Sequence[Point]
         measures = {name: fit.coefficients for name, fit in fits.items()}
         explained = {name: fit.explained for name, fit in fits.items()}
         method = LINEAR if explained[LINEAR] >= STRAIGHT else RANKS
-    unexplained = CONSTANT if sensitivity.is_constant(y) else None
-    return Sensitivity(
+    unexplained = results.CONSTANT if sensitivity.is_constant(y) else None
+    return results.Sensitivity(
         method=method,
         factors={
-            factor.address: FactorInfluence(
+            factor.address: results.FactorInfluence(
                 measures={name: found[i] for name, found in measures.items()}, effects=effects[i]
             )
             for i, factor in enumerate(factors)
         },
         explained=explained,
-        unexplained=unexplained if np.isfinite(y).all() else UNDEFINED,
+        unexplained=unexplained if np.isfinite(y).all() else results.UNDEFINED,
     )
