@@ -203,7 +203,7 @@ class _Optimiser:
                 left=tuple(self._values(decided.finalists[n]) for n in selection.left),
                 replications=selection.replications,
             ),
-            front=self._front(decided.front, common, best),
+            front=tuple(self._front(decided.front, common, best)),
             study=summary(study),
         )
 
@@ -211,7 +211,7 @@ class _Optimiser:
         return {v.address: value for v, value in zip(self.goal.space.variables, choice, strict=True)}
 
     def _choice(
-        self, choice: Choice, replications: Sequence[int], share: float | None = None, *, selected: bool | None = None
+        self, choice: Choice, replications: Sequence[int], share: float | None = None, *, selected: bool = True
     ) -> results.Choice:
         """Return a choice with its outcome."""
         names = (base_of(self.study).name, self._arm(choice))
@@ -225,9 +225,7 @@ class _Optimiser:
             selected=selected,
         )
 
-    def _front(
-        self, choices: Sequence[Choice], replications: Sequence[int], best: Choice
-    ) -> tuple[results.Choice, ...]:
+    def _front(self, choices: Sequence[Choice], replications: Sequence[int], best: Choice) -> list[results.Choice]:
         """Return the choices that no other dominates, and the selected one; the best first objective first.
 
         The share on the front is that of 500 resamples of the replications, which all choices share.
@@ -239,6 +237,4 @@ class _Optimiser:
         shares = np.mean([ranking.on_front(y @ each, better) for each in drawn], axis=0)
         shown = [n for n, is_on in enumerate(on) if is_on or choices[n] == best]
         ranked = sorted(shown, key=lambda n: -better[0] * float(y[n, 0].mean()))
-        return tuple(
-            self._choice(choices[n], replications, float(shares[n]), selected=choices[n] == best) for n in ranked
-        )
+        return [self._choice(choices[n], replications, float(shares[n]), selected=choices[n] == best) for n in ranked]

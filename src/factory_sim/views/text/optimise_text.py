@@ -109,7 +109,7 @@ def front_figures(result: OptimisationResult, most: int) -> figures.Figures:
                 *map(str, each.values.values()),
                 *[number(each.cost)] * priced,
                 *figures.cells(each.responses, result.objectives),
-                f"{100 * each.share_on_front:.0f}",
+                f"{100 * (each.share_on_front or 0.0):.0f}",
                 "selected" if each.selected else "",
             ]
             for each in shown
