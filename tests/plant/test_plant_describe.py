@@ -63,7 +63,7 @@ def test_operations_tell_their_inputs_and_destination(meta: Meta) -> None:
     assert meta.operations[1].inputs[0].transport == "conveyor"
 
 
-def test_sensors_modes_and_prices_are_told(plant: Plant, meta: Meta) -> None:
+def test_sensors_failure_modes_and_prices_are_described(plant: Plant, meta: Meta) -> None:
     assert [(s.id, s.unit, s.scale, s.period_us) for s in meta.sensors] == [
         (s.id, s.unit, s.scale, s.period_us) for s in plant.sensors
     ]

@@ -63,7 +63,7 @@ def test_whole_examples_load_and_so_do_their_scenarios(
     assert len(changed.machines) == len(load(tmp_path / plant, catalogue).machines) + 1
 
 
-def test_the_tutorials_messages_are_told(problems: Callable[..., list[Problem]], tmp_path: Path) -> None:
+def test_the_messages_of_the_tutorial_are_current(problems: Callable[..., list[Problem]], tmp_path: Path) -> None:
     text = next(text for text in examples(TUTORIAL) if text.startswith("plant:"))
     wrong = text.replace("crew: fitters", "crew: fiters").replace("cycle_time: 30 s", "cycle_tme: 30 s")
     told = "\n".join(map(str, problems(wrong))).replace(str(tmp_path / "plant.yaml"), "filters.yaml")

@@ -1,4 +1,4 @@
-"""Everything wrong with a file is told at once: where it stands, what was expected, the nearest right answer."""
+"""Everything wrong with a file is reported at once, with place, expectation and nearest correct answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from factory_sim.errors import Problem
     from factory_sim.plant.catalogue import Catalogue
 
-# what is replaced in the good plant, by what, the address told, words of the message, the hint
+# what is replaced in the good plant, by what, the reported address, words of the message, the hint
 MISTAKES = [
     # keys and values
     ("cycle_time: 40 s", "cycle_tme: 40 s", "operations.OP20.cycle_tme", "not a known key", "Did you mean cycle_time?"),
@@ -276,7 +276,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "key", "words", "hint"), MISTAKES)
-def test_one_mistake_is_told_once_and_in_place(  # noqa: PLR0913 - a mistake and what is told of it
+def test_one_mistake_is_reported_once_and_in_place(  # noqa: PLR0913 - a mistake and its report
     old: str, new: str, key: str, words: str, hint: str, everything: str, problems: Callable[..., list[Problem]]
 ) -> None:
     assert old in everything, "the mistake must be made"
@@ -294,7 +294,7 @@ def test_one_mistake_is_told_once_and_in_place(  # noqa: PLR0913 - a mistake and
     assert 1 <= problem.column <= len(line)
 
 
-# What these replace is named elsewhere too, so they rightly tell more than one thing.
+# What these replace is named elsewhere too, so they cause more than one problem.
 MANIFOLD = {"currency: euro", "  'big oven':\n", "meta:\n", "[HOB1, HOB1]", "robots: {castings", "from: OP20"}
 
 
@@ -305,7 +305,7 @@ def test_one_mistake_makes_one_problem(
     assert len(problems(everything.replace(old, new, 1))) == 1
 
 
-def test_all_mistakes_are_told_at_once_in_file_order(everything: str, problems: Callable[..., list[Problem]]) -> None:
+def test_all_mistakes_are_reported_in_file_order(everything: str, problems: Callable[..., list[Problem]]) -> None:
     text = everything
     made = ["pacing: OP30", "wear: yes", "cycle_time: 40 s", "cycle_time: 56 s", "policy: nearest", "rework_to: OP30"]
     for old in made:
@@ -381,7 +381,7 @@ def test_a_file_that_is_not_there_names_the_nearest(tmp_path: Path, catalogue: C
         find(tmp_path)
 
 
-def test_a_data_file_that_is_not_there_is_told_where_it_is_named(
+def test_a_data_file_that_does_not_exist_is_reported_where_it_is_named(
     tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]
 ) -> None:
     (tmp_path / "times.csv").write_text("1\n")
@@ -389,7 +389,7 @@ def test_a_data_file_that_is_not_there_is_told_where_it_is_named(
     assert (problem.key, problem.hint) == ("sections.assembly.operations.OP30.cycle_time", "Did you mean times.csv?")
 
 
-def test_a_bad_line_of_a_data_file_is_told_with_its_line(
+def test_a_bad_line_of_a_data_file_is_reported_with_its_line(
     tmp_path: Path, everything: str, problems: Callable[..., list[Problem]]
 ) -> None:
     (tmp_path / "times.csv").write_text("seconds\n1\ntwo\n")

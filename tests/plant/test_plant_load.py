@@ -112,7 +112,7 @@ def test_behaviour_follows_from_inputs_and_batch(plant: Plant) -> None:
     ]
 
 
-def test_an_operation_carries_all_that_it_says(plant: Plant) -> None:
+def test_an_operation_has_all_values_of_the_file(plant: Plant) -> None:
     turning, milling, _, furnace, assembly, test = plant.operations
     assert turning.cycle_time == Distribution("lognormal", 84.0, 0.05)
     assert (turning.unit_time_s, milling.unit_time_s) == (80.0, 40.0)
@@ -152,7 +152,7 @@ def test_machines_inherit_from_their_kind(plant: Plant) -> None:
     assert [plant.sensors[s].name for s in machine.sensors] == ["spindle", "bearing"]
 
 
-def test_states_without_a_power_draw_what_the_file_says_of_their_like(plant: Plant) -> None:
+def test_states_without_a_power_have_that_of_a_similar_state(plant: Plant) -> None:
     power = plant.machines[0].power_w
     assert len(power) == N_STATES
     assert power[State.BUSY] == 6000
@@ -161,7 +161,7 @@ def test_states_without_a_power_draw_what_the_file_says_of_their_like(plant: Pla
     assert power[State.REPAIR] == 600
 
 
-def test_one_machine_differs_in_what_it_says_and_nothing_else(plant: Plant) -> None:
+def test_one_machine_differs_only_in_its_own_values(plant: Plant) -> None:
     first, second = plant.machines[3], plant.machines[4]
     assert (first.name, second.name) == ("HOB1", "HOB2")
     assert [mode.after.mean_s for mode in first.failures] == [4 * 3600, 90 * 3600]
@@ -218,7 +218,7 @@ def test_the_way_back_is_as_long_unless_given(plant: Plant) -> None:
     assert (plant.fleets[0].battery_s, plant.fleets[0].charge_below, plant.fleets[0].charge_s) == (21600, 0.25, 3000)
 
 
-def test_every_operation_knows_its_place(plant: Plant, everything: str) -> None:
+def test_every_operation_has_its_place_in_the_file(plant: Plant, everything: str) -> None:
     for operation in plant.operations:
         assert operation.place is not None
         line = everything.splitlines()[operation.place.line - 1]

@@ -203,7 +203,7 @@ def test_a_scenario_can_extend_a_scenario(read: Read) -> None:
     assert op(plant, "OP30").cycle_time.mean_s == 25
 
 
-def test_values_of_a_scenario_are_told_in_the_scenario(problems: Problems, tmp_path: Path) -> None:
+def test_mistakes_in_values_of_a_scenario_are_reported_in_the_scenario(problems: Problems, tmp_path: Path) -> None:
     (problem,) = problems(s=HEAD + "set:\n  operations.OP30.cycle_tme: 37 s\n")
     assert (problem.file, problem.line, problem.key) == (str(tmp_path / "s.yaml"), 3, "operations.OP30.cycle_tme")
     assert "Did you mean cycle_time?" in problem.hint
@@ -248,7 +248,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "key", "words", "hint"), MISTAKES)
-def test_a_change_that_cannot_be_is_told_with_its_line(
+def test_an_impossible_change_is_reported_with_its_line(
     text: str, key: str, words: str, hint: str, problems: Problems
 ) -> None:
     found = problems(s=HEAD + "\n\n" + text)
@@ -258,7 +258,7 @@ def test_a_change_that_cannot_be_is_told_with_its_line(
     assert found[0].line in {1, 4}
 
 
-def test_all_that_is_wrong_in_both_files_is_told_at_once(problems: Problems, everything: str) -> None:
+def test_all_mistakes_in_both_files_are_reported_at_once(problems: Problems, everything: str) -> None:
     found = problems(
         everything.replace("policy: nearest", "policy: nearst"), s=HEAD + "set: {OP31.buffer: 3, OP10.buffer: -3}"
     )
@@ -270,17 +270,17 @@ def test_two_groups_may_agree(read: Read) -> None:
     assert op(read(s=text), "OP30").cycle_time.mean_s == 40
 
 
-def test_a_circle_of_scenarios_is_refused(problems: Problems) -> None:
+def test_scenarios_that_extend_each_other_are_refused(problems: Problems) -> None:
     (problem,) = problems(a="extends: b.yaml", b="extends: a.yaml")
     assert "leads back" in problem.message
 
 
-def test_an_extended_file_that_is_not_there_is_told(problems: Problems) -> None:
+def test_an_extended_file_that_does_not_exist_is_reported(problems: Problems) -> None:
     (problem,) = problems(s="extends: plnt.yaml\nset: {OP30.buffer: 3}")
     assert (problem.line, problem.key) == (1, "extends")
 
 
-def test_a_group_that_is_not_there_is_told(problems: Problems) -> None:
+def test_a_group_that_does_not_exist_is_reported(problems: Problems) -> None:
     (problem,) = problems(s=GROUPS, changes=("faster_staton",))
     assert problem.hint == "Did you mean faster_station?"
     (problem,) = problems(changes=("faster_station",))
@@ -305,7 +305,7 @@ def test_a_typed_change_is_understood(texts: tuple[str, ...], expected: float, r
     assert op(read(overrides=texts), "OP30").cycle_time.mean_s == pytest.approx(expected)
 
 
-def test_typed_counts_stay_whole(read: Read) -> None:
+def test_counts_remain_whole_after_changes(read: Read) -> None:
     plant = read(overrides=("agv.count+2", "fitters.count-1", "OP10.machines*2", "OP40.inspection.scrap+1%"))
     assert (len(plant.fleets[0].units), len(plant.crews[0].units), len(op(plant, "OP10").machines)) == (5, 1, 4)
     assert op(plant, "OP40").inspection.scrap == pytest.approx(0.02)  # type: ignore[union-attr]
@@ -335,7 +335,7 @@ def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
         ("OP10.buffer-60", "at least 0"),
     ],
 )
-def test_a_typed_change_that_cannot_be_is_told(text: str, words: str, problems: Problems) -> None:
+def test_an_impossible_change_on_the_command_line_is_reported(text: str, words: str, problems: Problems) -> None:
     found = problems(overrides=(text,))
     assert words in f"{found[0].message} {found[0].hint}"
     assert found[0].file == "command line"

@@ -50,7 +50,7 @@ def on(days: str, weekday: int) -> bool:
     st.integers(0, 7 * 96),
     st.integers(0, 14 * 96),
 )
-def test_a_schedule_is_open_when_the_calendar_says_so(
+def test_a_schedule_is_open_in_the_hours_of_the_calendar(
     open_: list[str], breaks: list[str], start: int, later: int
 ) -> None:
     begin = MONDAY_6 + timedelta(minutes=15 * start)

@@ -25,7 +25,7 @@ sections:
 """
 FURNACE = "buffer: 8, batch: {size: 8, minimum: 6}"
 BACK = "inspection: {rework: 95 %, scrap: 5 %, rework_to: A}"
-# what is replaced, by what, the address told, words of the message, the hint
+# what is replaced, by what, the reported address, words of the message, the hint
 STANDSTILLS = [
     ([("buffer: 2", "buffer: 0")], "operations.B.buffer", "need a place to unload", "buffer: 1"),
     ([("buffer: 8", "buffer: unlimited")], "operations.A.buffer", "an unlimited buffer would grow forever", "cards"),
@@ -58,12 +58,12 @@ def written(folder: Path, changes: list[tuple[str, str]]) -> str:
 
 
 @pytest.mark.parametrize(("changes", "address", "words", "hint"), STANDSTILLS, ids=[s[1] for s in STANDSTILLS])
-def test_a_plant_that_would_stand_still_is_refused_with_what_to_change(
+def test_a_plant_that_would_stop_forever_is_refused_with_what_to_change(
     changes: list[tuple[str, str]], address: str, words: str, hint: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as caught:
         registry.load(written(tmp_path, changes))
-    (problem,) = told.value.problems
+    (problem,) = caught.value.problems
     assert problem.key == address
     assert words in problem.message
     assert hint in problem.hint
@@ -71,5 +71,5 @@ def test_a_plant_that_would_stand_still_is_refused_with_what_to_change(
 
 
 @pytest.mark.parametrize("changes", [[], *FINE])
-def test_a_plant_that_only_looks_like_one_is_built(changes: list[tuple[str, str]], tmp_path: Path) -> None:
+def test_a_similar_plant_that_works_is_loaded(changes: list[tuple[str, str]], tmp_path: Path) -> None:
     assert len(registry.load(written(tmp_path, changes)).operations) == 2

@@ -139,7 +139,7 @@ def test_several_tables_are_put_together(tmp_path: Path, read: Callable[..., Pla
         (",9,lids", ",1,lids", 7, 7, "operations.B1.inputs.1.buffer", "only 1 can wait"),
     ],
 )
-def test_a_mistake_is_told_with_row_and_column(  # noqa: PLR0913 - a mistake and what is told of it
+def test_a_mistake_is_reported_with_row_and_column(  # noqa: PLR0913 - a mistake and its report
     old: str,
     new: str,
     line: int,
@@ -164,7 +164,7 @@ def test_a_mistake_in_excel_names_the_sheet(tmp_path: Path, problems: Callable[.
     assert (problem.file, problem.line, problem.column) == (f"{tmp_path / 'line.xlsx'} (sheet operations)", 3, 5)
 
 
-def test_a_table_that_is_not_there_or_none_is_told(tmp_path: Path, problems: Callable[..., list[Problem]]) -> None:
+def test_a_missing_or_unreadable_table_is_reported(tmp_path: Path, problems: Callable[..., list[Problem]]) -> None:
     (tmp_path / "line.xlsx").write_bytes(b"PK not a workbook")
     assert "cannot be read as Excel" in problems(HEAD + "table: line.xlsx")[0].message
     (problem,) = problems(HEAD + "table: lin.xlsx")

@@ -27,7 +27,7 @@ _BITS = PlainValidator(lambda v: int(q.choice("16", "32")(str(v)))), WithJsonSch
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
 
 
-def about(description: str, default: Any = None, *, alias: str | None = None, shown: str | None = None) -> Any:
+def about(description: str, default: Any = None, shown: str = "", *, alias: str | None = None) -> Any:
     """Return the field of a key; `shown` replaces the default in documents."""
     more: Any = {"default": shown} if shown else None
     return Field(default, description=description, alias=alias, json_schema_extra=more)

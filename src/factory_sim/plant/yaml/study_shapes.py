@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from factory_sim import units
 from factory_sim.plant.yaml import quantities as q
-from factory_sim.plant.yaml.shapes import Shape, Texts
+from factory_sim.plant.yaml.shapes import Shape, Texts, about
 from factory_sim.results.sweep import GRID, LATIN, SOBOL
 
 DESIGNS = (GRID, LATIN, SOBOL)
@@ -28,15 +28,10 @@ def _level(value: Any) -> str | float:
 
 def _counted(low: int, high: int, example: int) -> tuple[PlainValidator, WithJsonSchema]:
     """Return the validator and the schema of whole numbers within a range."""
-
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            msg = f"expected a whole number from {low:,} to {high:,}, got {q.shown(value)}"
-            raise ValueError(msg)
-        return value
-
     text = f"A whole number from {low:,} to {high:,}."
-    return PlainValidator(read), WithJsonSchema({"type": "integer", "description": text, "examples": [example]})
+    return PlainValidator(q.whole(low, high)), WithJsonSchema(
+        {"type": "integer", "description": text, "examples": [example]}
+    )
 
 
 def _warm_up(value: Any) -> float | None:
@@ -73,86 +68,81 @@ Replications = Annotated[int, *_counted(2, 10_000, 10)]
 Search = Annotated[int, *_counted(1, 100_000, 100)]
 
 
-def _key(meaning: str, default: Any = None, shown: str = "") -> Any:
-    """Return a key with its meaning; `shown` is its default as a file has it."""
-    return Field(default=default, description=meaning, json_schema_extra={"default": shown} if shown else None)
-
-
 class Runs(Shape):
     """The keys that both kinds of file have."""
 
-    title: q.Text | None = _key("Shown in reports; default: the name of the file.")
-    question: q.Text | None = _key("The question that the study answers.")
-    duration: q.Seconds = _key("Length of the analysed window of every run.", 28800.0, "8 h")
-    warm_up: WarmUp = _key("Discarded at the start of every run; `auto`: determined by pilot runs.", None, "auto")
-    seed: q.Count = _key("Seed of all random streams, of the design and of the search.", 1)
+    title: q.Text | None = about("Shown in reports; default: the name of the file.")
+    question: q.Text | None = about("The question that the study answers.")
+    duration: q.Seconds = about("Length of the analysed window of every run.", 28800.0, "8 h")
+    warm_up: WarmUp = about("Discarded at the start of every run; `auto`: determined by pilot runs.", None, "auto")
+    seed: q.Count = about("Seed of all random streams, of the design and of the search.", 1)
 
 
 class Factor(Shape):
     """One value of the plant that a sweep changes. A list alone is short for {levels: [...]}."""
 
-    title: q.Text | None = _key("Shown in reports; default: the address.")
-    levels: list[Level] = _key("The values of the factor.", [])
-    low: Level | None = _key("Lowest value. With two whole numbers all values are whole.")
-    high: Level | None = _key("Highest value.")
-    steps: Annotated[int | None, *_counted(2, 10_000, 5)] = _key(
+    title: q.Text | None = about("Shown in reports; default: the address.")
+    levels: list[Level] = about("The values of the factor.", [])
+    low: Level | None = about("Lowest value. With two whole numbers all values are whole.")
+    high: Level | None = about("Highest value.")
+    steps: Annotated[int | None, *_counted(2, 10_000, 5)] = about(
         "In a grid: number of evenly spaced values from low to high."
     )
-    scale: q.Flag = _key("The values multiply the plant's own; the address may be a pattern.", default=False)
-    form: q.Text | None = _key("Text with {} in place of the value: `lognormal({}, cv 0.03)`.")
+    scale: q.Flag = about("The values multiply the plant's own; the address may be a pattern.", default=False)
+    form: q.Text | None = about("Text with {} in place of the value: `lognormal({}, cv 0.03)`.")
 
 
 class Sweep(Runs):
     """A file of `factory-sim sweep`: one plant, the values that change, and the design."""
 
-    sweep: q.Text | None = _key("The plant or scenario: a file beside this one, or a packaged name.")
-    design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = _key(
+    sweep: q.Text | None = about("The plant or scenario: a file beside this one, or a packaged name.")
+    design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = about(
         "grid: every combination of levels; latin_hypercube, sobol: sampled.", "grid"
     )
-    points: Annotated[int | None, *_counted(2, 100_000, 64)] = _key(
+    points: Annotated[int | None, *_counted(2, 100_000, 64)] = about(
         "latin_hypercube: number of points; sobol: N, a power of two, for N × (factors + 2) points."
     )
     factors: dict[str, Annotated[Factor, BeforeValidator(lambda v: {"levels": v} if isinstance(v, list) else v)]] = (
-        _key("address: {low, high} or {levels}", {})
+        about("address: {low, high} or {levels}", {})
     )
-    responses: Texts = _key("KPIs of the line; the first ranks the points.", OBJECTIVES)
-    replications: Replications = _key("Runs of every point, on common random numbers.", 5)
+    responses: Texts = about("KPIs of the line; the first ranks the points.", OBJECTIVES)
+    replications: Replications = about("Runs of every point, on common random numbers.", 5)
 
 
 class Variable(Shape):
     """A whole number of the plant that an optimisation chooses: buffer places, vehicles, people, machines."""
 
-    title: q.Text | None = _key("Shown in reports; default: the address.")
-    low: q.Count | None = _key("Lowest value.")
-    high: q.Count | None = _key("Highest value.")
-    price: q.Price = _key("Price of one: a place, a vehicle, a person.", 0.0)
-    owned: q.Count = _key("Number that is available already and costs nothing.", 0)
+    title: q.Text | None = about("Shown in reports; default: the address.")
+    low: q.Count | None = about("Lowest value.")
+    high: q.Count | None = about("Highest value.")
+    price: q.Price = about("Price of one: a place, a vehicle, a person.", 0.0)
+    owned: q.Count = about("Number that is available already and costs nothing.", 0)
 
 
 class Limit(Shape):
     """A bound on the sum of the variables that `of` names, also by pattern: OP*.buffer."""
 
-    of: Texts = _key("Variables, also by pattern; default: all of them.", [])
-    at_most: q.Count | None = _key("Highest sum.")
-    at_least: q.Count | None = _key("Lowest sum.")
-    exactly: q.Count | None = _key("The sum.")
+    of: Texts = about("Variables, also by pattern; default: all of them.", [])
+    at_most: q.Count | None = about("Highest sum.")
+    at_least: q.Count | None = about("Lowest sum.")
+    exactly: q.Count | None = about("The sum.")
 
 
 class Optimise(Runs):
     """A file of `factory-sim optimise`: one plant, the variables with their limits, and the objectives."""
 
-    optimise: q.Text | None = _key("The plant or scenario: a file beside this one, or a packaged name.")
-    variables: dict[str, Variable] = _key("address: {low, high, price, owned}", {})
-    limits: dict[str, Limit] = _key("Bounds on sums of variables, each with a name.", {})
-    budget: q.Price | None = _key("Upper limit of Σ price × max(0, number - owned).")
-    objectives: Texts = _key("KPIs of the line; the first decides, the front uses all of them.", OBJECTIVES)
-    candidates: Search = _key("Number of choices to try; all allowed choices, if there are no more.", 100)
-    screening: Replications = _key("Runs of every choice in the search.", 4)
-    finalists: Search = _key("Number of the best choices found that enter the selection.", 10)
-    first: Replications = _key("Runs of every finalist before any is dismissed.", 10)
-    most: Replications = _key("Runs of a finalist at which the selection stops undecided.", 200)
-    confidence: q.Share = _key("Probability of selecting the best finalist.", 0.95)
-    indifference: Indifference = _key(
+    optimise: q.Text | None = about("The plant or scenario: a file beside this one, or a packaged name.")
+    variables: dict[str, Variable] = about("address: {low, high, price, owned}", {})
+    limits: dict[str, Limit] = about("Bounds on sums of variables, each with a name.", {})
+    budget: q.Price | None = about("Upper limit of Σ price × max(0, number - owned).")
+    objectives: Texts = about("KPIs of the line; the first decides, the front uses all of them.", OBJECTIVES)
+    candidates: Search = about("Number of choices to try; all allowed choices, if there are no more.", 100)
+    screening: Replications = about("Runs of every choice in the search.", 4)
+    finalists: Search = about("Number of the best choices found that enter the selection.", 10)
+    first: Replications = about("Runs of every finalist before any is dismissed.", 10)
+    most: Replications = about("Runs of a finalist at which the selection stops undecided.", 200)
+    confidence: q.Share = about("Probability of selecting the best finalist.", 0.95)
+    indifference: Indifference = about(
         "Smallest relevant difference of the first objective: in per cent of the plant's, or in its unit.",
         (0.005, True),
         "0.5 %",
