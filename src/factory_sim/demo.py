@@ -22,6 +22,7 @@ from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.results.record import file_header
+from factory_sim.sim.engines import compile_first, compiling_aside
 from factory_sim.sim.run import Simulation
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.broker.embedded import Broker
@@ -137,7 +138,7 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
     """
     plants = {"baseline": baseline, "retrofit": retrofit}
     _compile(baseline, watcher)
-    with ExitStack() as stack:
+    with compiling_aside(), ExitStack() as stack:
         broker = stack.enter_context(Broker())
         roots = {name: f"{plant.topic_root}/{name}" for name, plant in plants.items()}
         analyzers = {name: stack.enter_context(Analyzer(broker.url, root)) for name, root in roots.items()}
@@ -149,6 +150,7 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
             for name, plant in plants.items()
         }
         heard = {name: analyzer.result() for name, analyzer in analyzers.items()}
+        compile_first(plants.values(), "auto", lambda text: watcher.stage(text, 1))
     found = {name: figures(heard[name]["kpis"], plant) for name, plant in plants.items()}
     pairs = [(found["baseline"], found["retrofit"]), *_quick_pairs(baseline, retrofit, setting, watcher, stop)]
     return Result(

@@ -126,9 +126,6 @@ def test_an_attribution_is_exact_while_its_processor_time_is_within_the_budget(
         def add_probe(self, _variant: object, name: str, _about: object) -> str:
             return name
 
-        def await_engine(self) -> None:
-            return
-
         def ensure(self, _stage: str, wanted: list[tuple[str, int]]) -> None:
             if len(wanted) > 1:
                 assert said

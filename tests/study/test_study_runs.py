@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from study_lines import N, arm, request_of, study, trial
 
 from factory_sim import registry
 from factory_sim.sim import engines
-from factory_sim.study import runner, warmup
+from factory_sim.study import warmup
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
 from factory_sim.study.compare.compare_study import FinishedComparison, run_study
@@ -37,20 +36,13 @@ def test_two_workers_find_the_digits_of_one(folder: Path, finished: FinishedComp
 
 
 class Hearing(Progress):
-    """Keeps what is said; lets the compiler beside end before the first trials, if there is one."""
+    """Progress that keeps its messages."""
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self) -> None:
         self.said: list[str] = []
-        self.cache = cache
 
     def message(self, text: str) -> None:
         self.said.append(text)
-
-    def stage(self, name: str, total: int) -> None:  # noqa: ARG002 - required by the interface
-        if self.cache is not None:
-            (self.cache / "go").touch()
-        while self.cache is not None and not (self.cache / "ready").exists():
-            time.sleep(0.01)
 
 
 def test_two_pairs_that_agree_by_chance_are_not_enough() -> None:
@@ -71,48 +63,35 @@ def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(
     assert study_digest(asked.study) == study_digest(finished.study)
 
 
-_COMPILES = """
-import pathlib, sys, time
-cache = pathlib.Path(sys.argv[1]).parent
-while not (cache / "go").exists():
-    time.sleep(0.01)
-(cache / "ready").touch()
-"""
-
-
-def test_on_a_cold_machine_a_study_begins_with_simpy_and_goes_on_with_what_another_process_compiles(
+def test_a_study_compiles_the_engine_before_its_first_trial_and_reports_that(
     folder: Path, finished: FinishedComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
-    monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
-    heard = Hearing(tmp_path)
+    monkeypatch.setattr(engines, "compile_now", (tmp_path / "ready").touch)
+    heard = Hearing()
     cold = run_study(request_of(folder, engine="auto", file=tmp_path / "cold.jsonl"), heard, budget_s=3600.0)
-    assert heard.said[0] == "Engine simpy: the compiled engine is not compiled on this machine yet."
+    assert heard.said[0] == "Compiling the simulation engine (once, about a minute) ..."
     assert heard.said[1].startswith("Engine calendar: compiled")
+    assert sum(said.startswith("Compiling") for said in heard.said) == 1
     assert study_digest(cold.study) == study_digest(finished.study)
-    assert not (tmp_path / "compiling").exists()
 
 
-def test_many_trials_wait_for_the_compiled_engine(
+def test_a_study_waits_for_another_process_that_compiles_the_engine(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
-    monkeypatch.setattr(engines, "_ASIDE", _COMPILES)
-    monkeypatch.setattr(runner, "MANY", 3)
+    monkeypatch.setattr(engines, "compile_now", lambda: pytest.fail("another process compiles the engine"))
+    (tmp_path / "compiling").touch()
 
     class Waiting(Hearing):
         def message(self, text: str) -> None:
             super().message(text)
-            if text.startswith("Waiting"):
-                (tmp_path / "go").touch()
+            if text.startswith("Compiling"):
+                (tmp_path / "ready").touch()
 
     heard = Waiting()
-    run_study(request_of(folder, engine="auto", file=tmp_path / "many.jsonl"), heard, attribution=False)
-    assert [said.split(":")[0] for said in heard.said] == [
-        "Engine simpy",
-        "Waiting for the compiled engine ...",
-        "Engine calendar",
-    ]
+    run_study(request_of(folder, engine="auto", file=tmp_path / "cold.jsonl"), heard, attribution=False)
+    assert [said.split(":")[0] for said in heard.said[1:2]] == ["Engine calendar"]
 
 
 def test_a_trial_counts_the_parts_that_its_course_shows(folder: Path) -> None:

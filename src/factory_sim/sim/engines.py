@@ -15,7 +15,7 @@ from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.forking import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -219,10 +219,18 @@ def compiling_aside() -> Iterator[None]:
         reaper.join()
 
 
-def await_compiled() -> None:
-    """Wait for the compiled engine while a process compiles it."""
+def compile_first(plants: Iterable[Plant], asked: str, say: Callable[[str], None]) -> None:
+    """Compile the engine before replications of `plants`, or wait for a process that does, if it can run one of them.
+
+    `say` is called with one line of progress before anything is compiled.
+    """
+    if asked == "simpy" or is_compiled() or all(map(obstacle, plants)):
+        return
+    say("Compiling the simulation engine (once, about a minute) ...")
     while not is_compiled() and _is_compiling():
         time.sleep(0.1)
+    if not is_compiled():
+        compile_now()
 
 
 def _is_compiling() -> bool:

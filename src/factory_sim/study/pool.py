@@ -16,7 +16,6 @@ from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory_sim.errors import FactoryError, TrialError
-from factory_sim.sim.engines import compiling_aside
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail, Setting, of_arm, run_trial
 
@@ -45,10 +44,7 @@ class Task:
 
 
 class Pool:
-    """A pool of processes that starts when it is first needed and ends with the `with` block.
-
-    With the engine `auto` another process compiles the compiled engine where that is missing.
-    """
+    """A pool of processes that starts when it is first needed and ends with the `with` block."""
 
     def __init__(self, workers: int, engine: str = "auto") -> None:
         self.workers, self.engine = workers, engine
@@ -58,8 +54,6 @@ class Pool:
 
     def __enter__(self) -> Self:
         """Return the pool; no process is started yet."""
-        if self.engine == "auto":
-            self._open.enter_context(compiling_aside())
         return self
 
     def __exit__(self, *_: object) -> None:

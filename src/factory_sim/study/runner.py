@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.results.whatif import InterimResult
-from factory_sim.sim.engines import Choice, await_compiled, choose, is_compiled, obstacle
+from factory_sim.sim.engines import Choice, choose, compile_first
 from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import arms, warmup
 from factory_sim.study.append_log import has_content
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from factory_sim.study_records import Probe, Study
 
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; fewer than FIRST are never precise enough
-MANY = 100  # trials that are worth waiting for the compiled engine
 
 
 class Progress:
@@ -105,18 +104,11 @@ class Session:
         self.progress.stage(stage, len(wanted))
         done = len(wanted) - len(tasks)
         self.progress.advance(done)
-        if len(tasks) > MANY and not obstacle(tasks[0].plant):
-            self.await_engine()
+        compile_first((task.plant for task in tasks), self.pool.engine, self.progress.message)
         self.report_engines(engines_of([task.plant for task in tasks], self.pool, self.setting.snapshot))
         for done_now, (_, trial) in enumerate(self.pool.run(tasks, self.setting), done + 1):
             self.store.add_trial(trial)
             self.progress.advance(done_now)
-
-    def await_engine(self) -> None:
-        """Wait for the compiled engine while another process compiles it."""
-        if self.pool.engine == "auto" and not is_compiled():
-            self.progress.message("Waiting for the compiled engine ...")
-            await_compiled()
 
     def report_engines(self, choices: Sequence[Choice]) -> None:
         """Report the engines that run the next trials, each once."""
@@ -163,6 +155,7 @@ def start_session(request: Request, pool: Pool, progress: Progress) -> Session:
     new = not has_content(path)
     if new:
         loaded = {plant.digest: plant for plant in (*(r.plant for r in rows), *map(plants.load, request.pilots))}
+        compile_first(loaded.values(), pool.engine, progress.message)
         choices = engines_of(loaded.values(), pool, request.snapshot)
         for choice in choices:
             progress.message(f"Engine {choice.engine}: {choice.reason}.")

@@ -60,8 +60,6 @@ def _planned(session: Session, arm: Arm, budget_s: float) -> tuple[str, list[tup
     """Return the method, its trials, and the CPU time of one [s]. Raise ConfigError when a subset is not a plant."""
     n, seed = len(arm.groups), session.setting.seed
     found = _replications(session.study, arm)
-    if _exact_s(session, arm, session.study.trials[arm.name, found[0]].seconds) > budget_s:
-        session.await_engine()
     trial_s = _trial_s(session, arm, found[0])
     method = EXACT if n <= MOST_EXACT and _exact_s(session, arm, trial_s) <= budget_s else SAMPLED
     subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
