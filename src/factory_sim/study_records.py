@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +64,10 @@ class Arm:
     start: str = ""  # of a run, by the plant's clock; "": not recorded
 
 
+def _no_bins() -> I8:
+    return np.empty(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Trial:
     """One replication of one arm, in a few kilobytes; NaN where a number is not defined (docs/studies.md)."""
@@ -69,11 +75,11 @@ class Trial:
     arm: str = ""  # "": not yet assigned to one
     replication: int
     seconds: float  # wall time; CPU time of a trial that only counts
-    line: Mapping[str, float]
-    operation: Mapping[str, F8]
-    state_share: Mapping[str, F8]
-    out: I8
-    wip: I8
+    line: Mapping[str, float] = field(default_factory=dict)  # by KPI
+    operation: Mapping[str, F8] = field(default_factory=dict)  # by KPI, shape (n_operations,)
+    state_share: Mapping[str, F8] = field(default_factory=dict)  # by state, shape (n_machines,)
+    out: I8 = field(default_factory=_no_bins)  # good parts by bin from the start of the run
+    wip: I8 = field(default_factory=_no_bins)  # parts inside at the end of each bin
     losses: tuple[tuple[str, str, str, float], ...] = ()  # section, reason, by, hours
     strip: str = ""  # a digit (a State) per machine and step
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -77,45 +77,24 @@ def setting_of(header: StudyHeader) -> Setting:
     return Setting(**{name: getattr(header, name) for name in Setting.__slots__})
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
-    """KPIs of a trial: of the line, of operations, and shares of states by machine."""
-
-    line: dict[str, float] = field(default_factory=dict)
-    operation: dict[str, F8] = field(default_factory=dict)
-    state_share: dict[str, F8] = field(default_factory=dict)
-
-
 def run_trial(plant: Plant, setting: Setting, replication: int, detail: Detail, engine: str = "auto") -> Trial:
     """Simulate one replication, not yet assigned to an arm; every engine gives the same trial. Raise ModelError."""
     began, cpu_began = time.perf_counter(), time.process_time()
-    nothing = np.empty(0, np.int64)
     if detail is Detail.COUNT:
         line = _count_line(plant, setting, replication, engine)
         seconds = round(time.process_time() - cpu_began, 4)  # independent of what else the computer runs
-        return Trial(
-            replication=replication, seconds=seconds, line=line, operation={}, state_share={}, out=nothing, wip=nothing
-        )
+        return Trial(replication=replication, seconds=seconds, line=line)
     run, window = _run(plant, setting, replication, engine), setting.window
-    figures, details = _Figures(), trial_details.Details()
+    trial = Trial(replication=replication, seconds=0.0)
     if detail is not Detail.PILOT:
         found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
-        figures = _figures(kpis.of_facts(found), detail)
+        trial = _with_kpis(trial, kpis.of_facts(found), detail)
         if detail is Detail.FULL:
-            details = trial_details.details_of(found, run.log, plant, replication)
-    probe = detail is Detail.PROBE
-    out, wip = (nothing, nothing) if probe else output_and_wip(run.log, us_from_s(setting.bin_s), window.t1_us)
-    return Trial(
-        replication=replication,
-        seconds=round(time.perf_counter() - began, 4),
-        line=figures.line,
-        operation=figures.operation,
-        state_share=figures.state_share,
-        out=out,
-        wip=wip,
-        losses=details.losses,
-        strip=details.strip,
-    )
+            trial = trial_details.with_details(trial, found, run.log, plant)
+    if detail is not Detail.PROBE:
+        out, wip = output_and_wip(run.log, us_from_s(setting.bin_s), window.t1_us)
+        trial = replace(trial, out=out, wip=wip)
+    return replace(trial, seconds=round(time.perf_counter() - began, 4))
 
 
 def of_arm(trial: Trial, arm: str) -> Trial:
@@ -140,23 +119,22 @@ def _run(plant: Plant, setting: Setting, replication: int, engine: str) -> Run:
     return simulate(plant, seed=setting.seed, replication=replication, warm_up_us=t0, until_us=t1, engine=engine)
 
 
-def _figures(table: KpiTable, detail: Detail) -> _Figures:
-    full = detail is Detail.FULL
+def _with_kpis(trial: Trial, table: KpiTable, detail: Detail) -> Trial:
+    full, by_name = detail is Detail.FULL, table.kpis.items()
+    shares = [(name, kpi) for name, kpi in by_name if full and name.startswith(_SHARE)]
     operation = OPERATION_KPIS if full else ("critical_path_share",)
-    by_name = table.kpis.items()
-    return _Figures(
-        {name.removeprefix("line."): _finite(float(kpi.values)) for name, kpi in by_name if kpi.per == "line"},
-        {name: _defined(table.kpis[f"operation.{name}"].values) for name in operation},
-        {n.removeprefix(_SHARE): _defined(kpi.values) for n, kpi in by_name if full and n.startswith(_SHARE)},
+    return replace(
+        trial,
+        line={n.removeprefix("line."): float(_defined(kpi.values)) for n, kpi in by_name if kpi.per == "line"},
+        operation={name: _defined(table.kpis[f"operation.{name}"].values) for name in operation},
+        state_share={
+            n.removeprefix(_SHARE): _defined(kpi.values) for n, kpi in by_name if full and n.startswith(_SHARE)
+        },
     )
 
 
 def _defined(values: F8) -> F8:
     return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-
-
-def _finite(value: float) -> float:
-    return value if np.isfinite(value) else np.nan
 
 
 def output_and_wip(log: EventLog, bin_us: int, until_us: int) -> tuple[I8, I8]:

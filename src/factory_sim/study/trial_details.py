@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,25 +15,19 @@ if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Window
+    from factory_sim.study_records import Trial
 
 LEAST_H = 0.005  # a smaller loss is recorded without its cause
 WITH_LOSSES, WITH_STRIP = 8, 1  # first replications that record them: enough for a chart, and quick
 Losses = tuple[tuple[str, str, str, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What a trial records beside its KPIs."""
-
-    losses: Losses = ()
-    strip: str = ""
-
-
-def details_of(facts: Facts, log: EventLog, plant: Plant, replication: int) -> Details:
-    """Return the details that this replication records."""
-    return Details(
-        losses_of(facts, plant) if replication < WITH_LOSSES else (),
-        strip_of(log, plant, facts.window) if replication < WITH_STRIP else "",
+def with_details(trial: Trial, facts: Facts, log: EventLog, plant: Plant) -> Trial:
+    """Return the trial with the details that its replication records."""
+    return replace(
+        trial,
+        losses=losses_of(facts, plant) if trial.replication < WITH_LOSSES else (),
+        strip=strip_of(log, plant, facts.window) if trial.replication < WITH_STRIP else "",
     )
 
 
