@@ -127,9 +127,7 @@ def _with_kpis(trial: Trial, table: KpiTable, detail: Detail) -> Trial:
         trial,
         line={n.removeprefix("line."): float(_defined(kpi.values)) for n, kpi in by_name if kpi.per == "line"},
         operation={name: _defined(table.kpis[f"operation.{name}"].values) for name in operation},
-        state_share={
-            n.removeprefix(_SHARE): _defined(kpi.values) for n, kpi in by_name if full and n.startswith(_SHARE)
-        },
+        state_share={name.removeprefix(_SHARE): _defined(kpi.values) for name, kpi in shares},
     )
 
 
