@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from factory_sim.views.labels import CONTRIBUTION, DETECTORS, QUANTITIES, warm_up_source
+from factory_sim.views.text.figures import signed_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ def _runs(about: StudySummary) -> str:
 def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     rate, where = each.change["line_rate_pct"], each.constraint
     undefined = "line rate not defined: the base produces no good parts"
-    head = f"line rate {interval(rate, unit=' %')}" if rate.is_defined else undefined
+    head = f"line rate {signed_interval(rate, unit_text=' %')}" if rate.is_defined else undefined
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
     same = "stays" if where.before == where.after else "moves to"
@@ -82,7 +83,7 @@ def _table(each: ScenarioResult) -> Table:
             continue
         label = f"{shown.label}, {shown.unit}".format(station=each.station, currency=each.currency)
         sides = [format(shown.factor * side[name].mean, shown.form) for side in (each.before, each.after)]
-        table.add_row(label, *sides, interval(change), not_significant(change))
+        table.add_row(label, *sides, signed_interval(change), not_significant(change))
     return table
 
 
@@ -100,16 +101,6 @@ def _shares(parts: Mapping[str, Contribution]) -> Table:
     return table
 
 
-def interval(change: Estimate, form: str = "+.2f", unit: str = "") -> str:
-    """Return a mean with its interval."""
-    if not change.is_defined:
-        return "-"
-    found = change.to_dict()
-    if found["low"] is None or found["high"] is None:
-        return f"{change.mean:{form}}{unit}"
-    return f"{change.mean:{form}}{unit} [{change.low:{form}}, {change.high:{form}}]"
-
-
 def _years(years: Estimate) -> str:
     if not years.is_defined:
         return "never: the scenario does not increase earnings"
@@ -123,7 +114,7 @@ def why_lines(found: WhyResult) -> list[RenderableType]:
         return [f"{found.of}: no good part was produced, so the constraint is unknown"]
     first, after = found.operations[0], found.next
     worth = first.one_second_less
-    gain = f"; {_less(worth)} there is worth {interval(worth, '+.1f')} parts per shift" if worth else ""
+    gain = f"; {_less(worth)} there is worth {signed_interval(worth, '+.1f')} parts per shift" if worth else ""
     lines: list[RenderableType] = [
         f"{found.constraint} limits {found.of}: {_path(first.critical_path_share)}{gain}",
         "",
@@ -135,7 +126,7 @@ def why_lines(found: WhyResult) -> list[RenderableType]:
     if after:
         stays = after.operation == found.constraint
         what = "It stays the constraint" if stays else f"Next is {after.operation}"
-        more = f"{interval(after.parts_per_shift, '+.1f')} parts per shift"
+        more = f"{signed_interval(after.parts_per_shift, '+.1f')} parts per shift"
         lines.append(f"{what} once {found.constraint} takes half the time: {_path(after.critical_path_share)}, {more}.")
     return lines
 
@@ -156,6 +147,6 @@ def _ranking(found: WhyResult) -> Table:
     for row in found.operations:
         worth, path = row.one_second_less, 100 * row.critical_path_share.mean
         ranks = [str(row.ranks[detector] or "-") for detector in DETECTORS]
-        value = interval(worth, "+.1f") + ("" if worth.less_s == 1 else f" ({_less(worth)})") if worth else "-"
+        value = signed_interval(worth, "+.1f") + ("" if worth.less_s == 1 else f" ({_less(worth)})") if worth else "-"
         table.add_row(row.operation, f"{path:.1f}", value, not_significant(worth) if worth else "", *ranks)
     return table
