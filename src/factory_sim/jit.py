@@ -56,7 +56,7 @@ def njit(function: Callable[..., Any]) -> Any:
     """Compile `function` when it is first called, or load what an earlier process compiled.
 
     Division follows NumPy (by zero: inf or 0, never an exception), which is what lets the compiler vectorise. Other
-    threads of the process go on meanwhile.
+    threads of the process continue meanwhile.
     """
     return kept_njit(function, "numpy")
 

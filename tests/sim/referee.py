@@ -311,7 +311,7 @@ class Referee:
         return bool(waiting) and (len(waiting) >= batch.minimum or bool(due))
 
     def has_room(self, o: int) -> bool:
-        """Whether a finished good part of operation o could go on."""
+        """Whether a finished good part of operation o could continue."""
         destination = self.plant.operations[o].destination
         if destination < 0:
             return True
@@ -320,7 +320,7 @@ class Referee:
             return len(self.belts[feed.conveyor]) < self.plant.conveyors[feed.conveyor].capacity
         idle = any(self.state[u] == State.STARVED for u in self.plant.operations[destination].machines)
         if feed.fleet >= 0 and sum(i.fleet == feed.fleet for i in self.plant.operations[destination].inputs) > 1:
-            return False  # not to be told from the log
+            return False  # not to be reported from the log
         held = len(self.buffers[destination][n]) + self.reserved(destination, n)
         return held < feed.capacity or (not feed.capacity and idle)
 
@@ -341,7 +341,7 @@ class Referee:
             mode, plan = self.clocks[unit].failed, self.plan[unit]
             crew = machine.failures[mode].crew if state == State.REPAIR else machine.maintenance[plan].crew
             helpers = self.plant.crews[crew].units if crew >= 0 else ()
-            assert not helpers or any(self.serves(u, unit) for u in helpers), "repaired by nobody"
+            assert not helpers or any(self.serves(u, unit) for u in helpers), "repaired without a crew"
 
     def is_operated(self, unit: int, operation: Operation) -> None:
         """An operator stands at a machine that works, or changes over, and at no other."""
@@ -353,7 +353,7 @@ class Referee:
             assert any(self.serves(u, unit) for u in helpers), "it works without its operator"
         fails_in_service = state == State.DOWN and bool(self.machines[unit].maintenance)
         if state in (State.DOWN, State.WAITING, State.STARVED, State.BLOCKED) and not fails_in_service:
-            assert not serving, "somebody stands at a machine that does not need it"
+            assert not serving, "a crew member is at a machine that does not need it"
 
     def serves(self, member: int, unit: int) -> bool:
         return self.state[member] == State.BUSY and self.detail[member] == unit
@@ -378,7 +378,7 @@ class Referee:
             self.fleet_serves(fleet.units)
 
     def calls(self, unit: int, crew: tuple[int, ...]) -> bool:
-        """Whether the machine can go on only with someone of this crew."""
+        """Whether the machine can continue only with a member of this crew."""
         machine, state = self.machines[unit], self.state[unit]
         operation = self.plant.operations[machine.operation]
         index = next(i for i, c in enumerate(self.plant.crews) if c.units == crew)

@@ -49,9 +49,9 @@ def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices()
 
 
 def test_a_command_changes_nothing_before_its_moment() -> None:
-    plain, told = run(), run(Command(50 * MINUTE, WASH, "stop"))
+    plain, reported = run(), run(Command(50 * MINUTE, WASH, "stop"))
     n = int((plain.t_us < 50 * MINUTE).sum())
-    assert same(plain.take(slice(n)), told.take(slice(n)))
+    assert same(plain.take(slice(n)), reported.take(slice(n)))
 
 
 def test_a_machine_at_half_speed_takes_twice_as_long() -> None:
@@ -63,8 +63,8 @@ def test_a_machine_at_half_speed_takes_twice_as_long() -> None:
 
 
 def test_a_stopped_machine_is_off_until_it_is_started() -> None:
-    told = [(20, "stop"), (30, "stop"), (45, "start")]
-    log = run(*(Command(minute * MINUTE, WASH, name) for minute, name in told))
+    reported = [(20, "stop"), (30, "stop"), (45, "start")]
+    log = run(*(Command(minute * MINUTE, WASH, name) for minute, name in reported))
     rows = log.take(log.unit == WASH)
     inside = (rows.t_us >= 20 * MINUTE) & (rows.t_us < 45 * MINUTE)
     assert rows.state[inside].tolist() == [State.OFF]

@@ -1,4 +1,4 @@
-"""A plant that can never move again says so at once, and names the circle; people never cause one."""
+"""A deadlock is reported at once with its cycle; operators never cause one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def join_out_of_cards() -> Plant:
 
 
 def branch_out_of_cards() -> Plant:
-    """A join of two branches: a furnace on one of them waits for ever, the other one fills up."""
+    """A join of two branches: a furnace on one of them waits forever, the other one fills up."""
     plant = line([Stop(FAST, 1, 4, batch=Batch(4, 4)), Stop(FAST, 1, 2), Stop(FAST, 1, 2)], Source("in", 0, cards=3))
     furnace, side, join = plant.operations
     side = replace(side, inputs=(Input(source=1, capacity=2),), destination=2)
@@ -95,10 +95,10 @@ CIRCLES = {
 @pytest.mark.parametrize("kind", CIRCLES)
 def test_a_circle_of_each_kind_is_named(kind: str, engine: str) -> None:
     plant, circle = CIRCLES[kind]
-    with pytest.raises(ModelError) as told:
+    with pytest.raises(ModelError) as reported:
         Simulation(plant, until_us=3600 * S, engine=engine).advance(3600 * S)
-    assert f"s: {circle}." in str(told.value)
-    assert "will ever move again" in str(told.value)
+    assert f"s: {circle}." in str(reported.value)
+    assert "will ever move again" in str(reported.value)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -29,7 +29,7 @@ END_US = 3_600_000_000
 
 
 def run(plant: Plant, seed: int = 1) -> tuple[Simulation, EventLog]:
-    """An hour; plants whose parts block each other in a circle are told so and left out."""
+    """An hour; plants that deadlock are reported and left out."""
     simulation = Simulation(plant, seed=seed, until_us=END_US)
     try:
         return simulation, simulation.advance(END_US)

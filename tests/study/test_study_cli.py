@@ -95,7 +95,7 @@ def test_why_reads_a_study(finished: FinishedComparison, tmp_path: Path, capsys:
     code, out, _ = run(*words, capsys=capsys)
     assert code == 0
     assert " limits better: " in out[0]
-    code, _, err = run("why", study, "--arm", "nobody", capsys=capsys)
+    code, _, err = run("why", study, "--arm", "missing", capsys=capsys)
     assert code == 2
     assert "Its arms are: line, better" in err
 

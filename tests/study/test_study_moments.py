@@ -1,4 +1,4 @@
-"""What if from now: a run is saved, goes on by itself, and branches with other numbers."""
+"""`whatif` from a snapshot: a run is saved, resumed, and forked with changed parameters."""
 
 from __future__ import annotations
 

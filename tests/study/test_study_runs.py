@@ -1,4 +1,4 @@
-"""Making trials: as many workers, the same digits; the warm-up that pilots find; precision on request; why."""
+"""Making trials: results do not depend on workers; the warm-up that pilots find; precision on request; why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial keeps what was asked for, and the same digits whatever that is."""
+"""A trial keeps what was asked for, bit-identical whatever that is."""
 
 from __future__ import annotations
 
