@@ -96,7 +96,7 @@ def test_the_demo_crosses_a_real_broker_and_says_so_in_json() -> None:
     setting = Setting(warm_up_s=1800.0, duration_s=6 * 3600.0, pairs=2)
     found = json.loads(run(registry.load(LINE), registry.load(FASTER), setting, Silent(), Event()).to_json())
     assert {key: set(found[key]) for key in KEYS} == KEYS
-    assert set(found) == {*KEYS, "currency"}
+    assert set(found) == {*KEYS, "currency", "format", "version"}
     assert found["plant"] == {"machines": 3, "operations": 3, "sensors": 9}
     assert found["baseline"]["constraint"] == "WASH" != found["retrofit"]["constraint"]
     assert found["retrofit"]["station_cycle_time_s"] == pytest.approx(30.0, rel=0.02)
