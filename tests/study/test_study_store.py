@@ -295,7 +295,7 @@ def test_a_trial_that_fails_says_how_to_make_it_again(
     assert main([*again[:-1], str(tmp_path / "trial.parquet"), "--engine", "simpy"]) == 1
     assert capsys.readouterr().err.partition("asked for.")[2].strip() in str(error.value)
     typed = replace(stuck, base=replace(stuck.base, overrides=("WASH.cycle_time=44 s",)), file=tmp_path / "t.jsonl")
-    with pytest.raises(TrialError, match="Reproduce: .*the same command"):
+    with pytest.raises(TrialError, match=r"Reproduce: .*the same command"):
         run_study(typed, Progress())
 
 
