@@ -1,4 +1,4 @@
-"""The worked example of docs/extending.md: its SimPy half, as it stands there."""
+"""The worked example of docs/extending.md: its first half, as it is written there."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factory_sim import registry
+from factory_sim.distributions import constant
 from factory_sim.errors import ConfigError
+from factory_sim.plant.spec import Source
+from factory_sim.plant.states import Outcome
 from factory_sim.sim import engines
 from factory_sim.sim.calendar.flatten import POLICY_CODES
+from factory_sim.sim.reference.behaviours import BEHAVIOURS, machining
+from factory_sim.sim.reference.behaviours.behaviour import Behaviour
 from factory_sim.sim.reference.policies import POLICIES
 from factory_sim.sim.run import simulate
+from factory_sim.validation.exact.lines import Stop, line
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
+    from factory_sim.sim.reference.line import Steps
+    from factory_sim.sim.reference.machines.machine import Machine
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 NAME = "oldest_nearest"
@@ -32,8 +40,8 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     made: dict[str, Any] = {}
     exec(code[1], made)  # noqa: S102 - our own page
     monkeypatch.setitem(POLICIES, NAME, made[NAME])
-    line = registry.load("gearbox_line")
-    return replace(line, fleets=tuple(replace(fleet, policy=NAME) for fleet in line.fleets))
+    loaded = registry.load("gearbox_line")
+    return replace(loaded, fleets=tuple(replace(fleet, policy=NAME) for fleet in loaded.fleets))
 
 
 def test_the_policy_of_the_page_runs_in_simpy_and_sends_nearer_vehicles(plant: Plant) -> None:
@@ -43,11 +51,11 @@ def test_the_policy_of_the_page_runs_in_simpy_and_sends_nearer_vehicles(plant: P
     assert ours.truth.parts.sum() > 0
 
 
-def test_check_says_what_the_page_says(plant: Plant) -> None:
-    said = engines.obstacle(plant)
-    assert said == "only SimPy knows the dispatch policy 'oldest_nearest' of agv"
-    assert f"engine auto: simpy ({said})" in PAGE.read_text(encoding="utf-8")
-    assert engines.choose(plant) == engines.Choice("simpy", said)
+def test_the_reported_reason_is_the_one_on_the_page(plant: Plant) -> None:
+    reason = engines.obstacle(plant)
+    assert reason == "the dispatch policy 'oldest_nearest' of agv exists in the SimPy model only"
+    assert f"engine auto: simpy ({reason})" in PAGE.read_text(encoding="utf-8")
+    assert engines.choose(plant) == engines.Choice("simpy", reason)
     with pytest.raises(ConfigError, match=NAME):
         engines.choose(plant, "calendar")
 
@@ -55,3 +63,18 @@ def test_check_says_what_the_page_says(plant: Plant) -> None:
 def test_the_page_names_every_policy_that_the_compiled_engine_knows() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert all(f'"{name}": c.{name.upper()}' in text for name in POLICY_CODES)
+
+
+def test_a_behaviour_may_wait_for_any_simpy_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rests(m: Machine) -> Steps:
+        while True:
+            parts = yield from m.take()
+            yield from m.work(parts)
+            yield m.line.timeout(5_000_000)
+            m.give(parts)
+
+    monkeypatch.setitem(BEHAVIOURS, "resting", Behaviour("Rest after work", machining.ready, rests))
+    plant = line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1)], Source("in", 0))
+    rested = replace(plant.operations[1], behaviour="resting")
+    log = simulate(replace(plant, operations=(plant.operations[0], rested)), until_us=60_000_000).log
+    assert (log.t_us[log.outcome == Outcome.LEFT] // 1_000_000).tolist() == [25, 40, 55]

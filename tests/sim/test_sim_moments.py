@@ -260,5 +260,7 @@ def test_what_is_taken_away_or_is_no_vehicle_is_refused(saved: Saved) -> None:
 
 def test_a_policy_that_only_simpy_knows_cannot_go_on_from_a_moment_and_says_so(gearbox: Plant, saved: Saved) -> None:
     mine = replace(gearbox, fleets=(replace(gearbox.fleets[0], policy="mine"), *gearbox.fleets[1:]))
-    with pytest.raises(ModelError, match="can be saved, and only SimPy knows the dispatch policy 'mine'"):
+    with pytest.raises(
+        ModelError, match="can be saved, and the dispatch policy 'mine' of agv exists in the SimPy model only"
+    ):
         Simulation.resumed(mine, saved, until_us=2 * HOUR_US)

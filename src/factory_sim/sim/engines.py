@@ -107,12 +107,12 @@ def obstacle(plant: Plant) -> str:
 
     for operation in plant.operations:
         if operation.behaviour not in BEHAVIOUR_CODES:
-            return f"only SimPy knows the behaviour {operation.behaviour!r} of {operation.name}"
+            return f"the behaviour {operation.behaviour!r} of {operation.name} exists in the SimPy model only"
         if operation.batch is not None and operation.batch.size > MOST_IN_A_FURNACE:
             return f"{operation.name} takes {operation.batch.size} parts at once, more than {MOST_IN_A_FURNACE}"
     for fleet in plant.fleets:
         if fleet.policy not in POLICY_CODES:
-            return f"only SimPy knows the dispatch policy {fleet.policy!r} of {fleet.name}"
+            return f"the dispatch policy {fleet.policy!r} of {fleet.name} exists in the SimPy model only"
     return ""
 
 
