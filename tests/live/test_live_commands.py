@@ -63,7 +63,7 @@ def test_impossible_commands_are_counted_and_change_nothing(tmp_path: Path) -> N
     handler = CommandHandler(PLANT.units, operator, record)
     found, _ = sent_by(handler)
     assert (operator.refused.count, handler.executed, operator.confirmed) == (2, [], [])
-    assert "Device Control/Speed of M002: a speed lies from" in operator.refused.new_since_last()
+    assert "Device Control/Speed of M002: A speed must be from" in operator.refused.new_since_last()
     assert operator.refused.new_since_last() == ""
     assert not record.exists()
     assert found == sent_by(CommandHandler(PLANT.units))[0]
