@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim import registry
-from factory_sim.demo import Analyzer, AnalyzerError, Audit, Figures, Setting, audit, changes, figures, run
+from factory_sim.demo import Analyzer, AnalyzerError, Setting, audit, changes, figures, run
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish
+from factory_sim.results.demo import Audit, Figures
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
 
@@ -35,23 +35,28 @@ KEYS = {
 }
 
 
+def shown(*values: float | str) -> Figures:
+    names = ("station_cycle_time_s", "good_parts_per_h", "oee", "kwh_per_part", "cost_per_part", "constraint")
+    return Figures(**dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
+
+
 def test_changes_follow_the_figures() -> None:
-    before, after = Figures(56.0, 60.0, 0.9, 40.0, 1000.0, "A"), Figures(37.0, 78.0, 0.8, 32.0, 950.0, "B")
+    before, after = shown(56.0, 60.0, 0.9, 40.0, 1000.0, "A"), shown(37.0, 78.0, 0.8, 32.0, 950.0, "B")
     found = changes([(before, after), (before, after)])
-    assert found["station_time_pct"]["mean"] == pytest.approx(100 * (37 / 56 - 1))
-    assert found["station_rate_pct"]["mean"] == pytest.approx(100 * (56 / 37 - 1))
-    assert found["line_rate_pct"] == pytest.approx({"mean": 30.0, "low": 30.0, "high": 30.0})
-    assert found["kwh_per_part_pct"]["mean"] == pytest.approx(-20.0)
-    assert found["cost_per_part_pct"]["mean"] == pytest.approx(-5.0)
+    assert found["station_time_pct"].mean == pytest.approx(100 * (37 / 56 - 1))
+    assert found["station_rate_pct"].mean == pytest.approx(100 * (56 / 37 - 1))
+    assert found["line_rate_pct"].to_dict() == pytest.approx({"mean": 30.0, "low": 30.0, "high": 30.0})
+    assert found["kwh_per_part_pct"].mean == pytest.approx(-20.0)
+    assert found["cost_per_part_pct"].mean == pytest.approx(-5.0)
 
 
 def test_pairs_that_differ_widen_the_interval() -> None:
     def pair(rate: float) -> tuple[Figures, Figures]:
-        return Figures(56, 60, 0.9, 40, 1000, "A"), Figures(37, rate, 0.8, 32, 950, "B")
+        return shown(56, 60, 0.9, 40, 1000, "A"), shown(37, rate, 0.8, 32, 950, "B")
 
     found = changes([pair(75.0), pair(78.0), pair(81.0)])["line_rate_pct"]
-    assert found["low"] < 30.0 < found["high"]
-    assert found["high"] - found["mean"] == pytest.approx(4.302653 * 5.0 / 3**0.5, rel=1e-6)  # t(2) of +25, +30, +35 %
+    assert found.low < 30.0 < found.high
+    assert found.high - found.mean == pytest.approx(4.302653 * 5.0 / 3**0.5, rel=1e-6)  # t(2) of +25, +30, +35 %
 
 
 class Corrupting(Loopback):
@@ -80,7 +85,7 @@ def test_the_audit_fails_when_one_message_in_a_hundred_is_damaged(
     sent = publish(plant, RunSetup(warm_up_s=600.0, duration_s=3600.0, root="x", payload_format="machine"), publisher)
     listen(listener, receiver)
     found = kpi_dict(listener.table())
-    assert (audit(found, sent) == Audit(0.0, 0)) == clean
+    assert (audit(found, sent) == Audit(cycle_time_error_s=0.0, parts_error=0)) == clean
     assert figures(found, plant).constraint in {"CUT", "WASH", "TEST"}
 
 
@@ -94,7 +99,7 @@ class Silent:
 
 def test_the_demo_crosses_a_real_broker_and_says_so_in_json() -> None:
     setting = Setting(warm_up_s=1800.0, duration_s=6 * 3600.0, pairs=2)
-    found = json.loads(run(registry.load(LINE), registry.load(FASTER), setting, Silent(), Event()).to_json())
+    found = run(registry.load(LINE), registry.load(FASTER), setting, Silent(), Event()).to_dict()
     assert {key: set(found[key]) for key in KEYS} == KEYS
     assert set(found) == {*KEYS, "currency", "format", "version"}
     assert found["plant"] == {"machines": 3, "operations": 3, "sensors": 9}

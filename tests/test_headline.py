@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory_sim import registry
-from factory_sim.demo import Figures, changes, figures
+from factory_sim.demo import changes, figures
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish
+from factory_sim.results.demo import Figures
 from factory_sim.sim.run import simulate
 from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.wire.loopback import Exchange, Loopback
@@ -108,7 +109,14 @@ def by_hand(x: Inputs) -> Figures:
     cost = joules / 3.6e6 * x.tariff + hours * (x.machine * len(x.cycle_s) + x.labour) + x.material
     cycle_s = x.cycle_s[x.pacing]
     slowest = f"OP{x.cycle_s.index(interval_s)}"
-    return Figures(cycle_s, 3600 / interval_s, cycle_s / interval_s, joules / 3.6e6, cost, slowest)
+    return Figures(
+        station_cycle_time_s=cycle_s,
+        good_parts_per_h=3600 / interval_s,
+        oee=cycle_s / interval_s,
+        kwh_per_part=joules / 3.6e6,
+        cost_per_part=cost,
+        constraint=slowest,
+    )
 
 
 def by_telemetry(x: Inputs, line: Plant) -> Figures:
@@ -152,9 +160,9 @@ def test_the_headline_of_a_random_line_is_what_a_hand_calculation_says(
         same(each, by_hand(x))
     said, expected = changes([(found[0], found[1])]), changes([(by_hand(before), by_hand(after))])
     for name in ("station_time_pct", "station_rate_pct", "line_rate_pct"):
-        assert said[name]["mean"] == pytest.approx(expected[name]["mean"], abs=1e-6)
+        assert said[name].mean == pytest.approx(expected[name].mean, abs=1e-6)
     for name in ("kwh_per_part_pct", "cost_per_part_pct"):
-        assert said[name]["mean"] == pytest.approx(expected[name]["mean"], abs=2.5, nan_ok=True)
+        assert said[name].mean == pytest.approx(expected[name].mean, abs=2.5, nan_ok=True)
 
 
 @given(x=INPUTS, extra=st.integers(1, 6), at=st.integers(1, 3))

@@ -1,6 +1,6 @@
-"""The headline: a baseline and its retrofit cross a broker; an analyzer that saw only telemetry says what changed.
+"""The demo: a baseline and its retrofit are streamed through a broker and compared from their telemetry.
 
-Each analyzer is a process of its own that never imports the simulator; what the simulator counted serves the audit.
+Each analyzer is a process of its own that never imports the simulator; the simulator's counts serve the audit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -21,7 +21,7 @@ from factory_sim.errors import FactoryError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish, window_of
 from factory_sim.plant.describe import describe
-from factory_sim.results.record import file_header
+from factory_sim.results.demo import Audit, DemoResult, FeedCounts, Figures, PlantSize
 from factory_sim.sim.engines import compile_first, compiling_aside
 from factory_sim.sim.run import Simulation
 from factory_sim.views.kpi_dict import kpi_dict
@@ -35,40 +35,41 @@ if TYPE_CHECKING:
 
     from factory_sim.live.publish import Sent
     from factory_sim.plant.spec import Plant
+    from factory_sim.results.estimate import Estimate
 
 READY = "listening"  # first line of an analyzer that has subscribed
 PATIENCE_S = 300.0  # for an analyzer to finish after the last message
 
 
 class AnalyzerError(FactoryError):
-    """The analyzer's process ended without a result."""
+    """An analyzer process that ended without a result."""
 
 
 class Watcher(Protocol):
     """Receives the progress of the demo."""
 
     def stage(self, name: str, total: float) -> None:
-        """A new stage begins, of that length."""
+        """Start a stage of length `total`."""
 
     def reached(self, done: float, note: str = "") -> None:
-        """How much of the stage is done."""
+        """Report how much of the stage is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What the demo simulates."""
+    """The runs of the demo."""
 
     seed: int = 1
-    warm_up_s: float = 8 * 3600.0  # one shift to fill the line, one to look at; `compare` finds six hours enough
+    warm_up_s: float = 8 * 3600.0  # one shift fills the line, one is analysed; `compare` finds six hours enough
     duration_s: float = 8 * 3600.0
-    pairs: int = 10  # of replications behind the intervals: the streamed one, and quick ones beside it
+    pairs: int = 10  # replications behind the intervals: the streamed one, and others without telemetry
 
     def with_seed(self, seed: int) -> Setting:
-        """The same with other random numbers."""
+        """Return the setting with another seed."""
         return replace(self, seed=seed)
 
     def order(self, replication: int = 0, root: str = "") -> RunSetup:
-        """One run of one scenario."""
+        """Return the setup of one run."""
         return RunSetup(
             seed=self.seed,
             replication=replication,
@@ -82,57 +83,8 @@ class Setting:
 QUICK = Setting(warm_up_s=2 * 3600.0, duration_s=1800.0, pairs=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The headline numbers of one scenario."""
-
-    station_cycle_time_s: float
-    good_parts_per_h: float
-    oee: float  # at the pacing station
-    kwh_per_part: float
-    cost_per_part: float
-    constraint: str  # an operation's name
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """What crossed the broker, both scenarios together; readings and messages as received."""
-
-    readings: int
-    messages: int
-    lost: int
-    duplicates: int
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What the analyzer found against what the simulator counted."""
-
-    cycle_time_error_s: float  # largest over machines
-    parts_error: int  # sum over machines
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """All that the demo says. `change` has {mean, low, high} of each figure [%]."""
-
-    plant: dict[str, int]
-    baseline: Figures
-    retrofit: Figures
-    currency: str
-    change: dict[str, dict[str, float]]
-    feed: Feed
-    audit: Audit
-    sent: tuple[int, int]  # readings, messages; not in the JSON form
-
-    def to_json(self) -> str:
-        """As `--json` writes it."""
-        shown = {name: value for name, value in asdict(self).items() if name != "sent"}
-        return json.dumps({**file_header(), **shown}, indent=2) + "\n"
-
-
-def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event) -> Result:
-    """Stream both plants through an embedded broker, have what arrived analysed, and compare.
+def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, stop: Event) -> DemoResult:
+    """Stream both plants through an embedded broker, analyse what arrives, and compare.
 
     Raises AnalyzerError, BrokerError; KeyboardInterrupt once `stop` is set.
     """
@@ -149,19 +101,23 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
             name: _stream(plant, setting.order(root=roots[name]), client, watcher, stop)
             for name, plant in plants.items()
         }
-        heard = {name: analyzer.result() for name, analyzer in analyzers.items()}
+        received = {name: analyzer.result() for name, analyzer in analyzers.items()}
         compile_first(plants.values(), "auto", lambda text: watcher.stage(text, 1))
-    found = {name: figures(heard[name]["kpis"], plant) for name, plant in plants.items()}
+    found = {name: figures(received[name]["kpis"], plant) for name, plant in plants.items()}
     pairs = [(found["baseline"], found["retrofit"]), *_quick_pairs(baseline, retrofit, setting, watcher, stop)]
-    return Result(
-        {"machines": len(baseline.machines), "operations": len(baseline.operations), "sensors": len(baseline.sensors)},
-        found["baseline"],
-        found["retrofit"],
-        baseline.cost.currency,
-        changes(pairs),
-        Feed(*(sum(each["feed"][f.name] for each in heard.values()) for f in fields(Feed))),
-        _worst([audit(heard[name]["kpis"], sent[name]) for name in plants]),
-        (sum(each.readings for each in sent.values()), sum(each.messages for each in sent.values())),
+    feeds = [each["feed"] for each in received.values()]
+    return DemoResult(
+        plant=PlantSize(
+            machines=len(baseline.machines), operations=len(baseline.operations), sensors=len(baseline.sensors)
+        ),
+        baseline=found["baseline"],
+        retrofit=found["retrofit"],
+        currency=baseline.cost.currency,
+        change=changes(pairs),
+        feed=FeedCounts(**{each.name: sum(feed[each.name] for feed in feeds) for each in fields(FeedCounts)}),
+        audit=_worst([audit(received[name]["kpis"], sent[name]) for name in plants]),
+        sent_readings=sum(each.readings for each in sent.values()),
+        sent_messages=sum(each.messages for each in sent.values()),
     )
 
 
@@ -183,24 +139,24 @@ class Analyzer:
         )
 
     def __enter__(self) -> Self:
-        """The running analyzer."""
+        """Return the running analyzer."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it, if it still runs."""
+        """Kill the analyzer if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
         self._folder.cleanup()
 
     def wait_until_ready(self) -> None:
-        """Returns when it has subscribed: from then on it misses nothing."""
+        """Wait until it has subscribed; from then on it misses nothing."""
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(READY):
             raise self._error()
 
     def result(self) -> dict[str, Any]:
-        """What it found, when the feed has ended."""
+        """Return its JSON after the end of the feed."""
         try:
             self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -218,8 +174,8 @@ class Analyzer:
 
 
 def _compile(plant: Plant, watcher: Watcher) -> None:
-    """One minute through memory: what compiles, compiles here once, and not in every process at the same time."""
-    watcher.stage("getting ready (the first start compiles)", 1)
+    """Analyse one minute in memory, so that kernels compile here once and not in several processes at the same time."""
+    watcher.stage("preparing (the first start compiles)", 1)
     exchange, root = Exchange(), "ready"
     receiver, listener = Loopback(exchange), Listener(root)
     receiver.subscribe([f"{root}/#"])
@@ -258,7 +214,7 @@ def _quick_pairs(
 
 
 def _quick(plant: Plant, setup: RunSetup) -> Figures:
-    """The figures of a run as its log alone gives them: energy from states instead of meters."""
+    """Return the figures of a run from its log: energy from states instead of meters."""
     window = window_of(setup)
     simulation = Simulation(
         plant, seed=setup.seed, replication=setup.replication, warm_up_us=window.t0_us, until_us=window.t1_us
@@ -269,7 +225,7 @@ def _quick(plant: Plant, setup: RunSetup) -> Figures:
 
 
 def figures(found: Mapping[str, Any], plant: Plant) -> Figures:
-    """The headline numbers among the KPIs of a table's plain form."""
+    """Return the headline figures among the KPIs of `listen --json`."""
     names = [operation.name for operation in plant.operations]
     number = found["line.constraint"]["values"]["line"]
     constraint = names[int(number)] if number is not None else ""
@@ -280,17 +236,17 @@ def figures(found: Mapping[str, Any], plant: Plant) -> Figures:
         return float("nan") if got is None else float(got)
 
     return Figures(
-        value("operation.cycle_time_s", pacing),
-        value("line.good_parts_per_h", "line"),
-        value("operation.oee", pacing),
-        value("line.kwh_per_part", "line"),
-        value("line.cost_per_part", "line"),
-        constraint,
+        station_cycle_time_s=value("operation.cycle_time_s", pacing),
+        good_parts_per_h=value("line.good_parts_per_h", "line"),
+        oee=value("operation.oee", pacing),
+        kwh_per_part=value("line.kwh_per_part", "line"),
+        cost_per_part=value("line.cost_per_part", "line"),
+        constraint=constraint,
     )
 
 
-def changes(pairs: Sequence[tuple[Figures, Figures]]) -> dict[str, dict[str, float]]:
-    """Change from first to second of each pair, as mean and 95 % interval over the pairs [%]."""
+def changes(pairs: Sequence[tuple[Figures, Figures]]) -> dict[str, Estimate]:
+    """Return the change from the first to the second of each pair, with 95 % intervals over the pairs [%]."""
     measures: dict[str, Callable[[Figures], float]] = {
         "station_time_pct": lambda f: f.station_cycle_time_s,
         "station_rate_pct": lambda f: 1 / f.station_cycle_time_s,
@@ -298,15 +254,14 @@ def changes(pairs: Sequence[tuple[Figures, Figures]]) -> dict[str, dict[str, flo
         "kwh_per_part_pct": lambda f: f.kwh_per_part,
         "cost_per_part_pct": lambda f: f.cost_per_part,
     }
-    found = {
+    return {
         name: paired_percent_change([measure(before) for before, _ in pairs], [measure(after) for _, after in pairs])
         for name, measure in measures.items()
     }
-    return {name: {"mean": i.mean, "low": i.low, "high": i.high} for name, i in found.items()}
 
 
 def audit(found: Mapping[str, Any], sent: Sent) -> Audit:
-    """What the analyzer found, as a table's plain form, against what the simulator counted."""
+    """Compare the KPIs of `listen --json` with the simulator's counts."""
     truth = sent.truth
     assert truth is not None
     cycle_s, parts = found["machine.cycle_time_s"]["values"], found["machine.parts"]["values"]
@@ -319,8 +274,10 @@ def audit(found: Mapping[str, Any], sent: Sent) -> Audit:
         if made:
             true_s = clock.s_from_us(int(truth.busy_us[unit])) / made
             time_error = max(time_error, abs(true_s - (cycle_s[info.name] or 0.0)))
-    return Audit(time_error, parts_error)
+    return Audit(cycle_time_error_s=time_error, parts_error=parts_error)
 
 
 def _worst(audits: Sequence[Audit]) -> Audit:
-    return Audit(max(a.cycle_time_error_s for a in audits), sum(a.parts_error for a in audits))
+    return Audit(
+        cycle_time_error_s=max(a.cycle_time_error_s for a in audits), parts_error=sum(a.parts_error for a in audits)
+    )

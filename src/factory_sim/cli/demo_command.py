@@ -1,4 +1,4 @@
-"""`demo`: the main job end to end, and its headline."""
+"""`demo`: the main job end to end."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from factory_sim.cli import options
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from factory_sim.demo import Result, Setting, Watcher
+    from factory_sim.demo import Setting, Watcher
     from factory_sim.plant.spec import Plant
+    from factory_sim.results.demo import DemoResult
+    from factory_sim.results.estimate import Estimate
 
 BASELINE, RETROFIT = "gearbox_line", "retrofit"
 
 
 def demo(
     baseline: Annotated[str, typer.Argument(help="The plant before.")] = BASELINE,
-    retrofit: Annotated[str, typer.Argument(help="The plant, or a scenario of it, after.")] = RETROFIT,
+    retrofit: Annotated[str, typer.Argument(help="The plant after, or a scenario.")] = RETROFIT,
     *,
     json: options.JsonFile = None,
     seed: options.Seed = 1,
     quick: Annotated[bool, typer.Option("--quick", help="A short window and two pairs: a smoke test.")] = False,
 ) -> None:
-    """Simulate a shift before and after the retrofit, stream both over MQTT, and print what an analyzer found.
+    """Simulate a shift before and after the retrofit, stream both over MQTT, and analyse the telemetry.
 
-    The analyzer is a process of its own that sees nothing but the telemetry.
+    The analyzer is a process of its own that receives only the telemetry.
 
     Example: factory-sim demo --json headline.json
     """
@@ -41,13 +43,13 @@ def demo(
     before, after = registry.load(baseline), registry.load(retrofit)
     with options.graceful() as stop, _progress(options.console()) as watcher:
         result = run_demo(before, after, setting.with_seed(seed), watcher, stop)
-    options.written(json, result.to_json())
+    options.written(json, result.to_dict())
     _show(result, before, setting)
 
 
 @contextlib.contextmanager
 def _progress(console: Console) -> Iterator[Watcher]:
-    """One line a stage; where the output is a file, a line when a stage begins."""
+    """Show one line per stage; where the output is a file, one line at the start of a stage."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
@@ -67,24 +69,24 @@ def _progress(console: Console) -> Iterator[Watcher]:
         yield Lines()
 
 
-def _show(result: Result, plant: Plant, setting: Setting) -> None:
+def _show(result: DemoResult, plant: Plant, setting: Setting) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
     gain = result.change["line_rate_pct"]
-    console.print(f"\n[bold]The line makes {gain['mean']:+.1f} % good parts an hour {_interval(gain)}[/bold]\n")
+    console.print(f"\n[bold]The line makes {gain.mean:+.1f} % good parts an hour {_interval(gain)}[/bold]\n")
     console.print(_table(result, plant))
     feed, audit = result.feed, result.audit
     console.print(
-        f"\nFeed    {result.sent[0]:,} readings in {result.sent[1]:,} messages sent, {feed.readings:,} in "
-        f"{feed.messages:,} received; {feed.lost:,} readings lost, {feed.duplicates:,} twice.\n"
+        f"\nFeed    {result.sent_readings:,} readings in {result.sent_messages:,} messages sent, {feed.readings:,} in "
+        f"{feed.messages:,} received; {feed.lost:,} lost, {feed.duplicates:,} duplicates.\n"
         f"Audit   Against the simulator's own counts the machines' cycle times differ by at most "
         f"{audit.cycle_time_error_s:.3f} s, their parts by {audit.parts_error}."
     )
     hours = setting.duration_s / 3600
     console.print(
-        f"Read    Before and after are the one window of {hours:g} h that was streamed; changes are those of "
-        f"{setting.pairs} pairs of such windows, and a single pair can differ by several percentage points."
+        f"Read    Before and after come from one streamed window of {hours:g} h, changes from {setting.pairs} pairs of "
+        "such windows; a single pair can differ by several percentage points."
     )
     console.print(READ_WITH_CARE)
 
@@ -95,7 +97,7 @@ READ_WITH_CARE = (
 )
 
 
-def _table(result: Result, plant: Plant) -> RenderableType:
+def _table(result: DemoResult, plant: Plant) -> RenderableType:
     from rich.table import Table
 
     before, after, change = result.baseline, result.retrofit, result.change
@@ -113,14 +115,14 @@ def _table(result: Result, plant: Plant) -> RenderableType:
     )
     for label, name, moved, shape in rows:
         pair = [format(getattr(each, name), shape) if name else "" for each in (before, after)]
-        table.add_row(label, *pair, f"{change[moved]['mean']:+.1f} %", _interval(change[moved]))
+        table.add_row(label, *pair, f"{change[moved].mean:+.1f} %", _interval(change[moved]))
     table.add_row(f"station {station}: OEE, %", f"{100 * before.oee:.1f}", f"{100 * after.oee:.1f}")
     table.add_row("constraint (critical path)", before.constraint, after.constraint)
     return table
 
 
-def _interval(change: dict[str, float]) -> str:
-    return f"\\[{change['low']:+.1f}, {change['high']:+.1f}]"
+def _interval(change: Estimate) -> str:
+    return f"\\[{change.low:+.1f}, {change.high:+.1f}]"
 
 
 COMMANDS = (demo,)
