@@ -112,7 +112,7 @@ def checked(folder: Path, text: str) -> tuple[int, str]:
 
 
 def config(folder: Path) -> Path:
-    """Mypy's configuration of a user who has installed the package."""
+    """Return mypy's configuration for a project that uses the package."""
     source = Path(fs.__file__).parents[1]
     text = f"[mypy]\nmypy_path = {source}\nfollow_imports = silent\nignore_missing_imports = True\n"
     (folder / "mypy.ini").write_text(text, encoding="utf-8")

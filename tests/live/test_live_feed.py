@@ -93,7 +93,7 @@ def test_an_alarm_that_arrives_first_does_not_decide_the_format(plant: Plant, pa
     publish(plant, replace(ORDER, payload_format=payload_format), sender)
     messages = [message for message in sender.messages() if message.payload]
     alarm = next(message for message in messages if message.topic.endswith("/alarm"))
-    for message in (messages[0], alarm, *messages):  # retained, it meets whoever comes late
+    for message in (messages[0], alarm, *messages):  # retained, so a late subscriber receives it
         listener.take(message)
     assert listener.payload_format == payload_format
     assert listener.counts.skipped == 0
@@ -148,7 +148,7 @@ def test_foreign_messages_are_skipped_and_counted(plant: Plant) -> None:
         Message(f"{ROOT}/bulk/rows", bytes(range(256)) * 4096),
         Message(f"{ROOT}/bulk/samples/1000000", b""),
         Message(f"{ROOT}/meta", b"{"),
-        Message(f"{ROOT}/somebody/elses/topic", b"21.5"),
+        Message(f"{ROOT}/another/plants/topic", b"21.5"),
     ]
     publish(plant, ORDER, sender, watch=lambda _: sender.publish(foreign))
     listen(listener, receiver)

@@ -140,7 +140,7 @@ def test_messages_before_their_description_are_not_acknowledged() -> None:
 
 
 class Late:
-    """A receiver to which the last data come long after the end of the run is told."""
+    """A receiver to which the last data come long after the end of the run is reported."""
 
     def __init__(self, messages: list[Message]) -> None:
         late = [m for m in messages if m.topic.endswith("/data")][-1]
@@ -150,10 +150,10 @@ class Late:
         """All of it comes."""
 
     def publish(self, messages: Iterable[Message]) -> None:
-        """Nobody listens."""
+        """No subscriber."""
 
     def flush(self) -> None:
-        """Nobody acknowledges."""
+        """No acknowledgements."""
 
     def messages(self, timeout_s: float) -> list[Message]:  # noqa: ARG002 - silence takes no time here
         return self._turns.pop(0) if self._turns else []

@@ -1,4 +1,4 @@
-"""What is told of a plant, to subscribers and to the reader of `check`."""
+"""What is found of a plant, to subscribers and to the reader of `check`."""
 
 from __future__ import annotations
 
@@ -97,25 +97,25 @@ def test_without_shifts_the_whole_window_is_planned(read: Callable[..., Plant]) 
 
 
 def test_the_summary_counts_and_names_the_slowest(plant: Plant) -> None:
-    told = summary(plant)
-    assert (told.operations, told.machines, told.sensors, told.vehicles, told.crews) == (6, 8, 15, 3, 2)
-    assert [(s.name, s.operations, s.machines, s.sensors) for s in told.sections] == [
+    found = summary(plant)
+    assert (found.operations, found.machines, found.sensors, found.vehicles, found.crews) == (6, 8, 15, 3, 2)
+    assert [(s.name, s.operations, s.machines, s.sensors) for s in found.sections] == [
         ("housing", 2, 3, 6),
         ("gears", 2, 3, 5),
         ("assembly", 2, 2, 0),
     ]
-    assert (told.slowest, told.slowest_s) == ("OP30", 56.0)
-    assert told.sections[0].slowest == "OP10"
-    assert told.readings_per_s == pytest.approx(5 * 12 + 5)
-    assert (told.ends, told.joins, told.hints) == (("OP40",), ("OP30",), ())
+    assert (found.slowest, found.slowest_s) == ("OP30", 56.0)
+    assert found.sections[0].slowest == "OP10"
+    assert found.readings_per_s == pytest.approx(5 * 12 + 5)
+    assert (found.ends, found.joins, found.hints) == (("OP40",), ("OP30",), ())
 
 
 def test_the_summary_hints_at_what_is_seldom_meant(read: Callable[..., Plant]) -> None:
-    told = summary(
+    found = summary(
         read(
             "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\n"
             "sections: {a: {operations: {A: {cycle_time: 1 s, buffer: 0, from: s},"
             " B: {cycle_time: 1 s, buffer: 0, from: t}}}}"
         )
     )
-    assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), told.hints, strict=True)] == [True] * 3
+    assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), found.hints, strict=True)] == [True] * 3

@@ -1,4 +1,4 @@
-"""The documents say what the code does: tables drawn from the shapes, examples that load, messages that are told."""
+"""The documents say what the code does: tables drawn from the shapes, examples that load, their messages."""
 
 from __future__ import annotations
 
@@ -66,5 +66,5 @@ def test_whole_examples_load_and_so_do_their_scenarios(
 def test_the_messages_of_the_tutorial_are_current(problems: Callable[..., list[Problem]], tmp_path: Path) -> None:
     text = next(text for text in examples(TUTORIAL) if text.startswith("plant:"))
     wrong = text.replace("crew: fitters", "crew: fiters").replace("cycle_time: 30 s", "cycle_tme: 30 s")
-    told = "\n".join(map(str, problems(wrong))).replace(str(tmp_path / "plant.yaml"), "filters.yaml")
-    assert f"```\n{told}\n```" in TUTORIAL
+    reported = "\n".join(map(str, problems(wrong))).replace(str(tmp_path / "plant.yaml"), "filters.yaml")
+    assert f"```\n{reported}\n```" in TUTORIAL

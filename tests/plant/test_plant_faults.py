@@ -44,7 +44,7 @@ def test_faults_are_read_into_si_and_inherited(read: Callable[..., Plant]) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reported"),
     [
         ("kind: spike", "kind: spke", "Did you mean spike?"),
         ("kind: spike", "kind: clock_skew", "is not a kind of fault that is possible here"),
@@ -67,11 +67,11 @@ def test_faults_are_read_into_si_and_inherited(read: Callable[..., Plant]) -> No
     ],
 )
 def test_a_wrong_fault_or_link_is_refused_with_a_sentence(
-    problems: Callable[..., list[Problem]], old: str, new: str, told: str
+    problems: Callable[..., list[Problem]], old: str, new: str, reported: str
 ) -> None:
     assert old in TEXT
     found = problems(TEXT.replace(old, new))
-    assert any(told in str(problem) for problem in found), "\n".join(map(str, found))
+    assert any(reported in str(problem) for problem in found), "\n".join(map(str, found))
 
 
 def test_own_numbers_replace_those_of_a_profile(read: Callable[..., Plant]) -> None:

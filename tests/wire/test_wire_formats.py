@@ -196,5 +196,5 @@ def test_a_foreign_topic_is_refused() -> None:
     for chosen in FORMATS.values():
         with pytest.raises(PayloadError, match="topic"):
             chosen.decoder(META, ROOT).feed(
-                Message("somebody/else", chosen.encoder(META, ROOT).data(one_of_each())[0].payload)
+                Message("another/root", chosen.encoder(META, ROOT).data(one_of_each())[0].payload)
             )

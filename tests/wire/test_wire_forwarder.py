@@ -1,4 +1,4 @@
-"""Nothing is lost: journal, broker, consumer, and whoever is killed between them."""
+"""Nothing is lost when the journal, the broker or the consumer is killed."""
 
 from __future__ import annotations
 
@@ -244,27 +244,27 @@ def test_a_silent_consumer_is_queried_and_its_backlog_is_not_sent_again(tmp_path
 
 
 def test_a_broker_s_loss_and_return_are_each_reported_once(tmp_path: Path) -> None:
-    silent, told = Silent(), list[str]()
+    silent, reported = Silent(), list[str]()
     with Forwarder(Journal(tmp_path), silent, root=ROOT, run_id="r") as forwarder:  # type: ignore[arg-type]
-        forwarder.on_connection = told.append
+        forwarder.on_connection = reported.append
         for error in ("", "gone", "gone", "still gone", "", ""):
             silent.last_error = error
             forwarder.pump()
-    assert told == ["gone", ""]
+    assert reported == ["gone", ""]
 
 
 def test_a_resumed_run_waits_for_its_broker(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    url, told = f"mqtt://127.0.0.1:{port}", list[str]()
+    url, reported = f"mqtt://127.0.0.1:{port}", list[str]()
     with (
         Client(url, allow_offline_start=True) as client,
         Forwarder(Journal(tmp_path), client, root=ROOT, run_id="r", consumer="late") as forwarder,
     ):
-        forwarder.on_connection = told.append
+        forwarder.on_connection = reported.append
         forwarder.publish(call(0))
-        with Broker(port=port), Client(url) as listener:  # which speaks MQTT 3.1.1 only, and nobody knew
+        with Broker(port=port), Client(url) as listener:  # it supports MQTT 3.1.1 only
             account = Receipts(ROOT, "late")
             listener.subscribe([f"{ROOT}/#"])
             while forwarder.pending:
@@ -272,8 +272,8 @@ def test_a_resumed_run_waits_for_its_broker(tmp_path: Path) -> None:
                 for message in listener.messages(0.05):
                     if (answer := account.take(message)) is not None:
                         listener.publish([answer])
-    assert told[0].startswith("nothing listens there")
-    assert told[1:] == [""]
+    assert reported[0].startswith("nothing listens there")
+    assert reported[1:] == [""]
     with pytest.raises(BrokerError, match="nothing listens there"):
         Client(url)
 

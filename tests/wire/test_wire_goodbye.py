@@ -1,4 +1,4 @@
-"""Ctrl-C while a broker is dead, deaf or mute: whoever waits for it ends soon and says why."""
+"""Ctrl-C while a broker is dead or does not answer: what waits for it ends soon and reports why."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mute(greeting: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"mqtt://127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)  # wakes the one who waits for a client
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a client
         thread.join(30)
 
 
@@ -65,7 +65,7 @@ def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.Mon
 def test_silence_counts_from_the_message_to_be_acknowledged(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.5)
     with Client(broker.url) as client:
-        list(client.messages(1.2))  # nobody has anything to say
+        list(client.messages(1.2))  # no messages
         client.publish(DATA)
         time.sleep(1.2)  # the caller is busy; the answers wait in the socket
         client.flush()

@@ -173,6 +173,6 @@ def test_an_mqtt_5_session_keeps_messages_while_its_client_is_away(plain: str) -
 def test_a_will_is_published_on_disconnect_if_requested_in_mqtt_5(plain: str) -> None:
     with Client(plain) as listener:
         listener.subscribe(["five/will"])
-        for version, told, heard in (("5", True, 1), ("5", False, 0), ("3.1.1", True, 0)):
-            Client(plain, will=Message("five/will", b"gone"), will_on_disconnect=told, mqtt=version).close()
+        for version, reported, heard in (("5", True, 1), ("5", False, 0), ("3.1.1", True, 0)):
+            Client(plain, will=Message("five/will", b"gone"), will_on_disconnect=reported, mqtt=version).close()
             assert len(list(listener.messages(0.3))) == heard

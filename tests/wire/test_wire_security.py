@@ -141,6 +141,6 @@ def test_a_problem_with_our_own_certificate_is_always_reported(tmp_path: Path, t
                 (old, r"our certificate .*old\.pem is not accepted, it has expired"),
                 (foreign, r"our certificate .*foreign\.pem is not accepted, the broker does not trust its authority"),
             ):
-                for _ in range(5):  # it used to depend on who was quicker
+                for _ in range(5):  # it used to depend on a race
                     with pytest.raises(BrokerError, match=because):
                         Client(url, **trust, **certificate, mqtt=version)

@@ -38,7 +38,7 @@ class Line(RuleBasedStateMachine):
         self.host, self.requests = Host("scada", GROUP), list[int]()
         self.air: list[tuple[int, Message]] = []  # with the birth that it follows, counted from 1
         self.heard, self.harmed = 0, 0  # births: the last that was heard, the last that something was lost after
-        self.are_births_lost = False  # where a birth is, what follows may by chance go on where the last one ended
+        self.are_births_lost = False  # where a birth is, what follows may by chance continue the last sequence
         self.will: Message | None = None
         self.connect()
 
@@ -149,8 +149,8 @@ class Line(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_what_it_says_and_bounded(self) -> None:
-        told = sum(n.bytes + sum(d.bytes for d in n.devices.values()) for n in self.host.nodes.values())
-        assert told == self.host.memory_bytes <= SMALL_BYTES
+        reported = sum(n.bytes + sum(d.bytes for d in n.devices.values()) for n in self.host.nodes.values())
+        assert reported == self.host.memory_bytes <= SMALL_BYTES
         assert all(len(n.early) <= 256 for n in self.host.nodes.values())
 
     def teardown(self) -> None:

@@ -236,10 +236,10 @@ def test_a_node_publishes_its_message_count_periodically() -> None:
     assert node.due(NOW + STATISTICS_MS) == []  # nothing has changed
     for message in ddata():
         node.data(message, NOW)
-    (told,) = node.due(NOW + STATISTICS_MS)
-    (metric,) = payload_reader.payload(told.payload).metrics
+    (reported,) = node.due(NOW + STATISTICS_MS)
+    (metric,) = payload_reader.payload(reported.payload).metrics
     alias = next(m.alias for m in MILLING.metrics if m.name == "Feed/Messages")
-    assert (told.topic, metric.alias, metric.long_value) == (MILLING.topic("NDATA"), alias, len(ddata()))
+    assert (reported.topic, metric.alias, metric.long_value) == (MILLING.topic("NDATA"), alias, len(ddata()))
     node.data(ddata()[0], NOW)
     assert node.due(NOW + 2 * STATISTICS_MS - 1) == []
     assert kinds(node.due(NOW + 2 * STATISTICS_MS)) == ["NDATA"]
@@ -427,8 +427,8 @@ def test_a_duplicate_command_is_carried_out_once_if_it_has_a_timestamp() -> None
 
 def test_written_values_are_reported() -> None:
     node, device = born(), MILLING.devices[0]
-    told = node.changed(device, {STOP: True, START: False}, NOW)
-    found = {m.alias: m.boolean_value for m in payload_reader.payload(told.payload).metrics}
+    reported = node.changed(device, {STOP: True, START: False}, NOW)
+    found = {m.alias: m.boolean_value for m in payload_reader.payload(reported.payload).metrics}
     aliases = {m.name: m.alias for m in device.metrics}
     assert found == {aliases[STOP]: True, aliases[START]: False}
 

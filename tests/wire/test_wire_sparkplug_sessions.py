@@ -204,7 +204,7 @@ def test_a_device_command_is_returned_and_its_new_value_is_reported(broker: Brok
     with listener(broker.url) as client, EdgeSessions(broker.url) as sessions:
         sessions.publish([description.message(META, ROOT)])
         device = MILLING.devices[0]
-        born = MILLING.topic("DBIRTH", device)  # before it nobody may know the device, nor does the node listen
+        born = MILLING.topic("DBIRTH", device)  # before it the device is unknown, and the node does not accept commands
         until(client, lambda got: born in {m.topic for m in got}, sessions.serve)
         body = payload_writer.metric(Metric(SPEED, Type.DOUBLE, 0.5), now_ms())
         topic = MILLING.topic("DCMD", device)
@@ -217,8 +217,8 @@ def test_a_device_command_is_returned_and_its_new_value_is_reported(broker: Brok
         assert [(o.unit, o.name, o.value) for o in commands] == [(1, SPEED, 0.5)]
         assert (sessions.refused.count, sessions.refused.new_since_last()[:19]) == (1, "1 command refused: ")
         sessions.confirm(commands[0])
-        (told,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
-        (metric,) = payload_reader.payload(told.payload).metrics
+        (reported,) = of("DDATA", until(client, lambda got: len(of("DDATA", got)) == 1, sessions.serve))
+        (metric,) = payload_reader.payload(reported.payload).metrics
         assert metric.double_value == 0.5
         for name in (STOP, START):
             sessions.confirm(DeviceCommand(1, name, value=True))

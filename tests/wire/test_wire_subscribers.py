@@ -57,7 +57,7 @@ def named_values(tick: int) -> dict[str, float]:
 
 
 def publish_until(url: str, messages: list[Message], lines: list[str], is_enough: Callable[[], bool]) -> None:
-    """Again and again: nobody says when a foreign program has subscribed."""
+    """Publish repeatedly: a foreign program does not report when it has subscribed."""
     with Client(url) as client:
         for _ in range(int(WAIT_S / 0.5)):
             client.publish(messages)
@@ -124,8 +124,8 @@ def test_node_red_runs_the_flows_of_the_docs(broker: Broker, tmp_path: Path) -> 
 
         def is_enough() -> bool:
             found = heard(lines)
-            told = {name for name, values in found["splog"].items() if any(v is not None for v in values)}
-            return wanted.keys() <= found["values"].keys() and spark.keys() <= told and len(found["log"]) > 1
+            reported = {name for name, values in found["splog"].items() if any(v is not None for v in values)}
+            return wanted.keys() <= found["values"].keys() and spark.keys() <= reported and len(found["log"]) > 1
 
         publish_until(broker.url, [*births, *samples, kpis, *plain], lines, is_enough)
         found = heard(lines)
@@ -187,8 +187,8 @@ def test_mosquitto_sub_shows_a_namespace_with_its_retained_description(broker: B
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
     found = {line.split(" ", 2)[1]: line.split(" ", 2)[2] for line in done.stdout.splitlines()}
     assert all(line.startswith("1 ") for line in done.stdout.splitlines())  # retained, all of them
-    told = found.pop(f"{root}/meta")
-    assert json.loads(told)["version"] == META.version
+    reported = found.pop(f"{root}/meta")
+    assert json.loads(reported)["version"] == META.version
     assert found == retained
 
 

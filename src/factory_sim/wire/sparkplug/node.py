@@ -189,7 +189,7 @@ class EdgeNode:
         if known in self._done:
             refuse("the same command again, with the same time")
         commands = _commands(device, payload.metrics)
-        if payload.HasField("timestamp"):  # without one, a repetition cannot be told from a second command
+        if payload.HasField("timestamp"):  # without one, a repetition looks like a second command
             self._done.append(known)
         return commands
 
