@@ -1,11 +1,18 @@
-"""Write docs/commands.md from the help texts of the commands: python docs/make_commands.py."""
+"""Write docs/commands.md from the commands' own help texts: python docs/make_commands.py."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import inspect
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from factory_sim.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PAGE = Path(__file__).parent / "commands.md"
 HEAD = """# Commands
@@ -16,31 +23,34 @@ Exit codes: 0 done; 1 the result is negative or a run failed; 2 wrong input; 3 t
 """
 
 
-def commands() -> list[list[str]]:
-    """Return the words of every visible command, groups with their parts."""
-    import typer  # noqa: PLC0415 - this script only
-
-    from factory_sim.cli import app  # noqa: PLC0415
-
-    found = []
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield the name and the object of every visible command, groups by their parts."""
     for name, command in sorted(typer.main.get_command(app).commands.items()):  # type: ignore[attr-defined]
+        parts = getattr(command, "commands", {})
         if not command.hidden:
-            parts = sorted(getattr(command, "commands", {}))
-            found += [[name, part] for part in parts] or [[name]]
-    return found
+            yield from ((f"{name} {part}", parts[part]) for part in sorted(parts)) if parts else [(name, command)]
 
 
-def help_of(words: list[str]) -> str:
-    """Return the help text of a command, 100 columns wide, without colours."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    command = [sys.executable, "-m", "factory_sim", *words, "--help"]
-    text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+def section(name: str, command: Any) -> str:
+    """Return the section of one command: its text, its example, a row for every argument and option."""
+    text, _, example = inspect.cleandoc(command.help).partition("Example: ")
+    rows = [row(each) for each in command.params if not each.hidden]
+    table = "\n".join(["| option | default | meaning |", "|---|---|---|", *rows])
+    return f"\n## {name}\n\n{text.strip()}\n\n```\n{example.strip()}\n```\n\n{table}\n"
+
+
+def row(option: Any) -> str:
+    """Return the table row of an argument or option."""
+    names = option.name.upper() if option.param_type_name == "argument" else option.opts[0]
+    shown = option.show_default if isinstance(option.show_default, str) else option.default
+    default = "" if shown is None or shown == "" or callable(shown) else str(shown)
+    help_text = re.sub(r"\s+", " ", option.help or "").replace("|", "/")
+    return f"| `{names}` | {default} | {help_text} |"
 
 
 def page() -> str:
     """Return the whole page."""
-    return HEAD + "".join(f"\n## {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n" for words in commands())
+    return HEAD + "".join(section(name, command) for name, command in commands())
 
 
 if __name__ == "__main__":

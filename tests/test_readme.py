@@ -34,3 +34,12 @@ def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_every_link_leads_to_a_file(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_the_page_of_commands_shows_the_help_texts() -> None:
+    spec = importlib.util.spec_from_file_location("make_commands", ROOT / "docs" / "make_commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_commands = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_commands)
+    assert make_commands.PAGE.read_text(encoding="utf-8") == make_commands.page(), "run: python docs/make_commands.py"
