@@ -67,9 +67,13 @@ class Clockwork:
             self.renewed()
         self.serviced |= state == State.MAINTENANCE
         if state in DOWN_STATES and self.failed < 0:
-            self.fail(detail)
+            self.fail(detail if outcome == Outcome.NONE else self.due_mode())
         if state == State.REPAIR and self.repair_since < 0:
             self.repair_since = t_us
+
+    def due_mode(self) -> int:
+        """The mode that failed, where a part that left in the same instant hides its index."""
+        return min(range(len(self.modes)), key=lambda i: (self.due[i] - self.ran[i], self.modes[i].clock == "busy"))
 
     def fail(self, mode: int) -> None:
         """`mode` went down."""
