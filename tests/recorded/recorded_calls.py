@@ -19,7 +19,7 @@ from factory_sim.live.replies import Replies
 from factory_sim.plant.load import load as load_plant
 from factory_sim.records import Message, Window
 from factory_sim.sim.commands import Command
-from factory_sim.sim.run import Simulation, continued, count, simulate
+from factory_sim.sim.run import Simulation, count, resume_to_end, simulate
 from factory_sim.study import store, study_json
 from factory_sim.version import VERSION
 from factory_sim.wire import meta as description
@@ -95,7 +95,7 @@ def fork_of(case: dict[str, Any]) -> dict[str, Any]:
     )
     start.advance(at_us)
     changed, future = plant_of(case["plant"], case["changes"]), case["replication"] + case["future"]
-    run = continued(changed, start.save(), until_us=until_us, replication=future)
+    run = resume_to_end(changed, start.save(), until_us=until_us, replication=future)
     return log_record(run.log, run.truth)
 
 

@@ -1,4 +1,4 @@
-"""Where the helpers of these tests stand: beside them, and the random plants one folder up."""
+"""Make the helpers beside these tests importable."""
 
 import sys
 from pathlib import Path

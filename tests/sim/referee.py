@@ -1,4 +1,4 @@
-"""A slow reader of event logs that knows the rules of docs/design.md and checks every row against them.
+"""A slow reader of event logs that checks every row against the rules of docs/model.md.
 
 It follows each part and each unit by the log alone, with the plant's numbers and the named draws at hand, and shares
 no code with any engine. `Referee(plant, seed).check(log, until_us)` raises AssertionError at the first row, or the

@@ -35,7 +35,7 @@ def same(a: EventLog, b: EventLog) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
 
 
-def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices() -> None:
+def test_the_same_commands_at_the_same_times_give_the_same_log_in_any_slices() -> None:
     commands = [
         Command(10 * MINUTE, WASH, "speed", 0.5),
         Command(20 * MINUTE, WASH, "stop"),
@@ -48,7 +48,7 @@ def test_the_same_commands_at_the_same_moments_give_the_same_log_in_any_slices()
     assert not same(run(*commands), run())
 
 
-def test_a_command_changes_nothing_before_its_moment() -> None:
+def test_a_command_changes_nothing_before_its_time() -> None:
     plain, reported = run(), run(Command(50 * MINUTE, WASH, "stop"))
     n = int((plain.t_us < 50 * MINUTE).sum())
     assert same(plain.take(slice(n)), reported.take(slice(n)))
@@ -72,7 +72,7 @@ def test_a_stopped_machine_is_off_until_it_is_started() -> None:
     assert rows.state[rows.t_us >= 45 * MINUTE][0] != State.OFF
 
 
-def test_a_speed_of_one_is_the_plant_s_own() -> None:
+def test_a_speed_of_one_changes_nothing() -> None:
     assert same(run(Command(0, WASH, "speed", 1.0)), run())
 
 
@@ -89,7 +89,7 @@ def test_a_speed_of_one_is_the_plant_s_own() -> None:
         Command(0, 999, "start"),
     ],
 )
-def test_what_nobody_can_do_is_refused(command: Command) -> None:
+def test_an_impossible_command_is_refused(command: Command) -> None:
     reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
     with pytest.raises(ModelError):
         reference.command(command)

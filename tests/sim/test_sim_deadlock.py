@@ -80,7 +80,7 @@ def join_of_carried_parts() -> Plant:
     return with_derived(replace(plant, operations=operations, sources=sources, conveyors=(belt,), units=units))
 
 
-CIRCLES = {
+DEADLOCKS = {
     "rework": (straight(), "OP1 -> OP2 -> OP1"),
     "rework over a conveyor": (over_a_conveyor(), "OP1 -> OP2 -> OP1"),
     "rework and vehicles": (by_vehicles(), "OP1 -> OP2 -> OP1"),
@@ -92,25 +92,25 @@ CIRCLES = {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kind", CIRCLES)
-def test_a_circle_of_each_kind_is_named(kind: str, engine: str) -> None:
-    plant, circle = CIRCLES[kind]
+@pytest.mark.parametrize("kind", DEADLOCKS)
+def test_a_deadlock_of_each_kind_is_reported_with_its_cycle(kind: str, engine: str) -> None:
+    plant, cycle = DEADLOCKS[kind]
     with pytest.raises(ModelError) as reported:
         Simulation(plant, until_us=3600 * S, engine=engine).advance(3600 * S)
-    assert f"s: {circle}." in str(reported.value)
-    assert "will ever move again" in str(reported.value)
+    assert f"s: {cycle}." in str(reported.value)
+    assert "can ever move again" in str(reported.value)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_circle_is_told_at_the_moment_it_closes(engine: str) -> None:
-    with pytest.raises(ModelError, match=r"circle at 30.0 s"):
+def test_a_deadlock_is_reported_when_it_arises(engine: str) -> None:
+    with pytest.raises(ModelError, match=r"Deadlock at 30.0 s"):
         Simulation(straight(), until_us=3600 * S, engine=engine).advance(3600 * S)
     Simulation(straight(), until_us=30 * S, engine=engine).advance(30 * S)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_can_go_on_is_no_circle(engine: str) -> None:
-    """A timeout, the end of a schedule, a night without anybody: parts wait, and nothing is wrong."""
+def test_a_plant_that_can_continue_is_not_a_deadlock(engine: str) -> None:
+    """Parts wait for a timeout, after the end of a schedule, or during a closed shift: none is a deadlock."""
     night, half = Shift("day", 100, ((0, 30),)), Inspection(rework=0.5, rework_to=0)
     stop = Stop(constant(20), 1, 4, shift=0, inspection=half)
     closed = line([stop], Source("in", 0, cards=2), Extras(shifts=(night,)))
@@ -127,7 +127,7 @@ def states(log: EventLog, unit: int) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_man_alone_repairs_the_machine_that_he_operates_and_goes_on_with_the_part(engine: str) -> None:
+def test_one_person_repairs_the_machine_that_they_operate_and_continues_with_the_part(engine: str) -> None:
     jam = FailureMode("jam", constant(25), constant(7), crew=0)
     bo = Extras(crews=(Crew("all", (2,)),), names=("Bo",))
     plant = line([Stop(constant(20), 1, 1, failures=(jam,))], Source("in", 0), bo)
@@ -148,7 +148,7 @@ def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_othe
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_operator_does_not_stand_at_a_machine_whose_shift_has_ended(engine: str) -> None:
+def test_an_operator_leaves_a_machine_whose_shift_has_ended(engine: str) -> None:
     shift, crew = Shift("day", 100, ((0, 30),)), Crew("all", (3,))
     stops = [Stop(constant(20), 1, 9, shift=0), Stop(constant(50), 1, 9)]
     plant = line(stops, Source("in", 0), Extras((crew,), shifts=(shift,), names=("Bo",)))

@@ -1,4 +1,4 @@
-"""Two engines, one log: the compiled engine writes what the reference writes, to the last bit."""
+"""The logs of the compiled engine and the reference model are bit-identical."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def test_every_log_of_a_random_plant_is_the_same_in_both_engines(plant: Plant) -
     assert differ(plant, 7, HOUR_US // 2)[0] == ""
 
 
-def test_the_reference_line_runs_alike_in_both_engines(line: Plant) -> None:
+def test_the_log_of_the_reference_line_is_the_same_in_both_engines(line: Plant) -> None:
     until_us = 2 * HOUR_US
     logs = [Simulation(line, seed=5, until_us=until_us, engine=e).advance(until_us) for e in ("simpy", "calendar")]
     assert len(logs[0]) > 10_000
     assert same(*logs)
 
 
-def test_a_compiled_run_starts_without_what_only_others_need() -> None:
+def test_a_compiled_run_imports_only_what_it_requires() -> None:
     program = (
         "import sys\nfrom factory_sim import registry\nfrom factory_sim.sim.run import simulate\n"
         "simulate(registry.load('gearbox_line'), until_us=10**6, engine='calendar')\n"
@@ -64,12 +64,12 @@ def test_a_compiled_run_starts_without_what_only_others_need() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_others_in_the_process_can_still_compile_linear_algebra() -> None:
+def test_other_code_in_the_process_can_still_compile_linear_algebra() -> None:
     product = numba.njit(lambda a, b: np.convolve(a, b) @ b[0:1].repeat(3))
     assert product(np.array([1.0, 2.0]), np.array([3.0, 1.0])) == pytest.approx(9 + 21 + 6)
 
 
-def test_a_difference_is_told_with_its_row(line: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_is_reported_with_its_row(line: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = CalendarRun.advance
 
     def forged(self: CalendarRun, until_us: int) -> EventLog:
@@ -99,7 +99,7 @@ def test_counters_without_rows_equal_those_with_rows(line: Plant) -> None:
     assert stored.balance() == counted.balance()
 
 
-def test_a_policy_that_only_simpy_knows_runs_there_and_says_so(line: Plant) -> None:
+def test_a_policy_of_the_simpy_model_only_runs_there_and_the_reason_is_reported(line: Plant) -> None:
     strange = replace(line, fleets=tuple(replace(fleet, policy="my_own") for fleet in line.fleets))
     choice = engines.choose(strange)
     assert choice.engine == "simpy"
@@ -133,7 +133,7 @@ time.sleep(600)
 
 
 def _cold(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """A machine where nothing is compiled; the file where the process beside leaves its number."""
+    """Pretend that nothing is compiled; return the file that contains the id of the compiling process."""
     place = folder / "pid"
     monkeypatch.setattr(engines, "_marker", lambda name: folder / name)
     monkeypatch.setattr(engines, "_ASIDE", _BESIDE.format(place=str(place)))
@@ -154,7 +154,7 @@ def _runs(pid: int) -> bool:
     return not Path(f"/proc/{pid}/stat").exists() or ") Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-def test_on_a_cold_machine_simpy_answers_and_the_compiler_beside_it_ends_with_the_block(
+def test_without_a_compiled_engine_simpy_runs_and_the_compiling_process_ends_with_the_block(
     line: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     place = _cold(monkeypatch, tmp_path)
@@ -169,7 +169,7 @@ def test_on_a_cold_machine_simpy_answers_and_the_compiler_beside_it_ends_with_th
     assert not (tmp_path / "compiling").exists()
 
 
-def test_the_compiler_beside_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_the_compiling_process_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     place = tmp_path / "pid"
     program = (
         "import sys, time; from pathlib import Path; from factory_sim.sim import engines\n"
@@ -184,7 +184,7 @@ def test_the_compiler_beside_dies_with_a_parent_that_is_killed(tmp_path: Path) -
         time.sleep(0.01)
 
 
-def test_ctrl_c_as_the_compiler_beside_is_started_leaves_no_mark(
+def test_ctrl_c_at_the_start_of_the_compiling_process_leaves_no_lock(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def stopped(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Plants at the limits: many places, many parts at one instant, more rows than a log can name."""
+"""Plants at the limits: many places, many parts at one instant, more rows than a log can index."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_buffer_of_two_thousand_million_places_costs_nothing() -> None:
     assert len(simulate(plant, until_us=MINUTES_US, engine="calendar").log) > 20
 
 
-def test_a_furnace_that_is_too_large_is_said_before_the_run_and_runs_in_simpy() -> None:
+def test_a_batch_too_large_for_the_compiled_engine_runs_in_simpy() -> None:
     furnace = Stop(Distribution("constant", 60.0), 1, 10**9, batch=Batch(10**9, 1))
     plant = line([furnace], Source("in", 0, interarrival=exponential(60.0)))
     assert "OP" in engines.obstacle(plant)
@@ -56,7 +56,7 @@ def test_a_furnace_that_is_too_large_is_said_before_the_run_and_runs_in_simpy() 
         engines.choose(plant, "calendar")
 
 
-def test_a_log_that_is_full_says_so() -> None:
+def test_a_full_log_is_reported() -> None:
     run = CalendarRun(tandem(10), seed=1, replication=0, window=Window(0, MINUTES_US))
     run.advance(MINUTES_US // 2)
     run._arrays["line"]["rows"] = run._arrays["line"]["first_row"] = MOST_ROWS

@@ -1,4 +1,4 @@
-"""Small lines whose behaviour theory knows: exactly, in order, or within an interval."""
+"""Small lines with known results: exact, ordered, or within an interval."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TANDEM = [
 @pytest.mark.parametrize(
     ("stations", "places", "failure", "rate"), [row[1:] for row in TANDEM], ids=[row[0] for row in TANDEM]
 )
-def test_a_tandem_line_gives_what_the_exact_table_says(
+def test_a_tandem_line_agrees_with_the_exact_table(
     stations: list[tuple[float, int, int]], places: list[int], failure: tuple[str, float, float] | None, rate: float
 ) -> None:
     modes: tuple[FailureMode, ...] = ()
@@ -157,7 +157,7 @@ def test_conwip_never_has_more_parts_inside_than_cards() -> None:
     assert inside.max() == 3
 
 
-def test_an_arrival_that_finds_no_place_goes_away_where_the_source_says_so() -> None:
+def test_an_arrival_without_room_is_lost_at_a_source_that_loses() -> None:
     plant = line([Stop(constant(25), 1, 1)], Source("in", 0, constant(10), when_full="lose"))
     log = simulate(plant, until_us=1000 * S).log
     lost, entered = (np.count_nonzero(log.outcome == o) for o in (Outcome.LOST, Outcome.ENTERED))
@@ -228,7 +228,7 @@ def test_rework_ends_at_its_limit_of_loops() -> None:
     assert first.outcome.tolist() == [7, *[1, 4] * 2, 1, 5]  # entered, took and sent back twice, took and scrapped
 
 
-def test_parts_that_block_each_other_in_a_circle_stop_the_run_and_are_named() -> None:
+def test_a_deadlock_by_rework_stops_the_run_and_is_reported() -> None:
     again = Inspection(rework=1.0, rework_to=0, max_loops=9)
     plant = line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1, inspection=again)], Source("in", 0))
     with pytest.raises(ModelError, match="OP1 -> OP2 -> OP1"):

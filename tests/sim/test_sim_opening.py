@@ -1,4 +1,4 @@
-"""What a feed begins with: enough to time every cycle that ends in its window."""
+"""The opening rows of a feed suffice to time every cycle that ends in its window."""
 
 from __future__ import annotations
 

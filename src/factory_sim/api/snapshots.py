@@ -150,5 +150,5 @@ def fork(
     if not texts:
         kept.check(plant, kept.file)
     until_us, replication = saved.t_us + window_us(duration), saved.replication + whole("future", future)
-    found = simulator.continued(plant, saved, until_us=until_us, replication=replication)
+    found = simulator.resume_to_end(plant, saved, until_us=until_us, replication=replication)
     return Run(Plant(plant), found, engine="calendar", seed=saved.seed, replication=replication)

@@ -1,7 +1,7 @@
-"""Vehicles and people that join a run at a saved moment: its arrays with rows for them, and every id moved along.
+"""Vehicles and crew members that join a run at a snapshot (SNAP-5): table rows for them, and all ids renumbered.
 
-Ids of units are their numbers in the plant, and a vehicle more moves all that come after it. What joins has done
-nothing yet; the engine lets it begin, idle, at the moment (advance.reconsider).
+A unit's id is its index in the plant, so an additional vehicle changes the ids of all units behind it. Units that join
+start idle (advance.reconsider).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.records import B1, I8, EventLog
     from factory_sim.sim.calendar.flatten import Flat
-    from factory_sim.sim.snapshot import Saved
+    from factory_sim.sim.snapshot import SavedRun
 
 # State columns that name a unit, -1 for none.
 _UNIT_IDS = {
@@ -41,7 +41,7 @@ _UNIT_IDS = {
 
 
 def known(plant: Plant, units: tuple[str, ...]) -> I8 | None:
-    """Ids in `plant` of the `units` of a saved run, in their order; None where it has not more vehicles and people."""
+    """Return the ids in `plant` of the units of a saved run, or None if it has other units than additional ones."""
     at = {name: unit for unit, name in enumerate(plant.units)}
     if not set(units) < at.keys():
         return None
@@ -52,10 +52,7 @@ def known(plant: Plant, units: tuple[str, ...]) -> I8 | None:
 
 
 def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> Plant:
-    """The plant with other ids, `units` their names; vehicles and people without one are left out.
-
-    For runs only: its sensors keep the old ids.
-    """
+    """Return the plant with other unit ids, without units that have none; its sensors keep the old ids."""
     changed = replace(
         plant,
         units=units,
@@ -70,7 +67,7 @@ def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> P
     return with_derived(changed)
 
 
-def widened(saved: Saved, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> Saved:
+def widened(saved: SavedRun, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> SavedRun:
     """Return `saved` as a snapshot of `plant`, whose tables are `flat`; `kept`: ids of the saved units in it."""
     arrays = new_arrays(flat, 0, 0, Window(0, 1), store=False)
     arrays["part"] = np.zeros(len(saved.tables["part"]), arrays["part"].dtype)
@@ -95,7 +92,7 @@ def widened(saved: Saved, plant: Plant, flat: Flat, kept: I8, skeleton: str) -> 
     )
 
 
-def _due(saved: Saved, flat: Flat, joining: B1) -> I8:
+def _due(saved: SavedRun, flat: Flat, joining: B1) -> I8:
     """Return when the slots fall due; those of the units that join never do."""
     slot = flat.arrays["slot"]
     of_vehicle = (slot["kind"] == 2 * Class.TRANSPORT_END) & joining[np.minimum(slot["subject"], len(joining) - 1)]
@@ -105,7 +102,7 @@ def _due(saved: Saved, flat: Flat, joining: B1) -> I8:
 
 
 def _moved_log(log: EventLog, plant: Plant, kept: I8) -> EventLog:
-    """Rows with the plant's ids; busy robots and people name in `detail` whom they serve."""
+    """Return the rows with the plant's ids, also in `detail` of busy robots and crew members: the unit served."""
     servers = [robot.unit for robot in plant.robots] + [unit for crew in plant.crews for unit in crew.units]
     unit = kept[log.unit]
     serves = np.isin(unit, servers) & (log.state == State.BUSY)

@@ -1,4 +1,4 @@
-"""Which engine runs a plant: the readable reference or the compiled one. Both write the same log, to the last bit."""
+"""The choice between the reference model and the compiled engine, whose logs are bit-identical."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth, Window
-    from factory_sim.sim.snapshot import Saved
+    from factory_sim.sim.snapshot import SavedRun
 
 ENGINES = ("auto", "simpy", "calendar")
-MOST_IN_A_FURNACE = 100_000  # the compiled engine keeps room for the rows of a whole furnace
+LARGEST_BATCH = 100_000  # the compiled engine reserves the rows of a whole batch
 _LONGEST_COMPILATION_S = 900.0
 _ASIDE = """
 import os, pathlib, sys, threading
@@ -42,16 +42,16 @@ compile_now()
 
 
 class Engine(Protocol):
-    """A run at some moment."""
+    """A run in one of the engines."""
 
     def advance(self, until_us: int) -> EventLog:
-        """Run every instant before `until_us`; the rows written since the last call."""
+        """Run every instant before `until_us`; return the rows written since the last call."""
 
     def truth(self) -> Truth:
-        """What has been counted so far in the window."""
+        """Return the counters of the window so far."""
 
     def balance(self) -> tuple[int, int, int, int, int]:
-        """Parts since the start: entered, left good, scrapped, merged into others, inside."""
+        """Return parts since the start: entered, left good, scrapped, merged into others, inside."""
 
 
 @runtime_checkable
@@ -60,7 +60,7 @@ class Resumable(Protocol):
 
     @property
     def skeleton(self) -> str:
-        """Digest of how the plant is built, its numbers left out."""
+        """Digest of how the plant is built, without its parameters."""
 
     @property
     def numbers(self) -> str:
@@ -72,16 +72,16 @@ class Resumable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The engine that runs a plant, and why."""
+    """The engine that runs a plant, and the reason."""
 
     engine: str  # "simpy" or "calendar"
     reason: str
 
 
 def choose(plant: Plant, asked: str = "auto") -> Choice:
-    """The fastest engine that is exact for `plant`, or the one asked for.
+    """Return the fastest available engine that is exact for `plant`, or the requested one.
 
-    Raises ConfigError for a name that is no engine, and where the compiled engine cannot do what was asked of it.
+    Raise ConfigError for an unknown engine, or when the compiled engine is requested and cannot run the plant.
     """
     if asked not in ENGINES:
         raise ConfigError([Problem("--engine", 0, 0, "", f"{asked!r} is not an engine.", did_you_mean(asked, ENGINES))])
@@ -102,14 +102,14 @@ def choose(plant: Plant, asked: str = "auto") -> Choice:
 
 
 def obstacle(plant: Plant) -> str:
-    """Why the compiled engine cannot run `plant`; empty if it can."""
+    """Return why the compiled engine cannot run `plant`; empty if it can."""
     from factory_sim.sim.calendar.flatten import BEHAVIOUR_CODES, POLICY_CODES  # noqa: PLC0415 - numba is slow to import
 
     for operation in plant.operations:
         if operation.behaviour not in BEHAVIOUR_CODES:
             return f"the behaviour {operation.behaviour!r} of {operation.name} exists in the SimPy model only"
-        if operation.batch is not None and operation.batch.size > MOST_IN_A_FURNACE:
-            return f"{operation.name} takes {operation.batch.size} parts at once, more than {MOST_IN_A_FURNACE}"
+        if operation.batch is not None and operation.batch.size > LARGEST_BATCH:
+            return f"{operation.name} takes {operation.batch.size} parts at once, more than {LARGEST_BATCH}"
     for fleet in plant.fleets:
         if fleet.policy not in POLICY_CODES:
             return f"the dispatch policy {fleet.policy!r} of {fleet.name} exists in the SimPy model only"
@@ -130,37 +130,37 @@ def open_run(
 
 
 def check_savable(plant: Plant) -> None:
-    """Raises ModelError where only SimPy runs `plant`: its runs cannot be saved."""
+    """Raise ModelError if only the SimPy model can run `plant`: its runs cannot be saved."""
     if why_not := obstacle(plant):
-        msg = f"only runs of the compiled engine can be saved, and {why_not}"
+        msg = f"Only runs of the compiled engine can be saved, and {why_not}."
         raise ModelError(msg)
 
 
 @lru_cache(maxsize=8)
-def fitted(plant: Plant, saved: Saved) -> Saved:
-    """A saved run as one of `plant`, which may have more vehicles and people.
+def fitted(plant: Plant, saved: SavedRun) -> SavedRun:
+    """Return a saved run as one of `plant`, which may have additional vehicles and crew members.
 
-    Raises ModelError when it cannot go on with `plant`, or in this version.
+    Raise ModelError when it cannot be resumed with `plant`, or by this version.
     """
     from factory_sim.sim.calendar.calendar_run import joined, skeleton_of  # noqa: PLC0415 - numba is slow to import
 
     check_savable(plant)
     if saved.layout != layout():
-        msg = "the saved moment was made by another version of this program; make it again"
+        msg = "Another version of factory_sim made this snapshot. Save the run again with this version."
         raise ModelError(msg)
     fits = saved if saved.skeleton == skeleton_of(plant) else joined(plant, saved)
     if fits is None:
         msg = (
-            "the plant is not built as the one that was saved: from a saved moment on its numbers may be others "
-            "(times, places, cards, probabilities, policies), and there may be more vehicles and people, but no other "
-            "units, failure modes, shifts and ways"
+            "The plant is built differently from the saved one. A resumed run may have other parameters (times, "
+            "capacities, cards, probabilities, policies) and additional vehicles and crew members, but not other "
+            "units, failure modes, shifts or material flow."
         )
         raise ModelError(msg)
     return fits
 
 
-def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replication: int) -> Engine:
-    """A saved run that goes on. Raises ModelError where it does not fit."""
+def resumed_run(plant: Plant, saved: SavedRun, window: Window, seed: int, replication: int) -> Engine:
+    """Return a run that resumes a snapshot. Raise ModelError when the snapshot does not fit."""
     from factory_sim.sim.calendar.calendar_run import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
 
     saved = fitted(plant, saved)
@@ -169,12 +169,12 @@ def resumed_run(plant: Plant, saved: Saved, window: Window, seed: int, replicati
 
 
 def is_compiled() -> bool:
-    """Whether the compiled engine starts at once on this machine."""
+    """Return whether the engine has been compiled on this machine."""
     return _marker("ready").exists()
 
 
 def compile_now() -> None:
-    """Compile the engine, which takes about a minute the first time, so that later runs start at once."""
+    """Compile the engine, about a minute the first time, so that later runs start at once."""
     from factory_sim.sim.calendar.calendar_run import compile_all  # noqa: PLC0415 - numba is slow to import
 
     compile_all()
@@ -183,9 +183,9 @@ def compile_now() -> None:
 
 @contextmanager
 def compiling_aside() -> Iterator[None]:
-    """While the block runs another process compiles the engine at low priority, unless that is done, or one does.
+    """Compile the engine in another process of low priority during the block, unless it is or is being compiled.
 
-    It ends with the block, and with this process however that ends: it watches a pipe that nobody writes to. What it
+    The process ends with the block, or when this process ends for any reason: it waits for the end of a pipe. What it
     has compiled by then is kept.
     """
     if is_compiled() or _is_compiling():
@@ -194,14 +194,14 @@ def compiling_aside() -> Iterator[None]:
     lock = _marker("compiling")
     lock.touch()
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        process = subprocess.Popen(  # noqa: S603 - this interpreter and a constant program
             [sys.executable, "-c", _ASIDE, str(lock)],
             start_new_session=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    except BaseException:  # Ctrl-C too: once it runs, the process takes the lock away itself
+    except BaseException:  # Ctrl-C too; once it runs, the process removes the lock itself
         lock.unlink(missing_ok=True)
         raise
 

@@ -1,4 +1,4 @@
-"""What falls due at one instant, and in which order: the same in both engines."""
+"""The order of events that fall due at one instant, in both engines (INST-2)."""
 
 from __future__ import annotations
 

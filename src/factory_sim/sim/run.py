@@ -1,4 +1,4 @@
-"""Running a plant: all at once, or in slices."""
+"""Run a plant, as a whole or in slices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.engines import Resumable, choose, fitted, open_run, resumed_run
 from factory_sim.sim.forking import layout
-from factory_sim.sim.snapshot import Memory, Saved
+from factory_sim.sim.snapshot import Memory, SavedRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from factory_sim.sim.commands import Command
 
 LONGEST_RUN_US = 2**61
-_REMEMBERED = 200_000  # rows of the past, before those that no longer matter are forgotten
+_KEPT_ROWS = 200_000  # of the past, before those that no longer matter are dropped
 MOST_UNITS = 2**15 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A finished run: every row from t = 0, and what the simulator counted in the window."""
+    """A finished run: every row from t = 0, and the simulator's own counters of the window."""
 
     log: EventLog
     truth: Truth
@@ -40,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """The rows of [t0_us, t1_us). The first slice of a window has the opening rows in front, which are earlier."""
+    """The rows of [t0_us, t1_us); the first slice of a window starts with the earlier opening rows (ROW-14)."""
 
     log: EventLog
     t0_us: int
@@ -48,9 +48,9 @@ class Slice:
 
 
 class Simulation:
-    """One run, advanced by whoever holds it."""
+    """One run, advanced step by step."""
 
-    def __init__(  # noqa: PLR0913 - a run's name
+    def __init__(  # noqa: PLR0913 - keywords that identify a run
         self,
         plant: Plant,
         *,
@@ -60,37 +60,44 @@ class Simulation:
         until_us: int,
         engine: str = "auto",
         savable: bool = False,
+        snapshot: SavedRun | None = None,
     ) -> None:
-        """The window is [warm_up_us, until_us). `savable`: remember what `save` needs of the log.
+        """Start a run whose window is [warm_up_us, until_us), or resume a snapshot (see `resumed`).
 
-        Raises ModelError as `checked` does.
+        `savable`: keep the rows of the log that `save` requires. Raise ModelError as `checked` does.
         """
-        self.plant, self.window = plant, checked(plant, Window(warm_up_us, until_us))
+        fits = None if snapshot is None else fitted(plant, snapshot)
+        self.plant = plant
+        self.window = window = checked(plant, Window(warm_up_us if fits is None else fits.t_us, until_us))
         self.choice = choose(plant, engine)
-        self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=self.window)
-        self.before = EventLog.empty()  # the warm-up's rows, once `slices` has begun
-        self._name, self._now_us, self._fresh = (seed, replication), 0, True
+        self.before = EventLog.empty()  # the rows of the warm-up, once `slices` has begun
+        self._name, self._now_us, self._fresh = (seed, replication), 0, fits is None
         self._memory = Memory(EventLog.empty(), np.zeros(0, np.int64), 0) if savable else None
+        if fits is None:
+            self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=window)
+        else:
+            self._run = resumed_run(plant, fits, window, seed, replication)
+            self._memory, self._now_us, self.before = fits.memory, fits.t_us, fits.memory.alone()
 
     def advance(self, until_us: int) -> EventLog:
-        """Run every instant before `until_us`; the rows written since the last call."""
+        """Run every instant before `until_us`; return the rows written since the last call (TIME-4)."""
         log = self._run.advance(until_us)
         self._now_us = until_us
         if self._memory is not None:
             self._memory.add(log)
-            if len(self._memory.log) > _REMEMBERED:
+            if len(self._memory.log) > _KEPT_ROWS:
                 self._memory.forget(still_matter(self._memory.log, len(self.plant.units)))
         return log
 
-    def save(self) -> Saved:
-        """The run at this moment. Raises ModelError when its engine cannot be saved, or it is not `savable`."""
+    def save(self) -> SavedRun:
+        """Return a snapshot of the run. Raise ModelError when it was not started as savable, or runs in SimPy."""
         if not isinstance(self._run, Resumable) or self._memory is None:
             why = f"it runs in the engine {self.choice.engine} ({self.choice.reason})"
-            msg = f"this run cannot be saved: {why if self._memory is not None else 'it was not begun as savable'}"
+            msg = f"This run cannot be saved: {why if self._memory is not None else 'it was not started as savable'}."
             raise ModelError(msg)
         memory, (seed, replication) = self._memory, self._name
         memory.forget(still_matter(memory.log, len(self.plant.units)))
-        return Saved(
+        return SavedRun(
             units=self.plant.units,
             n_rows=memory.n_rows,
             t_us=self._now_us,
@@ -107,32 +114,33 @@ class Simulation:
 
     @classmethod
     def resumed(
-        cls, plant: Plant, saved: Saved, *, until_us: int, seed: int | None = None, replication: int | None = None
+        cls, plant: Plant, saved: SavedRun, *, until_us: int, seed: int | None = None, replication: int | None = None
     ) -> Self:
-        """The run that `saved` is of goes on; its window begins at that moment.
+        """Resume a saved run; its window begins at the time of the snapshot (SNAP-2 to SNAP-6).
 
-        plant: the same one, or one with other numbers, which hold from that moment on, and more vehicles or people, who
-        begin then. With another seed or replication what has been drawn stays, and all later draws are others. Raises
-        ModelError where a plant is built otherwise, or `saved` was made by another version.
+        `plant` is the same plant, or one with other parameters, which hold from then on, and with additional vehicles
+        or crew members, which start then. With another seed or replication only later draws differ. Raise ModelError
+        when the plant is built differently, or another version made the snapshot.
         """
-        run, saved = object.__new__(cls), fitted(plant, saved)
-        run.plant, run.window = plant, checked(plant, Window(saved.t_us, until_us))
-        run.choice, run._now_us, run._fresh = choose(plant, "calendar"), saved.t_us, False
-        run._name = (saved.seed if seed is None else seed, saved.replication if replication is None else replication)
-        run._run, run._memory = resumed_run(plant, saved, run.window, *run._name), saved.memory
-        run.before = saved.memory.alone()
-        return run
+        return cls(
+            plant,
+            seed=saved.seed if seed is None else seed,
+            replication=saved.replication if replication is None else replication,
+            until_us=until_us,
+            engine="calendar",
+            snapshot=saved,
+        )
 
     def fork(
         self, plant: Plant | None = None, *, until_us: int, seed: int | None = None, replication: int | None = None
     ) -> Simulation:
-        """An independent run from this moment on, as `resumed`; this one is not touched. Raises ModelError."""
+        """Return an independent run that continues from now on, as `resumed` does. Raise ModelError."""
         return Simulation.resumed(
             plant or self.plant, self.save(), until_us=until_us, seed=seed, replication=replication
         )
 
     def slices(self, slice_us: int) -> Iterator[Slice]:
-        """The window in stretches of `slice_us`, the warm-up behind it."""
+        """Run the warm-up and return the window in slices of `slice_us`."""
         t0, end = self.window.t0_us, self.window.t1_us
         if self._fresh:
             self.before = self.advance(t0)
@@ -144,27 +152,27 @@ class Simulation:
             opening, t0 = EventLog.empty(), t1
 
     def command(self, command: Command) -> None:
-        """Let a command happen at the start of the next slice; only the engine `simpy` takes any.
+        """Schedule a command for the start of the next slice, in the engine `simpy` (CMD-1).
 
-        Raises ModelError if nobody can carry it out.
+        Raise ModelError if the plant or the engine cannot carry it out.
         """
         from factory_sim.sim.reference.reference_run import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
 
         if not isinstance(self._run, ReferenceRun):
-            msg = f"the engine {self.choice.engine} takes no commands; run it with the engine simpy"
+            msg = f"The engine {self.choice.engine} does not take commands. Use the engine simpy."
             raise ModelError(msg)
         self._run.command(command)
 
     def truth(self) -> Truth:
-        """What the simulator has counted so far in the window."""
+        """Return the counters of the window so far."""
         return self._run.truth()
 
     def balance(self) -> tuple[int, int, int, int, int]:
-        """Parts since the start: entered, left good, scrapped, merged into others, inside."""
+        """Return parts since the start: entered, left good, scrapped, merged into others, inside (WIN-3)."""
         return self._run.balance()
 
 
-def simulate(  # noqa: PLR0913 - a run's name
+def simulate(  # noqa: PLR0913 - keywords that identify a run
     plant: Plant,
     *,
     seed: int = 1,
@@ -174,7 +182,7 @@ def simulate(  # noqa: PLR0913 - a run's name
     engine: str = "auto",
     commands: Sequence[Command] = (),
 ) -> Run:
-    """One run, all rows from t = 0. `commands`, ordered by time, are given at their moments, by the engine simpy."""
+    """Run a plant to the end. `commands`, ordered by time, are carried out by the engine simpy at their times."""
     simulation = Simulation(
         plant,
         seed=seed,
@@ -209,20 +217,20 @@ def count_replications(
 
 
 def checked(plant: Plant, window: Window) -> Window:
-    """`window`. Raises ModelError where it is none, or where the clock or a log cannot hold a run of `plant`."""
+    """Return `window`. Raise ModelError when it is invalid, or the clock or a log cannot represent a run of `plant`."""
     if not 0 <= window.t0_us < window.t1_us < LONGEST_RUN_US:
-        msg = f"a window needs 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {window.t0_us} and {window.t1_us}"
+        msg = f"A window requires 0 <= warm-up < end < {LONGEST_RUN_US} µs, got {window.t0_us} and {window.t1_us}."
         raise ModelError(msg)
     if len(plant.units) > MOST_UNITS:
-        msg = f"{len(plant.units)} units are more than a log can tell apart ({MOST_UNITS})"
+        msg = f"The plant has {len(plant.units)} units; a log can represent at most {MOST_UNITS}."
         raise ModelError(msg)
     return window
 
 
-def continued(
-    plant: Plant, saved: Saved, *, until_us: int, seed: int | None = None, replication: int | None = None
+def resume_to_end(
+    plant: Plant, saved: SavedRun, *, until_us: int, seed: int | None = None, replication: int | None = None
 ) -> Run:
-    """A run gone on with to its end: the rows from the moment on, behind those before it that still matter."""
+    """Resume a saved run to its end; its log starts with the earlier rows that still matter."""
     saved = fitted(plant, saved)
     simulation = Simulation.resumed(plant, saved, until_us=until_us, seed=seed, replication=replication)
     memory = saved.memory
@@ -235,16 +243,12 @@ _PLACES = (Outcome.ENTERED, Outcome.TOOK, Outcome.PASSED, Outcome.REWORK)
 
 
 def opening_rows(log: EventLog, n_units: int) -> EventLog:
-    """The rows of `log` that still matter at its end."""
+    """Return the rows of `log` that still matter at its end (ROW-14)."""
     return log.take(still_matter(log, n_units))
 
 
 def still_matter(log: EventLog, n_units: int) -> I8:
-    """Positions of the rows of `log` that still matter at its end, shape (n,).
-
-    Each unit's rows since it took the oldest part it holds (of a furnace, since it took the whole batch), or its last
-    row; for every part inside, its entry and the row that put it where it is.
-    """
+    """Return the positions of the rows of `log` that still matter at its end (ROW-14), shape (n,)."""
     if not len(log):
         return np.zeros(0, np.int64)
     keep = np.zeros(len(log), np.bool_)

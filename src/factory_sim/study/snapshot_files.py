@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from factory_sim.errors import FactoryError, ModelError
 from factory_sim.plant.yaml.tables import is_table
-from factory_sim.sim.run import continued
-from factory_sim.sim.snapshot import Saved, unpacked
+from factory_sim.sim.run import resume_to_end
+from factory_sim.sim.snapshot import SavedRun, unpacked
 from factory_sim.study.append_log import has_content
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SnapshotError(FactoryError):
 class Snapshot:
     """A saved state of a run, and how its plant was loaded: a file, and changes as typed."""
 
-    saved: Saved
+    saved: SavedRun
     file: str
     overrides: tuple[str, ...] = ()
     sha: str = ""  # of the file that it was read from
@@ -92,7 +92,7 @@ def run_future(path: str, sha: str, plant: Plant, until_us: int, number: int) ->
     Raise SnapshotError when the file has another sha256, and ModelError.
     """
     saved = _verified(path, sha).saved
-    return continued(plant, saved, until_us=until_us, replication=saved.replication + number)
+    return resume_to_end(plant, saved, until_us=until_us, replication=saved.replication + number)
 
 
 def _write(path: Path, content: bytes) -> None:

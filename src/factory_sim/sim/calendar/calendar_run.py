@@ -24,7 +24,7 @@ from factory_sim.sim.calendar.world import fault, header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from factory_sim.sim.snapshot import Saved
+    from factory_sim.sim.snapshot import SavedRun
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
 _ROWS_AT_ONCE = 1 << 16
@@ -161,7 +161,7 @@ def skeleton_of(plant: Plant) -> str:
     return forking.skeleton(_flat(plant))
 
 
-def joined(plant: Plant, run: Saved) -> Saved | None:
+def joined(plant: Plant, run: SavedRun) -> SavedRun | None:
     """Return a saved run as one of `plant`, which has more vehicles or people; None where it differs otherwise."""
     kept = added_units.known(plant, run.units)
     if kept is None:

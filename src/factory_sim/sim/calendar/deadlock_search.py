@@ -9,7 +9,7 @@ from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.machines import awaits_vehicle
 from factory_sim.sim.calendar.world import most
-from factory_sim.sim.deadlock import Plight, blocked, circle_text
+from factory_sim.sim.deadlock import OperationStatus, blocked, cycle_message
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -117,12 +117,12 @@ def awaits_card(w, unit):
 
 def deadlock_text(w: Tables, plant: Plant) -> str:
     """Return the message for the deadlock in which a run has stopped."""
-    plights = [_plight(w, plant, station) for station in range(len(plant.operations))]
+    statuses = [_status(w, plant, station) for station in range(len(plant.operations))]
     out = {i for i, source in enumerate(plant.sources) if awaits_card.py_func(w, source.unit)}
-    return circle_text(int(w.line.now[0]), blocked(plant, plights, out), plant)
+    return cycle_message(int(w.line.now[0]), blocked(plant, statuses, out), plant)
 
 
-def _plight(w: Tables, plant: Plant, station: int) -> Plight:
+def _status(w: Tables, plant: Plant, station: int) -> OperationStatus:
     own = w.station[station]
     machines, inputs = (range(n0, n0 + n) for n0, n in ((own.machine0, own.n_machines), (own.in0, own.n_in)))
     done = [unit for unit in machines if w.unit[unit].phase == c.DONE]
@@ -130,7 +130,7 @@ def _plight(w: Tables, plant: Plant, station: int) -> Plight:
     parts = {part for unit in done for part in _chain(w, int(w.unit[unit].held))}
     parts |= {part for buffer in inputs for part in _chain(w, int(w.place[buffer].head))}
     source_of = {source.unit: i for i, source in enumerate(plant.sources)}
-    return Plight(
+    return OperationStatus(
         not own.stuck,
         {int(w.place[w.unit[unit].place].index) for unit in done},
         bool(idle),

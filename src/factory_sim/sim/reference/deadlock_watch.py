@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError
-from factory_sim.sim.deadlock import Plight, blocked, circle_text
+from factory_sim.sim.deadlock import OperationStatus, blocked, cycle_message
 from factory_sim.sim.reference.fleet import Calls
 from factory_sim.sim.reference.machines.phase import DONE, EMPTY, SETUP, WORK
 
@@ -33,7 +33,7 @@ class DeadlockWatch:
         if busy_us < 0 or (newly_blocked and any(map(_holds_rework, self._reworking))):
             waits = self._waits()
             if waits:
-                raise ModelError(circle_text(now_us, waits, self._plant))
+                raise ModelError(cycle_message(now_us, waits, self._plant))
         return max(busy_us, now_us + 1)
 
     def _busy_until(self, now_us: int) -> int:
@@ -48,16 +48,16 @@ class DeadlockWatch:
     def _waits(self) -> dict[int, dict[int, str]]:
         out = {i for i, source in self._sources.items() if source.awaits_card}
         number = {id(source): i for i, source in self._sources.items()}
-        return blocked(self._plant, [_plight(station, number) for station in self._stations], out)
+        return blocked(self._plant, [_status(station, number) for station in self._stations], out)
 
 
-def _plight(station: Station, number: dict[int, int]) -> Plight:
+def _status(station: Station, number: dict[int, int]) -> OperationStatus:
     machines, origin = station.machines, station.line.parts.origin
     done = [machine for machine in machines if machine.phase == DONE]
     idle = [machine for machine in machines if machine.phase == EMPTY]
     parts = [part for machine in machines for part in machine.held]
     parts += [part for buffer in station.inputs for part, _, _ in buffer.parts]
-    return Plight(
+    return OperationStatus(
         len(done) + len(idle) < len(machines) or any(map(_awaits_vehicle, done)),
         {machine.place.index for machine in done},
         bool(idle),
