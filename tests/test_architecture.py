@@ -41,7 +41,7 @@ IMPORTERS: dict[str, set[str]] = {
     "llvmlite": {"sim.calendar.world", "sim.calendar.linkage"},
     "paho": {"wire.mqtt.connection"},
     "google": {"wire.sparkplug"},
-    "pandas": {"plant.yaml.tables", "views"},
+    "pandas": {"plant.yaml.plant_tables", "views"},
     "orjson": {"wire", "live.command_handler", "validation.feed"},
     "scipy": {"analysis.paired", "study.sweep", "study.optimise"},
     "openpyxl": {"plant.yaml", "plant.new"},
@@ -186,7 +186,7 @@ def test_no_package_is_crowded_and_no_name_repeats() -> None:
     names = [name for name in modules() if name not in packages and not name.startswith("__")]
     assert len(names) > 200
     assert crowded(names) == []
-    assert set(repeated(names)) <= {"tables", "row_tables"}
+    assert set(repeated(names)) <= {"row_tables"}
 
 
 def test_a_crowded_package_and_a_repeated_name_are_caught() -> None:

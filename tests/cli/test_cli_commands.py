@@ -73,6 +73,18 @@ def test_check_sums_a_plant_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "3 operations, 3 machines" in out
     assert "WASH, 45 s" in out
+    assert "hint:" not in out
+
+
+def test_check_reports_values_that_are_seldom_intended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bare.yaml"
+    file.write_text(
+        "plant: p\nsources: {s: {interarrival: saturated}}\n"
+        "sections: {a: {operations: {A: {cycle_time: 1 s, buffer: 0, from: s}}}}\n"
+    )
+    code, out, _ = run("check", file, capsys=capsys)
+    assert code == 0
+    assert "hint: No machine has a sensor" in out
 
 
 def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(

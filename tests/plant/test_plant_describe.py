@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.clock import datetime_from_ns
-from factory_sim.plant.describe import describe, epoch_ns, planned, summary
+from factory_sim.plant.describe import describe, epoch_ns, planned, seldom_intended
 from factory_sim.records import InputInfo, Meta, Window
 
 if TYPE_CHECKING:
@@ -96,26 +96,12 @@ def test_without_shifts_the_whole_window_is_planned(read: Callable[..., Plant]) 
     assert planned(plant, Window(5, 70)) == ((5, 70),)
 
 
-def test_the_summary_counts_and_names_the_slowest(plant: Plant) -> None:
-    found = summary(plant)
-    assert (found.operations, found.machines, found.sensors, found.vehicles, found.crews) == (6, 8, 15, 3, 2)
-    assert [(s.name, s.operations, s.machines, s.sensors) for s in found.sections] == [
-        ("housing", 2, 3, 6),
-        ("gears", 2, 3, 5),
-        ("assembly", 2, 2, 0),
-    ]
-    assert (found.slowest, found.slowest_s) == ("OP30", 56.0)
-    assert found.sections[0].slowest == "OP10"
-    assert found.readings_per_s == pytest.approx(5 * 12 + 5)
-    assert (found.ends, found.joins, found.hints) == (("OP40",), ("OP30",), ())
-
-
-def test_the_summary_hints_at_what_is_seldom_meant(read: Callable[..., Plant]) -> None:
-    found = summary(
+def test_values_that_are_seldom_intended_are_reported(read: Callable[..., Plant]) -> None:
+    found = seldom_intended(
         read(
             "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\n"
             "sections: {a: {operations: {A: {cycle_time: 1 s, buffer: 0, from: s},"
             " B: {cycle_time: 1 s, buffer: 0, from: t}}}}"
         )
     )
-    assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), found.hints, strict=True)] == [True] * 3
+    assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), found, strict=True)] == [True] * 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.errors import ConfigError
-from factory_sim.plant.describe import summary
+from factory_sim.plant.describe import seldom_intended
 from factory_sim.plant.load import load
 from factory_sim.plant.new import new
 
@@ -41,7 +41,7 @@ def test_the_tables_say_the_same_as_the_file(plants: dict[str, Plant]) -> None:
 
 
 def test_a_new_plant_has_nothing_to_be_hinted_at(plants: dict[str, Plant]) -> None:
-    assert summary(plants["my_line.yaml"]).hints == ()
+    assert seldom_intended(plants["my_line.yaml"]) == []
     assert plants["my_line.yaml"].name == "my_line"
     assert plants["my_line.yaml"].assumptions
 

@@ -23,9 +23,10 @@ def check(
     Example: factory-sim check my_line.yaml --engines
     """
     from factory_sim import registry
+    from factory_sim.plant.describe import seldom_intended
 
     loaded = registry.load(plant)
-    typer.echo(_summary(loaded))
+    typer.echo("\n".join([_summary(loaded), *(f"  hint: {text}" for text in seldom_intended(loaded))]))
     if engines:
         from factory_sim.sim.engines import choose, obstacle
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -105,88 +105,13 @@ def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
     return tuple(merged([piece for piece in pieces if piece[0] < piece[1]]))
 
 
-@dataclass(frozen=True, slots=True)
-class SectionSummary:
-    """One section of the summary."""
-
-    name: str
-    operations: int
-    machines: int
-    sensors: int
-    slowest: str  # operation with the longest mean cycle time per machine
-    slowest_s: float  # that time [s]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """A plant on one screen."""
-
-    name: str
-    title: str
-    question: str  # of a scenario
-    changes: tuple[str, ...]  # of a scenario: groups applied
-    operations: int
-    machines: int
-    sensors: int
-    readings_per_s: float
-    sections: tuple[SectionSummary, ...]
-    sources: tuple[str, ...]
-    ends: tuple[str, ...]  # operations whose parts leave the plant
-    joins: tuple[str, ...]
-    vehicles: int
-    crews: int
-    slowest: str  # operation with the longest mean cycle time per machine
-    slowest_s: float
-    assumptions: int
-    hints: tuple[str, ...]  # what is allowed but seldom intended
-
-
-def summary(plant: Plant) -> Summary:
-    """Return the summary that `factory-sim check` shows of a valid plant."""
-    story = plant.scenario
-    ends = tuple(o.name for o in plant.operations if o.destination == SINK)
-    slowest, slowest_s = _slowest(plant.operations)
-    return Summary(
-        name=plant.name,
-        title=plant.title,
-        question=story.question if story else "",
-        changes=story.changes if story else (),
-        operations=len(plant.operations),
-        machines=len(plant.machines),
-        sensors=len(plant.sensors),
-        readings_per_s=sum(1e6 / s.period_us for s in plant.sensors),
-        sections=tuple(_section(plant, n) for n in range(len(plant.sections))),
-        sources=tuple(s.name for s in plant.sources),
-        ends=ends,
-        joins=tuple(o.name for o in plant.operations if len(o.inputs) > 1),
-        vehicles=sum(len(f.units) for f in plant.fleets),
-        crews=sum(len(c.units) for c in plant.crews),
-        slowest=slowest,
-        slowest_s=slowest_s,
-        assumptions=len(plant.assumptions),
-        hints=_hints(plant, ends),
-    )
-
-
-def _section(plant: Plant, number: int) -> SectionSummary:
-    operations = [o for o in plant.operations if o.section == number]
-    machines = [m for m in plant.machines if plant.operations[m.operation].section == number]
-    n_sensors = sum(len(m.sensors) for m in machines)
-    return SectionSummary(plant.sections[number], len(operations), len(machines), n_sensors, *_slowest(operations))
-
-
-def _slowest(operations: list[Operation] | tuple[Operation, ...]) -> tuple[str, float]:
-    """Return name and mean time per part [s] of the operation with the least capacity, ignoring failures."""
-    times = [(o.cycle_time.mean_s / len(o.machines) / (o.batch.size if o.batch else 1), o.name) for o in operations]
-    return (max(times)[1], max(times)[0]) if times else ("", 0.0)
-
-
-def _hints(plant: Plant, ends: tuple[str, ...]) -> tuple[str, ...]:
-    hints = []
+def seldom_intended(plant: Plant) -> list[str]:
+    """Return what `factory-sim check` reports of a valid plant: values that are allowed but seldom intended."""
+    hints, ends = [], [operation.name for operation in plant.operations if operation.destination == SINK]
     if len(ends) > 1:
         hints.append(f"Parts leave the plant at {len(ends)} operations: {', '.join(ends[:6])}. Is a `from` missing?")
     if not plant.sensors:
         hints.append("No machine has a sensor: only states and parts are sent. Write sensors under a kind.")
     if not any(machine.power_w[3] for machine in plant.machines):
         hints.append("No machine draws power when busy: its energy is 0. Write power under a kind.")
-    return tuple(hints)
+    return hints

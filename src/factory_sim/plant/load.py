@@ -15,7 +15,7 @@ from factory_sim.errors import ConfigError, did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.resolve.assemble import build
 from factory_sim.plant.resolve.context import Context
-from factory_sim.plant.yaml import files, scenario, shapes, tables
+from factory_sim.plant.yaml import files, plant_tables, scenario, shapes
 from factory_sim.plant.yaml.addresses import AddressError, Addresses, Names, machine_names
 from factory_sim.plant.yaml.files import find, packaged
 from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
@@ -106,8 +106,8 @@ def _tree(path: Path, problems: list[Problem]) -> Node:
 
 def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -> _Draft:
     problems: list[Problem] = []
-    if tables.is_table(path):
-        root = tables.plant_of(path, problems)
+    if plant_tables.is_table(path):
+        root = plant_tables.plant_of(path, problems)
         files.inline(root, problems)
         return _Draft(root, machine_names(root), problems, None, [])
     root = _tree(path, problems)
@@ -116,9 +116,9 @@ def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -
     for item in _listed(root.value.pop("table", None)):
         table = path.parent / str(item.value)
         if table.is_file():
-            tables.merge(root, table, problems)
+            plant_tables.merge(root, table, problems)
             continue
-        near = did_you_mean(str(item.value), [p.name for p in path.parent.iterdir() if tables.is_table(p)])
+        near = did_you_mean(str(item.value), [p.name for p in path.parent.iterdir() if plant_tables.is_table(p)])
         problems.append(problem_at(item.place, "table", "no such file", near))
         raise ConfigError(problems)
     files.inline(root, problems)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import FactoryError, ModelError
-from factory_sim.plant.yaml.tables import is_table
+from factory_sim.plant.yaml.plant_tables import is_table
 from factory_sim.sim.run import resume_to_end
 from factory_sim.sim.snapshot import SavedRun, unpacked
 from factory_sim.study.append_log import has_content
