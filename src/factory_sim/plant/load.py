@@ -113,7 +113,8 @@ def _draft(path: Path, trail: Sequence[Path], changes: Collection[str] | None) -
     root = _tree(path, problems)
     if "extends" in root.value:
         return _extended(path, root, trail, changes, problems)
-    for item in _listed(root.value.pop("table", None)):
+    listed = root.value.pop("table", None)
+    for item in listed.items() if listed else ():
         table = path.parent / str(item.value)
         if table.is_file():
             plant_tables.merge(root, table, problems)
@@ -176,12 +177,6 @@ def _override(draft: _Draft, overrides: Sequence[str]) -> None:
         files.inline(change.value, draft.problems)
     if changes:
         draft.names = scenario.Editor(draft.root, draft.names, draft.problems).apply(changes)
-
-
-def _listed(node: Node | None) -> list[Node]:
-    if node is None:
-        return []
-    return node.value if isinstance(node.value, list) else [node]
 
 
 def _currency(root: Node) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from factory_sim.errors import did_you_mean
+from factory_sim.plant.yaml.quantities import refuse
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +25,7 @@ def clock_s(text: str) -> float:
     """Return the seconds after midnight of a time such as '06:00'; raise ValueError for another text."""
     match = _CLOCK.fullmatch(text)
     if match is None:
-        msg = f"expected a time of day such as '06:00', got {text!r}"
-        raise ValueError(msg)
+        refuse("a time of day such as '06:00'", text)
     return _seconds(match[1], match[2], text)
 
 
@@ -32,8 +33,7 @@ def hours(text: str) -> tuple[list[Interval], bool]:
     """Return the intervals of one week [s since Monday 00:00] and whether the text names days; raise ValueError."""
     match = _HOURS.fullmatch(text)
     if match is None:
-        msg = f"expected hours such as '06:00-14:00' or 'Mon-Fri 06:00-14:00', got {text!r}"
-        raise ValueError(msg)
+        refuse("hours such as '06:00-14:00' or 'Mon-Fri 06:00-14:00'", text)
     begin, end = _seconds(match[2], match[3], text), _seconds(match[4], match[5], text)
     if begin == end:
         msg = f"{text!r} opens and closes at the same time; all day is '00:00-24:00'"
@@ -47,9 +47,8 @@ def schedule(open_: list[str], breaks: list[str], start: datetime) -> tuple[floa
     texts = [hours(text) for text in open_]
     closed = [hours(text) for text in breaks]
     cycle = WEEK_S if any(named for _, named in texts + closed) else DAY_S
-    since_monday = (
-        start.weekday() * DAY_S + (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
-    )
+    monday = (start - timedelta(days=start.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    since_monday = (start - monday).total_seconds()
     opened = _wrapped([i for intervals, _ in texts for i in intervals], since_monday, cycle)
     for begin, end in _wrapped([i for intervals, _ in closed for i in intervals], since_monday, cycle):
         opened = [piece for a, b in opened for piece in ((a, min(b, begin)), (max(a, end), b)) if piece[0] < piece[1]]

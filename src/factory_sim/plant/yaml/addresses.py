@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import NoReturn
 
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.spec import Place
@@ -29,6 +30,11 @@ class AddressError(ValueError):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def refuse(message: str, hint: str = "") -> NoReturn:
+    """Raise AddressError."""
+    raise AddressError(message, hint)
 
 
 def operation_paths(root: Node) -> dict[str, Path]:
@@ -88,13 +94,11 @@ class Addresses:
         """
         steps = text.split(".")
         if not all(steps):
-            msg, hint = "is not an address", "Write names and keys separated by points: operations.OP410.cycle_time."
-            raise AddressError(msg, hint)
+            refuse("is not an address", "Write names and keys separated by points: operations.OP410.cycle_time.")
         starts = self._starts(steps)
         paths = [path for start, rest in starts for path in self._below(start, rest)]
         if not paths:
-            msg = "matches nothing"
-            raise AddressError(msg, self._nearest(starts))
+            refuse("matches nothing", self._nearest(starts))
         there = [path for path in paths if self.value(path) is not None]
         return there if len(paths) > 1 and there else paths
 
@@ -102,13 +106,11 @@ class Addresses:
         """Return the path of `text`, in which names may be new; raise AddressError."""
         steps = text.split(".")
         if any(c in text for c in "*?["):
-            msg = "is a pattern; a new entry needs a single address"
-            raise AddressError(msg)
+            refuse("is a pattern; a new entry needs a single address")
         if steps[0] in _TOP_KEYS and steps[0] != "operations" and all(steps):
             return tuple(steps)
         if steps[0] == "operations" and len(steps) == 2 and steps[1] not in self.operations:
-            msg = "lacks the section of the new operation"
-            raise AddressError(msg, f"Write sections.NAME.operations.{steps[1]}.")
+            refuse("lacks the section of the new operation", f"Write sections.NAME.operations.{steps[1]}.")
         return self.find(text)[0]
 
     def value(self, path: Path) -> Node | None:
@@ -123,8 +125,8 @@ class Addresses:
         if first in COLLECTIONS and len(steps) > 1:
             found = self._members(first, steps[1])
             if not found:
-                msg = f"matches nothing: {steps[1]!r} is not in {first}"
-                raise AddressError(msg, did_you_mean(steps[1], self._all(first)))
+                near = did_you_mean(steps[1], self._all(first))
+                refuse(f"matches nothing: {steps[1]!r} is not in {first}", near)
             return self._by_group(first, found, steps[2:])
         return [((first,), steps[1:])] if first != "operations" else []
 
@@ -154,11 +156,10 @@ class Addresses:
         hits = {collection: found for collection in COLLECTIONS if (found := self._members(collection, pattern))}
         if not hits:
             everything = [name for collection in COLLECTIONS for name in self._all(collection)]
-            msg = f"matches nothing: {pattern!r} is neither a name nor a key of the plant"
-            raise AddressError(msg, did_you_mean(pattern, [*everything, *_TOP_KEYS]))
+            near = did_you_mean(pattern, [*everything, *_TOP_KEYS])
+            refuse(f"matches nothing: {pattern!r} is neither a name nor a key of the plant", near)
         if len(hits) > 1:
-            msg = f"{pattern!r} is in {' and in '.join(hits)}"
-            raise AddressError(msg, f"Write {next(iter(hits))}.{pattern}.")
+            refuse(f"{pattern!r} is in {' and in '.join(hits)}", f"Write {next(iter(hits))}.{pattern}.")
         return next(iter(hits.values()))
 
     def _below(self, start: Path, steps: Sequence[str]) -> list[Path]:
@@ -221,5 +222,4 @@ def put(root: Node, path: Path, value: Node, place: Place) -> None:
     elif isinstance(node.value, list) and isinstance(last, int):
         node.value[last] = value
     else:
-        msg = f"leads into a single value ({node.value!r}), not into a mapping"
-        raise AddressError(msg, "Set the whole mapping instead.")
+        refuse(f"leads into a single value ({node.value!r}), not into a mapping", "Set the whole mapping instead.")

@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant.spec import Place
 from factory_sim.plant.yaml import files
-from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put
+from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put, refuse
 from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node, Scalar, read_yaml, scalar
 
@@ -78,8 +78,7 @@ def plant_of(path: Path, problems: list[Problem]) -> Node:
 
 def _inputs(operation: Node) -> list[Node]:
     several = operation.get("inputs")
-    nodes = [operation.get("from"), *([i.get("from") for i in several.value] if several else [])]
-    return [node for node in nodes if node is not None]
+    return [node for each in (operation, *(several.items() if several else ())) if (node := each.get("from"))]
 
 
 def _sheets(path: Path) -> Iterator[tuple[str, list[Row]]]:
@@ -186,9 +185,8 @@ def _add(root: Node, path: tuple[str, ...], node: Node) -> None:
         return
     extra = [key for key in node.value if key not in _INPUT_KEYS]
     if path[0] != "sections" or extra or "from" not in node.value:
-        msg = f"appears twice (first in {old.place.file}, row {old.place.line})"
         hint = "A row that repeats an operation adds an input: give it only from, quantity, buffer and by."
-        raise AddressError(msg, hint)
+        refuse(f"appears twice (first in {old.place.file}, row {old.place.line})", hint)
     if "inputs" not in old.value:
         first = {key: old.value.pop(key) for key in _INPUT_KEYS if key in old.value}
         old.value["inputs"] = Node([Node(first, old.place, old.place)], old.place, old.place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
@@ -24,7 +24,7 @@ _CURRENCY = re.compile(rf"\s*({_NUMBER})\s*([A-Z]{{3}})?\s*(/\s*\w+)?\s*")
 
 def _quantity(dimension: str, low: float = 0.0, high: float = math.inf) -> Callable[[Any], float]:
     def read(value: Any) -> float:
-        number = units.parse(_scalar(value), dimension)
+        number = units.parse(scalar(value), dimension)
         if not low <= number <= high:
             bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
             msg = f"{value!r} is out of range; expected a {dimension} of {bounds}"
@@ -34,11 +34,17 @@ def _quantity(dimension: str, low: float = 0.0, high: float = math.inf) -> Calla
     return read
 
 
-def _scalar(value: Any) -> str | float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        msg = f"expected one value, got {shown(value)}"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic collects ValueErrors
+def scalar(value: Any, what: str = "") -> str | float:
+    """Return a number or a text; raise ValueError for other values, and for a blank text where `what` is expected."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or (what and not str(value).strip()):
+        refuse(what or "one value", value)
     return value
+
+
+def refuse(what: str, value: Any) -> NoReturn:
+    """Raise ValueError for a value that is not the expected `what`."""
+    message = f"expected {what}, got {shown(value)}"
+    raise ValueError(message)
 
 
 def shown(value: Any) -> str:
@@ -63,15 +69,11 @@ def in_unit(value: Any, unit_text: str) -> float:
                     continue
         if value.endswith(unit_text):
             return units.parse(value.removesuffix(unit_text), "number")
-    msg = f"expected a number in {unit_text}, got {shown(value)}"
-    raise ValueError(msg)
+    refuse(f"a number in {unit_text}", value)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-        msg = f"expected a text, got {shown(value)}"
-        raise ValueError(msg)
-    return str(value)
+    return str(scalar(value, "a text"))
 
 
 def whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Callable[[Any], int]:
@@ -82,8 +84,7 @@ def whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Ca
         if unlimited and value == "unlimited":
             return UNLIMITED
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            msg = f"expected a whole number {bounds}, got {shown(value)}"
-            raise ValueError(msg)
+            refuse(f"a whole number {bounds}", value)
         return value
 
     return read
@@ -92,8 +93,7 @@ def whole(low: int, high: int = UNLIMITED - 1, *, unlimited: bool = False) -> Ca
 def _flag(value: Any) -> bool:
     if isinstance(value, bool) or value in {"yes", "no"}:
         return value in {True, "yes"}
-    msg = f"expected yes or no, got {shown(value)}"
-    raise ValueError(msg)
+    refuse("yes or no", value)
 
 
 def choice(*words: str) -> Callable[[Any], str]:
@@ -109,7 +109,7 @@ def choice(*words: str) -> Callable[[Any], str]:
 
 
 def _duration(value: Any) -> Distribution:
-    distribution = distributions.parse(str(_scalar(value)))
+    distribution = distributions.parse(str(scalar(value)))
     if distribution.mean_s > _LONGEST_S:
         msg = f"{value!r} is longer than 300 years; expected a shorter mean"
         raise ValueError(msg)
@@ -133,33 +133,35 @@ def _machines(value: Any) -> int | tuple[str, ...]:
 def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], float]:
     def read(value: Any, info: ValidationInfo) -> float:
         currency = (info.context or {}).get("currency", "EUR")
-        match = _CURRENCY.fullmatch(str(_scalar(value)))
+        match = _CURRENCY.fullmatch(str(scalar(value)))
         if match is None or match[2] not in {None, currency}:
-            msg = f"expected a price in {currency} such as '{example.format(currency)}', got {shown(value)}"
-            raise ValueError(msg)
+            refuse(f"a price in {currency} such as '{example.format(currency)}'", value)
         try:
             return _quantity(dimension)(f"{match[1]} {(match[3] or '').replace(' ', '')}")
         except ValueError:
-            msg = f"expected a price such as '{example.format(currency)}', got {shown(value)}"
-            raise ValueError(msg) from None
+            refuse(f"a price such as '{example.format(currency)}'", value)
 
     return read
 
 
-def _schema(description: str, *examples: object, types: str | list[str] = "string") -> WithJsonSchema:
-    more = {"examples": list(examples)} if examples else {}
-    return WithJsonSchema({"type": types, "description": description, **more})
+Form = tuple[PlainValidator, WithJsonSchema]
 
 
-def _of(
-    dimension: str, description: str, *examples: object, low: float = 0.0, high: float = math.inf
-) -> tuple[PlainValidator, WithJsonSchema]:
+def form(
+    read: Callable[..., Any], description: str, *examples: object, types: str | list[str] = "string", **more: object
+) -> Form:
+    """Return validator and schema of values that `read` accepts."""
+    about = {"type": types, "description": description, "examples": list(examples), **more}
+    return PlainValidator(read), WithJsonSchema({key: value for key, value in about.items() if value})
+
+
+def _of(dimension: str, description: str, *examples: object, low: float = 0.0, high: float = math.inf) -> Form:
     """Return validator and schema of a quantity; the pattern of its units lets editors mark a wrong unit."""
     known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS[dimension] if unit)
     bare = "" in units.UNITS[dimension]
-    schema = {"type": _LOOSE if bare else "string", "description": description, "examples": list(examples)}
-    schema["pattern"] = rf"^\s*{_NUMBER}\s*({known}){'?' * bare}\s*$"
-    return PlainValidator(_quantity(dimension, low, high)), WithJsonSchema(schema)
+    pattern = rf"^\s*{_NUMBER}\s*({known}){'?' * bare}\s*$"
+    types = _LOOSE if bare else "string"
+    return form(_quantity(dimension, low, high), description, *examples, types=types, pattern=pattern)
 
 
 _DURATIONS = re.findall(r"\w+\([^)]*\)|[\d.]+ \w+", distributions.EXAMPLES)
@@ -174,31 +176,18 @@ Hertz = Annotated[float, *_of("frequency", "A rate with its unit.", "1 Hz", low=
 Share = Annotated[float, *_of("share", "A share: per cent, or a number from 0 to 1.", "2 %", 0.02, high=1.0)]
 Factor = Annotated[float, *_of("share", "A factor: a number or per cent.", 1.15, "115 %")]
 Duration = Annotated[
-    Distribution,
-    PlainValidator(_duration),
-    _schema("A duration: a value with its unit, or a distribution.", *_DURATIONS),
+    Distribution, *form(_duration, "A duration: a value with its unit, or a distribution.", *_DURATIONS)
 ]
-Arrivals = Annotated[
-    Distribution | str, PlainValidator(_arrivals), _schema(_ARRIVALS, "saturated", "exponential(60 s)")
-]
-Whole = Annotated[int, PlainValidator(whole(1)), _schema("A whole number of at least 1.", 2, types="integer")]
-Count = Annotated[int, PlainValidator(whole(0)), _schema("A whole number of at least 0.", 4, types="integer")]
-Places = Annotated[
-    int, PlainValidator(whole(0, unlimited=True)), _schema(_PLACES, 6, "unlimited", types=["integer", "string"])
-]
+Arrivals = Annotated[Distribution | str, *form(_arrivals, _ARRIVALS, "saturated", "exponential(60 s)")]
+Whole = Annotated[int, *form(whole(1), "A whole number of at least 1.", 2, types="integer")]
+Count = Annotated[int, *form(whole(0), "A whole number of at least 0.", 4, types="integer")]
+Places = Annotated[int, *form(whole(0, unlimited=True), _PLACES, 6, "unlimited", types=["integer", "string"])]
 Machines = Annotated[
     "int | tuple[str, ...]",
-    PlainValidator(_machines),
-    _schema("Number of identical machines, or a list of their names.", 2, types=["integer", "array"]),
+    *form(_machines, "Number of identical machines, or a list of their names.", 2, types=["integer", "array"]),
 ]
-Text = Annotated[str, PlainValidator(_text), _schema("A text.", types=_LOOSE)]
+Text = Annotated[str, *form(_text, "A text.", types=_LOOSE)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"enum": [True, False, "yes", "no"]})]
-Price = Annotated[
-    float, PlainValidator(_price("price", "12.50 {}")), _schema("A price.", "12.50 EUR", 12.5, types=_LOOSE)
-]
-PricePerHour = Annotated[
-    float, PlainValidator(_price("price_per_h", "28 {}/h")), _schema("A price per hour.", "28 EUR/h")
-]
-PricePerKwh = Annotated[
-    float, PlainValidator(_price("price_per_kwh", "0.18 {}/kWh")), _schema("A price of energy.", "0.18 EUR/kWh")
-]
+Price = Annotated[float, *form(_price("price", "12.50 {}"), "A price.", "12.50 EUR", 12.5, types=_LOOSE)]
+PricePerHour = Annotated[float, *form(_price("price_per_h", "28 {}/h"), "A price per hour.", "28 EUR/h")]
+PricePerKwh = Annotated[float, *form(_price("price_per_kwh", "0.18 {}/kWh"), "A price of energy.", "0.18 EUR/kWh")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim import units
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.yaml import arithmetic, shapes
-from factory_sim.plant.yaml.addresses import AddressError, Addresses, machine_names, put
+from factory_sim.plant.yaml.addresses import Addresses, machine_names, put, refuse
 from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
 from factory_sim.plant.yaml.quantities import shown
 from factory_sim.plant.yaml.tree import Node, Path, node_of, scalar
@@ -70,8 +70,7 @@ class Editor:
         try:
             self._make(change)
         except ValueError as error:
-            hint = error.hint if isinstance(error, AddressError) else ""
-            self.problems.append(problem_at(change.place, change.address, str(error), hint))
+            self.problems.append(problem_at(change.place, change.address, str(error), getattr(error, "hint", "")))
 
     def _make(self, change: Change) -> None:
         match change.kind:
@@ -82,25 +81,28 @@ class Editor:
             case "set" | "let":
                 self._set(change)
             case "scale":
-                self._scale(change)
-            case _:
-                self._calculate(change)
+                if change.value.value == 1:
+                    refuse("changes nothing: the factor is 1")
+                self._rewrite(change, lambda old: arithmetic.scaled(old, change.value.value))
+            case sign:
+                self._rewrite(change, lambda old: arithmetic.added(old, str(change.value.value), int(f"{sign}1")))
 
     def _remove(self, change: Change) -> None:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
-            if here.value(path) is None:
-                raise self._absent(path)
+            self._present(here, path)
             self.root.drop(path)
             if here.value(path) is not None:  # it also comes from the kind
                 if path[-2] not in _REMOVABLE:
-                    msg = "comes from the kind"
-                    raise AddressError(msg, "Set another value instead.")
+                    refuse("comes from the kind", "Set another value instead.")
                 put(self.root, path, Node(None, change.place, change.place), change.place)
 
-    def _absent(self, path: Path) -> AddressError:
-        parent = self.root.get(*path[:-1])
-        return AddressError("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
+    def _present(self, here: Addresses, path: Path) -> Node:
+        """Return the value at `path`; raise AddressError if there is none."""
+        node, parent = here.value(path), self.root.get(*path[:-1])
+        if node is None:
+            refuse("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
+        return node
 
     def _merge(self, path: Path, new: Node, change: Change) -> None:
         old = self.root.get(*path)
@@ -112,8 +114,8 @@ class Editor:
         elif isinstance(old.value, list):
             old.value.extend(new.copy().value if isinstance(new.value, list) else [new.copy()])
         else:
-            msg = f"{address(path)} exists already (line {old.place.line} of {old.place.file})"
-            raise AddressError(msg, "Use set to change it.")
+            where = f"line {old.place.line} of {old.place.file}"
+            refuse(f"{address(path)} exists already ({where})", "Use set to change it.")
 
     def _set(self, change: Change) -> None:
         new = change.value.plain()
@@ -124,36 +126,19 @@ class Editor:
             self._conflict(path, change, new)
             put(self.root, path, change.value.copy(), change.place)
         if not differs and change.kind == "set":
-            msg = f"changes nothing: the value is {shown(new)} already"
-            raise ValueError(msg)
+            refuse(f"changes nothing: the value is {shown(new)} already")
 
     def _conflict(self, path: Path, change: Change, new: Any) -> None:
         other, value = self.done.get(path, (change, new))
         if other.group != change.group and _words(value) != _words(new):
             both = f"{other.group} sets {shown(value)}, {change.group} sets {shown(new)}"
-            msg = f"{address(path)} is set by two groups: {both}"
-            raise AddressError(msg, "Set it in one of them.")
+            refuse(f"{address(path)} is set by two groups: {both}", "Set it in one of them.")
         self.done[path] = (change, new)
-
-    def _scale(self, change: Change) -> None:
-        factor = change.value.value
-        if factor == 1:
-            msg = "changes nothing: the factor is 1"
-            raise ValueError(msg)
-        self._rewrite(change, lambda old: arithmetic.scaled(old, factor))
-
-    def _calculate(self, change: Change) -> None:
-        self._rewrite(
-            change, lambda old: arithmetic.added(old, str(change.value.value), 1 if change.kind == "+" else -1)
-        )
 
     def _rewrite(self, change: Change, new: Any) -> None:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
-            old = here.value(path)
-            if old is None:
-                raise self._absent(path)
-            put(self.root, path, node_of(new(old.plain()), change.place), change.place)
+            put(self.root, path, node_of(new(self._present(here, path).plain()), change.place), change.place)
 
 
 def read_changes(tree: Node, currency: str, problems: list[Problem]) -> tuple[shapes.Scenario, list[Change]]:
@@ -173,8 +158,7 @@ def group_names(changes: Collection[Change]) -> tuple[str, ...]:
 
 def _of_group(name: str, group: shapes.Changes, node: Node) -> Iterator[Change]:
     if group.remove:
-        listed = node.value["remove"]
-        for item in listed.value if isinstance(listed.value, list) else [listed]:
+        for item in node.value["remove"].items():
             yield Change("remove", str(item.value), item, name)
     for kind in ("add", "set"):
         for key in getattr(group, kind):

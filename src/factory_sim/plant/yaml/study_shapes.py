@@ -20,18 +20,12 @@ OBJECTIVES = ["good_parts_per_h", "wip", "kwh_per_part", "cost_per_part"]
 
 def _level(value: Any) -> str | float:
     """Return a value of the plant as typed: a number, or a text such as `37 s`."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-        msg = f"expected one value such as 6 or 37 s, got {q.shown(value)}"
-        raise ValueError(msg)
-    return value
+    return q.scalar(value, "one value such as 6 or 37 s")
 
 
-def _counted(low: int, high: int, example: int) -> tuple[PlainValidator, WithJsonSchema]:
+def _counted(low: int, high: int, example: int) -> q.Form:
     """Return the validator and the schema of whole numbers within a range."""
-    text = f"A whole number from {low:,} to {high:,}."
-    return PlainValidator(q.whole(low, high)), WithJsonSchema(
-        {"type": "integer", "description": text, "examples": [example]}
-    )
+    return q.form(q.whole(low, high), f"A whole number from {low:,} to {high:,}.", example, types="integer")
 
 
 def _warm_up(value: Any) -> float | None:
@@ -39,8 +33,7 @@ def _warm_up(value: Any) -> float | None:
         return None
     seconds = units.parse(_level(value), "time")
     if seconds < 0:
-        msg = f"expected auto or a duration such as 4 h, got {q.shown(value)}"
-        raise ValueError(msg)
+        q.refuse("auto or a duration such as 4 h", value)
     return seconds
 
 
@@ -48,22 +41,13 @@ def _indifference(value: Any) -> tuple[float, bool]:
     relative = isinstance(value, str) and value.strip().endswith("%")
     number = units.parse(_level(value), "share" if relative else "number")
     if number <= 0:
-        msg = f"expected a difference above 0, such as 0.5 % or 0.2, got {q.shown(value)}"
-        raise ValueError(msg)
+        q.refuse("a difference above 0, such as 0.5 % or 0.2", value)
     return number, relative
 
 
-Level = Annotated[
-    str | float, PlainValidator(_level), WithJsonSchema({"type": ["string", "number"], "examples": [6, "37 s"]})
-]
-WarmUp = Annotated[
-    float | None, PlainValidator(_warm_up), WithJsonSchema({"type": "string", "examples": ["auto", "4 h"]})
-]
-Indifference = Annotated[
-    tuple[float, bool],
-    PlainValidator(_indifference),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["0.5 %", 0.2]}),
-]
+Level = Annotated[str | float, *q.form(_level, "", 6, "37 s", types=["string", "number"])]
+WarmUp = Annotated[float | None, *q.form(_warm_up, "", "auto", "4 h")]
+Indifference = Annotated[tuple[float, bool], *q.form(_indifference, "", "0.5 %", 0.2, types=["string", "number"])]
 Replications = Annotated[int, *_counted(2, 10_000, 10)]
 Search = Annotated[int, *_counted(1, 100_000, 100)]
 

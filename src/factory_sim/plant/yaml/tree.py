@@ -15,7 +15,7 @@ from factory_sim.errors import ConfigError, Problem
 from factory_sim.plant.spec import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Scalar = bool | int | float | str | None
 Path = tuple[str | int, ...]  # keys and list positions from the root
@@ -39,6 +39,10 @@ class Node:
         """Return the mapping, empty for any other value."""
         return self.value if isinstance(self.value, dict) else {}
 
+    def items(self) -> list[Node]:
+        """Return the list; any other value stands for a list of one."""
+        return self.value if isinstance(self.value, list) else [self]
+
     def get(self, *path: str | int) -> Node | None:
         """Return the node at `path` below this one, None if there is none."""
         node = self
@@ -61,19 +65,17 @@ class Node:
 
     def copy(self) -> Node:
         """Return an independent tree with the same content and places."""
-        if isinstance(self.value, dict):
-            return Node({k: child.copy() for k, child in self.value.items()}, self.place, self.key)
-        if isinstance(self.value, list):
-            return Node([child.copy() for child in self.value], self.place, self.key)
-        return Node(self.value, self.place, self.key)
+        return Node(self._each(Node.copy), self.place, self.key)
 
     def plain(self) -> Any:
         """Return the content without places: dicts, lists and scalars."""
+        return self._each(Node.plain)
+
+    def _each(self, of: Callable[[Node], Any]) -> Any:
+        """Return the value with `of` applied to every node directly below."""
         if isinstance(self.value, dict):
-            return {k: child.plain() for k, child in self.value.items()}
-        if isinstance(self.value, list):
-            return [child.plain() for child in self.value]
-        return self.value
+            return {key: of(child) for key, child in self.value.items()}
+        return [of(child) for child in self.value] if isinstance(self.value, list) else self.value
 
     def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
         """Yield this node and all nodes below it, with their paths."""
@@ -154,6 +156,8 @@ class _Converter:
         place = self._place(node)
         if self.count > _MAX_NODES or len(self.open) > _MAX_DEPTH or id(node) in self.open:
             raise _unreadable(self.file, place.line, place.column, "too many, too deeply nested or circular values")
+        if node.tag not in _TAGS:
+            self._problem(place, node.tag, "tags are not allowed")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place, key)
         self.open.add(id(node))
@@ -162,13 +166,9 @@ class _Converter:
         else:
             result = self._mapping(cast("yaml.MappingNode", node), place, key)
         self.open.discard(id(node))
-        if node.tag not in _TAGS:
-            self._problem(place, node.tag, "tags are not allowed")
         return result
 
     def _scalar(self, node: yaml.ScalarNode, place: Place, key: Place | None) -> Node:
-        if node.tag not in _TAGS:
-            self._problem(place, node.tag, "tags are not allowed")
         try:
             return Node(_scalar_value(node.tag, node.value), place, key)
         except ValueError:  # a number with too many digits for Python, or an explicit tag that does not fit
