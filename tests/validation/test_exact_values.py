@@ -9,7 +9,6 @@ from typing import Any
 import derivations
 import pytest
 
-from factory_sim.validation.exact import theory
 from factory_sim.validation.exact.case import Case
 from factory_sim.validation.exact.models import MODELS, case_of
 from factory_sim.validation.exact.row_run import Order, answer
@@ -86,11 +85,6 @@ def test_each_engine_meets_a_row_at_first_sight(row: Any, engine: str) -> None:
     short = answer(row, order, lambda: True, pilot=6_000 if isinstance(case, Case) else 0)
     assert short.inside
     assert short.sound
-
-
-@pytest.mark.parametrize(("lam", "mu", "c"), [(0.8, 1.0, 1), (1.6, 1.0, 2), (4.0, 1.0, 5), (19.0, 1.0, 20)])
-def test_erlangs_formula_agrees_with_the_chain(lam: float, mu: float, c: int) -> None:
-    assert theory.mmc_wait(lam, mu, c) == pytest.approx(derivations.mmc(lam, mu, c)["mean_waiting_time"], rel=1e-6)
 
 
 def test_a_wrong_figure_is_caught(tmp_path: Path) -> None:

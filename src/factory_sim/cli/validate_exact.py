@@ -119,7 +119,7 @@ def _json(result: Result) -> dict[str, Any]:
         "without_controls": found.plain,
         "without_controls_half_width": found.plain_half_width,
         "batch_correlation": found.memory,
-        "engine": result.effort.engine,
-        "parts": result.effort.parts,
-        "seconds": round(result.effort.seconds, 2),
+        "engine": result.engine,
+        "parts": result.parts,
+        "seconds": round(result.seconds, 2),
     }

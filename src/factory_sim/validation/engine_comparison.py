@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
 from factory_sim.errors import ModelError
-from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog, Window
 from factory_sim.results.record import Result
 from factory_sim.sim.engines import choose, open_run
 from factory_sim.sim.run import Simulation
-from factory_sim.validation.random_plants import FEATURES, plants
+from factory_sim.validation.random_plants import FEATURES, exercised, plants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,37 +53,13 @@ def pair_name(first: str, second: str) -> str:
     return " with ".join(sorted((first, second)))
 
 
-@dataclass(slots=True)
-class _Tally:
-    """The counts so far."""
-
-    plants: int = 0
-    rows: int = 0
-    counted: int = 0
-    deadlocks: int = 0
-    features: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[str] = field(default_factory=Counter)
-    difference: str = ""
-
-    def result(self) -> EngineComparison:
-        features = {name: self.features[name] for name in sorted(FEATURES)}
-        names = [pair_name(*each) for each in combinations(features, 2)]
-        return EngineComparison(
-            plants=self.plants,
-            rows=self.rows,
-            counted=self.counted,
-            deadlocks=self.deadlocks,
-            features=features,
-            pairs={name: self.pairs[name] for name in names},
-            difference=self.difference,
-        )
-
-
 def compare_engines(
     n_plants: int, *, seed: int = 1, until_us: int = HOUR_US, on_progress: Callable[[], None] = lambda: None
 ) -> EngineComparison:
     """Run random plants in both engines until the first difference, which is shrunk to a small plant."""
-    tally = _Tally()
+    tally = dict.fromkeys(("plants", "rows", "counted", "deadlocks"), 0)
+    seen = Counter[str]()  # plants by feature and by pair of features
+    differences = [""]  # the last one is that of the smallest plant
 
     @hypothesis_seed(seed)
     @settings(
@@ -100,23 +75,27 @@ def compare_engines(
         difference, log = differ(plant, seed, until_us)
         uncounted, visits = differ_counted(plant, seed, until_us)
         if difference := difference or uncounted:
-            tally.difference = f"{difference}\n  plant: {plant!r}"
+            differences.append(f"{difference}\n  plant: {plant!r}")
             raise AssertionError(difference)
-        tally.plants += 1
-        tally.rows += len(log)
-        tally.counted += visits
-        tally.deadlocks += not len(log)
-        seen = exercised(plant, log)
-        tally.features.update(seen)
-        tally.pairs.update(pair_name(*each) for each in combinations(sorted(seen), 2))
+        for name, n in zip(tally, (1, len(log), visits, not len(log)), strict=True):
+            tally[name] += n
+        shown = exercised(plant, log)
+        seen.update([*shown, *(pair_name(*each) for each in combinations(sorted(shown), 2))])
         on_progress()
 
     try:
         compare()
     except AssertionError:
-        if not tally.difference:
+        if len(differences) == 1:
             raise
-    return tally.result()
+    names = sorted(FEATURES)
+    pairs = [pair_name(*each) for each in combinations(names, 2)]
+    return EngineComparison(
+        **tally,
+        features={name: seen[name] for name in names},
+        pairs={name: seen[name] for name in pairs},
+        difference=differences[-1],
+    )
 
 
 def differ(plant: Plant, seed: int, until_us: int) -> tuple[str, EventLog]:
@@ -163,33 +142,3 @@ def _outcome(plant: Plant, seed: int, until_us: int, engine: str) -> tuple[Event
     except ModelError as error:
         return EventLog.empty(), str(error)
     return log, _counters(simulation)
-
-
-def exercised(plant: Plant, log: EventLog) -> set[str]:
-    """Return the features that this run exercised, named as in random_plants.FEATURES."""
-    states, outcomes = set(np.unique(log.state).tolist()), set(np.unique(log.outcome).tolist())
-    units = set(np.unique(log.unit[log.outcome == Outcome.TOOK]).tolist())
-    busy = set(np.unique(log.unit[log.state == State.BUSY]).tolist())
-    crews = {unit for crew in plant.crews for unit in crew.units}
-    asked = bool(crews & busy)
-    people = {o.operator for o in plant.operations} | {o.setup_operator for o in plant.operations}
-    found = {
-        "parallel": any(len(o.machines) > 1 for o in plant.operations),
-        "joins": Outcome.MERGED in outcomes,
-        "batches": any(o.batch is not None and set(o.machines) & units for o in plant.operations),
-        "failures": State.REPAIR in states,
-        "maintenance": State.MAINTENANCE in states,
-        "crews": asked and any(m.crew >= 0 for x in plant.machines for m in x.failures),
-        "robots": any(robot.unit in busy for robot in plant.robots),
-        "operators": asked and max(people) >= 0,
-        "fleets": State.MOVING_LOADED in states,
-        "conveyors": any(conveyor.unit in units for conveyor in plant.conveyors),
-        "variants": len(np.unique(log.detail[log.outcome == Outcome.ENTERED])) > 1,
-        "setups": State.SETUP in states,
-        "rework": Outcome.REWORK in outcomes,
-        "scrap": Outcome.SCRAPPED in outcomes,
-        "cards": any(source.cards for source in plant.sources),
-        "arrivals": any(source.interarrival is not None or source.arrivals_s for source in plant.sources),
-        "shifts": State.OFF in states,
-    }
-    return {name for name in FEATURES if found[name]}

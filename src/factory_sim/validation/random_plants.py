@@ -29,31 +29,61 @@ from factory_sim.plant.spec import (
     Shift,
     Source,
 )
+from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar.flatten import POLICY_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
-FEATURES = (
-    "parallel",
-    "joins",
-    "batches",
-    "failures",
-    "maintenance",
-    "crews",
-    "robots",
-    "operators",
-    "fleets",
-    "conveyors",
-    "variants",
-    "setups",
-    "rework",
-    "scrap",
-    "cards",
-    "arrivals",
-    "shifts",
-)
+    from factory_sim.records import EventLog
+
 T = TypeVar("T")
+
+
+class _Shown:
+    """What a run showed: its states and outcomes, and the units that took parts, were busy or are crews at work."""
+
+    def __init__(self, plant: Plant, log: EventLog) -> None:
+        self.plant, self.log = plant, log
+        self.states, self.outcomes = set(log.state.tolist()), set(log.outcome.tolist())
+        self.took = set(log.unit[log.outcome == Outcome.TOOK].tolist())
+        self.busy = set(log.unit[log.state == State.BUSY].tolist())
+        self.crews = {unit for crew in plant.crews for unit in crew.units} & self.busy
+
+    def has(self, of: Callable[[Operation], object]) -> bool:
+        """Return whether a condition holds for an operation of the plant."""
+        return any(map(of, self.plant.operations))
+
+
+# feature -> whether a run exercised it
+FEATURES: dict[str, Callable[[_Shown], object]] = {
+    "parallel": lambda s: s.has(lambda o: len(o.machines) > 1),
+    "joins": lambda s: Outcome.MERGED in s.outcomes,
+    "batches": lambda s: s.has(lambda o: o.batch is not None and s.took & set(o.machines)),
+    "failures": lambda s: State.REPAIR in s.states,
+    "maintenance": lambda s: State.MAINTENANCE in s.states,
+    "crews": lambda s: s.crews and any(mode.crew >= 0 for each in s.plant.machines for mode in each.failures),
+    "robots": lambda s: any(robot.unit in s.busy for robot in s.plant.robots),
+    "operators": lambda s: s.crews and s.has(lambda o: max(o.operator, o.setup_operator) >= 0),
+    "fleets": lambda s: State.MOVING_LOADED in s.states,
+    "conveyors": lambda s: any(conveyor.unit in s.took for conveyor in s.plant.conveyors),
+    "variants": lambda s: len(set(s.log.detail[s.log.outcome == Outcome.ENTERED].tolist())) > 1,
+    "setups": lambda s: State.SETUP in s.states,
+    "rework": lambda s: Outcome.REWORK in s.outcomes,
+    "scrap": lambda s: Outcome.SCRAPPED in s.outcomes,
+    "cards": lambda s: any(source.cards for source in s.plant.sources),
+    "arrivals": lambda s: any(source.interarrival is not None or source.arrivals_s for source in s.plant.sources),
+    "shifts": lambda s: State.OFF in s.states,
+}
+
+
+def exercised(plant: Plant, log: EventLog) -> set[str]:
+    """Return the features that a run exercised."""
+    shown = _Shown(plant, log)
+    return {name for name, exercises in FEATURES.items() if exercises(shown)}
+
+
+_SECOND = {"lognormal": (0.1, 0.5, 1.5), "gamma": (0.1, 0.5, 1.5), "weibull": (0.8, 1.4, 3.0)}  # second parameter
 
 
 @st.composite
@@ -61,17 +91,14 @@ def durations(draw: st.DrawFn, low_s: float = 5.0, high_s: float = 60.0) -> Dist
     """Any kind of distribution with a mean between the two."""
     kind = draw(st.sampled_from(sorted(CODES)))
     mean = float(draw(st.integers(int(low_s), int(high_s))))
-    if kind in {"lognormal", "gamma"}:
-        return Distribution(kind, mean, draw(st.sampled_from((0.1, 0.5, 1.5))))
-    if kind == "weibull":
-        return Distribution(kind, mean, draw(st.sampled_from((0.8, 1.4, 3.0))))
-    if kind == "triangular":
-        return Distribution(kind, 0.5 * mean, mean, 1.5 * mean)
-    if kind == "uniform":
-        return Distribution(kind, 0.5 * mean, 1.5 * mean)
+    low, high = 0.5 * mean, 1.5 * mean
     if kind == "empirical":
-        return Distribution(kind, values=(0.5 * mean, mean, 1.5 * mean))
-    return Distribution(kind, mean)
+        return Distribution(kind, values=(low, mean, high))
+    if kind in _SECOND:
+        return Distribution(kind, mean, draw(st.sampled_from(_SECOND[kind])))
+    if kind == "triangular":
+        return Distribution(kind, low, mean, high)
+    return Distribution(kind, low, high) if kind == "uniform" else Distribution(kind, mean)
 
 
 @dataclass
@@ -309,16 +336,19 @@ def _number(draft: _Draft) -> Plant:
     """Number the units in the order of the spec and assemble the plant."""
     names: list[str] = []
 
-    def units(*new: str) -> tuple[int, ...]:
-        names.extend(new)
-        return tuple(range(len(names) - len(new), len(names)))
+    def unit(name: str) -> int:
+        names.append(name)
+        return len(names) - 1
 
-    sources = tuple(Source(f"in{i}", units(f"in{i}")[0], **s) for i, s in enumerate(draft.sources))
+    def units(group: str, n: int) -> tuple[int, ...]:
+        return tuple(unit(f"{group}-{k}") for k in range(n))
+
+    sources = tuple(Source(f"in{i}", unit(f"in{i}"), **each) for i, each in enumerate(draft.sources))
     machines: list[Machine] = []
     operations = []
     for i, parts in enumerate(draft.operations):
         count, failures, maintenance, shift = (parts.pop(k) for k in ("count", "failures", "maintenance", "shift"))
-        ids = units(*(f"M{i}-{k}" for k in range(count)))
+        ids = units(f"M{i}", count)
         machines += [Machine(names[u], u, i, "machine", failures, maintenance, shift=shift) for u in ids]
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
         operations.append(
@@ -333,15 +363,7 @@ def _number(draft: _Draft) -> Plant:
                 **parts,
             )
         )
-    robots = tuple(Robot(f"R{i}", units(f"R{i}")[0]) for i in range(draft.n_robots))
-    fleets = tuple(
-        Fleet(f"F{i}", units(*(f"F{i}-{k}" for k in range(f.pop("count")))), **f) for i, f in enumerate(draft.fleets)
-    )
-    conveyors = tuple(Conveyor(f"B{i}", units(f"B{i}")[0], **c) for i, c in enumerate(draft.conveyors))
-    crews = tuple(
-        Crew(f"C{i}", units(*(f"C{i}-{k}" for k in range(c.pop("count")))), **c) for i, c in enumerate(draft.crews)
-    )
-    plant = Plant(
+    plant = Plant(  # the arguments number the units in this order
         name="random",
         title="",
         start="2026-01-05 00:00",
@@ -352,11 +374,11 @@ def _number(draft: _Draft) -> Plant:
         machines=tuple(machines),
         sources=sources,
         sensors=(),
+        robots=tuple(Robot(f"R{i}", unit(f"R{i}")) for i in range(draft.n_robots)),
+        fleets=tuple(Fleet(f"F{i}", units(f"F{i}", f.pop("count")), **f) for i, f in enumerate(draft.fleets)),
+        conveyors=tuple(Conveyor(f"B{i}", unit(f"B{i}"), **each) for i, each in enumerate(draft.conveyors)),
+        crews=tuple(Crew(f"C{i}", units(f"C{i}", c.pop("count")), **c) for i, c in enumerate(draft.crews)),
         units=tuple(names),
-        robots=robots,
-        fleets=fleets,
-        conveyors=conveyors,
-        crews=crews,
         shifts=tuple(draft.shifts),
         variants=tuple(f"v{i}" for i in range(draft.n_variants)),
     )

@@ -39,16 +39,7 @@ class Order:
     engine: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """The cost of a result."""
-
-    parts: int  # that machines gave, the warm-up included
-    seconds: float
-    engine: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of a row."""
 
@@ -57,7 +48,9 @@ class Result:
     inside: bool  # the interval holds the exact value
     precise: bool  # the interval is as narrow as asked for
     sound: bool  # drawn times and arrivals are as their distributions say
-    effort: Effort
+    parts: int  # that machines gave, the warm-up included
+    seconds: float
+    engine: str
 
     @property
     def ok(self) -> bool:
@@ -81,9 +74,21 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 
         found, parts = Estimate(value, 0.0, value, 0.0, 0.0, ()), int(simulation.truth().parts.sum())
     else:
         slices = _Slices(replace(case, pilot_parts=pilot or case.pilot_parts), simulation)
-        found, parts = _long_run(slices, order, order.precision * abs(row.value) / case.factor, stopped), slices.parts
-        found = found.scaled(case.factor)
-    return _judged(row, order, found, Effort(parts, time.perf_counter() - began, simulation.choice.engine))
+        factor = case.measure.factor
+        found, parts = _long_run(slices, order, order.precision * abs(row.value) / factor, stopped), slices.parts
+        found = found.scaled(factor)
+    slack = _CLOCK * abs(row.value)
+    allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
+    return Result(
+        row=row,
+        estimate=found,
+        inside=found.low - slack <= row.value <= found.high + slack,
+        precise=found.half_width <= order.precision * abs(row.value) + slack,
+        sound=all(abs(off) <= allowed for off in found.inputs),
+        parts=parts,
+        seconds=time.perf_counter() - began,
+        engine=simulation.choice.engine,
+    )
 
 
 def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[], bool]) -> Estimate:
@@ -98,24 +103,11 @@ def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[]
         n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
 
 
-def _judged(row: Row, order: Order, found: Estimate, effort: Effort) -> Result:
-    slack = _CLOCK * abs(row.value)
-    allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
-    return Result(
-        row,
-        found,
-        inside=found.low - slack <= row.value <= found.high + slack,
-        precise=found.half_width <= order.precision * abs(row.value) + slack,
-        sound=all(abs(off) <= allowed for off in found.inputs),
-        effort=effort,
-    )
-
-
 class _Slices:
     """The sums of a run, slice by slice; the log itself is discarded."""
 
     def __init__(self, case: Case, simulation: Simulation) -> None:
-        self._meters: tuple[Meter, ...] = (case.top, case.bottom, *case.controls)
+        self._meters: tuple[Meter, ...] = (case.measure.top, case.measure.bottom, *case.controls)
         slice_us = round(case.pilot_parts / BATCHES / case.parts_per_s * 1e6)
         self._sights = Watch(case.plant).slices(simulation, slice_us)
         self._warm_up = math.ceil(case.warm_up_s * 1e6 / slice_us)

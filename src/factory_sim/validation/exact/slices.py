@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import F8, I8, EventLog
+    from factory_sim.records import I8, EventLog
     from factory_sim.sim.run import Simulation
 
 _GAVE = (Outcome.PASSED, Outcome.LEFT)
@@ -124,8 +124,3 @@ class Watch:
         self._under_way, self._first = table[through:], self._first + through
         done = table[:through]
         return Customers(done[:, 0], done[:, 1::2], done[:, 2::2])
-
-
-def seconds(us: I8) -> F8:
-    """Return µs as float seconds."""
-    return us / 1e6

@@ -43,6 +43,11 @@ class Row:
         """Raise ConfigError about `key` of this row."""
         raise ConfigError([Problem(self.file, 0, 0, f"{self.key} {self.name!r}: {key}", message, hint)])
 
+    def refuse_overload(self, what: str, load: float) -> None:
+        """Raise ConfigError when more parts arrive than `what` can serve."""
+        if load >= 1.0:
+            self.refuse("lam", f"{what} would be loaded to {load:.3g}; below 1 a long-run value exists")
+
     def has(self, key: str) -> bool:
         """Return whether the row contains `key`."""
         return any(name in self.fields for name in (key, *ALIASES.get(key, ())))

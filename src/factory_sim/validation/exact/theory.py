@@ -1,39 +1,12 @@
-"""Closed forms for twins and tests. Rates and times are in one common unit."""
+"""Closed forms for twins. Rates and times are in one common unit."""
 
 from __future__ import annotations
-
-import math
-
-
-def erlang_c(load: float, c: int) -> float:
-    """Return the probability that an arrival waits in M/M/c; `load` = arrival rate / service rate.
-
-    By the recursion of Erlang's loss formula, stable for any c. Reference: Cooper 1981, section 3.4.
-    """
-    blocked = 1.0
-    for n in range(1, c + 1):
-        blocked = load * blocked / (n + load * blocked)
-    utilisation = load / c
-    return blocked / (1.0 - utilisation * (1.0 - blocked))
-
-
-def mmc_wait(lam: float, mu: float, c: int) -> float:
-    """Return the mean wait in the queue of M/M/c."""
-    return erlang_c(lam / mu, c) / (c * mu - lam)
 
 
 def mg1_wait(lam: float, mean: float, cv2: float) -> float:
     """Return the mean wait in the queue of M/G/1 [Pollaczek 1930, Khinchine 1932]."""
     utilisation = lam * mean
     return lam * mean * mean * (1.0 + cv2) / (2.0 * (1.0 - utilisation))
-
-
-def mm1k(lam: float, mu: float, k: int) -> tuple[float, float]:
-    """Return the probability that M/M/1/K is full, and the mean number in it."""
-    rho = lam / mu
-    weights = [rho**n for n in range(k + 1)]
-    total = math.fsum(weights)
-    return weights[k] / total, math.fsum(n * w for n, w in enumerate(weights)) / total
 
 
 def twin_loads(load: float, *, single: bool) -> tuple[float, ...]:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.validation.feed.processes import (
-    BUSY,
-    END_S,
-    Crowd,
-    Mortal,
-    has_ended,
-    need_linux,
-    program,
-    says,
-    wait_for,
-)
+from factory_sim.validation.feed import processes
+from factory_sim.validation.feed.processes import BUSY, Crowd, Mortal, Program, program, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 BACK_S = 0.5  # limit: time from the return of the broker to the return of data
@@ -63,46 +51,38 @@ class Kills:
 
     def text(self) -> list[str]:
         """Return lines for the terminal."""
-        unjudged = f"; not judged: CPUs overloaded {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
         same = "KPIs identical to an undisturbed run" if not self.differing else f"{len(self.differing)} KPIs differ"
         return [
             (
                 f"kills, {self.payload_format}: broker killed {self.brokers} times, publisher {self.publishers} times: "
                 f"{self.lost} of {self.readings:,} readings lost, {self.duplicates:,} duplicates; {same}"
             ),
-            f"  data returned after {max(self.back_s, default=0.0):.2f} s at most{unjudged}",
+            f"  data returned after {max(self.back_s, default=0.0):.2f} s at most{processes.unjudged(self.crowd)}",
         ]
 
 
+@dataclass
 class _Stage:
     """A broker that can be killed, and a publisher."""
 
-    def __init__(self, folder: Path, words: tuple[str, ...]) -> None:
-        self.log, self._words = folder / "run.log", words
-        self.broker = Mortal().__enter__()
-        self.url, self._stack = self.broker.url, ExitStack()
-        self.publisher: subprocess.Popen[bytes] | None = None
+    broker: Mortal
+    log: Path
+    words: tuple[str, ...]
+    running: ExitStack
+    publisher: Program = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.publish()
 
     def publish(self) -> None:
-        self._stack = ExitStack()
-        self.publisher = self._stack.enter_context(program(self.log, *self._words, "--broker", self.url))
+        self.publisher = self.running.enter_context(program(self.log, *self.words, "--broker", self.broker.url))
 
     def kill_publisher(self) -> None:
         """Kill the publisher with SIGKILL; return when the next one is connected."""
-        assert self.publisher is not None
-        os.kill(self.publisher.pid, signal.SIGKILL)
-        lives = self._lives()
-        self._stack.close()
+        self.running.close()
+        starts = self.publisher.wrote("Publishing ")
         self.publish()
-        wait_for("the next publisher", lambda: self._lives() > lives, self.log)
-
-    def _lives(self) -> int:
-        """Return the number of publishers that have started."""
-        return self.log.read_text(encoding="utf-8", errors="replace").count("Publishing ")
-
-    def close(self) -> None:
-        self._stack.close()
-        self.broker.__exit__()
+        wait_for("the next publisher", lambda: self.publisher.wrote("Publishing ") > starts, self.log)
 
 
 def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: int, plant: str) -> Kills:
@@ -110,50 +90,36 @@ def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: in
 
     The programs are `factory-sim run` and `factory-sim listen`; a killed broker loses everything that it stored.
     """
-    need_linux()
     folder.mkdir()
     speed = SPEEDS.get(payload_format, SPEED)
     length = f"{speed * GAP_S * (n_brokers + n_publishers + 2) * SLACK:g} s"
     run = ("run", plant, "--root", ROOT, "--format", payload_format, "--duration", length, "--start", "plant")
-    undisturbed = _undisturbed(folder, run)
-    journal = ("--journal", str(folder / "journal"), "--ack", f"consumer:{CONSUMER}", "--speed", f"{speed:g}")
-    found, stage = Kills(payload_format), _Stage(folder, (*run, *journal))
-    heard, out = folder / "listen.log", folder / "disturbed.json"
-    words = ("listen", "--root", ROOT, "--quiet", "--ack-as", CONSUMER, "--json", str(out), "--broker", stage.url)
-    try:
-        with program(heard, *words) as listener:
-            wait_for("the listener", says(heard, "listening below"), heard)
-            stage.publish()
-            crowd = Crowd()
-            _accidents(stage, found, n_brokers, n_publishers)
-            found.crowd = crowd.share
-            assert stage.publisher is not None
-            ended = (has_ended(stage.publisher, stage.log), has_ended(listener, heard))
-            wait_for("the end of the run", lambda: all(look() for look in ended), stage.log, 4 * END_S)
-    finally:
-        stage.close()
-    _compare(found, json.loads(out.read_text(encoding="utf-8")), undisturbed)
-    return found
-
-
-def _undisturbed(folder: Path, run: tuple[str, ...]) -> dict[str, Any]:
-    log, out = folder / "undisturbed.log", folder / "undisturbed.json"
-    with Broker() as broker:
-        to = ("--broker", broker.url)
-        with program(log, "listen", "--root", ROOT, "--quiet", "--json", str(out), *to) as listener:
-            wait_for("the listener", says(log, "listening below"), log)
-            said = folder / "undisturbed-run.log"
-            with program(said, *run, "--speed", "max", *to) as publisher:
-                ended = (has_ended(publisher, said), has_ended(listener, log))
-                wait_for("the end of the undisturbed run", lambda: all(look() for look in ended), said, 4 * END_S)
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    calm, disturbed = folder / "undisturbed.json", folder / "disturbed.json"
+    with (
+        Broker() as broker,
+        processes.listening(calm, ROOT, broker.url) as listener,
+        program(folder / "undisturbed-run.log", *run, "--speed", "max", "--broker", broker.url) as publisher,
+    ):
+        processes.wait_for_end("the undisturbed run", publisher, listener)
+    words = (*run, "--journal", str(folder / "journal"), "--ack", f"consumer:{CONSUMER}", "--speed", f"{speed:g}")
+    found = Kills(payload_format)
+    with (
+        Mortal() as mortal,
+        processes.listening(disturbed, ROOT, mortal.url, "--ack-as", CONSUMER) as listener,
+        ExitStack() as running,
+    ):
+        stage, crowd = _Stage(mortal, folder / "run.log", words, running), Crowd()
+        _accidents(stage, found, n_brokers, n_publishers)
+        found.crowd = crowd.share
+        processes.wait_for_end("the run", stage.publisher, listener)
+    _compare(found, *(json.loads(each.read_text(encoding="utf-8")) for each in (disturbed, calm)))
     return found
 
 
 def _accidents(stage: _Stage, found: Kills, n_brokers: int, n_publishers: int) -> None:
     """Kill a process every GAP_S seconds, the publisher evenly spread among the brokers."""
     first = {round((k + 1) * n_brokers / (n_publishers + 1)) for k in range(n_publishers)}
-    with Client(stage.url, back_off_s=(0.02, 0.02), reconnect_timeout_s=END_S) as client:
+    with Client(stage.broker.url, back_off_s=(0.02, 0.02), reconnect_timeout_s=processes.END_S) as client:
         client.subscribe([f"{ROOT}/#"], qos=0)
         _flow(client, stage)
         for k in range(n_brokers):

@@ -6,22 +6,13 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 
-from factory_sim.validation.feed.processes import (
-    BUSY,
-    END_S,
-    Crowd,
-    Usage,
-    has_ended,
-    need_linux,
-    program,
-    says,
-    wait_for,
-)
+from factory_sim.validation.feed import processes
+from factory_sim.validation.feed.processes import BUSY, Crowd, Usage, program, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.delivery import acknowledgements
 from factory_sim.wire.mqtt.client import Client
@@ -36,20 +27,20 @@ SPEED = 10.0
 BEFORE_S, AFTER_S = 10.0, 10.0  # of running feed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Pause:
     """The measurements."""
 
     seconds: float
-    readings: int  # of the whole run
-    lost: int
-    duplicates: int
-    backlog: int  # blocks that waited when the consumer resumed
-    catch_up_s: float  # until it had them
-    share: float  # of a core that the consumer used or waited for meanwhile
-    crowd: float  # share of that time that something on this machine waited for a core
-    growth_mb: dict[str, float]  # process -> largest memory less that before the pause
-    journal_mb: float  # on disk, at most
+    readings: int = 0  # of the whole run
+    lost: int = 0
+    duplicates: int = 0
+    backlog: int = 0  # blocks that waited when the consumer resumed
+    catch_up_s: float = 0.0  # until it had them
+    share: float = 0.0  # of a core that the consumer used or waited for meanwhile
+    crowd: float = 0.0  # share of that time that something on this machine waited for a core
+    growth_mb: dict[str, float] = field(default_factory=dict)  # process -> largest memory less that before the pause
+    journal_mb: float = 0.0  # on disk, at most
 
     def problems(self) -> list[str]:
         """Return the limits that were missed."""
@@ -71,83 +62,49 @@ class Pause:
         ]
 
 
-class _Watch:
-    """The progress of publisher and consumer, in blocks of the journal."""
-
-    def __init__(self, url: str) -> None:
-        self.client, self.sent, self.have = Client(url), -1, 0
-        self.client.subscribe([acknowledgements.mark_topic(ROOT), acknowledgements.ack_topic(ROOT, CONSUMER)])
-
-    def look(self) -> None:
-        """Process the messages that arrived."""
-        self.client.ready()
-        for message in self.client.arrived():
-            if message.topic == acknowledgements.mark_topic(ROOT):
-                self.sent = max(self.sent, int(orjson.loads(message.payload)["block"]))
-            else:
-                self.have = max(self.have, int(orjson.loads(message.payload)["blocks"]))
-
-
 def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plant: str = "gearbox_line") -> Pause:
     """Run at ten times real time with `--ack consumer`, with a `listen` that receives SIGSTOP and SIGCONT."""
-    need_linux()
     folder.mkdir()
-    log, heard, out, journal = folder / "run.log", folder / "listen.log", folder / "kpis.json", folder / "journal"
+    log, out, journal = folder / "run.log", folder / "kpis.json", folder / "journal"
     length = f"{SPEED * (BEFORE_S + seconds + AFTER_S):g} s"
-    with Broker() as broker:
-        to = ("--root", ROOT, "--broker", broker.url)
-        run = ("run", plant, *to, "--format", payload_format, "--speed", f"{SPEED:g}", "--duration", length)
-        words = ("listen", *to, "--quiet", "--ack-as", CONSUMER, "--json", str(out))
-        with program(heard, *words) as listener:
-            wait_for("the listener", says(heard, "listening below"), heard)
-            watch = _Watch(broker.url)
-            with program(log, *run, "--journal", str(journal), "--ack", f"consumer:{CONSUMER}") as publisher:
-                pids = {"publisher": publisher.pid, "broker": broker.pid, "consumer": listener.pid}
-                stage = _Stage({who: Usage(pid) for who, pid in pids.items()}, watch, journal)
-                stage.run(seconds, listener.pid, log)
-                wait_for("the end of the run", has_ended(listener, heard), heard, 4 * END_S)
-            watch.client.close()
+    found = Pause(seconds)
+    with Broker() as broker, processes.listening(out, ROOT, broker.url, "--ack-as", CONSUMER) as listener:
+        run = ("run", plant, "--root", ROOT, "--broker", broker.url, "--format", payload_format, "--duration", length)
+        journaled = ("--speed", f"{SPEED:g}", "--journal", str(journal), "--ack", f"consumer:{CONSUMER}")
+        with Client(broker.url) as client, program(log, *run, *journaled) as publisher:
+            pids = {"publisher": publisher.process.pid, "broker": broker.pid, "consumer": listener.process.pid}
+            _Stage(found, client, {name: Usage(pid) for name, pid in pids.items()}, journal).run(log)
+            processes.wait_for_end("the run", listener)
     feed = json.loads(out.read_text(encoding="utf-8"))["feed"]
-    return Pause(
-        seconds,
-        feed["readings"] - feed["duplicates"],
-        feed["lost"],
-        feed["duplicates"],
-        stage.backlog,
-        stage.catch_up_s,
-        stage.share,
-        stage.crowd,
-        stage.growth_mb(),
-        stage.journal_mb,
-    )
+    found.lost, found.duplicates = feed["lost"], feed["duplicates"]
+    found.readings = feed["readings"] - found.duplicates
+    return found
 
 
 class _Stage:
     """The feed with its processes: the consumer is stopped and resumed while memory is measured."""
 
-    def __init__(self, usages: dict[str, Usage], watch: _Watch, journal: Path) -> None:
-        self._usages, self._watch, self._journal = usages, watch, journal
-        self.backlog, self.catch_up_s, self.share, self.crowd, self.journal_mb = 0, 0.0, 0.0, 0.0, 0.0
-        self._before: dict[str, float] = {}
+    def __init__(self, found: Pause, client: Client, usages: dict[str, Usage], journal: Path) -> None:
+        self._found, self._client, self._usages, self._journal = found, client, usages, journal
+        self._sent, self._have = -1, 0  # last block of the journal sent, number of blocks acknowledged
+        client.subscribe([acknowledgements.mark_topic(ROOT), acknowledgements.ack_topic(ROOT, CONSUMER)])
 
-    def run(self, seconds: float, consumer: int, log: Path) -> None:
+    def run(self, log: Path) -> None:
         """Run, stop and resume the consumer."""
+        found, consumer = self._found, self._usages["consumer"].pid
         wait_for("the first block", lambda: self._look() > 0, log)
         self._for(BEFORE_S)
-        self._before = {who: max(u.rss_mb) for who, u in self._usages.items()}
+        before = {name: max(usage.rss_mb) for name, usage in self._usages.items()}
         os.kill(consumer, signal.SIGSTOP)
-        self._for(seconds)
+        self._for(found.seconds)
         os.kill(consumer, signal.SIGCONT)
-        begun, target, own, crowd = time.monotonic(), self._watch.sent, Usage(consumer), Crowd()
-        self.backlog = target + 1 - self._watch.have
+        begun, target, own, crowd = time.monotonic(), self._sent, Usage(consumer), Crowd()
+        found.backlog = target + 1 - self._have
         own.look()
-        wait_for("catching up", lambda: self._look() > target, log, max(END_S, 2 * seconds))
+        wait_for("catching up", lambda: self._look() > target, log, max(processes.END_S, 2 * found.seconds))
         own.look()
-        self.catch_up_s, self.share, self.crowd = time.monotonic() - begun, own.share + own.waiting, crowd.share
-
-    def growth_mb(self) -> dict[str, float]:
-        """Return the largest memory of each process less that before the pause [MB]."""
-        return {who: max(u.rss_mb) - self._before[who] for who, u in self._usages.items()}
+        found.catch_up_s, found.share, found.crowd = time.monotonic() - begun, own.share + own.waiting, crowd.share
+        found.growth_mb = {name: max(usage.rss_mb) - before[name] for name, usage in self._usages.items()}
 
     def _for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -157,9 +114,15 @@ class _Stage:
 
     def _look(self) -> int:
         """Measure everything and return the blocks that the consumer acknowledged."""
-        self._watch.look()
+        self._client.ready()
+        for message in self._client.arrived():
+            content = orjson.loads(message.payload)
+            if message.topic == acknowledgements.mark_topic(ROOT):
+                self._sent = max(self._sent, int(content["block"]))
+            else:
+                self._have = max(self._have, int(content["blocks"]))
         for usage in self._usages.values():
             usage.look()
         size = sum(path.stat().st_size for path in self._journal.glob("*.log")) if self._journal.is_dir() else 0
-        self.journal_mb = max(self.journal_mb, size / 1e6)
-        return self._watch.have
+        self._found.journal_mb = max(self._found.journal_mb, size / 1e6)
+        return self._have

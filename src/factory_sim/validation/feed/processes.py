@@ -10,10 +10,10 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn
 
 from factory_sim.errors import FactoryError
-from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.broker.embedded import Broker, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,8 +63,26 @@ class Usage:
         return (last[column] - first[column]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command that was started; its output is in `log`, after that of its predecessors."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wrote(self, words: str) -> int:
+        """Return how often the log contains `words`."""
+        return self.log.read_text(encoding="utf-8", errors="replace").count(words)
+
+    def has_ended(self) -> bool:
+        """Return whether it ended with code 0; raise FactoryError for another code."""
+        if self.process.poll() not in (None, 0):
+            fail(f"a program ended with exit code {self.process.returncode}", self.log)
+        return self.process.returncode == 0
+
+
 @contextmanager
-def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def program(log: Path, *words: str) -> Iterator[Program]:
     """Start `factory-sim WORDS` with its output in `log`; kill it at the end if it still runs."""
     with (
         log.open("ab") as out,
@@ -73,7 +91,7 @@ def program(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         ) as process,
     ):
         try:
-            yield process
+            yield Program(process, log)
         finally:
             process.kill()
 
@@ -100,33 +118,19 @@ def _stalled_s() -> float:
     return next(int(word.removeprefix("total=")) for word in words if word.startswith("total=")) / 1e6
 
 
-class Mortal:
+class Mortal(Broker):
     """A broker that can be killed: it loses everything that it stored, and its successor uses its port."""
 
     def __init__(self) -> None:
-        self._broker, self.kills = Broker(), 0
-
-    def __enter__(self) -> Self:
-        """Start the broker."""
-        self._broker.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the running broker."""
-        self._broker.__exit__()
-
-    @property
-    def url(self) -> str:
-        """The address of the broker and its successors."""
-        return self._broker.url
+        super().__init__(port=free_port())
+        self.kills = 0
 
     def kill(self, away_s: float = 0.0) -> None:
         """Kill the broker with SIGKILL and start the next one `away_s` later."""
-        os.kill(self._broker.pid, signal.SIGKILL)
-        self._broker.__exit__()
+        os.kill(self.pid, signal.SIGKILL)
+        self.__exit__()
         time.sleep(away_s)
-        self._broker = Broker(port=self._broker.port)
-        self._broker.__enter__()
+        self.__enter__()
         self.kills += 1
 
 
@@ -146,15 +150,18 @@ def wait_for(what: str, happened: Callable[[], bool], log: Path, timeout_s: floa
         time.sleep(0.005)
 
 
-def has_ended(process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]:
-    """Return whether a program ended with code 0; raise FactoryError for another code."""
+def wait_for_end(of: str, *programs: Program) -> None:
+    """Wait until all programs have ended. Raises FactoryError with the end of the first one's log."""
+    wait_for(f"the end of {of}", lambda: all(each.has_ended() for each in programs), programs[0].log, 4 * END_S)
 
-    def look() -> bool:
-        if process.poll() not in (None, 0):
-            fail(f"a program ended with exit code {process.returncode}", log)
-        return process.returncode == 0
 
-    return look
+@contextmanager
+def listening(out: Path, root: str, url: str, *words: str) -> Iterator[Program]:
+    """Start `factory-sim listen`, which writes its result to `out`; return when it listens."""
+    command = ("listen", "--root", root, "--broker", url, "--quiet", "--json", str(out), *words)
+    with program(out.with_suffix(".log"), *command) as listener:
+        wait_for("the listener", lambda: listener.wrote("listening below") > 0, listener.log)
+        yield listener
 
 
 def fail(what: str, log: Path) -> NoReturn:
@@ -164,6 +171,6 @@ def fail(what: str, log: Path) -> NoReturn:
     raise FactoryError(message)
 
 
-def says(log: Path, words: str) -> Callable[[], bool]:
-    """Return a check that a program's log contains `words`."""
-    return lambda: words in log.read_text(encoding="utf-8", errors="replace")
+def unjudged(crowd: float) -> str:
+    """Return the remark that latencies are not judged, where the machine was overloaded."""
+    return f"; not judged: CPUs overloaded {crowd:.0%} of the time" if crowd >= BUSY else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.validation.feed.processes import BUSY, Crowd, Usage, need_linux, program, wait_for
+from factory_sim.validation.feed.processes import BUSY, Crowd, Usage, program, unjudged, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 
@@ -24,7 +24,7 @@ SCENARIO = "extends: {plant}\ntitle: Every sensor at {hz:g} Hz\nset:\n  kinds.*.
 _HEAD = re.compile(rb'"t_ns":(\d+),"seq":(\d+)')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Soak:
     """The measurements."""
 
@@ -52,11 +52,11 @@ class Soak:
 
     def text(self) -> list[str]:
         """Return lines for the terminal."""
-        unjudged = f"; not judged: CPUs overloaded {self.crowd:.0%} of the time" if self.crowd >= BUSY else ""
+        note = unjudged(self.crowd)
         return [
             f"soak: {self.messages:,} messages in {self.seconds:.0f} s, {self.lost} lost",
             f"  publisher: {self.share:.2f} of a core, {self.rss_mb:.0f} MB, grown by {self.growth_mb:+.1f} MB",
-            f"  latency [ms]: p50 {self.p50_ms:.1f}, p99 {self.p99_ms:.1f}, worst {self.max_ms:.1f}{unjudged}",
+            f"  latency [ms]: p50 {self.p50_ms:.1f}, p99 {self.p99_ms:.1f}, worst {self.max_ms:.1f}{note}",
         ]
 
 
@@ -86,7 +86,6 @@ def soak(
     folder: Path, minutes: float, *, plant: str = "gearbox_line", hz: float = 10.0, limit_ms: float = P99_MS
 ) -> Soak:
     """Run `factory-sim run --format machine` in real time with every sensor at `hz`."""
-    need_linux()
     scenario, log = folder / "soak.yaml", folder / "soak.log"
     scenario.write_text(SCENARIO.format(plant=plant, hz=hz), encoding="utf-8")
     with Broker() as broker, Client(broker.url) as client:
@@ -102,7 +101,7 @@ def soak(
 
             wait_for("the first reading", has_begun, log)
             ear.listen(WARM_S)
-            usage, crowd, begun = Usage(publisher.pid), Crowd(), time.monotonic()
+            usage, crowd, begun = Usage(publisher.process.pid), Crowd(), time.monotonic()
             del ear.late_ns[:]
             ear.lost = 0
             while time.monotonic() < begun + 60 * minutes:
@@ -111,17 +110,15 @@ def soak(
             usage.look()
             busy = crowd.share
     late_ms = np.frombuffer(ear.late_ns, np.int64) / 1e6
-    p50, p99 = np.percentile(late_ms, (50, 99)).tolist()
+    latency = dict(zip(("p50_ms", "p99_ms", "max_ms"), np.percentile(late_ms, (50, 99, 100)).tolist(), strict=True))
     return Soak(
-        60 * minutes,
-        len(late_ms),
-        ear.lost,
-        p50,
-        p99,
-        float(late_ms.max()),
-        usage.share,
-        busy,
-        max(usage.rss_mb),
-        usage.growth_mb,
-        limit_ms,
+        seconds=60 * minutes,
+        messages=len(late_ms),
+        lost=ear.lost,
+        **latency,
+        share=usage.share,
+        crowd=busy,
+        rss_mb=max(usage.rss_mb),
+        growth_mb=usage.growth_mb,
+        limit_ms=limit_ms,
     )

@@ -7,60 +7,38 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import did_you_mean
-from factory_sim.validation.exact.models.deterministic import DETERMINISTIC
-from factory_sim.validation.exact.models.limited import CONWIP, LOSS
-from factory_sim.validation.exact.models.plant_features import (
-    BATCH,
-    CHANGEOVER,
-    FLEET,
-    MAINTENANCE,
-    REPAIR,
-    REWORK,
-    SHIFT,
-)
-from factory_sim.validation.exact.models.queues import JACKSON, MG1, MMC
-from factory_sim.validation.exact.models.tandem import TANDEM
+from factory_sim.validation.exact.models import deterministic, limited, plant_features, queues, tandem
 
 if TYPE_CHECKING:
     from factory_sim.validation.exact.case import Case, Model, Once
     from factory_sim.validation.exact.table_rows import Row
 
 MODELS: dict[str, Model] = {
-    "saturated tandem line": TANDEM,
-    "deterministic tandem line": DETERMINISTIC,
-    "M/M/c": MMC,
-    "M/G/1": MG1,
-    "tandem M/M/1": JACKSON,
-    "M/M/1/K": LOSS,
-    "closed exponential tandem, CONWIP": CONWIP,
-    "machine repair": REPAIR,
-    "vehicle fleet": FLEET,
-    "batch service": BATCH,
-    "rework": REWORK,
-    "shift": SHIFT,
-    "maintenance by count": MAINTENANCE,
-    "changeover": CHANGEOVER,
+    "saturated tandem line": tandem.TANDEM,
+    "deterministic tandem line": deterministic.DETERMINISTIC,
+    "M/M/c": queues.MMC,
+    "M/G/1": queues.MG1,
+    "tandem M/M/1": queues.JACKSON,
+    "M/M/1/K": limited.LOSS,
+    "closed exponential tandem, CONWIP": limited.CONWIP,
+    "machine repair": plant_features.REPAIR,
+    "vehicle fleet": plant_features.FLEET,
+    "batch service": plant_features.BATCH,
+    "rework": plant_features.REWORK,
+    "shift": plant_features.SHIFT,
+    "maintenance by count": plant_features.MAINTENANCE,
+    "changeover": plant_features.CHANGEOVER,
 }
 
 # Other words for the same metric.
 SYNONYMS = {
-    "mean_number_in_queue": "mean_queue_length",
-    "lq": "mean_queue_length",
-    "wq": "mean_waiting_time",
-    "mean_wait": "mean_waiting_time",
-    "mean_waiting_time_in_queue": "mean_waiting_time",
-    "l": "mean_number_in_system",
-    "mean_number": "mean_number_in_system",
-    "mean_wip": "mean_number_in_system",
-    "work_in_process": "mean_number_in_system",
-    "w": "mean_sojourn_time",
-    "mean_time_in_system": "mean_sojourn_time",
-    "mean_response_time": "mean_sojourn_time",
-    "mean_cycle_time": "mean_sojourn_time",
-    "mean_lead_time": "mean_sojourn_time",
-    "utilization": "utilisation",
-    "loss_probability": "blocking_probability",
-    "production_rate": "throughput",
+    "mean_queue_length": ("mean_number_in_queue", "lq"),
+    "mean_waiting_time": ("wq", "mean_wait", "mean_waiting_time_in_queue"),
+    "mean_number_in_system": ("l", "mean_number", "mean_wip", "work_in_process"),
+    "mean_sojourn_time": ("w", "mean_time_in_system", "mean_response_time", "mean_cycle_time", "mean_lead_time"),
+    "utilisation": ("utilization",),
+    "blocking_probability": ("loss_probability",),
+    "throughput": ("production_rate",),
 }
 
 # Other words for the same model; a number or a kind of service in the name is read like a key.
@@ -84,7 +62,7 @@ def case_of(row: Row) -> Case | Once:
         row.refuse("model", f"{row.model!r} is not known; known: {', '.join(MODELS)}", did_you_mean(row.model, MODELS))
     model = MODELS[name]
     word = re.sub(r"[ -]+", "_", row.metric.strip().lower())
-    metric = SYNONYMS.get(word, word)
+    metric = next((name for name, others in SYNONYMS.items() if word in others), word)
     if metric not in model.metrics:
         message = f"{row.metric!r} is not known for {name!r}; known: {', '.join(model.metrics)}"
         row.refuse("metric", message, did_you_mean(word, model.metrics))

@@ -8,30 +8,16 @@ from factory_sim import distributions
 from factory_sim.plant.spec import UNLIMITED, Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.validation.exact import customers, theory
-from factory_sim.validation.exact.case import Case, Model
+from factory_sim.validation.exact.case import Case, Measure, Model, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, exponential, line, units_of
-from factory_sim.validation.exact.meters import (
-    arrivals,
-    batches,
-    count,
-    elapsed,
-    failures,
-    inside,
-    lives,
-    queued,
-    repairs,
-    services,
-    stay,
-)
+from factory_sim.validation.exact.meters import arrivals, batches, count, failures, lives, repairs, services, stay
 
 if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
     from factory_sim.records import I8
-    from factory_sim.validation.exact.case import Measure
     from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.slices import Customers, Sight
     from factory_sim.validation.exact.table_rows import Row
-
-_LEFT = count(Outcome.LEFT)
 
 
 def repair(row: Row, metric: str) -> Case:
@@ -44,19 +30,18 @@ def repair(row: Row, metric: str) -> Case:
     extras = Extras(crews=(Crew("crew", helpers),), names=tuple(f"crew-{i}" for i in range(crews)))
     plant = line([stop], Source("source", 0), extras)
     machines = units_of(plant, 0)
-    down, waits = stay(machines, State.DOWN, State.REPAIR), stay(machines, State.DOWN)
-    measures: dict[str, Measure] = {
-        "availability": (stay(machines, State.BUSY), elapsed, 1.0 / n),
-        "mean_number_down": (down, elapsed, 1.0),
-        "mean_queue_length": (waits, elapsed, 1.0),
-        "mean_waiting_time": (waits, failures(machines), 1.0 / unit_s),
-        "utilisation": (stay(helpers, State.BUSY), elapsed, 1.0 / crews),
-        "throughput": (failures(machines), elapsed, unit_s),
+    waits = stay(machines, State.DOWN)
+    found = {
+        "availability": Measure(stay(machines, State.BUSY), factor=1.0 / n),
+        "mean_number_down": Measure(stay(machines, State.DOWN, State.REPAIR)),
+        "mean_queue_length": Measure(waits),
+        "mean_waiting_time": Measure(waits, failures(machines), 1.0 / unit_s),
+        "utilisation": Measure(stay(helpers, State.BUSY), factor=1.0 / crews),
+        "throughput": Measure(failures(machines), factor=unit_s),
     }
-    top, bottom, factor = measures[metric]
     controls = (lives(machines, unit_s / lam, (State.BUSY,)), repairs(machines, unit_s / mu))
     memory_s = unit_s * n * (1 / lam + 1 / mu)
-    return Case(plant, top, n * lam / unit_s, 20 * memory_s, controls, bottom, factor)
+    return Case(plant, found[metric], n * lam / unit_s, 20 * memory_s, controls)
 
 
 def fleet(row: Row, metric: str) -> Case:
@@ -66,29 +51,25 @@ def fleet(row: Row, metric: str) -> Case:
     """
     lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
     unit_s, load = FASTEST_S * mu, lam / mu / c
-    if load >= 1.0:
-        row.refuse("lam", f"the vehicles would be loaded to {load:.3g}; below 1 a long-run value exists")
+    row.refuse_overload("the vehicles", load)
     none = distributions.constant(0.0)
     units = tuple(range(_HANDS + 2, _HANDS + 2 + c))
     agv = Fleet("agv", units, "first_come", 1.0, none, none, ((0.0,),), trip=exponential(unit_s / mu))
     stops = [Stop(none, _HANDS), Stop(none, 1, UNLIMITED, fleet=0)]
     extras = Extras(fleets=(agv,), names=tuple(f"agv-{i}" for i in range(c)))
     plant = line(stops, Source("source", 0, exponential(unit_s / lam)), extras)
-    measures: dict[str, Measure] = {
-        "mean_waiting_time": (customers.wait_for_vehicle, customers.number, 1.0 / unit_s),
-        "mean_queue_length": (customers.wait_for_vehicle, elapsed, 1.0),
-        "mean_sojourn_time": (customers.sojourn, customers.number, 1.0 / unit_s),
-        "mean_number_in_system": (inside(), elapsed, 1.0),
-        "utilisation": (stay(units, State.MOVING_LOADED), elapsed, 1.0 / c),
+    found = measures(plant, unit_s) | {
+        "mean_waiting_time": Measure(customers.wait_for_vehicle, customers.number, 1.0 / unit_s),
+        "mean_queue_length": Measure(customers.wait_for_vehicle),
+        "mean_sojourn_time": Measure(customers.sojourn, customers.number, 1.0 / unit_s),
+        "utilisation": Measure(stay(units, State.MOVING_LOADED), factor=1.0 / c),
     }
-    top, bottom, factor = measures[metric]
     rate = lam / unit_s
     controls: list[Meter] = [customers.gaps(1.0 / rate), customers.service_times(_trips, unit_s / mu)]
     for twin_load in theory.twin_loads(load, single=c == 1):
         mean = twin_load / rate
         controls.append(customers.twin((_trips,), (twin_load / load / c,), mean + theory.mg1_wait(rate, mean, 1.0)))
-    warm_up_s = 100 / (rate * (1 - load) ** 2)
-    return Case(plant, top, rate, warm_up_s, tuple(controls), bottom, factor, pilot_parts=200_000)
+    return Case(plant, found[metric], rate, 100 / (rate * (1 - load) ** 2), tuple(controls), pilot_parts=200_000)
 
 
 _HANDS = 48
@@ -104,22 +85,12 @@ def batch(row: Row, metric: str) -> Case:
     if least > size:
         row.refuse("minimum", f"{least} is more than the size {size}")
     load, unit_s = lam / (mu * size), FASTEST_S * max(mu, lam)
-    if load >= 1.0:
-        row.refuse("lam", f"the furnace would be loaded to {load:.3g}; below 1 a long-run value exists")
+    row.refuse_overload("the furnace", load)
     stop = Stop(exponential(unit_s / mu), batch=Batch(size, least))
     plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
-    machines, entered = units_of(plant, 0), count(Outcome.ENTERED)
-    measures: dict[str, Measure] = {
-        "mean_queue_length": (queued(0, machines), elapsed, 1.0),
-        "mean_waiting_time": (queued(0, machines), entered, 1.0 / unit_s),
-        "mean_number_in_system": (inside(), elapsed, 1.0),
-        "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
-        "utilisation": (stay(machines, State.BUSY), elapsed, 1.0),
-    }
-    top, bottom, factor = measures[metric]
-    controls = (arrivals(0, lam / unit_s), batches(machines, unit_s / mu))
+    controls = (arrivals(0, lam / unit_s), batches(units_of(plant, 0), unit_s / mu))
     warm_up_s = 100 * size / (lam / unit_s * (1 - load) ** 2)
-    return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
+    return Case(plant, measures(plant, unit_s)[metric], lam / unit_s, warm_up_s, controls, pilot_parts=200_000)
 
 
 def rework(row: Row, metric: str) -> Case:
@@ -133,24 +104,16 @@ def rework(row: Row, metric: str) -> Case:
         row.refuse("p", "every part would be reworked forever; give max_loops or a probability below 1")
     visits = loops + 1.0 if p >= 1.0 else (1.0 - p ** (loops + 1.0)) / (1.0 - p)
     load, unit_s = lam / mu * visits, FASTEST_S * mu
-    if load >= 1.0:
-        row.refuse("lam", f"the station would be loaded to {load:.3g}; below 1 a long-run value exists")
+    row.refuse_overload("the station", load)
     stop = Stop(exponential(unit_s / mu), inspection=Inspection(rework=p, rework_to=0, max_loops=loops))
     plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
-    machines, entered = units_of(plant, 0), count(Outcome.ENTERED)
-    took, ended = count(Outcome.TOOK), count(Outcome.LEFT, Outcome.SCRAPPED)
-    measures: dict[str, Measure] = {
-        "throughput": (_LEFT, elapsed, unit_s),
-        "scrap_probability": (count(Outcome.SCRAPPED), ended, 1.0),
-        "mean_visits": (took, entered, 1.0),
-        "mean_number_in_system": (inside(), elapsed, 1.0),
-        "mean_sojourn_time": (inside(), entered, 1.0 / unit_s),
-        "utilisation": (stay(machines, State.BUSY), elapsed, 1.0),
+    found = measures(plant, unit_s) | {
+        "scrap_probability": Measure(count(Outcome.SCRAPPED), count(Outcome.LEFT, Outcome.SCRAPPED)),
+        "mean_visits": Measure(count(Outcome.TOOK), count(Outcome.ENTERED)),
     }
-    top, bottom, factor = measures[metric]
-    controls = (arrivals(0, lam / unit_s), services(machines, unit_s / mu), _verdicts(p))
+    controls = (arrivals(0, lam / unit_s), services(units_of(plant, 0), unit_s / mu), _verdicts(p))
     warm_up_s = 100 / (lam / unit_s * (1 - load) ** 2)
-    return Case(plant, top, lam / unit_s, warm_up_s, controls, bottom, factor, pilot_parts=200_000)
+    return Case(plant, found[metric], lam / unit_s, warm_up_s, controls, pilot_parts=200_000)
 
 
 def _verdicts(p: float) -> Meter:
@@ -176,10 +139,7 @@ def shift(row: Row, metric: str) -> Case:
     at_end, unit_s = row.choice("at_end", ("pause", "finish"), "pause"), FASTEST_S * mu
     shifts = (Shift("shift", cycle * unit_s, ((0.0, open_ * unit_s),), at_end=at_end),)
     plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), Extras(shifts=shifts))
-    machines = units_of(plant, 0)
-    top, factor = (_LEFT, unit_s) if metric == "throughput" else (stay(machines, State.BUSY), 1.0)
-    rate = mu * open_ / cycle / unit_s
-    return Case(plant, top, rate, 2 * cycle * unit_s, (services(machines, unit_s / mu),), factor=factor)
+    return _saturated(plant, metric, mu, unit_s, mu * open_ / cycle, 2 * cycle * unit_s)
 
 
 def maintenance(row: Row, metric: str) -> Case:
@@ -188,14 +148,7 @@ def maintenance(row: Row, metric: str) -> Case:
     unit_s = FASTEST_S * mu
     plan = Maintenance("service", distributions.constant(duration * unit_s), every_parts=n)
     plant = line([Stop(exponential(unit_s / mu), 1, 0, maintenance=(plan,))], Source("source", 0))
-    machines = units_of(plant, 0)
-    measures: dict[str, tuple[Meter, float]] = {
-        "throughput": (_LEFT, unit_s),
-        "utilisation": (stay(machines, State.BUSY), 1.0),
-        "availability": (stay(machines, State.BUSY), 1.0),
-    }
-    top, factor = measures[metric]
-    return Case(plant, top, mu / unit_s, n / mu * unit_s, (services(machines, unit_s / mu),), factor=factor)
+    return _saturated(plant, metric, mu, unit_s, mu, n / mu * unit_s)
 
 
 def changeover(row: Row, metric: str) -> Case:
@@ -208,16 +161,18 @@ def changeover(row: Row, metric: str) -> Case:
     if len(shares) < 2 or abs(sum(shares) - 1.0) > 1e-9:
         row.refuse("mix", f"expected shares of at least two variants that add up to 1, got {mix}")
     setup, unit_s = row.number("setup"), FASTEST_S * mu
-    stop = Stop(exponential(unit_s / mu), 1, 0, setup_s=_matrix(setup * unit_s, len(shares)))
     variants = tuple(f"v{i}" for i in range(len(shares)))
+    setup_s = tuple(tuple(0.0 if a == b else setup * unit_s for b in variants) for a in variants)
+    stop = Stop(exponential(unit_s / mu), 1, 0, setup_s=setup_s)
     plant = line([stop], Source("source", 0, mix=tuple(shares)), Extras(variants=variants))
-    machines = units_of(plant, 0)
-    top, factor = (_LEFT, unit_s) if metric == "throughput" else (stay(machines, State.SETUP), 1.0)
-    return Case(plant, top, mu / unit_s, 100 * unit_s / mu, (services(machines, unit_s / mu),), factor=factor)
+    return _saturated(plant, metric, mu, unit_s, mu, 100 * unit_s / mu)
 
 
-def _matrix(setup_s: float, n: int) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(0.0 if a == b else setup_s for b in range(n)) for a in range(n))
+def _saturated(plant: Plant, metric: str, mu: float, unit_s: float, output: float, warm_up_s: float) -> Case:
+    """Return the measurement of a machine that is never short of parts; `output` is in the row's unit."""
+    machines, found = units_of(plant, 0), measures(plant, unit_s)
+    found |= {"availability": found["utilisation"], "setup_ratio": Measure(stay(machines, State.SETUP))}
+    return Case(plant, found[metric], output / unit_s, warm_up_s, (services(machines, unit_s / mu),))
 
 
 REPAIR = Model(

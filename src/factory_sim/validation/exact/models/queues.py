@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 from factory_sim import distributions
 from factory_sim.distributions import Distribution
 from factory_sim.plant.spec import Source
-from factory_sim.plant.states import State
 from factory_sim.validation.exact import customers, theory
-from factory_sim.validation.exact.case import Case, Model
-from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line, units_of
-from factory_sim.validation.exact.meters import elapsed, inside, queued, stay
+from factory_sim.validation.exact.case import Case, Measure, Model, measures
+from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.validation.exact.case import Measure
     from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.table_rows import Row
 
@@ -53,38 +50,24 @@ class _Open:
         source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
         return line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
 
-    def case(self, metric: str) -> Case:
-        """Return the measurement."""
+    def case(self, row: Row, metric: str) -> Case:
+        """Return the measurement. Raises ConfigError when a station is overloaded."""
+        for i, load in enumerate(self.loads()):
+            row.refuse_overload(f"station {i + 1}", load)
         plant, rate = self.plant(), self.lam / self.unit_s
-        top, bottom, factor = self._measure(plant, metric)
         controls: list[Meter] = [customers.gaps(1.0 / rate)]
-        controls += [customers.service_times(customers.service(i), stop.service.mean_s) for i, stop in self._stations()]
+        for i, stop in enumerate(self.stops):
+            controls.append(customers.service_times(customers.service(i), stop.service.mean_s))
         slack = min(1.0 - load for load in self.loads())
-        return Case(
-            plant,
-            top,
-            rate,
-            warm_up_s=100 / (rate * slack * slack),
-            controls=(*controls, *self._twins()),
-            bottom=bottom,
-            factor=factor,
-            pilot_parts=_PILOT,
-        )
+        measure, warm_up_s = self._measures(plant)[metric], 100 / (rate * slack * slack)
+        return Case(plant, measure, rate, warm_up_s, (*controls, *self._twins()), pilot_parts=_PILOT)
 
-    def _stations(self) -> Iterator[tuple[int, Stop]]:
-        return enumerate(self.stops)
-
-    def _measure(self, plant: Plant, metric: str) -> Measure:
-        machines = units_of(plant, 0)
-        measures: dict[str, Measure] = {
-            "mean_waiting_time": (customers.wait, customers.number, 1.0 / self.unit_s),
-            "mean_sojourn_time": (customers.sojourn, customers.number, 1.0 / self.unit_s),
-            "mean_number_in_system": (inside(), elapsed, 1.0),
-            "throughput": (customers.number, elapsed, self.unit_s),
-            "mean_queue_length": (queued(0, machines), elapsed, 1.0),
-            "utilisation": (stay(machines, State.BUSY), elapsed, 1.0 / self.stops[0].machines),
+    def _measures(self, plant: Plant) -> dict[str, Measure]:
+        return measures(plant, self.unit_s) | {
+            "mean_waiting_time": Measure(customers.wait, customers.number, 1.0 / self.unit_s),
+            "mean_sojourn_time": Measure(customers.sojourn, customers.number, 1.0 / self.unit_s),
+            "throughput": Measure(customers.number, factor=self.unit_s),
         }
-        return measures[metric]
 
     def _twins(self) -> list[Meter]:
         """Return the twins: lines of single servers as fast as the real stations, slightly slower and faster."""
@@ -98,25 +81,14 @@ class _Open:
             factors.append(twin_load / load / stop.machines)
             mean = twin_load / rate
             total += mean + theory.mg1_wait(rate, mean, self.cv2 if i == len(self.stops) - 1 else 1.0)
-        return customers.twin([customers.service(i) for i, _ in self._stations()], factors, total)
-
-
-def _unit_s(mu: list[float]) -> float:
-    return FASTEST_S * max(mu)
-
-
-def _checked(row: Row, queue: _Open) -> _Open:
-    for i, load in enumerate(queue.loads()):
-        if load >= 1.0:
-            row.refuse("lam", f"station {i + 1} would be loaded to {load:.3g}; below 1 a long-run value exists")
-    return queue
+        return customers.twin([customers.service(i) for i in range(len(self.stops))], factors, total)
 
 
 def mmc(row: Row, metric: str) -> Case:
     """Return an M/M/c queue."""
     lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
-    unit_s = _unit_s([mu])
-    return _checked(row, _Open(lam, (Stop(exponential(unit_s / mu), c),), 1.0, unit_s)).case(metric)
+    unit_s = FASTEST_S * mu
+    return _Open(lam, (Stop(exponential(unit_s / mu), c),), 1.0, unit_s).case(row, metric)
 
 
 def jackson(row: Row, metric: str) -> Case:
@@ -124,16 +96,16 @@ def jackson(row: Row, metric: str) -> Case:
     mu = row.raw("mu")
     n = len(mu) if isinstance(mu, list) else row.whole("N")
     rates, c = row.numbers("mu", max(1, n)), row.wholes("c", max(1, n), 1)
-    unit_s = _unit_s(rates)
+    unit_s = FASTEST_S * max(rates)
     stops = tuple(Stop(exponential(unit_s / m), servers) for m, servers in zip(rates, c, strict=True))
-    return _checked(row, _Open(row.number("lam"), stops, 1.0, unit_s)).case(metric)
+    return _Open(row.number("lam"), stops, 1.0, unit_s).case(row, metric)
 
 
 def mg1(row: Row, metric: str) -> Case:
     """Return an M/G/1 queue: a service distribution by its mean and cv2."""
     lam = row.number("lam")
     mean = row.number("mean_service") if row.has("mean_service") else 1.0 / row.number("mu")
-    unit_s = _unit_s([1.0 / mean])
+    unit_s = FASTEST_S * (1.0 / mean)
     word = row.choice("service", (*_SERVICES, "hyperexponential"), "gamma" if row.has("cv2") else "exponential")
     phases = 1.0 / row.whole("phases" if row.has("phases") else "k", 1) if word == "erlang" else None
     cv2 = row.number("cv2", _FIXED_CV2.get(word, phases), low=0.0, open_low=False)
@@ -142,12 +114,12 @@ def mg1(row: Row, metric: str) -> Case:
     if word in _FIXED_CV2 and abs(cv2 - _FIXED_CV2[word]) > 1e-9:
         row.refuse("cv2", f"{word} service has cv2 {_FIXED_CV2[word]:g}, got {cv2:g}")
     if word == "hyperexponential":
-        return _checked(row, _hyperexponential(row, lam, mean * unit_s, cv2, unit_s)).case(metric)
+        return _hyperexponential(row, lam, mean * unit_s, cv2, unit_s).case(row, metric)
     try:
         service = _SERVICES[word](mean * unit_s, cv2)
     except ValueError as error:
         row.refuse("cv2", str(error))
-    return _checked(row, _Open(lam, (Stop(service),), cv2, unit_s)).case(metric)
+    return _Open(lam, (Stop(service),), cv2, unit_s).case(row, metric)
 
 
 def _erlang_of(mean_s: float, cv2: float) -> Distribution:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.spec import FailureMode, Source
-from factory_sim.plant.states import N_STATES, Outcome, State
-from factory_sim.validation.exact.case import Case, Model
-from factory_sim.validation.exact.lines import FASTEST_S, Stop, erlang, exponential, line, units_of
-from factory_sim.validation.exact.meters import count, inside, lives, repairs, services, stay
+from factory_sim.plant.states import N_STATES, State
+from factory_sim.validation.exact.case import Case, Model, measures
+from factory_sim.validation.exact.lines import FASTEST_S, Stop, erlang, exponential, line
+from factory_sim.validation.exact.meters import lives, repairs, services
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -36,16 +36,10 @@ def case(row: Row, metric: str) -> Case:
     rate = min(m * s / unit_s for m, s in zip(mu, c, strict=True))
     places = sum(b) + sum(c)
     warm_up_s = 10 * places * max(n, max(b, default=0)) / rate + memory_s
-    top: Meter = count(Outcome.LEFT)
-    factor = unit_s
-    if metric == "mean_number_in_system":
-        top, factor = inside(), 1.0
-    elif metric == "utilisation":
-        station = row.whole("station", 1) - 1
-        if station >= n:
-            row.refuse("station", f"expected a station from 1 to {n}")
-        top, factor = stay(units_of(plant, station), State.BUSY), 1.0 / c[station]
-    return Case(plant, top, rate, warm_up_s, _controls(plant, failures), factor=factor)
+    station = row.whole("station", 1) - 1 if metric == "utilisation" else 0
+    if station >= n:
+        row.refuse("station", f"expected a station from 1 to {n}")
+    return Case(plant, measures(plant, unit_s, station)[metric], rate, warm_up_s, _controls(plant, failures))
 
 
 def _stations(row: Row) -> int:
