@@ -136,18 +136,13 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
     planned = clipped(meta.planned_us, window)
     state_us = _state_times(log, meta, [window])
     planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
-    modes = _failures(log, meta, window)
+    failures, crew_wait_us, repair_us = _failures(log, meta, window)
     edges_us, prices = unit_energy.price_edges(meta, window)
     kwh, audit = unit_energy.measured(blocks, log, meta, edges_us)
     base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / unit_energy.J_PER_KWH
     flow, entered_of = _flow(log, meta, window)
-    by_unit = {
-        "state_us": state_us,
-        "planned_state_us": planned_state_us,
-        **dict(zip(("failures", "crew_wait_us", "repair_us"), (each.sum(axis=1) for each in modes), strict=True)),
-        "kwh": kwh.sum(axis=0),
-        "kwh_audit": audit.sum(axis=0),
-    }
+    visits, units = _visits(log, meta, window), machine_units(meta)
+    ones = np.ones(len(units), np.int64)
     return Facts(
         meta=meta,
         window=window,
@@ -155,10 +150,22 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
         planned_us=sum(w.t1_us - w.t0_us for w in planned),
         state_us=state_us,
         flow=flow,
-        mode_us=modes[2],
+        mode_us=repair_us,
         path_us=bottleneck.path_us(log, meta, window),
         periods=bottleneck.active_periods(log, meta, window),
-        machine=_machines(by_unit | _visits(log, meta, window), meta, window),
+        machine=Totals(
+            machines=ones,
+            window_us=ones * (window.t1_us - window.t0_us),
+            state_us=state_us[units],
+            planned_state_us=planned_state_us[units],
+            **{name: visits[name][units] for name in part_visits.VISITS.names or ()},
+            unit_us=_unit_us(meta)[units] * visits["parts"][units],
+            failures=failures[units].sum(axis=1),
+            crew_wait_us=crew_wait_us[units].sum(axis=1),
+            repair_us=repair_us[units].sum(axis=1),
+            kwh=kwh.sum(axis=0)[units],
+            kwh_audit=audit.sum(axis=0)[units],
+        ),
         unit_kwh=float(kwh.sum()),
         energy_cost=float((kwh.sum(axis=1) + base_kwh) @ prices),
         entered_of=entered_of,
@@ -195,23 +202,16 @@ def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, in
     return found, {int(u): int(entered[u]) for u in np.flatnonzero(entered)}
 
 
-def _visits(log: EventLog, meta: Meta, window: Window) -> dict[str, I8]:
-    """Return the fields of Totals that count parts, by unit."""
+def _visits(log: EventLog, meta: Meta, window: Window) -> topology.Records:
+    """Return the fields of Totals that count parts, shape (n_units,) of part_visits.VISITS."""
     visits, (part, n_parts) = np.zeros(len(meta.units), part_visits.VISITS), topology.numbered(log.part)
     t0, t1, operation = window.t0_us, window.t1_us, topology.of(meta).units["operation"]
     part_visits.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, visits)
     part_visits.first_passes(log.t_us, log.unit, part, log.outcome, operation, n_parts, t0, t1, visits)
-    unit_us = np.array([_unit_us(meta, u) for u in range(len(meta.units))]) * visits["parts"]
-    return {name: visits[name] for name in part_visits.VISITS.names or ()} | {"unit_us": unit_us}
+    return visits
 
 
-def _machines(by_unit: dict[str, Any], meta: Meta, window: Window) -> Totals:
-    units = machine_units(meta)
-    ones = np.ones(len(units), np.int64)
-    by_machine = {name: values[units] for name, values in by_unit.items()}
-    return Totals(machines=ones, window_us=ones * (window.t1_us - window.t0_us), **by_machine)
-
-
-def _unit_us(meta: Meta, unit: int) -> float:
-    place = meta.units[unit].operation
-    return meta.operations[place].unit_time_s * 1e6 / meta.operations[place].batch if place >= 0 else 0.0
+def _unit_us(meta: Meta) -> F8:
+    """Return the planned time of a part at the operation of each unit, shape (n_units,) [µs]."""
+    times = [each.unit_time_s * 1e6 / each.batch for each in meta.operations]
+    return np.array([times[unit.operation] if unit.operation >= 0 else 0.0 for unit in meta.units])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.analysis.blocks import Blocks
-    from factory_sim.records import F8, I4, I8, EventLog, Meta, Window
+    from factory_sim.records import F8, I4, I8, EventLog, Meta, SensorInfo, Window
 
 J_PER_KWH = 3.6e6
 _LONGEST_TARIFF_DAYS = 3700
@@ -49,6 +49,11 @@ def power_w(meta: Meta) -> F8:
     return np.array([u.power_w if len(u.power_w) == N_STATES else unknown for u in meta.units], np.float64)
 
 
+def kwh_per_count(info: SensorInfo) -> float:
+    """Return the energy of one count of a meter [kWh]; 0 for other sensors."""
+    return info.scale * UNITS["energy"].get(info.unit_text, 0.0) / J_PER_KWH
+
+
 def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
     """Return state time × power between successive edges, shape (k, n_units) [kWh]; NaN for unknown power."""
     watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
@@ -76,9 +81,8 @@ def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
             if there.any():
                 ticks = np.stack((each.first_tick[there, column], each.last_tick[there, column]), axis=1).ravel()
                 raw = np.stack((each.first_raw[there, column], each.last_raw[there, column]), axis=1).ravel()
-                kwh_per_count = info.scale * UNITS["energy"][info.unit_text] / J_PER_KWH
                 risen = _reading(ticks, raw, info.bits, edges_us / each.period_us)
-                out[:, info.unit] = np.nansum((out[:, info.unit], np.diff(risen) * kwh_per_count), axis=0)
+                out[:, info.unit] = np.nansum((out[:, info.unit], np.diff(risen) * kwh_per_count(info)), axis=0)
     return out
 
 

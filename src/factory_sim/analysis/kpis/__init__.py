@@ -27,17 +27,8 @@ if TYPE_CHECKING:
     from factory_sim.records import EventLog, Meta, Window
 
 # keys of a table are "<level>.<name>": "operation.oee", "line.good_parts_per_h"
-KPIS: dict[str, KpiKind] = (
-    production.KINDS
-    | effectiveness.KINDS
-    | states.KINDS
-    | quality.KINDS
-    | maintenance.KINDS
-    | flow.KINDS
-    | constraint.KINDS
-    | energy.KINDS
-    | cost.KINDS
-)
+_FAMILIES = (production, effectiveness, states, quality, maintenance, flow, constraint, energy, cost)
+KPIS: dict[str, KpiKind] = {name: kind for family in _FAMILIES for name, kind in family.KINDS.items()}
 
 
 def table(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> KpiTable:

@@ -6,8 +6,13 @@ the interruptions by failures (ADOT); AUBT = AUPT + ADET; PBT planned busy time.
 
 from __future__ import annotations
 
-from factory_sim.analysis.kpis.kpi_kind import ALL, F8, I8, Totals, of_totals, ratio
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis.kpis.kpi_kind import ALL, F8, Totals, of_totals, ratio
 from factory_sim.plant.states import State
+
+if TYPE_CHECKING:
+    from factory_sim.records import I8
 
 _DELAYS = (State.STARVED, State.BLOCKED, State.WAITING, State.DOWN, State.REPAIR)
 
@@ -75,15 +80,6 @@ def setup_ratio(t: Totals) -> F8:
     return ratio(t.planned_state_us[:, State.SETUP], _aupt_us(t))
 
 
-KINDS = {
-    "oee": of_totals("1", 1, ALL, oee),
-    "availability": of_totals("1", 1, ALL, availability),
-    "effectiveness": of_totals("1", 1, ALL, effectiveness),
-    "quality": of_totals("1", 1, ALL, quality),
-    "nee": of_totals("1", 1, ALL, nee),
-    "teep": of_totals("1", 1, ALL, teep),
-    "ooe": of_totals("1", 1, ALL, ooe),
-    "utilisation_efficiency": of_totals("1", 1, ALL, utilisation_efficiency),
-    "technical_efficiency": of_totals("1", 1, ALL, technical_efficiency),
-    "setup_ratio": of_totals("1", -1, ALL, setup_ratio),
-}
+_INDICES = (oee, availability, effectiveness, quality, nee, teep, ooe, utilisation_efficiency, technical_efficiency)
+KINDS = {index.__name__: of_totals("1", 1, ALL, index) for index in _INDICES}
+KINDS["setup_ratio"] = of_totals("1", -1, ALL, setup_ratio)

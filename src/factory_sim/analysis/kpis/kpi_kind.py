@@ -9,22 +9,9 @@ from typing import Any
 import numpy as np
 
 from factory_sim.analysis.facts import Facts, Totals
-from factory_sim.records import F8, I8
+from factory_sim.records import F8
 
-__all__ = [
-    "ALL",
-    "F8",
-    "I8",
-    "LINE",
-    "STATION",
-    "Callable",
-    "Facts",
-    "KpiKind",
-    "Totals",
-    "of_totals",
-    "ratio",
-    "single",
-]
+__all__ = ["ALL", "F8", "LINE", "STATION", "Callable", "Facts", "KpiKind", "Totals", "of_totals", "ratio", "single"]
 
 STATION = ("machine", "operation")
 ALL = ("machine", "operation", "section", "line")

@@ -9,7 +9,7 @@ import numpy as np
 from factory_sim.analysis.trust.sensor_minutes import quantile, stretches
 from factory_sim.analysis.trust.stuck_and_spikes import WEARING
 from factory_sim.analysis.trust.unit_minutes import LAGS_MIN
-from factory_sim.analysis.unit_energy import J_PER_KWH
+from factory_sim.analysis.unit_energy import J_PER_KWH, kwh_per_count
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def meters(meter: SensorMinutes, power: SensorMinutes) -> Iterator[Finding]:
     metered, measured, expected = kwh[:, : n * _BIN].reshape(3, n, _BIN).sum(axis=2)
     most = np.maximum(np.abs(measured), expected)
     apart = np.divide(metered - measured, most, where=most > 0, out=np.zeros(n))
-    far = np.abs(metered - measured) > _ROUNDING * _kwh_per_count(meter)
+    far = np.abs(metered - measured) > _ROUNDING * kwh_per_count(meter.info)
     where = np.flatnonzero((np.abs(apart) > _DISAGREE) & far)
     if len(where) < 2 or abs(float(np.median(apart))) > _OTHER:
         return
@@ -58,10 +58,6 @@ def meters(meter: SensorMinutes, power: SensorMinutes) -> Iterator[Finding]:
     yield wrong.finding("drift", minute[[where[0] * _BIN, (where[-1] + 1) * _BIN - 1]], size, reason, excluded=True)
 
 
-def _kwh_per_count(meter: SensorMinutes) -> float:
-    return meter.info.scale * UNITS["energy"][meter.info.unit_text] / J_PER_KWH
-
-
 def _kwh(meter: SensorMinutes, power: SensorMinutes) -> tuple[F8, I8]:
     """Return the energy between the last readings of successive minutes, and the positions of these minutes.
 
@@ -71,7 +67,7 @@ def _kwh(meter: SensorMinutes, power: SensorMinutes) -> tuple[F8, I8]:
     hours = ticks * (meter.period_us / 3.6e9)
     mean = np.divide(power.total[1:], np.maximum(power.count[1:], 1)) * power.info.scale + power.info.offset
     kw = mean * UNITS["power"][power.info.unit_text] / 1e3
-    rise = np.diff(meter.last_raw.astype(np.int64)) * _kwh_per_count(meter)
+    rise = np.diff(meter.last_raw.astype(np.int64)) * kwh_per_count(meter.info)
     good = (meter.count[1:] > 0) & (meter.count[:-1] > 0) & (power.count[1:] > 0)
     good &= power.count[1:] >= _WHOLE * ticks
     good &= (np.diff(meter.minute) == 1) & np.isfinite(meter.unit.kwh[1:])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.trust.sensor_minutes import quantile, stretches
-from factory_sim.analysis.unit_energy import J_PER_KWH
-from factory_sim.units import UNITS
+from factory_sim.analysis.unit_energy import kwh_per_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +44,8 @@ def _should_move(s: SensorMinutes, a: int, b: int) -> bool:
     moved = bool(s.unit.changes[a:b].sum() >= _CHANGES and s.unit.working[a:b].mean() >= _WORK)
     if not s.is_counter:
         return moved
-    kwh_per_count = s.info.scale * UNITS["energy"].get(s.info.unit_text, 0.0) / J_PER_KWH
-    due = s.unit.kwh[a:b].sum() >= _RISE * kwh_per_count if kwh_per_count else moved
+    per_count = kwh_per_count(s.info)
+    due = s.unit.kwh[a:b].sum() >= _RISE * per_count if per_count else moved
     return bool(s.first_raw[a] == s.last_raw[b - 1] and due)
 
 
