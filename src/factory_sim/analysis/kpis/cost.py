@@ -45,14 +45,13 @@ def cost_per_part(f: Facts, _level: str) -> F8:
     return ratio([sum(item(f) for item in ITEMS)], [f.flow.left])
 
 
-def _per_part(item: Callable[[Facts], float]) -> Callable[[Facts, str], F8]:
+def _per_part(item: Callable[[Facts], float]) -> KpiKind:
     def part(f: Facts, _level: str) -> F8:
         return ratio([item(f)], [f.flow.left])
 
     part.__doc__ = f"Per good part: {item.__doc__}"
-    return part
+    return KpiKind("currency/part", -1, LINE, part)
 
 
-KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part)} | {
-    f"cost_{item.__name__}_per_part": KpiKind("currency/part", -1, LINE, _per_part(item)) for item in ITEMS
-}
+KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part)}
+KINDS |= {f"cost_{item.__name__}_per_part": _per_part(item) for item in ITEMS}

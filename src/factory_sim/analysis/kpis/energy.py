@@ -5,19 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory_sim.analysis.facts import groups, machine_units
-from factory_sim.analysis.kpis.kpi_kind import (
-    ALL,
-    F8,
-    LINE,
-    STATION,
-    Callable,
-    Facts,
-    KpiKind,
-    Totals,
-    of_totals,
-    ratio,
-    single,
-)
+from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, STATION, Facts, KpiKind, Totals, of_totals, ratio, single
 from factory_sim.analysis.unit_energy import J_PER_KWH, power_w
 from factory_sim.plant.states import State
 
@@ -55,7 +43,7 @@ def kwh_per_part(f: Facts, _level: str) -> F8:
     return ratio([line_kwh(f)], [f.flow.left])
 
 
-def _by_cause(states: tuple[State, ...], name: str) -> Callable[[Facts, str], F8]:
+def _by_cause(name: str, states: tuple[State, ...]) -> KpiKind:
     def part(f: Facts, level: str) -> F8:
         units = machine_units(f.meta)
         watts = power_w(f.meta)[units][:, states]
@@ -64,7 +52,7 @@ def _by_cause(states: tuple[State, ...], name: str) -> Callable[[Facts, str], F8
         return np.bincount(group, joules, n) / J_PER_KWH
 
     part.__doc__ = f"Energy while {name}: Σ state time × power over {', '.join(s.name for s in states)}."
-    return part
+    return KpiKind("kWh", 0 if name == "processing" else -1, ALL, part)
 
 
 KINDS = {
@@ -72,7 +60,5 @@ KINDS = {
     "kwh_per_good_part": of_totals("kWh/part", -1, STATION, kwh_per_good_part),
     "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part),
     "kwh_audit": of_totals("1", 0, ALL, kwh_audit),
-} | {
-    f"kwh_{name}": KpiKind("kWh", 0 if name == "processing" else -1, ALL, _by_cause(states, name))
-    for name, states in _CAUSES.items()
+    **{f"kwh_{name}": _by_cause(name, states) for name, states in _CAUSES.items()},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory_sim.analysis.kernels.state_times import UNKNOWN
-from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Callable, Facts, KpiKind, ratio
+from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Facts, KpiKind, ratio
 from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
 
 # states of machines; the states of vehicles and crews have their own KPIs
@@ -11,37 +11,31 @@ MACHINE_STATES = tuple(State)[: State.REPAIR + 1]
 _LOSSES = (State.DOWN, State.REPAIR, State.SETUP)
 
 
-def _share(column: int, words: str) -> Callable[[Facts, str], F8]:
+def _share(column: int, better: int, words: str) -> KpiKind:
     def share(f: Facts, level: str) -> F8:
         totals = f.at(level)
         return ratio(totals.state_us[:, column], totals.window_us)
 
     share.__doc__ = f"Time {words} / window; the shares of a machine add up to 1."
-    return share
+    return KpiKind("1", better, ALL, share)
 
 
-def _at_work(role: str) -> Callable[[Facts, str], F8]:
+def _share_of(state: State) -> KpiKind:
+    better = 1 if state == State.BUSY else -1 if state in _LOSSES else 0
+    return _share(state, better, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})")
+
+
+def _at_work(role: str) -> KpiKind:
     def work(f: Facts, _level: str) -> F8:
         times = f.state_us[[u for u, info in enumerate(f.meta.units) if info.role == role]]
         return ratio([times[:, WORKING_STATES].sum()], [times.sum()])
 
     work.__doc__ = f"Share of time the {role}s of the plant are at work, all together."
-    return work
+    return KpiKind("1", 0, LINE, work)
 
 
-KINDS = (
-    {
-        f"share_{state.name.lower()}": KpiKind(
-            "1",
-            1 if state == State.BUSY else -1 if state in _LOSSES else 0,
-            ALL,
-            _share(state, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})"),
-        )
-        for state in MACHINE_STATES
-    }
-    | {"share_unknown": KpiKind("1", -1, ALL, _share(UNKNOWN, "before the first row that arrived"))}
-    | {
-        f"{role}_utilisation": KpiKind("1", 0, LINE, _at_work(role))
-        for role in ("vehicle", "conveyor", "robot", "crew")
-    }
-)
+KINDS = {
+    **{f"share_{state.name.lower()}": _share_of(state) for state in MACHINE_STATES},
+    "share_unknown": _share(UNKNOWN, -1, "before the first row that arrived"),
+    **{f"{role}_utilisation": _at_work(role) for role in ("vehicle", "conveyor", "robot", "crew")},
+}
