@@ -165,8 +165,6 @@ def _waits(state_us: I8, meta: Meta) -> tuple[F8, F8]:
 
 def _neighbours(meta: Meta) -> list[tuple[list[int], list[int]]]:
     """Return the operations upstream and downstream of each one."""
+    before = [[way.operation for way in each.inputs if way.operation >= 0] for each in meta.operations]
     after = [[each.destination] if each.destination >= 0 else [] for each in meta.operations]
-    before: list[list[int]] = [[] for _ in after]
-    for i, each in enumerate(meta.operations):
-        before[i] = [way.operation for way in each.inputs if way.operation >= 0]
     return list(zip(before, after, strict=True))

@@ -80,9 +80,5 @@ def _failures(facts: Facts) -> list[Loss]:
 
 def _planned(facts: Facts) -> list[Loss]:
     state_us = facts.at("operation").state_us
-    return [
-        Loss(index, state.name.lower(), "", int(state_us[index, state]) / 1e6)
-        for index in range(len(state_us))
-        for state in _PLANNED
-        if state_us[index, state]
-    ]
+    lost = [(index, state) for index in range(len(state_us)) for state in _PLANNED if state_us[index, state]]
+    return [Loss(index, state.name.lower(), "", int(state_us[index, state]) / 1e6) for index, state in lost]

@@ -17,7 +17,7 @@ from factory_sim.analysis.trust.unit_minutes import UnitHistory
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.rebuild import Losses
@@ -65,34 +65,31 @@ def judge(log: EventLog, meta: Meta, blocks: Sequence[Blocks], losses: Losses | 
     return Trust(tuple(sorted(found, key=lambda d: (d.unit, d.sensor, d.kind, d.t0_us))))
 
 
-def _of_sensors(blocks: Blocks, meta: Meta, history: UnitHistory, incomplete: Sequence[int]) -> Iterator[Finding]:
+def _of_sensors(blocks: Blocks, meta: Meta, history: UnitHistory, incomplete: Sequence[int]) -> list[Finding]:
     """Judge each sensor alone, then each meter against the power sensor of its unit, then slow trends.
 
     incomplete : units with lost rows; their states do not explain slow trends.
     """
     if not len(blocks.block):
-        return
+        return []
     infos = {info.id: info for info in meta.sensors}
     sensors = [
         SensorMinutes.of(blocks, k, infos[number], history.of(infos[number].unit, blocks.block))
         for k, number in enumerate(blocks.sensor.tolist())
         if number in infos
     ]
-    wrong = set()
-    for s in sensors:
-        for each in (*stuck_and_spikes.stuck(s), *stuck_and_spikes.spikes(s)):
-            wrong.add(each.sensor)
-            yield each
+    found = [each for s in sensors for each in (*stuck_and_spikes.stuck(s), *stuck_and_spikes.spikes(s))]
+    wrong = {each.sensor for each in found}
     power = {s.info.unit: s for s in reversed(sensors) if s.info.kind == "power" and not s.is_meter}
     meter = {s.info.unit: s for s in reversed(sensors) if s.is_meter}
     for unit in meter.keys() & power.keys():
         if not wrong & {meter[unit].info.id, power[unit].info.id}:
-            for each in drift.meters(meter[unit], power[unit]):
-                wrong.add(each.sensor)
-                yield each
+            found += drift.meters(meter[unit], power[unit])
+    wrong = {each.sensor for each in found}
     for s in sensors:
         if s.info.id not in wrong and s.info.unit not in incomplete and not s.is_counter:
-            yield from drift.trend(s)
+            found += drift.trend(s)
+    return found
 
 
 def _without(blocks: Blocks, gone: np.ndarray) -> Blocks:

@@ -16,9 +16,8 @@ from factory_sim.plant.states import DOWN_STATES, N_STATES, WORKING_STATES, Stat
 if TYPE_CHECKING:
     from factory_sim.records import B1, F8, I8, EventLog, Meta
 
-LAGS_MIN = np.array(
-    [1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 150.0, 250.0]
-)  # candidate time constants of temperatures
+# candidate time constants of temperatures
+LAGS_MIN = np.array([1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 150.0, 250.0])
 _SELDOM = 0.01  # share of time
 _WORKING = np.isin(np.arange(N_STATES + 1), [int(state) for state in WORKING_STATES])
 _STOPPED = np.isin(np.arange(N_STATES + 1), [int(s) for s in (*DOWN_STATES, State.OFF, State.MAINTENANCE)])
