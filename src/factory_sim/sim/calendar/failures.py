@@ -1,4 +1,4 @@
-"""Failures, repairs and planned maintenance. Twin of sim/reference/breakdowns.py and maintenance.py."""
+"""Failures, repairs and planned maintenance. Twin of sim/reference/machines/breakdowns.py, maintenance.py."""
 
 from __future__ import annotations
 

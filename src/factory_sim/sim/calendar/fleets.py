@@ -1,4 +1,4 @@
-"""Vehicles and their dispatch. Twin of sim/reference/transport.py and sim/policies/."""
+"""Vehicles and their dispatch. Twin of sim/reference/fleet.py and policies/."""
 
 from __future__ import annotations
 

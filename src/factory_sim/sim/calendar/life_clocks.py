@@ -1,4 +1,4 @@
-"""Remaining lives of failure modes and maintenance plans. Twin of sim/reference/breakdowns.py and maintenance.py."""
+"""Remaining lives of failure modes and maintenance plans. Twin of breakdowns.py and maintenance.py (sim/reference)."""
 
 from __future__ import annotations
 

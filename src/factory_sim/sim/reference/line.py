@@ -94,13 +94,13 @@ class Line(OrderedEnvironment):
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`; a round of events is followed by moves (INST-1, TIME-4)."""
         self._look()  # a plant may be deadlocked before its first event
-        while self.peek() < until_us:
-            self.step()
-            if self.peek() > self.now:
-                self._move()
-                if self.peek() > self.now:  # no move made another event due
-                    self._settle_states()
-                    self._look()
+        while (due_us := self.peek()) < until_us:
+            while due_us == self.peek():  # the events of one round
+                self.step()
+            self._move()
+            if self.peek() > due_us:  # no move made another event due
+                self._settle_states()
+                self._look()
         if self.now < until_us:
             self.run(until=until_us)
 

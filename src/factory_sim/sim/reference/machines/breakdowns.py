@@ -40,6 +40,8 @@ class Breakdowns:
 
     def wear(self) -> int:
         """Return the used share of life of the most worn mode, in millionths (FAIL-7)."""
+        if not self._wearing:
+            return 0
         busy_us, worst = self.machine.stopwatch.busy_us, 0
         for i in self._wearing:
             life_us = self._life_us[i]

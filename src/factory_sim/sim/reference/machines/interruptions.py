@@ -80,16 +80,12 @@ class Interruptions:
         if at_end == "finish" and phase in {SETUP, NEEDS, WORK}:
             self.closing = True
         else:
-            self._switch_off()
+            self.switch_off()
             self.machine.write_state()
             self.dismiss()
 
-    def after_work(self) -> None:
-        """Go off if the shift ended during the work."""
-        if self.closing:
-            self._switch_off()
-
-    def _switch_off(self) -> None:
+    def switch_off(self) -> None:
+        """Go off at once."""
         self.pause()
         self.off, self.closing = True, False
         self.machine.breakdowns.sync()

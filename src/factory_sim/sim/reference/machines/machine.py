@@ -104,8 +104,10 @@ class Machine:
         self.phase = DONE
         if self.taken is not None:
             self.write_taken(self.taken)
-        self.upkeep.after_work(len(parts))
-        self.stops.after_work()
+        if self.spec.maintenance:
+            self.upkeep.after_work(len(parts))
+        if self.stops.closing:
+            self.stops.switch_off()
         self._offer()
 
     def hold(self, pool: Pool) -> Steps:
@@ -197,7 +199,7 @@ class Machine:
         kept, components = taken
         self.taken, state, first = None, self.state_now(), self.line.writer.n
         detail = self._detail(state)
-        cause = max(self.last_row, *(row for _, row, _ in (*kept, *components)))
+        cause = max([self.last_row, *[row for _, row, _ in (*kept, *components)]])
         for part in self.held:
             self._write(state, part, TOOK, detail, cause)
         for part, _, _ in components:

@@ -34,7 +34,7 @@ class Upkeep:
     def after_work(self, n_parts: int) -> None:
         """Count `n_parts` and see which plans fall due (MAINT-2)."""
         self._parts += n_parts
-        worn = self.machine.breakdowns.wear() if self.plans else 0
+        worn = self.machine.breakdowns.wear()
         for i, plan in enumerate(self.plans):
             counted = plan.every_parts and self._parts - self._parts_at_last[i] >= plan.every_parts
             if (counted or (plan.at_wear and worn >= plan.at_wear * 1_000_000)) and i not in self.due:
