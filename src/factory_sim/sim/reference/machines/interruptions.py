@@ -43,7 +43,7 @@ class Interruptions:
             machine.pool.withdraw(machine)
 
     def dismiss(self) -> None:
-        """Release the operator of an interrupted setup or work, who is called again later (POOL-4)."""
+        """Release the operator of an interrupted setup or work; the machine requests one again later (POOL-4)."""
         machine, phase = self.machine, self.machine.phase
         operator = {SETUP: machine.setup_operator, WORK: machine.operator}.get(phase)
         if operator is not None:
