@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim.distributions import Distribution
@@ -10,7 +10,7 @@ from factory_sim.errors import did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.resolve import calendars, checks, deadlocks, flow, routes
 from factory_sim.plant.resolve.derived import MACHINING, with_derived
-from factory_sim.plant.resolve.equipment import Outfit, outfit, own_sensors, power_by_state
+from factory_sim.plant.resolve.equipment import outfit, own_sensors, power_by_state
 from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
@@ -31,16 +31,6 @@ PROFILES = {  # assumed: round figures of common industrial networks, with reaso
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """A machine with its equipment, before it gets a unit id."""
-
-    name: str
-    station: Station
-    outfit: Outfit
-    shift: int
-
-
 def build(context: Context) -> spec.Plant:
     """Return the plant; raise ConfigError with all problems of its files."""
     plant, report = context.plant, context.report
@@ -52,14 +42,12 @@ def build(context: Context) -> spec.Plant:
     pacing = _pacing(order, context)
     shifts = tuple(_shift(name, shape, start, context) for name, shape in plant.shifts.items())
     sources = tuple(_source(n, name, shape, context) for n, (name, shape) in enumerate(plant.sources.items()))
-    fitted = [machine for station in order for machine in _fitted(station, context)]
+    units = _Units(context)
+    machines = [units.machines(station) for station in order]
     _check_unused_kinds(order, context)
-    operations = tuple(_operation(station, order, context) for station in order)
+    operations = tuple(_operation(station, order, machines[station.index], context) for station in order)
     routes.check_conveyors(order, context)
     fleets = [routes.fleet(name, shape, order, context) for name, shape in plant.fleets.items()]
-    units = _Units(context)
-    machines = tuple(units.machine(each) for each in fitted)
-    of_station = {o.name: tuple(m.unit for m in machines if m.operation == n) for n, o in enumerate(operations)}
     given = spec.Plant(
         name=str(plant.plant),
         title=plant.title or str(plant.plant),
@@ -67,8 +55,8 @@ def build(context: Context) -> spec.Plant:
         timezone=plant.timezone,
         topic_root=topic_root,
         sections=tuple(plant.sections),
-        operations=tuple(replace(operation, machines=of_station[operation.name]) for operation in operations),
-        machines=machines,
+        operations=operations,
+        machines=tuple(machine for of_station in machines for machine in of_station),
         sources=sources,
         robots=tuple(units.robot(name, shape) for name, shape in plant.robots.items()),
         fleets=tuple(units.fleet(fleet) for fleet in fleets),
@@ -122,24 +110,6 @@ def _source(unit: int, name: str, shape: shapes.Source, context: Context) -> spe
     )
 
 
-def _fitted(station: Station, context: Context) -> list[_Fitted]:
-    plant, kind = context.plant, station.shape.kind or PLAIN_KIND
-    if station.shape.kind is not None and kind not in plant.kinds:
-        hint = did_you_mean(kind, plant.kinds) or "Describe it under kinds."
-        context.report.add((*station.path, "kind"), f"{kind!r} is not one of the plant's kinds", hint)
-    of_kind = (("kinds", kind), plant.kinds.get(kind, shapes.Kind()))
-    levels: list[tuple[Path, shapes.Equipment]] = [of_kind, (station.path, station.shape)]
-    common, machines = outfit(levels, context), []
-    for name in context.names.get(station.name, ()):
-        own, path = plant.machines.get(name), ("machines", name)
-        above = (("sections", station.section), plant.sections[station.section]), ((), plant)
-        nearest_first = (path, own), (station.path, station.shape), of_kind, *above
-        at, shift = next(((p, s.shift) for p, s in nearest_first if s is not None and s.shift is not None), ((), None))
-        fit = common if own is None else outfit([*levels, (path, own)], context)
-        machines.append(_Fitted(name, station, fit, context.lookup((*at, "shift"), shift, "shifts")))
-    return machines
-
-
 def _check_unused_kinds(order: Sequence[Station], context: Context) -> None:
     used = {station.shape.kind or PLAIN_KIND for station in order}
     for name, kind in context.plant.kinds.items():
@@ -154,8 +124,9 @@ def _check_behaviour(path: Path, name: str | None, context: Context) -> None:
         context.report.add(path, f"{name!r} is not a behaviour", did_you_mean(name, known))
 
 
-def _operation(station: Station, order: Sequence[Station], context: Context) -> spec.Operation:
-    """Return the operation without its machines."""
+def _operation(
+    station: Station, order: Sequence[Station], machines: Sequence[spec.Machine], context: Context
+) -> spec.Operation:
     shape, path, report = station.shape, station.path, context.report
     index = {each.name: each.index for each in order}
     cycle = _cycle_time(station, context)
@@ -168,7 +139,7 @@ def _operation(station: Station, order: Sequence[Station], context: Context) -> 
         section=context.index["sections"][station.section],
         kind=shape.kind or PLAIN_KIND,
         behaviour=shape.behaviour or (kind.behaviour if kind else None) or MACHINING,
-        machines=(),
+        machines=tuple(machine.unit for machine in machines),
         cycle_time=cycle,
         unit_time_s=shape.unit_time or cycle.mean_s,
         inputs=tuple(_input(feed, index, context) for feed in station.feeds),
@@ -251,22 +222,37 @@ class _Units:
         self.names: list[str] = list(context.plant.sources)
         self.sensors: list[spec.Sensor] = []
 
-    def machine(self, fitted: _Fitted) -> spec.Machine:
-        """Return a machine with its unit and its sensors."""
-        (unit,), fit, station = self._new(fitted.name), fitted.outfit, fitted.station
-        return spec.Machine(
-            name=fitted.name,
-            unit=unit,
-            operation=station.index,
-            kind=station.shape.kind or PLAIN_KIND,
-            failures=fit.failures,
-            maintenance=fit.maintenance,
-            power_w=fit.power_w,
-            sensors=self._sensors(unit, fit.sensors),
-            shift=fitted.shift,
-            place=self._context.report.place(station.path, at_key=True),
-            faults=fit.faults,
-        )
+    def machines(self, station: Station) -> list[spec.Machine]:
+        """Return the machines of a station with their units, equipment and sensors."""
+        context, plant, kind = self._context, self._context.plant, station.shape.kind or PLAIN_KIND
+        if station.shape.kind is not None and kind not in plant.kinds:
+            hint = did_you_mean(kind, plant.kinds) or "Describe it under kinds."
+            context.report.add((*station.path, "kind"), f"{kind!r} is not one of the plant's kinds", hint)
+        of_kind = (("kinds", kind), plant.kinds.get(kind, shapes.Kind()))
+        levels: list[tuple[Path, shapes.Equipment]] = [of_kind, (station.path, station.shape)]
+        common, machines = outfit(levels, context), []
+        for name in context.names.get(station.name, ()):
+            own, path = plant.machines.get(name), ("machines", name)
+            above = (("sections", station.section), plant.sections[station.section]), ((), plant)
+            nearest_first = (path, own), (station.path, station.shape), of_kind, *above
+            shifts = ((p, shape.shift) for p, shape in nearest_first if shape is not None and shape.shift is not None)
+            at, shift = next(shifts, ((), None))
+            fit, (unit,) = common if own is None else outfit([*levels, (path, own)], context), self._new(name)
+            machine = spec.Machine(
+                name=name,
+                unit=unit,
+                operation=station.index,
+                kind=kind,
+                failures=fit.failures,
+                maintenance=fit.maintenance,
+                power_w=fit.power_w,
+                sensors=self._sensors(unit, fit.sensors),
+                shift=context.lookup((*at, "shift"), shift, "shifts"),
+                place=context.report.place(station.path, at_key=True),
+                faults=fit.faults,
+            )
+            machines.append(machine)
+        return machines
 
     def robot(self, name: str, shape: shapes.Robot) -> spec.Robot:
         """Return a robot with its unit and its sensors."""

@@ -43,7 +43,7 @@ def hours(text: str) -> tuple[list[Interval], bool]:
 
 
 def schedule(open_: list[str], breaks: list[str], start: datetime) -> tuple[float, tuple[Interval, ...]]:
-    """Return the length of the cycle [s] and its open intervals [s] since `start`, the start of a run."""
+    """Return the length of the cycle [s] and its open intervals [s] since `start`, the start of a run (CAL-1)."""
     texts = [hours(text) for text in open_]
     closed = [hours(text) for text in breaks]
     cycle = WEEK_S if any(named for _, named in texts + closed) else DAY_S

@@ -183,13 +183,8 @@ def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[
     variants, given = context.plant.variants, shape.setup
     if not given:
         return ()
-    if set(given) == {"*"}:
-        flat = given["*"].get("*", 0.0)
-        return tuple(tuple(0.0 if a == b else flat for b in variants) for a in variants)
-    for a, row in given.items():
-        context.lookup((*path, "setup", a), a, "variants")
-        for b in row:
-            context.lookup((*path, "setup", a, b), b, "variants")
+    if (same := context.one_for_all((*path, "setup"), given, "variants")) is not None:
+        return same
     holes = [f"{a} to {b}" for a in variants for b in variants if a != b and b not in given.get(a, {})]
     if holes:
         what = f"lacks the change from {', '.join(holes[:4])}"

@@ -42,6 +42,19 @@ class Context:
             self.report.add(path, f"{name!r} is not one of the plant's {what}", hint)
         return known.get(name, -1)
 
+    def one_for_all(
+        self, path: Path, given: Mapping[str, Mapping[str, float]], what: str
+    ) -> tuple[tuple[float, ...], ...] | None:
+        """Return the matrix of one value for all pairs of a collection, else None and report unknown names."""
+        flat = given.get("*", {}).get("*")
+        if flat is not None and len(given) == 1:
+            return tuple(tuple(0.0 if a == b else flat for b in self.index[what]) for a in self.index[what])
+        for a, row in given.items():
+            self.lookup((*path, a), a, what)
+            for b in row:
+                self.lookup((*path, a, b), b, what)
+        return None
+
     def crew(self, path: Path, name: str | None, skill: str | None = None) -> int:
         """Return the index of the named crew, or of the first crew that has the skill."""
         crews = self.plant.crews

@@ -30,6 +30,7 @@ def with_derived(plant: Plant) -> Plant:
 
 
 def _behaviour(operation: Operation) -> str:
+    """Return the behaviour that inputs and batch require (rule TAKE-2)."""
     if operation.behaviour != MACHINING:
         return operation.behaviour
     if operation.batch is not None:
@@ -67,6 +68,6 @@ def _input(plant: Plant, operation: Operation, given: Input) -> Input:
 
 
 def _can_deadlock(operations: Sequence[Operation], *, cards: bool) -> bool:
-    """Return whether rework, or cards that run out before a join or batch is complete, can make operations wait."""
+    """Return whether rework, or cards that run out before a join or batch is complete, can cause deadlock (DEAD-1)."""
     collects = any(each.starts_with > 1 for operation in operations for each in operation.inputs)
     return (cards and collects) or any(operation.rework_from for operation in operations)

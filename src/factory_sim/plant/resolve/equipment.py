@@ -22,10 +22,8 @@ ShapeT = TypeVar("ShapeT", bound=BaseModel)
 Entry = tuple[str, "Path", ShapeT]  # name, path, shape
 Level = tuple["Path", shapes.Equipment]
 
-_SOONEST_S, _OFTENEST_S = (
-    1e-3,
-    1.0,
-)  # shortest time between failures, between maintenance: with shorter ones the clock hardly advances
+# Shortest time between failures, and between maintenance: with shorter ones the clock hardly advances.
+_SOONEST_S, _OFTENEST_S = 1e-3, 1.0
 _LIKE_STARVED = (State.SETUP, State.BLOCKED, State.WAITING)
 _LIKE_OFF = (State.MAINTENANCE, State.DOWN, State.REPAIR)
 

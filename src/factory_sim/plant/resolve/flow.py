@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.spec import UNLIMITED
-from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from factory_sim.plant.resolve.context import Context
+    from factory_sim.plant.yaml import shapes
     from factory_sim.plant.yaml.tree import Path
 
 
@@ -67,18 +69,15 @@ def stations(context: Context) -> list[Station]:
 
 def _feeds(station: Station, previous: Station | None, context: Context) -> list[Feed]:
     shape, report, feeds = station.shape, context.report, list[Feed]()
-    single = shapes.Input.model_construct(from_=shape.from_, quantity=shape.quantity, buffer=shape.buffer, by=shape.by)
     if shape.inputs and (shape.from_ or shape.buffer is not None or shape.by or shape.quantity != 1):
         what = "cannot be combined with from, buffer, quantity or by"
         report.add((*station.path, "inputs"), what, "Write these keys in each of the inputs.")
-    pairs = [((*station.path, "inputs", n), each) for n, each in enumerate(shape.inputs)] or [(station.path, single)]
-    for path, each in pairs:
+    several: list[tuple[Path, shapes.Input]] = [((*station.path, "inputs", n), i) for n, i in enumerate(shape.inputs)]
+    for path, each in several or [(station.path, shape)]:
         origin = each.from_ or (previous.name if previous is not None and not shape.inputs else None)
         if origin is None:
-            near = did_you_mean("", [*context.plant.sources, *context.names])
-            report.add(
-                (*path, "from"), "is missing: nothing feeds this operation", f"Name a source or operation: {near}"
-            )
+            hint = f"Name a source or operation: {did_you_mean('', [*context.plant.sources, *context.names])}"
+            report.add((*path, "from"), "is missing: nothing feeds this operation", hint)
         else:
             feeds.append(Feed(origin, path, each))
         if each.buffer is None:
@@ -115,23 +114,23 @@ def _check_sources(found: Mapping[str, Station], context: Context) -> None:
 
 
 def _ordered(found: Mapping[str, Station], context: Context) -> list[Station]:
-    """Return the stations in topological order, in file order where that is one [Kahn 1962]."""
+    """Return the stations in topological order, in file order where that is one (rule UNIT-2)."""
     rank = {name: n for n, name in enumerate(found)}
-    missing = {name: sum(feed.origin in found for feed in station.feeds) for name, station in found.items()}
-    takers: dict[str, list[str]] = {}
-    for name, station in found.items():
-        for feed in station.feeds:
-            takers.setdefault(feed.origin, []).append(name)
-    ready = [(rank[name], name) for name, n in missing.items() if n == 0]
-    order = []
+    sorter = TopologicalSorter(
+        {name: [feed.origin for feed in station.feeds if feed.origin in found] for name, station in found.items()}
+    )
+    with suppress(CycleError):  # stations outside the cycle are ordered all the same
+        sorter.prepare()
+    order, ready = list[Station](), [(rank[name], name) for name in sorter.get_ready()]
+    heapify(ready)
     while ready:
         name = heappop(ready)[1]
         order.append(found[name])
-        for taker in takers.get(name, ()):
-            missing[taker] -= 1
-            if missing[taker] == 0:
-                heappush(ready, (rank[taker], taker))
-    left = [name for name in found if missing[name] > 0]
+        sorter.done(name)
+        for taker in sorter.get_ready():
+            heappush(ready, (rank[taker], taker))
+    done = {station.name for station in order}
+    left = [name for name in found if name not in done]
     if left:
         _report_cycle(left, found, context)
     return order + [found[name] for name in left]

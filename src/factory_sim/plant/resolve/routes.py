@@ -97,13 +97,8 @@ def _stops(name: str, order: Sequence[Station], context: Context) -> list[str]:
 
 def _distances(path: Path, shape: shapes.Fleet, stops: list[str], context: Context) -> tuple[tuple[float, ...], ...]:
     sections, given = list(context.plant.sections), shape.distances
-    flat = given.get("*", {}).get("*")
-    if flat is not None and len(given) == 1:
-        return tuple(tuple(0.0 if a == b else flat for b in sections) for a in sections)
-    for a, row in given.items():
-        context.lookup((*path, "distances", a), a, "sections")
-        for b in row:
-            context.lookup((*path, "distances", a, b), b, "sections")
+    if (same := context.one_for_all((*path, "distances"), given, "sections")) is not None:
+        return same
 
     def length(a: str, b: str) -> float | None:
         there, back = given.get(a, {}).get(b), given.get(b, {}).get(a)

@@ -20,6 +20,14 @@ _REQUIRED = {
     "Shift": ["open"],
     "Batch": ["size"],
 }
+_ONE = "One alone needs no list."
+_SHORT = {  # key -> meaning of a text in place of a mapping or a list
+    "Operation.setup": "One changeover time for all, such as 5 min.",
+    "Fleet.distances": "One length for all ways, such as 40 m.",
+    "Plant.tariff": "One price, such as 0.18 EUR/kWh.",
+    **dict.fromkeys(["Plant.table", "Crew.skills", "Shift.open", "Shift.breaks", "Scenario.remove"], _ONE),
+    "Changes.remove": _ONE,
+}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -51,10 +59,10 @@ def study_schema(name: str) -> dict[str, Any]:
         factors = of["properties"]["factors"]
         short = defs["Factor"]["properties"]["levels"]
         factors["additionalProperties"] = {"anyOf": [short, factors["additionalProperties"]]}
-        _or_text(of["properties"], "responses", "One alone needs no list.")
+        _or_text(of["properties"], "responses", _ONE)
     else:
-        _or_text(of["properties"], "objectives", "One alone needs no list.")
-        _or_text(defs["Limit"]["properties"], "of", "One alone needs no list.")
+        _or_text(of["properties"], "objectives", _ONE)
+        _or_text(defs["Limit"]["properties"], "of", _ONE)
     title = f"factory_sim {name} file"
     return {"$schema": DIALECT, **_tidy(of), "title": title, "required": [name], "$defs": defs}
 
@@ -85,20 +93,10 @@ def _fill_in(defs: dict[str, Any], catalogue: Catalogue) -> None:
     for owner in ("Kind", "Operation"):
         defs[owner]["properties"]["behaviour"] |= {"enum": list(catalogue.behaviours)}
     defs["Fleet"]["properties"]["policy"] |= {"enum": list(catalogue.policies)}
-    _or_text(defs["Operation"]["properties"], "setup", "One changeover time for all, such as 5 min.")
-    _or_text(defs["Fleet"]["properties"], "distances", "One length for all ways, such as 40 m.")
-    properties = defs["Plant"]["properties"]
-    _or_text(properties, "tariff", "One price, such as 0.18 EUR/kWh.")
-    _or_text(properties, "link", "A profile.", enum=list(PROFILES))
-    for owner, name in (
-        ("Plant", "table"),
-        ("Crew", "skills"),
-        ("Shift", "open"),
-        ("Shift", "breaks"),
-        ("Scenario", "remove"),
-        ("Changes", "remove"),
-    ):
-        _or_text(defs[owner]["properties"], name, "One alone needs no list.")
+    _or_text(defs["Plant"]["properties"], "link", "A profile.", enum=list(PROFILES))
+    for address, description in _SHORT.items():
+        owner, name = address.split(".")
+        _or_text(defs[owner]["properties"], name, description)
 
 
 def _param(catalogue: Catalogue, name: str) -> dict[str, Any]:

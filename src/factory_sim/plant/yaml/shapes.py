@@ -175,7 +175,7 @@ def _setup(value: Any) -> Any:
     return value if isinstance(value, dict) else {"*": {"*": value}}
 
 
-class Operation(Equipment):
+class Operation(Input, Equipment):
     """One step of the line: identical machines in parallel behind one buffer (several for a join)."""
 
     title: Text | None = about("Title in reports; without it the name.")
@@ -185,9 +185,6 @@ class Operation(Equipment):
     cycle_time: q.Duration | None = about("Processing time of one part, loading included.")
     unit_time: q.Seconds | None = about("Planned time of one part, the base of OEE; without it the mean cycle time.")
     from_: Text | None = about("A source or operation; without it the operation before in the section.", alias="from")
-    quantity: Whole = about("Parts taken for one cycle.", 1)
-    buffer: q.Places | None = about("Waiting places in front of the operation.")
-    by: Text | None = about("Conveyor or fleet that brings the parts; without one they arrive at once.")
     inputs: list[Input] = about("Several inputs: a join. The part of the first input keeps its identity.", [])
     inspection: Inspection | None = None
     batch: Batch | None = None
