@@ -100,8 +100,8 @@ def compare_engines(
 
 def differ(plant: Plant, seed: int, until_us: int) -> tuple[str, EventLog]:
     """Return the first difference of the engines on one plant, empty if none, and the log of the reference model."""
-    reference, end = _outcome(plant, seed, until_us, "simpy")
-    compiled, compiled_end = _outcome(plant, seed, until_us, "calendar")
+    runs = [Simulation(plant, seed=seed, until_us=until_us, engine=engine) for engine in ("simpy", "calendar")]
+    (reference, end), (compiled, compiled_end) = (_outcome(run, until_us) for run in runs)
     for column in fields(EventLog):
         ours, theirs = getattr(reference, column.name), getattr(compiled, column.name)
         n = min(len(ours), len(theirs))
@@ -119,26 +119,15 @@ def differ_counted(plant: Plant, seed: int, until_us: int) -> tuple[str, int]:
     window = Window(until_us // 5, until_us)
     choice = choose(plant, "calendar")
     runs = [open_run(choice, plant, seed=seed, replication=0, window=window, store=store) for store in (True, False)]
-    ends = []
-    for run in runs:
-        try:
-            run.advance(until_us)
-        except ModelError as error:
-            ends.append(str(error))
-        else:
-            ends.append(_counters(run))
+    ends = [_outcome(run, until_us)[1] for run in runs]
     return "" if ends[0] == ends[1] else f"{ends[0]} with a log, {ends[1]} without", int(runs[0].truth().parts.sum())
 
 
-def _counters(run: Engine | Simulation) -> str:
-    truth = run.truth()
-    return f"{truth.parts.tolist()} {truth.busy_us.tolist()} {truth.scrapped.tolist()} {run.balance()}"
-
-
-def _outcome(plant: Plant, seed: int, until_us: int, engine: str) -> tuple[EventLog, str]:
-    simulation = Simulation(plant, seed=seed, until_us=until_us, engine=engine)
+def _outcome(run: Engine | Simulation, until_us: int) -> tuple[EventLog, str]:
+    """Return the log of a run and its counters, or the message of its deadlock."""
     try:
-        log = simulation.advance(until_us)
+        log = run.advance(until_us)
     except ModelError as error:
         return EventLog.empty(), str(error)
-    return log, _counters(simulation)
+    truth = run.truth()
+    return log, f"{truth.parts.tolist()} {truth.busy_us.tolist()} {truth.scrapped.tolist()} {run.balance()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -152,14 +152,12 @@ def _row(file: str, key: str, fields: Any) -> Row:
         message = f"expected an object with model, metric and value, got {fields!r:.60}"
         raise ConfigError([Problem(file, 0, 0, key, message)])
     name = str(fields.get("name", key))
-    blank = Row(file, key, name, "", "", math.nan, fields)
+    row = Row(file, key, name, "", "", math.nan, fields)
     model = fields.get("model", DEFAULT_MODEL if {"mu", "b"} <= fields.keys() else None)
     if not isinstance(model, str):
-        blank.refuse("model", "is missing; it names the model that the value belongs to")
+        row.refuse("model", "is missing; it names the model that the value belongs to")
     metric = fields.get("metric", "throughput" if "throughput" in fields else None)
     if not isinstance(metric, str):
-        blank.refuse("metric", "is missing; it names what the value measures")
-    blank = Row(file, key, name, model, metric, math.nan, fields)
-    value_key = metric if metric in fields else "value"
-    value = blank.number(value_key, low=-math.inf)
-    return Row(file, key, name, model, metric, value, fields)
+        row.refuse("metric", "is missing; it names what the value measures")
+    row = replace(row, model=model, metric=metric)
+    return replace(row, value=row.number(metric if metric in fields else "value", low=-math.inf))

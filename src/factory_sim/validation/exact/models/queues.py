@@ -16,7 +16,6 @@ from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from factory_sim.plant.spec import Plant
     from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.table_rows import Row
 
@@ -45,29 +44,24 @@ class _Open:
         """Return the utilisation of each station."""
         return [self.lam / self.unit_s * stop.service.mean_s / stop.machines for stop in self.stops]
 
-    def plant(self) -> Plant:
-        """Return the line, each queue without a limit."""
-        source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
-        return line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
-
     def case(self, row: Row, metric: str) -> Case:
         """Return the measurement. Raises ConfigError when a station is overloaded."""
         for i, load in enumerate(self.loads()):
             row.refuse_overload(f"station {i + 1}", load)
-        plant, rate = self.plant(), self.lam / self.unit_s
+        source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
+        plant = line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
+        rate = self.lam / self.unit_s
         controls: list[Meter] = [customers.gaps(1.0 / rate)]
         for i, stop in enumerate(self.stops):
             controls.append(customers.service_times(customers.service(i), stop.service.mean_s))
         slack = min(1.0 - load for load in self.loads())
-        measure, warm_up_s = self._measures(plant)[metric], 100 / (rate * slack * slack)
-        return Case(plant, measure, rate, warm_up_s, (*controls, *self._twins()), pilot_parts=_PILOT)
-
-    def _measures(self, plant: Plant) -> dict[str, Measure]:
-        return measures(plant, self.unit_s) | {
+        found = measures(plant, self.unit_s) | {
             "mean_waiting_time": Measure(customers.wait, customers.number, 1.0 / self.unit_s),
             "mean_sojourn_time": Measure(customers.sojourn, customers.number, 1.0 / self.unit_s),
             "throughput": Measure(customers.number, factor=self.unit_s),
         }
+        warm_up_s = 100 / (rate * slack * slack)
+        return Case(plant, found[metric], rate, warm_up_s, (*controls, *self._twins()), pilot_parts=_PILOT)
 
     def _twins(self) -> list[Meter]:
         """Return the twins: lines of single servers as fast as the real stations, slightly slower and faster."""
