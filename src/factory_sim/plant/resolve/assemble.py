@@ -15,7 +15,6 @@ from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from factory_sim.plant.resolve.context import Context
     from factory_sim.plant.resolve.flow import Feed, Station
@@ -40,7 +39,7 @@ def build(context: Context) -> spec.Plant:
     if not order and not report.reported(("sections",)):
         report.add(("sections",), "the plant has no operations", "Write sections: {main: {operations: {OP10: {...}}}}.")
     pacing = _pacing(order, context)
-    shifts = tuple(_shift(name, shape, start, context) for name, shape in plant.shifts.items())
+    shifts = tuple(checks.check_shift(name, shape, start, context) for name, shape in plant.shifts.items())
     sources = tuple(_source(n, name, shape, context) for n, (name, shape) in enumerate(plant.sources.items()))
     units = _Units(context)
     machines = [units.machines(station) for station in order]
@@ -84,15 +83,9 @@ def build(context: Context) -> spec.Plant:
 
 
 def _pacing(order: Sequence[Station], context: Context) -> int:
-    name = context.plant.pacing
-    known = {station.name: station.index for station in order}
-    if name is not None and name not in known:
-        context.report.add(("pacing",), f"{name!r} is not an operation", did_you_mean(name, known))
+    name, known = context.plant.pacing, {station.name: station.index for station in order}
+    context.report.check_known(("pacing",), name, "an operation", known)
     return known.get(name or "", -1)
-
-
-def _shift(name: str, shape: shapes.Shift, start: datetime, context: Context) -> spec.Shift:
-    return spec.Shift(name, *checks.check_shift(name, shape, start, context), shape.at_end)
 
 
 def _source(unit: int, name: str, shape: shapes.Source, context: Context) -> spec.Source:
@@ -115,13 +108,9 @@ def _check_unused_kinds(order: Sequence[Station], context: Context) -> None:
     for name, kind in context.plant.kinds.items():
         if name not in used:
             outfit([(("kinds", name), kind)], context)
-        _check_behaviour(("kinds", name, "behaviour"), kind.behaviour, context)
-
-
-def _check_behaviour(path: Path, name: str | None, context: Context) -> None:
-    known = context.catalogue.behaviours
-    if name is not None and name not in known:
-        context.report.add(path, f"{name!r} is not a behaviour", did_you_mean(name, known))
+        context.report.check_known(
+            ("kinds", name, "behaviour"), kind.behaviour, "a behaviour", context.catalogue.behaviours
+        )
 
 
 def _operation(
@@ -130,7 +119,7 @@ def _operation(
     shape, path, report = station.shape, station.path, context.report
     index = {each.name: each.index for each in order}
     cycle = _cycle_time(station, context)
-    _check_behaviour((*path, "behaviour"), shape.behaviour, context)
+    report.check_known((*path, "behaviour"), shape.behaviour, "a behaviour", context.catalogue.behaviours)
     kind, inspection, batch = context.plant.kinds.get(shape.kind or PLAIN_KIND), shape.inspection, shape.batch
     rework_to = index.get(inspection.rework_to or "", spec.SINK) if inspection else spec.SINK
     return spec.Operation(
@@ -273,8 +262,7 @@ class _Units:
 
     def crew(self, name: str, shape: shapes.Crew) -> spec.Crew:
         """Return a crew with units of its people."""
-        if shape.count is None:
-            self._context.report.missing(("crews", name, "count"), "2")
+        self._context.report.require(("crews", name), shape, count="2")
         shift = self._context.lookup(("crews", name, "shift"), shape.shift, "shifts")
         return spec.Crew(name, self._members(name, shape.count), tuple(shape.skills), shift, shape.wage)
 

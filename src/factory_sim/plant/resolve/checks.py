@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from factory_sim.errors import did_you_mean
+from factory_sim.plant import spec
 from factory_sim.plant.resolve import calendars
 
 if TYPE_CHECKING:
@@ -157,10 +158,8 @@ def _even(variants: Sequence[str]) -> tuple[float, ...]:
     return tuple(1.0 / len(variants) for _ in variants) or (1.0,)
 
 
-def check_shift(
-    name: str, shape: shapes.Shift, start: datetime, context: Context
-) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """Check a shift; return its cycle [s] and its open intervals [s since the start of a run]."""
+def check_shift(name: str, shape: shapes.Shift, start: datetime, context: Context) -> spec.Shift:
+    """Check and return a shift (CAL-1)."""
     path, report = ("shifts", name), context.report
     before = len(report.problems)
     for key in ("open", "breaks"):
@@ -171,11 +170,11 @@ def check_shift(
                 listed = report.root.get(*path, key, n) is not None
                 report.add((*path, key, n) if listed else (*path, key), str(error))
     if len(report.problems) > before:
-        return calendars.DAY_S, ()
+        return spec.Shift(name, calendars.DAY_S, ())
     cycle, intervals = calendars.schedule(shape.open, shape.breaks, start)
     if not intervals:
         report.add(path, "never opens", "Write open: '06:00-14:00', and breaks shorter than that.", at_key=True)
-    return cycle, intervals
+    return spec.Shift(name, cycle, intervals, shape.at_end)
 
 
 def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[tuple[float, ...], ...]:

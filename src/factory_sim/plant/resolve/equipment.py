@@ -113,9 +113,7 @@ def _failure(name: str, path: Path, shape: shapes.Failure, context: Context) -> 
         report.add((*path, "wear"), "needs clock: busy, since wear results from processing")
     if shape.after is not None and shape.after.mean_s < _SOONEST_S:
         report.add((*path, "after"), "is below 1 ms: the machine would always be down")
-    for key, example in (("after", "4 h"), ("repair", "12 min")):
-        if getattr(shape, key) is None:
-            report.missing((*path, key), example)
+    report.require(path, shape, after="4 h", repair="12 min")
     if shape.after is None or shape.repair is None:
         return None
     return spec.FailureMode(
@@ -140,7 +138,7 @@ def _maintenance(
     if shape.at_wear and not wears:
         report.add((*path, "at_wear"), "needs a failure mode with wear: yes on the same machine")
     crew = context.crew(path, shape.crew)
+    report.require(path, shape, duration="10 min")
     if shape.duration is None:
-        report.missing((*path, "duration"), "10 min")
         return None
     return spec.Maintenance(name, shape.duration, shape.every, shape.every_parts, shape.at_wear, crew)

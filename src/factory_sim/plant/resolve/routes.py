@@ -45,20 +45,16 @@ def check_conveyors(order: Sequence[Station], context: Context) -> None:
             what = f"conveyor {by} leads to {users[by]} already"
             context.report.add((*feed.path, "by"), what, "Describe one conveyor for each input.")
     for name, shape in context.plant.conveyors.items():
-        for key, example in (("delay", "20 s"), ("capacity", "10")):
-            if getattr(shape, key) is None:
-                context.report.missing(("conveyors", name, key), example)
+        context.report.require(("conveyors", name), shape, delay="20 s", capacity="10")
 
 
 def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Context) -> spec.Fleet:
     """Return the fleet, without unit ids and sensors."""
     path, report = ("fleets", name), context.report
-    for key, example in (("count", "4"), ("load", "15 s"), ("speed", "1.2 m/s")):
-        if getattr(shape, key) is None and not (key == "speed" and shape.trip is not None):
-            report.missing((*path, key), example)
-    if shape.policy not in context.catalogue.policies:
-        near = did_you_mean(shape.policy, context.catalogue.policies)
-        report.add((*path, "policy"), f"{shape.policy!r} is not a dispatch policy", near)
+    report.require(path, shape, count="4", load="15 s")
+    if shape.trip is None:
+        report.require(path, shape, speed="1.2 m/s")
+    report.check_known((*path, "policy"), shape.policy, "a dispatch policy", context.catalogue.policies)
     battery = shape.battery
     if battery is not None and not (battery.moving_time > 0 and battery.charge_time > 0):
         hint = "For a vehicle that never charges leave out battery."

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.errors import ConfigError, Problem
+from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant.spec import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pydantic import BaseModel
+
     from factory_sim.plant.yaml.tree import Node, Path
 
 COMMAND_LINE = Place("command line", 0, 0)
@@ -32,6 +36,17 @@ class Report:
     def missing(self, path: Path, example: str, why: str = "") -> None:
         """Add the problem that the value at `path` is missing, with an example of one."""
         self.add(path, f"is missing{why and ': '}{why}", f"Write {path[-1]}: {example}.")
+
+    def require(self, path: Path, shape: BaseModel, **examples: str) -> None:
+        """Add a problem for every key of `examples` that the shape at `path` lacks."""
+        for key, example in examples.items():
+            if getattr(shape, key) is None:
+                self.missing((*path, key), example)
+
+    def check_known(self, path: Path, name: str | None, what: str, known: Collection[str]) -> None:
+        """Add a problem if the name at `path` is not one of the `known`; None is not checked."""
+        if name is not None and name not in known:
+            self.add(path, f"{name!r} is not {what}", did_you_mean(name, known))
 
     def reported(self, path: Path) -> bool:
         """Return whether there is a problem at `path` or above it."""
