@@ -12,7 +12,7 @@ from factory_sim.plant import spec
 from factory_sim.plant.resolve import calendars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from factory_sim.plant.resolve.context import Context
     from factory_sim.plant.yaml import shapes
@@ -63,9 +63,8 @@ def _check_machine_names(context: Context) -> None:
 
 def _other_units(plant: shapes.Plant) -> set[str]:
     """Return the names of all units that are not machines."""
-    pools = [(name, shape.count) for name, shape in plant.fleets.items()]
-    pools += [(name, shape.count) for name, shape in plant.crews.items()]
-    members = {f"{name}-{n + 1}" for name, count in pools for n in range(min(count or 0, 1000))}
+    pools: list[tuple[str, shapes.Fleet | shapes.Crew]] = [*plant.fleets.items(), *plant.crews.items()]
+    members = {f"{name}-{n + 1}" for name, shape in pools for n in range(min(shape.count or 0, 1000))}
     return {*plant.sources, *plant.robots, *plant.conveyors, *members}
 
 
@@ -151,11 +150,8 @@ def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tup
         hint = "Write mix: {A: 60 %, B: 40 %} or sequence: [A, A, B]."
         report.add(path, "does not define which variants it supplies", hint)
     sequence = tuple(context.lookup((*path, "sequence", n), v, "variants") for n, v in enumerate(shape.sequence))
-    return tuple(shape.mix.get(v, 0.0) for v in variants) if shape.mix else _even(variants), sequence
-
-
-def _even(variants: Sequence[str]) -> tuple[float, ...]:
-    return tuple(1.0 / len(variants) for _ in variants) or (1.0,)
+    even = 0.0 if shape.mix else 1.0 / max(1, len(variants))
+    return tuple(shape.mix.get(variant, even) for variant in variants) or (1.0,), sequence
 
 
 def check_shift(name: str, shape: shapes.Shift, start: datetime, context: Context) -> spec.Shift:

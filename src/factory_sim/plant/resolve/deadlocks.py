@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.resolve.calendars import WEEK_S
+from factory_sim.plant.resolve.flow import reached
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
@@ -49,19 +50,15 @@ def _check_cards(plant: spec.Plant, at: tuple[int, int], feed: Feed, report: Rep
 
 def _sources(plant: spec.Plant, begin: tuple[int, int]) -> set[int]:
     """Return the sources whose parts can reach an input, given as (operation, number)."""
-    found, seen, todo = set[int](), set[tuple[int, int]](), [begin]
-    while todo:
-        at = todo.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        made = plant.operations[at[0]].inputs[at[1]]
-        came_from = [made.operation] if made.operation >= 0 else []
-        found |= {made.source} - {-1}
-        if at[1] == 0:
-            came_from += plant.operations[at[0]].rework_from
-        todo += [(i, n) for i in came_from for n in range(len(plant.operations[i].inputs))]
-    return found
+
+    def inputs_before(at: tuple[int, int]) -> list[tuple[int, int]]:
+        operation = plant.operations[at[0]]
+        reworked = operation.rework_from if at[1] == 0 else ()
+        senders = {operation.inputs[at[1]].operation, *reworked} - {-1}
+        return [(i, n) for i in senders for n in range(len(plant.operations[i].inputs))]
+
+    inputs = (plant.operations[i].inputs[n] for i, n in reached(begin, inputs_before))
+    return {each.source for each in inputs} - {-1}
 
 
 def _check_inspection(operation: spec.Operation, station: Station, report: Report) -> None:

@@ -6,17 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from factory_sim.plant.resolve.context import Context
     from factory_sim.plant.yaml import shapes
     from factory_sim.plant.yaml.tree import Path
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -38,6 +40,17 @@ class Station:
     shape: shapes.Operation
     feeds: list[Feed] = field(default_factory=list)
     index: int = -1  # in flow order
+
+
+def reached(begin: T, next_of: Callable[[T], Iterable[T]]) -> set[T]:
+    """Return `begin` and all that follows from it, where `next_of` returns what follows directly."""
+    seen, todo = set[T](), [begin]
+    while todo:
+        at = todo.pop()
+        if at not in seen:
+            seen.add(at)
+            todo += next_of(at)
+    return seen
 
 
 def stations(context: Context) -> list[Station]:
@@ -198,10 +211,4 @@ def _check_rework(station: Station, found: Mapping[str, Station], context: Conte
 
 def _upstream(station: Station, found: Mapping[str, Station]) -> set[str]:
     """Return the names of the station and of all stations that lead to it."""
-    seen, todo = set[str](), [station.name]
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(feed.origin for feed in found[name].feeds if feed.origin in found)
-    return seen
+    return reached(station.name, lambda name: [feed.origin for feed in found[name].feeds if feed.origin in found])
