@@ -6,26 +6,22 @@ from bisect import insort
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import simpy
-from simpy.events import NORMAL, EventPriority
+from simpy.events import NORMAL
 
 if TYPE_CHECKING:
     from simpy.core import SimTime
+    from simpy.events import EventPriority
 
     from factory_sim.sim.event_classes import Class
 
 _CLASS, _UNIT = 1 << 24, 1 << 8  # a unit's number within its class takes 16 bits, an event's number within its unit 8
 
 
-def priority(kind: Class, unit: int, number: int = 0) -> EventPriority:
-    """Return the place of an event within its instant (INST-2), behind SimPy's own priorities 0 and 1."""
-    return EventPriority((kind + 1) * _CLASS + unit * _UNIT + number)
-
-
 class Timer(simpy.Timeout):
-    """A timeout with a place within its instant."""
+    """A timeout with a place within its instant: class, unit, number (INST-2), behind SimPy's priorities 0 and 1."""
 
-    def __init__(self, env: simpy.Environment, delay_us: int, priority: EventPriority) -> None:
-        self.priority = priority
+    def __init__(self, env: simpy.Environment, delay_us: int, kind: Class, unit: int, number: int) -> None:
+        self.priority = (kind + 1) * _CLASS + unit * _UNIT + number
         super().__init__(env, delay_us)
 
 

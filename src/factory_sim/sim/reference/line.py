@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from factory_sim.clock import NEVER_US
 from factory_sim.random_streams import durations_us, key, uniforms
-from factory_sim.sim.reference.canonical_order import OrderedEnvironment, Timer, priority
+from factory_sim.sim.reference.canonical_order import OrderedEnvironment, Timer
 from factory_sim.sim.reference.recording import Parts, RowWriter, Tally
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Line(OrderedEnvironment):
 
     def timer(self, delay_us: int, kind: Class, unit: int, number: int = 0) -> Timer:
         """Return an event that occurs after `delay_us`, in its canonical place within that instant."""
-        return Timer(self, delay_us, priority(kind, unit, number))
+        return Timer(self, delay_us, kind, unit, number)
 
     def durations(self, owner: str, purpose: str, distribution: Distribution) -> Iterator[int]:
         """Return the endless draws [µs] of one owner and purpose (DRAW-1)."""
