@@ -64,7 +64,7 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
     assert options(mqtt="3.1.1").mqtt == "3.1.1"
-    with pytest.raises(typer.BadParameter, match=r"'6' is no version of MQTT. Known: 3\.1\.1, 5, auto"):
+    with pytest.raises(typer.BadParameter, match=r"'6' is not a valid version of MQTT. Known: 3\.1\.1, 5, auto"):
         options(mqtt="6")
 
 

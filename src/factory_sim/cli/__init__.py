@@ -30,17 +30,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for rooms in (
-    demo_command,
-    study_commands,
-    sweep_commands,
-    report_command,
-    plant_commands,
-    run_command,
-    listen_command,
-    bench,
-):
-    for command in rooms.COMMANDS:
+_STUDIES = (demo_command, study_commands, sweep_commands, report_command)
+for module in (*_STUDIES, plant_commands, run_command, listen_command, bench):
+    for command in module.COMMANDS:
         app.command()(command)
 app.command(name="list")(plant_commands.list_)
 app.add_typer(validate_commands.app, name="validate")

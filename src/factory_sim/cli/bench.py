@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 
 from factory_sim.cli import options
-from factory_sim.errors import ConfigError, Problem
 from factory_sim.results.record import file_header
 
 SUITE = Path(__file__).resolve().parents[3] / "benchmarks"
@@ -46,11 +45,11 @@ def bench(
 def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]:
     """Run the pytest-benchmark suite of the checkout; name -> {value, unit, against, ratio}, and what went wrong."""
     if not SUITE.is_dir():
-        message = "the benchmarks are part of a checkout, not of the installed package"
-        raise ConfigError([Problem("bench", 0, 0, "", message, "Clone the project, then: python3 run.py bench")])
+        what = "the benchmarks are part of a checkout, not of the installed package"
+        options.refuse_input("bench", what, "Clone the project, then: python3 run.py bench")
     if importlib.util.find_spec("pytest_benchmark") is None:
-        message = "pytest-benchmark is not installed"
-        raise ConfigError([Problem("bench", 0, 0, "", message, "python3 run.py bench installs it into .venv")])
+        hint = "python3 run.py bench installs it into .venv"
+        options.refuse_input("bench", "pytest-benchmark is not installed", hint)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
         words = [str(SUITE), "-q", "-s", "-rs", "-o", "addopts=", f"--benchmark-json={out}"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import options as shared
-from factory_sim.errors import ConfigError, Problem
 from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, VERSIONS, ClientOptions
 
 if TYPE_CHECKING:
@@ -20,38 +19,19 @@ PASSWORD_FILE = "FACTORY_SIM_MQTT_PASSWORD_FILE"  # noqa: S105 - the name of a v
 _OPEN_TO_OTHERS = 0o077
 
 User = Annotated[str, typer.Option(help="User name at the broker.", envvar="FACTORY_SIM_MQTT_USER")]
-PasswordFile = Annotated[
-    Path | None,
-    typer.Option(help="File whose first line is the password; else FACTORY_SIM_MQTT_PASSWORD.", envvar=PASSWORD_FILE),
-]
+_PASSWORD = "File whose first line is the password; else FACTORY_SIM_MQTT_PASSWORD."  # noqa: S105 - a help text
+PasswordFile = Annotated[Path | None, typer.Option(help=_PASSWORD, envvar=PASSWORD_FILE)]
 CaFile = Annotated[
     Path | None, typer.Option("--ca", help="mqtts: PEM of the authorities to trust.", envvar="FACTORY_SIM_MQTT_CA")
 ]
-CertFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--cert",
-        help="mqtts: PEM of our certificate; with `run` and no --broker, our own broker's.",
-        envvar="FACTORY_SIM_MQTT_CERT",
-    ),
-]
+_CERT = "mqtts: PEM of our certificate; with `run` and no --broker, our own broker's."
+CertFile = Annotated[Path | None, typer.Option("--cert", help=_CERT, envvar="FACTORY_SIM_MQTT_CERT")]
+_MQTT = "Version of MQTT; auto: 5 if the broker supports it."
 MqttVersion = Annotated[
-    str,
-    typer.Option(
-        "--mqtt",
-        metavar="auto|5|3.1.1",
-        help="Version of MQTT; auto: 5 if the broker supports it.",
-        envvar="FACTORY_SIM_MQTT_VERSION",
-    ),
+    str, typer.Option("--mqtt", metavar="auto|5|3.1.1", help=_MQTT, envvar="FACTORY_SIM_MQTT_VERSION")
 ]
 Expiry = Annotated[
-    float,
-    typer.Option(
-        parser=shared.seconds,
-        metavar="TIME",
-        show_default="24 h",
-        help="MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever.",
-    ),
+    float, shared.time_option("24 h", "MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever.")
 ]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="mqtts: PEM of our key.", envvar="FACTORY_SIM_MQTT_KEY")]
 
@@ -70,7 +50,7 @@ def options(
     where = parse(broker) if broker else None
     if where and where.password:
         hint = f"Every user of this machine can read it there. Use {PASSWORD_VARIABLE} or a file: --password-file"
-        raise ConfigError([Problem("--broker", 0, 0, "", "a password must not be on the command line", hint)])
+        shared.refuse_input("--broker", "a password must not be on the command line", hint)
     files = {"--ca": ca, "--cert": cert, "--key": key}
     if where and not where.tls:
         _check_no_files(where, [option for option, file in files.items() if file is not None])
@@ -92,8 +72,7 @@ def _check_no_files(where: Address, given: list[str]) -> None:
         port = PORTS["mqtts"] if where.port == PORTS["mqtt"] else where.port
         meant = replace(where, tls=True, port=port).display_url
         hint = f"Did you mean {meant}? Files may also come from FACTORY_SIM_MQTT_CA, ..._CERT and ..._KEY"
-        problem = Problem("--broker", 0, 0, where.display_url, f"{', '.join(given)}: TLS files need mqtts://", hint)
-        raise ConfigError([problem])
+        shared.refuse_input("--broker", f"{', '.join(given)}: TLS files need mqtts://", hint, where.display_url)
 
 
 def _password(path: Path) -> str:
@@ -101,12 +80,11 @@ def _password(path: Path) -> str:
         mode = path.stat().st_mode
         first = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), 0, 0, "password file", f"cannot be read: {error}")]) from None
+        shared.refuse_input(str(path), f"cannot be read: {error}", key="password file")
     if os.name == "posix" and mode & _OPEN_TO_OTHERS:
-        problem = Problem(str(path), 0, 0, "password file", "others may read it", f"Run: chmod 600 {path}")
-        raise ConfigError([problem])
+        shared.refuse_input(str(path), "others may read it", f"Run: chmod 600 {path}", "password file")
     if not first:
-        raise ConfigError([Problem(str(path), 0, 0, "password file", "its first line is empty")])
+        shared.refuse_input(str(path), "its first line is empty", key="password file")
     return first
 
 
@@ -114,5 +92,5 @@ def _readable(option: str, path: Path | None) -> str:
     if path is None:
         return ""
     if not os.access(path, os.R_OK) or path.is_dir():
-        raise ConfigError([Problem(str(path), 0, 0, option, "expected a readable PEM file")])
+        shared.refuse_input(str(path), "expected a readable PEM file", key=option)
     return str(path)

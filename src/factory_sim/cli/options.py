@@ -6,17 +6,18 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
 from factory_sim import clock, units
-from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,54 +26,55 @@ if TYPE_CHECKING:
 
 
 def seconds(text: str | float) -> float:
-    """A duration such as '8 h' or '30 min' [s]; a default is a number already."""
+    """Return a duration such as '8 h' or '30 min' in seconds; a default is a number already."""
     if isinstance(text, float):
         return text
     try:
         value = units.parse(text, "time")
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        refuse(str(error))
     if value < 0:
-        message = f"a duration cannot be negative, got {text!r}"
-        raise typer.BadParameter(message)
+        refuse(f"a duration cannot be negative, got {text!r}")
     return value
 
 
 def one_level(text: str) -> str:
-    """The name of a Sparkplug host or of a consumer: one level of a topic, as it is."""
+    """Return the name of a Sparkplug host or of a consumer, which must be one level of a topic."""
     from factory_sim.wire import topics
 
     if text and topics.level(text) != text:
-        message = f"expected a name without spaces and / + # * > $, got {text!r}. Did you mean {topics.level(text)}?"
-        raise typer.BadParameter(message)
+        refuse(f"expected a name without spaces and / + # * > $, got {text!r}. Did you mean {topics.level(text)}?")
     return text
 
 
 def in_a_folder(path: Path | None) -> Path | None:
-    """A file to be written at the end: that its folder is missing, or closed, is said at the start."""
+    """Return a file to be written at the end; refuse it at the start if its folder is missing or not writable."""
     if path is None:
         return None
     if not path.parent.is_dir():
-        message = f"the folder {path.parent} does not exist"
-        raise typer.BadParameter(message)
+        refuse(f"the folder {path.parent} does not exist")
     if not path.exists() and not os.access(path.parent, os.W_OK):
-        message = f"the folder {path.parent} is not writable"
-        raise typer.BadParameter(message)
+        refuse(f"the folder {path.parent} is not writable")
     return path
 
 
+def time_option(default: str, about: str) -> Any:
+    """Return an option with a duration, whose default is shown as `default`."""
+    return typer.Option(parser=seconds, metavar="TIME", show_default=default, help=about)
+
+
 def output(*names: str, **more: Any) -> Any:
-    """An option that names a file to be written."""
+    """Return an option that names a file to be written."""
     return typer.Option(*names, dir_okay=False, writable=True, callback=in_a_folder, **more)
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raises ConfigError where the block cannot write `path`: a full disk, a file that may not be changed."""
+    """Raise ConfigError if the block cannot write `path`, such as on a full disk."""
     try:
         yield
     except OSError as error:
-        raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be written: {error.strerror or error}")]) from None
+        raise ConfigError.of(str(path), f"cannot be written: {error.strerror or error}") from None
 
 
 def written(path: Path | None, content: Any) -> None:
@@ -85,19 +87,20 @@ def written(path: Path | None, content: Any) -> None:
 
 
 def speed(text: str | float) -> float:
-    """Simulated seconds per real second: a positive number, or `max` (infinity): as fast as it goes."""
+    """Return the simulated seconds per real second, a positive number; `max` (as fast as possible) is infinity."""
     if text == "max":
         return float("inf")
-    with contextlib.suppress(ValueError):
+    try:
         value = float(text)
-        if value > 0:
-            return value
-    message = f"expected a number above 0, such as 1 or 60, or max; got {text!r}"
-    raise typer.BadParameter(message)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        refuse(f"expected a number above 0, such as 1 or 60, or max; got {text!r}")
+    return value
 
 
 def start_ns(text: str, plant: Plant, speed: float) -> int | None:
-    """When a window starts [ns since 1970 UTC]; None: when the plant file says. Nothing given: now, at speed 1."""
+    """Return the start of a window [ns since 1970 UTC], None for the plant file's; the default at speed 1 is now."""
     if is_now(text, speed):
         return time.time_ns()
     if text in {"", "plant"}:
@@ -105,24 +108,22 @@ def start_ns(text: str, plant: Plant, speed: float) -> int | None:
     try:
         return clock.ns_from_datetime(datetime.fromisoformat(text), plant.timezone)
     except ValueError:
-        message = f"expected now, plant or a date and time such as 2026-05-04T06:00; got {text!r}"
-        raise typer.BadParameter(message) from None
+        refuse(f"expected now, plant or a date and time such as 2026-05-04T06:00; got {text!r}")
 
 
 def is_now(text: str, speed: float) -> bool:
-    """Whether a window starts at the present moment."""
+    """Return whether a window starts now."""
     return text == "now" or (not text and speed == 1)
 
 
 def one_of(what: str, word: str, known: Collection[str]) -> None:
     """Refuse a word that is not known, naming the nearest."""
     if word not in known:
-        message = f"{word!r} is no {what}. {did_you_mean(word, known)}"
-        raise typer.BadParameter(message)
+        refuse(f"{word!r} is not a valid {what}. {did_you_mean(word, known)}")
 
 
 def console() -> Console:
-    """Where progress goes: standard error, so that results can be piped."""
+    """Return the console of progress: standard error, so that results can be piped."""
     from rich.console import Console
 
     return Console(stderr=True)
@@ -139,7 +140,7 @@ def compiled() -> None:
 
 @contextlib.contextmanager
 def graceful() -> Iterator[Event]:
-    """An event that the first Ctrl-C (or SIGTERM) sets, so that what is done is kept; the second ends at once."""
+    """Yield an event that the first Ctrl-C (or SIGTERM) sets, so that results are kept; the second ends at once."""
     stop = Event()
 
     def ask(number: int, frame: Any) -> None:
@@ -153,6 +154,49 @@ def graceful() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def refuse(message: str) -> NoReturn:
+    """Refuse an argument or an option: exit code 2."""
+    raise typer.BadParameter(message)
+
+
+def refuse_input(where: str, message: str, hint: str = "", key: str = "") -> NoReturn:
+    """Raise ConfigError for a file or an option."""
+    raise ConfigError.of(where, message, hint, key)
+
+
+@contextlib.contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error; yield the function that sets the number done."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    shown = progress.Progress(*columns, console=console(), transient=True, redirect_stdout=sys.stdout.isatty())
+    with shown:
+        task = shown.add_task(what, total=total)
+        yield lambda done: shown.update(task, completed=done)
+
+
+def answered(out: Path | None, found: Answer, text: str = "", *, ok: bool) -> None:
+    """Write the answer of a proof to `out` and print its text; raise typer.Exit with code 1 unless it holds."""
+    written(out, found.to_dict())
+    if text:
+        typer.echo(text)
+    if not ok:
+        raise typer.Exit(1)
+
+
+class Answer(Protocol):
+    """A record of `results`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of --json."""
 
 
 def moved(old: str, new: str) -> NoReturn:
@@ -170,12 +214,8 @@ Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
 JsonFile = Annotated[Path | None, output("--json", help="Write the result there as JSON.")]
 OutFile = Annotated[Path | None, output("--out", help="Write it there instead of to the terminal.")]
-Duration = Annotated[
-    float, typer.Option(parser=seconds, metavar="TIME", show_default="8 h", help="Length of the published window.")
-]
-WarmUp = Annotated[
-    float, typer.Option(parser=seconds, metavar="TIME", show_default="0 s", help="Simulated before the window, unseen.")
-]
+Duration = Annotated[float, time_option("8 h", "Length of the published window.")]
+WarmUp = Annotated[float, time_option("0 s", "Simulated before the window, unseen.")]
 Start = Annotated[
     str,
     typer.Option(

@@ -37,27 +37,23 @@ def check(
 
 
 def _summary(plant: Plant) -> str:
-    modes = sum(len(machine.failures) for machine in plant.machines)
     counts = {
         "section": len(plant.sections),
         "operation": len(plant.operations),
         "machine": len(plant.machines),
         "sensor": len(plant.sensors),
-        "failure mode": modes,
+        "failure mode": sum(len(machine.failures) for machine in plant.machines),
     }
+    worst = max(plant.operations, key=lambda operation: operation.cycle_time.mean_s / len(operation.machines))
+    slowest_s = worst.cycle_time.mean_s / len(worst.machines)
     lines = [
         f"{plant.name}: {plant.title}",
         "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),
-        f"  slowest operation as planned: {_slowest(plant)}",
+        f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s a part",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
     ]
     return "\n".join(lines)
-
-
-def _slowest(plant: Plant) -> str:
-    worst = max(plant.operations, key=lambda operation: operation.cycle_time.mean_s / len(operation.machines))
-    return f"{worst.name}, {worst.cycle_time.mean_s / len(worst.machines):.4g} s a part"
 
 
 def schema(
@@ -100,8 +96,7 @@ def new(
     files = {folder / file: content for file, content in files_of(name).items()}
     there = [str(path) for path in files if path.exists()]
     if there and not force:
-        message = f"{', '.join(there)} exists already; choose another name, or --force"
-        raise typer.BadParameter(message)
+        options.refuse(f"{', '.join(there)} exists already; choose another name, or --force")
     with options.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():

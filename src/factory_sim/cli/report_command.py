@@ -27,8 +27,7 @@ def report(
     """
     path = out or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
     if path.resolve() == study.resolve():
-        message = f"{path} is the study file itself. Name another file with --out."
-        raise typer.BadParameter(message)
+        options.refuse(f"{path} is the study file itself. Name another file with --out.")
     size = write_page(study, path) / 1e6
     typer.echo(f"Wrote {path} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
 

@@ -118,10 +118,10 @@ def run_plan(
 
     options.one_of("engine", engine, ENGINES)
     if (save or resume) and (commanded or engine == "simpy"):
-        message = (
-            "Snapshots require the compiled engine, which accepts no commands. Leave out --commands, --engine simpy "
+        options.refuse(
+            "Snapshots require the compiled engine, which accepts no commands. "
+            "Leave out --commands, --engine simpy and the format sparkplug."
         )
-        raise typer.BadParameter(message + "and the format sparkplug.")
     if resume is None:
         loaded = registry.load(plant or "gearbox_line")
         choose(loaded, engine)  # raises before the run starts
@@ -130,8 +130,7 @@ def run_plan(
             options.compiled()
         return RunPlan(loaded, plant or "gearbox_line", start, engine, save)
     if plant:
-        message = f"A snapshot has its own plant. Leave out {plant}, or --resume."
-        raise typer.BadParameter(message)
+        options.refuse(f"A snapshot has its own plant. Leave out {plant}, or --resume.")
     snapshot = snapshot_files.read(resume)
     loaded = Variant(snapshot.file, None, snapshot.overrides).load()
     snapshot.check(loaded, str(resume))

@@ -35,10 +35,9 @@ def _percent(text: str) -> float:
         value = 100 * units.parse(text, "share") if text.strip().endswith("%") else float(text)
     except ValueError:
         value = 0.0
-    if value > 0:
-        return value
-    message = f"expected a half-width above 0 such as 0.5%, got {text!r}"
-    raise typer.BadParameter(message)
+    if not value > 0:
+        options.refuse(f"expected a half-width above 0 such as 0.5%, got {text!r}")
+    return value
 
 
 def _warm_up(text: str) -> float | None:
@@ -50,14 +49,8 @@ def _cpus(workers: int) -> int:
 
 
 Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the largest number.", min=2)]
-Until = Annotated[
-    str,
-    typer.Option(
-        metavar="PERCENT",
-        help="Add pairs until the line rate's interval is ± this many percentage points.",
-        show_default="never",
-    ),
-]
+_UNTIL = "Add pairs until the line rate's interval is ± this many percentage points."
+Until = Annotated[str, typer.Option(metavar="PERCENT", help=_UNTIL, show_default="never")]
 WarmUp = Annotated[
     str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
 ]
@@ -67,26 +60,14 @@ Workers = Annotated[
 Dask = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no")
 ]
-StudyFile = Annotated[
-    Path | None,
-    options.output(
-        "--study",
-        help="The file that trials are written to and resumed from.",
-        show_default="named after what is compared",
-    ),
-]
+_STUDY = "The file that trials are written to and resumed from."
+StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after what is compared")]
 Report = Annotated[
     Path | None, options.output(help="Write the answer there as one HTML file, with the evidence of `why`.")
 ]
 Attribution = Annotated[bool, typer.Option(help="Show the contribution of each of a scenario's changes.")]
 Budget = Annotated[
-    float,
-    typer.Option(
-        parser=options.seconds,
-        metavar="TIME",
-        show_default="5 min",
-        help="CPU time that an exact attribution may take; above, it is sampled.",
-    ),
+    float, options.time_option("5 min", "CPU time that an exact attribution may take; above, it is sampled.")
 ]
 BUDGET_S = 300.0
 
@@ -186,8 +167,9 @@ def whatif(
         )
         if is_snapshot(plant):
             if (seed, warm_up) != (1, "auto") or engine == "simpy":
-                message = "A snapshot has its own seed, past and engine. Leave out --seed, --warm-up and --engine."
-                raise typer.BadParameter(message)
+                options.refuse(
+                    "A snapshot has its own seed, past and engine. Leave out --seed, --warm-up and --engine."
+                )
             request = snapshot_options.from_snapshot(request, plant, changes)
         _compare(request, out, budget, attribution=attribution, kept=study is not None)
 
@@ -260,13 +242,9 @@ def replay(
 
     with study_progress(kept=False) as progress, open_pool(_cpus(workers), engine, dask) as pool:
         found = replay_study(study, pool, progress)
-    options.written(out, found.to_dict())
-    typer.echo(f"same: {'yes' if found.same else 'no'}")
-    typer.echo(f"{found.trials} trials, digest {found.digest[:16]}")
-    for arm, replication in found.differing[:10]:
-        typer.echo(f"  differs: {arm}, replication {replication}")
-    if not found.same:
-        raise typer.Exit(1)
+    lines = [f"same: {'yes' if found.same else 'no'}", f"{found.trials} trials, digest {found.digest[:16]}"]
+    lines += [f"  differs: {arm}, replication {replication}" for arm, replication in found.differing[:10]]
+    options.answered(out, found, "\n".join(lines), ok=found.same)
 
 
 def _compare(

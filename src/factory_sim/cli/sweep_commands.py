@@ -41,8 +41,7 @@ def sweep(
     from factory_sim.study.sweep.sweep_study import run_sweep
     from factory_sim.views.text.sweep_text import sweep_lines
 
-    execution = Execution(workers=workers, engine=engine, dask=dask, file=study)
-    _run(run_sweep, sweep_lines, file, execution, out, csv)
+    _run(run_sweep, sweep_lines, file, Execution(workers=workers, engine=engine, dask=dask, file=study), out, csv)
 
 
 def optimise(

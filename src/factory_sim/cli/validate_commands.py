@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,17 +57,15 @@ def engines(
 
     Example: factory-sim validate engines --plants 2000
     """
-    from rich.progress import Progress
-
     try:
         from factory_sim.validation.engine_comparison import compare_engines
     except ModuleNotFoundError as missing:
         typer.echo(f"validate engines needs {missing.name}: pip install 'smart-factory-sim[validate]'", err=True)
         raise typer.Exit(2) from None
     options.compiled()
-    with Progress(console=options.console(), transient=True) as progress:
-        task = progress.add_task("plants", total=plants)
-        found = compare_engines(plants, seed=seed, on_progress=lambda: progress.advance(task))
+    done = itertools.count(1)
+    with options.bar("plants", plants) as progress:
+        found = compare_engines(plants, seed=seed, on_progress=lambda: progress(next(done)))
     options.written(out, found.to_dict())
     if found.difference:
         typer.echo(
@@ -97,15 +96,13 @@ def coverage(
 
     with _open_pool(workers, "studies", studies) as (pool, on_progress):
         found = measure_coverage(studies, pool, on_progress)
-    options.written(out, found.to_dict())
-    typer.echo(
+    text = (
         f"{100 * found.coverage:.1f} % of {studies:,} intervals cover the truth (nominal 95 %, accepted 93 to 97 %)\n"
         f"  {SCENARIOS} scenarios at once: in {100 * found.coverage_together:.1f} % of the studies all intervals cover "
         f"(nominal 95 % or more)\n"
         f"  mean half-width {found.half_width_pct:.2f} percentage points of the line rate"
     )
-    if not found.ok:
-        raise typer.Exit(1)
+    options.answered(out, found, text, ok=found.ok)
 
 
 @app.command()
@@ -133,10 +130,7 @@ def detectors(
         _open_pool(workers, "lines", lines) as (pool, on_progress),
     ):
         found = accuracy.summarize(accuracy.measure(lines, seed, pool, ledger, on_progress))
-    typer.echo(_detectors_text(found))
-    options.written(out, found.to_dict())
-    if not found.ok:
-        raise typer.Exit(1)
+    options.answered(out, found, _detectors_text(found), ok=found.ok)
 
 
 @app.command()
@@ -152,35 +146,25 @@ def calibration(
 
     Example: factory-sim validate calibration --replications 200 --json calibration.json
     """
-    from rich.progress import Progress
-
     from factory_sim import registry
     from factory_sim.validation.calibration import Setting, calibrate
 
     path = resume or Path("validate-calibration.jsonl")
     setting = Setting(replications=replications, seed=seed)
-    with _resumable(path, keep=resume is not None), Progress(console=options.console(), transient=True) as progress:
-        task = progress.add_task("pairs", total=replications)
+    with _resumable(path, keep=resume is not None), options.bar("pairs", replications) as progress:
         plants = registry.load(BASELINE), registry.load(RETROFIT)
-        found = calibrate(*plants, setting, path, lambda done: progress.update(task, completed=done))
-    typer.echo(_calibration_text(found))
-    options.written(out, found.to_dict())
-    if not found.inside:
-        raise typer.Exit(1)
+        found = calibrate(*plants, setting, path, progress)
+    options.answered(out, found, _calibration_text(found), ok=found.inside)
 
 
 @contextlib.contextmanager
 def _open_pool(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callable[[int], None]]]:
     """Open a pool with the compiled engine, and a progress bar for `total` jobs."""
-    from rich.progress import Progress
-
     from factory_sim.study.pool import Pool
 
     options.compiled()
-    progress = Progress(console=options.console(), transient=True)
-    with Pool(workers or os.cpu_count() or 1) as pool, progress:
-        task = progress.add_task(what, total=total)
-        yield pool, lambda done: progress.update(task, completed=done)
+    with Pool(workers or os.cpu_count() or 1) as pool, options.bar(what, total) as progress:
+        yield pool, progress
 
 
 @contextlib.contextmanager

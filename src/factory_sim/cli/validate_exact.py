@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,8 +34,6 @@ def exact(
 
     Example: factory-sim validate exact truth/tandem_exact.json --json exact.json
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from factory_sim.validation.exact import table
     from factory_sim.validation.exact import table_rows as tables
 
@@ -44,15 +41,12 @@ def exact(
     table.check(rows)
     width = max(len(row.name) for row in rows)
     typer.echo(f"{'name':<{width}}  {'exact':>11} {'simulated':>11}  {'interval':<24} inside")
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     results: list[Result] = []
-    bar = Progress(*columns, console=options.console(), transient=True, redirect_stdout=sys.stdout.isatty())
-    with options.graceful() as stop, bar as progress:
-        task = progress.add_task("rows", total=len(rows))
+    with options.graceful() as stop, options.bar("rows", len(rows)) as progress:
         pool = table.Pool(workers=workers, minutes=minutes, engine=engine, seed=seed)
         for result in table.answers(rows, pool, stop.is_set):
             results.append(result)
-            progress.advance(task)
+            progress(len(results))
             typer.echo(_line(result, width))
             if out is not None:
                 _write(out, rows, results)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -26,9 +27,7 @@ P99 = Annotated[
 ]
 Payloads = Annotated[int, typer.Option(help="fuzz: number for each reader; the full proof takes 1000000.", min=1)]
 Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice as well.", min=1)]
-PauseTime = Annotated[
-    float, typer.Option(parser=options.seconds, metavar="TIME", show_default="1 min", help="pause: full proof 5 min.")
-]
+PauseTime = Annotated[float, options.time_option("1 min", "pause: full proof 5 min.")]
 Formats = Annotated[list[str] | None, typer.Option("--format", help=f"kills: {', '.join(JOURNALED)}. May be repeated.")]
 
 
@@ -72,7 +71,7 @@ def feed(
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="factory-sim-validate-") as name:
         folder = Path(name)
-        makers = {
+        makers: dict[str, Callable[[], Iterable[Result]]] = {
             "soak": lambda: _soak(folder, minutes, p99, plant),
             "fuzz": lambda: _fuzz(folder, payloads, seed),
             "kills": lambda: _kills(folder, payload_format or ["machine"], kills, plant),
@@ -90,26 +89,23 @@ def feed(
         raise typer.Exit(1)
 
 
-def _soak(folder: Path, minutes: float, p99: float, plant: str) -> Iterator[Result]:
+def _soak(folder: Path, minutes: float, p99: float, plant: str) -> list[Result]:
     from factory_sim.validation.feed.soak import soak
 
     with options.console().status(f"soak: {minutes:g} minutes ..."):
-        result = soak(folder, minutes, plant=_absolute(plant), limit_ms=p99)
-    yield result
+        return [soak(folder, minutes, plant=_absolute(plant), limit_ms=p99)]
 
 
 def _fuzz(folder: Path, payloads: int, seed: int) -> Iterator[Result]:
-    from rich.progress import Progress
-
     from factory_sim.validation.feed.fuzz import GENUINE_EVERY, fuzz
     from factory_sim.validation.feed.readers import readers
 
     all_readers = readers(folder)
     foreign = [message for reader in all_readers.values() for message in reader.genuine]
     for reader in all_readers.values():
-        with Progress(console=options.console(), transient=True) as progress:
-            task = progress.add_task(f"fuzz {reader.name}", total=payloads)
-            result = fuzz(reader, payloads, seed, foreign, lambda: progress.advance(task, GENUINE_EVERY))  # noqa: B023
+        done = itertools.count(GENUINE_EVERY, GENUINE_EVERY)
+        with options.bar(f"fuzz {reader.name}", payloads) as progress:
+            result = fuzz(reader, payloads, seed, foreign, lambda: progress(next(done)))  # noqa: B023 - called here only
         yield result
 
 
@@ -128,12 +124,11 @@ def _kills(folder: Path, formats: list[str], n_brokers: int, plant: str) -> Iter
         yield result
 
 
-def _pause(folder: Path, seconds: float, plant: str) -> Iterator[Result]:
+def _pause(folder: Path, seconds: float, plant: str) -> list[Result]:
     from factory_sim.validation.feed.pause import pause
 
     with options.console().status(f"pause: a consumer stopped for {seconds:g} s ..."):
-        result = pause(folder / "pause", seconds, plant=_absolute(plant))
-    yield result
+        return [pause(folder / "pause", seconds, plant=_absolute(plant))]
 
 
 def _absolute(plant: str) -> str:
