@@ -138,8 +138,9 @@ def test_a_file_that_is_no_study_is_said(tmp_path: Path, content: str, capsys: p
 
 
 def test_a_page_that_cannot_be_written_is_said(
-    finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # a long temporary path must not break the message into two lines
     assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
     assert "does not exist" in capsys.readouterr().err
     assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
