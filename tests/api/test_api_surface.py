@@ -89,12 +89,14 @@ def test_importing_the_package_and_listing_it_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long(reason="mypy reads the whole package")
 def test_type_checkers_see_the_whole_interface(tmp_path: Path) -> None:
     assert Path(fs.__file__).with_name("py.typed").exists()
     code, output = checked(tmp_path, TYPED)
     assert code == 0, output
 
 
+@pytest.mark.long(reason="mypy reads the whole package")
 def test_type_checkers_refuse_wrong_calls(tmp_path: Path) -> None:
     _, output = checked(tmp_path, WRONG)
     wrong = {int(line.split(":")[1]) for line in output.splitlines() if "error:" in line}

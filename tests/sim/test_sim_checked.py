@@ -60,6 +60,7 @@ def test_both_engines_are_equal_in_the_checked_build(cache: Path) -> None:
     assert found.splitlines() == ["True 15 equal", "10"]
 
 
+@pytest.mark.long(reason="compiles the engine a second time")
 def test_the_engine_without_internal_linkage_is_the_same(tmp_path: Path) -> None:
     found = printed(COMPARED, FACTORY_SIM_LINKAGE="0", NUMBA_CACHE_DIR=str(tmp_path))
     assert found.splitlines() == ["False 15 equal", "10"]

@@ -37,15 +37,15 @@ class Quantity:
 
 # Quantity of a comparison -> how it is shown; {station} and {currency} are filled in.
 QUANTITIES = {
-    "line_rate_pct": Quantity("good_parts_per_h", LINE_LABELS["good_parts_per_h"], "parts/h", 1, ".2f"),
+    "line_rate_pct": Quantity("good_parts_per_h", LINE_LABELS["good_parts_per_h"], "parts/h", 1, ",.2f"),
     "station_time_pct": Quantity("station_cycle_time_s", "cycle time of {station}", "s", -1, ".2f"),
-    "station_rate_pct": Quantity("station_rate_per_h", "rate of {station}", "parts/h", 1, ".2f"),
+    "station_rate_pct": Quantity("station_rate_per_h", "rate of {station}", "parts/h", 1, ",.2f"),
     "station_oee_pct": Quantity("station_oee", "OEE of {station}", "%", 1, ".1f", 100.0),
     "oee_pct": Quantity("oee", LINE_LABELS["oee"], "%", 1, ".1f", 100.0),
     "wip_pct": Quantity("wip", LINE_LABELS["wip"], "parts", -1, ",.0f"),
     "lead_time_pct": Quantity("lead_time_s", LINE_LABELS["lead_time_s"], "min", -1, ",.1f", 1 / 60),
-    "kwh_per_part_pct": Quantity("kwh_per_part", LINE_LABELS["kwh_per_part"], "kWh", -1, ".2f"),
-    "cost_per_part_pct": Quantity("cost_per_part", LINE_LABELS["cost_per_part"], "{currency}", -1, ".2f"),
+    "kwh_per_part_pct": Quantity("kwh_per_part", LINE_LABELS["kwh_per_part"], "kWh", -1, ",.2f"),
+    "cost_per_part_pct": Quantity("cost_per_part", LINE_LABELS["cost_per_part"], "{currency}", -1, ",.2f"),
 }
 # Detector of bottlenecks -> (name, head of its column of ranks)
 DETECTORS = {
