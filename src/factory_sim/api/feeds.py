@@ -168,7 +168,6 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         commands=None if commands is None else path_of("commands", commands),
         client=replace(options, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1)),
     )
-    delivery.check(payload_format)
     return _published(loaded, setup, delivery, engine_name(engine), progress, stop)
 
 
@@ -276,6 +275,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
 def _published(
     plant: spec.Plant, setup: RunSetup, delivery: Delivery, engine: str, progress: ProgressOption, stop: Event
 ) -> Publication:
+    delivery.check(setup.payload_format)
     window = window_of(setup)
     with events_of(progress) as report:
 
