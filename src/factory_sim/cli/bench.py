@@ -74,6 +74,7 @@ def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]
 
 def _show(rows: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("", "value", "unit", "against", "ratio", box=None, pad_edge=False)
@@ -81,7 +82,7 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
     table.columns[1].justify = table.columns[4].justify = "right"
     for name, row in rows.items():
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        table.add_row(name, _shown(row["value"]), row["unit"], row["against"] or "", ratio)
+        table.add_row(name, _shown(row["value"]), row["unit"], escape(row["against"] or ""), ratio)
     Console().print(table)
 
 
