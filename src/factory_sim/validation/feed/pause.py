@@ -55,7 +55,7 @@ class Pause:
         return [
             (
                 f"pause: a consumer stopped for {self.seconds:.0f} s: {self.lost} of {self.readings:,} readings lost, "
-                f"{self.duplicates:,} came twice"
+                f"{self.duplicates:,} duplicates"
             ),
             f"  memory: {grown}; journal {self.journal_mb:.0f} MB on disk",
             f"  {self.backlog:,} blocks caught up in {self.catch_up_s:.1f} s, with {self.share:.2f} of a core",
