@@ -120,7 +120,7 @@ def test_the_analyzer_needs_no_simulator() -> None:
     """`listen` and all it may import, in a Python where `factory_sim.sim` cannot be imported."""
     code = (
         "import sys; sys.modules['factory_sim.sim'] = None\n"
-        "import factory_sim.cli.listen_command, factory_sim.live.listen\n"
+        "import factory_sim.cli.listen_command, factory_sim.live.listen, factory_sim.live.listen_result\n"
         "import factory_sim.views.text.kpi_text, factory_sim.views.frames\n"
         "assert not [name for name in sys.modules if name.startswith(('simpy', 'factory_sim.plant.load'))]\n"
     )

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.api.runs import kpi_values
-from factory_sim.results.feed import Doubt, FeedCounts, ListenResult
 from factory_sim.views import frames
 
 if TYPE_CHECKING:
-    from factory_sim import records
     from factory_sim.api.runs import KpiTable
-    from factory_sim.live.listen import Listener
-    from factory_sim.results.feed import PublishResult
+    from factory_sim.results.feed import ListenResult, PublishResult
     from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame
-
-_SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
 
 
 class Publication:
@@ -111,46 +105,3 @@ class Feed:
 
     def _repr_html_(self) -> str:
         return f"<p>{repr(self)[1:-1]}</p>{self._kpis._repr_html_()}"
-
-
-def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
-    """Return what a listener has received and concluded."""
-    meta, feed, counts = listener.meta, listener.feed, listener.counts
-    assert meta is not None
-    assert feed is not None
-    losses, sensors = feed.losses(), {sensor.id: sensor for sensor in meta.sensors}
-    distrusted = tuple(
-        Doubt(
-            unit=meta.units[each.unit].name,
-            sensor=sensors[each.sensor].name if each.sensor >= 0 else None,
-            what=each.kind,
-            from_us=each.t0_us,
-            to_us=each.t1_us,
-            size=each.size,
-            size_unit=_SIZES.get(each.kind) or sensors[each.sensor].unit_text,
-            reason=each.reason,
-            excluded=each.excluded,
-        )
-        for each in listener.trust.findings
-    )
-    received = FeedCounts(
-        readings=losses.received,
-        messages=counts.messages,
-        lost=losses.lost,
-        duplicates=losses.duplicates,
-        damaged=losses.damaged,
-        foreign=losses.foreign,
-        skipped=counts.skipped,
-    )
-    return ListenResult(
-        plant=meta.plant,
-        run_id=meta.run_id,
-        root=listener.root,
-        payload_format=listener.payload_format,
-        ended=listener.ended,
-        window_us=(table.window.t0_us, table.window.t1_us),
-        feed=received,
-        distrusted=distrusted,
-        energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
-        kpis=kpi_values(table),
-    )

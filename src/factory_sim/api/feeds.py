@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from factory_sim import clock
 from factory_sim.api.arguments import Changes, Duration, engine_name, one_of, path_of, refuse, seconds, whole
-from factory_sim.api.feed_results import Feed, Publication, listen_result
+from factory_sim.api.feed_results import Feed, Publication
 from factory_sim.api.plants import resolved, spec_of
 from factory_sim.api.progress import ProgressOption, events_of
 from factory_sim.api.runs import KpiTable
 from factory_sim.live import listen as listening
 from factory_sim.live.delivery import LEAD_NS, LINGER_S, SETTLE_S, Delivery, command_handler, finish, opened
+from factory_sim.live.listen_result import listen_result
 from factory_sim.live.publish import RunSetup, epoch_ns, window_of
 from factory_sim.live.publish import publish as publish_run
 from factory_sim.live.replies import Replies

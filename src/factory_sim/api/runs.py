@@ -12,9 +12,10 @@ from factory_sim.analysis import kpis
 from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
+from factory_sim.live.listen_result import kpi_values
 from factory_sim.plant.describe import describe, epoch_ns
 from factory_sim.records import EventLog
-from factory_sim.results.simulate import KpiValues, SimulationResult
+from factory_sim.results.simulate import SimulationResult
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
@@ -109,20 +110,6 @@ class KpiTable:
     def _line(self) -> DataFrame:
         frame = self.to_pandas()
         return frame[frame["per"] == "line"]
-
-
-def kpi_values(table: records.KpiTable) -> dict[str, KpiValues]:
-    """Return the KPIs of a table as records."""
-    return {
-        name: KpiValues(
-            unit=kpi.unit,
-            per=kpi.per,
-            better=kpi.better,
-            source=kpi.source,
-            values=dict(zip(things(table, kpi.per), np.reshape(kpi.values, -1).tolist(), strict=True)),
-        )
-        for name, kpi in table.kpis.items()
-    }
 
 
 class Run:

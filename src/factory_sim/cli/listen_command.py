@@ -104,7 +104,7 @@ def _find(broker: str, connection: ClientOptions, stop: Event) -> str:
 
 
 def _conclude(listener: Listener, json: Path | None, csv: Path | None, *, quiet: bool) -> None:
-    from factory_sim.api.feed_results import listen_result
+    from factory_sim.live.listen_result import listen_result
     from factory_sim.views.frames import kpi_frame
 
     table = listener.table()

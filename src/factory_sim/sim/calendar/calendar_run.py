@@ -132,7 +132,7 @@ class CalendarRun:
             msg = f"the run has more rows than a log can name ({MOST_ROWS}); run a shorter stretch"
             raise ModelError(msg)
         table = self._arrays["row"][:n]
-        return EventLog(**{name: np.ascontiguousarray(table[name]) for name in _LOG})
+        return EventLog(**{name: table[name].copy() for name in _LOG})  # a single row would be a view of the table
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays
