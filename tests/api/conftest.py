@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 import factory_sim as fs
+from factory_sim.live import listen as listening
 from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
@@ -61,13 +63,18 @@ def broker_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def feed_in_background(broker_url: str) -> Iterator[Thread]:
-    """A thread that publishes an hour of the line below `line/feed`, a second after a listener may have subscribed."""
-    thread = Thread(
-        target=fs.publish,
-        args=("line.yaml", broker_url),
-        kwargs={"duration": "1 h", "speed": "max", "root": "line/feed", "payload_format": "bulk", "progress": False},
-    )
+def feed_in_background(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Thread]:
+    """A thread that publishes an hour of the line below `line/feed` as soon as `fs.listen` has subscribed."""
+    subscribed = Event()
+    monkeypatch.setattr(listening, "listen", partial(listening.listen, ready=subscribed.set))
+
+    def publish() -> None:
+        if subscribed.wait(60):
+            options = {"duration": "1 h", "speed": "max", "payload_format": "bulk", "progress": False}
+            fs.publish("line.yaml", broker_url, root="line/feed", **options)
+
+    thread = Thread(target=publish)
     thread.start()
     yield thread
+    subscribed.set()
     thread.join()
