@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.plant import load as loader
-from factory_sim.plant.catalogue import Catalogue
-from factory_sim.plant.resolve.assemble import PROFILES
+from factory_sim.plant.catalogue import PROFILES, Catalogue
 from factory_sim.sensing.kinds import KINDS
 from factory_sim.sim.reference.behaviours import BEHAVIOURS
 from factory_sim.sim.reference.policies import POLICIES

@@ -12,7 +12,7 @@ from factory_sim.plant.load import load
 from factory_sim.plant.yaml import shapes
 from factory_sim.plant.yaml.key_tables import filled
 from factory_sim.plant.yaml.problems import Report
-from factory_sim.plant.yaml.tree import read_yaml
+from factory_sim.plant.yaml.tree import Node, read_yaml
 from factory_sim.plant.yaml.validate import validated
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def test_every_shape_has_its_table_and_every_link_its_target() -> None:
 @pytest.mark.parametrize("text", examples(REFERENCE) + examples(TUTORIAL))
 def test_every_example_has_the_shape_of_a_file(text: str) -> None:
     tree = read_yaml(text, "example.yaml", [])
+    if "extends" not in tree.value:
+        tree.value.setdefault("plant", Node("part_of_a_file", tree.place))
     report = Report(tree)
     model: Any = shapes.Scenario if "extends" in tree.value else shapes.Plant
     validated(model, tree, report, {"currency": "EUR"})

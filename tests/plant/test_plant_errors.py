@@ -70,7 +70,7 @@ MISTAKES = [
     ),
     ("pacing: OP30", "pacing: OP3O", "pacing", "not an operation", "Did you mean OP30?"),
     ('"22:00": 0.12', '"25:00": 0.12', "tariff.25:00", "is not a time of day", ""),
-    ("profile: 5g", "profile: 6g", "link", "not a link profile", "5g"),
+    ("profile: 5g", "profile: 6g", "link.profile", "expected wired or wifi or 5g", ""),
     ("loss: 0.5 %", "loss: 101 %", "link.loss", "out of range", ""),
     ("currency: EUR", "currency: euro", "currency", "is not a currency code", ""),
     # names
@@ -256,7 +256,7 @@ MISTAKES = [
     ),
     ('open: "06:00-14:00"', 'open: "06:00-06:00"', "shifts.day.open", "same time", ""),
     ('breaks: "09:00-09:15"', 'breaks: "05:00-15:00"', "shifts.day", "never opens", ""),
-    ('open: "06:00-14:00", ', "", "shifts.day", "never opens", ""),
+    ('open: "06:00-14:00", ', "", "shifts.day.open", "is missing", "open: 06:00-14:00"),
     # sensors
     (
         "{kind: power, rate: 2 Hz",

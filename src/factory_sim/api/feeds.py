@@ -22,8 +22,8 @@ from factory_sim.live.listen_result import listen_result
 from factory_sim.live.publish import RunSetup, epoch_ns, window_of
 from factory_sim.live.publish import publish as publish_run
 from factory_sim.live.replies import Replies
+from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.describe import describe
-from factory_sim.plant.resolve.assemble import PROFILES
 from factory_sim.results.feed import PublishResult
 from factory_sim.sim.run import Simulation
 from factory_sim.wire.formats import FORMATS

@@ -121,7 +121,7 @@ def run(
 
 
 def _check_names(payload_format: str, log: Path | None, link: str) -> None:
-    from factory_sim.plant.resolve.assemble import PROFILES
+    from factory_sim.plant.catalogue import PROFILES
     from factory_sim.wire.formats import FORMATS
 
     options.one_of("format", payload_format, FORMATS)
@@ -134,7 +134,7 @@ def _check_names(payload_format: str, log: Path | None, link: str) -> None:
 def _setup(plan: RunPlan, start: str, *, speed: float, link: str, **rest: Any) -> RunSetup:
     from factory_sim.live.delivery import SETTLE_S
     from factory_sim.live.publish import RunSetup
-    from factory_sim.plant.resolve.assemble import PROFILES
+    from factory_sim.plant.catalogue import PROFILES
 
     seed, replication, warm_up_s = plan.start
     start_ns, begun_ns = _beginning(start, plan.plant, speed)

@@ -8,8 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from factory_sim.plant.spec import LinkProfile
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+
+PROFILES = {  # assumed: round figures of common industrial networks, with reasons in docs/wire.md
+    "wired": LinkProfile("wired", latency_s=0.001, jitter_s=0.0002, loss=0.0),
+    "wifi": LinkProfile("wifi", latency_s=0.008, jitter_s=0.006, loss=0.005, outage_every_s=7200.0, outage_s=2.0),
+    "5g": LinkProfile("5g", latency_s=0.012, jitter_s=0.003, loss=0.0001, outage_every_s=28800.0, outage_s=1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)

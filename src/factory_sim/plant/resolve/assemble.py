@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from factory_sim.distributions import Distribution
 from factory_sim.errors import did_you_mean
 from factory_sim.plant import spec
+from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.resolve import calendars, checks, deadlocks, flow, routes
 from factory_sim.plant.resolve.derived import MACHINING, with_derived
 from factory_sim.plant.resolve.equipment import outfit, own_sensors, power_by_state
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 _SHORTEST_S = 1e-3  # of a cycle: with shorter ones the clock of a run hardly advances
 _MOST = 32_767  # units and sensors: their ids are int16 in logs and telemetry
 PLAIN_KIND = "machine"  # of operations that name no kind
-PROFILES = {  # assumed: round figures of common industrial networks, with reasons in docs/wire.md
-    "wired": spec.LinkProfile("wired", latency_s=0.001, jitter_s=0.0002, loss=0.0),
-    "wifi": spec.LinkProfile("wifi", latency_s=0.008, jitter_s=0.006, loss=0.005, outage_every_s=7200.0, outage_s=2.0),
-    "5g": spec.LinkProfile("5g", latency_s=0.012, jitter_s=0.003, loss=0.0001, outage_every_s=28800.0, outage_s=1.0),
-}
 
 
 def build(context: Context) -> spec.Plant:
@@ -48,8 +44,8 @@ def build(context: Context) -> spec.Plant:
     routes.check_conveyors(order, context)
     fleets = [routes.fleet(name, shape, order, context) for name, shape in plant.fleets.items()]
     given = spec.Plant(
-        name=str(plant.plant),
-        title=plant.title or str(plant.plant),
+        name=plant.plant,
+        title=plant.title or plant.plant,
         start=start.isoformat(),
         timezone=plant.timezone,
         topic_root=topic_root,
@@ -118,7 +114,9 @@ def _operation(
 ) -> spec.Operation:
     shape, path, report = station.shape, station.path, context.report
     index = {each.name: each.index for each in order}
-    cycle = _cycle_time(station, context)
+    cycle = shape.cycle_time
+    if cycle.mean_s < _SHORTEST_S:
+        report.add((*path, "cycle_time"), f"is {cycle}; expected at least 1 ms on average")
     report.check_known((*path, "behaviour"), shape.behaviour, "a behaviour", context.catalogue.behaviours)
     kind, inspection, batch = context.plant.kinds.get(shape.kind or PLAIN_KIND), shape.inspection, shape.batch
     rework_to = index.get(inspection.rework_to or "", spec.SINK) if inspection else spec.SINK
@@ -136,8 +134,8 @@ def _operation(
         inspection=spec.Inspection(inspection.scrap, inspection.rework, rework_to, inspection.max_loops)
         if inspection
         else None,
-        batch=spec.Batch(batch.size, batch.minimum, batch.timeout) if batch and batch.size else None,
-        variant_factor=_variant_factors(station, cycle, context),
+        batch=spec.Batch(batch.size, batch.minimum, batch.timeout) if batch else None,
+        variant_factor=_variant_factors(station, context),
         setup_s=checks.check_setup(path, shape, context),
         setup_operator=context.lookup((*path, "setup_operator"), shape.setup_operator, "crews"),
         operator=context.lookup((*path, "operator"), shape.operator, "crews"),
@@ -146,21 +144,13 @@ def _operation(
     )
 
 
-def _cycle_time(station: Station, context: Context) -> Distribution:
-    path, given = (*station.path, "cycle_time"), station.shape.cycle_time
-    if given is None:
-        context.report.missing(path, "37 s, or a distribution: lognormal(37 s, cv 0.1)")
-    elif given.mean_s < _SHORTEST_S:
-        context.report.add(path, f"is {given}; expected at least 1 ms on average")
-    return given or Distribution("constant", 1.0)
-
-
-def _variant_factors(station: Station, cycle: Distribution, context: Context) -> tuple[float, ...]:
+def _variant_factors(station: Station, context: Context) -> tuple[float, ...]:
     given, path = station.shape.variant_factor, (*station.path, "variant_factor")
+    cycle_s = station.shape.cycle_time.mean_s
     for variant in given:
         context.lookup((*path, variant), variant, "variants")
     factors = tuple(given.get(variant, 1.0) for variant in context.plant.variants) if given else ()
-    if factors and min(factors) * cycle.mean_s < _SHORTEST_S:
+    if factors and min(factors) * cycle_s < _SHORTEST_S:
         context.report.add(path, "makes a cycle shorter than 1 ms")
     return factors
 
@@ -188,10 +178,6 @@ def _cost(context: Context) -> spec.Cost:
 
 def _link(context: Context) -> spec.LinkProfile:
     link, report = context.plant.link, context.report
-    if link.profile not in PROFILES:
-        numbers = "Or give numbers: {latency: 20 ms, jitter: 5 ms, loss: 0.1 %}."
-        near = did_you_mean(link.profile, PROFILES)
-        report.add(("link",), f"{link.profile!r} is not a link profile", f"{near} {numbers}")
     if link.jitter and link.latency == 0:
         report.add(("link", "jitter"), "needs a latency above 0 s that it spreads", "Write latency: 10 ms.")
     for key, other in (("outage", "outage_every"), ("outage_every", "outage")):
@@ -200,7 +186,7 @@ def _link(context: Context) -> spec.LinkProfile:
     keys = {"latency_s": "latency", "jitter_s": "jitter", "loss": "loss"}
     keys |= {"outage_every_s": "outage_every", "outage_s": "outage"}
     given = {field: value for field, key in keys.items() if (value := getattr(link, key)) is not None}
-    return replace(PROFILES.get(link.profile, PROFILES["wired"]), **given)
+    return replace(PROFILES[link.profile], **given)
 
 
 class _Units:
@@ -258,16 +244,15 @@ class _Units:
 
     def conveyor(self, name: str, shape: shapes.Conveyor) -> spec.Conveyor:
         """Return a conveyor with its unit."""
-        return spec.Conveyor(name, self._new(name)[0], shape.delay or 0.0, shape.capacity or 1)
+        return spec.Conveyor(name, self._new(name)[0], shape.delay, shape.capacity)
 
     def crew(self, name: str, shape: shapes.Crew) -> spec.Crew:
         """Return a crew with units of its people."""
-        self._context.report.require(("crews", name), shape, count="2")
         shift = self._context.lookup(("crews", name, "shift"), shape.shift, "shifts")
         return spec.Crew(name, self._members(name, shape.count), tuple(shape.skills), shift, shape.wage)
 
-    def _members(self, name: str, count: int | None) -> tuple[int, ...]:
-        return self._new(*(f"{name}-{n + 1}" for n in range(min(count or 1, _MOST))))
+    def _members(self, name: str, count: int) -> tuple[int, ...]:
+        return self._new(*(f"{name}-{n + 1}" for n in range(min(count, _MOST))))
 
     def _new(self, *names: str) -> tuple[int, ...]:
         self.names += names

@@ -64,14 +64,13 @@ def _check_machine_names(context: Context) -> None:
 def _other_units(plant: shapes.Plant) -> set[str]:
     """Return the names of all units that are not machines."""
     pools: list[tuple[str, shapes.Fleet | shapes.Crew]] = [*plant.fleets.items(), *plant.crews.items()]
-    members = {f"{name}-{n + 1}" for name, shape in pools for n in range(min(shape.count or 0, 1000))}
+    members = {f"{name}-{n + 1}" for name, shape in pools for n in range(min(shape.count, 1000))}
     return {*plant.sources, *plant.robots, *plant.conveyors, *members}
 
 
 def _names(context: Context) -> Iterator[tuple[Path, str, str]]:
     plant = context.plant
-    if plant.plant is not None:
-        yield ("plant",), "plant", plant.plant
+    yield ("plant",), "plant", plant.plant
     for what in ("kinds", "sections", "sources", "robots", "fleets", "conveyors", "crews", "shifts"):
         yield from (((what, name), what, name) for name in getattr(plant, what))
     for n, variant in enumerate(plant.variants):
@@ -90,9 +89,7 @@ def _repaired(name: str) -> str:
 def check_plant(context: Context) -> tuple[datetime, str]:
     """Check name, topic, currency, variants and time; return the start of a run and the topic root."""
     plant, report = context.plant, context.report
-    if plant.plant is None:
-        report.missing(("plant",), "my_line", "what is the plant's name?")
-    root = plant.topic or plant.plant or "plant"
+    root = plant.topic or plant.plant
     if plant.topic is not None and not all(NAME.fullmatch(level) for level in root.split("/")):
         hint = "Write enterprise/site/area, without spaces, +, # and points."
         report.add(("topic",), f"{root!r} is not a path of topic levels", hint)

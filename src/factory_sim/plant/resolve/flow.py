@@ -177,14 +177,12 @@ def _check_batch(station: Station, context: Context) -> None:
     report, batch, path = context.report, station.shape.batch, (*station.path, "batch")
     if batch is None:
         return
-    if batch.size is None:
-        report.missing((*path, "size"), "8", "how many parts are processed at once?")
-    elif batch.minimum > batch.size:
+    if batch.minimum > batch.size and report.clean((*path, "size")):
         report.add((*path, "minimum"), f"{batch.minimum} is more than the size {batch.size}")
     if len(station.feeds) > 1 or any(feed.shape.quantity > 1 for feed in station.feeds):
         report.add(path, "a batch takes single parts from one input")
     rooms = [feed.shape.buffer for feed in station.feeds if feed.shape.buffer is not None]
-    if batch.size is not None and rooms and batch.size > rooms[0]:
+    if rooms and batch.size > rooms[0] and report.clean((*path, "size")):
         what = f"{batch.size} parts are more than the {rooms[0]} that can wait in the buffer"
         report.add((*path, "size"), what, f"Write at least buffer: {batch.size}.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.distributions import Distribution
 from factory_sim.errors import did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.resolve.equipment import power_by_state
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from factory_sim.plant.resolve.flow import Feed, Station
     from factory_sim.plant.yaml import shapes
     from factory_sim.plant.yaml.tree import Path
-
-_NO_TIME = Distribution("constant", 0.0)
 
 
 def carriers(feed: Feed, context: Context) -> tuple[int, int]:
@@ -37,21 +34,18 @@ def carriers(feed: Feed, context: Context) -> tuple[int, int]:
 
 
 def check_conveyors(order: Sequence[Station], context: Context) -> None:
-    """Check that each conveyor has its values and serves one input."""
+    """Check that each conveyor serves one input."""
     users: dict[str, str] = {}
     for station, feed in ((each, feed) for each in order for feed in each.feeds):
         by = feed.shape.by
         if by in context.index["conveyors"] and users.setdefault(by, station.name) != station.name:
             what = f"conveyor {by} leads to {users[by]} already"
             context.report.add((*feed.path, "by"), what, "Describe one conveyor for each input.")
-    for name, shape in context.plant.conveyors.items():
-        context.report.require(("conveyors", name), shape, delay="20 s", capacity="10")
 
 
 def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Context) -> spec.Fleet:
     """Return the fleet, without unit ids and sensors."""
     path, report = ("fleets", name), context.report
-    report.require(path, shape, count="4", load="15 s")
     if shape.trip is None:
         report.require(path, shape, speed="1.2 m/s")
     report.check_known((*path, "policy"), shape.policy, "a dispatch policy", context.catalogue.policies)
@@ -60,14 +54,13 @@ def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Con
         hint = "For a vehicle that never charges leave out battery."
         report.add((*path, "battery"), "needs moving_time and charge_time above 0 s", hint)
     distances = _distances(path, shape, _stops(name, order, context), context)
-    load = shape.load or _NO_TIME
     return spec.Fleet(
         name=name,
         units=(),
         policy=shape.policy,
         speed_mps=shape.speed or 1.0,
-        load=load,
-        unload=shape.unload or load,
+        load=shape.load,
+        unload=shape.unload or shape.load,
         distance_m=distances,
         battery_s=battery.moving_time if battery else 0.0,
         charge_below=battery.charge_below if battery else 0.2,

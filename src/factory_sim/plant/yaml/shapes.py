@@ -6,16 +6,42 @@ whether they fit together. The descriptions appear in the JSON Schema and in doc
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
+from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.yaml import quantities as q
 from factory_sim.plant.yaml.quantities import Flag, Share, Text, Whole
 
 
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Annotation of a mapping or list for which something shorter may stand, which `expand` turns into it."""
+
+    full: type
+    expand: Callable[[Any], Any]
+    meaning: str
+    short: str = "string"  # its type in JSON
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, self.full) else self.expand(value), handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": self.short, "description": self.meaning}]}
 
 
 def _choice(*words: str) -> tuple[PlainValidator, WithJsonSchema]:
@@ -24,7 +50,12 @@ def _choice(*words: str) -> tuple[PlainValidator, WithJsonSchema]:
 
 _CLOCK, _WHEN_FULL, _AT_END = _choice("busy", "calendar"), _choice("wait", "lose"), _choice("pause", "finish")
 _BITS = PlainValidator(lambda v: int(q.choice("16", "32")(str(v)))), WithJsonSchema({"enum": [16, 32]})
-Texts = Annotated[list[Text], BeforeValidator(_listed)]
+Texts = Annotated[list[Text], Short(list, lambda v: [v], "One alone needs no list.")]
+
+
+def needed(description: str, *examples: object) -> Any:
+    """Return the field of a key that must be given; the first example stands in for a missing value."""
+    return Field(description=description, examples=list(examples))
 
 
 def about(description: str, default: Any = None, shown: str = "", *, alias: str | None = None) -> Any:
@@ -166,13 +197,13 @@ class Inspection(Shape):
 class Batch(Shape):
     """A furnace: parts are processed together."""
 
-    size: Whole | None = about("Most parts at once.")
+    size: Whole = needed("Most parts at once.", 8)
     minimum: Whole = about("Fewest parts with which it starts.", 1)
     timeout: q.Seconds = about("Time after the oldest part arrived at which it starts with fewer; 0 s: never.", 0.0)
 
 
-def _setup(value: Any) -> Any:
-    return value if isinstance(value, dict) else {"*": {"*": value}}
+def _for_all(meaning: str) -> Short:
+    return Short(dict, lambda v: {"*": {"*": v}}, meaning)
 
 
 class Operation(Input, Equipment):
@@ -182,14 +213,14 @@ class Operation(Input, Equipment):
     kind: Text | None = about("Kind of its machines, one of `kinds`.")
     behaviour: Text | None = about("Behaviour of its machines; without it that of the kind.")
     machines: q.Machines = 1
-    cycle_time: q.Duration | None = about("Processing time of one part, loading included.")
+    cycle_time: q.Duration = needed("Processing time of one part, loading included.", "37 s", "lognormal(37 s, cv 0.1)")
     unit_time: q.Seconds | None = about("Planned time of one part, the base of OEE; without it the mean cycle time.")
     from_: Text | None = about("A source or operation; without it the operation before in the section.", alias="from")
     inputs: list[Input] = about("Several inputs: a join. The part of the first input keeps its identity.", [])
     inspection: Inspection | None = None
     batch: Batch | None = None
     variant_factor: dict[str, q.Factor] = about("Factor of the cycle time by variant; 1 if not given.", {})
-    setup: Annotated[dict[str, dict[str, q.Seconds]], BeforeValidator(_setup)] = about(
+    setup: Annotated[dict[str, dict[str, q.Seconds]], _for_all("One time for all changes, such as 5 min.")] = about(
         "Changeover time: one for all changes, or {from variant: {to variant: time}}.", {}
     )
     setup_operator: Text | None = about("Crew needed for setup.")
@@ -229,12 +260,12 @@ class Battery(Shape):
 class Fleet(Shape):
     """Vehicles that carry parts between sections."""
 
-    count: Whole | None = about("Number.")
+    count: Whole = needed("Number.", 4)
     policy: Text = about("Dispatch policy, see `factory-sim list`.", "first_come")
     speed: q.Speed | None = about("Speed, loaded or empty.")
-    load: q.Duration | None = about("Time to load one part; its machine stays occupied until the end.")
+    load: q.Duration = needed("Time to load one part; its machine stays occupied until the end.", "15 s")
     unload: q.Duration | None = about("Time to unload one part; without it as `load`.")
-    distances: Annotated[dict[str, dict[str, q.Metres]], BeforeValidator(_setup)] = about(
+    distances: Annotated[dict[str, dict[str, q.Metres]], _for_all("One length for all ways, such as 40 m.")] = about(
         "One distance for all, or {section: {section: length}}; the way back has the same length unless given.", {}
     )
     trip: q.Duration | None = about("Travel time, instead of distance and speed.")
@@ -246,8 +277,8 @@ class Fleet(Shape):
 class Conveyor(Shape):
     """A conveyor: carries parts with a delay."""
 
-    delay: q.Seconds | None = about("Time from one end to the other.")
-    capacity: Whole | None = about("Most parts on it, including waiting ones.")
+    delay: q.Seconds = needed("Time from one end to the other.", "20 s")
+    capacity: Whole = needed("Most parts on it, including waiting ones.", 10)
 
 
 class Robot(Shape):
@@ -260,7 +291,7 @@ class Robot(Shape):
 class Crew(Shape):
     """A crew: repairers or operators."""
 
-    count: Whole | None = about("Number.")
+    count: Whole = needed("Number.", 2)
     skills: Texts = about("Skills of its people.", [])
     shift: Text | None = about("Shift in which its people work; without one they always work.")
     wage: q.PricePerHour = about("Wage of one person.", 0.0)
@@ -269,7 +300,7 @@ class Crew(Shape):
 class Shift(Shape):
     """Working hours."""
 
-    open: Texts = about("Open hours: '06:00-14:00', or with days 'Mon-Fri 06:00-14:00'.", [])
+    open: Texts = needed("Open hours, also with days.", "06:00-14:00", "Mon-Fri 06:00-14:00")
     breaks: Texts = about("Closed hours within the open ones: '09:00-09:15', or with days.", [])
     at_end: Annotated[str, *_AT_END] = about("pause: interrupt the part in work; finish: complete it first.", "pause")
 
@@ -286,7 +317,7 @@ class Costs(Shape):
 class Link(Shape):
     """The network that carries telemetry. Given keys replace those of the profile."""
 
-    profile: Text = about("Profile: wired, wifi or 5g.", "wired")
+    profile: Annotated[str, *_choice(*PROFILES)] = about("Profile: wired, wifi or 5g.", "wired")
     latency: q.Seconds | None = about("Mean delay of a message.")
     jitter: q.Seconds | None = about("Spread of the delay.")
     loss: Share | None = about("Share of messages that are lost.")
@@ -297,7 +328,7 @@ class Link(Shape):
 class Plant(Shape):
     """A plant file."""
 
-    plant: Text | None = about("Name of the plant, a level of its topics.")
+    plant: Text = needed("Name of the plant, a level of its topics.", "my_line")
     title: Text | None = about("Title in reports; without it the name.")
     start: Text = about("Local time at which a run starts.", "2026-01-05 06:00")
     timezone: Text = about("IANA name, such as Europe/Berlin.", "UTC")
@@ -306,11 +337,11 @@ class Plant(Shape):
     currency: Text = about("Currency of every price, three letters.", "EUR")
     costs: Costs = Costs()
     tariff: Annotated[
-        dict[str, q.PricePerKwh], BeforeValidator(lambda v: v if isinstance(v, dict) else {"00:00": v})
+        dict[str, q.PricePerKwh], Short(dict, lambda v: {"00:00": v}, "One price, such as 0.18 EUR/kWh.")
     ] = about("Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {})
     base_load: q.Watts = about("Power of lighting, compressed air and other loads that belong to no machine.", 0.0)
     variants: list[Text] = about("Product variants.", ["standard"])
-    link: Annotated[Link, BeforeValidator(lambda v: {"profile": v} if isinstance(v, str) else v)] = Link()
+    link: Annotated[Link, Short(dict, lambda v: {"profile": v}, "A profile.")] = Link()
     shift: Text | None = about("Shift of all machines without one of their own.")
     table: Texts = about("CSV or Excel tables with operations, machines, kinds and others.", [])
     kinds: dict[str, Kind] = about("Kinds of machines.", {})
@@ -344,7 +375,7 @@ class Investment(Shape):
 class Scenario(Changes):
     """A scenario file: changes to a plant or to another scenario."""
 
-    extends: Text | None = about("File that it changes, relative to this one, or name of a packaged plant.")
+    extends: Text = needed("File that it changes, relative to this one, or name of a packaged plant.", "gearbox_line")
     title: Text | None = about("Title in reports; without it the name.")
     question: Text | None = about("Question that it answers.")
     investment: Investment | None = None

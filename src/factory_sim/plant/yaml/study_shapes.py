@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 
 from factory_sim import units
 from factory_sim.plant.yaml import quantities as q
-from factory_sim.plant.yaml.shapes import Shape, Texts, about
+from factory_sim.plant.yaml.shapes import Shape, Short, Texts, about, needed
 from factory_sim.results.sweep import GRID, LATIN, SOBOL
 
 DESIGNS = (GRID, LATIN, SOBOL)
@@ -79,15 +79,15 @@ class Factor(Shape):
 class Sweep(Runs):
     """A file of `factory-sim sweep`: one plant, the values that change, and the design."""
 
-    sweep: q.Text | None = about("The plant or scenario: a file beside this one, or a packaged name.")
+    sweep: q.Text = needed("The plant or scenario: a file beside this one, or a packaged name.", "line.yaml")
     design: Annotated[str, PlainValidator(q.choice(*DESIGNS)), WithJsonSchema({"enum": list(DESIGNS)})] = about(
         "grid: every combination of levels; latin_hypercube, sobol: sampled.", "grid"
     )
     points: Annotated[int | None, *_counted(2, 100_000, 64)] = about(
         "latin_hypercube: number of points; sobol: N, a power of two, for N × (factors + 2) points."
     )
-    factors: dict[str, Annotated[Factor, BeforeValidator(lambda v: {"levels": v} if isinstance(v, list) else v)]] = (
-        about("address: {low, high} or {levels}", {})
+    factors: dict[str, Annotated[Factor, Short(dict, lambda v: {"levels": v}, "The levels.", "array")]] = about(
+        "address: {low, high} or {levels}", {}
     )
     responses: Texts = about("KPIs of the line; the first ranks the points.", OBJECTIVES)
     replications: Replications = about("Runs of every point, on common random numbers.", 5)
@@ -115,7 +115,7 @@ class Limit(Shape):
 class Optimise(Runs):
     """A file of `factory-sim optimise`: one plant, the variables with their limits, and the objectives."""
 
-    optimise: q.Text | None = about("The plant or scenario: a file beside this one, or a packaged name.")
+    optimise: q.Text = needed("The plant or scenario: a file beside this one, or a packaged name.", "line.yaml")
     variables: dict[str, Variable] = about("address: {low, high, price, owned}", {})
     limits: dict[str, Limit] = about("Bounds on sums of variables, each with a name.", {})
     budget: q.Price | None = about("Upper limit of Σ price × max(0, number - owned).")

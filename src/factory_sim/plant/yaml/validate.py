@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import types
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import reduce
+from itertools import takewhile
+from operator import getitem
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -27,55 +31,58 @@ _EXPECTED = {
     "dict_type": "a mapping of names and values",
     "list_type": "a list",
 }
+_MISSING, _UNKNOWN = "missing", "extra_forbidden"
 _ROUNDS = 50  # each removes at least one value; usually two rounds suffice
 
 
 def validated(model: type[ShapeT], node: Node, report: Report, context: Mapping[str, Any]) -> ShapeT:
-    """Return the shape of `node`; report values that do not fit and ignore them."""
+    """Return the shape of `node`; report values that do not fit and ignore them, or put examples in their place."""
     data = node.plain()
     for _ in range(_ROUNDS):
         try:
             return model.model_validate(data, context=dict(context))
         except ValidationError as error:
-            problems = [(_path(d["loc"], data), d) for d in error.errors(include_url=False)]
-            for path, details in problems:
-                _report(report, model, path, details)
-                _prune(data, path)
-            if not isinstance(data, dict):
-                data = {}
+            found = error.errors(include_url=False)
+        problems = [(_path(details["loc"], data), details) for details in found]
+        for path, details in sorted(problems, key=lambda problem: problem[1]["type"] != _UNKNOWN):
+            _report(report, model, path, details)
+        for path, details in problems:
+            _mend(data, path, _example(model, path) if details["type"] == _MISSING else None)
     msg = f"{model.__name__} does not settle"
     raise AssertionError(msg)
 
 
 def _path(loc: Path, data: Any) -> Path:
-    """Return `loc` as far as it exists in the data; a text that stands for a mapping has no keys."""
+    """Return `loc` down to the first text, which stands for a mapping or a list."""
     path: Path = ()
     for step in loc:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
+        if not isinstance(data, dict | list):
             break
         path = (*path, step)
+        data = data.get(step) if isinstance(data, dict) else data[int(step)]
     return path
 
 
-def _prune(data: Any, path: Path) -> None:
-    """Remove a value that does not fit, or the whole list that contains it, since other items would move."""
-    parents = [data]
-    for step in path[:-1]:
-        try:
-            parents.append(parents[-1][step])
-        except (KeyError, IndexError, TypeError):  # removed with an earlier problem
-            return
-    while parents and not isinstance(parents[-1], dict):
-        parents.pop()
-    if parents:
-        parents[-1].pop(path[len(parents) - 1], None)
+def _mend(data: Any, path: Path, instead: Any) -> None:
+    """Replace a value that does not fit, or the whole list that contains it, or remove it for None."""
+    *above, last = takewhile(lambda step: isinstance(step, str), path)
+    with suppress(LookupError, TypeError):  # it went with an earlier problem
+        mapping = reduce(getitem, above, data)
+        mapping.pop(last, None)
+        if instead is not None:
+            mapping[last] = instead
+
+
+def _example(model: type[BaseModel], path: Path) -> Any:
+    field = next(f for name, f in _model_at(model, path[:-1]).model_fields.items() if path[-1] in {name, f.alias})
+    return (field.examples or [None])[0]
 
 
 def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDetails) -> None:
     kind = details["type"]
-    if kind == "extra_forbidden":
+    if kind == _MISSING:
+        report.missing(path, str(_example(model, path)))
+    elif kind == _UNKNOWN:
         hint = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
         report.add(path, "is not a known key", hint, at_key=True)
         for meant in get_close_matches(str(path[-1]), _keys(model, path[:-1]), n=1):
@@ -88,6 +95,10 @@ def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDe
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys of the mapping at `path` of `model`."""
+    return [field.alias or name for name, field in _model_at(model, path).model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     here: Any = model
     for step in path:
         here = _model_of(here)
@@ -95,8 +106,8 @@ def _keys(model: type[BaseModel], path: Path) -> list[str]:
             here = next(f.annotation for name, f in here.model_fields.items() if step in {name, f.alias})
         else:  # dict[str, X] and list[X]
             here = get_args(here)[-1]
-    here = _model_of(here)
-    return [f.alias or name for name, f in here.model_fields.items()]
+    found: type[BaseModel] = _model_of(here)
+    return found
 
 
 def _model_of(annotation: Any) -> Any:
