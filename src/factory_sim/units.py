@@ -28,7 +28,8 @@ UNITS: dict[str, dict[str, float]] = {
     "price_per_kwh": {"/kWh": 1.0, "/MWh": 1e-3},
 }
 
-_VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which may be empty
 
 
 def parse(text: str | float, dimension: str) -> float:
@@ -37,7 +38,7 @@ def parse(text: str | float, dimension: str) -> float:
     A number without a unit is valid only in dimensions that have a unit "": share, count, number, price.
     """
     table = UNITS[dimension]
-    match = _VALUE.fullmatch(str(text)) if not isinstance(text, bool) else None
+    match = AMOUNT.fullmatch(str(text)) if not isinstance(text, bool) else None
     if match is None:
         msg = f"expected {_expected(dimension)}, got {text!r}"
         raise ValueError(msg)

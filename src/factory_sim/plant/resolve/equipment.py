@@ -53,7 +53,9 @@ def outfit(levels: Sequence[Level], context: Context) -> Outfit:
         failures=tuple(mode for mode in failures if mode is not None),
         maintenance=tuple(plan for plan in plans if plan is not None),
         sensors=_sensors(_entries(levels, "sensors", shapes.Sensor), "machine", context),
-        faults=sensor_faults.of_unit(_entries(levels, "faults", shapes.Fault), context.report),
+        faults=sensor_faults.resolve(
+            _entries(levels, "faults", shapes.Fault), sensor_faults.OF_UNITS, "s", context.report
+        ),
     )
 
 

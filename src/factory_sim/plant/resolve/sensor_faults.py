@@ -23,17 +23,11 @@ _SOONEST_S = 1e-3  # shortest mean time between random faults
 _FARTHEST_S = 1800.0  # of a clock: feeds accept times up to an hour outside their window
 
 
-def of_sensor(
-    entries: Iterable[tuple[str, shapes.Fault | None]], path: Path, unit_text: str, report: Report
+def resolve(
+    entries: Iterable[tuple[str, Path, shapes.Fault | None]], kinds: tuple[str, ...], unit_text: str, report: Report
 ) -> tuple[SensorFault, ...]:
-    """Return the faults of a sensor, their sizes in its unit."""
-    made = (_fault(n, s, (*path, "faults", n), OF_SENSORS, unit_text, report) for n, s in entries if s is not None)
-    return tuple(fault for fault in made if fault is not None)
-
-
-def of_unit(entries: Iterable[tuple[str, Path, shapes.Fault]], report: Report) -> tuple[SensorFault, ...]:
-    """Return the faults of a machine as a whole: of its clock [s] or of all its sensors."""
-    made = (_fault(name, shape, path, OF_UNITS, "s", report) for name, path, shape in entries)
+    """Return faults of the possible `kinds`, with sizes in `unit_text`."""
+    made = (_fault(name, shape, path, kinds, unit_text, report) for name, path, shape in entries if shape is not None)
     return tuple(fault for fault in made if fault is not None)
 
 

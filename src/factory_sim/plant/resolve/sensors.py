@@ -37,7 +37,8 @@ def resolve(
     low, high, offset = (given.get(key, getattr(info, key)) for key in ("low", "high", "offset"))
     bits = shape.bits or info.bits
     params = _params(shape, path, info, report)
-    faults = sensor_faults.of_sensor(shape.faults.items(), path, unit, report)
+    named = [(fault, (*path, "faults", fault), of) for fault, of in shape.faults.items()]
+    faults = sensor_faults.resolve(named, sensor_faults.OF_SENSORS, unit, report)
     if not low < high:
         report.add(path, f"the range from {low:g} to {high:g} {unit} is empty", "Give low below high.")
     reach, counts = max(abs(low - offset), abs(high - offset)), 2 ** (bits - 1) - 1

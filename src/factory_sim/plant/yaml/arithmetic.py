@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from factory_sim import distributions, units
-
-_AMOUNT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+from factory_sim.units import AMOUNT
 
 
 def scaled(value: Any, factor: float) -> Any:
@@ -18,7 +16,7 @@ def scaled(value: Any, factor: float) -> Any:
         return [scaled(child, factor) for child in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _tidy(value * factor)
-    amount = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
+    amount = AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if amount is not None:
         return f"{float(amount[1]) * factor:.15g} {amount[2]}".strip()
     if isinstance(value, str) and "(" in value:
@@ -29,7 +27,7 @@ def scaled(value: Any, factor: float) -> Any:
 
 def added(value: Any, text: str, sign: int) -> Any:
     """Return `value` plus `sign` times the amount `text`, both in units of one dimension; raise ValueError."""
-    old, new = _AMOUNT.fullmatch(str(value)), _AMOUNT.fullmatch(text)
+    old, new = AMOUNT.fullmatch(str(value)), AMOUNT.fullmatch(text)
     if isinstance(value, bool) or old is None or new is None:
         msg = f"{text!r} cannot be added to {value!r}: use = or *"
         raise ValueError(msg)

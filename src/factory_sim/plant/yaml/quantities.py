@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_S = 1e10  # 64-bit clocks count microseconds for 292,000 years; draws can be far above their mean
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _LOOSE = ["string", "number"]
-_CURRENCY = re.compile(rf"\s*({_NUMBER})\s*([A-Z]{{3}})?\s*(/\s*\w+)?\s*")
+_CURRENCY = re.compile(rf"\s*({units.NUMBER})\s*([A-Z]{{3}})?\s*(/\s*\w+)?\s*")
 
 
 def _quantity(dimension: str, low: float = 0.0, high: float = math.inf) -> Callable[[Any], float]:
@@ -159,7 +158,7 @@ def _of(dimension: str, description: str, *examples: object, low: float = 0.0, h
     """Return validator and schema of a quantity; the pattern of its units lets editors mark a wrong unit."""
     known = "|".join(re.escape(unit).replace("\\ ", " ") for unit in units.UNITS[dimension] if unit)
     bare = "" in units.UNITS[dimension]
-    pattern = rf"^\s*{_NUMBER}\s*({known}){'?' * bare}\s*$"
+    pattern = rf"^\s*{units.NUMBER}\s*({known}){'?' * bare}\s*$"
     types = _LOOSE if bare else "string"
     return form(_quantity(dimension, low, high), description, *examples, types=types, pattern=pattern)
 

@@ -27,7 +27,7 @@ _COMMANDS: dict[type[Runs], str] = {Sweep: "sweep", Optimise: "optimise"}
 
 @dataclass(frozen=True, slots=True)
 class StudyFile(Generic[ShapeT]):
-    """The content of a file; `report` collects mistakes and `close` raises them."""
+    """The content of a file; `report` collects its mistakes."""
 
     path: Path
     plant: str  # as `load` takes it
@@ -37,10 +37,6 @@ class StudyFile(Generic[ShapeT]):
     def words(self) -> dict[str, str]:
         """Return title and question."""
         return {"title": self.shape.title or self.path.stem, "question": self.shape.question or ""}
-
-    def close(self) -> None:
-        """Raise ConfigError when there is any mistake."""
-        self.report.close()
 
     def check_names(self, path: Address, names: Collection[str], known: Collection[str], what: str) -> None:
         """Report unknown names in the list at `path`, or an empty list."""

@@ -111,7 +111,7 @@ def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise]
     space = Space(tuple(v for v in variables if v), tuple(one for one in limits if one), shape.budget)
     if not file.report.problems:
         _check_space(file, space)
-    file.close()
+    file.report.close()
     indifference, relative = shape.indifference
     goal = Goal(
         base=Variant(file.plant),
@@ -130,7 +130,7 @@ def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise]
     )
     for corner in goal.corners():  # for mistakes of combinations
         file.attempt(("variables",), partial(plants.load, corner))
-    file.close()
+    file.report.close()
     return file, goal
 
 

@@ -65,10 +65,10 @@ def read_plan(path: str | Path, plants: PlantCache) -> Plan:
             _try_values(file, plants, factor)
     file.check_distinct("factors", [name for name, each in shape.factors.items() if not each.scale])
     plan = Plan(file, tuple(factors), tuple(_points(file, factors)))
-    file.close()
+    file.report.close()
     for corner in plan.corners:  # for mistakes of combinations
         file.attempt(("factors",), partial(plants.load, corner))
-    file.close()
+    file.report.close()
     return plan
 
 
