@@ -14,6 +14,7 @@ from factory_sim.validation.exact.models import MODELS, case_of
 from factory_sim.validation.exact.row_run import Order, answer
 from factory_sim.validation.exact.table_rows import read
 
+FIRST_LOOK = 0.0  # end of the time: before the run begins
 TABLE = Path(__file__).parents[1] / "truth" / "whole_plant.json"
 ROWS = json.loads(TABLE.read_text())["whole_plant"]
 
@@ -81,8 +82,8 @@ def test_our_table_has_a_row_of_every_model_that_a_whole_plant_adds() -> None:
 def test_each_engine_meets_a_row_at_first_sight(row: Any, engine: str) -> None:
     """A short run: the interval is wide, but it must hold; `validate exact` continues until it is narrow."""
     case = case_of(row)
-    order = Order(confidence=0.9999, input_confidence=0.9999, engine=engine)
-    short = answer(row, order, lambda: True, pilot=6_000 if isinstance(case, Case) else 0)
+    order = Order(confidence=0.9999, input_confidence=0.9999, engine=engine, end_s=FIRST_LOOK)
+    short = answer(row, order, pilot=6_000 if isinstance(case, Case) else 0)
     assert short.inside
     assert short.sound
 
@@ -91,6 +92,6 @@ def test_a_wrong_figure_is_caught(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     keys = {"model": "saturated tandem line", "metric": "throughput", "mu": [1, 1], "b": [0]}
     wrong.write_text(json.dumps({"rows": [{**keys, "throughput": 2 / 3 * 1.03}]}))
-    found = answer(read(wrong)[0], Order(0.999, 0.999), lambda: True, pilot=30_000)
+    found = answer(read(wrong)[0], Order(0.999, 0.999, end_s=FIRST_LOOK), pilot=30_000)
     assert not found.inside
     assert found.sound

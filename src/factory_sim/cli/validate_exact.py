@@ -34,6 +34,7 @@ def exact(
 
     Example: factory-sim validate exact truth/tandem_exact.json --json exact.json
     """
+    from factory_sim.study.pool import Pool
     from factory_sim.validation.exact import table
     from factory_sim.validation.exact import table_rows as tables
 
@@ -42,18 +43,21 @@ def exact(
     width = max(len(row.name) for row in rows)
     typer.echo(f"{'name':<{width}}  {'exact':>11} {'simulated':>11}  {'interval':<24} inside")
     results: list[Result] = []
-    with options.graceful() as stop, options.bar("rows", len(rows)) as progress:
-        pool = table.Pool(workers=workers, minutes=minutes, engine=engine, seed=seed)
-        for result in table.answers(rows, pool, stop.is_set):
-            results.append(result)
-            progress(len(results))
-            typer.echo(_line(result, width))
-            if out is not None:
-                _write(out, rows, results)
+    interrupted = False
+    try:
+        with Pool(workers, engine) as pool, options.bar("rows", len(rows)) as progress:
+            for result in table.answers(rows, pool, minutes, seed):
+                results.append(result)
+                progress(len(results))
+                typer.echo(_line(result, width))
+                if out is not None:
+                    _write(out, rows, results)
+    except KeyboardInterrupt:
+        interrupted = True
     if out is not None:
         _write(out, rows, results)  # also when no row was finished
     typer.echo(_verdict(rows, results))
-    if stop.is_set():
+    if interrupted:
         raise typer.Exit(130)
     if not all(result.ok for result in results):
         raise typer.Exit(1)

@@ -1,8 +1,7 @@
-"""States of units, outcomes of parts, and the names of states in standards."""
+"""States of units, outcomes of parts, and the names of states in SEMI E10."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -55,33 +54,20 @@ DOWN_STATES = (State.DOWN, State.REPAIR)
 WORKING_STATES = (State.BUSY, State.MOVING_EMPTY, State.MOVING_LOADED, State.LOADING)
 
 
-@dataclass(frozen=True, slots=True)
-class Standard:
-    """Names of one state in three standards."""
-
-    semi_e10: str
-    packml: str
-    iso22400: str
-
-
-# SEMI E10-0814 basic states; ISA-TR88.00.02 (PackML) states; ISO 22400-2:2014 time elements.
-# The standards overlap only roughly: PackML separates reasons inside and outside the machine, ISO 22400 defines
-# times, not states.
-STANDARDS: dict[State, Standard] = {
-    State.OFF: Standard("non-scheduled time", "Stopped", "planned down time (outside PBT)"),
-    State.SETUP: Standard("scheduled downtime: setup", "Execute (setup mode)", "AUST"),
-    State.STARVED: Standard("standby: no product", "Suspended", "ADET"),
-    State.BUSY: Standard("productive", "Execute", "APT"),
-    State.BLOCKED: Standard("standby: no output room", "Suspended", "ADET"),
-    State.WAITING: Standard("standby: no support", "Held", "ADET"),
-    State.MAINTENANCE: Standard(
-        "scheduled downtime: preventive maintenance", "Stopped (maintenance mode)", "planned down time"
-    ),
-    State.DOWN: Standard("unscheduled downtime: maintenance delay", "Aborted", "ADOT"),
-    State.REPAIR: Standard("unscheduled downtime: repair", "Aborted (maintenance mode)", "ADOT, TTR"),
-    State.IDLE: Standard("standby", "Idle", "ADET"),
-    State.MOVING_EMPTY: Standard("productive", "Execute", "ATT"),
-    State.MOVING_LOADED: Standard("productive", "Execute", "ATT"),
-    State.LOADING: Standard("productive", "Execute", "ATT"),
-    State.CHARGING: Standard("scheduled downtime", "Held", "planned down time"),
+# Basic states of SEMI E10-0814
+SEMI_E10: dict[State, str] = {
+    State.OFF: "non-scheduled time",
+    State.SETUP: "scheduled downtime: setup",
+    State.STARVED: "standby: no product",
+    State.BUSY: "productive",
+    State.BLOCKED: "standby: no output room",
+    State.WAITING: "standby: no support",
+    State.MAINTENANCE: "scheduled downtime: preventive maintenance",
+    State.DOWN: "unscheduled downtime: maintenance delay",
+    State.REPAIR: "unscheduled downtime: repair",
+    State.IDLE: "standby",
+    State.MOVING_EMPTY: "productive",
+    State.MOVING_LOADED: "productive",
+    State.LOADING: "productive",
+    State.CHARGING: "scheduled downtime",
 }

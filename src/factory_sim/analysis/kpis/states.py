@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory_sim.analysis.kernels.state_times import UNKNOWN
 from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Facts, KpiKind, ratio
-from factory_sim.plant.states import STANDARDS, WORKING_STATES, State
+from factory_sim.plant.states import SEMI_E10, WORKING_STATES, State
 
 # states of machines; the states of vehicles and crews have their own KPIs
 MACHINE_STATES = tuple(State)[: State.REPAIR + 1]
@@ -22,7 +22,7 @@ def _share(column: int, better: int, words: str) -> KpiKind:
 
 def _share_of(state: State) -> KpiKind:
     better = 1 if state == State.BUSY else -1 if state in _LOSSES else 0
-    return _share(state, better, f"{state.name.lower()} (SEMI E10: {STANDARDS[state].semi_e10})")
+    return _share(state, better, f"{state.name.lower()} (SEMI E10: {SEMI_E10[state]})")
 
 
 def _at_work(role: str) -> KpiKind:

@@ -16,8 +16,6 @@ from factory_sim.validation.exact.models import case_of
 from factory_sim.validation.exact.slices import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from factory_sim.records import F8
     from factory_sim.validation.exact.case import Case
     from factory_sim.validation.exact.meters import Meter
@@ -37,6 +35,7 @@ class Order:
     seed: int = 1
     replication: int = 0
     engine: str = "auto"
+    end_s: float = math.inf  # time.monotonic() at which the row returns what it has, but after at least one look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +57,8 @@ class Result:
         return self.inside and self.precise and self.sound
 
 
-def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 0) -> Result:
-    """Run `row` until it is precise or `stopped` returns True, but at least one look.
+def answer(row: Row, order: Order, *, pilot: int = 0) -> Result:
+    """Run `row` until it is precise or its time is over.
 
     pilot : parts in the first look; 0: the number that the model requires.
     """
@@ -75,7 +74,7 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 
     else:
         slices = _Slices(replace(case, pilot_parts=pilot or case.pilot_parts), simulation)
         factor = case.measure.factor
-        found, parts = _long_run(slices, order, order.precision * abs(row.value) / factor, stopped), slices.parts
+        found, parts = _long_run(slices, order, order.precision * abs(row.value) / factor), slices.parts
         found = found.scaled(factor)
     slack = _CLOCK * abs(row.value)
     allowed = quantile(1.0 - (1.0 - order.input_confidence) / max(1, len(found.inputs)), BATCHES - 1)
@@ -91,11 +90,11 @@ def answer(row: Row, order: Order, stopped: Callable[[], bool], *, pilot: int = 
     )
 
 
-def _long_run(slices: _Slices, order: Order, target: float, stopped: Callable[[], bool]) -> Estimate:
+def _long_run(slices: _Slices, order: Order, target: float) -> Estimate:
     """Lengthen the run until the half-width is at most `target`."""
     n = BATCHES
     while True:
-        complete = slices.extend(n, stopped)
+        complete = slices.extend(n, order.end_s)
         found = estimate(slices.table(), order.confidence)
         if not complete or found.half_width <= target:
             return found
@@ -114,10 +113,10 @@ class _Slices:
         self._rows: list[list[float]] = []
         self.parts = 0
 
-    def extend(self, n: int, stopped: Callable[[], bool]) -> bool:
-        """Continue until there are `n` slices; return False if stopped before, though not before the first batches."""
+    def extend(self, n: int, end_s: float) -> bool:
+        """Continue until there are `n` slices; return False if the time ends before, after the first batches."""
         while len(self._rows) < n + self._warm_up:
-            if stopped() and len(self._rows) >= BATCHES + self._warm_up:
+            if time.monotonic() > end_s and len(self._rows) >= BATCHES + self._warm_up:
                 return False
             sight = next(self._sights)
             self._rows.append([meter(sight) for meter in self._meters])
