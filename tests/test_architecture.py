@@ -59,7 +59,6 @@ IMPORTERS: dict[str, set[str]] = {
 KINDS = {
     "analysis.kpis",
     "results",
-    "sensing.kinds",
     "sim.reference.behaviours",
     "sim.reference.policies",
     "validation.exact.models",

@@ -15,7 +15,7 @@ from factory_sim.sensing.unit_load import N_SLOTS, UnitLoad
 if TYPE_CHECKING:
     from factory_sim.records import F8
 
-__all__ = ["Channel", "Param", "Params", "Response", "SensorKind", "UnitLoad", "noise", "scatter"]
+__all__ = ["Channel", "Param", "Params", "Response", "SensorKind", "noise", "scatter"]
 
 Params = Mapping[str, float]  # every parameter of the kind, SI
 
