@@ -9,10 +9,14 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.errors import TrialError
-from factory_sim.validation.calibration import Pair, Setting, calibrate, summarize
-from factory_sim.validation.ledger import LedgerError
+from factory_sim.study.pool import Pool
+from factory_sim.study.trial import Setting
+from factory_sim.validation import calibration
+from factory_sim.validation.calibration import Calibration, Pair, summarize
+from factory_sim.validation.ledger import Ledger, LedgerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from factory_sim.plant.spec import Plant
@@ -41,17 +45,24 @@ def plants(tmp_path: Path) -> tuple[Plant, Plant]:
     return registry.load(tmp_path / "two.yaml"), registry.load(tmp_path / "fast.yaml")
 
 
-SETTING = Setting(replications=4, warm_up_s=600.0, duration_s=7200.0, workers=1)
+SETTING = Setting(1, 600.0, 7200.0, 300.0)
+
+
+def calibrate(
+    plants: tuple[Plant, Plant], setting: Setting, path: Path, on_progress: Callable[[int], None] = lambda _: None
+) -> Calibration:
+    with Ledger(path, calibration.header(plants, setting)) as ledger:
+        return calibration.calibrate(plants, setting, 4, pool=Pool(1), ledger=ledger, on_progress=on_progress)
 
 
 @pytest.mark.slow
 def test_a_stopped_calibration_goes_on_where_it_was(plants: tuple[Plant, Plant], tmp_path: Path) -> None:
-    whole = calibrate(*plants, SETTING, tmp_path / "whole.jsonl")
+    whole = calibrate(plants, SETTING, tmp_path / "whole.jsonl")
     kept = tmp_path / "kept.jsonl"
     lines = (tmp_path / "whole.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     kept.write_text("".join(lines[:3]) + lines[3][:20], encoding="utf-8")  # killed while it wrote the third pair
     progress: list[int] = []
-    assert calibrate(*plants, SETTING, kept, progress.append) == whole
+    assert calibrate(plants, SETTING, kept, progress.append) == whole
     assert progress == [2, 3, 4]
     assert whole.line_rate_pct.mean == pytest.approx(100 * (56 / 37 - 1), abs=2)
     assert whole.station_cycle_time_s[1].mean == pytest.approx(37, abs=0.5)
@@ -63,10 +74,10 @@ def test_pairs_of_another_plant_are_refused(plants: tuple[Plant, Plant], tmp_pat
     assert summarize(finished, SETTING, 2.0).line_rate_pct.mean == pytest.approx(30)
     kept.write_text('{"baseline": "another"}\n', encoding="utf-8")
     with pytest.raises(LedgerError, match="belongs to another"):
-        calibrate(*plants, SETTING, kept)
+        calibrate(plants, SETTING, kept)
     kept.write_text("not ours\n", encoding="utf-8")
     with pytest.raises(LedgerError, match="not a file of finished work"):
-        calibrate(*plants, SETTING, kept)
+        calibrate(plants, SETTING, kept)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +94,4 @@ def test_the_published_gain_must_lie_in_a_narrow_interval(retrofit: tuple[int, .
 def test_a_failed_replication_stops_and_says_how_to_reproduce_it(plants: tuple[Plant, Plant], tmp_path: Path) -> None:
     too_long = replace(SETTING, duration_s=1e14)  # overflows the clock
     with pytest.raises(TrialError, match="--replication"):
-        calibrate(*plants, too_long, tmp_path / "kept.jsonl")
+        calibrate(plants, too_long, tmp_path / "kept.jsonl")

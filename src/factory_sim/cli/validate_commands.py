@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from factory_sim.validation.calibration import Calibration
     from factory_sim.validation.detectors import DetectorAccuracy
     from factory_sim.validation.engine_comparison import EngineComparison
+    from factory_sim.validation.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -121,14 +122,9 @@ def detectors(
     Example: factory-sim validate detectors --lines 150 --json detectors.json
     """
     from factory_sim.validation import detectors as accuracy
-    from factory_sim.validation.ledger import Ledger
 
-    path = resume or Path(f"validate-detectors-{seed}.jsonl")
-    with (
-        _resumable(path, keep=resume is not None),
-        Ledger(path, accuracy.header(seed)) as ledger,
-        _open_pool(workers, "lines", lines) as (pool, on_progress),
-    ):
+    kept = _resumable(resume, f"validate-detectors-{seed}.jsonl", accuracy.header(seed))
+    with kept as ledger, _open_pool(workers, "lines", lines) as (pool, on_progress):
         found = accuracy.summarize(accuracy.measure(lines, seed, pool, ledger, on_progress))
     options.answered(out, found, _detectors_text(found), ok=found.ok)
 
@@ -147,13 +143,12 @@ def calibration(
     Example: factory-sim validate calibration --replications 200 --json calibration.json
     """
     from factory_sim import registry
-    from factory_sim.validation.calibration import Setting, calibrate
+    from factory_sim.validation import calibration as pairs
 
-    path = resume or Path("validate-calibration.jsonl")
-    setting = Setting(replications=replications, seed=seed)
-    with _resumable(path, keep=resume is not None), options.bar("pairs", replications) as progress:
-        plants = registry.load(BASELINE), registry.load(RETROFIT)
-        found = calibrate(*plants, setting, path, progress)
+    plants, setting = (registry.load(BASELINE), registry.load(RETROFIT)), pairs.setting(seed)
+    kept = _resumable(resume, "validate-calibration.jsonl", pairs.header(plants, setting))
+    with kept as ledger, _open_pool(0, "pairs", replications) as (pool, progress):
+        found = pairs.calibrate(plants, setting, replications, pool=pool, ledger=ledger, on_progress=progress)
     options.answered(out, found, _calibration_text(found), ok=found.inside)
 
 
@@ -168,14 +163,18 @@ def _open_pool(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Call
 
 
 @contextlib.contextmanager
-def _resumable(path: Path, *, keep: bool) -> Iterator[None]:
-    """Report on Ctrl-C where the finished work is; remove the file after a complete run unless `keep`."""
+def _resumable(resume: Path | None, name: str, header: Mapping[str, object]) -> Iterator[Ledger]:
+    """Open a file of finished work, `resume` or else `name`; only `resume` is kept after a complete run."""
+    from factory_sim.validation.ledger import Ledger
+
+    path = resume or Path(name)
     try:
-        yield
+        with Ledger(path, header) as ledger:
+            yield ledger
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. Finished work is kept in {path}; the same command resumes it.", err=True)
         raise typer.Exit(130) from None
-    if not keep:
+    if resume is None:
         path.unlink()
 
 

@@ -1,61 +1,40 @@
-"""Calibration of the reference line: many paired replications of baseline and retrofit, and the gain of the line.
-
-Every finished pair is appended to a file at once, so an interrupted run resumes.
-"""
+"""Calibration of the reference line: many paired replications of baseline and retrofit, and the gain of the line."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.analysis.paired import mean_estimate, paired_percent_change
-from factory_sim.clock import us_from_s
 from factory_sim.errors import FactoryError, TrialError
 from factory_sim.plant.describe import planned
-from factory_sim.records import Window
 from factory_sim.results.record import Json, Result
 from factory_sim.sim.run import count
-from factory_sim.study.pool import Pool
-from factory_sim.validation.ledger import Ledger
+from factory_sim.study.trial import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from factory_sim.plant.spec import Plant
     from factory_sim.results.estimate import Estimate
+    from factory_sim.study.pool import Pool
+    from factory_sim.validation.ledger import Ledger
 
 PUBLISHED_GAIN_PCT = 30.19
+SHIFT_S = 8 * 3600.0
 WIDEST_PCT = 0.4  # largest accepted half-width of the gain's interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """The runs: one counted shift after one in which the empty line fills, as in `demo`."""
-
-    replications: int = 200
-    seed: int = 1
-    warm_up_s: float = 8 * 3600.0
-    duration_s: float = 8 * 3600.0
-    workers: int = 2
-
-    @property
-    def window(self) -> Window:
-        """The part of each run that is counted."""
-        t0 = us_from_s(self.warm_up_s)
-        return Window(t0, t0 + us_from_s(self.duration_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One replication of both plants on common random numbers."""
 
-    replication: int
-    good_parts: tuple[int, int]  # baseline, retrofit
-    station_cycle_time_s: tuple[float, float]  # of the pacing station
+    number: int
+    good_parts: Sequence[int]  # baseline, retrofit
+    station_cycle_time_s: Sequence[float]  # of the pacing station
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +57,34 @@ class Calibration(Result):
         return {name: _with_n(value, self.replications) for name, value in Result.to_dict(self).items()}
 
 
-def calibrate(
-    baseline: Plant, retrofit: Plant, setting: Setting, path: Path, on_progress: Callable[[int], None] = lambda _: None
-) -> Calibration:
-    """Simulate the pairs that the file `path` does not contain yet; `on_progress` receives the number finished.
+def setting(seed: int) -> Setting:
+    """Return the runs: one counted shift after one in which the empty line fills, as in `demo`."""
+    return Setting(seed, SHIFT_S, SHIFT_S, SHIFT_S)
 
-    Raises LedgerError when `path` belongs to other plants or another setting, TrialError when a replication fails.
+
+def header(plants: tuple[Plant, Plant], setting: Setting) -> Mapping[str, object]:
+    """Return what identifies the finished pairs of a ledger."""
+    digests = {"baseline": plants[0].digest, "retrofit": plants[1].digest}
+    return {**digests, "seed": setting.seed, "warm_up_s": setting.warm_up_s, "duration_s": setting.duration_s}
+
+
+def calibrate(
+    plants: tuple[Plant, Plant],
+    setting: Setting,
+    replications: int,
+    *,
+    pool: Pool,
+    ledger: Ledger,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Calibration:
+    """Simulate the pairs of baseline and retrofit that the ledger does not contain yet, and sum all up.
+
+    Raises TrialError when a replication fails.
     """
-    plants = (baseline, retrofit)
-    header = {
-        "baseline": baseline.digest,
-        "retrofit": retrofit.digest,
-        "seed": setting.seed,
-        "warm_up_s": setting.warm_up_s,
-        "duration_s": setting.duration_s,
-    }
-    with Ledger(path, header) as ledger, Pool(setting.workers) as pool:
-        pairs = {pair.replication: pair for pair in map(_pair, ledger.pieces)}
-        missing = [r for r in range(setting.replications) if r not in pairs]
-        on_progress(setting.replications - len(missing))
-        for _, pair in pool.each(simulate_pair, [(plants, setting, r) for r in missing]):
-            pairs[pair.replication] = pair
-            ledger.add(asdict(pair))
-            on_progress(len(pairs))
-    planned_us = sum(end - begin for begin, end in planned(baseline, setting.window))
-    return summarize([pairs[r] for r in range(setting.replications)], setting, planned_us / 3.6e9)
+    jobs = [(plants, setting, number) for number in range(replications)]
+    pairs = ledger.results(Pair, simulate_pair, jobs, pool, on_progress)
+    planned_us = sum(end - begin for begin, end in planned(plants[0], setting.window))
+    return summarize(pairs, setting, planned_us / 3.6e9)
 
 
 def summarize(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Calibration:
@@ -124,10 +106,10 @@ def summarize(pairs: Sequence[Pair], setting: Setting, planned_h: float) -> Cali
     )
 
 
-def simulate_pair(plants: tuple[Plant, Plant], setting: Setting, replication: int) -> Pair:
+def simulate_pair(plants: tuple[Plant, Plant], setting: Setting, number: int) -> Pair:
     """Run one replication of both plants. Raises TrialError."""
-    parts, times = zip(*(_count(plant, setting, replication) for plant in plants), strict=True)
-    return Pair(replication, parts, times)
+    parts, times = zip(*(_count(plant, setting, number) for plant in plants), strict=True)
+    return Pair(number, parts, times)
 
 
 def _count(plant: Plant, setting: Setting, replication: int) -> tuple[int, float]:
@@ -147,7 +129,3 @@ def _with_n(value: Json, n: int) -> Json:
     if isinstance(value, list):
         return [_with_n(each, n) for each in value]
     return {**value, "n": n} if isinstance(value, dict) else value
-
-
-def _pair(piece: Mapping[str, Any]) -> Pair:
-    return Pair(piece["replication"], tuple(piece["good_parts"]), tuple(piece["station_cycle_time_s"]))

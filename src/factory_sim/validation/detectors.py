@@ -7,7 +7,7 @@ gain.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class Line:
     """The picks of the detectors on one line, and the true gains."""
 
     number: int
-    gains_pct: tuple[float, ...]  # of a 5 % speed-up, by station
+    gains_pct: Sequence[float]  # of a 5 % speed-up, by station
     best: int  # the station that gains most
     picks: Mapping[str, int]  # detector -> the station ranked first, -1: none
     pairs: int  # behind the best station's gain
@@ -75,14 +75,8 @@ def measure(
     lines: int, seed: int, pool: Pool, ledger: Ledger, on_progress: Callable[[int], None] = lambda _: None
 ) -> list[Line]:
     """Return lines 0 ... `lines` - 1 of a seed; those in the ledger are not simulated again."""
-    found = {piece["number"]: _line(piece) for piece in ledger.pieces}
-    missing = [number for number in range(lines) if number not in found]
-    on_progress(lines - len(missing))
-    for _, line in pool.each(assess, [(seed, number, pool.engine) for number in missing]):
-        ledger.add(asdict(line))
-        found[line.number] = line
-        on_progress(sum(number < lines for number in found))
-    return [found[number] for number in range(lines)]
+    jobs = [(seed, number, pool.engine) for number in range(lines)]
+    return ledger.results(Line, assess, jobs, pool, on_progress)
 
 
 def summarize(lines: Sequence[Line]) -> DetectorAccuracy:
@@ -171,7 +165,3 @@ def _truth(plant: Plant, quicker: Sequence[Plant], setting: Setting, engine: str
         racing = {i for i in racing if i == best or paired_difference(after[i], after[best], SURE).low <= 0}
     gains = [100 * (sum(each) / sum(before[: len(each)]) - 1) for each in after]
     return {"gains_pct": tuple(gains), "best": best, "pairs": done, "separated": len(racing) == 1}
-
-
-def _line(piece: Mapping[str, Any]) -> Line:
-    return Line(**{**piece, "gains_pct": tuple(piece["gains_pct"])})

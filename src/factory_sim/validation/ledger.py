@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory_sim.errors import FactoryError
 from factory_sim.study.append_log import AppendLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
+
+    from factory_sim.study.pool import Pool
+
+T = TypeVar("T")
 
 
 class LedgerError(FactoryError):
@@ -57,6 +62,24 @@ class Ledger:
             self._file.add(json.dumps(piece))
         except OSError as error:
             raise self._unusable(error) from None
+
+    def results(
+        self,
+        record: type[T],
+        work: Callable[..., T],
+        jobs: Sequence[tuple[object, ...]],
+        pool: Pool,
+        on_progress: Callable[[int], None],
+    ) -> list[T]:
+        """Return the result of every job, a `record` with its `number`; those in the file are not computed again."""
+        found = {piece["number"]: record(**piece) for piece in self.pieces}
+        missing = [number for number in range(len(jobs)) if number not in found]
+        on_progress(len(jobs) - len(missing))
+        for n, (k, result) in enumerate(pool.each(work, [jobs[number] for number in missing]), 1):
+            found[missing[k]] = result
+            self.add(asdict(result))  # type: ignore[call-overload]
+            on_progress(len(jobs) - len(missing) + n)
+        return [found[number] for number in range(len(jobs))]
 
     def _parsed(self, content: bytes) -> tuple[list[dict[str, Any]], int]:
         """Return the pieces and the length of their lines in bytes."""
