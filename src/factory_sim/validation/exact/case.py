@@ -64,9 +64,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A kind of row: its title, its metrics and the keys that it reads."""
+    """A kind of row: its metrics, and the function of (row, metric as `metrics` spells it) that measures one."""
 
-    title: str
     metrics: tuple[str, ...]
-    keys: str
-    case: Callable[[Row, str], Case | Once]  # (row, metric as `metrics` spells it)
+    case: Callable[[Row, str], Case | Once]

@@ -1,4 +1,4 @@
-"""The models of `validate exact`. A new one is one file and one line here."""
+"""The models of `validate exact`. A new one is a function and one line here."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import did_you_mean
+from factory_sim.validation.exact.case import Model
 from factory_sim.validation.exact.models import deterministic, limited, plant_features, queues, tandem
 
 if TYPE_CHECKING:
-    from factory_sim.validation.exact.case import Case, Model, Once
+    from factory_sim.validation.exact.case import Case, Once
     from factory_sim.validation.exact.table_rows import Row
 
+_WAITS = ("mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation")
+_REWORK = ("scrap_probability", "mean_visits", "mean_number_in_system", "mean_sojourn_time", "utilisation")
+_REPAIR = ("availability", "mean_number_down", "mean_queue_length", "mean_waiting_time", "utilisation")
 MODELS: dict[str, Model] = {
-    "saturated tandem line": tandem.TANDEM,
-    "deterministic tandem line": deterministic.DETERMINISTIC,
-    "M/M/c": queues.MMC,
-    "M/G/1": queues.MG1,
-    "tandem M/M/1": queues.JACKSON,
-    "M/M/1/K": limited.LOSS,
-    "closed exponential tandem, CONWIP": limited.CONWIP,
-    "machine repair": plant_features.REPAIR,
-    "vehicle fleet": plant_features.FLEET,
-    "batch service": plant_features.BATCH,
-    "rework": plant_features.REWORK,
-    "shift": plant_features.SHIFT,
-    "maintenance by count": plant_features.MAINTENANCE,
-    "changeover": plant_features.CHANGEOVER,
+    "saturated tandem line": Model(("throughput", "mean_number_in_system", "utilisation"), tandem.case),
+    "deterministic tandem line": Model(("nth_departure", "departure_time"), deterministic.deterministic),
+    "M/M/c": Model((*_WAITS, "throughput"), queues.mmc),
+    "M/G/1": Model((*_WAITS, "throughput"), queues.mg1),
+    "tandem M/M/1": Model((*_WAITS[1:4], "throughput"), queues.jackson),
+    "M/M/1/K": Model((*_WAITS, "throughput", "blocking_probability"), limited.loss),
+    "closed exponential tandem, CONWIP": Model(("throughput", "mean_sojourn_time", "utilisation"), limited.conwip),
+    "machine repair": Model((*_REPAIR, "throughput"), plant_features.repair),
+    "vehicle fleet": Model(_WAITS, plant_features.fleet),
+    "batch service": Model(_WAITS, plant_features.batch),
+    "rework": Model((*_REWORK, "throughput"), plant_features.rework),
+    "shift": Model(("throughput", "utilisation"), plant_features.shift),
+    "maintenance by count": Model(("throughput", "utilisation", "availability"), plant_features.maintenance),
+    "changeover": Model(("throughput", "setup_ratio"), plant_features.changeover),
 }
 
 # Other words for the same metric.

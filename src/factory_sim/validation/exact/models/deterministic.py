@@ -9,7 +9,7 @@ import numpy as np
 from factory_sim.distributions import constant
 from factory_sim.plant.spec import Source
 from factory_sim.plant.states import Outcome
-from factory_sim.validation.exact.case import Model, Once
+from factory_sim.validation.exact.case import Once
 from factory_sim.validation.exact.lines import FASTEST_S, Stop, line
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def deterministic(row: Row, _metric: str) -> Once:
-    """Return a saturated line of constant times s: part n leaves at sum(s) + (n - 1) max(s) for all buffers b."""
+    """Return a saturated line of constant times s (or rates mu): part n leaves at sum(s) + (n - 1) max(s) for all b.
+
+    Keys: s or mu, b, nth (which part).
+    """
     times = row.raw("s") if row.has("s") else row.raw("mu")
     n = len(times) if isinstance(times, list) else row.whole("N", 1)
     s = row.numbers("s", n) if row.has("s") else [1.0 / mu for mu in row.numbers("mu", n)]
@@ -32,11 +35,3 @@ def deterministic(row: Row, _metric: str) -> Once:
         return float(left[nth - 1]) / 1e6 / unit_s
 
     return Once(line(stops, Source("source", 0)), until_s, read)
-
-
-DETERMINISTIC = Model(
-    "Constant times, never short of parts: when the n-th part leaves",
-    ("nth_departure", "departure_time"),
-    "s (times) or mu, b, nth (which part)",
-    deterministic,
-)

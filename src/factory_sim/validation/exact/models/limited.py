@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.plant.spec import Source
 from factory_sim.plant.states import Outcome
-from factory_sim.validation.exact.case import Case, Measure, Model, measures
+from factory_sim.validation.exact.case import Case, Measure, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Stop, exponential, line, units_of
 from factory_sim.validation.exact.meters import arrivals, count, inside, services
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def loss(row: Row, metric: str) -> Case:
-    """Return M/M/c/K: at most K in the system, servers included; an arrival at a full system is lost."""
+    """Return M/M/c/K: at most K in the system, servers included; an arrival at a full system is lost.
+
+    Keys: lam, mu, c, K.
+    """
     lam, mu, c, k = row.number("lam"), row.number("mu"), row.whole("c", 1), row.whole("K")
     if k < c:
         row.refuse("K", f"counts those in service too: expected at least c = {c}, got {k}")
@@ -29,7 +32,10 @@ def loss(row: Row, metric: str) -> Case:
 
 
 def conwip(row: Row, metric: str) -> Case:
-    """Return exponential stations in series with W cards: a part enters when one leaves; buffers never fill."""
+    """Return exponential stations in series with W cards: a part enters when one leaves; buffers never fill.
+
+    Keys: W (cards), N (stations), mu, c.
+    """
     w, mu = row.whole("W"), row.raw("mu")
     n = row.whole("N") if row.has("N") else len(mu) if isinstance(mu, list) else 0
     if n < 1:
@@ -43,21 +49,3 @@ def conwip(row: Row, metric: str) -> Case:
     controls = tuple(services(o.machines, o.cycle_time.mean_s) for o in plant.operations)
     slowest = max(unit_s / (m * s) for m, s in zip(rates, c, strict=True))
     return Case(plant, measure, 1.0 / slowest, 20 * n * (n + w) * slowest, controls, pilot_parts=60_000)
-
-
-_LOSS = (
-    "throughput",
-    "blocking_probability",
-    "mean_number_in_system",
-    "mean_queue_length",
-    "mean_sojourn_time",
-    "mean_waiting_time",
-    "utilisation",
-)
-LOSS = Model("Poisson arrivals, exponential service, at most K in the system", _LOSS, "lam, mu, c, K", loss)
-CONWIP = Model(
-    "Exponential stations in series, W cards, buffers of at least W",
-    ("throughput", "mean_sojourn_time", "utilisation"),
-    "W (cards), N (stations), mu, c",
-    conwip,
-)

@@ -8,7 +8,7 @@ from factory_sim import distributions
 from factory_sim.plant.spec import UNLIMITED, Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.validation.exact import customers, theory
-from factory_sim.validation.exact.case import Case, Measure, Model, measures
+from factory_sim.validation.exact.case import Case, Measure, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, exponential, line, units_of
 from factory_sim.validation.exact.meters import arrivals, batches, count, failures, lives, repairs, services, stay
 
@@ -173,37 +173,3 @@ def _saturated(plant: Plant, metric: str, mu: float, unit_s: float, output: floa
     machines, found = units_of(plant, 0), measures(plant, unit_s)
     found |= {"availability": found["utilisation"], "setup_ratio": Measure(stay(machines, State.SETUP))}
     return Case(plant, found[metric], output / unit_s, warm_up_s, (services(machines, unit_s / mu),))
-
-
-REPAIR = Model(
-    "Machines that wait for a crew of a finite pool [machine interference]",
-    ("availability", "mean_number_down", "mean_queue_length", "mean_waiting_time", "utilisation", "throughput"),
-    "N (machines), R (crews), lam (failures of a running machine), mu (repairs of a crew)",
-    repair,
-)
-FLEET = Model(
-    "Vehicles with exponential trips as servers of Poisson calls",
-    ("mean_waiting_time", "mean_queue_length", "mean_sojourn_time", "mean_number_in_system", "utilisation"),
-    "lam (calls), mu (trips of a vehicle), c (vehicles)",
-    fleet,
-)
-BATCH = Model(
-    "A furnace with Poisson arrivals, exponential batches",
-    ("mean_queue_length", "mean_waiting_time", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
-    "lam, mu (batches), size, minimum",
-    batch,
-)
-REWORK = Model(
-    "A station that sends parts back to itself",
-    ("throughput", "scrap_probability", "mean_visits", "mean_number_in_system", "mean_sojourn_time", "utilisation"),
-    "lam, mu, p (probability of rework), max_loops",
-    rework,
-)
-SHIFT = Model("A machine that keeps shifts", ("throughput", "utilisation"), "mu, open, cycle, at_end", shift)
-MAINTENANCE = Model(
-    "A machine maintained after every n parts",
-    ("throughput", "utilisation", "availability"),
-    "mu, every_parts, duration",
-    maintenance,
-)
-CHANGEOVER = Model("A machine that changes over", ("throughput", "setup_ratio"), "mu, mix, setup", changeover)

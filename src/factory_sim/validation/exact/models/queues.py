@@ -10,7 +10,7 @@ from factory_sim import distributions
 from factory_sim.distributions import Distribution
 from factory_sim.plant.spec import Source
 from factory_sim.validation.exact import customers, theory
-from factory_sim.validation.exact.case import Case, Measure, Model, measures
+from factory_sim.validation.exact.case import Case, Measure, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line
 
 if TYPE_CHECKING:
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from factory_sim.validation.exact.meters import Meter
     from factory_sim.validation.exact.table_rows import Row
 
-METRICS = (
-    "mean_queue_length",
-    "mean_waiting_time",
-    "mean_number_in_system",
-    "mean_sojourn_time",
-    "utilisation",
-    "throughput",
-)
 _PILOT = 400_000  # waits remember long: the shortest run must see many busy periods
 
 
@@ -79,7 +71,7 @@ class _Open:
 
 
 def mmc(row: Row, metric: str) -> Case:
-    """Return an M/M/c queue."""
+    """Return an M/M/c queue; mu is the rate of a server."""
     lam, mu, c = row.number("lam"), row.number("mu"), row.whole("c", 1)
     unit_s = FASTEST_S * mu
     return _Open(lam, (Stop(exponential(unit_s / mu), c),), 1.0, unit_s).case(row, metric)
@@ -96,7 +88,7 @@ def jackson(row: Row, metric: str) -> Case:
 
 
 def mg1(row: Row, metric: str) -> Case:
-    """Return an M/G/1 queue: a service distribution by its mean and cv2."""
+    """Return an M/G/1 queue: a service distribution by its mean (1 / mu) and cv2 [Pollaczek-Khinchine]."""
     lam = row.number("lam")
     mean = row.number("mean_service") if row.has("mean_service") else 1.0 / row.number("mu")
     unit_s = FASTEST_S * (1.0 / mean)
@@ -168,18 +160,3 @@ def _hyperexponential(row: Row, lam: float, mean_s: float, cv2: float, unit_s: f
     factors = (0.5 / fast, 0.5 / (1.0 - fast))
     stop = Stop(exponential(mean_s), variant_factor=factors)
     return _Open(lam, (stop,), cv2, unit_s, (fast, 1.0 - fast))
-
-
-MMC = Model("Poisson arrivals, exponential service, c servers, no limit", METRICS, "lam, mu (per server), c", mmc)
-MG1 = Model(
-    "Poisson arrivals, general service, one server [Pollaczek-Khinchine]",
-    METRICS,
-    f"lam, mu, cv2 (of service), service ({', '.join(_SERVICES)}, hyperexponential)",
-    mg1,
-)
-JACKSON = Model(
-    "Exponential stations in series behind Poisson arrivals [Jackson]",
-    ("mean_sojourn_time", "mean_number_in_system", "mean_waiting_time", "throughput"),
-    "lam, mu (by station), c, N",
-    jackson,
-)

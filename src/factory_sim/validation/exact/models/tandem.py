@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.plant.spec import FailureMode, Source
 from factory_sim.plant.states import N_STATES, State
-from factory_sim.validation.exact.case import Case, Model, measures
+from factory_sim.validation.exact.case import Case, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Stop, erlang, exponential, line
 from factory_sim.validation.exact.meters import lives, repairs, services
 
@@ -19,7 +19,11 @@ _RUNNING = tuple(s for s in range(N_STATES) if s not in (State.DOWN, State.REPAI
 
 
 def case(row: Row, metric: str) -> Case:
-    """Return a saturated tandem line: `b` places between stations, rates `mu` per machine."""
+    """Return a saturated tandem line with blocking after service.
+
+    Keys: mu (rates), b (buffers between stations), k (Erlang phases), c (parallel machines), failures (none, odf, tdf),
+    p, r (failure and repair rates).
+    """
     n = _stations(row)
     mu, k, c = row.numbers("mu", n), row.wholes("k", n, 1), row.wholes("c", n, 1)
     b = row.wholes("b", n - 1, low=0) if n > 1 else []
@@ -71,12 +75,3 @@ def _controls(plant: Plant, failures: list[FailureMode]) -> tuple[Meter, ...]:
         units = operation.machines
         controls += [lives(units, mode.after.mean_s, clock), repairs(units, mode.repair.mean_s)]
     return tuple(controls)
-
-
-TANDEM = Model(
-    "Saturated tandem line, blocking after service",
-    ("throughput", "mean_number_in_system", "utilisation"),
-    "mu (rates), b (buffers between stations), k (Erlang phases), c (parallel machines), "
-    "failures (none, odf, tdf), p, r (failure and repair rates)",
-    case,
-)
