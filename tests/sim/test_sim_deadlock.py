@@ -13,7 +13,7 @@ from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Conveyor, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import Simulation, simulate
-from factory_sim.validation.exact.lines import Extras, Stop, line
+from factory_sim.validation.exact.lines import Stop, line
 
 if TYPE_CHECKING:
     from factory_sim.records import EventLog
@@ -45,7 +45,7 @@ def over_a_conveyor() -> Plant:
 def by_vehicles() -> Plant:
     fleet = Fleet("agv", (3, 4), "first_come", 1.0, FAST, FAST, ((0.0, 10.0), (10.0, 0.0)))
     stops = [Stop(FAST, 1, 1), Stop(FAST, 1, 1, fleet=0, section=1, inspection=AGAIN)]
-    return line(stops, Source("in", 0), Extras(fleets=(fleet,), names=("agv-1", "agv-2")))
+    return line(stops, Source("in", 0), fleets=(fleet,), names=("agv-1", "agv-2"))
 
 
 def furnace_out_of_cards(timeout_s: float = 0.0) -> Plant:
@@ -113,7 +113,7 @@ def test_a_plant_that_can_continue_is_not_a_deadlock(engine: str) -> None:
     """Parts wait for a timeout, after the end of a schedule, or during a closed shift: none is a deadlock."""
     night, half = Shift("day", 100, ((0, 30),)), Inspection(rework=0.5, rework_to=0)
     stop = Stop(constant(20), 1, 4, shift=0, inspection=half)
-    closed = line([stop], Source("in", 0, cards=2), Extras(shifts=(night,)))
+    closed = line([stop], Source("in", 0, cards=2), shifts=(night,))
     ended = with_input(line([Stop(FAST, 1, 6)], Source("in", 0, arrivals_s=(1, 2, 3), cards=5)), 0, quantity=2)
     for plant, least in ((furnace_out_of_cards(20.0), 20), (ended, 1), (closed, 1)):
         assert simulate(plant, until_us=2000 * S, engine=engine).truth.good_parts >= least
@@ -129,8 +129,8 @@ def states(log: EventLog, unit: int) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_person_repairs_the_machine_that_they_operate_and_continues_with_the_part(engine: str) -> None:
     jam = FailureMode("jam", constant(25), constant(7), crew=0)
-    bo = Extras(crews=(Crew("all", (2,)),), names=("Bo",))
-    plant = line([Stop(constant(20), 1, 1, failures=(jam,))], Source("in", 0), bo)
+    crew = Crew("all", (2,))
+    plant = line([Stop(constant(20), 1, 1, failures=(jam,))], Source("in", 0), crews=(crew,), names=("Bo",))
     plant = with_derived(replace(plant, operations=(replace(plant.operations[0], operator=0),)))
     log = simulate(plant, until_us=60 * S, engine=engine).log
     assert states(log, 1) == [(0, "BUSY"), (20, "BUSY"), (25, "REPAIR"), (32, "BUSY"), (47, "BUSY"), (57, "REPAIR")]
@@ -139,9 +139,10 @@ def test_one_person_repairs_the_machine_that_they_operate_and_continues_with_the
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_other(engine: str) -> None:
-    crews = Extras((Crew("a", (3,)), Crew("b", (4,))), names=("A", "B"))
+    crews = Crew("a", (3,)), Crew("b", (4,))
     modes = [FailureMode("f", constant(5), constant(3), crew=crew) for crew in (1, 0)]
-    plant = line([Stop(constant(10), 1, 1, failures=(mode,)) for mode in modes], Source("in", 0), crews)
+    stops = [Stop(constant(10), 1, 1, failures=(mode,)) for mode in modes]
+    plant = line(stops, Source("in", 0), crews=crews, names=("A", "B"))
     first, second = plant.operations
     plant = with_derived(replace(plant, operations=(replace(first, operator=0), replace(second, operator=1))))
     assert simulate(plant, until_us=1000 * S, engine=engine).truth.good_parts > 30
@@ -151,7 +152,7 @@ def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_othe
 def test_an_operator_leaves_a_machine_whose_shift_has_ended(engine: str) -> None:
     shift, crew = Shift("day", 100, ((0, 30),)), Crew("all", (3,))
     stops = [Stop(constant(20), 1, 9, shift=0), Stop(constant(50), 1, 9)]
-    plant = line(stops, Source("in", 0), Extras((crew,), shifts=(shift,), names=("Bo",)))
+    plant = line(stops, Source("in", 0), crews=(crew,), shifts=(shift,), names=("Bo",))
     plant = with_derived(replace(plant, operations=tuple(replace(o, operator=0) for o in plant.operations)))
     log = simulate(plant, until_us=130 * S, engine=engine).log
     assert states(log, 1) == [(0, "BUSY"), (20, "WAITING"), (30, "OFF"), (100, "BUSY"), (120, "WAITING")]

@@ -17,7 +17,7 @@ from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.run import simulate
-from factory_sim.validation.exact.lines import Extras, Stop, erlang, exponential, line
+from factory_sim.validation.exact.lines import Stop, erlang, exponential, line
 
 if TYPE_CHECKING:
     from factory_sim.records import I8, EventLog
@@ -176,7 +176,7 @@ def test_a_furnace_waits_for_its_minimum_or_the_timeout() -> None:
 def test_one_crew_repairs_one_machine_at_a_time_most_urgent_first() -> None:
     modes = [FailureMode("f", constant(10), constant(5), crew=0, priority=p) for p in (1, 1, 0)]
     stops = [Stop(constant(60), 1, 0, failures=(mode,)) for mode in modes]
-    plant = line(stops[:1], Source("in", 0), Extras(crews=(Crew("crew", (4,)),), names=("crew-1",)))
+    plant = line(stops[:1], Source("in", 0), crews=(Crew("crew", (4,)),), names=("crew-1",))
     machines = [replace(plant.machines[0], name=f"M{u}", unit=u, failures=(modes[u - 1],)) for u in (1, 2, 3)]
     operation = replace(plant.operations[0], machines=(1, 2, 3))
     plant = replace(plant, operations=(operation,), machines=tuple(machines), units=("in", "M1", "M2", "M3", "crew-1"))
@@ -195,7 +195,8 @@ def test_a_vehicle_carries_one_part_at_a_time() -> None:
     plant = line(
         [Stop(constant(1), 1, 0), Stop(constant(1), 1, 5, fleet=0, section=1)],
         Source("in", 0),
-        Extras(fleets=(fleet,), names=("agv-1",)),
+        fleets=(fleet,),
+        names=("agv-1",),
     )
     log = simulate(plant, until_us=200 * S).log
     delivered = log.t_us[(log.unit == 3) & (log.outcome == Outcome.PASSED)] // S
@@ -204,19 +205,19 @@ def test_a_vehicle_carries_one_part_at_a_time() -> None:
 
 def test_a_shift_that_pauses_takes_the_closed_time_out_of_the_work() -> None:
     shift = Shift("day", 100, ((0, 30), (50, 75)))
-    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), Extras(shifts=(shift,)))
+    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist()[:5] == [20, 60, 105, 125, 165]
 
 
 def test_a_part_due_at_the_moment_its_shift_closes_is_done_when_it_opens_again() -> None:
     shift = Shift("day", 100, ((0, 40),))  # the calendar comes first among simultaneous events
-    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), Extras(shifts=(shift,)))
+    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist() == [20, 100, 120, 200, 220]
 
 
 def test_a_shift_that_finishes_lets_the_part_in_work_out() -> None:
     shift = Shift("day", 100, ((0, 30),), at_end="finish")
-    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), Extras(shifts=(shift,)))
+    plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist() == [20, 40, 120, 140, 220, 240]
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution
 from factory_sim.inverse_cdf import CODES
-from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import (
     Batch,
     Conveyor,
@@ -23,18 +22,18 @@ from factory_sim.plant.spec import (
     Inspection,
     Machine,
     Maintenance,
-    Operation,
-    Plant,
     Robot,
     Shift,
     Source,
 )
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar.flatten import POLICY_CODES
+from factory_sim.validation.exact.lines import operation, plant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from factory_sim.plant.spec import Operation, Plant
     from factory_sim.records import EventLog
 
 T = TypeVar("T")
@@ -351,29 +350,13 @@ def _number(draft: _Draft) -> Plant:
         ids = units(f"M{i}", count)
         machines += [Machine(names[u], u, i, "machine", failures, maintenance, shift=shift) for u in ids]
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
-        operations.append(
-            Operation(
-                f"OP{i}",
-                "",
-                kind="machine",
-                behaviour="machining",
-                machines=ids,
-                destination=destination,
-                unit_time_s=parts["cycle_time"].mean_s,
-                **parts,
-            )
-        )
-    plant = Plant(  # the arguments number the units in this order
-        name="random",
-        title="",
-        start="2026-01-05 00:00",
-        timezone="UTC",
-        topic_root="x",
+        operations.append(operation(f"OP{i}", ids, parts.pop("cycle_time"), destination=destination, **parts))
+    return plant_of(  # the arguments number the units in this order
+        "random",
         sections=tuple(f"S{i}" for i in range(draft.n_sections)),
         operations=tuple(operations),
         machines=tuple(machines),
         sources=sources,
-        sensors=(),
         robots=tuple(Robot(f"R{i}", unit(f"R{i}")) for i in range(draft.n_robots)),
         fleets=tuple(Fleet(f"F{i}", units(f"F{i}", f.pop("count")), **f) for i, f in enumerate(draft.fleets)),
         conveyors=tuple(Conveyor(f"B{i}", unit(f"B{i}"), **each) for i, each in enumerate(draft.conveyors)),
@@ -382,4 +365,3 @@ def _number(draft: _Draft) -> Plant:
         shifts=tuple(draft.shifts),
         variants=tuple(f"v{i}" for i in range(draft.n_variants)),
     )
-    return with_derived(plant)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from factory_sim import distributions
 from factory_sim.distributions import Distribution
@@ -11,7 +11,9 @@ from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import UNLIMITED, Input, Machine, Operation, Plant, Source
 
 if TYPE_CHECKING:
-    from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift
+    from collections.abc import Sequence
+
+    from factory_sim.plant.spec import Batch, FailureMode, Inspection, Maintenance
 
 FASTEST_S = 10.0  # the fastest mean of a row takes this long in the run: a rounding to 1 µs is then 1e-7 of it
 
@@ -34,20 +36,12 @@ class Stop:
     setup_s: tuple[tuple[float, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """Crews, fleets and shifts beside the line."""
+def line(stops: Sequence[Stop], source: Source, *, names: tuple[str, ...] = (), **resources: Any) -> Plant:
+    """Return stations in series behind one source. Unit 0 is the source, machines follow in order.
 
-    crews: tuple[Crew, ...] = ()
-    fleets: tuple[Fleet, ...] = ()
-    shifts: tuple[Shift, ...] = ()
-    names: tuple[str, ...] = field(default=())  # of their units, which follow the machines'
-    variants: tuple[str, ...] = ("standard",)
-
-
-def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Plant:
-    """Return stations in series behind one source. Unit 0 is the source, machines follow in order."""
-    extras = extras or Extras()
+    resources : fields of the plant such as crews, fleets, shifts and variants; `names` are those of their units, which
+    follow the machines'.
+    """
     operations: list[Operation] = []
     machines: list[Machine] = []
     for i, stop in enumerate(stops):
@@ -58,15 +52,11 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
         ]
         feed = Input(source=0, capacity=stop.capacity) if i == 0 else Input(operation=i - 1, capacity=stop.capacity)
         operations.append(
-            Operation(
-                name=f"OP{i + 1}",
-                title="",
+            operation(
+                f"OP{i + 1}",
+                units,
+                stop.service,
                 section=stop.section,
-                kind="machine",
-                behaviour="machining",
-                machines=units,
-                cycle_time=stop.service,
-                unit_time_s=stop.service.mean_s,
                 inputs=(replace(feed, fleet=stop.fleet),),
                 destination=i + 1 if i + 1 < len(stops) else -1,
                 inspection=stop.inspection,
@@ -76,23 +66,34 @@ def line(stops: list[Stop], source: Source, extras: Extras | None = None) -> Pla
             )
         )
     n_sections = 1 + max(stop.section for stop in stops)
-    plant = Plant(
-        name="row",
-        title="",
-        start="2026-01-05 00:00",
-        timezone="UTC",
-        topic_root="",
+    return plant_of(
+        "row",
         sections=tuple(f"S{i}" for i in range(n_sections)),
         operations=tuple(operations),
         machines=tuple(machines),
         sources=(source,),
-        sensors=(),
-        units=("source", *(m.name for m in machines), *extras.names),
-        fleets=extras.fleets,
-        crews=extras.crews,
-        shifts=extras.shifts,
-        variants=extras.variants,
+        units=("source", *(m.name for m in machines), *names),
+        **resources,
     )
+
+
+def operation(name: str, machines: tuple[int, ...], cycle_time: Distribution, **features: Any) -> Operation:
+    """Return an operation of plain machines; features : its other fields."""
+    return Operation(
+        name=name,
+        title="",
+        kind="machine",
+        behaviour="machining",
+        machines=machines,
+        cycle_time=cycle_time,
+        unit_time_s=cycle_time.mean_s,
+        **features,
+    )
+
+
+def plant_of(name: str, **fields: Any) -> Plant:
+    """Return a plant in UTC without sensors, with its derived fields."""
+    plant = Plant(name=name, title="", start="2026-01-05 00:00", timezone="UTC", topic_root="x", sensors=(), **fields)
     return with_derived(plant)
 
 

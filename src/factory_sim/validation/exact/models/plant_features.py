@@ -9,7 +9,7 @@ from factory_sim.plant.spec import UNLIMITED, Batch, Crew, FailureMode, Fleet, I
 from factory_sim.plant.states import Outcome, State
 from factory_sim.validation.exact import customers, theory
 from factory_sim.validation.exact.case import Case, Measure, measures
-from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, exponential, line, units_of
+from factory_sim.validation.exact.lines import FASTEST_S, Stop, exponential, line, units_of
 from factory_sim.validation.exact.meters import arrivals, batches, count, failures, lives, repairs, services, stay
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def repair(row: Row, metric: str) -> Case:
     mode = FailureMode("failure", exponential(unit_s / lam), exponential(unit_s / mu), crew=0)
     stop = Stop(exponential(unit_s / lam), n, 0, failures=(mode,))
     helpers = tuple(range(n + 1, n + 1 + crews))
-    extras = Extras(crews=(Crew("crew", helpers),), names=tuple(f"crew-{i}" for i in range(crews)))
-    plant = line([stop], Source("source", 0), extras)
+    names = tuple(f"crew-{i}" for i in range(crews))
+    plant = line([stop], Source("source", 0), crews=(Crew("crew", helpers),), names=names)
     machines = units_of(plant, 0)
     waits = stay(machines, State.DOWN)
     found = {
@@ -56,8 +56,8 @@ def fleet(row: Row, metric: str) -> Case:
     units = tuple(range(_HANDS + 2, _HANDS + 2 + c))
     agv = Fleet("agv", units, "first_come", 1.0, none, none, ((0.0,),), trip=exponential(unit_s / mu))
     stops = [Stop(none, _HANDS), Stop(none, 1, UNLIMITED, fleet=0)]
-    extras = Extras(fleets=(agv,), names=tuple(f"agv-{i}" for i in range(c)))
-    plant = line(stops, Source("source", 0, exponential(unit_s / lam)), extras)
+    names = tuple(f"agv-{i}" for i in range(c))
+    plant = line(stops, Source("source", 0, exponential(unit_s / lam)), fleets=(agv,), names=names)
     found = measures(plant, unit_s) | {
         "mean_waiting_time": Measure(customers.wait_for_vehicle, customers.number, 1.0 / unit_s),
         "mean_queue_length": Measure(customers.wait_for_vehicle),
@@ -138,7 +138,7 @@ def shift(row: Row, metric: str) -> Case:
         row.refuse("open", f"expected less than the cycle of {cycle:g}, got {open_:g}")
     at_end, unit_s = row.choice("at_end", ("pause", "finish"), "pause"), FASTEST_S * mu
     shifts = (Shift("shift", cycle * unit_s, ((0.0, open_ * unit_s),), at_end=at_end),)
-    plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), Extras(shifts=shifts))
+    plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), shifts=shifts)
     return _saturated(plant, metric, mu, unit_s, mu * open_ / cycle, 2 * cycle * unit_s)
 
 
@@ -164,7 +164,7 @@ def changeover(row: Row, metric: str) -> Case:
     variants = tuple(f"v{i}" for i in range(len(shares)))
     setup_s = tuple(tuple(0.0 if a == b else setup * unit_s for b in variants) for a in variants)
     stop = Stop(exponential(unit_s / mu), 1, 0, setup_s=setup_s)
-    plant = line([stop], Source("source", 0, mix=tuple(shares)), Extras(variants=variants))
+    plant = line([stop], Source("source", 0, mix=tuple(shares)), variants=variants)
     return _saturated(plant, metric, mu, unit_s, mu, 100 * unit_s / mu)
 
 

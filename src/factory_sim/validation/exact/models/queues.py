@@ -11,7 +11,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.plant.spec import Source
 from factory_sim.validation.exact import customers, theory
 from factory_sim.validation.exact.case import Case, Measure, measures
-from factory_sim.validation.exact.lines import FASTEST_S, Extras, Stop, erlang, exponential, line
+from factory_sim.validation.exact.lines import FASTEST_S, Stop, erlang, exponential, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class _Open:
         for i, load in enumerate(self.loads()):
             row.refuse_overload(f"station {i + 1}", load)
         source = Source("source", 0, exponential(self.unit_s / self.lam), mix=self.mix)
-        plant = line(list(self.stops), source, Extras(variants=tuple(f"v{i}" for i in range(len(self.mix)))))
+        plant = line(self.stops, source, variants=tuple(f"v{i}" for i in range(len(self.mix))))
         rate = self.lam / self.unit_s
         controls: list[Meter] = [customers.gaps(1.0 / rate)]
         for i, stop in enumerate(self.stops):
