@@ -80,7 +80,7 @@ class Stage:
     def perform(self) -> None:
         """One life of the publisher."""
         client = Client(self.broker.url)
-        journal = Journal(self.folder, segment_bytes=100_000)
+        journal = Journal(self.folder)
         forwarder = Forwarder(journal, client, root=ROOT, run_id=ORDER.run_id, consumer="analyzer", stall_s=0.5)
         try:
             publish(PLANT, ORDER, forwarder, self.watch)

@@ -149,7 +149,7 @@ def _journal(calls: list[list[Message]], root: str) -> list[Message]:
         for call in calls:
             journal.append(call)
         for number in range(journal.blocks):
-            block = journal.block(number).messages
+            block = journal.block(number)
             end = mark(root, RUN_ID, number, number, block)
             answers = [account.take(message) for message in (*block, end) if message.payload]
             found += [end, *(answer for answer in answers if answer is not None)]

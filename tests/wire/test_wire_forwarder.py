@@ -161,14 +161,14 @@ class Slow:
 
 def test_a_full_journal_waits_counts_and_reports_it(tmp_path: Path) -> None:
     said: list[int] = []
-    journal, slow = Journal(tmp_path, segment_bytes=2_000), Slow()
-    with Forwarder(journal, slow, root=ROOT, run_id="r", limit_bytes=10_000) as forwarder:  # type: ignore[arg-type]
+    journal, slow = Journal(tmp_path), Slow()
+    with Forwarder(journal, slow, root=ROOT, run_id="r", limit_bytes=30_000) as forwarder:  # type: ignore[arg-type]
         forwarder.on_full = lambda: said.append(journal.bytes)
-        for k in range(200):
+        for k in range(400):
             forwarder.publish(call(k))
-            assert journal.bytes < 13_000
+            assert journal.bytes < 50_000
         assert forwarder.finish()
-    assert slow.sent == 200 * 20
+    assert slow.sent == 400 * 20
     assert forwarder.counts.full == len(said) > 0
     assert forwarder.counts.waited_s > 0
 

@@ -123,6 +123,6 @@ class _Stage:
                 self._have = max(self._have, int(content["blocks"]))
         for usage in self._usages.values():
             usage.look()
-        size = sum(path.stat().st_size for path in self._journal.glob("*.log")) if self._journal.is_dir() else 0
+        size = sum(path.stat().st_size for path in self._journal.iterdir()) if self._journal.is_dir() else 0
         self._found.journal_mb = max(self._found.journal_mb, size / 1e6)
         return self._have

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from factory_sim.records import Message
-    from factory_sim.wire.delivery.journal import Block, Journal
+    from factory_sim.wire.delivery.journal import Journal
     from factory_sim.wire.mqtt.client import Client
 
 LIMIT_BYTES = 1024 * 1024 * 1024
@@ -170,19 +170,20 @@ class Forwarder:
                 return message
             if self._next == self.journal.blocks:
                 return None
-            self._source = self._messages(self.journal.block(self._next))
+            self._source = self._messages(self._next)
             self._next += 1
 
-    def _messages(self, block: Block) -> Iterator[Message]:
-        yield from block.messages
+    def _messages(self, number: int) -> Iterator[Message]:
+        messages = self.journal.block(number)
+        yield from messages
         if self._consumer:
-            yield self._mark(block)
+            yield self._mark(number, messages)
         else:
-            self._sent_until.append((self.client.sent, block.number))
+            self._sent_until.append((self.client.sent, number))
 
-    def _mark(self, block: Block) -> Message:
-        first = min(self.journal.acknowledged, block.number)  # it may be acknowledged while it is sent again
-        return acknowledgements.mark(self._root, self._run_id, block.number, first, block.messages, self._turn)
+    def _mark(self, number: int, messages: Iterable[Message]) -> Message:
+        first = min(self.journal.acknowledged, number)  # it may be acknowledged while it is sent again
+        return acknowledgements.mark(self._root, self._run_id, number, first, messages, self._turn)
 
     def _take(self) -> bool:
         """Take acknowledgements. Return whether there were any."""
@@ -213,7 +214,8 @@ class Forwarder:
 
     def _query(self) -> None:
         """Send the first missing block's mark again, after everything else: the answer shows what was lost."""
-        mark = self._mark(self.journal.block(self.journal.acknowledged))
+        number = self.journal.acknowledged
+        mark = self._mark(number, self.journal.block(number))
         self._source = chain(self._source, [mark])
         self.counts.queries += 1
         self._queried = True
