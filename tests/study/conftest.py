@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from study_lines import BETTER, LINE, request_of
+from study_lines import BETTER, LINE, Compared, request_of
 
-from factory_sim.study.compare.compare_study import FinishedComparison, run_study
+from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.runner import Progress
 
 
@@ -25,6 +25,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(folder: Path) -> FinishedComparison:
+def finished(folder: Path) -> Compared:
     """Five pairs with their attribution."""
     return run_study(request_of(folder), Progress(), budget_s=3600.0)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory_sim.results.compare import ComparisonResult
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.study.arms import Variant
-from factory_sim.study.runner import Request
+from factory_sim.study.runner import FinishedStudy, Request
 from factory_sim.study_records import Arm, Probe, Study, StudyHeader, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+Compared = FinishedStudy[ComparisonResult]
 
 LINE = """
 plant: line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.study.file_study import Execution, FinishedStudy
-from factory_sim.study.runner import Progress
+from factory_sim.study.file_study import Execution
+from factory_sim.study.runner import FinishedStudy, Progress
 from factory_sim.study.sweep.sweep_study import run_sweep
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from study_lines import game, request_of, trial
+from study_lines import Compared, game, request_of, trial
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
@@ -22,7 +22,6 @@ from factory_sim.study.runner import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import FinishedComparison
     from factory_sim.study_records import Study
 
 GROUPS = ("a", "b", "c")
@@ -159,7 +158,7 @@ def test_changes_that_need_others_are_said_and_the_answer_stands(folder: Path, t
     assert "'fitters' is not one of the plant's crews" in said[-1]
 
 
-def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: FinishedComparison) -> None:
+def test_a_scenario_is_told_apart_by_simulating_its_subsets(finished: Compared) -> None:
     answer = finished.result.to_dict()
     parts = answer["attribution"]
     assert list(parts) == ["washer", "repairs", "room"]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import FinishedComparison
+    from study_lines import Compared
+
     from factory_sim.study.pool import Task
     from factory_sim.study.trial import Setting
 
@@ -88,7 +89,7 @@ def test_why_names_the_constraint_first(folder: Path, capsys: pytest.CaptureFixt
     assert re.match(r"WASH limits line: \d+ % of the critical path; one second less there is worth", out[0])
 
 
-def test_why_reads_a_study(finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_reads_a_study(finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "study.of.last.week"
     study.write_bytes(finished.file.read_bytes())
     words = ("why", study, "--arm", "better", "--top", "1", "--workers", "1", "--engine", "simpy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from study_lines import BETTER, LINE, N, arm, request_of, study, trial
+from study_lines import BETTER, LINE, Compared, N, arm, request_of, study, trial
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
@@ -20,10 +20,8 @@ from factory_sim.study_records import Payback
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import FinishedComparison
 
-
-def test_the_answer_has_the_keys_that_are_promised(finished: FinishedComparison) -> None:
+def test_the_answer_has_the_keys_that_are_promised(finished: Compared) -> None:
     answer = finished.result.to_dict()
     assert answer["replications"] == N
     assert set(answer["change"]["line_rate_pct"]) >= {"mean", "low", "high"}
@@ -50,7 +48,7 @@ def test_a_change_is_that_of_the_totals() -> None:
     assert found["change"]["station_time_pct"]["mean"] == 0
 
 
-def test_the_line_rate_keeps_its_own_interval_and_those_beside_it_hold_together(finished: FinishedComparison) -> None:
+def test_the_line_rate_keeps_its_own_interval_and_those_beside_it_hold_together(finished: Compared) -> None:
     study, beside = finished.study, len(comparison.BESIDE)
     for name, confidence in (("line_rate_pct", 0.95), ("wip_pct", 1 - 0.05 / beside), ("good_parts_pct", 0.95)):
         kpi = {"line_rate_pct": "good_parts_per_h"}.get(name, name.removesuffix("_pct"))

@@ -16,11 +16,12 @@ import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.errors import ConfigError
 from factory_sim.study import store
-from factory_sim.study.file_study import Execution, FinishedStudy
+from factory_sim.study.file_study import Execution
 from factory_sim.study.optimise.optimise_study import optimisation_result, run_optimisation
-from factory_sim.study.runner import Progress
+from factory_sim.study.runner import FinishedStudy, Progress
 from factory_sim.study.store import StudyError
 from factory_sim.study.study_json import study_digest
+from factory_sim.views.frames import variant_frame
 from factory_sim.views.html.points_page import optimise_html
 from factory_sim.views.text.optimise_text import guarantee, optimise_lines
 
@@ -141,7 +142,7 @@ def test_the_result_follows_from_the_study_file_alone(finished: Optimised) -> No
 
 
 def test_a_frame_has_a_row_per_choice(finished: Optimised) -> None:
-    frame = finished.to_pandas()
+    frame = variant_frame(finished.result)
     assert list(frame.columns[:4]) == ["B.buffer", "C.buffer", "cost", "good_parts_per_h"]
     assert frame["selected"].sum() == 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from study_lines import arm
+from study_lines import Compared, arm
 
 from factory_sim.cli import main
 from factory_sim.plant.states import State
@@ -23,16 +23,15 @@ from factory_sim.views.html.report_page import html
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import FinishedComparison
     from factory_sim.views.html.report_data import ReportData
 
 
 @pytest.fixture(scope="module")
-def data(finished: FinishedComparison) -> ReportData:
+def data(finished: Compared) -> ReportData:
     return report_data(store.load(finished.file), finished.file)
 
 
-def test_the_headline_is_the_answer_of_compare(data: ReportData, finished: FinishedComparison) -> None:
+def test_the_headline_is_the_answer_of_compare(data: ReportData, finished: Compared) -> None:
     change = finished.result.to_dict()["change"]["line_rate_pct"]
     shown = data.rows[0].changes_pct[1]
     assert (shown.mean, shown.low, shown.high) == (change["mean"], change["low"], change["high"])
@@ -65,14 +64,14 @@ def test_lost_hours_are_the_hours_of_the_states_they_are_lost_in(data: ReportDat
             assert sum(lost.hours for lost in side.losses if lost.reason == reason) == pytest.approx(spent, abs=0.01)
 
 
-def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, finished: FinishedComparison) -> None:
+def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, finished: Compared) -> None:
     for side in data.sides:
         kept = finished.study.trials[side.name, 0]
         codes = np.frombuffer(side.strip.encode(), np.uint8).reshape(len(side.machines), -1) - ord("0")
         assert (codes == State.BUSY).mean(axis=1) == pytest.approx(kept.state_share["busy"], abs=0.05)
 
 
-def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: FinishedComparison, tmp_path: Path) -> None:
+def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: Compared, tmp_path: Path) -> None:
     start, warm_up_s = finished.study.arms["line"].start, finished.study.header.warm_up_s
     began = datetime.fromisoformat(data.begins) - datetime.fromisoformat(start)
     assert began.total_seconds() == warm_up_s == 900
@@ -80,7 +79,7 @@ def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: Finis
     assert not report_data(replace(finished.study, arms=arms), tmp_path / "older").begins
 
 
-def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: FinishedComparison) -> None:
+def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: Compared) -> None:
     base = pairing.base_of(finished.study)
     output = data.sides[0].output
     assert output is not None
@@ -95,7 +94,7 @@ def test_an_operation_is_called_by_its_name_once() -> None:
 
 
 @pytest.mark.parametrize("strip", [{}, {"codes": "not base64!"}, {"codes": "AAAA"}, {"codes": None}])
-def test_a_damaged_strip_is_refused(strip: dict[str, object], finished: FinishedComparison, tmp_path: Path) -> None:
+def test_a_damaged_strip_is_refused(strip: dict[str, object], finished: Compared, tmp_path: Path) -> None:
     lines = finished.file.read_text(encoding="utf-8").splitlines()
     at = next(n for n, line in enumerate(lines) if '"strip"' in line)
     entry = json.loads(lines[at])
@@ -107,7 +106,7 @@ def test_a_damaged_strip_is_refused(strip: dict[str, object], finished: Finished
 
 
 def test_report_draws_the_file_without_the_plants(
-    finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = tmp_path / "kept.study.jsonl"
     study.write_bytes(finished.file.read_bytes())
@@ -118,7 +117,7 @@ def test_report_draws_the_file_without_the_plants(
 
 
 def test_a_study_without_finished_trials_is_said(
-    finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = finished.file.read_text(encoding="utf-8").splitlines(keepends=True)
     study = tmp_path / "empty.study.jsonl"
@@ -138,7 +137,7 @@ def test_a_file_that_is_no_study_is_said(tmp_path: Path, content: str, capsys: p
 
 
 def test_a_page_that_cannot_be_written_is_said(
-    finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")  # a long temporary path must not break the message into two lines
     assert main(["report", str(finished.file), "--out", str(tmp_path / "no" / "such" / "folder.html")]) == 2
@@ -146,7 +145,7 @@ def test_a_page_that_cannot_be_written_is_said(
     assert main(["report", str(finished.file), "--out", str(finished.file)]) == 2
 
 
-def test_a_break_is_a_gap_in_welchs_plot_and_no_dip_of_its_average(finished: FinishedComparison) -> None:
+def test_a_break_is_a_gap_in_welchs_plot_and_no_dip_of_its_average(finished: Compared) -> None:
     """A line that makes a part a minute, but for an hour of break in the third of eight."""
     study = store.load(finished.file)
     hour_us, bins = 3_600_000_000, 96

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from study_lines import N, arm, request_of, study, trial
+from study_lines import Compared, N, arm, request_of, study, trial
 
 from factory_sim import registry
 from factory_sim.sim import engines
 from factory_sim.study import warmup
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
-from factory_sim.study.compare.compare_study import FinishedComparison, run_study
+from factory_sim.study.compare.compare_study import run_study, why_in
+from factory_sim.study.pool import Pool
 from factory_sim.study.runner import FIRST, Progress, Request, looks
 from factory_sim.study.study_json import study_digest
 from factory_sim.study.trial import Detail, Setting, run_trial
+from factory_sim.views.frames import trial_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,7 @@ SETTING = Setting(seed=1, warm_up_s=900.0, duration_s=3600.0, bin_s=60.0)
 
 
 @pytest.mark.slow
-def test_two_workers_find_the_digits_of_one(folder: Path, finished: FinishedComparison, tmp_path: Path) -> None:
+def test_two_workers_find_the_digits_of_one(folder: Path, finished: Compared, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "two.jsonl")
     assert study_digest(run_study(request, Progress(), 3600.0).study) == study_digest(finished.study)
 
@@ -54,7 +56,7 @@ def test_two_pairs_that_agree_by_chance_are_not_enough() -> None:
 
 
 def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(
-    folder: Path, finished: FinishedComparison, tmp_path: Path
+    folder: Path, finished: Compared, tmp_path: Path
 ) -> None:
     heard = Hearing()
     asked = run_study(request_of(folder, engine="simpy", file=tmp_path / "simpy.jsonl"), heard, budget_s=3600.0)
@@ -64,7 +66,7 @@ def test_a_study_says_which_engine_runs_it_and_why_and_keeps_it(
 
 
 def test_a_study_compiles_the_engine_before_its_first_trial_and_reports_that(
-    folder: Path, finished: FinishedComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, finished: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_marker", lambda name: tmp_path / name)
     monkeypatch.setattr(engines, "compile_now", (tmp_path / "ready").touch)
@@ -161,10 +163,11 @@ def test_the_filling_ends_when_the_work_in_progress_has_come_up() -> None:
     assert warmup.filling_bin(np.minimum(np.arange(1.0, 101.0), 40.0)) == 40
 
 
-def test_why_names_the_constraint_its_worth_and_the_next_one(finished: FinishedComparison, tmp_path: Path) -> None:
+def test_why_names_the_constraint_its_worth_and_the_next_one(finished: Compared, tmp_path: Path) -> None:
     file = tmp_path / "study.jsonl"  # why adds to it
     file.write_bytes(finished.file.read_bytes())
-    found = replace(finished, file=file).why(top=2)
+    with Pool(1, "simpy") as pool:
+        found = why_in(file, pool, Progress(), top=2)
     first = found.operations[0]
     assert found.constraint == first.operation == "WASH"
     assert first.one_second_less is not None
@@ -193,8 +196,8 @@ def test_a_line_without_output_has_no_constraint() -> None:
     assert why.why(study([arm("base", "base")], [none]), "base").constraint is None
 
 
-def test_a_frame_has_a_row_a_trial(finished: FinishedComparison) -> None:
-    frame = finished.to_pandas()
+def test_a_frame_has_a_row_a_trial(finished: Compared) -> None:
+    frame = trial_frame(finished.study)
     assert len(frame) == len(finished.study.trials)
     assert list(frame.columns[:3]) == ["arm", "role", "replication"]
     assert (frame[frame.role == "base"].good_parts > 0).all()

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
-from study_lines import LINE, N, request_of
+from study_lines import LINE, Compared, N, request_of
 
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
 from factory_sim.study import append_log, store
 from factory_sim.study.append_log import AppendLog, LockedError
 from factory_sim.study.arms import Variant
-from factory_sim.study.compare.compare_study import FinishedComparison, replay_study, run_study, why_in
+from factory_sim.study.compare.compare_study import replay_study, run_study, why_in
 from factory_sim.study.pool import Pool
 from factory_sim.study.runner import Progress, start_session
 from factory_sim.study.store import StudyError
@@ -44,7 +44,7 @@ class Counting(Progress):
         self.before = done
 
 
-def test_what_is_read_is_what_was_written(finished: FinishedComparison) -> None:
+def test_what_is_read_is_what_was_written(finished: Compared) -> None:
     again = store.load(finished.file)
     assert study_digest(again) == study_digest(finished.study)
     assert again.arms == finished.study.arms
@@ -53,7 +53,7 @@ def test_what_is_read_is_what_was_written(finished: FinishedComparison) -> None:
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.55, 0.97])
 def test_a_study_cut_anywhere_goes_on_and_ends_with_the_same_digest(
-    cut: float, folder: Path, finished: FinishedComparison, tmp_path: Path
+    cut: float, folder: Path, finished: Compared, tmp_path: Path
 ) -> None:
     content = finished.file.read_bytes()
     torn = tmp_path / "torn.jsonl"
@@ -71,9 +71,7 @@ def test_a_finished_study_is_not_simulated_again(folder: Path) -> None:
     assert progress.ran == 0
 
 
-def test_more_replications_are_added_to_those_that_are_there(
-    folder: Path, finished: FinishedComparison, tmp_path: Path
-) -> None:
+def test_more_replications_are_added_to_those_that_are_there(folder: Path, finished: Compared, tmp_path: Path) -> None:
     file = tmp_path / "more.jsonl"
     file.write_bytes(finished.file.read_bytes())
     progress = Counting()
@@ -82,14 +80,14 @@ def test_more_replications_are_added_to_those_that_are_there(
     assert more.result.to_dict()["replications"] == N + 1
 
 
-def test_replay_makes_the_same_digits(finished: FinishedComparison) -> None:
+def test_replay_makes_the_same_digits(finished: Compared) -> None:
     found = replay_study(finished.file, Pool(1), Progress())
     assert found.same
     assert found.differing == ()
     assert found.replayed == found.digest == study_digest(finished.study)
 
 
-def test_replay_names_what_differs(finished: FinishedComparison, tmp_path: Path) -> None:
+def test_replay_names_what_differs(finished: Compared, tmp_path: Path) -> None:
     lines = finished.file.read_text(encoding="utf-8").splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith('{"trial"'))
     entry = json.loads(lines[at])
@@ -122,7 +120,7 @@ def _other_format(head: dict[str, object]) -> None:
     ],
 )
 def test_a_study_of_something_else_is_refused_and_left_as_it_is(
-    change: Callable[[dict[str, object]], None], said: str, folder: Path, finished: FinishedComparison, tmp_path: Path
+    change: Callable[[dict[str, object]], None], said: str, folder: Path, finished: Compared, tmp_path: Path
 ) -> None:
     first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
     head = json.loads(first)
@@ -135,7 +133,7 @@ def test_a_study_of_something_else_is_refused_and_left_as_it_is(
     assert file.read_bytes() == before
 
 
-def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: FinishedComparison, tmp_path: Path) -> None:
+def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: Compared, tmp_path: Path) -> None:
     first, rest = finished.file.read_text(encoding="utf-8").split("\n", 1)
     file = tmp_path / "old.jsonl"
     file.write_text(json.dumps({**json.loads(first), "program": "0.0.1"}) + "\n" + rest, encoding="utf-8")
@@ -147,7 +145,7 @@ def test_a_study_of_another_version_is_read_but_nothing_is_added(finished: Finis
 
 
 def test_a_disk_that_fills_up_keeps_whole_lines_and_the_same_command_goes_on(
-    folder: Path, finished: FinishedComparison, tmp_path: Path
+    folder: Path, finished: Compared, tmp_path: Path
 ) -> None:
     request = request_of(folder, file=tmp_path / "full.jsonl")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -178,7 +176,7 @@ def test_a_file_that_is_no_study_is_left_as_it_is(content: bytes, folder: Path, 
     assert file.read_bytes() == content
 
 
-def test_a_damaged_line_is_named(finished: FinishedComparison, tmp_path: Path) -> None:
+def test_a_damaged_line_is_named(finished: Compared, tmp_path: Path) -> None:
     lines = finished.file.read_bytes().split(b"\n")
     lines[3] = lines[3][:50]
     file = tmp_path / "damaged.jsonl"
@@ -187,7 +185,7 @@ def test_a_damaged_line_is_named(finished: FinishedComparison, tmp_path: Path) -
         store.load(file)
 
 
-def test_the_latest_words_win_and_are_kept(finished: FinishedComparison, tmp_path: Path) -> None:
+def test_the_latest_words_win_and_are_kept(finished: Compared, tmp_path: Path) -> None:
     file = tmp_path / "words.jsonl"
     file.write_bytes(finished.file.read_bytes())
     with store.Store(file) as kept:
@@ -208,7 +206,7 @@ def _hold(file: Path, ready: Connection) -> None:
 
 
 def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
-    folder: Path, finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "held.jsonl"
     file.write_bytes(finished.file.read_bytes())
@@ -244,7 +242,7 @@ def test_finished_pieces_too_are_written_by_one_process_at_a_time(tmp_path: Path
 
 @pytest.mark.parametrize("kept", ["header", "arms", "one trial"])
 def test_of_an_unfinished_study_every_command_says_so(
-    kept: str, finished: FinishedComparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: str, finished: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head, *lines = finished.file.read_text(encoding="utf-8").splitlines(keepends=True)
     arms = [line for line in lines if line.startswith('{"arm"')]

@@ -17,7 +17,7 @@ from types import SimpleNamespace as Namespace
 from typing import TYPE_CHECKING
 
 import pytest
-from study_lines import request_of
+from study_lines import Compared, request_of
 
 from factory_sim.study import dask_pool, store
 from factory_sim.study import pool as pool_module
@@ -31,14 +31,13 @@ from factory_sim.study.study_json import study_digest, trial_digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from factory_sim.study.compare.compare_study import FinishedComparison
 
 KILLS = 10
 
 
 @pytest.mark.slow
 def test_a_study_that_was_killed_ten_times_ends_with_the_digest_of_an_undisturbed_one(
-    folder: Path, finished: FinishedComparison, tmp_path: Path
+    folder: Path, finished: Compared, tmp_path: Path
 ) -> None:
     """Killed in a copy of this process: a new one would need seconds to begin, ten times."""
     request = request_of(folder, file=tmp_path / "killed.jsonl")
@@ -90,15 +89,13 @@ def test_a_worker_that_died_between_two_trials_is_said_so_too() -> None:
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_study_of_one_worker(
-    folder: Path, finished: FinishedComparison, tmp_path: Path
-) -> None:
+def test_a_dask_cluster_gives_the_study_of_one_worker(folder: Path, finished: Compared, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, dask="local", file=tmp_path / "dask.jsonl")
     assert study_digest(run_study(request, Progress(), 3600.0).study) == study_digest(finished.study)
 
 
 @pytest.mark.slow
-def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: FinishedComparison, tmp_path: Path) -> None:
+def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Compared, tmp_path: Path) -> None:
     request = request_of(folder, workers=2, file=tmp_path / "dask.jsonl")
     killed: list[int] = []
     with open_pool(2, "simpy", dask_pool.LOCAL) as pool:

@@ -19,6 +19,7 @@ from factory_sim.study.runner import Progress
 from factory_sim.study.store import StudyError
 from factory_sim.study.study_json import study_digest
 from factory_sim.study.sweep.sweep_study import sweep_result
+from factory_sim.views.frames import variant_frame
 from factory_sim.views.text.sweep_text import sweep_lines
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def test_points_without_significant_difference_from_the_best_are_listed(folder: 
 
 
 def test_a_frame_has_a_row_per_point(one: Path) -> None:
-    frame = swept(one).to_pandas()
+    frame = variant_frame(swept(one).result)
     assert list(frame["PRESS.cycle_time"]) == ["20 s", "30 s", "40 s"]
     assert (frame["good_parts_per_h_low"] <= frame["good_parts_per_h"]).all()
 

@@ -22,9 +22,9 @@ from factory_sim.api.study_results import (
 )
 from factory_sim.study import store
 from factory_sim.study.compare.attribution import BUDGET_S
-from factory_sim.study.compare.compare_study import FinishedComparison, replay_study, run_study
+from factory_sim.study.compare.compare_study import replay_study, run_study
 from factory_sim.study.compare.why import TOP
-from factory_sim.study.runner import FIRST_TYPED, Request
+from factory_sim.study.runner import FIRST_TYPED, FinishedStudy, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from factory_sim.api.arguments import Changes
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import ProgressOption
+    from factory_sim.results.compare import ComparisonResult
     from factory_sim.study.arms import Variant
 
 
@@ -325,7 +326,7 @@ def _compared(request: Request, execution: Execution, budget: Duration, *, attri
 
 def _run(
     request: Request, execution: Execution, budget: Duration = BUDGET_S, *, attribution: bool
-) -> FinishedComparison:
+) -> FinishedStudy[ComparisonResult]:
     with reported(execution.progress) as reporter:
         return run_study(request, reporter, seconds("budget", budget), attribution=attribution)
 

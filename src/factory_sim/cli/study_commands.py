@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.whatif import InterimResult
-    from factory_sim.study.compare.compare_study import FinishedComparison
-    from factory_sim.study.runner import Progress, Request
+    from factory_sim.study.runner import FinishedStudy, Progress, Request
 
 PLANT = "gearbox_line"
 UNTIL_PCT = 0.5  # of `whatif`
@@ -249,7 +248,7 @@ def replay(
 
 def _compare(
     request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True, with_why: bool = False
-) -> FinishedComparison:
+) -> FinishedStudy[ComparisonResult]:
     from factory_sim.study.compare.compare_study import run_study
     from factory_sim.views.text.study_text import attribution_lines
 

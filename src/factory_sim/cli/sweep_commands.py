@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from factory_sim.study.file_study import Execution, FinishedStudy, ResultT
-    from factory_sim.study.runner import Progress
+    from factory_sim.results.optimise import OptimisationResult
+    from factory_sim.results.sweep import SweepResult
+    from factory_sim.study.file_study import Execution
+    from factory_sim.study.runner import FinishedStudy, Progress
+
+    ResultT = TypeVar("ResultT", SweepResult, OptimisationResult)
 
 CsvFile = Annotated[Path | None, options.output("--csv", help="Write a CSV file with one line per point or choice.")]
 
@@ -78,12 +82,14 @@ def _run(
     csv: Path | None,
 ) -> None:
     """Run a study, write the requested files and print the answer."""
+    from factory_sim.views.frames import variant_frame
+
     with study_progress(execution.file) as progress:
         found = study_of(file, execution, progress)
     options.written(out, found.result.to_dict())
     if csv is not None:
         with options.writing(csv):
-            found.to_pandas().to_csv(csv, index=False)
+            variant_frame(found.result).to_csv(csv, index=False)
     show(lines_of(found.result))
     typer.echo(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
 

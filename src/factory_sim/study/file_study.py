@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.paired import mean_estimate, paired_percent_change
-from factory_sim.results.optimise import OptimisationResult
-from factory_sim.results.sweep import Response, SweepResult
+from factory_sim.results.sweep import Response
 from factory_sim.study import store
 from factory_sim.study.arms import PlantCache, Variant
 from factory_sim.study.compare.pairing import base_of, line_values
 from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.runner import Request, Session, start_session
-from factory_sim.views.frames import variant_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Progress
     from factory_sim.study_records import Study
-
-ResultT = TypeVar("ResultT", SweepResult, OptimisationResult)
 
 _NOT_SHOWN = {"constraint", "constraint_by_active_period"}  # numbers of operations
 RESPONSES = tuple(name for name, kpi in KPIS.items() if "line" in kpi.levels and name not in _NOT_SHOWN)
@@ -45,19 +41,6 @@ class Execution:
     engine: str = "auto"
     dask: str = ""
     file: Path | None = None  # None: named after the file that describes the study, in the working folder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedStudy(Generic[ResultT]):
-    """A finished study and its result."""
-
-    study: Study
-    file: Path
-    result: ResultT
-
-    def to_pandas(self) -> Any:
-        """Return a pandas table with a line per point of a sweep, or per choice of a Pareto front."""
-        return variant_frame(self.result)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from factory_sim.results.record import Result
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.results.whatif import InterimResult
 from factory_sim.sim.engines import Choice, choose, compile_first
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from factory_sim.study.pool import Pool
     from factory_sim.study_records import Probe, Study
 
+ResultT = TypeVar("ResultT", bound=Result)
 FIRST, FIRST_TYPED = 5, 2  # pairs before the first look at precision; fewer than FIRST are never precise enough
 
 
@@ -75,6 +77,15 @@ class Request:
     warm_up: WarmUp | None = None  # how the warm-up was decided; None: given or found here
     design: Mapping[str, Json] = field(default_factory=dict)  # keys of the header that identify the study
     words: Mapping[str, Json] = field(default_factory=dict)  # keys of the header that may change later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedStudy(Generic[ResultT]):
+    """A finished study, its file and its result."""
+
+    study: Study
+    file: Path
+    result: ResultT
 
 
 @dataclass(slots=True)

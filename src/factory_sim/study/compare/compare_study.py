@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from factory_sim.results.replay import ReplayResult
 from factory_sim.study import store
@@ -15,39 +15,15 @@ from factory_sim.study.compare import why
 from factory_sim.study.compare.comparison import comparison
 from factory_sim.study.compare.pairing import UNFINISHED, base_of, finished, pairs, scenarios_of
 from factory_sim.study.dask_pool import open_pool
-from factory_sim.study.runner import Progress, Request, Session, run_replications, start_session
+from factory_sim.study.runner import FinishedStudy, Session, run_replications, start_session
 from factory_sim.study.store import Store, StudyError
 from factory_sim.study.study_json import study_digest, trial_digest
-from factory_sim.views.frames import trial_frame
 
 if TYPE_CHECKING:
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.why import WhyResult
     from factory_sim.study.pool import Pool
-    from factory_sim.study_records import Study
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedComparison:
-    """A finished study and its file."""
-
-    study: Study
-    file: Path
-    request: Request
-
-    @property
-    def result(self) -> ComparisonResult:
-        """The comparison of all scenarios with the base."""
-        return comparison(self.study)
-
-    def to_pandas(self) -> Any:
-        """Return a table with one row per trial: arm, role, replication, then every KPI of the line."""
-        return trial_frame(self.study)
-
-    def why(self, arm: str = "", top: int = why.TOP, progress: Progress | None = None) -> WhyResult:
-        """Return what limits an arm (default: the base), after running the missing trials."""
-        with _pool_of(self.request) as pool:
-            return why_in(self.file, pool, progress or Progress(), arm, top)
+    from factory_sim.study.runner import Progress, Request
 
 
 def _pool_of(request: Request) -> Pool:
@@ -61,7 +37,7 @@ def run_study(
     *,
     attribution: bool = True,
     with_why: bool = False,
-) -> FinishedComparison:
+) -> FinishedStudy[ComparisonResult]:
     """Run the study of a request, and report the comparison as soon as it is known. Raise FactoryErrors.
 
     Then run its attribution (budget_s: CPU time that an exact one may take), and `with_why` what limits every plant.
@@ -76,7 +52,7 @@ def run_study(
                 shapley.prepare(session, arm, budget_s)
             for name in session.names(BASE, SCENARIO) if with_why else ():
                 why.prepare(session, name, min(why.PAIRS, len(pairs(session.study, name))))
-            return FinishedComparison(session.study, session.store.path, request)
+            return FinishedStudy(study=session.study, file=session.store.path, result=comparison(session.study))
 
 
 def run_why(request: Request, progress: Progress, arm: str = "", top: int = why.TOP) -> WhyResult:

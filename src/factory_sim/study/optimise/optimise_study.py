@@ -21,6 +21,7 @@ from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import UNFINISHED, base_of, line_values
 from factory_sim.study.optimise import goals, ranking, search
 from factory_sim.study.optimise.ranking import Rule, Selection
+from factory_sim.study.runner import FinishedStudy
 from factory_sim.study.store import StudyError
 from factory_sim.study.sweep.sampling import arm_name
 from factory_sim.study.sweep.sensitivity import weights
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
-    from factory_sim.study.file_study import Execution, FinishedStudy
+    from factory_sim.study.file_study import Execution
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
     from factory_sim.study.runner import Progress, Session
@@ -64,7 +65,7 @@ def run_optimisation(path: str | Path, execution: Execution, progress: Progress)
     ) as session:
         optimiser = _Optimiser(session.study, goal, session)
         result = optimiser.result(optimiser.decide(every))
-        return file_study.FinishedStudy(study=session.study, file=session.store.path, result=result)
+        return FinishedStudy(study=session.study, file=session.store.path, result=result)
 
 
 def optimisation_result(study: Study) -> OptimisationResult:

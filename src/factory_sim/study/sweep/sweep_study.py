@@ -15,6 +15,7 @@ from factory_sim.study import file_study
 from factory_sim.study.arms import PlantCache
 from factory_sim.study.compare.comparison import summary
 from factory_sim.study.compare.pairing import base_of, finished
+from factory_sim.study.runner import FinishedStudy
 from factory_sim.study.sweep import plans, sampling, sensitivity
 from factory_sim.study_records import Probe
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
-    from factory_sim.study.file_study import Execution, FinishedStudy
+    from factory_sim.study.file_study import Execution
     from factory_sim.study.runner import Progress, Session
     from factory_sim.study.sweep.plans import Plan
     from factory_sim.study.sweep.sampling import Factor, Point
@@ -45,9 +46,7 @@ def run_sweep(path: str | Path, execution: Execution, progress: Progress) -> Fin
         words=plan.words(),
     ) as session:
         _run_points(session, plan)
-        return file_study.FinishedStudy(
-            study=session.study, file=session.store.path, result=sweep_result(session.study)
-        )
+        return FinishedStudy(study=session.study, file=session.store.path, result=sweep_result(session.study))
 
 
 def _run_points(session: Session, plan: Plan) -> None:
