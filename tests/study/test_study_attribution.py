@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from study_lines import Compared, game, request_of, trial
 
 from factory_sim.analysis.paired import paired_percent_change
-from factory_sim.study.compare.attribution import EXACT, SAMPLED, _walks, attribution, prepare
+from factory_sim.study.compare.attribution import EXACT, SAMPLED, attribution, prepare, sampled_subsets
 from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.runner import Progress
@@ -68,7 +68,7 @@ def _name(subset: frozenset[str]) -> str:
 
 def test_with_a_subset_missing_the_sampled_orders_decide() -> None:
     study = played([0, 1, 2, 3, 4, 5, 6, 20], n=2)
-    walked = {_name(frozenset(GROUPS[i] for i in s)) for s in _walks(3, 1, 0)}
+    walked = {_name(frozenset(GROUPS[i] for i in s)) for s in sampled_subsets(3, 1, 0)}
     lost = next(name for name in study.arms if name not in walked)
     found = attribution(_without(study, {(lost, 0)}), study.arms["after"])
     assert found is not None
@@ -79,7 +79,7 @@ def test_with_a_subset_missing_the_sampled_orders_decide() -> None:
 
 def test_an_unfinished_attribution_says_nothing() -> None:
     study = played([0, 1, 2, 3, 4, 5, 6, 20])
-    lost = {(_name(frozenset(GROUPS[i] for i in s)), 2) for s in _walks(3, 1, 2) if 0 < len(s) < 3}
+    lost = {(_name(frozenset(GROUPS[i] for i in s)), 2) for s in sampled_subsets(3, 1, 2) if 0 < len(s) < 3}
     assert attribution(_without(study, lost), study.arms["after"]) is None
 
 
@@ -90,7 +90,7 @@ def _without(study: Study, lost: set[tuple[str, int]]) -> Study:
 
 def test_eleven_groups_are_sampled_and_still_sum_to_the_whole() -> None:
     groups = tuple("abcdefghijk")
-    walks = {frozenset(groups[i] for i in s) for r in range(6) for s in _walks(11, 1, r)}
+    walks = {frozenset(groups[i] for i in s) for r in range(6) for s in sampled_subsets(11, 1, r)}
     study = game(groups, lambda s, r: 100 + len(s) ** 1.5 + r / 10 + ("a" in s) * 5, 6, sorted(walks, key=sorted))
     found = attribution(study, study.arms["after"])
     assert found is not None

@@ -15,7 +15,7 @@ from factory_sim.cli import main
 from factory_sim.plant.states import State
 from factory_sim.study import store
 from factory_sim.study.compare import pairing
-from factory_sim.study.compare.report_content import _titled, _welch, report_data
+from factory_sim.study.compare.report_content import report_data, titled, welch
 from factory_sim.study.store import StudyError
 from factory_sim.views.html import palette
 from factory_sim.views.html.report_page import html
@@ -90,7 +90,7 @@ def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished
 
 def test_an_operation_is_called_by_its_name_once() -> None:
     of = arm("line", operations=("A", "B"), operation_titles=("A", "Bending"))
-    assert [_titled(of, name) for name in ("A", "B", "")] == ["A", "B Bending", "No operation"]
+    assert [titled(of, name) for name in ("A", "B", "")] == ["A", "B Bending", "No operation"]
 
 
 @pytest.mark.parametrize("strip", [{}, {"codes": "not base64!"}, {"codes": "AAAA"}, {"codes": None}])
@@ -153,6 +153,6 @@ def test_a_break_is_a_gap_in_welchs_plot_and_no_dip_of_its_average(finished: Com
     out = np.full(bins, 5)
     out[24:36] = 0
     trials = [replace(study.trials["line", r], out=out) for r in range(2)]
-    raw, smooth = _welch(replace(study, header=replace(study.header, bin_s=300.0)), line, trials)
+    raw, smooth = welch(replace(study, header=replace(study.header, bin_s=300.0)), line, trials)
     assert raw.mean == (*[60.0] * 24, *[None] * 12, *[60.0] * 60)
     assert smooth.mean == pytest.approx([60.0] * (bins - 6))

@@ -15,7 +15,7 @@ from study_lines import LINE, Compared, N, request_of
 
 from factory_sim.cli import main
 from factory_sim.errors import TrialError
-from factory_sim.study import append_log, store
+from factory_sim.study import store
 from factory_sim.study.append_log import AppendLog, LockedError
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.compare_study import replay_study, run_study, why_in
@@ -305,14 +305,15 @@ def test_a_study_that_was_killed_before_its_first_line_begins(folder: Path, tmp_
 
 
 def test_who_makes_a_file_leaves_it_to_who_locks_it_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, lock, first = tmp_path / "f.jsonl", append_log._lock, []
+    fcntl = pytest.importorskip("fcntl")
+    file, lock, first = tmp_path / "f.jsonl", fcntl.flock, []
 
-    def late(mine: BinaryIO, path: Path) -> None:
-        monkeypatch.setattr(append_log, "_lock", lock)
-        first.append(AppendLog(path, "theirs"))
-        lock(mine, path)
+    def late(mine: BinaryIO, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first.append(AppendLog(file, "theirs"))
+        lock(mine, how)
 
-    monkeypatch.setattr(append_log, "_lock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with pytest.raises(LockedError):
         AppendLog(file, "mine")
     first[0].add("more")

@@ -9,18 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from threading import Thread
-from types import SimpleNamespace as Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
+import distributed
 import pytest
 from study_lines import Compared, request_of
 
 from factory_sim.study import dask_pool, store
-from factory_sim.study import pool as pool_module
 from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.pool import Pool
@@ -69,8 +67,7 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
         class Killing(Progress):
             def advance(self, done: int) -> None:
                 if done == 3:
-                    assert pool._pool is not None
-                    next(iter(pool._pool._processes.values())).kill()
+                    active_children()[0].kill()
 
         session = start_session(request, pool, Killing())
         with session.store, pytest.raises(StudyError, match="was killed"):
@@ -78,14 +75,16 @@ def test_a_killed_worker_is_said_so_and_what_was_finished_is_kept(folder: Path, 
     assert len(store.load(tmp_path / "killed.jsonl").trials) >= 3
 
 
-def test_a_worker_that_died_between_two_trials_is_said_so_too() -> None:
-    def submit(*_: object) -> None:
-        raise BrokenProcessPool
-
-    pool = Pool(2, "simpy")
-    pool._pool = Namespace(submit=submit)  # type: ignore[assignment]
-    with pytest.raises(StudyError, match="was killed"):
-        list(pool._finished(print, [()]))
+@pytest.mark.slow
+def test_a_worker_that_died_between_two_trials_is_reported_too() -> None:
+    with Pool(2, "simpy") as pool:
+        results = pool.each(pow, [(2, n) for n in range(100)])
+        assert [next(results), next(results)]
+        for worker in active_children():
+            worker.kill()
+            worker.join()
+        with pytest.raises(StudyError, match="was killed"):
+            list(results)
 
 
 @pytest.mark.slow
@@ -103,7 +102,7 @@ def test_a_killed_dask_worker_loses_nothing(folder: Path, finished: Compared, tm
         class Killing(Progress):
             def advance(self, done: int) -> None:
                 if done == 3 and not killed:
-                    killed.extend(pool._client.run(os.getpid).values())
+                    killed.extend(distributed.get_client().run(os.getpid).values())
                     os.kill(killed[0], signal.SIGKILL)
 
         session = start_session(request, pool, Killing())
@@ -130,12 +129,24 @@ def test_a_scheduler_that_does_not_answer_is_said_so(
 class Scheduler:
     """What `DaskPool` asks of a Dask client, and nothing else."""
 
-    def __init__(self, workers: dict[str, object]) -> None:
-        self._workers = workers
+    workers: ClassVar[dict[str, object]]
+
+    def __init__(self, address: str, timeout: float) -> None:
+        assert address == "tcp://a:1"
+        assert timeout > 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
 
     def run(self, _function: object, on_error: str) -> dict[str, object]:
         assert on_error == "return"
-        return self._workers
+        return self.workers
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.workers, 1)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +157,15 @@ class Scheduler:
         ({"w": {**store.versions(), "program": "9"}}, "worker w has program 9, not "),
     ],
 )
-def test_workers_that_would_not_find_the_same_digits_are_refused(workers: dict[str, object], said: str) -> None:
-    cluster_of = object.__new__(dask_pool.DaskPool)
-    cluster_of._client = Scheduler(workers)
+def test_workers_with_other_versions_are_refused(
+    workers: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "Client", Scheduler)
+    monkeypatch.setattr(Scheduler, "workers", workers, raising=False)
     with pytest.raises(StudyError, match=said):
-        cluster_of._check("tcp://a:1")
-    cluster_of._client = Scheduler({"w": store.versions()})
-    cluster_of._check("tcp://a:1")
+        dask_pool.DaskPool("tcp://a:1", 1)
+    monkeypatch.setattr(Scheduler, "workers", {"w": store.versions()})
+    assert dask_pool.DaskPool("tcp://a:1", 4).workers == 1
 
 
 def test_what_speaks_no_dask_is_no_scheduler() -> None:
@@ -178,8 +191,8 @@ from factory_sim.study.pool import Pool
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     with Pool(2, "simpy") as pool:
-        pool._start(lambda: print("started", flush=True))
-        list(pool.each(time.sleep, [(0.0,), *8 * [(600.0,)]]))
+        for _ in pool.each(time.sleep, [(0.0,), *8 * [(600.0,)]]):
+            print("started", flush=True)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -199,16 +212,3 @@ def test_ctrl_c_ends_a_pool_whatever_its_workers_do(after_s: float) -> None:
     assert process.returncode in {130, -signal.SIGINT}
     assert b"SpawnProcess" not in said
     assert b"spawn_main" not in said
-
-
-def test_ctrl_c_waits_for_what_must_not_be_left_half_done() -> None:
-    done = []
-
-    def work() -> None:
-        with pool_module._interrupts_deferred():
-            signal.raise_signal(signal.SIGINT)
-            done.append(True)
-
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert done

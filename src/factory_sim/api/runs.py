@@ -12,7 +12,6 @@ from factory_sim.analysis import kpis
 from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
-from factory_sim.live.listen_result import kpi_values
 from factory_sim.plant.describe import describe, epoch_ns
 from factory_sim.records import EventLog
 from factory_sim.results.simulate import SimulationResult
@@ -20,7 +19,7 @@ from factory_sim.sensing.sample import Sensing
 from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
 from factory_sim.views import frames
-from factory_sim.views.kpi_dict import kpi_dict, things
+from factory_sim.views.kpi_dict import kpi_dict, kpi_values, things
 
 if TYPE_CHECKING:
     from factory_sim import records

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from factory_sim.results.feed import Doubt, FeedCounts, ListenResult
-from factory_sim.results.simulate import KpiValues
-from factory_sim.views.kpi_dict import things
+from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
     from factory_sim import records
     from factory_sim.live.listen import Listener
 
 _SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
-
-
-def kpi_values(table: records.KpiTable) -> dict[str, KpiValues]:
-    """Return the KPIs of a table as records."""
-    return {
-        name: KpiValues(
-            unit=kpi.unit,
-            per=kpi.per,
-            better=kpi.better,
-            source=kpi.source,
-            values=dict(zip(things(table, kpi.per), np.reshape(kpi.values, -1).tolist(), strict=True)),
-        )
-        for name, kpi in table.kpis.items()
-    }
 
 
 def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:

@@ -76,9 +76,8 @@ class FactorInfluence(Record):
 
     def to_dict(self) -> dict[str, Json]:
         """Return the measures by name, and the effects of a grid."""
-        return {**{name: found.to_dict() for name, found in self.measures.items()}} | (
-            {"effects": to_json(self.effects)} if self.effects else {}
-        )
+        effects = {"effects": to_json(self.effects)} if self.effects else {}
+        return {name: found.to_dict() for name, found in self.measures.items()} | effects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

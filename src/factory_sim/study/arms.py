@@ -14,7 +14,7 @@ from factory_sim.study.trial import Detail
 from factory_sim.study_records import Arm, Payback, Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from factory_sim.plant.spec import Plant
 
@@ -38,6 +38,11 @@ class Variant:
     def only(self, groups: Sequence[str]) -> Variant:
         """Return the variant with some of its groups of changes, in their own order."""
         return replace(self, overrides=tuple(groups)) if self.overrides else replace(self, changes=tuple(groups))
+
+    @property
+    def name(self) -> str:
+        """The changes as typed; "": none."""
+        return " ".join(self.overrides)
 
     def groups(self, plant: Plant) -> tuple[str, ...]:
         """Return the changes of its `plant` that an attribution separates: those typed, else the file's groups."""
@@ -71,16 +76,6 @@ class PlantCache:
         return plant
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A plant that a study compares."""
-
-    variant: Variant
-    plant: Plant
-    name: str
-    role: str  # BASE or SCENARIO
-
-
 def variant_of(arm: Arm) -> Variant:
     """Return how an arm's plant is loaded."""
     return Variant(arm.file, arm.changes, arm.overrides)
@@ -93,34 +88,33 @@ def detail_of(arm: Arm) -> Detail:
     return Detail.COUNT if arm.probe and arm.probe.kind in _COUNTED else Detail.PROBE
 
 
-def compared_plants(plants: PlantCache, base: Variant, scenarios: Sequence[Variant]) -> list[Compared]:
-    """Return the base and the scenarios with their names. Raise StudyError when two of them are the same plant."""
-    rows: list[Compared] = []
-    for variant in (base, *scenarios):
+def named_variants(plants: PlantCache, variants: Sequence[Variant]) -> dict[str, Variant]:
+    """Return variants by the names of their arms. Raise StudyError when two of them are the same plant."""
+    found: dict[str, Variant] = {}
+    for variant in variants:
         plant = plants.load(variant)
-        name = _unused_name(variant, plant, {row.name for row in rows})
-        if twin := next((row.name for row in rows if row.plant.digest == plant.digest), None):
+        name = _unused_name(variant, plant, found)
+        if twin := next((other for other, each in found.items() if plants.load(each).digest == plant.digest), None):
             msg = f"{name} changes nothing: it is the same plant as {twin} (digest {plant.digest[:16]})."
             raise StudyError(msg)
-        rows.append(Compared(variant, plant, name, SCENARIO if rows else BASE))
-    return rows
+        found[name] = variant
+    return found
 
 
-def _unused_name(variant: Variant, plant: Plant, taken: set[str]) -> str:
-    name = " ".join(variant.overrides) or (plant.scenario.name if plant.scenario else plant.name)
+def _unused_name(variant: Variant, plant: Plant, taken: Collection[str]) -> str:
+    name = variant.name or (plant.scenario.name if plant.scenario else plant.name)
     if name in taken:
         name = variant.file
     copies = (f"{name} ({n})" for n in range(2, len(taken) + 3))
     return name if name not in taken else next(copy for copy in copies if copy not in taken)
 
 
-def arm_of(compared: Compared, window: Window, probe: Probe | None = None) -> Arm:
-    """Return what a study records of a plant."""
-    plant, variant, role = compared.plant, compared.variant, compared.role
+def arm_of(name: str, role: str, variant: Variant, plant: Plant, window: Window, probe: Probe | None = None) -> Arm:
+    """Return what a study records of a plant, which is that of `variant`."""
     scenario = plant.scenario
     money = scenario.investment if scenario else None
     return Arm(
-        name=compared.name,
+        name=name,
         role=role,
         file=variant.file,
         changes=variant.changes,

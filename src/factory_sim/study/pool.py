@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,6 +193,9 @@ def result_of(result: Callable[[], T]) -> T:
 
 # ---- in the workers
 
+_UNPICKLED: dict[str, Plant] = {}  # by digest
+_MOST_UNPICKLED = 8
+
 
 def _no_work() -> None:
     """Do nothing: the first job of a worker."""
@@ -213,23 +216,8 @@ def _exit_with(parent: BaseProcess) -> None:
 
 def work(digest: str, plant: bytes, setting: Setting, replication: int, detail: Detail, engine: str) -> Trial:
     """Run a trial of a pickled plant, which is unpickled once."""
-    return run_trial(_unpickled(digest, _Bytes(plant)), setting, replication, detail, engine)
-
-
-class _Bytes:
-    """Bytes that a cache does not compare, because their digest is part of the key."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bytes)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=8)
-def _unpickled(digest: str, content: _Bytes) -> Plant:  # noqa: ARG001 - the cache's key
-    plant: Plant = pickle.loads(content.content)  # noqa: S301 - our own, from the parent
-    return plant
+    if digest not in _UNPICKLED:
+        if len(_UNPICKLED) >= _MOST_UNPICKLED:
+            _UNPICKLED.clear()
+        _UNPICKLED[digest] = pickle.loads(plant)  # noqa: S301 - our own, from the parent
+    return run_trial(_UNPICKLED[digest], setting, replication, detail, engine)

@@ -16,7 +16,7 @@ from factory_sim.sim.engines import Choice, choose, compile_first
 from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import arms, warmup
 from factory_sim.study.append_log import has_content
-from factory_sim.study.arms import BASE, PROBE, SCENARIO, Compared, PlantCache, Variant
+from factory_sim.study.arms import BASE, PROBE, SCENARIO, PlantCache, Variant
 from factory_sim.study.compare.pairing import line_rate
 from factory_sim.study.pool import Task
 from factory_sim.study.store import Store, StudyError, versions
@@ -137,8 +137,8 @@ class Session:
     def add_probe(self, variant: Variant, name: str, probe: Probe) -> str:
         """Add a variant as a probe, if it is new; return its name."""
         if name not in self.study.arms:
-            compared = Compared(variant, self.plants.load(variant), name, PROBE)
-            self.store.add_arm(arms.arm_of(compared, self.setting.window, probe))
+            plant = self.plants.load(variant)
+            self.store.add_arm(arms.arm_of(name, PROBE, variant, plant, self.setting.window, probe))
         return name
 
     def names(self, *roles: str) -> list[str]:
@@ -157,15 +157,15 @@ def start_session(request: Request, pool: Pool, progress: Progress) -> Session:
     """Open the study of a request: the one in its file, or a new one. Raise ConfigError, StudyError."""
     _check(request)
     plants = PlantCache()
-    rows = arms.compared_plants(plants, request.base, request.scenarios)
-    path = request.file or Path(default_name(request, [(row.name, row.plant.digest) for row in rows]))
+    variants = arms.named_variants(plants, (request.base, *request.scenarios))
+    path = request.file or Path(default_name(request, [(n, plants.load(each).digest) for n, each in variants.items()]))
     if not path.parent.is_dir():
         msg = f"{path}: the folder {path.parent} does not exist. Create it, or name another file with --study."
         raise StudyError(msg)
     header = None
     new = not has_content(path)
     if new:
-        loaded = {plant.digest: plant for plant in (*(r.plant for r in rows), *map(plants.load, request.pilots))}
+        loaded = {plant.digest: plant for plant in map(plants.load, (*variants.values(), *request.pilots))}
         compile_first(loaded.values(), pool.engine, progress.message)
         choices = engines_of(loaded.values(), pool, request.snapshot)
         for choice in choices:
@@ -174,10 +174,11 @@ def start_session(request: Request, pool: Pool, progress: Progress) -> Session:
     with ExitStack() as on_error:
         store = on_error.enter_context(Store(path, header))
         session = Session(store, plants, pool, progress, set(choices) if new else set())
-        _check_same_study(store, request, {row.name for row in rows})
+        _check_same_study(store, request, set(variants))
         store.add_words(request.words if request.warm_up is None else {"warm_up": request.warm_up.to_dict()})
-        for row in rows:
-            store.add_arm(arms.arm_of(row, session.setting.window))
+        for name, variant in variants.items():
+            role = BASE if variant is request.base else SCENARIO
+            store.add_arm(arms.arm_of(name, role, variant, plants.load(variant), session.setting.window))
         on_error.pop_all()
     return session
 

@@ -17,6 +17,7 @@ from factory_sim.records import Window
 from factory_sim.sim.run import count, simulate
 from factory_sim.study import snapshot_files, trial_details
 from factory_sim.study_records import Trial
+from factory_sim.views import labels
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
@@ -34,11 +35,7 @@ OPERATION_KPIS = (
     "throughput_per_h",
     "good_parts",
     "critical_path_share",
-    "average_active_period_s",
-    "momentary_active_share",
-    "active_share",
-    "turning_point",
-    "arrow",
+    *labels.DETECTORS,
     "kwh_per_good_part",
 )
 _GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)

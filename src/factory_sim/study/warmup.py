@@ -32,17 +32,15 @@ def find_warm_up(
     """Return the longest warm-up that one of the plants needs [s], and how it was decided."""
     pilot = replace(setting, duration_s=LENGTH * setting.duration_s)
     tasks = [Task(f"pilot of {p.title}", "", p, r, Detail.PILOT) for p in plants for r in range(PILOTS)]
-    out: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
-    wip: dict[str, dict[int, F8]] = {plant.digest: {} for plant in plants}
+    found = {}
     for done, (task, trial) in enumerate(pool.run(tasks, pilot), 1):
-        out[task.plant.digest][task.replication] = trial.out.astype(np.float64)
-        wip[task.plant.digest][task.replication] = trial.wip.astype(np.float64)
+        found[task.plant.digest, task.replication] = trial
         on_progress(done)
     cuts, fills = [], []
     for plant in plants:
-        open_ = _open_bins(plant, pilot)
-        cuts.append(settling_bin(np.array([out[plant.digest][r] for r in range(PILOTS)]), open_))
-        fills.append(filling_bin(np.mean([wip[plant.digest][r] for r in range(PILOTS)], axis=0)))
+        trials = [found[plant.digest, r] for r in range(PILOTS)]
+        cuts.append(settling_bin(np.array([each.out for each in trials], np.float64), _open_bins(plant, pilot)))
+        fills.append(filling_bin(np.mean([each.wip for each in trials], axis=0)))
     half = round(LENGTH * setting.duration_s / setting.bin_s / 2)
     mser = max(half if cut < 0 else cut for cut in cuts)
     most = max(mser, *fills) if fills else mser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import combinations
 from math import factorial
 from typing import TYPE_CHECKING
@@ -12,11 +13,11 @@ from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
 from factory_sim.results.compare import Attribution, Contribution
 from factory_sim.study.arms import SUBSET, variant_of
-from factory_sim.study.compare.pairing import RATE, base_of, joint_confidence, pairs
+from factory_sim.study.compare.pairing import RATE, base_of, joint_confidence, line_values, pairs
 from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from factory_sim.records import F8
     from factory_sim.study.runner import Session
@@ -26,6 +27,7 @@ EXACT, SAMPLED = "exact", "sampled"
 MOST_EXACT = 10  # groups: 1,024 subsets
 BUDGET_S = 300.0  # of CPU time
 Subset = frozenset[int]
+Rates = dict[tuple[Subset, int], float]  # by subset of a scenario's groups and replication
 
 
 def prepare(session: Session, arm: Arm, budget_s: float = BUDGET_S) -> None:
@@ -62,7 +64,7 @@ def _planned(session: Session, arm: Arm, budget_s: float) -> tuple[str, list[tup
     found = _replications(session.study, arm)
     trial_s = _trial_s(session, arm, found[0])
     method = EXACT if n <= MOST_EXACT and _exact_s(session, arm, trial_s) <= budget_s else SAMPLED
-    subsets = {r: set(_subsets(n) if method == EXACT else _walks(n, seed, r)) for r in found}
+    subsets = {r: set(_subsets(n) if method == EXACT else sampled_subsets(n, seed, r)) for r in found}
     wanted = [(_arm(session, arm, s), r) for r in found for s in sorted(subsets[r], key=sorted) if 0 < len(s) < n]
     return method, wanted, trial_s
 
@@ -77,39 +79,20 @@ def _replications(study: Study, arm: Arm) -> list[int]:
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
     """Return Shapley values by all subsets, else by sampled orders; None when their trials were not run."""
-    values, n, seed = _Values(study, arm), len(arm.groups), study.header.seed
-    if n < 2 or len(values.replications) < 2:
+    found, n, seed = _replications(study, arm), len(arm.groups), study.header.seed
+    if n < 2 or len(found) < 2:
         return None
-    if n <= MOST_EXACT and all(values.has(s, r) for s in _subsets(n) for r in values.replications):
-        return _contributions(values, _exact(values, n), EXACT)
-    if all(values.has(s, r) for r in values.replications for s in _walks(n, seed, r)):
-        return _contributions(values, _sampled(values, n, seed), SAMPLED)
+    rates = _rates(study, arm)
+    if n <= MOST_EXACT and all((s, r) in rates for s in _subsets(n) for r in found):
+        return _contributions(study, arm, _exact(rates, n, found), EXACT)
+    if all((s, r) in rates for r in found for s in sampled_subsets(n, seed, r)):
+        return _contributions(study, arm, _sampled(rates, n, seed, found), SAMPLED)
     return None
 
 
-class _Values:
-    """Line rates by subset of a scenario's groups and replication."""
-
-    def __init__(self, study: Study, arm: Arm) -> None:
-        self.study, self.arm, self._names = study, arm, _known(study, arm)
-        self.replications = _replications(study, arm)
-
-    def has(self, subset: Subset, replication: int) -> bool:
-        """Whether that trial was run."""
-        return subset in self._names and (self._names[subset], replication) in self.study.trials
-
-    def one(self, subset: Subset, replication: int) -> float:
-        """Return the line rate of one trial."""
-        return self.study.trials[self._names[subset], replication].line[RATE]
-
-    def all(self, subset: Subset) -> F8:
-        """Return the line rates of all replications, shape (n,)."""
-        return np.array([self.one(subset, r) for r in self.replications])
-
-
-def _exact(values: _Values, n: int) -> tuple[F8, F8]:
+def _exact(rates: Rates, n: int, replications: list[int]) -> tuple[F8, F8]:
     """Return Shapley values (n, n_replications), and each group's mean gain in every order, (n, 2**(n-1))."""
-    rate = {s: values.all(s) for s in _subsets(n)}
+    rate = {s: np.array([rates[s, r] for r in replications]) for s in _subsets(n)}
     shares, gains = [], []
     for i in range(n):
         without = [s for s in rate if i not in s]
@@ -120,34 +103,27 @@ def _exact(values: _Values, n: int) -> tuple[F8, F8]:
     return np.array(shares), np.array(gains)
 
 
-def _sampled(values: _Values, n: int, seed: int) -> tuple[F8, F8]:
+def _sampled(rates: Rates, n: int, seed: int, replications: list[int]) -> tuple[F8, F8]:
     """Return mean gains over each replication's two orders (n, n_replications), and in each (n, 2 n_replications)."""
-    steps = np.empty((n, len(values.replications), 2))
-    for at, r in enumerate(values.replications):
+    steps = np.empty((n, len(replications), 2))
+    for at, r in enumerate(replications):
         forth = _order(n, seed, r)
         for way, order in enumerate((forth, forth[::-1])):
             for k, i in enumerate(order):
                 after, before = frozenset(order[: k + 1]), frozenset(order[:k])
-                steps[i, at, way] = values.one(after, r) - values.one(before, r)
+                steps[i, at, way] = rates[after, r] - rates[before, r]
     return steps.mean(axis=2), steps.reshape(n, -1)
 
 
-def _contributions(values: _Values, found: tuple[F8, F8], method: str) -> Attribution:
+def _contributions(study: Study, arm: Arm, found: tuple[F8, F8], method: str) -> Attribution:
     """Return contributions in percent of the base's mean line rate; the intervals of all groups hold jointly."""
-    base, groups = values.all(frozenset()), values.arm.groups
-    to_pct, confidence = 100 / float(base.mean()), joint_confidence(values.study, len(groups))
+    base, groups = line_values(study, base_of(study).name, RATE, _replications(study, arm)), arm.groups
+    to_pct, confidence = 100 / float(base.mean()), joint_confidence(study, len(groups))
     contributions = {}
     for name, share, gain in zip(groups, *found, strict=True):
         earned = paired_percent_change(base, base + share, confidence)
-        contributions[name] = Contribution(
-            mean=earned.mean,
-            low=earned.low,
-            high=earned.high,
-            n=earned.n,
-            confidence=confidence,
-            least=to_pct * float(gain.min()),
-            most=to_pct * float(gain.max()),
-        )
+        least, most = to_pct * float(gain.min()), to_pct * float(gain.max())
+        contributions[name] = Contribution(**asdict(earned), least=least, most=most)
     return Attribution(method=method, contributions=contributions)
 
 
@@ -155,7 +131,7 @@ def _subsets(n: int) -> Iterator[Subset]:
     return (frozenset(chosen) for size in range(n + 1) for chosen in combinations(range(n), size))
 
 
-def _walks(n: int, seed: int, replication: int) -> Iterator[Subset]:
+def sampled_subsets(n: int, seed: int, replication: int) -> Iterator[Subset]:
     """Return all subsets along one replication's random order and its reverse."""
     order = _order(n, seed, replication)
     return (frozenset(way[:k]) for way in (order, order[::-1]) for k in range(n + 1))
@@ -182,14 +158,14 @@ def _arm(session: Session, arm: Arm, subset: Subset) -> str:
     return session.add_probe(variant_of(arm).only(groups), f"{arm.name}: only {' + '.join(groups)}", probe)
 
 
-def _known(study: Study, arm: Arm) -> Mapping[Subset, str]:
-    """Return the arm that has each subset of the scenario's groups."""
+def _rates(study: Study, arm: Arm) -> Rates:
+    """Return the line rates of all trials with a subset of the scenario's groups."""
     index = {name: i for i, name in enumerate(arm.groups)}
-    known = {frozenset(): base_of(study).name, frozenset(range(len(arm.groups))): arm.name}
+    subsets = {base_of(study).name: frozenset(), arm.name: frozenset(index.values())}
     for each in study.arms.values():
         if each.probe and each.probe.kind == SUBSET and each.probe.of == arm.name:
-            known[frozenset(index[name] for name in each.probe.groups or ())] = each.name
-    return known
+            subsets[each.name] = frozenset(index[name] for name in each.probe.groups or ())
+    return {(subsets[name], r): trial.line[RATE] for (name, r), trial in study.trials.items() if name in subsets}
 
 
 def _span(seconds: float) -> str:

@@ -14,6 +14,7 @@ from factory_sim.results.study_summary import StudySummary
 from factory_sim.study.compare import attribution
 from factory_sim.study.compare.pairing import CONFIDENCE, RATE, base_of, finished, joint_confidence, pairs, scenarios_of
 from factory_sim.study.study_json import study_digest
+from factory_sim.views import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ _NOT_COMPARED = {"constraint", "constraint_by_active_period"}  # numbers of oper
 RESPONSE = "line_rate_pct"  # the primary response: its interval is not widened by the others
 STATION = ("station_time_pct", "station_rate_pct", "station_oee_pct")
 # The other quantities that tables show: their intervals hold jointly.
-BESIDE = (*STATION, "oee_pct", "wip_pct", "lead_time_pct", "kwh_per_part_pct", "cost_per_part_pct")
+BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE)
 
 
 def path_shares(study: Study, arm: str) -> F8:

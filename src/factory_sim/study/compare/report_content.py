@@ -59,7 +59,7 @@ def report_data(study: Study, path: Path) -> page.ReportData:
         strip_step_s=STRIP_STEP_S,
         begins=_begins(base.start, head.warm_up_s),
         operations={name: ("" if title == name else title, section) for name, title, section in operations},
-        pacing=_titled(base, comparison.pacing_station(study)),
+        pacing=titled(base, comparison.pacing_station(study)),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
     )
 
@@ -100,14 +100,14 @@ def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:
         name=arm.name,
         title=arm.title if arm.title and not arm.overrides else arm.name,
         digest=arm.digest,
-        constraint=_titled(arm, limits.constraint or ""),
+        constraint=titled(arm, limits.constraint or ""),
         question=arm.question,
         changes=arm.groups,
         limits=tuple(_limit(arm, row) for row in limits.operations),
         next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
-            page.Machine(name, _titled(arm, arm.operations[i]), arm.operation_sections[i])
+            page.Machine(name, titled(arm, arm.operations[i]), arm.operation_sections[i])
             for name, i in zip(arm.machines, arm.machine_operations, strict=True)
         ),
         states=_states(trials),
@@ -116,14 +116,15 @@ def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:
         cost={item: mean_estimate([t.line[f"cost_{item}_per_part"] for t in trials]) for item in COSTS},
         output=output,
         wip=wip,
-        welch=_welch(study, arm, trials),
+        welch=welch(study, arm, trials),
         strip=next((t.strip for t in trials if t.strip), ""),
         payback_years=payback if payback and payback.is_defined else None,
         investment=arm.investment.amount if arm.investment else 0.0,
     )
 
 
-def _titled(arm: Arm, operation: str) -> str:
+def titled(arm: Arm, operation: str) -> str:
+    """Return the name of an operation with its title."""
     if operation not in arm.operations:
         return operation or "No operation"
     title = arm.operation_titles[arm.operations.index(operation)]
@@ -146,7 +147,7 @@ def _next(arm: Arm, limits: WhyResult) -> str:
     found = limits.next
     if not found:
         return ""
-    following = f"{_titled(arm, found.operation)} would limit the line next"
+    following = f"{titled(arm, found.operation)} would limit the line next"
     what = "it would still limit the line" if found.operation == limits.constraint else following
     return f"With half the cycle time at {limits.constraint}, {what}."
 
@@ -211,7 +212,7 @@ def _open_s(arm: Arm, begin_s: float, length_s: float, n: int) -> F8:
     return open_s
 
 
-def _welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
+def welch(study: Study, arm: Arm, trials: Sequence[Trial]) -> tuple[page.Band, page.Band]:
     """Return good parts per planned hour from the empty line on, and its moving average (Welch 1983).
 
     Neither has a value where production is not planned, and the average has none at the end.

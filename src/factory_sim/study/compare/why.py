@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from factory_sim.study.arms import LESS, RELIEVED, Variant, variant_of
 from factory_sim.study.compare.comparison import constraint, path_shares
 from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
 from factory_sim.study_records import Probe
+from factory_sim.views import labels
 
 if TYPE_CHECKING:
     from factory_sim.records import F8
@@ -25,15 +26,7 @@ PAIRS = 10  # enough to show what a second is worth
 LESS_S = 1.0
 RELIEF = 0.5  # of the cycle time: an operation that stays the constraint is limited by its failures
 SHIFT_H = 8.0
-# KPIs of operations that rank bottlenecks; the first is this project's own
-DETECTORS = (
-    "critical_path_share",
-    "average_active_period_s",
-    "momentary_active_share",
-    "active_share",
-    "turning_point",
-    "arrow",
-)
+DETECTORS = ("critical_path_share", *labels.DETECTORS)  # KPIs that rank bottlenecks; the first is this project's own
 
 
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:
@@ -139,9 +132,7 @@ def _second_less(study: Study, arm: Arm, probe: Arm | None, confidence: float) -
     if gain is None or probe is None or probe.probe is None:
         return None
     less_s = probe.probe.less_s or LESS_S
-    return CycleTimeGain(
-        mean=gain.mean, low=gain.low, high=gain.high, n=gain.n, confidence=gain.confidence, less_s=less_s
-    )
+    return CycleTimeGain(**asdict(gain), less_s=less_s)
 
 
 def _next(study: Study, arm: Arm, probe: Arm | None) -> NextConstraint | None:

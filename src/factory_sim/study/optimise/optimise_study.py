@@ -23,7 +23,6 @@ from factory_sim.study.optimise import goals, ranking, search
 from factory_sim.study.optimise.ranking import Rule, Selection
 from factory_sim.study.runner import FinishedStudy
 from factory_sim.study.store import StudyError
-from factory_sim.study.sweep.sampling import arm_name
 from factory_sim.study.sweep.sensitivity import weights
 from factory_sim.study_records import Probe
 
@@ -153,7 +152,7 @@ class _Optimiser:
         file_study.run_arms(self.session, stage, arms, replications)
 
     def _arm(self, choice: Choice) -> str:
-        return arm_name(self.goal.variant(choice).overrides)
+        return self.goal.variant(choice).name
 
     def _objectives(self, choice: Choice, replications: Sequence[int]) -> F8:
         """Return the objectives of a choice, shape (n_objectives, n_replications)."""

@@ -184,11 +184,6 @@ def overrides(factors: Sequence[Factor], point: Iterable[Level]) -> tuple[str, .
     return tuple(change for change in changes if change)
 
 
-def arm_name(changes: Sequence[str]) -> str:
-    """Return the name of the arm with some changes."""
-    return " ".join(changes)
-
-
 def _uniforms(seed: int, owner: str, purpose: str, n: int) -> F8:
     return random_streams.uniforms_at(
         random_streams.key(seed, 0, f"design {owner}", purpose), np.arange(n, dtype=np.int64)

@@ -55,8 +55,7 @@ def _run_points(session: Session, plan: Plan) -> None:
     base, arms = base_of(session.study).name, []
     for n, point in enumerate(plan.points, 1):
         variant = plan.variant(point)
-        name = sampling.arm_name(variant.overrides)
-        arms.append(session.add_probe(variant, name, Probe(kind="point", of=base)) if name else base)
+        arms.append(session.add_probe(variant, variant.name, Probe(kind="point", of=base)) if variant.name else base)
         if n % file_study.TOGETHER == 0:
             session.plants = PlantCache()
         session.progress.advance(n)
@@ -72,7 +71,7 @@ def sweep_result(study: Study) -> SweepResult:
     factors = [sampling.factor_from_json(each) for each in about["factors"]]
     kpis: list[str] = more["responses"]
     points = [sampling.point_of(factors, texts) for texts in about["points"]]
-    names = [sampling.arm_name(sampling.overrides(factors, point)) or base.name for point in points]
+    names = [" ".join(sampling.overrides(factors, point)) or base.name for point in points]
     replications = finished(study, base.name, *names)
     before = file_study.line_kpis(study, base.name, kpis, replications)
     after = [file_study.line_kpis(study, name, kpis, replications) for name in names]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from factory_sim.results.sweep import GRID
-from factory_sim.views import wording
 from factory_sim.views.html import sketch
+from factory_sim.views.html.report_page import environment
 from factory_sim.views.html.sketch import Dot, Sketch
 from factory_sim.views.text import optimise_text, sweep_text
 from factory_sim.views.text.figures import heads, interval, label, values_text
@@ -34,19 +30,11 @@ def optimise_html(result: OptimisationResult) -> str:
 
 
 def _page(template: str, result: SweepResult | OptimisationResult) -> str:
-    page = files("factory_sim.views.html") / "page"
-    style = Markup(page.joinpath("report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    environment = Environment(
-        loader=PackageLoader("factory_sim.views.html", "page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= wording.FILTERS | {"label": label, "place": "{:.1f}".format}
-    environment.globals |= {"sweep": sweep_text, "optimise": optimise_text, "rows": ROWS, "plot": sketch}
-    environment.globals |= {"effects": _effects, "trade_offs": _trade_offs}
-    return environment.get_template(template).render(style=style, answer=result)
+    pages = environment()
+    pages.filters |= {"label": label, "place": "{:.1f}".format}
+    pages.globals |= {"sweep": sweep_text, "optimise": optimise_text, "rows": ROWS, "plot": sketch}
+    pages.globals |= {"effects": _effects, "trade_offs": _trade_offs}
+    return pages.get_template(template).render(answer=result)
 
 
 def _effects(result: SweepResult, kpi: str) -> list[Sketch]:

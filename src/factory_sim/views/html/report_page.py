@@ -22,29 +22,39 @@ if TYPE_CHECKING:
 FORMAT = 1  # of the data inside the page
 
 
-def html(data: ReportData) -> str:
-    """Return the page."""
+def part(name: str) -> Markup:
+    """Return a file of the page as it is."""
     page = files("factory_sim.views.html") / "page"
+    return Markup(page.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own files
 
-    def part(name: str) -> Markup:
-        return Markup(page.joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own files
 
-    environment = Environment(
+def environment() -> Environment:
+    """Return what all pages are rendered with."""
+    found = Environment(
         loader=PackageLoader("factory_sim.views.html", "page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= wording.FILTERS
-    return environment.get_template("report.html").render(
-        data=data,
-        rows={row.key: row for row in data.rows},
-        embedded=Markup(_embedded(data)),  # noqa: S704 - escaped below
-        groups=wording.grouped(data.assumptions),
-        scale=wording.scale(data.rows),
-        palette=palette,
-        part=part,
+    found.filters |= wording.FILTERS
+    found.globals |= {"part": part}
+    return found
+
+
+def html(data: ReportData) -> str:
+    """Return the page."""
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            data=data,
+            rows={row.key: row for row in data.rows},
+            embedded=Markup(_embedded(data)),  # noqa: S704 - escaped below
+            groups=wording.grouped(data.assumptions),
+            scale=wording.scale(data.rows),
+            palette=palette,
+        )
     )
 
 
