@@ -28,7 +28,8 @@ from factory_sim.wire.delivery.journal import Journal
 from factory_sim.wire.loopback import Exchange, Loopback
 from factory_sim.wire.sparkplug.namespace import REBIRTH, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, historical
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type, metric, payload
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric, metric, payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.wire.sparkplug.payload_reader import scalar
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 if TYPE_CHECKING:
-    from factory_sim.wire.sparkplug.payload_writer import Value
+    from factory_sim.wire.sparkplug.payload_types import Value
 
 
 def named(metric: Any) -> Metric:

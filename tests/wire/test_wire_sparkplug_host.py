@@ -16,6 +16,8 @@ from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.host import REORDER_MS, RETRY_MS, Host
 from factory_sim.wire.sparkplug.namespace import group_id, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 META = small_meta()
 MILLING = next(n for n in nodes(META, ROOT) if n.id == "housing_machining")
@@ -92,7 +94,7 @@ def test_data_of_a_device_without_a_birth_request_one() -> None:
 
 def test_an_unknown_alias_requests_a_birth() -> None:
     _, births = edge()
-    body = payload_writer.by_alias(9_999, payload_writer.Type.FLOAT, 1.0, NOW)
+    body = payload_writer.metric(Metric("", Type.FLOAT, 1.0, 9_999), NOW)
     message = Message(MILLING.topic("DDATA", DEVICE), payload_writer.payload(body, NOW, len(births)))
     assert is_request(host(*births).receive(message, NOW))
 

@@ -17,7 +17,8 @@ from factory_sim.wire.sparkplug import payload_writer
 from factory_sim.wire.sparkplug.host import REORDER_MS, RETRY_MS, Host
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, Device, group_id, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, EdgeNode
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 META, GROUP = small_meta(), group_id(ROOT)
 NODE = next(n for n in nodes(META, ROOT) if n.id == "housing_machining")
@@ -126,7 +127,7 @@ class Line(RuleBasedStateMachine):
     def an_unknown_alias(self, alias: int, device: Device, seq: int) -> None:
         node = self.host.nodes.get(NODE.id)
         before = node and (node.expected, dict(node.early))
-        body = payload_writer.by_alias(alias, Type.FLOAT, 1.0, self.now)
+        body = payload_writer.metric(Metric("", Type.FLOAT, 1.0, alias), self.now)
         self.hear(Message(NODE.topic("DDATA", device), payload_writer.payload(body, self.now, seq)))
         assert not node or (node.expected, node.early) == before  # not taken for one of the feed's
 

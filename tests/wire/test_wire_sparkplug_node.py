@@ -19,7 +19,8 @@ from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, Device, nodes
 from factory_sim.wire.sparkplug.node import DEBOUNCE_MS, STATISTICS_MS, EdgeNode, historical
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type, Value
+from factory_sim.wire.sparkplug.payload_types import Type, Value
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 META = small_meta()
 NODES = {node.id: node for node in nodes(META, ROOT)}
@@ -317,7 +318,7 @@ def test_a_device_command_is_read_by_name_and_by_alias() -> None:
     topic = MILLING.topic("DCMD", device)
     named = node.receive(command(topic, Metric(SPEED, Type.DOUBLE, 0.5), Metric("temperature", Type.FLOAT, 9.0)), NOW)
     assert [(o.unit, o.name, o.value) for o in named.commands] == [(1, SPEED, 0.5)]
-    body = payload_writer.by_alias(speed.alias, Type.DOUBLE, 2.0, NOW)
+    body = payload_writer.metric(Metric("", Type.DOUBLE, 2.0, speed.alias), NOW)
     aliased = node.receive(Message(topic, payload_writer.payload(body, NOW)), NOW)
     assert [(o.name, o.value) for o in aliased.commands] == [(SPEED, 2.0)]
 

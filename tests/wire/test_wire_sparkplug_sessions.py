@@ -28,7 +28,8 @@ from factory_sim.wire.sparkplug.birth_numbers import BirthNumbers
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, SPEED, START, STOP, group_id, nodes
 from factory_sim.wire.sparkplug.node import DeviceCommand
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 from factory_sim.wire.sparkplug.sessions import EdgeSessions, now_ms
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.sparkplug.namespace import nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, historical
+from factory_sim.wire.sparkplug.payload_types import Type
 
 if TYPE_CHECKING:
     from factory_sim.records import Message
@@ -89,7 +90,7 @@ def test_pysparkplug_reads_every_message_as_we_do() -> None:
             assert (time_ms, is_historical) == (our.timestamp, our.is_historical)
             assert alias == (our.alias if our.HasField("alias") else None)
             assert (name, kind) == (names[our.alias] if our.HasField("alias") else (our.name, kind))
-            assert value == payload_reader.scalar(our, payload_reader.Type[kind])
+            assert value == payload_reader.scalar(our, Type[kind])
 
 
 def properties(metric: Any) -> list[tuple[str, Any]]:

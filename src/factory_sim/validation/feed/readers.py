@@ -20,7 +20,8 @@ from factory_sim.wire.sparkplug import payload_writer
 from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import REBIRTH, group_id, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Meta
     from factory_sim.wire.sparkplug.metric_columns import Body
     from factory_sim.wire.sparkplug.namespace import Device
-    from factory_sim.wire.sparkplug.payload_writer import Type, Value
+    from factory_sim.wire.sparkplug.payload_types import Type, Value
 
 BATCH = 10  # samples of a device in one message: seconds of latency against messages
 MAX_CELLS = 1_000_000  # of the blocks that one message makes: values far apart would need much memory

@@ -18,7 +18,8 @@ from factory_sim.wire.payload_checks import Reading, refuse
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
 from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,8 @@ from factory_sim.clock import ms_from_ns
 from factory_sim.wire.payload_checks import ROW_RANGES
 from factory_sim.wire.sparkplug import payload_writer
 from factory_sim.wire.sparkplug.namespace import ROW_TYPES, sensor_type
-from factory_sim.wire.sparkplug.payload_writer import TIME_BYTES, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import MAX_MS, TIME_BYTES, Metric
 from factory_sim.wire.unit_columns import UnitColumns
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Columns:
     def _template(self, layout: Layout) -> _Template:
         kinds = [sensor_type(self._meta.sensors[k]) for k in layout.sensors]
         aliases = [self._aliases[k] for k in layout.sensors]
-        records = [payload_writer.by_alias(alias, kind, 0.0, 0) for alias, kind in zip(aliases, kinds, strict=True)]
+        metrics = (Metric("", kind, 0.0, alias) for alias, kind in zip(aliases, kinds, strict=True))
+        records = [payload_writer.metric(metric, MAX_MS, typed=False) for metric in metrics]
         widths = np.array([len(record) for record in records], np.int64)
         ends = np.cumsum(widths)
         is_float = np.array([kind is Type.FLOAT for kind in kinds], np.bool_)
@@ -133,7 +135,7 @@ class Columns:
 def _row_metrics(first_alias: int, columns: list[list[int]]) -> bytes:
     """Return five metrics per row, all with the row's time: the last of `columns`."""
     return b"".join(
-        payload_writer.by_alias(first_alias + i, kind, values[i], values[-1])
+        payload_writer.metric(Metric("", kind, values[i], first_alias + i), values[-1], typed=False)
         for values in zip(*columns, strict=True)
         for i, kind in enumerate(ROW_TYPES)
     )

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from factory_sim.plant.states import Outcome, State
 from factory_sim.wire import topics
 from factory_sim.wire.payload_checks import ROW_RANGES
-from factory_sim.wire.sparkplug.payload_writer import Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.records import Meta, SensorInfo, UnitInfo
-    from factory_sim.wire.sparkplug.payload_writer import Value
+    from factory_sim.wire.sparkplug.payload_types import Value
 
 VERSION = "spBv1.0"
 REBIRTH = "Node Control/Rebirth"

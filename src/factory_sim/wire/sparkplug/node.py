@@ -15,13 +15,14 @@ from factory_sim.records import Message
 from factory_sim.wire.payload_checks import Reading, json_object, need, refuse, whole
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, state_topic
-from factory_sim.wire.sparkplug.payload_writer import TIME_BYTES, Metric, Type
+from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.payload_writer import TIME_BYTES, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from factory_sim.wire.sparkplug.namespace import Device, Node
-    from factory_sim.wire.sparkplug.payload_writer import Value
+    from factory_sim.wire.sparkplug.payload_types import Value
 
 SEQ_COUNT = 256
 DEBOUNCE_MS = 1_000  # a rebirth requested sooner after a birth waits until then: many hosts may request one at once
@@ -132,13 +133,15 @@ class EdgeNode:
         """Return an NDATA with the number of messages sent so far."""
         self._published, self._published_ms = self.messages, now_ms
         alias = next(m.alias for m in self.node.metrics if m.name == MESSAGES)
-        body = payload_writer.by_alias(alias, Type.INT64, self.messages, now_ms)
+        body = payload_writer.metric(Metric("", Type.INT64, self.messages, alias), now_ms, typed=False)
         return self._numbered(self.node.topic("NDATA"), body, now_ms)
 
     def changed(self, device: Device, values: dict[str, Value], now_ms: int) -> Message:
         """Return a DDATA with new values of writable metrics, by name."""
         known = [m for m in device.metrics if m.name in values]
-        body = b"".join(payload_writer.by_alias(m.alias, m.type, values[m.name], now_ms) for m in known)
+        body = b"".join(
+            payload_writer.metric(Metric("", m.type, values[m.name], m.alias), now_ms, typed=False) for m in known
+        )
         return self._numbered(self.node.topic("DDATA", device), body, now_ms)
 
     def due(self, now_ms: int) -> list[Message]:
@@ -258,9 +261,7 @@ def historical(message: Message) -> Message:
     payload = payload_reader.payload(message.payload)
     for metric in payload.metrics:
         metric.is_historical = True
-    body = b"".join(
-        payload_writer.PAYLOAD_METRIC + payload_writer.sized(m.SerializeToString()) for m in payload.metrics
-    )
+    body = b"".join(payload_writer.field(m.SerializeToString()) for m in payload.metrics)
     return Message(message.topic, payload_writer.payload(body, payload.timestamp, payload.seq), qos=0)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from factory_sim.records import Message
     from factory_sim.wire.sparkplug.namespace import Device, Node
-    from factory_sim.wire.sparkplug.payload_writer import Value
+    from factory_sim.wire.sparkplug.payload_types import Value
 
 HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section with 100 sensors at 1 Hz
 _KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while undeliverable; the rest is what was in flight before
