@@ -101,11 +101,10 @@ def test_the_broker_ends_with_its_parent(server: str, sent: int) -> None:
 
 @pytest.mark.parametrize("server", INSTALLED)
 @pytest.mark.parametrize("qos", [0, 1])
-def test_drops_for_a_stopped_subscriber_are_reported(server: str, qos: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_MAX_PENDING", 4_000_000)
+def test_drops_for_a_stopped_subscriber_are_reported(server: str, qos: int) -> None:
     count, payload = 4_000, bytes(10_000)
     with (
-        Broker(server=server) as broker,
+        Broker(server=server, max_pending=4_000_000) as broker,
         Client(broker.url) as stopped,
         Client(broker.url, reconnect_timeout_s=1.0) as sender,
     ):

@@ -17,7 +17,6 @@ from wire_feeds import ROOT, cells, random_readings, resolution_ns, row_set, sma
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
 from factory_sim.wire import meta as wire_meta
-from factory_sim.wire.broker import servers
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.loopback import Exchange, Loopback
@@ -256,12 +255,9 @@ def test_a_lost_connection_of_a_publisher_is_restored_without_loss(broker: Broke
     assert found == set(range(400))
 
 
-def test_a_subscriber_with_a_session_misses_nothing_when_its_connection_is_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(servers, "_RETRY_S", 1)
+def test_a_subscriber_with_a_session_misses_nothing_when_its_connection_is_lost() -> None:
     with (
-        Broker() as broker,
+        Broker(retry_s=1) as broker,
         Client(broker.url, client_id="heal-l", clean_session=False, back_off_s=(0.01, 0.05)) as listener,
         Client(broker.url) as sender,
     ):

@@ -15,6 +15,7 @@ from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,18 +44,18 @@ def mute(greeting: bytes) -> Iterator[str]:
         thread.join(30)
 
 
-def test_a_stopped_program_leaves_a_broker_that_never_acknowledges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.mqtt.client._STOP_S", 0.1)
+def test_a_stopped_program_leaves_a_broker_that_never_acknowledges() -> None:
     stop = Event()
-    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", window=10, is_stopped=stop.is_set) as client:
+    options = ClientOptions(mqtt="3.1.1", window=10, is_stopped=stop.is_set, stop_silence_s=0.1)
+    with mute(CONNECTED) as url, Client(url, options) as client:
         threading.Timer(0.3, stop.set).start()
         with pytest.raises(StoppedError, match="while the program was ending; 10 messages were unacknowledged"):
             client.publish(DATA)
 
 
-def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.2)
-    with mute(CONNECTED) as url, Client(url, mqtt="3.1.1", reconnect_timeout_s=0.5, connect_timeout_s=0.2) as client:
+def test_a_broker_that_never_acknowledges_counts_as_lost() -> None:
+    options = ClientOptions(mqtt="3.1.1", reconnect_timeout_s=0.5, connect_timeout_s=0.2, silence_s=0.2)
+    with mute(CONNECTED) as url, Client(url, options) as client:
         client.publish(DATA[:1])
         with pytest.raises(
             BrokerError, match=r"could not be restored within 0\.5 s: (closed|nothing listens|cannot be reached)"
@@ -62,9 +63,8 @@ def test_a_broker_that_never_acknowledges_counts_as_lost(monkeypatch: pytest.Mon
             client.flush()
 
 
-def test_silence_counts_from_the_message_to_be_acknowledged(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factory_sim.wire.mqtt.client.SILENCE_S", 0.5)
-    with Client(broker.url) as client:
+def test_silence_counts_from_the_message_to_be_acknowledged(broker: Broker) -> None:
+    with Client(broker.url, silence_s=0.5) as client:
         list(client.messages(1.2))  # no messages
         client.publish(DATA)
         time.sleep(1.2)  # the caller is busy; the answers wait in the socket

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INFLIGHT = 64  # messages to one subscriber; more were no faster
-_RETRY_S = 10
-_MAX_PENDING = 256 * 1024 * 1024  # bytes for one slow subscriber
 _ROUNDS = 101  # as in mosquitto's own password files
 
 
@@ -29,6 +27,8 @@ class Settings:
     port : 0 for a free one. user, password : required of every client; empty: none.
     host : the address to listen on; any but a loopback one needs user and password.
     cert_file, key_file : PEM of its certificate, for TLS; empty: none.
+    retry_s : NATS: after so long, what a subscriber has not acknowledged is sent again.
+    max_pending : bytes for one slow subscriber.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +38,8 @@ class Settings:
     password: str = field(default="", repr=False)
     cert_file: str = ""
     key_file: str = ""
+    retry_s: int = 10
+    max_pending: int = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,18 @@ def _nats(program: str, s: Settings, folder: Path) -> list[str]:
     """Write the configuration; the server's own protocol, which is not used, gets a free port (-1) of this machine.
 
     A subscriber that stops reading must not lose its connection, and with it its backlog: few messages are inflight,
-    the rest waits in the store, on disk. What it does not acknowledge is sent again every _RETRY_S;
+    the rest waits in the store, on disk. What it does not acknowledge is sent again every `retry_s`;
     `max_pending` holds that for five minutes of 128 KiB messages, and the write deadline is longer than any client's
-    keepalive. _RETRY_S is also how long such messages are late after a broken connection.
+    keepalive. `retry_s` is also how long such messages are late after a broken connection.
     """
     login = f"authorization {{ user: {_quoted(s.user)}, password: {_quoted(s.password)} }}\n" if s.user else ""
     tls = f", tls {{ cert_file: {_quoted(s.cert_file)}, key_file: {_quoted(s.key_file)} }}" if s.cert_file else ""
-    limits = f"max_ack_pending: {_INFLIGHT}, ack_wait: '{_RETRY_S}s'"
+    limits = f"max_ack_pending: {_INFLIGHT}, ack_wait: '{s.retry_s}s'"
     text = (
         'server_name: "factory-sim"\n'
         "host: 127.0.0.1\nport: -1\n"
         f"max_payload: {s.max_payload}\n"
-        f"max_pending: {_MAX_PENDING}\n"
+        f"max_pending: {s.max_pending}\n"
         'write_deadline: "30m"\n'
         f"jetstream {{ store_dir: {_quoted(str(folder / 'store'))} }}\n"
         f"mqtt {{ host: {_quoted(s.host)}, port: {s.port}, {limits}{tls} }}\n"
@@ -105,8 +107,8 @@ def _mosquitto(program: str, s: Settings, folder: Path) -> list[str]:
         f"listener {s.port} {s.host}",
         "persistence false",
         "max_queued_messages 0",  # 0: no limit; bytes are limited instead
-        f"max_queued_bytes {_MAX_PENDING}",  # at QoS 1
-        f"memory_limit {4 * _MAX_PENDING}",  # in total; beyond it publishers are disconnected
+        f"max_queued_bytes {s.max_pending}",  # at QoS 1
+        f"memory_limit {4 * s.max_pending}",  # in total; beyond it publishers are disconnected
         "max_inflight_messages 1000",
         f"message_size_limit {s.max_payload}",
         f"allow_anonymous {'false' if s.user else 'true'}",

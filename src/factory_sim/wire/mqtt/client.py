@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 _POLL_EVERY = 64  # messages between two polls of the socket
 _WRITE_AT = 32 * 1024  # bytes
 _MAX_WAITING = 1024 * 1024  # bytes that the socket has not accepted yet; QoS 0 has no other limit
-SILENCE_S = 30.0  # without an acknowledgement that is due, after which a connection counts as lost
-_STOP_S = 2.0  # of silence, after which a stopped program no longer waits
 _BROKEN = (OSError, ValueError, IndexError, struct.error)  # the effects of a peer that does not speak MQTT
 
 
@@ -321,7 +319,7 @@ class Client:
         if now >= self._misc_at:
             self._misc_at = now + 1.0
             self._mqtt.loop_misc()
-            if self._window and now - self._received_at > SILENCE_S:
+            if self._window and now - self._received_at > self.options.silence_s:
                 raise TimeoutError
 
     def _read(self, stream: Stream) -> None:
@@ -379,7 +377,7 @@ class Client:
             return
         now = time.monotonic()
         self._stopped_at = self._stopped_at or now
-        if not self.is_online or now - max(self._stopped_at, self._received_at) > _STOP_S:
+        if not self.is_online or now - max(self._stopped_at, self._received_at) > self.options.stop_silence_s:
             reason = f"no answer while the program was ending; {len(self._window):,} messages were unacknowledged"
             raise StoppedError(self.address.display_url, reason)
 

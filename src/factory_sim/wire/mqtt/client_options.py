@@ -29,6 +29,8 @@ class ClientOptions:
     max_payload: int = 1024 * 1024 - 4096  # the embedded broker disconnects above 1 MiB, its own headers included
     connect_timeout_s: float = 5.0
     reconnect_timeout_s: float = 30.0  # how long a connection may be lost before BrokerError
+    silence_s: float = 30.0  # without an acknowledgement that is due, after which a connection counts as lost
+    stop_silence_s: float = 2.0  # of silence, after which a stopped program no longer waits
     allow_offline_start: bool = False  # an absent broker is no error at the start either, until a message is sent
     is_stopped: Callable[[], bool] = field(default=lambda: False, repr=False)  # Ctrl-C: do not wait for a dead broker
     back_off_s: tuple[float, float] = (0.2, 0.25)  # pause before the first and before every further attempt

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from factory_sim.wire.sparkplug.payload_types import Value
 
 HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section with 100 sensors at 1 Hz
-_KEPT_BYTES = HISTORY_BYTES - 1024 * 1024  # of these while undeliverable; the rest is what was in flight before
 _POLL_EVERY = 32  # messages between two polls of a socket
 _PAUSE_S = 0.01
 _ASK_EVERY_S = 2.0
@@ -50,6 +49,7 @@ class _Session:
     """One edge node's connection and the messages it may have to send again."""
 
     edge: EdgeNode
+    limit: int  # bytes of the history
     client: Client = field(init=False)
     history: deque[Message] = field(default_factory=deque)
     held: int = 0  # bytes of the history
@@ -62,7 +62,7 @@ class _Session:
     def remember(self, message: Message) -> None:
         self.history.append(message)
         self.held += len(message.payload)
-        while self.held > HISTORY_BYTES:
+        while self.held > self.limit:
             self.held -= len(self.history.popleft().payload)
 
     @property
@@ -93,6 +93,7 @@ class EdgeSessions:
     """All edge nodes of a plant. Raises BrokerError as `Client` does, and when a broker stays away too long.
 
     numbers : folder where the bdSeq of every node is kept for the next process; None: it starts at 0.
+    history_bytes : of each edge node.
     """
 
     def __init__(
@@ -102,10 +103,11 @@ class EdgeSessions:
         *,
         primary_host: str = "",
         numbers: Path | None = None,
+        history_bytes: int = HISTORY_BYTES,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._url, self._options, self._clock = url, options or ClientOptions(), clock
-        self._primary_host = primary_host
+        self._primary_host, self._history_bytes = primary_host, history_bytes
         self._client = Client(url, self._options)  # for the description, and to detect problems early
         self.address = self._client.address
         self._numbers = BirthNumbers(numbers, self.address.display_url)
@@ -207,7 +209,7 @@ class EdgeSessions:
         for node in nodes(meta, message.topic.removesuffix("/meta")):
             number = self._numbers.next(node)
             edge = EdgeNode(node, self._current, primary_host=self._primary_host, bd_seq=number)
-            session = self._sessions[node.id] = _Session(edge)
+            session = self._sessions[node.id] = _Session(edge, self._history_bytes)
             self._senders |= dict.fromkeys((node.topic("DDATA", device) for device in node.devices), session)
             session.client = self._connect(node, edge)
 
@@ -235,7 +237,7 @@ class EdgeSessions:
             session.remember(message)  # if it is not sent now, it follows the next birth
             session.client.send(session.edge.data(message, self._clock()))
             return
-        if session.kept + len(message.payload) > _KEPT_BYTES:
+        if session.kept + len(message.payload) > session.limit * 3 // 4:  # the rest was in flight before
             self.full += 1
             self.on_full(self._missing(session))
             self._wait(session)
