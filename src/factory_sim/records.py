@@ -160,6 +160,8 @@ class Readings:
 
 
 ROW_READINGS = 4
+NO_ROWS = Rows.empty()  # shared: records are never written to
+NO_READINGS = Readings(NO_ROWS)
 
 
 @dataclass(frozen=True, slots=True)

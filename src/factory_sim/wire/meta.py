@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from factory_sim.errors import PayloadError, did_you_mean
+from factory_sim.errors import did_you_mean
 from factory_sim.records import InputInfo, Message, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 from factory_sim.wire import topics
-from factory_sim.wire.payload_checks import ANY_INT64, RefusedError, json_object, refuse, shown
+from factory_sim.wire.payload_checks import ANY_INT64, json_object, reading, refuse, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
 VERSION = 1
 MAX_BYTES = 16 * 1024 * 1024
@@ -42,16 +42,13 @@ def message(meta: Meta, root: str) -> Message:
 
 def decode(payload: bytes, topic: str = "meta") -> Meta:
     """Return the description in `payload`. Raises PayloadError that names the first wrong key."""
-    try:
+    with reading(topic, "meta"):
         found = json_object(payload, MAX_BYTES)
         version = found.get("version", VERSION)
-        if version != VERSION:
-            _refuse("version", f"{shown(version)}; this program reads version {VERSION}")
+        _need(version == VERSION, "version", f"{shown(version)}; this program reads version {VERSION}")
         meta: Meta = _record(Meta, found, "")
         _check(meta)
-    except RefusedError as error:
-        raise PayloadError(topic, "meta", str(error)) from None
-    return meta
+        return meta
 
 
 def _refuse(key: str, reason: str) -> NoReturn:
@@ -126,59 +123,52 @@ def _check(meta: Meta) -> None:
     _need(_is_timezone(meta.timezone), "timezone", f"{meta.timezone[:_SHOWN]!r} is not a known time zone")
     _need(len(meta.failure_modes) == n, "failure_modes", f"expected one entry per unit, {n}")
     _need(len(meta.sent_rows) in (0, n), "sent_rows", f"expected one entry per unit, {n}, or none")
-    _need(-1 <= meta.pacing < len(meta.operations), "pacing", "no such operation")
     for i, span in enumerate(meta.planned_us):
         _need(0 <= span[0] <= span[1] <= _MAX_US, f"planned_us[{i}]", "expected 0 <= start <= end")
-    _check_units(meta)
-    _check_operations(meta)
-    _check_sensors(meta)
-    _check_prices(meta)
-
-
-def _check_units(meta: Meta) -> None:
-    for i, unit in enumerate(meta.units):
-        _need(-1 <= unit.operation < len(meta.operations), f"units[{i}].operation", "no such operation")
     names = [unit.name for unit in meta.units]
-    _need(len(set(names)) == len(names), "units", "two units have one name")
+    _need(len(set(names)) == n, "units", "two units have one name")
+    for key, value, low, stop, kind in _references(meta):
+        _need(low <= value < stop, key, f"no such {kind}")
+    _check_sensors(meta)
+    prices = meta.prices
+    same = len(prices.tariff_from_s) == len(prices.tariff_per_kwh)
+    _need(same, "prices.tariff_per_kwh", f"expected {len(prices.tariff_from_s)} prices, one for each tariff_from_s")
 
 
-def _check_operations(meta: Meta) -> None:
+def _references(meta: Meta) -> Iterator[tuple[str, int, int, int, str]]:
+    """Return key, value, lowest value, limit and kind of every reference to a unit or operation; -1: none."""
+    units, operations = (len(meta.units), "unit"), (len(meta.operations), "operation")
+    yield "pacing", meta.pacing, -1, *operations
+    for i, unit in enumerate(meta.units):
+        yield f"units[{i}].operation", unit.operation, -1, *operations
     for i, operation in enumerate(meta.operations):
         key = f"operations[{i}]"
-        _need(_all_within(operation.machines, 0, len(meta.units)), f"{key}.machines", "no such unit")
-        _need(-1 <= operation.robot < len(meta.units), f"{key}.robot", "no such unit")
-        for name in ("destination", "rework_to"):
-            _need(-1 <= getattr(operation, name) < len(meta.operations), f"{key}.{name}", "no such operation")
+        for machine in operation.machines:
+            yield f"{key}.machines", machine, 0, *units
+        yield f"{key}.robot", operation.robot, -1, *units
+        yield f"{key}.destination", operation.destination, -1, *operations
+        yield f"{key}.rework_to", operation.rework_to, -1, *operations
         for j, source in enumerate(operation.inputs):
-            _need(-1 <= source.source < len(meta.units), f"{key}.inputs[{j}].source", "no such unit")
-            _need(-1 <= source.operation < len(meta.operations), f"{key}.inputs[{j}].operation", "no such operation")
+            yield f"{key}.inputs[{j}].source", source.source, -1, *units
+            yield f"{key}.inputs[{j}].operation", source.operation, -1, *operations
             _need(source.quantity > 0, f"{key}.inputs[{j}].quantity", "expected at least 1")
+    for i, sensor in enumerate(meta.sensors):
+        yield f"sensors[{i}].unit", sensor.unit, 0, *units
+    for i, (unit_id, _) in enumerate(meta.prices.material):
+        yield f"prices.material[{i}][0]", unit_id, 0, *units
 
 
 def _check_sensors(meta: Meta) -> None:
     ids = [sensor.id for sensor in meta.sensors]
-    _need(_all_within(ids, 0, 2**15), "sensors", f"expected ids from 0 to {2**15 - 1}")
+    _need(all(0 <= each < 2**15 for each in ids), "sensors", f"expected ids from 0 to {2**15 - 1}")
     _need(len(set(ids)) == len(ids), "sensors", "two sensors have one id")
     for i, s in enumerate(meta.sensors):
         key = f"sensors[{i}]"
-        _need(0 <= s.unit < len(meta.units), f"{key}.unit", "no such unit")
         _need(0 < s.period_us < _MAX_US, f"{key}.period_us", "expected a positive number")
         _need(s.bits in _WIDTHS, f"{key}.bits", f"expected 16 or 32, got {s.bits}")
         _need(1 / _MAX_SCALE <= abs(s.scale) <= _MAX_SCALE, f"{key}.scale", f"{s.scale} is not a usable scale")
         fine = abs(s.offset) <= abs(s.scale) * _MAX_OFFSET_COUNTS
         _need(fine, f"{key}.offset", f"{s.offset} is too far from zero for the scale {s.scale}")
-
-
-def _check_prices(meta: Meta) -> None:
-    prices = meta.prices
-    same = len(prices.tariff_from_s) == len(prices.tariff_per_kwh)
-    _need(same, "prices.tariff_per_kwh", f"expected {len(prices.tariff_from_s)} prices, one for each tariff_from_s")
-    for i, (unit, _) in enumerate(prices.material):
-        _need(0 <= unit < len(meta.units), f"prices.material[{i}][0]", "no such unit")
-
-
-def _all_within(values: Iterable[int], low: int, stop: int) -> bool:
-    return all(low <= value < stop for value in values)
 
 
 def _is_timezone(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
@@ -11,9 +12,9 @@ from factory_sim.errors import PayloadError, did_you_mean
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from factory_sim.records import Message, Meta
+    from factory_sim.records import Meta
 
 MAX_JSON = 256 * 1024  # bytes; a machine with a thousand sensors needs 40 kB
 STATE_NAMES = tuple(state.name.lower() for state in State)
@@ -32,7 +33,7 @@ _SHOWN = 60
 
 
 class RefusedError(Exception):
-    """The reason why a payload is refused; `Reading` turns it into a PayloadError."""
+    """The reason why a payload is refused; `reading` turns it into a PayloadError."""
 
 
 def refuse(reason: str) -> NoReturn:
@@ -46,21 +47,13 @@ def need(condition: bool, reason: str) -> None:
         refuse(reason)
 
 
-class Reading:
-    """A context in which a refusal raises PayloadError with the message's topic and the kind of payload expected."""
-
-    __slots__ = ("_kind", "_topic")
-
-    def __init__(self, message: Message, kind: str) -> None:
-        self._topic, self._kind = message.topic, kind
-
-    def __enter__(self) -> None:
-        """Begin to read the message."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Translate a refusal."""
-        if isinstance(error, RefusedError):
-            raise PayloadError(self._topic, self._kind, str(error)) from None
+@contextmanager
+def reading(topic: str, kind: str) -> Iterator[None]:
+    """Turn a refusal into a PayloadError with the message's topic and the kind of payload expected."""
+    try:
+        yield
+    except RefusedError as error:
+        raise PayloadError(topic, kind, str(error)) from None
 
 
 class Span:

@@ -20,7 +20,7 @@ import orjson
 
 from factory_sim.records import Message
 from factory_sim.wire import topics
-from factory_sim.wire.payload_checks import Reading, json_object, refuse, whole
+from factory_sim.wire.payload_checks import json_object, reading, refuse, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +67,7 @@ class Ack:
     @classmethod
     def read(cls, message: Message) -> Self:
         """Return an acknowledgement. Raises PayloadError."""
-        with Reading(message, "acknowledgement"):
+        with reading(message.topic, "acknowledgement"):
             found = json_object(message.payload)
             lows = {"blocks": 0, "turn": 0, "block": -1}
             return cls(_run_id(found), **{key: whole(found, key, low, _MAX_NUMBER) for key, low in lows.items()})
@@ -89,7 +89,7 @@ class Receipts:
 
         Raises PayloadError on an unreadable mark. Other messages are never refused.
         """
-        with Reading(message, "mark"):
+        with reading(message.topic, "mark"):
             if message.topic != self._mark_topic:
                 self._seen[checksum(message)] = None
                 if len(self._seen) > MAX_SEEN:  # a publisher that sends no marks

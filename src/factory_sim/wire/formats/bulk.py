@@ -24,7 +24,7 @@ import numpy as np
 from factory_sim.clock import ns_from_us
 from factory_sim.records import Message, Readings, Rows, Samples
 from factory_sim.wire import topics
-from factory_sim.wire.payload_checks import ROW_RANGES, Reading, Span, need, refuse
+from factory_sim.wire.payload_checks import ROW_RANGES, Span, need, reading, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -138,7 +138,7 @@ class Decoder:
 
     def feed(self, message: Message) -> Readings:
         """Return a block of samples, or rows."""
-        with Reading(message, "bulk"):
+        with reading(message.topic, "bulk"):
             kind, flags = _unsealed(message.payload)
             if kind == SAMPLES and message.topic in self._period_of:
                 return Readings(Rows.empty(), (self._samples(message.payload, flags, self._period_of[message.topic]),))

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from factory_sim.errors import did_you_mean
-from factory_sim.records import Message, Readings, Samples
+from factory_sim.records import NO_ROWS, Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats.unit_messages import UnitDecoder, UnitEncoder
 from factory_sim.wire.payload_checks import (
@@ -32,7 +32,6 @@ from factory_sim.wire.payload_checks import (
     whole,
     word,
 )
-from factory_sim.wire.row_tables import NO_ROWS, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,7 +130,7 @@ class Decoder(UnitDecoder):
         seq, part = whole(found, "seq", *SEQ_RANGE), whole(found, "part", *ROW_RANGES["part"])
         state, outcome = word(found, "state", _STATES), word(found, "outcome", _OUTCOMES)
         detail = whole(found, "detail", *ROW_RANGES["detail"])
-        return Readings(make_rows(t_ns, unit, seq, state, part, outcome, detail))
+        return Readings(Rows.of_rows([(t_ns, unit, seq, state, part, outcome, detail)]))
 
 
 def _some(group: _Group, found: dict[str, Any]) -> tuple[list[int], I2]:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.clock import NS_PER_MS
-from factory_sim.records import Message, Readings, Rows, Samples
-from factory_sim.wire.payload_checks import ROW_RANGES, Reading, Span, need, refuse
-from factory_sim.wire.row_tables import NO_READINGS, NO_ROWS, make_rows
+from factory_sim.records import NO_READINGS, Message, Readings, Rows, Samples
+from factory_sim.wire.payload_checks import ROW_RANGES, Span, need, reading, refuse
 from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.metric_columns import Columns
@@ -76,7 +75,7 @@ class Decoder:
 
     def feed(self, message: Message) -> Readings:
         """Return the rows and samples of one device."""
-        with Reading(message, "sparkplug"):
+        with reading(message.topic, "sparkplug"):
             if message.topic in self._devices:
                 return self._data(self._devices[message.topic], message.payload)
             need(message.topic.startswith(self._session), "no device has this topic")
@@ -96,7 +95,7 @@ class Decoder:
                 rows.append(self._row(known, metric, found))
             elif alias not in known.others:
                 refuse(f"this device has no alias {alias}")
-        return Readings(_table(known.unit, rows), tuple(self._samples(cells)))
+        return Readings(Rows.of_rows(rows), tuple(self._samples(cells)))
 
     def _row(self, known: _Aliases, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
         ms, values = first.timestamp, list[int]()
@@ -109,7 +108,7 @@ class Decoder:
             if type(value) is not int or not low <= value <= high:
                 refuse(f"a row's value: expected a whole number from {low} to {high}, got {value}")
             values.append(value)
-        return (ms, *values)
+        return (ms * NS_PER_MS, known.unit, *values)
 
     def _samples(self, cells: list[tuple[int, int, float]]) -> Iterator[Samples]:
         """Return a block for each period, from the first tick to the last; cells without a value are not present."""
@@ -150,13 +149,6 @@ class _Aliases:
         self.unit, self.first_alias = device.unit, device.first_alias
         self.sensors = {device.sensor_alias(i): (k, sensor_type(meta.sensors[k])) for i, k in enumerate(device.sensors)}
         self.others = range(self.first_alias + len(ROW_TYPES), device.sensor_alias(0))
-
-
-def _table(unit: int, found: list[tuple[int, ...]]) -> Rows:
-    if not found:
-        return NO_ROWS
-    ms, *columns = np.array(found, np.int64).T
-    return make_rows(ms * NS_PER_MS, np.full(len(ms), unit), *columns)
 
 
 def _alias(metric: Any) -> int:

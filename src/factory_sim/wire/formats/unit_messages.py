@@ -17,7 +17,7 @@ import orjson
 
 from factory_sim.errors import PayloadError
 from factory_sim.plant.states import DOWN_STATES
-from factory_sim.records import Message
+from factory_sim.records import NO_READINGS, Message
 from factory_sim.wire import topics
 from factory_sim.wire.payload_checks import (
     ANY_INT64,
@@ -30,7 +30,6 @@ from factory_sim.wire.payload_checks import (
     refuse,
     whole,
 )
-from factory_sim.wire.row_tables import NO_READINGS
 from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.unit_columns import UnitColumns
 
@@ -110,7 +109,7 @@ class UnitDecoder:
 
     def feed(self, message: Message) -> Readings:
         """Return the readings that this message completes, none for an alarm."""
-        try:  # `Reading` would take a twentieth of the time of a small message
+        try:  # `reading` would take a twentieth of the time of a small message
             read = self._readers.get(message.topic)
             if read is None:
                 refuse("no unit has this topic")

@@ -15,11 +15,10 @@ import numpy as np
 import orjson
 
 from factory_sim.clock import NS_PER_MS, ms_from_ns
-from factory_sim.records import Message, Readings, Samples
+from factory_sim.records import NO_READINGS, NO_ROWS, Message, Readings, Rows, Samples
 from factory_sim.wire import topics
 from factory_sim.wire.formats.unit_messages import UnitDecoder, UnitEncoder
 from factory_sim.wire.payload_checks import ROW_RANGES, SEQ_RANGE, need_keys, number, refuse, whole
-from factory_sim.wire.row_tables import NO_READINGS, NO_ROWS, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +94,8 @@ class Decoder(UnitDecoder):
                 del self._open[next(iter(self._open))]
             return NO_READINGS
         del self._open[unit, seq, ms]
-        return Readings(make_rows(ms * NS_PER_MS, unit, seq, **values))
+        row = (ms * NS_PER_MS, unit, seq, *(values[name] for name in topics.STATE_TAGS))
+        return Readings(Rows.of_rows([row]))
 
 
 def _check(found: dict[str, Any]) -> None:

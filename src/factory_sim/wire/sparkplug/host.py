@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from factory_sim.records import Message
-from factory_sim.wire.payload_checks import Reading, refuse
+from factory_sim.wire.payload_checks import reading, refuse
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, REBIRTH, VERSION, state_topic
 from factory_sim.wire.sparkplug.node import SEQ_COUNT, host_state
@@ -92,7 +92,7 @@ class Host:
 
     def receive(self, message: Message, now_ms: int) -> list[Message]:
         """Return the replies to a message; other groups and hosts get none. A PayloadError changes nothing."""
-        with Reading(message, "sparkplug"):
+        with reading(message.topic, "sparkplug"):
             if message.topic == state_topic(self.host_id):
                 online, _ = host_state(message.payload)
                 return [] if online else self.opened()

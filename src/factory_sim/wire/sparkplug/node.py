@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.records import Message
-from factory_sim.wire.payload_checks import Reading, json_object, need, refuse, whole
+from factory_sim.wire.payload_checks import json_object, need, reading, refuse, whole
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, state_topic
 from factory_sim.wire.sparkplug.payload_types import Type
@@ -161,7 +161,7 @@ class EdgeNode:
 
     def receive(self, message: Message, now_ms: int) -> Reply:
         """Return the consequences of a command or a host's state. A PayloadError changes nothing."""
-        with Reading(message, "sparkplug"):
+        with reading(message.topic, "sparkplug"):
             if message.topic == self._host:
                 return self._state(message.payload, now_ms)
             need(not message.retain, "a retained command: its age is unknown")
