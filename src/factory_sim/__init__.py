@@ -13,10 +13,12 @@ from factory_sim.version import VERSION
 if TYPE_CHECKING:
     from factory_sim.api.arguments import Change
     from factory_sim.api.feed_results import Feed, Publication
-    from factory_sim.api.feeds import listen, publish
+    from factory_sim.api.kpi_table import KpiTable
+    from factory_sim.api.listening import listen
     from factory_sim.api.plants import Plant, Table, load
     from factory_sim.api.progress import ProgressEvent
-    from factory_sim.api.runs import KpiTable, Run, simulate
+    from factory_sim.api.publishing import publish
+    from factory_sim.api.runs import Run, simulate
     from factory_sim.api.snapshots import Snapshot, fork, snapshot
     from factory_sim.api.studies import compare, replay, whatif, why
     from factory_sim.api.study_results import Comparison, Optimisation, Replay, Sweep, Why
@@ -97,7 +99,9 @@ _MODULES = (  # searched in this order; the light ones first
     "api.studies",
     "api.variants",
     "api.feed_results",
-    "api.feeds",
+    "api.kpi_table",
+    "api.listening",
+    "api.publishing",
     "live.listen",
     "demo",
 )

@@ -64,6 +64,7 @@ class BrokerError(FactoryError):
 
     def __init__(self, endpoint: str, reason: str) -> None:
         self.endpoint, self.reason = endpoint, reason
+        self.feed: object = None  # of `listen`: the result so far
         super().__init__(f"{endpoint}: {reason}")
 
 

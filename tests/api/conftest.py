@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from factory_sim.live import listen as listening
 from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LINE = """
@@ -66,7 +65,12 @@ def broker_url() -> Iterator[str]:
 def feed_in_background(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Thread]:
     """A thread that publishes an hour of the line below `line/feed` as soon as `fs.listen` has subscribed."""
     subscribed = Event()
-    monkeypatch.setattr(listening, "listen", partial(listening.listen, ready=subscribed.set))
+    listen = listening.listen
+
+    def heard(*arguments: Any, ready: Callable[[], None], **options: Any) -> None:
+        listen(*arguments, ready=lambda: (ready(), subscribed.set()), **options)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(listening, "listen", heard)
 
     def publish() -> None:
         if subscribed.wait(60):

@@ -113,7 +113,7 @@ def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(
         (["list", "sensor"], "Did you mean sensors?"),
         (["listen", "--format", "bulky"], "Did you mean bulk?"),
         (["listen", "--ack-as", "a/b"], "Did you mean a_b?"),
-        (["listen", "--broker", "mqtt://127.0.0.1:1", "--ca", LINE], "TLS files need mqtts://"),
+        (["listen", "--broker", "mqtt://127.0.0.1:1", "--ca", LINE], "--ca: mqtt://127.0.0.1:1: TLS files"),
         (["run", LINE, "--broker", "mqtt://127.0.0.1:1", "--key", LINE], "TLS files need mqtts://"),
         (["run", LINE, "--broker", "mqtt://127.0.0.1:1", "--bind", "127.0.0.1"], "--bind applies to our own broker"),
         (["run", LINE, "--journal", "j", "--ack", "consumer:a/b"], "Did you mean a_b?"),
@@ -137,7 +137,7 @@ def test_files_of_tls_from_the_environment_need_mqtts_too(
     monkeypatch.setenv("FACTORY_SIM_MQTT_CA", str(LINE))
     code, _, err = run("listen", capsys=capsys)
     assert code == 2
-    assert "--ca: TLS files need mqtts://" in err
+    assert "--ca: mqtt://127.0.0.1:1883: TLS files need mqtts://" in err
 
 
 @pytest.mark.parametrize("command", [["listen"], ["run", LINE]])

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
-from factory_sim.cli import connection_options
-from factory_sim.cli.options import one_level
+from factory_sim.api.arguments import one_level
+from factory_sim.api.client_arguments import client_options
+from factory_sim.cli.login import Login, arguments
 from factory_sim.errors import ConfigError
 from factory_sim.live.delivery import Delivery, numbers
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 BROKER = "mqtt://127.0.0.1:1883"
 
 
-def options(
-    broker: str = BROKER, password_file: Path | None = None, ca: Path | None = None, mqtt: str = "auto"
-) -> ClientOptions:
-    return connection_options.options(broker, "user", password_file, ca, None, None, mqtt)
+def options(broker: str = BROKER, **given: Any) -> ClientOptions:
+    """The options of a client, as `listen` and `run` make them."""
+    return client_options(broker, stop=Event(), **arguments(Login(**given), broker))
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
@@ -64,32 +63,31 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_version_of_mqtt_that_does_not_exist_is_refused() -> None:
     assert options(mqtt="3.1.1").mqtt == "3.1.1"
-    with pytest.raises(typer.BadParameter, match=r"'6' is not a valid version of MQTT. Known: 3\.1\.1, 5, auto"):
+    with pytest.raises(ConfigError, match=r"'6' is not a known mqtt\n  Known: 3\.1\.1, 5, auto"):
         options(mqtt="6")
 
 
 @pytest.mark.parametrize("name", ["my host", "a/b", "a+", "#", "a\0"])
 def test_a_host_s_or_a_consumer_s_name_is_one_level_of_a_topic(name: str, tmp_path: Path) -> None:
-    assert one_level("scada-1") == "scada-1"
-    assert one_level("") == ""
-    with pytest.raises(typer.BadParameter, match="Did you mean"):
-        one_level(name)
+    assert one_level("host_id", "scada-1") == "scada-1"
+    assert one_level("host_id", "") == ""
+    with pytest.raises(ConfigError, match="Did you mean"):
+        one_level("host_id", name)
     Delivery(journal=tmp_path, ack="consumer:scada-1").check("machine")
     with pytest.raises(ConfigError, match="Did you mean"):
         Delivery(journal=tmp_path, ack=f"consumer:{name}").check("machine")
 
 
-@pytest.mark.parametrize("option", ["--ca", "--cert", "--key"])
+@pytest.mark.parametrize("option", ["ca", "cert", "key"])
 def test_a_file_of_tls_does_not_go_with_a_broker_without_tls(option: str, tmp_path: Path) -> None:
     file = tmp_path / "file.pem"
     file.touch()
-    files = [file if option == each else None for each in ("--ca", "--cert", "--key")]
-    with pytest.raises(ConfigError, match=rf"{option}: TLS files need mqtts://.*\n.*Did you mean mqtts://plc:8883\?"):
-        connection_options.options("mqtt://plc", "", None, *files, "auto")
+    with pytest.raises(ConfigError, match=rf"{option}: .*TLS files need mqtts://\n.*Did you mean mqtts://plc:8883\?"):
+        options("mqtt://plc", **{option: file})
     with pytest.raises(ConfigError, match=r"Did you mean mqtts://plc:2000\?"):
-        connection_options.options("mqtt://plc:2000", "", None, *files, "auto")
+        options("mqtt://plc:2000", **{option: file})
     for broker in ("mqtts://plc", ""):  # empty: our own, which shows the certificate
-        assert str(file) in astuple(connection_options.options(broker, "", None, *files, "auto"))
+        assert getattr(options(broker, **{option: file}), f"{option}_file") == str(file)
 
 
 def test_an_address_to_bind_is_for_our_own_broker() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from factory_sim import units
-from factory_sim.errors import ConfigError, Problem, did_you_mean
-from factory_sim.sim.engines import ENGINES
+from factory_sim import clock, units
+from factory_sim.errors import ConfigError, did_you_mean
+from factory_sim.wire import topics
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 Duration: TypeAlias = "str | float"  # "8 h", or a number of seconds
+Start: TypeAlias = "str | datetime"
 Changes: TypeAlias = "Mapping[str, str | float] | Iterable[Change | str] | Change | str | None"
 OPERATORS = ("=", "+", "-", "*")
 
@@ -65,7 +69,7 @@ class Change:
 
 def refuse(argument: str, message: str, hint: str = "") -> NoReturn:
     """Raise ConfigError about one argument."""
-    raise ConfigError([Problem(argument, 0, 0, "", message, hint)])
+    raise ConfigError.of(argument, message, hint)
 
 
 def one_of(argument: str, value: str, known: Collection[str]) -> str:
@@ -80,6 +84,8 @@ def one_of(argument: str, value: str, known: Collection[str]) -> str:
 
 def engine_name(engine: str) -> str:
     """Return the name of an engine. Raise ConfigError unless it is known."""
+    from factory_sim.sim.engines import ENGINES  # noqa: PLC0415 - `factory-sim list` needs no engine
+
     return one_of("engine", engine, ENGINES)
 
 
@@ -104,6 +110,64 @@ def seconds(argument: str, value: Duration) -> float:
     return found
 
 
+def half_width(argument: str, value: float | str | None) -> float | None:
+    """Return a half-width in percentage points, such as 0.5 or "0.5%". Raise ConfigError unless it is above 0."""
+    if value is None:
+        return None
+    try:
+        found = float(value.removesuffix("%") if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if not found > 0:
+        refuse(argument, f"expected a half-width above 0 [percentage points], got {value!r}", "Example: 0.5.")
+    return found
+
+
+def speed(argument: str, value: float | str) -> float:
+    """Return simulated seconds per second; "max" (as fast as possible) is infinity. Raise ConfigError."""
+    try:
+        found = math.inf if value == "max" else float(value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if isinstance(value, bool) or not found > 0:
+        refuse(argument, f"expected a number above 0, or 'max', got {value!r}")
+    return found
+
+
+def one_level(argument: str, name: str) -> str:
+    """Return the name of a Sparkplug host or of a consumer. Raise ConfigError unless it is one level of a topic."""
+    if name and topics.level(name) != name:
+        hint = f"Did you mean {topics.level(name)}?"
+        refuse(argument, f"expected a name without spaces and / + # * > $, got {name!r}", hint)
+    return name
+
+
+def start_ns(argument: str, start: Start, timezone: str, pace: float) -> tuple[int | None, bool]:
+    """Return when a window starts [ns since 1970 UTC; None: as the plant file has it], and whether that is now.
+
+    The default is now at a `pace` of 1, else the plant file's. Raise ConfigError when the start is not one.
+    """
+    if start == "now" or (start == "" and pace == 1):
+        return time_ns(), True
+    if start in {"", "plant"}:
+        return None, False
+    try:
+        moment = start if isinstance(start, datetime) else datetime.fromisoformat(start)
+    except (TypeError, ValueError):
+        hint = "Example: '2026-05-04T06:00'."
+        refuse(argument, f"expected 'now', 'plant' or a date and time, got {start!r}", hint)
+    return clock.ns_from_datetime(moment, timezone), False
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise ConfigError if the block cannot write `path`, such as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError.of(str(path), f"cannot be written: {error.strerror or error}") from None
+
+
 def texts_of(changes: Changes) -> tuple[str, ...]:
     """Return changes as the command line takes them. Raise ConfigError for anything else."""
     if changes is None:
@@ -125,3 +189,8 @@ def path_of(argument: str, value: str | os.PathLike[str]) -> Path:
     if not isinstance(value, str | os.PathLike):
         refuse(argument, f"expected the path of a file, got {value!r}")
     return Path(value)
+
+
+def optional_path(argument: str, value: str | os.PathLike[str] | None) -> Path | None:
+    """Return a path or None. Raise ConfigError when the value is neither."""
+    return None if value is None else path_of(argument, value)

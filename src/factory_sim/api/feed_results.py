@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from factory_sim.views import frames
 
 if TYPE_CHECKING:
-    from factory_sim.api.runs import KpiTable
+    from factory_sim.api.kpi_table import KpiTable
     from factory_sim.results.feed import ListenResult, PublishResult
     from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame

@@ -200,6 +200,13 @@ def variant_of(plant: PlantLike, changes: Changes = None) -> Variant:
     return Variant(os.fspath(plant), None, texts)
 
 
+def file_and_changes(plant: Plant) -> tuple[str, tuple[str, ...]]:
+    """Return what a snapshot keeps of a plant. Raise ConfigError when that is not all."""
+    if variant_of(plant).changes is not None:
+        refuse("plant", "a snapshot keeps a file and changes, not a choice of groups", "Load the scenario without one.")
+    return plant.file, plant.changes
+
+
 def resolved(plant: PlantLike, changes: Changes = None) -> Plant:
     """Return the loaded plant itself, or load it where it is a name or is changed."""
     return plant if isinstance(plant, Plant) and changes is None else load(plant, changes)  # type: ignore[arg-type]

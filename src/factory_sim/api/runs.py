@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from factory_sim.analysis import kpis
 from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
+from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
 from factory_sim.plant.describe import describe, epoch_ns
@@ -19,96 +18,13 @@ from factory_sim.sensing.sample import Sensing
 from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
 from factory_sim.views import frames
-from factory_sim.views.kpi_dict import kpi_dict, kpi_values, things
+from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
-    from factory_sim import records
     from factory_sim.api.arguments import Changes, Duration
     from factory_sim.api.plants import PlantLike
     from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame, Series
-
-
-class KpiTable:
-    """KPIs of the line, its sections, operations and machines.
-
-    Examples
-    --------
-    >>> import factory_sim as fs
-    >>> kpis = fs.simulate("line.yaml", duration="1 h").kpis()
-    >>> kpis["line.good_parts"] > 60
-    True
-    >>> 0 < kpis["operation.oee", "WASH"] < 1
-    True
-    """
-
-    def __init__(self, table: records.KpiTable) -> None:
-        self._table = table
-
-    @overload
-    def __getitem__(self, key: str) -> float: ...
-    @overload
-    def __getitem__(self, key: tuple[str, str]) -> float: ...
-    def __getitem__(self, key: str | tuple[str, str]) -> float:
-        """Return one value: `kpis["line.good_parts_per_h"]` or `kpis["operation.oee", "OP410"]`."""
-        name, of = (key, "line") if isinstance(key, str) else key
-        values = self.values(name)
-        one_of(f"name of a KPI per {self._table.kpis[name].per}", of, values)
-        return values[of]
-
-    def values(self, name: str) -> dict[str, float]:
-        """Return all values of one KPI.
-
-        Parameters
-        ----------
-        name : str
-            Name of the KPI, such as `"operation.oee"`; `factory-sim list kpis` lists them.
-
-        Returns
-        -------
-        dict of str to float
-            By operation, machine or section; a KPI of the line has the key `"line"`. NaN: not defined.
-
-        Raises
-        ------
-        ConfigError
-            When there is no such KPI; the message names the nearest one.
-        """
-        kpi = self._table.kpis[one_of("KPI", name, self._table.kpis)]
-        return dict(zip(things(self._table, kpi.per), np.reshape(kpi.values, -1).tolist(), strict=True))
-
-    def to_pandas(self) -> DataFrame:
-        """Return all KPIs as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row per value, with the columns `kpi`, `per`, `name`, `value` and `unit`.
-        """
-        return frames.kpi_frame(self._table)
-
-    def to_dict(self) -> dict[str, Json]:
-        """Return all KPIs as plain data.
-
-        Returns
-        -------
-        dict
-            KPI to `unit`, `per`, `better`, `source` and `values`; None stands for a value that is not defined.
-        """
-        return kpi_dict(self._table)
-
-    def __len__(self) -> int:
-        return len(self._table.kpis)
-
-    def __repr__(self) -> str:
-        return repr(self._line())
-
-    def _repr_html_(self) -> str:
-        return frames.html(self._line())
-
-    def _line(self) -> DataFrame:
-        frame = self.to_pandas()
-        return frame[frame["per"] == "line"]
 
 
 class Run:
@@ -225,7 +141,7 @@ class Run:
             warm_up_s=window.t0_us / US_PER_S,
             duration_s=(window.t1_us - window.t0_us) / US_PER_S,
             good_parts=self.good_parts,
-            kpis=kpi_values(self._kpis._table),  # noqa: SLF001 - of this module
+            kpis=kpi_values(self._kpis.record),
         )
 
     def to_pandas(self) -> DataFrame:

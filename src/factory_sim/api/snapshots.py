@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.api.arguments import path_of, refuse, seconds, texts_of, whole
-from factory_sim.api.plants import Plant, resolved, spec_of
+from factory_sim.api.arguments import path_of, seconds, texts_of, whole
+from factory_sim.api.plants import Plant, file_and_changes, resolved, spec_of
 from factory_sim.api.runs import Run, window_us
 from factory_sim.clock import US_PER_S, us_from_s
 from factory_sim.sim import run as simulator
@@ -94,8 +94,7 @@ def snapshot(
     <Snapshot of line.yaml at 0.5 h>
     """
     loaded, t_us = resolved(plant, changes), us_from_s(seconds("at", at))
-    if isinstance(plant, Plant) and (origin := spec_of(loaded).origin) and origin.groups is not None:
-        refuse("plant", "a snapshot keeps a file and changes, not a choice of groups", "Load the scenario without one.")
+    source = file_and_changes(loaded)
     run = simulator.Simulation(
         spec_of(loaded),
         seed=whole("seed", seed),
@@ -105,7 +104,7 @@ def snapshot(
         savable=True,
     )
     run.advance(t_us)
-    return Snapshot(snapshot_files.Snapshot(run.save(), loaded.file, loaded.changes))
+    return Snapshot(snapshot_files.Snapshot(run.save(), *source))
 
 
 def fork(

@@ -7,24 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.api.arguments import Duration, engine_name, path_of, refuse, seconds, texts_of, whole
+from factory_sim.api.arguments import Duration, engine_name, half_width, path_of, refuse, seconds, texts_of, whole
 from factory_sim.api.plants import variant_of
-from factory_sim.api.progress import reported
-from factory_sim.api.study_results import (
-    Comparison,
-    Execution,
-    Optimisation,
-    Replay,
-    StudyBase,
-    Sweep,
-    Why,
-    why_of_study,
-)
-from factory_sim.study import store
+from factory_sim.api.study_progress import reported
+from factory_sim.api.study_results import Comparison, Execution, Replay, StudyBase, Why, why_of_study
+from factory_sim.results.study_summary import SNAPSHOT, WarmUp
+from factory_sim.sim.engines import fitted
+from factory_sim.study import snapshot_files, store
+from factory_sim.study.arms import Variant
 from factory_sim.study.compare.attribution import BUDGET_S
 from factory_sim.study.compare.compare_study import replay_study, run_study
 from factory_sim.study.compare.why import TOP
-from factory_sim.study.runner import FIRST_TYPED, FinishedStudy, Request
+from factory_sim.study.runner import FIRST_TYPED, FinishedStudy, Request, default_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +27,6 @@ if TYPE_CHECKING:
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import ProgressOption
     from factory_sim.results.compare import ComparisonResult
-    from factory_sim.study.arms import Variant
 
 
 def compare(  # noqa: PLR0913 - one argument per option of the command
@@ -41,12 +34,13 @@ def compare(  # noqa: PLR0913 - one argument per option of the command
     *scenarios: PlantLike,
     changes: Changes = None,
     replications: int = 30,
-    until_pct: float | None = None,
+    until_pct: float | str | None = None,
     duration: Duration = "8 h",
     warm_up: Duration | None = None,
     seed: int = 1,
     attribution: bool = True,
     budget: Duration = BUDGET_S,
+    with_why: bool = False,
     workers: int | None = None,
     engine: str = "auto",
     dask: str = "",
@@ -67,7 +61,7 @@ def compare(  # noqa: PLR0913 - one argument per option of the command
         Changes of the base, together one more scenario.
     replications : int
         Pairs of runs; with `until_pct` the largest number of pairs.
-    until_pct : float, optional
+    until_pct : float or str, optional
         Stop when every line rate has a confidence interval of this half-width [percentage points].
     duration : str or float
         Length of the window [s, or a text with a unit].
@@ -79,6 +73,8 @@ def compare(  # noqa: PLR0913 - one argument per option of the command
         Whether to divide the change of the line rate among the groups of changes (Shapley values).
     budget : str or float
         CPU time allowed for an exact attribution [s, or a text with a unit]; above, orders are sampled.
+    with_why : bool
+        Whether to find out as well what limits each plant; its report then shows it.
     workers : int, optional
         Processes; None: one per CPU. The results do not depend on it. A script that uses more than one worker calls
         this below `if __name__ == "__main__":`.
@@ -120,8 +116,8 @@ def compare(  # noqa: PLR0913 - one argument per option of the command
     if not compared:
         refuse("scenarios", "nothing to compare", 'Name a scenario, or write changes={"OP410.cycle_time": "34 s"}.')
     window = _Window(replications, duration, warm_up, seed)
-    request = window.request(start, execution, compared, until_pct=_half_width(until_pct))
-    return _compared(request, execution, budget, attribution=attribution)
+    request = window.request(start, execution, compared, until_pct=half_width("until_pct", until_pct))
+    return _compared(request, execution, budget, attribution=attribution, with_why=with_why)
 
 
 def whatif(  # noqa: PLR0913 - one argument per option of the command
@@ -129,7 +125,7 @@ def whatif(  # noqa: PLR0913 - one argument per option of the command
     changes: Changes,
     *,
     replications: int = 64,
-    until_pct: float = 0.5,
+    until_pct: float | str = 0.5,
     duration: Duration = "8 h",
     warm_up: Duration | None = None,
     seed: int = 1,
@@ -146,12 +142,13 @@ def whatif(  # noqa: PLR0913 - one argument per option of the command
     Parameters
     ----------
     plant : str, path or Plant
-        The plant: a file, a packaged name, or a loaded plant.
+        The plant: a file, a packaged name, or a loaded plant; or the file of a snapshot, from which both branches
+        start and see the same futures.
     changes : mapping, Change, str or list of these
         The changes, as in `load`.
     replications : int
         Largest number of pairs of runs.
-    until_pct : float
+    until_pct : float or str
         Stop when the line rate has a confidence interval of this half-width [percentage points].
     duration, warm_up, seed, attribution, budget
         As in `compare`.
@@ -183,10 +180,16 @@ def whatif(  # noqa: PLR0913 - one argument per option of the command
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
     if not (texts := texts_of(changes)):
         refuse("changes", "no change was given", 'Example: "OP410.cycle_time=34 s".')
-    start = variant_of(plant)
     window = _Window(replications, duration, warm_up, seed)
-    changed = [replace(start, overrides=(*start.overrides, *texts))]
-    request = window.request(start, execution, changed, until_pct=_half_width(until_pct), first=FIRST_TYPED)
+    pace: dict[str, Any] = {"until_pct": half_width("until_pct", until_pct), "first": FIRST_TYPED}
+    if isinstance(plant, str | os.PathLike) and snapshot_files.is_snapshot(os.fspath(plant)):
+        if (seed, warm_up in {None, "auto"}) != (1, True) or engine == "simpy":
+            refuse("plant", "a snapshot has its own seed, past and engine", "Leave out seed, warm-up and engine.")
+        request = _from_snapshot(window.request(Variant(""), execution, **pace), os.fspath(plant), texts)
+    else:
+        start = variant_of(plant)
+        changed = [replace(start, overrides=(*start.overrides, *texts))]
+        request = window.request(start, execution, changed, **pace)
     return _compared(request, execution, budget, attribution=attribution)
 
 
@@ -243,7 +246,7 @@ def why(  # noqa: PLR0913 - one argument per option of the command
     <Why line: WASH limits it>
     """
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
-    if isinstance(plant, str | os.PathLike) and store.is_study(path_of("plant", plant)):
+    if isinstance(plant, str | os.PathLike) and (str(plant).endswith(".jsonl") or store.is_study(Path(plant))):
         return why_of_study(Path(plant), arm, top, execution)
     request = _Window(replications, duration, warm_up, seed).request(variant_of(plant), execution)
     found = _run(request, execution, attribution=False)
@@ -251,7 +254,7 @@ def why(  # noqa: PLR0913 - one argument per option of the command
 
 
 def replay(
-    study: str | os.PathLike[str] | Comparison | Why | Sweep | Optimisation,
+    study: str | os.PathLike[str] | StudyBase[Any],
     *,
     workers: int | None = None,
     engine: str = "auto",
@@ -319,19 +322,42 @@ class _Window:
         )
 
 
-def _compared(request: Request, execution: Execution, budget: Duration, *, attribution: bool) -> Comparison:
-    found = _run(request, execution, budget, attribution=attribution)
+def _from_snapshot(request: Request, path: str, changes: tuple[str, ...]) -> Request:
+    """Return the request with both branches starting from a snapshot. Raise SnapshotError, ModelError.
+
+    The snapshot is copied next to the study file, because a live run replaces its own every few seconds.
+    """
+    snapshot = snapshot_files.read(path)
+    base = Variant(snapshot.file, None, snapshot.overrides)
+    changed = Variant(snapshot.file, None, (*snapshot.overrides, *changes))
+    plant, after = base.load(), changed.load()
+    snapshot.check(plant, path)
+    for each in (plant, after):
+        fitted(each, snapshot.saved)
+    file = request.file or Path(default_name(request, [(plant.name, snapshot.sha), ("changes", after.digest)]))
+    snapshot = snapshot_files.copy_beside(path, file)
+    return replace(
+        request,
+        base=base,
+        scenarios=(changed,),
+        warm_up_s=snapshot.saved.t_us / 1e6,
+        seed=snapshot.saved.seed,
+        file=file,
+        snapshot=str(snapshot_files.snapshot_beside(file).resolve()),
+        snapshot_sha=snapshot.sha,
+        warm_up=WarmUp(by=SNAPSHOT, file=path),
+    )
+
+
+def _compared(
+    request: Request, execution: Execution, budget: Duration, *, attribution: bool, with_why: bool = False
+) -> Comparison:
+    found = _run(request, execution, budget, attribution=attribution, with_why=with_why)
     return Comparison(found.result, found.file, execution)
 
 
 def _run(
-    request: Request, execution: Execution, budget: Duration = BUDGET_S, *, attribution: bool
+    request: Request, execution: Execution, budget: Duration = BUDGET_S, *, attribution: bool, with_why: bool = False
 ) -> FinishedStudy[ComparisonResult]:
     with reported(execution.progress) as reporter:
-        return run_study(request, reporter, seconds("budget", budget), attribution=attribution)
-
-
-def _half_width(value: float | None) -> float | None:
-    if value is not None and not (isinstance(value, int | float) and value > 0):
-        refuse("until_pct", f"expected a half-width above 0 [percentage points], got {value!r}", "Example: 0.5.")
-    return value
+        return run_study(request, reporter, seconds("budget", budget), attribution=attribution, with_why=with_why)

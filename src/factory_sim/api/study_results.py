@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from factory_sim.api.arguments import engine_name, path_of, refuse, whole
-from factory_sim.api.progress import ProgressOption, reported
+from factory_sim.api.arguments import engine_name, path_of, refuse, whole, writing
+from factory_sim.api.study_progress import reported
 from factory_sim.results.compare import ComparisonResult
 from factory_sim.results.optimise import OptimisationResult
 from factory_sim.results.record import Result
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from factory_sim.api.progress import ProgressOption
     from factory_sim.results.compare import Attribution, Constraint, ScenarioResult
     from factory_sim.results.estimate import Estimate
     from factory_sim.results.record import Json
@@ -39,7 +40,7 @@ ResultT = TypeVar("ResultT", bound=Result)
 class Execution:
     """Where the trials of a study run and are kept, and what is reported meanwhile."""
 
-    workers: int | None = None  # None: one per CPU
+    workers: int | None = None  # None or 0: one per CPU
     engine: str = "auto"
     dask: str = ""
     study: str | os.PathLike[str] | None = None  # None: named after the study
@@ -48,7 +49,7 @@ class Execution:
     @property
     def processes(self) -> int:
         """Number of worker processes."""
-        return whole("workers", self.workers, 1) if self.workers is not None else os.cpu_count() or 1
+        return whole("workers", self.workers or 0) or os.cpu_count() or 1
 
     @property
     def path(self) -> Path | None:
@@ -96,15 +97,7 @@ class StudyBase(Generic[ResultT]):
         ConfigError
             When the file cannot be written.
         """
-        target = path_of("path", path)
-        if target.resolve() == self.file.resolve():
-            refuse("path", f"{target} is the study itself", "Name another file, such as 'report.html'.")
-        page = page_of(store.load(self.file), self.file)
-        try:
-            target.write_text(page, encoding="utf-8")
-        except OSError as error:
-            refuse("path", f"{target} cannot be written: {error.strerror or error}")
-        return target
+        return write_report(self.file, path_of("path", path))
 
     def to_pandas(self) -> DataFrame:
         """Return the answer as a pandas DataFrame."""
@@ -353,6 +346,16 @@ class Optimisation(StudyBase[OptimisationResult]):
     def __repr__(self) -> str:
         chosen = ", ".join(f"{address}={value}" for address, value in self.selected.items())
         return f"<Optimisation of {self.result.base}: {chosen}>"
+
+
+def write_report(study: Path, path: Path) -> Path:
+    """Write the page of a study file. Raise ConfigError, StudyError."""
+    if path.resolve() == study.resolve():
+        refuse("path", f"{path} is the study file itself", "Name another file, such as 'report.html'.")
+    page = page_of(store.load(study), study)
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
+    return path
 
 
 def why_of_study(file: Path, arm: str, top: int, execution: Execution) -> Why:

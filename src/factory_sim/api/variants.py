@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.api.arguments import engine_name, path_of, refuse
 from factory_sim.api.plants import Plant, variant_of
-from factory_sim.api.progress import reported
+from factory_sim.api.study_progress import reported
 from factory_sim.api.study_results import Execution, Optimisation, Sweep
 from factory_sim.study import file_study
 from factory_sim.study.optimise.optimise_study import run_optimisation

@@ -14,10 +14,8 @@ from factory_sim.cli import (
     listen_command,
     options,
     plant_commands,
-    report_command,
     run_command,
     study_commands,
-    sweep_commands,
     validate_commands,
 )
 from factory_sim.errors import FactoryError
@@ -30,11 +28,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_STUDIES = (demo_command, study_commands, sweep_commands, report_command)
-for module in (*_STUDIES, plant_commands, run_command, listen_command, bench):
+for module in (demo_command, study_commands, plant_commands, run_command, listen_command, bench):
     for command in module.COMMANDS:
-        app.command()(command)
-app.command(name="list")(plant_commands.list_)
+        app.command()(options.flattened(command))
+app.command(name="list")(options.flattened(plant_commands.list_))
 app.add_typer(validate_commands.app, name="validate")
 
 

@@ -36,7 +36,7 @@ def bench(
         options.moved("bench --calibration", "validate calibration")
     rows, failures = _measure(quick=quick, only=only)
     _show(rows)
-    options.written(json, {**file_header(), **rows})
+    options.write_json(json, {**file_header(), **rows})
     if failures:
         typer.echo(failures, err=True)
         raise typer.Exit(1)

@@ -43,7 +43,7 @@ def demo(
     before, after = registry.load(baseline), registry.load(retrofit)
     with options.graceful() as stop, _progress(options.console()) as watcher:
         result = run_demo(before, after, setting.with_seed(seed), watcher, stop)
-    options.written(json, result.to_dict())
+    options.write_json(json, result.to_dict())
     _show(result, before, setting)
 
 

@@ -1,50 +1,74 @@
-"""Options that several commands share: values with units, choices, Ctrl-C, and where messages go."""
+"""Options that several commands share, files that they write, Ctrl-C, and where messages go."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import json
 import os
 import signal
-import sys
-import time
-from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, get_type_hints
 
 import typer
 
-from factory_sim import clock, units
-from factory_sim.errors import ConfigError, did_you_mean
+from factory_sim.api.arguments import writing
+from factory_sim.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from factory_sim.plant.spec import Plant
+    from factory_sim.views.frames import DataFrame
 
 
-def seconds(text: str | float) -> float:
-    """Return a duration such as '8 h' or '30 min' in seconds; a default is a number already."""
-    if isinstance(text, float):
-        return text
-    try:
-        value = units.parse(text, "time")
-    except ValueError as error:
-        refuse(str(error))
-    if value < 0:
-        refuse(f"a duration cannot be negative, got {text!r}")
-    return value
+def flattened(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as Typer reads it: each field of an option group (a dataclass) is an option of its own.
+
+    An error about an argument of the Python call is shown with the name of the option.
+    """
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for parameter in _parameters(function):
+        group = parameter.annotation
+        if isinstance(group, type) and is_dataclass(group):
+            fields = _parameters(group)
+            groups[parameter.name] = group, [each.name for each in fields]
+            parameters += fields
+        else:
+            parameters.append(parameter)
+    shown = {each.name: _shown(each) for each in parameters}
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        for name, (group, fields) in groups.items():
+            given[name] = group(**{field: given.pop(field) for field in fields})
+        try:
+            function(**given)
+        except ConfigError as error:
+            problems = [replace(each, file=shown.get(each.file, each.file)) for each in error.problems]
+            raise ConfigError(problems) from None
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
 
 
-def one_level(text: str) -> str:
-    """Return the name of a Sparkplug host or of a consumer, which must be one level of a topic."""
-    from factory_sim.wire import topics
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(function, include_extras=True)
+    return [each.replace(annotation=hints[name]) for name, each in inspect.signature(function).parameters.items()]
 
-    if text and topics.level(text) != text:
-        refuse(f"expected a name without spaces and / + # * > $, got {text!r}. Did you mean {topics.level(text)}?")
-    return text
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """Return how a user names a parameter: its long option, or the metavar of an argument."""
+    [about] = parameter.annotation.__metadata__
+    names = [name for name in about.param_decls or () if name.startswith("--")]
+    if isinstance(about, typer.models.ArgumentInfo):
+        return about.metavar or parameter.name.upper()
+    return names[0] if names else "--" + parameter.name.replace("_", "-")
 
 
 def in_a_folder(path: Path | None) -> Path | None:
@@ -58,68 +82,34 @@ def in_a_folder(path: Path | None) -> Path | None:
     return path
 
 
-def time_option(default: str, about: str) -> Any:
-    """Return an option with a duration, whose default is shown as `default`."""
-    return typer.Option(parser=seconds, metavar="TIME", show_default=default, help=about)
-
-
 def output(*names: str, **more: Any) -> Any:
     """Return an option that names a file to be written."""
     return typer.Option(*names, dir_okay=False, writable=True, callback=in_a_folder, **more)
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise ConfigError if the block cannot write `path`, such as on a full disk."""
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError.of(str(path), f"cannot be written: {error.strerror or error}") from None
+def write_json(path: Path | None, content: Any) -> None:
+    """Write `content` as JSON. Raises ConfigError when the disk is full."""
+    if path is not None:
+        with writing(path):
+            path.write_text(_json(content), encoding="utf-8")
 
 
-def written(path: Path | None, content: Any) -> None:
-    """Write a text as it is, anything else as JSON. Raises ConfigError when the disk is full."""
+def write_csv(path: Path | None, frame: Callable[[], DataFrame]) -> None:
+    """Write a table as CSV. Raises ConfigError when the disk is full."""
+    if path is not None:
+        with writing(path):
+            frame().to_csv(path, index=False)
+
+
+def print_json(path: Path | None, content: Any) -> None:
+    """Write `content` as JSON to a file, or print it."""
+    write_json(path, content)
     if path is None:
-        return
-    text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    with writing(path):
-        path.write_text(text, encoding="utf-8")
+        typer.echo(_json(content), nl=False)
 
 
-def speed(text: str | float) -> float:
-    """Return the simulated seconds per real second, a positive number; `max` (as fast as possible) is infinity."""
-    if text == "max":
-        return float("inf")
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        refuse(f"expected a number above 0, such as 1 or 60, or max; got {text!r}")
-    return value
-
-
-def start_ns(text: str, plant: Plant, speed: float) -> int | None:
-    """Return the start of a window [ns since 1970 UTC], None for the plant file's; the default at speed 1 is now."""
-    if is_now(text, speed):
-        return time.time_ns()
-    if text in {"", "plant"}:
-        return None
-    try:
-        return clock.ns_from_datetime(datetime.fromisoformat(text), plant.timezone)
-    except ValueError:
-        refuse(f"expected now, plant or a date and time such as 2026-05-04T06:00; got {text!r}")
-
-
-def is_now(text: str, speed: float) -> bool:
-    """Return whether a window starts now."""
-    return text == "now" or (not text and speed == 1)
-
-
-def one_of(what: str, word: str, known: Collection[str]) -> None:
-    """Refuse a word that is not known, naming the nearest."""
-    if word not in known:
-        refuse(f"{word!r} is not a valid {what}. {did_you_mean(word, known)}")
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def console() -> Console:
@@ -161,31 +151,23 @@ def refuse(message: str) -> NoReturn:
     raise typer.BadParameter(message)
 
 
-def refuse_input(where: str, message: str, hint: str = "", key: str = "") -> NoReturn:
+def refuse_input(where: str, message: str, hint: str = "") -> NoReturn:
     """Raise ConfigError for a file or an option."""
-    raise ConfigError.of(where, message, hint, key)
+    raise ConfigError.of(where, message, hint)
 
 
 @contextlib.contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on standard error; yield the function that sets the number done."""
-    from rich import progress
+    from factory_sim.views.text.progress_bar import ProgressBar
 
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-    )
-    shown = progress.Progress(*columns, console=console(), transient=True, redirect_stdout=sys.stdout.isatty())
-    with shown:
-        task = shown.add_task(what, total=total)
-        yield lambda done: shown.update(task, completed=done)
+    with ProgressBar() as shown:
+        yield lambda done: shown.update(what, done, total)
 
 
 def answered(out: Path | None, found: Answer, text: str = "", *, ok: bool) -> None:
     """Write the answer of a proof to `out` and print its text; raise typer.Exit with code 1 unless it holds."""
-    written(out, found.to_dict())
+    write_json(out, found.to_dict())
     if text:
         typer.echo(text)
     if not ok:
@@ -213,9 +195,10 @@ Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled); t
 Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
 JsonFile = Annotated[Path | None, output("--json", help="Write the result there as JSON.")]
+CsvFile = Annotated[Path | None, output("--csv", help="Write a CSV file with one line per row of the answer.")]
 OutFile = Annotated[Path | None, output("--out", help="Write it there instead of to the terminal.")]
-Duration = Annotated[float, time_option("8 h", "Length of the published window.")]
-WarmUp = Annotated[float, time_option("0 s", "Simulated before the window, unseen.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="Length of the published window.")]
+WarmUp = Annotated[str, typer.Option(metavar="TIME", help="Simulated before the window, unseen.")]
 Start = Annotated[
     str,
     typer.Option(
@@ -224,3 +207,33 @@ Start = Annotated[
     ),
 ]
 Root = Annotated[str, typer.Option(help="First levels of every topic.", show_default="the plant file's")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyWindow:
+    """What all trials of a study have in common."""
+
+    duration: Duration = "8 h"
+    warm_up: Annotated[
+        str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
+    ] = "auto"
+    seed: Seed = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where the trials of a study run."""
+
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; the results do not depend on it.", min=0, show_default="one per CPU")
+    ] = None
+    engine: Engine = "auto"
+    dask: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no"),
+    ] = ""
+
+
+def given(*groups: StudyWindow | Execution) -> dict[str, Any]:
+    """Return the options of groups as arguments of the Python call."""
+    return {name: value for group in groups for name, value in asdict(group).items()}

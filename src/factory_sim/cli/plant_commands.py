@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from factory_sim.api.arguments import one_of, writing
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
@@ -65,18 +66,13 @@ def schema(
 
     Example: factory-sim schema --out plant.schema.json
     """
-    import json
-
     from factory_sim import registry
     from factory_sim.plant.yaml.json_schema import json_schema, study_schema
 
-    options.one_of("kind of file", of, ("plant", "sweep", "optimise"))
+    one_of("of", of, ("plant", "sweep", "optimise"))
     found = json_schema(registry.catalogue()) if of == "plant" else study_schema(of)
-    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        options.written(out, text)
+    options.print_json(out, found)
+    if out is not None:
         typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
         typer.echo(f"  # yaml-language-server: $schema={out}")
 
@@ -97,10 +93,10 @@ def new(
     there = [str(path) for path in files if path.exists()]
     if there and not force:
         options.refuse(f"{', '.join(there)} exists already; choose another name, or --force")
-    with options.writing(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        with options.writing(path):
+        with writing(path):
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         typer.echo(f"Wrote {path}")
 
@@ -116,7 +112,7 @@ def list_(
 
     tables = registry.listed()
     if what:
-        options.one_of("list", what, tables)
+        one_of("what", what, tables)
     for title, entries in tables.items():
         if what in {"", title}:
             typer.echo(title)

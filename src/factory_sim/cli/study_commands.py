@@ -1,10 +1,8 @@
-"""`compare`, `whatif`, `why`, `replay`: studies, the answer first."""
+"""`compare`, `whatif`, `why`, `sweep`, `optimise`, `replay`, `report`: studies, the answer first."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,63 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory_sim.cli import options, snapshot_options
-from factory_sim.cli.report_command import write_page
+from factory_sim.cli import options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from factory_sim.api.study_results import Comparison, Optimisation, Sweep
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.whatif import InterimResult
-    from factory_sim.study.runner import FinishedStudy, Progress, Request
+    from factory_sim.study.runner import Progress
 
-PLANT = "gearbox_line"
-UNTIL_PCT = 0.5  # of `whatif`
-
-
-def _percent(text: str) -> float:
-    """Return a half-width such as 0.5% in percentage points."""
-    from factory_sim import units
-
-    try:
-        value = 100 * units.parse(text, "share") if text.strip().endswith("%") else float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        options.refuse(f"expected a half-width above 0 such as 0.5%, got {text!r}")
-    return value
-
-
-def _warm_up(text: str) -> float | None:
-    return None if text == "auto" else options.seconds(text)
-
-
-def _cpus(workers: int) -> int:
-    return workers or os.cpu_count() or 1
-
-
-Replications = Annotated[int, typer.Option(help="Pairs of runs; with --until the largest number.", min=2)]
+_REPLICATIONS = typer.Option(help="Pairs of runs; with --until the largest number.", min=2)
 _UNTIL = "Add pairs until the line rate's interval is ± this many percentage points."
-Until = Annotated[str, typer.Option(metavar="PERCENT", help=_UNTIL, show_default="never")]
-WarmUp = Annotated[
-    str, typer.Option(metavar="TIME", help="Dropped from the start of every run; auto: found by pilot runs.")
-]
-Workers = Annotated[
-    int, typer.Option(help="Processes; the results do not depend on it.", min=0, show_default="one per CPU")
-]
-Dask = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Run on a Dask cluster: local, or tcp://host:port.", show_default="no")
-]
 _STUDY = "The file that trials are written to and resumed from."
 StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after what is compared")]
 Report = Annotated[
     Path | None, options.output(help="Write the answer there as one HTML file, with the evidence of `why`.")
 ]
 Attribution = Annotated[bool, typer.Option(help="Show the contribution of each of a scenario's changes.")]
-Budget = Annotated[
-    float, options.time_option("5 min", "CPU time that an exact attribution may take; above, it is sampled.")
-]
-BUDGET_S = 300.0
+_BUDGET = "CPU time that an exact attribution may take; above, it is sampled."
+Budget = Annotated[str, typer.Option(metavar="TIME", help=_BUDGET)]
+Window, Execution = options.StudyWindow(), options.Execution()
 
 
 def compare(
@@ -77,19 +39,15 @@ def compare(
         list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each compared with BASE.")
     ],
     *,
-    replications: Replications = 30,
-    until: Until = "",
-    duration: options.Duration = 8 * 3600.0,
-    warm_up: WarmUp = "auto",
-    seed: options.Seed = 1,
-    workers: Workers = 0,
-    engine: options.Engine = "auto",
-    dask: Dask = "",
+    replications: Annotated[int, _REPLICATIONS] = 30,
+    until_pct: Annotated[str, typer.Option("--until", metavar="PERCENT", help=_UNTIL, show_default="never")] = "",
+    window: options.StudyWindow = Window,
+    execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
     report: Report = None,
     attribution: Attribution = True,
-    budget: Budget = BUDGET_S,
+    budget: Budget = "5 min",
 ) -> None:
     """Compare scenarios with a plant in paired runs: changes with 95 % intervals and the contribution of each change.
 
@@ -97,25 +55,24 @@ def compare(
 
     Example: factory-sim compare gearbox_line retrofit --replications 30 --json answer.json
     """
-    from factory_sim.study.arms import Variant
-    from factory_sim.study.runner import Request
+    from factory_sim.api import studies
 
-    request = Request(
-        base=Variant(base),
-        scenarios=tuple(Variant(each) for each in scenarios),
-        replications=replications,
-        until_pct=_percent(until) if until else None,
-        duration_s=duration,
-        warm_up_s=_warm_up(warm_up),
-        seed=seed,
-        workers=_cpus(workers),
-        engine=engine,
-        dask=dask,
-        file=study,
-    )
-    found = _compare(request, out, budget, attribution=attribution, with_why=report is not None)
+    with study_progress(study) as progress:
+        found = studies.compare(
+            base,
+            *scenarios,
+            replications=replications,
+            until_pct=until_pct or None,
+            attribution=attribution,
+            budget=budget,
+            with_why=report is not None,
+            study=study,
+            progress=progress,
+            **options.given(window, execution),
+        )
+    _show_comparison(found, out, kept=True)
     if report is not None:
-        write_page(found.file, report)
+        found.report(report)
         typer.echo(f"Report      {report}")
 
 
@@ -125,18 +82,14 @@ def whatif(
         list[str], typer.Argument(metavar="CHANGE...", help="Such as OP410.cycle_time=34s or agv.count+2.")
     ],
     *,
-    replications: Replications = 64,
-    until: Until = f"{UNTIL_PCT}%",
-    duration: options.Duration = 8 * 3600.0,
-    warm_up: WarmUp = "auto",
-    seed: options.Seed = 1,
-    workers: Workers = 0,
-    engine: options.Engine = "auto",
-    dask: Dask = "",
+    replications: Annotated[int, _REPLICATIONS] = 64,
+    until_pct: Annotated[str, typer.Option("--until", metavar="PERCENT", help=_UNTIL)] = "0.5%",
+    window: options.StudyWindow = Window,
+    execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
     attribution: Attribution = False,
-    budget: Budget = BUDGET_S,
+    budget: Budget = "5 min",
 ) -> None:
     """Show what a change would bring: a first interval after two pairs, refined while you watch.
 
@@ -145,46 +98,33 @@ def whatif(
 
     Example: factory-sim whatif gearbox_line 'OP410.cycle_time=34s' 'agv.count+2'
     """
-    from factory_sim.study.arms import Variant
-    from factory_sim.study.runner import FIRST_TYPED, Request
-    from factory_sim.study.snapshot_files import is_snapshot
+    from factory_sim.api import studies
 
-    with TemporaryDirectory() as folder:
-        request = Request(
-            base=Variant(plant),
-            scenarios=(Variant(plant, None, tuple(changes)),),
+    with _study_file(study) as file, study_progress(file, kept=study is not None) as progress:
+        found = studies.whatif(
+            plant,
+            changes,
             replications=replications,
-            until_pct=_percent(until),
-            first=FIRST_TYPED,
-            duration_s=duration,
-            warm_up_s=_warm_up(warm_up),
-            seed=seed,
-            workers=_cpus(workers),
-            engine=engine,
-            dask=dask,
-            file=study or Path(folder) / "whatif.study.jsonl",
+            until_pct=until_pct,
+            attribution=attribution,
+            budget=budget,
+            study=file,
+            progress=progress,
+            **options.given(window, execution),
         )
-        if is_snapshot(plant):
-            if (seed, warm_up) != (1, "auto") or engine == "simpy":
-                options.refuse(
-                    "A snapshot has its own seed, past and engine. Leave out --seed, --warm-up and --engine."
-                )
-            request = snapshot_options.from_snapshot(request, plant, changes)
-        _compare(request, out, budget, attribution=attribution, kept=study is not None)
+    _show_comparison(found, out, kept=study is not None)
 
 
 def why(
-    what: Annotated[str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study file.")] = PLANT,
+    what: Annotated[
+        str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study file.")
+    ] = "gearbox_line",
     *,
     arm: Annotated[str, typer.Option(help="Of a study: the plant to explain.", show_default="the base")] = "",
     top: Annotated[int, typer.Option(help="Number of operations to try.", min=1)] = 10,
-    replications: Replications = 10,
-    duration: options.Duration = 8 * 3600.0,
-    warm_up: WarmUp = "auto",
-    seed: options.Seed = 1,
-    workers: Workers = 0,
-    engine: options.Engine = "auto",
-    dask: Dask = "",
+    replications: Annotated[int, _REPLICATIONS] = 10,
+    window: options.StudyWindow = Window,
+    execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
 ) -> None:
@@ -192,42 +132,74 @@ def why(
 
     Example: factory-sim why retrofit
     """
-    from factory_sim.study.arms import Variant
-    from factory_sim.study.compare.compare_study import run_why, why_in
-    from factory_sim.study.dask_pool import open_pool
-    from factory_sim.study.runner import Request
+    from factory_sim.api import studies
     from factory_sim.study.store import is_study
     from factory_sim.views.text.study_text import why_lines
 
-    exists = what.endswith(".jsonl") or is_study(Path(what))
-    file = Path(what) if exists else study
-    with TemporaryDirectory() as folder, study_progress(file, kept=file is not None) as progress:
-        if exists:
-            with open_pool(_cpus(workers), engine, dask) as pool:
-                found = why_in(Path(what), pool, progress, arm, top)
-        else:
-            request = Request(
-                base=Variant(what),
-                replications=replications,
-                duration_s=duration,
-                warm_up_s=_warm_up(warm_up),
-                seed=seed,
-                workers=_cpus(workers),
-                engine=engine,
-                dask=dask,
-                file=file or Path(folder) / "why.study.jsonl",
-            )
-            found = run_why(request, progress, arm, top)
-    options.written(out, found.to_dict())
-    show(why_lines(found))
+    kept = Path(what) if is_study(Path(what)) else study
+    with _study_file(study) as file, study_progress(kept, kept=kept is not None) as progress:
+        found = studies.why(
+            what,
+            arm=arm,
+            top=top,
+            replications=replications,
+            study=file,
+            progress=progress,
+            **options.given(window, execution),
+        )
+    options.write_json(out, found.to_dict())
+    show(why_lines(found.result))
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The sweep: docs/sweeps.md.", dir_okay=False)],
+    *,
+    execution: options.Execution = Execution,
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    csv: options.CsvFile = None,
+) -> None:
+    """Run a plant at every point of a design (grid, Latin hypercube or Sobol') and rank the factors by influence.
+
+    All points use common random numbers. Finished trials are stored: after Ctrl-C the same command resumes the sweep.
+
+    Example: factory-sim sweep vehicles.yaml --csv points.csv
+    """
+    from factory_sim.api import variants
+    from factory_sim.views.text.sweep_text import sweep_lines
+
+    with study_progress(study) as progress:
+        found = variants.sweep(file, study=study, progress=progress, **options.given(execution))
+    _show_variants(found, sweep_lines(found.result), out, csv)
+
+
+def optimise(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The optimisation: docs/sweeps.md.", dir_okay=False)],
+    *,
+    execution: options.Execution = Execution,
+    study: StudyFile = None,
+    out: options.JsonFile = None,
+    csv: options.CsvFile = None,
+) -> None:
+    """Select the best buffers, vehicles and crews within limits and a budget, with a guarantee; show the Pareto front.
+
+    Tries all allowed choices, or those that Optuna finds (extra [optimise]), then decides by ranking and selection.
+    Finished trials are stored: after Ctrl-C the same command resumes the optimisation.
+
+    Example: factory-sim optimise buffers.yaml --json answer.json
+    """
+    from factory_sim.api import variants
+    from factory_sim.views.text.optimise_text import optimise_lines
+
+    with study_progress(study) as progress:
+        found = variants.optimise(file, study=study, progress=progress, **options.given(execution))
+    _show_variants(found, optimise_lines(found.result), out, csv)
 
 
 def replay(
     study: Annotated[Path, typer.Argument(help="A study file.", dir_okay=False)],
     *,
-    workers: Workers = 0,
-    engine: options.Engine = "auto",
-    dask: Dask = "",
+    execution: options.Execution = Execution,
     out: options.JsonFile = None,
 ) -> None:
     """Simulate every trial of a study again from its plants and seed, and compare: the results must be bit-identical.
@@ -236,30 +208,53 @@ def replay(
 
     Example: factory-sim replay retrofit-vs-gearbox_line-1a2b3c4d.study.jsonl
     """
-    from factory_sim.study.compare.compare_study import replay_study
-    from factory_sim.study.dask_pool import open_pool
+    from factory_sim.api import studies
 
-    with study_progress(kept=False) as progress, open_pool(_cpus(workers), engine, dask) as pool:
-        found = replay_study(study, pool, progress)
+    with study_progress(kept=False) as progress:
+        found = studies.replay(study, progress=progress, **options.given(execution)).result
     lines = [f"same: {'yes' if found.same else 'no'}", f"{found.trials} trials, digest {found.digest[:16]}"]
     lines += [f"  differs: {arm}, replication {replication}" for arm, replication in found.differing[:10]]
     options.answered(out, found, "\n".join(lines), ok=found.same)
 
 
-def _compare(
-    request: Request, out: Path | None, budget_s: float, *, attribution: bool, kept: bool = True, with_why: bool = False
-) -> FinishedStudy[ComparisonResult]:
-    from factory_sim.study.compare.compare_study import run_study
+def report(
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study file, as written by `compare`, `sweep` and `optimise`.")
+    ],
+    *,
+    path: Annotated[
+        Path | None, options.output("--out", help="The HTML file.", show_default="next to the study file")
+    ] = None,
+) -> None:
+    """Write a saved study as one HTML file that works offline, on a phone and on paper.
+
+    Nothing is simulated: everything, including the replay of a shift, comes from the study file.
+
+    Example: factory-sim report retrofit-vs-gearbox_line.study.jsonl --out retrofit.html
+    """
+    from factory_sim.api.study_results import write_report
+
+    page = path or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
+    size = write_report(study, page).stat().st_size / 1e6
+    typer.echo(f"Wrote {page} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
+
+
+def _show_comparison(found: Comparison, out: Path | None, *, kept: bool) -> None:
     from factory_sim.views.text.study_text import attribution_lines
 
-    with study_progress(request.file, kept=kept) as progress:
-        found = run_study(request, progress, budget_s, attribution=attribution, with_why=with_why)
-    result = found.result
-    options.written(out, result.to_dict())
-    show(attribution_lines(result))
+    options.write_json(out, found.to_dict())
+    show(attribution_lines(found.result))
     if kept:
         typer.echo(f"Study       {found.file}: input of `factory-sim report`, `why` and `replay`.")
-    return found
+
+
+def _show_variants(
+    found: Sweep | Optimisation, lines: Sequence[RenderableType], out: Path | None, csv: Path | None
+) -> None:
+    options.write_json(out, found.to_dict())
+    options.write_csv(csv, found.to_pandas)
+    show(lines)
+    typer.echo(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
 
 
 def show(lines: Sequence[RenderableType]) -> None:
@@ -272,37 +267,21 @@ def show(lines: Sequence[RenderableType]) -> None:
 
 
 @contextlib.contextmanager
+def _study_file(given: Path | None) -> Iterator[Path]:
+    """Yield the file for the trials: the one given, or a temporary one."""
+    with TemporaryDirectory() as folder:
+        yield given or Path(folder) / "temporary.study.jsonl"
+
+
+@contextlib.contextmanager
 def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[Progress]:
     """Show progress with the remaining time on standard error; after Ctrl-C print what is kept."""
-    from rich import progress as rich_progress
-
-    from factory_sim.study.runner import Progress
+    from factory_sim.api.progress import events_of
+    from factory_sim.api.study_progress import Reporter
     from factory_sim.views.text.study_text import comparison_lines, interim_line
 
-    console = options.console()
-    bars = rich_progress.Progress(
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),
-    )
-
-    class TerminalProgress(Progress):
-        """Stages as bars, messages as lines."""
-
-        def stage(self, name: str, total: int) -> None:
-            for task in bars.task_ids:
-                bars.remove_task(task)
-            bars.add_task(name, total=total)
-
-        def advance(self, done: int) -> None:
-            bars.update(bars.task_ids[-1], completed=done)
-
-        def message(self, text: str) -> None:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    class TerminalProgress(Reporter):
+        """Shows as well what is known before the end."""
 
         def compared(self, result: ComparisonResult) -> None:
             show(comparison_lines(result))
@@ -312,13 +291,13 @@ def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[P
                 self.message(interim_line(each))
 
     try:
-        with bars:
-            yield TerminalProgress()
+        with events_of(progress=True) as report:
+            yield TerminalProgress(report)
     except KeyboardInterrupt:
         where = f" in {file}" if file else ""
         resume = f"Finished trials are kept{where}; the same command resumes."
-        console.print(f"Stopped. {resume if kept else 'Nothing is kept.'}", soft_wrap=True)
+        typer.echo(f"Stopped. {resume if kept else 'Nothing is kept.'}", err=True)
         raise typer.Exit(130) from None
 
 
-COMMANDS = (compare, whatif, why, replay)
+COMMANDS = (compare, whatif, why, sweep, optimise, replay, report)

@@ -33,8 +33,8 @@ Resume = Annotated[Path | None, options.output(help="File that keeps finished wo
 ENOUGH_PLANTS = 10_000  # from here on every feature and pair must have been exercised by 100 plants
 BASELINE, RETROFIT = "gearbox_line", "retrofit"
 
-app.command()(exact)
-app.command()(feed)
+app.command()(options.flattened(exact))
+app.command()(options.flattened(feed))
 
 
 @app.callback()
@@ -67,7 +67,7 @@ def engines(
     done = itertools.count(1)
     with options.bar("plants", plants) as progress:
         found = compare_engines(plants, seed=seed, on_progress=lambda: progress(next(done)))
-    options.written(out, found.to_dict())
+    options.write_json(out, found.to_dict())
     if found.difference:
         typer.echo(
             f"The engines differ: {found.difference}\n  Reproduce: factory-sim validate engines "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory_sim.api.arguments import writing
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
 
@@ -95,7 +96,7 @@ def _write(out: Path, rows: Sequence[Row], results: Sequence[Result]) -> None:
         "rows": found,
     }
     draft = out.with_name(out.name + ".part")
-    with options.writing(out):
+    with writing(out):
         draft.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(out)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from factory_sim.api.arguments import one_of, seconds
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
 
@@ -27,7 +28,7 @@ P99 = Annotated[
 ]
 Payloads = Annotated[int, typer.Option(help="fuzz: number for each reader; the full proof takes 1000000.", min=1)]
 Kills = Annotated[int, typer.Option(help="kills: of the broker; the publisher is killed twice as well.", min=1)]
-PauseTime = Annotated[float, options.time_option("1 min", "pause: full proof 5 min.")]
+PauseTime = Annotated[str, typer.Option(metavar="TIME", help="pause: full proof 5 min.")]
 Formats = Annotated[list[str] | None, typer.Option("--format", help=f"kills: {', '.join(JOURNALED)}. May be repeated.")]
 
 
@@ -48,7 +49,7 @@ def feed(
     p99: P99 = 25.0,
     payloads: Payloads = 20_000,
     kills: Kills = 10,
-    pause: PauseTime = 60.0,
+    pause: PauseTime = "1 min",
     payload_format: Formats = None,
     plant: Annotated[str, typer.Option(help="Plant of soak, kills and pause.")] = "gearbox_line",
     seed: Annotated[int, typer.Option(help="fuzz: which payloads.")] = 1,
@@ -64,9 +65,9 @@ def feed(
 
     need_linux()
     for one in part or []:
-        options.one_of("part", one, PARTS)
+        one_of("part", one, PARTS)
     for one in payload_format or []:
-        options.one_of("format with a journal", one, JOURNALED)
+        one_of("payload_format", one, JOURNALED)
     found: dict[str, list[dict[str, Any]]] = {}
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="factory-sim-validate-") as name:
@@ -75,14 +76,14 @@ def feed(
             "soak": lambda: _soak(folder, minutes, p99, plant),
             "fuzz": lambda: _fuzz(folder, payloads, seed),
             "kills": lambda: _kills(folder, payload_format or ["machine"], kills, plant),
-            "pause": lambda: _pause(folder, pause, plant),
+            "pause": lambda: _pause(folder, seconds("pause", pause), plant),
         }
         for one in part or PARTS:
             for result in makers[one]():
                 typer.echo("\n".join(result.text()))
                 problems += result.problems()
                 found.setdefault(one, []).append(dataclasses.asdict(result))  # type: ignore[call-overload]
-    options.written(json, {**file_header(), **found, "problems": problems})
+    options.write_json(json, {**file_header(), **found, "problems": problems})
     for problem in problems:
         typer.echo(f"  ! {problem}", err=True)
     if problems:

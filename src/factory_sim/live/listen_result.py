@@ -14,12 +14,26 @@ if TYPE_CHECKING:
 _SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
 
 
+def feed_counts(listener: Listener) -> FeedCounts:
+    """Return what has arrived so far."""
+    assert listener.feed is not None
+    losses, counts = listener.feed.losses(), listener.counts
+    return FeedCounts(
+        readings=losses.received,
+        messages=counts.messages,
+        lost=losses.lost,
+        duplicates=losses.duplicates,
+        damaged=losses.damaged,
+        foreign=losses.foreign,
+        skipped=counts.skipped,
+    )
+
+
 def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
     """Return what a listener has received and concluded."""
-    meta, feed, counts = listener.meta, listener.feed, listener.counts
+    meta = listener.meta
     assert meta is not None
-    assert feed is not None
-    losses, sensors = feed.losses(), {sensor.id: sensor for sensor in meta.sensors}
+    sensors = {sensor.id: sensor for sensor in meta.sensors}
     distrusted = tuple(
         Doubt(
             unit=meta.units[each.unit].name,
@@ -34,15 +48,6 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         )
         for each in listener.trust.findings
     )
-    received = FeedCounts(
-        readings=losses.received,
-        messages=counts.messages,
-        lost=losses.lost,
-        duplicates=losses.duplicates,
-        damaged=losses.damaged,
-        foreign=losses.foreign,
-        skipped=counts.skipped,
-    )
     return ListenResult(
         plant=meta.plant,
         run_id=meta.run_id,
@@ -50,7 +55,7 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         payload_format=listener.payload_format,
         ended=listener.ended,
         window_us=(table.window.t0_us, table.window.t1_us),
-        feed=received,
+        feed=feed_counts(listener),
         distrusted=distrusted,
         energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
         kpis=kpi_values(table),

@@ -24,6 +24,7 @@ class PublishResult(Record):
     messages: int  # that passed the link
     dropped: int  # messages that the link lost
     good_parts: int | None  # that the simulator counted; None: the run was stopped
+    events: int  # rows of the log file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from factory_sim.views.labels import LINE_LABELS
 
 if TYPE_CHECKING:
     from factory_sim.records import KpiTable
+    from factory_sim.results.feed import FeedCounts
 
 STATIONS_SHOWN = 12
 STATION_COLUMNS = {  # KPI of an operation -> head of its column
@@ -49,6 +50,15 @@ def station_table(table: KpiTable) -> Table:
     for i in np.argsort(-np.nan_to_num(share), kind="stable")[:STATIONS_SHOWN].tolist():
         shown.add_row(table.operations[i], *(number(float(k.values[i]), k.unit) for k in kpis))
     return shown
+
+
+def feed_line(counts: FeedCounts, reason: str = "") -> str:
+    """Return what has arrived of a feed; `reason`: why the last skipped message was skipped."""
+    text = (
+        f"{counts.readings:,} readings in {counts.messages:,} messages; {counts.lost:,} lost, "
+        f"{counts.duplicates:,} duplicates, {counts.skipped:,} messages skipped"
+    )
+    return f"{text}\n  last skipped: {reason}" if reason else text
 
 
 def unit(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -15,8 +16,14 @@ class ProgressBar:
     """One bar per stage, which disappears at the end; messages remain."""
 
     def __init__(self) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
         self._task: TaskID | None = None
         self._stage = ""
 
@@ -29,13 +36,13 @@ class ProgressBar:
         """Remove the bar."""
         self._bar.stop()
 
-    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
-        """Show how much of a stage is done, or a message above the bar."""
+    def update(self, stage: str, done: float, total: float, message: str = "", note: str = "") -> None:
+        """Show how much of a stage is done, with `note` or the numbers beside the bar; or a message above the bar."""
         if message:
             self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
         elif total:
             if self._task is None or stage != self._stage:
                 if self._task is not None:
                     self._bar.remove_task(self._task)
-                self._task, self._stage = self._bar.add_task(stage, total=total), stage
-            self._bar.update(self._task, completed=done, total=total)
+                self._task, self._stage = self._bar.add_task(stage, total=total, note=""), stage
+            self._bar.update(self._task, completed=done, note=note or f"{done:g}/{total:g}")

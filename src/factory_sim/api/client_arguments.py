@@ -1,0 +1,61 @@
+"""The connection to a broker, and the start of a feed, from arguments."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from factory_sim.api.arguments import one_of, refuse
+from factory_sim.errors import ConfigError, Problem
+from factory_sim.wire.mqtt.broker_url import PORTS, parse
+from factory_sim.wire.mqtt.client_options import VERSIONS, ClientOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from threading import Event
+
+    from factory_sim.wire.mqtt.broker_url import Address
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+def client_options(  # noqa: PLR0913 - one argument per argument of the calls
+    broker: str,
+    *,
+    user: str,
+    password: str,
+    ca: PathLike | None,
+    cert: PathLike | None,
+    key: PathLike | None,
+    mqtt: str,
+    stop: Event,
+) -> ClientOptions:
+    """Return the options of a client of `broker`. Raise ConfigError about an argument."""
+    if not isinstance(broker, str):
+        refuse("broker", f"expected a URL, got {broker!r}", "Example: 'mqtt://127.0.0.1:1883'.")
+    files = {name: os.fspath(file) for name, file in (("ca", ca), ("cert", cert), ("key", key)) if file}
+    address = parse(broker) if broker else None
+    if address and files and not address.tls:
+        raise _without_tls(address, files)
+    for name, file in files.items():
+        if not (Path(file).is_file() and os.access(file, os.R_OK)):
+            refuse(name, f"expected a readable PEM file, got {file!r}")
+    return ClientOptions(
+        user=user,
+        password=password,
+        ca_file=files.get("ca", ""),
+        cert_file=files.get("cert", ""),
+        key_file=files.get("key", ""),
+        mqtt=one_of("mqtt", mqtt, VERSIONS),
+        is_stopped=stop.is_set,
+    )
+
+
+def _without_tls(address: Address, names: Iterable[str]) -> ConfigError:
+    """Return the error of TLS files for a broker without TLS: the password would be sent in clear text."""
+    port = PORTS["mqtts"] if address.port == PORTS["mqtt"] else address.port
+    meant = replace(address, tls=True, port=port).display_url
+    hint = f"Did you mean {meant}? Files may also come from FACTORY_SIM_MQTT_CA, ..._CERT and ..._KEY"
+    return ConfigError([Problem(name, 0, 0, address.display_url, "TLS files need mqtts://", hint) for name in names])

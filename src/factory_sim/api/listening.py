@@ -1,0 +1,167 @@
+"""Listen to a feed and analyse it. The simulator is not imported."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+
+from factory_sim.api.arguments import Duration, Start, one_level, one_of, seconds, start_ns
+from factory_sim.api.client_arguments import client_options
+from factory_sim.api.feed_results import Feed
+from factory_sim.api.kpi_table import KpiTable
+from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
+from factory_sim.errors import BrokerError
+from factory_sim.live import listen as listening
+from factory_sim.live.listen_result import feed_counts, listen_result
+from factory_sim.live.replies import Replies
+from factory_sim.views.text.kpi_text import feed_line
+from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.mqtt.client import Client
+
+if TYPE_CHECKING:
+    from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.plants import PlantLike
+    from factory_sim.api.progress import Report
+    from factory_sim.records import Meta
+
+
+def listen(  # noqa: PLR0913 - one argument per option of the command
+    broker: str = "mqtt://127.0.0.1:1883",
+    *,
+    root: str = "",
+    payload_format: str = "",
+    plant: PlantLike | None = None,
+    start: Start = "",
+    duration: Duration = "8 h",
+    ack_as: str = "",
+    host_id: str = "",
+    publish_kpis: bool = False,
+    every: Duration = "10 s",
+    user: str = "",
+    password: str = "",
+    ca: PathLike | None = None,
+    cert: PathLike | None = None,
+    key: PathLike | None = None,
+    mqtt: str = "auto",
+    progress: ProgressOption = True,
+    stop: Event | None = None,
+) -> Feed:
+    """Subscribe to a feed in one of this project's formats and analyse it until its run ends.
+
+    An interruption (Ctrl-C) ends listening; the result is that of the readings received.
+
+    Parameters
+    ----------
+    broker : str
+        URL of the broker, `mqtt://[user@]host:port` or `mqtts://`.
+    root : str
+        First levels of the feed's topics; `""`: the first feed found.
+    payload_format : {"", "machine", "uns", "bulk", "sparkplug"}
+        Format of the payloads; `""`: detected.
+    plant : str, path or Plant, optional
+        For a feed without a description: the plant that publishes it.
+    start : str or datetime
+        With `plant`: when the window starts, as in `publish`.
+    duration : str or float
+        With `plant`: length of the window [s, or a text with a unit].
+    ack_as : str
+        Name under which to acknowledge journals (`publish(ack="consumer:NAME")`).
+    host_id : str
+        Act as this Sparkplug host.
+    publish_kpis : bool
+        Whether to retain KPIs below `<root>/kpi`.
+    every : str or float
+        Interval of reports [s, or a text with a unit].
+    user, password, ca, cert, key, mqtt
+        As in `publish`.
+    progress : bool or callable
+        As in `compare`; a stage is measured in readings, its length is not known.
+    stop : threading.Event, optional
+        Set by another thread to end listening.
+
+    Returns
+    -------
+    Feed
+        Counts, doubts and KPIs.
+
+    Raises
+    ------
+    ConfigError
+        When an argument cannot be used.
+    BrokerError
+        When the broker cannot be reached or used; its `feed` is the result so far, None if nothing has arrived.
+    NoFeedError
+        When no feed has been found.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> feed = fs.listen(broker_url, root="line/feed", progress=False)
+    >>> feed.result.feed.lost, feed.kpis()["line.good_parts"] > 0
+    (0, True)
+    """
+    stop = stop or Event()
+    if payload_format:
+        one_of("payload_format", payload_format, FORMATS)
+    one_level("ack_as", ack_as), one_level("host_id", host_id)
+    options = client_options(broker, user=user, password=password, ca=ca, cert=cert, key=key, mqtt=mqtt, stop=stop)
+    every_s = seconds("every", every)
+    own_root, meta = ("", None) if plant is None else _described(plant, start, duration)
+    with events_of(progress) as report:
+        if not (where := root or own_root):
+            with Client(broker, options) as client:
+                where = listening.find_root(client, stop, partial(_ready, report, "every root"))
+        if ack_as:
+            options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
+        replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
+        listener = listening.Listener(where, payload_format=payload_format, meta=meta)
+        try:
+            with Client(broker, replies.connection(options)) as client:
+                listening.listen(
+                    listener,
+                    client,
+                    ready=partial(_ready, report, where),
+                    watch=partial(_watch, report),
+                    every_s=every_s,
+                    stop=stop,
+                    replies=replies,
+                )
+        except KeyboardInterrupt:
+            if not listener.counts.readings:
+                raise
+        except BrokerError as error:
+            if listener.counts.readings:
+                error.feed = _feed(listener)
+            raise
+    return _feed(listener)
+
+
+def _ready(report: Report, where: str) -> None:
+    """Report that the publisher may start."""
+    report(ProgressEvent(stage="subscribed", message=f"listening below {where}"))
+
+
+def _watch(report: Report, listener: listening.Listener) -> None:
+    if listener.feed is not None:
+        text = feed_line(feed_counts(listener), listener.counts.reason)
+        report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))
+
+
+def _feed(listener: listening.Listener) -> Feed:
+    table = listener.table()
+    return Feed(listen_result(listener, table), KpiTable(table))
+
+
+def _described(plant: PlantLike, start: Start, duration: Duration) -> tuple[str, Meta]:
+    """Return root and description of a feed that has none, from its plant and its start."""
+    from factory_sim.api.plants import resolved, spec_of  # noqa: PLC0415 - a feed with a description needs no simulator
+    from factory_sim.live.publish import RunSetup, epoch_ns, window_of  # noqa: PLC0415 - same
+    from factory_sim.plant.describe import describe  # noqa: PLC0415 - same
+
+    known = spec_of(resolved(plant))
+    begin_ns, _ = start_ns("start", start, known.timezone, 1.0)
+    setup = RunSetup(duration_s=seconds("duration", duration), start_ns=begin_ns)
+    return known.topic_root, describe(known, known.name, epoch_ns(known, setup), window_of(setup))

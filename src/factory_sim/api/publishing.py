@@ -1,0 +1,238 @@
+"""Publish a plant's telemetry."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING
+
+from factory_sim.api import arguments
+from factory_sim.api.arguments import Duration, Start, one_of, optional_path, seconds, whole
+from factory_sim.api.client_arguments import client_options
+from factory_sim.api.feed_results import Publication
+from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
+from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
+from factory_sim.clock import US_PER_S
+from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, command_handler, finish, opened
+from factory_sim.live.publish import RunSetup, window_of
+from factory_sim.live.publish import publish as publish_run
+from factory_sim.plant.catalogue import PROFILES
+from factory_sim.results.feed import PublishResult
+from factory_sim.sim.engines import compiling_aside
+from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.sparkplug.sessions import EdgeSessions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from factory_sim.api.arguments import Changes
+    from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.plants import PlantLike
+    from factory_sim.live.publish import Sent
+
+
+def publish(  # noqa: PLR0913 - one argument per option of the command
+    plant: PlantLike | None = None,
+    broker: str = "",
+    *,
+    duration: Duration = "8 h",
+    warm_up: Duration = 0.0,
+    changes: Changes = None,
+    seed: int = 1,
+    replication: int = 0,
+    engine: str = "auto",
+    payload_format: str = "machine",
+    speed: float | str = 1.0,
+    start: Start = "",
+    root: str = "",
+    link: str = "",
+    journal: PathLike | None = None,
+    journal_limit_mb: float = 1024.0,
+    ack: str = "broker",
+    primary_host: str = "",
+    bind: str = "",
+    commands: PathLike | None = None,
+    user: str = "",
+    password: str = "",
+    ca: PathLike | None = None,
+    cert: PathLike | None = None,
+    key: PathLike | None = None,
+    mqtt: str = "auto",
+    expiry: Duration = "24 h",
+    log: PathLike | None = None,
+    save: PathLike | None = None,
+    resume: PathLike | None = None,
+    progress: ProgressOption = True,
+    stop: Event | None = None,
+) -> Publication:
+    """Simulate a plant and publish its telemetry to an MQTT broker.
+
+    Parameters
+    ----------
+    plant : str, path or Plant, optional
+        A plant or scenario file, a packaged name, or a loaded plant; None: `"gearbox_line"`, or that of `resume`.
+    broker : str
+        URL of the broker, `mqtt://[user@]host:port` or `mqtts://`; `""`: a broker of its own on port 1883.
+    duration, warm_up : str or float
+        Length of the published window, and of the unpublished time before it [s, or a text with a unit].
+    changes : mapping, Change, str or list of these, optional
+        Changes of the plant, as in `load`.
+    seed, replication : int
+        Name the random streams.
+    engine : {"auto", "simpy", "calendar"}
+        The simulator.
+    payload_format : {"machine", "uns", "bulk", "sparkplug"}
+        How readings become messages.
+    speed : float or "max"
+        Simulated seconds per second.
+    start : str or datetime
+        When the window starts: `"now"`, `"plant"` (as its file has it) or a date and time; `""`: now at speed 1.
+    root : str
+        First levels of every topic; `""`: the plant's.
+    link : str
+        Profile of the network, `factory-sim list links`; `""`: the plant's.
+    journal : str or path, optional
+        Folder that keeps messages until they are acknowledged; the same call resumes a run from it.
+    journal_limit_mb : float
+        Size at which the run waits [MB].
+    ack : str
+        `"broker"` or `"consumer:NAME"`: whose acknowledgement empties the journal.
+    primary_host : str
+        Sparkplug: publish only while this host is online.
+    bind : str
+        Address of its own broker; `""`: 127.0.0.1.
+    commands : str or path, optional
+        File to which the commands of hosts are added; commands in it are repeated.
+    user, password : str
+        Login at the broker.
+    ca, cert, key : str or path, optional
+        PEM files for mqtts.
+    mqtt : {"auto", "5", "3.1.1"}
+        Version of MQTT.
+    expiry : str or float
+        MQTT 5: how long a broker keeps readings for absent subscribers [s, or a text with a unit]; 0: forever.
+    log : str or path, optional
+        File for every event of the run (.parquet or .csv); without `broker`, nothing is published.
+    save : str or path, optional
+        File that keeps a snapshot of the run, for `resume`, `whatif` and `fork`.
+    resume : str or path, optional
+        Snapshot to resume instead of starting a plant.
+    progress : bool or callable
+        As in `compare`; a stage is measured in simulated seconds.
+    stop : threading.Event, optional
+        Set by another thread to end the feed properly.
+
+    Returns
+    -------
+    Publication
+        What was published.
+
+    Raises
+    ------
+    ConfigError
+        When the plant or an argument cannot be used.
+    BrokerError
+        When the broker cannot be started, reached or used.
+    ModelError
+        When the run cannot continue, or cannot be saved.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> fs.publish("line.yaml", broker_url, duration="10 min", speed="max", progress=False).result.dropped
+    0
+    """
+    stop = stop or Event()
+    setup = _setup(seed, replication, warm_up, duration, payload_format, root, speed, link)
+    client = client_options(broker, user=user, password=password, ca=ca, cert=cert, key=key, mqtt=mqtt, stop=stop)
+    delivery = Delivery(
+        url=broker,
+        journal=optional_path("journal", journal),
+        journal_limit_mb=journal_limit_mb,
+        ack=ack,
+        primary_host=arguments.one_level("primary_host", primary_host),
+        bind=bind,
+        commands=optional_path("commands", commands),
+        client=replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1)),  # 32 bits
+    )
+    delivery.check(payload_format)
+    files = optional_path("save", save), optional_path("resume", resume)
+    commanded = payload_format == "sparkplug" or commands is not None
+    with events_of(progress) as report:
+        plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
+        plan.begin(start)
+        return _run(plan, delivery, optional_path("log", log), stop)
+
+
+def _setup(  # noqa: PLR0913 - arguments of `publish`
+    seed: int,
+    replication: int,
+    warm_up: Duration,
+    duration: Duration,
+    payload_format: str,
+    root: str,
+    speed: float | str,
+    link: str,
+) -> RunSetup:
+    return RunSetup(
+        seed=whole("seed", seed),
+        replication=whole("replication", replication),
+        warm_up_s=seconds("warm_up", warm_up),
+        duration_s=seconds("duration", duration),
+        payload_format=one_of("payload_format", payload_format, FORMATS),
+        root=root,
+        speed=arguments.speed("speed", speed),
+        settle_s=SETTLE_S,
+        link=PROFILES[one_of("link", link, PROFILES)] if link else None,
+    )
+
+
+def _run(plan: RunPlan, delivery: Delivery, log: Path | None, stop: Event) -> Publication:
+    """Publish the run and write its log; a run with a log and without a broker is not published."""
+    if log is not None:
+        one_of("log", log.suffix, (".parquet", ".csv"))
+    sent = None if log and not delivery.url else _published(plan, delivery, stop)
+    good_parts = sent.truth.good_parts if sent and sent.truth else None
+    events = 0
+    if log is not None:
+        events, good_parts = plan.write_log(log, sent)
+    result = PublishResult(
+        plant=plan.plant.name,
+        run_id=sent.meta.run_id if sent else "",
+        root=plan.setup.root or plan.plant.topic_root,
+        readings=sent.readings if sent else 0,
+        messages=sent.messages if sent else 0,
+        dropped=sent.dropped if sent else 0,
+        good_parts=good_parts,
+        events=events,
+    )
+    return Publication(result)
+
+
+def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:
+    plant, window = plan.plant, window_of(plan.setup)
+    compiling = compiling_aside() if plan.engine == "auto" else nullcontext()
+    with compiling, opened(plant, plan.setup, delivery, plan.say) as (sender, setup, url):
+        root = setup.root or plant.topic_root
+        plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
+        plan.say(f"  factory-sim listen --broker {url} --root {root}")
+        handler = command_handler(sender, plant, delivery, stop)
+        simulation = plan.new_run(setup, commanded=handler is not None)
+        event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S, note="warming up")
+        plan.report(event)
+
+        def watch(sent: Sent) -> None:
+            note = f"{sent.readings:,} readings, {sent.messages:,} messages"
+            plan.report(replace(event, done=(sent.t_us - window.t0_us) // US_PER_S, note=note))
+            if isinstance(sender, EdgeSessions) and (refused := sender.refused.new_since_last()):
+                plan.say(refused)
+            plan.save_snapshot(simulation)
+
+        sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
+        plan.save_snapshot(simulation, at_once=True)
+        finish(sender, stop, plan.say)
+        if not delivery.url:
+            stop.wait(LINGER_S)
+    return sent

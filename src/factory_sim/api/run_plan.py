@@ -1,0 +1,169 @@
+"""A run to be published: its start, its engine, its log, and the file that keeps its snapshots."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from factory_sim.api.arguments import refuse, start_ns, writing
+from factory_sim.api.plants import file_and_changes, resolved, spec_of
+from factory_sim.api.progress import ProgressEvent
+from factory_sim.live.delivery import LEAD_NS
+from factory_sim.live.publish import window_of
+from factory_sim.records import EventLog
+from factory_sim.sim.engines import check_savable, choose, compile_first
+from factory_sim.sim.run import Simulation
+from factory_sim.study import snapshot_files
+from factory_sim.study.arms import Variant
+from factory_sim.views.frames import log_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from factory_sim.api.arguments import Changes, Start
+    from factory_sim.api.plants import PlantLike
+    from factory_sim.api.progress import Report
+    from factory_sim.live.publish import RunSetup, Sent
+    from factory_sim.plant import spec
+    from factory_sim.records import Truth
+    from factory_sim.sim.commands import Command
+
+STAGE = "simulated"
+SAVE_EVERY_S = 5.0  # of a live run
+
+
+@dataclass(slots=True, kw_only=True)
+class RunPlan:
+    """A run, and where its snapshots are saved."""
+
+    plant: spec.Plant
+    source: tuple[str, tuple[str, ...]]  # the plant's file and its changes, as a snapshot keeps them
+    setup: RunSetup
+    engine: str
+    save: Path | None = None
+    snapshot: snapshot_files.Snapshot | None = None  # that the run resumes
+    report: Report
+    _saved_s: float = field(default=0.0, init=False)
+
+    def say(self, text: str) -> None:
+        """Report a sentence."""
+        self.report(ProgressEvent(stage=STAGE, message=text))
+
+    def begin(self, start: Start) -> None:
+        """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time."""
+        begin_ns, is_now = start_ns("start", start, self.plant.timezone, self.setup.speed)
+        if begin_ns is not None and is_now:
+            begin_ns += LEAD_NS
+        self.setup = replace(self.setup, start_ns=begin_ns, begun_ns=begin_ns or 0 if is_now else 0)
+
+    def new_run(self, setup: RunSetup, *, commanded: bool) -> Simulation:
+        """Return the run of `setup` at its start, and report its engine."""
+        window = window_of(setup)
+        if self.snapshot is not None:
+            run = Simulation.resumed(self.plant, self.snapshot.saved, until_us=window.t1_us)
+        else:
+            engine = "calendar" if self.save is not None and self.engine == "auto" else self.engine
+            run = Simulation(
+                self.plant,
+                seed=setup.seed,
+                replication=setup.replication,
+                warm_up_us=window.t0_us,
+                until_us=window.t1_us,
+                engine="simpy" if commanded else engine,
+                savable=self.save is not None,
+            )
+        why = "the one that takes commands" if commanded else run.choice.reason
+        if self.save is not None or self.snapshot is not None:
+            why = "the one whose runs can be saved"
+        self.say(f"Engine {run.choice.engine}: {why}.")
+        return run
+
+    def write_log(self, path: Path, sent: Sent | None) -> tuple[int, int]:
+        """Write the run's events as far as they were published; return their number, and that of the good parts.
+
+        The run is repeated, bit-identical. When nothing was published, it runs to its end, and its last state is saved.
+        """
+        self.say(f"Simulating {self.plant.name} for {path} ...")
+        log, truth = self._rows(sent.t_us, sent.commands) if sent else self._rows(None, ())
+        frame = log_frame(log, self.plant.units)
+        with writing(path):
+            frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+        return len(frame), truth.good_parts
+
+    def _rows(self, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
+        """Return the rows from the start of the run, or those of its snapshot that still matter, to `until_us`."""
+        window = window_of(self.setup)
+        end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
+        run, pieces = self.new_run(self.setup, commanded=bool(commands)), []
+        for command in (each for each in commands if each.t_us < end_us):
+            pieces.append(run.advance(command.t_us))
+            run.command(command)
+        log = EventLog.join([*pieces, run.advance(end_us)])
+        if until_us is None:
+            self.save_snapshot(run, at_once=True)
+        if self.snapshot is not None:
+            memory = self.snapshot.saved.memory
+            memory.add(log)
+            log = memory.alone()
+        return log, run.truth()
+
+    def save_snapshot(self, run: Simulation, *, at_once: bool = False) -> None:
+        """Save the state of the run, if that is asked for and the last one is old."""
+        if self.save is None or not (at_once or time.monotonic() > self._saved_s + SAVE_EVERY_S):
+            return
+        self._saved_s = time.monotonic()
+        try:
+            snapshot_files.Snapshot(run.save(), *self.source).save(self.save)
+        except snapshot_files.SnapshotError as error:
+            if at_once:
+                raise
+            self.say(f"{error}; the run continues and tries again.")
+
+
+def plan_of(  # noqa: PLR0913 - arguments of `publish`
+    plant: PlantLike | None,
+    changes: Changes,
+    setup: RunSetup,
+    engine: str,
+    save: Path | None,
+    resume: Path | None,
+    report: Report,
+    *,
+    commanded: bool,
+) -> RunPlan:
+    """Return the run that arguments of `publish` describe. Raise ConfigError, SnapshotError, ModelError."""
+    if (save or resume) and (commanded or engine == "simpy"):
+        hint = "Leave out commands, engine simpy and the format sparkplug."
+        refuse("save" if save else "resume", "snapshots require the compiled engine, which accepts no commands", hint)
+    if resume is not None:
+        if plant is not None or changes is not None:
+            refuse("resume", "a snapshot has its own plant", "Leave out the plant, or --resume.")
+        plan = _resumed(resume, setup, save, report)
+    else:
+        loaded = resolved("gearbox_line" if plant is None else plant, changes)
+        choose(spec_of(loaded), engine)  # raises before the run starts
+        source = file_and_changes(loaded) if save else ("", ())
+        plan = RunPlan(plant=spec_of(loaded), source=source, setup=setup, engine=engine, save=save, report=report)
+    if save or resume:
+        check_savable(plan.plant)
+        compile_first([plan.plant], "calendar", plan.say)
+    return plan
+
+
+def _resumed(resume: Path, setup: RunSetup, save: Path | None, report: Report) -> RunPlan:
+    """Return the run that resumes a snapshot. Raise SnapshotError."""
+    snapshot = snapshot_files.read(resume)
+    plant = Variant(snapshot.file, None, snapshot.overrides).load()
+    snapshot.check(plant, str(resume))
+    seed, replication, warm_up_s = snapshot.start(setup.seed, setup.replication, setup.warm_up_s)
+    return RunPlan(
+        plant=plant,
+        source=(snapshot.file, snapshot.overrides),
+        setup=replace(setup, seed=seed, replication=replication, warm_up_s=warm_up_s),
+        engine="calendar",
+        save=save,
+        snapshot=snapshot,
+        report=report,
+    )
