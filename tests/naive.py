@@ -29,10 +29,10 @@ def stretches(rows: list[Row], unit: int, t0: int, t1: int) -> list[tuple[int, i
 
 
 def state_times(rows: list[Row], n_units: int, t0: int, t1: int) -> list[list[int]]:
-    table = [[0] * (N_STATES + 1) for _ in range(n_units)]
+    table = [[0] * N_STATES for _ in range(n_units)]
     for unit in range(n_units):
         for begin, end, row in stretches(rows, unit, t0, t1):
-            table[unit][row.state if row else N_STATES] += end - begin
+            table[unit][row.state if row else State.UNKNOWN] += end - begin
     return table
 
 

@@ -64,7 +64,7 @@ def test_scores_of_any_line_stay_in_their_ranges(flavour: str, seed: int) -> Non
     assert np.isnan(share).all() or share.sum() == pytest.approx(1)
     assert f.path_us.sum() <= f.window.t1_us - f.window.t0_us
     length = f.periods.end_us - f.periods.start_us
-    active = sum(f.state_us[m.unit, :-1][bottleneck.ACTIVE].sum() for m in plant.machines)
+    active = sum(f.state_us[m.unit][bottleneck.ACTIVE].sum() for m in plant.machines)
     assert length.sum() == active
 
 

@@ -41,7 +41,7 @@ def zeros(*shape: int) -> np.ndarray:
 
 @given(logs())
 def test_state_times_equal_their_twin_and_add_up_to_the_window(rows: list[naive.Row]) -> None:
-    c, out = columns(rows), zeros(UNITS, N_STATES + 1)
+    c, out = columns(rows), zeros(UNITS, N_STATES)
     state_times.state_times(c["t"], c["unit"], c["state"], T0, T1, out)
     assert out.tolist() == naive.state_times(rows, UNITS, T0, T1)
     assert (out.sum(axis=1) == T1 - T0).all()
@@ -104,7 +104,7 @@ def test_attributed_waiting_times_add_up_to_the_state_times(rows: list[naive.Row
     operation = np.array([0, 1, 1, -1])
     waits = np.full(N_STATES, -1)
     waits[[2, 4]] = 0, 1
-    c, out, times = columns(rows), zeros(2, 2, UNITS + 1), zeros(UNITS, N_STATES + 1)
+    c, out, times = columns(rows), zeros(2, 2, UNITS + 1), zeros(UNITS, N_STATES)
     cause_walk.attribute_waits(c["t"], c["unit"], c["state"], c["outcome"], cause, operation, waits, T0, T1, out)
     state_times.state_times(c["t"], c["unit"], c["state"], T0, T1, times)
     assert (out >= 0).all()

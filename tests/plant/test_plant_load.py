@@ -11,7 +11,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.errors import ConfigError
 from factory_sim.plant.load import find, load, packaged
 from factory_sim.plant.spec import SINK, UNLIMITED, Input, Origin
-from factory_sim.plant.states import N_STATES, State
+from factory_sim.plant.states import KNOWN_STATES, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ def test_machines_inherit_from_their_kind(plant: Plant) -> None:
 
 def test_states_without_a_power_have_that_of_a_similar_state(plant: Plant) -> None:
     power = plant.machines[0].power_w
-    assert len(power) == N_STATES
+    assert len(power) == len(KNOWN_STATES)
     assert power[State.BUSY] == 6000
     assert power[State.BLOCKED] == power[State.SETUP] == power[State.WAITING] == power[State.STARVED] == 1200
     assert power[State.DOWN] == power[State.MAINTENANCE] == power[State.OFF] == 50
@@ -254,7 +254,7 @@ def test_a_minimal_plant_needs_no_kinds(read: Callable[..., Plant]) -> None:
         "sections: {a: {operations: {A: {cycle_time: exponential(1 s), buffer: 0, from: s}}}}\n"
     )
     assert plant.machines[0].kind == "machine"
-    assert plant.machines[0].power_w == (0.0,) * N_STATES
+    assert plant.machines[0].power_w == (0.0,) * len(KNOWN_STATES)
     assert plant.cost.tariff.price_per_kwh == (0.0,)
 
 

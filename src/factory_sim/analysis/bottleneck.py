@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from factory_sim.records import F8, I8, EventLog, Meta, Window
 
 # BUSY, DOWN, SETUP and MAINTENANCE are active; waiting for parts, room, people or the shift is not [Roser 2001]
-_INACTIVE = (State.OFF, State.STARVED, State.BLOCKED, State.WAITING, State.IDLE)
+_INACTIVE = (State.OFF, State.STARVED, State.BLOCKED, State.WAITING, State.IDLE, State.UNKNOWN)
 ACTIVE = np.array([state not in _INACTIVE for state in range(N_STATES)])
 
 
@@ -116,7 +116,7 @@ def utilisation(state_us: I8, meta: Meta) -> F8:
     """Return the share of the window in which each operation's machines are active; state_us (n_units, n_states)."""
     by_state = _by_operation(state_us, meta)
     total = by_state.sum(axis=1)
-    share: F8 = np.divide(by_state[:, :N_STATES] @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
+    share: F8 = np.divide(by_state @ ACTIVE, total, out=np.zeros(len(total)), where=total > 0)
     return share
 
 

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Totals:
-    """Additive quantities of n groups of machines, shapes (n,); state times have shape (n, N_STATES + 1).
-
-    The last column of the state times is the time before the first row.
-    """
+    """Additive quantities of n groups of machines, shapes (n,); state times have shape (n, N_STATES)."""
 
     machines: I8
     window_us: I8
@@ -88,7 +85,7 @@ class Facts:
     window: Window
     log: EventLog  # with inferred causes
     planned_us: int
-    state_us: I8  # (n_units, N_STATES + 1)
+    state_us: I8  # (n_units, N_STATES)
     flow: Flow
     mode_us: I8  # (n_units, n_modes) in repair
     path_us: I8  # (n_units,) on the critical path
@@ -179,7 +176,7 @@ def clipped(stretches_us: Sequence[tuple[int, int]], window: Window) -> list[Win
 
 
 def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
-    out = np.zeros((len(meta.units), N_STATES + 1), np.int64)
+    out = np.zeros((len(meta.units), N_STATES), np.int64)
     for each in windows:
         state_times.state_times(log.t_us, log.unit, log.state, each.t0_us, each.t1_us, out)
     return out

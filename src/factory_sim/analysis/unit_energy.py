@@ -9,7 +9,7 @@ import numpy as np
 
 from factory_sim.analysis.kernels import state_times
 from factory_sim.clock import datetime_from_ns, ns_from_datetime, ns_from_us, us_from_ns
-from factory_sim.plant.states import N_STATES
+from factory_sim.plant.states import KNOWN_STATES, N_STATES, State
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
@@ -45,8 +45,11 @@ def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
 
 def power_w(meta: Meta) -> F8:
     """Return the power of each unit in each state, shape (n_units, N_STATES) [W]; NaN where it is not known."""
-    unknown = (np.nan,) * N_STATES
-    return np.array([u.power_w if len(u.power_w) == N_STATES else unknown for u in meta.units], np.float64)
+    watts = np.full((len(meta.units), N_STATES), np.nan)
+    for unit, info in enumerate(meta.units):
+        if len(info.power_w) in (len(KNOWN_STATES), N_STATES):
+            watts[unit, : len(info.power_w)] = info.power_w
+    return watts
 
 
 def kwh_per_count(info: SensorInfo) -> float:
@@ -57,10 +60,11 @@ def kwh_per_count(info: SensorInfo) -> float:
 def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
     """Return state time × power between successive edges, shape (k, n_units) [kWh]; NaN for unknown power."""
     watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
+    watts[:, State.UNKNOWN] = 0.0
     for k in range(len(out)):
-        state_us = np.zeros((len(meta.units), N_STATES + 1), np.int64)
+        state_us = np.zeros((len(meta.units), N_STATES), np.int64)
         state_times.state_times(log.t_us, log.unit, log.state, edges_us[k], edges_us[k + 1], state_us)
-        out[k] = (state_us[:, :N_STATES] * watts).sum(axis=1) / 1e6 / J_PER_KWH
+        out[k] = np.where(state_us > 0, state_us * watts, 0.0).sum(axis=1) / 1e6 / J_PER_KWH
     return out
 
 

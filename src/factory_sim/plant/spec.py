@@ -140,7 +140,7 @@ class Machine:
     kind: str
     failures: tuple[FailureMode, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
-    power_w: tuple[float, ...] = ()  # by State; shape (N_STATES,)
+    power_w: tuple[float, ...] = ()  # by state; shape (n_known_states,)
     sensors: tuple[int, ...] = ()  # sensor ids
     shift: int = -1  # index in Plant.shifts; -1: always on
     place: Place | None = field(default=None, compare=False)

@@ -22,6 +22,7 @@ class State(IntEnum):
     MOVING_LOADED = 11
     LOADING = 12  # loading or unloading
     CHARGING = 13
+    UNKNOWN = 14  # no news; a simulated unit is never in this state
 
 
 class Outcome(IntEnum):
@@ -50,6 +51,7 @@ class Wait(IntEnum):
 # SETUP), failure mode (DOWN, REPAIR), Wait (WAITING), wear in millionths of the way to failure (BUSY), else 0.
 
 N_STATES = len(State)
+KNOWN_STATES = tuple(state for state in State if state != State.UNKNOWN)  # those with a power
 DOWN_STATES = (State.DOWN, State.REPAIR)
 WORKING_STATES = (State.BUSY, State.MOVING_EMPTY, State.MOVING_LOADED, State.LOADING)
 
@@ -70,4 +72,5 @@ SEMI_E10: dict[State, str] = {
     State.MOVING_LOADED: "productive",
     State.LOADING: "productive",
     State.CHARGING: "scheduled downtime",
+    State.UNKNOWN: "unknown",
 }

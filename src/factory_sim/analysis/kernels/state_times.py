@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from factory_sim.jit import njit
-from factory_sim.plant.states import N_STATES, Outcome, State
+from factory_sim.plant.states import Outcome, State
 
-UNKNOWN = N_STATES  # column for the time before a unit's first row
 NEVER = -(2**62)
 
 
 @njit
 def state_times(t_us, unit, state, t0_us, t1_us, out_us):
-    """Add the time of each unit in each state within [t0, t1) to out_us (n_units, N_STATES + 1); last: UNKNOWN."""
+    """Add the time of each unit in each state within [t0, t1) to out_us (n_units, N_STATES); UNKNOWN at first."""
     since = np.full(len(out_us), t0_us)
-    now = np.full(len(out_us), UNKNOWN)
+    now = np.full(len(out_us), np.int64(State.UNKNOWN))
     for i in range(len(t_us)):
         u = unit[i]
         at = min(max(t_us[i], t0_us), t1_us)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from factory_sim.analysis.kernels.state_times import UNKNOWN
 from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, Facts, KpiKind, ratio
 from factory_sim.plant.states import SEMI_E10, WORKING_STATES, State
 
@@ -36,6 +35,6 @@ def _at_work(role: str) -> KpiKind:
 
 KINDS = {
     **{f"share_{state.name.lower()}": _share_of(state) for state in MACHINE_STATES},
-    "share_unknown": _share(UNKNOWN, -1, "before the first row that arrived"),
+    "share_unknown": _share(State.UNKNOWN, -1, "unknown: no news, or before the first row that arrived"),
     **{f"{role}_utilisation": _at_work(role) for role in ("vehicle", "conveyor", "robot", "crew")},
 }

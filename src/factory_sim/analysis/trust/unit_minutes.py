@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 # candidate time constants of temperatures
 LAGS_MIN = np.array([1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 150.0, 250.0])
 _SELDOM = 0.01  # share of time
-_WORKING = np.isin(np.arange(N_STATES + 1), [int(state) for state in WORKING_STATES])
-_STOPPED = np.isin(np.arange(N_STATES + 1), [int(s) for s in (*DOWN_STATES, State.OFF, State.MAINTENANCE)])
+_WORKING = np.isin(np.arange(N_STATES), [int(state) for state in WORKING_STATES])
+_STOPPED = np.isin(np.arange(N_STATES), [int(s) for s in (*DOWN_STATES, State.OFF, State.MAINTENANCE)])
 
 
 @dataclass(frozen=True, eq=False)  # no slots: cached_property stores its value in the instance
 class Minutes:
-    """One unit's minutes. Shapes (n_minutes, N_STATES + 1), else (n_minutes,)."""
+    """One unit's minutes. Shapes (n_minutes, N_STATES), else (n_minutes,)."""
 
     share: F8  # of the minute spent in each state; the last column: unknown
     changes: I8  # of state
@@ -60,7 +60,8 @@ class UnitHistory:
         order = np.argsort(log.unit, kind="stable")
         self._t_us, self._state = log.t_us[order], log.state[order]
         self._first = np.searchsorted(log.unit[order], np.arange(len(meta.units) + 1))
-        self._watts = np.column_stack((power_w(meta), np.zeros(len(meta.units))))
+        self._watts = power_w(meta)
+        self._watts[:, State.UNKNOWN] = 0.0
         self._known: dict[tuple[int, bytes], Minutes] = {}
 
     def of(self, unit: int, minute: I8) -> Minutes:
@@ -76,11 +77,11 @@ def _minutes(t_us: I8, state: np.ndarray, minute: I8, watts: F8) -> Minutes:
     edges = np.unique(np.concatenate((minute, minute + 1))) * BLOCK_US
     moments = np.unique(np.concatenate((edges, t_us[(t_us > edges[0]) & (t_us < edges[-1])])))
     row = np.searchsorted(t_us, moments[:-1], side="right") - 1
-    now = np.where(row >= 0, state[np.maximum(row, 0)] if len(state) else N_STATES, N_STATES)
+    now = np.where(row >= 0, state[np.maximum(row, 0)] if len(state) else State.UNKNOWN, State.UNKNOWN)
     place = np.searchsorted(minute, moments[:-1] // BLOCK_US)
     inside = (place < len(minute)) & (minute[np.minimum(place, len(minute) - 1)] == moments[:-1] // BLOCK_US)
-    cell = place[inside] * (N_STATES + 1) + now[inside]
-    spent = np.bincount(cell, np.diff(moments)[inside], len(minute) * (N_STATES + 1)).reshape(-1, N_STATES + 1)
+    cell = place[inside] * N_STATES + now[inside]
+    spent = np.bincount(cell, np.diff(moments)[inside], len(minute) * N_STATES).reshape(-1, N_STATES)
     changed = t_us[1:][state[1:] != state[:-1]] // BLOCK_US
     begin, end = (np.searchsorted(changed, minute, side=side) for side in ("left", "right"))
     with np.errstate(invalid="ignore"):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from factory_sim.plant import spec
 from factory_sim.plant.resolve import sensor_faults, sensors
-from factory_sim.plant.states import State
+from factory_sim.plant.states import KNOWN_STATES, State
 from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _sensors(entries: Sequence[Entry[shapes.Sensor]], role: str, context: Contex
 
 
 def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
-    """Return the power by state [W], shape (N_STATES,), with the defaults of shapes.MachinePower."""
+    """Return the power by state [W], shape (n_known_states,), with the defaults of shapes.MachinePower."""
     watts = power_by_state(power)
     for usual, states in ((State.STARVED, _LIKE_STARVED), (State.OFF, _LIKE_OFF)):
         for state in states:
@@ -85,7 +85,7 @@ def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
 
 def power_by_state(power: BaseModel) -> list[float]:
     """Return the power [W] of each state, 0 if not given."""
-    return [getattr(power, state.name.lower(), None) or 0.0 for state in State]
+    return [getattr(power, state.name.lower(), None) or 0.0 for state in KNOWN_STATES]
 
 
 def _overlay(base: ShapeT, top: ShapeT) -> ShapeT:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.states import KNOWN_STATES, Outcome
 from factory_sim.wire import topics
 from factory_sim.wire.payload_checks import ROW_RANGES
 from factory_sim.wire.sparkplug.payload_types import Type
@@ -37,7 +37,7 @@ _WRITABLE = {
 _INITIAL: dict[Type, Value] = {Type.DOUBLE: 1.0, Type.BOOLEAN: False}  # a policy: null, the description has none
 _DOCUMENTED = {
     name: ", ".join(f"{code.value} {code.name.lower()}" for code in codes)
-    for name, codes in (("state", State), ("outcome", Outcome))
+    for name, codes in (("state", KNOWN_STATES), ("outcome", Outcome))
 }
 _MAX_FLOAT_COUNTS = 2.0**21  # up to here a float distinguishes all counts of 16 bits
 
