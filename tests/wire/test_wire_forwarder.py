@@ -116,7 +116,6 @@ def test_ten_killed_brokers_lose_nothing_that_a_consumer_must_acknowledge(tmp_pa
         with Client(broker.url) as late:
             late.subscribe([topics.meta_topic(ROOT)])
             assert [m.payload for m in late.messages(0.5)] == [b"{}"]  # said again after the last broker's death
-        assert broker.kills == 10
     assert set(consumer.payloads) == {m.payload for k in range(100) for m in call(k)}
 
 
