@@ -123,6 +123,7 @@ class Mortal(Broker):
 
     def __init__(self) -> None:
         super().__init__(port=free_port())
+        self.kills = 0
 
     def kill(self, away_s: float = 0.0) -> None:
         """Kill the broker with SIGKILL and start the next one `away_s` later."""
@@ -130,6 +131,7 @@ class Mortal(Broker):
         self.__exit__()
         time.sleep(away_s)
         self.__enter__()
+        self.kills += 1
 
 
 def need_linux() -> None:
