@@ -56,14 +56,7 @@ IMPORTERS: dict[str, set[str]] = {
     "optuna": {"study.optimise.search"},
 }
 # Packages with one module per kind: they may grow, and share names with others.
-KINDS = {
-    "analysis.kpis",
-    "results",
-    "sim.reference.behaviours",
-    "sim.reference.policies",
-    "validation.exact.models",
-    "wire.formats",
-}
+KINDS = {"analysis.kpis", "results", "validation.exact.models", "wire.formats"}
 # Packages that pass typed records, and the one module that reads and writes their JSON.
 TYPED, JSON_EDGES = {"study", "study_records", "views", "results"}, {"study.study_json"}
 MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "OrderedDict"}
@@ -231,10 +224,10 @@ def test_a_violation_is_caught(module: str, text: str) -> None:
     ("module", "text"),
     [
         (
-            "sim.reference.behaviours.joining",
+            "sim.reference.machines.machine",
             "import simpy\nfrom factory_sim.sim import run\nfrom factory_sim import records",
         ),
-        ("sim.reference.behaviours.joining", "from ...run import simulate\nfrom ....plant import spec"),
+        ("sim.reference.machines.machine", "from ...run import simulate\nfrom ....plant import spec"),
         ("wire.mqtt.connection", "import paho.mqtt.client"),
         ("registry", "from factory_sim.sensing.kinds import KINDS\nfrom factory_sim.plant import load"),
         ("cli", "import typer\nfrom factory_sim import live, registry"),

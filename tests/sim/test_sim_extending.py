@@ -16,8 +16,7 @@ from factory_sim.plant.spec import Source
 from factory_sim.plant.states import Outcome
 from factory_sim.sim import engines
 from factory_sim.sim.calendar.flatten import POLICY_CODES
-from factory_sim.sim.reference.behaviours import BEHAVIOURS, machining
-from factory_sim.sim.reference.behaviours.behaviour import Behaviour
+from factory_sim.sim.reference.behaviours import BEHAVIOURS, Behaviour, single
 from factory_sim.sim.reference.policies import POLICIES
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, line
@@ -37,7 +36,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     """The reference line with the page's policy, registered as the page says."""
     code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = dict.fromkeys(("Fleet", "Request", "Vehicle"), Any)
     exec(code[1], made)  # noqa: S102 - our own page
     monkeypatch.setitem(POLICIES, NAME, made[NAME])
     loaded = registry.load("gearbox_line")
@@ -73,7 +72,7 @@ def test_a_behaviour_may_wait_for_any_simpy_event(monkeypatch: pytest.MonkeyPatc
             yield m.line.timeout(5_000_000)
             m.give(parts)
 
-    monkeypatch.setitem(BEHAVIOURS, "resting", Behaviour("Rest after work", machining.ready, rests))
+    monkeypatch.setitem(BEHAVIOURS, "resting", Behaviour("Rest after work", single, rests))
     plant = line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1)], Source("in", 0))
     rested = replace(plant.operations[1], behaviour="resting")
     log = simulate(replace(plant, operations=(plant.operations[0], rested)), until_us=60_000_000).log

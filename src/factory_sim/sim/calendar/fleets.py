@@ -1,4 +1,4 @@
-"""Vehicles and their dispatch. Twin of sim/reference/fleet.py and policies/."""
+"""Vehicles and their dispatch. Twin of sim/reference/fleet.py and policies.py."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from factory_sim.plant.states import Outcome
 from factory_sim.sim.reference.behaviours import BEHAVIOURS
@@ -20,14 +20,8 @@ from factory_sim.sim.reference.station import Exit, Station
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Input, Plant
     from factory_sim.records import Window
-    from factory_sim.sim.reference.station import Buffer, Place
-
-
-class Starter(Protocol):
-    """A unit, or a group of units, with first rows."""
-
-    def begin(self) -> None:
-        """Write them."""
+    from factory_sim.sim.reference.station import Buffer
+    from factory_sim.sim.reference.unit import Offers
 
 
 class Builder:
@@ -41,7 +35,6 @@ class Builder:
         line.stations = [*self.stations, line.exit]
         line.pools = [Pool(line, pool.units, pool.wait) for pool in plant.pools]
         line.fleets = [Fleet(line, f, [plant.units[u] for u in f.units], POLICIES[f.policy]) for f in plant.fleets]
-        self.conveyors: list[Conveyor] = []
         self.sources: dict[int, Source] = {}
         self.machines: list[Machine] = []
 
@@ -56,11 +49,7 @@ class Builder:
             machines = [machine for machine in self.machines if machine.spec.shift == index]
             pools = [pool for pool, spec in zip(line.pools, self.plant.pools, strict=True) if spec.shift == index]
             ShiftClock(line, shift, index, machines, pools).begin()
-        sources = [self.sources[i] for i in sorted(self.sources)]
-        conveyors = sorted(self.conveyors, key=lambda conveyor: conveyor.unit)
-        robots, crews = line.pools[: len(self.plant.robots)], line.pools[len(self.plant.robots) :]
-        units: list[Starter] = [*sources, *self.machines, *robots, *line.fleets, *conveyors, *crews]
-        for unit in units:  # in the order of unit ids (ROW-2)
+        for _, unit in sorted(line.units.items()):  # ROW-2
             unit.begin()
         line.begin(DeadlockWatch(self.plant, self.stations, self.sources) if self.plant.can_deadlock else None)
         return line
@@ -77,14 +66,17 @@ class Builder:
         if inspection is not None and inspection.rework:
             station.rework = self.stations[inspection.rework_to].inputs[0]
 
-    def _way_to(self, buffer: Buffer, spec: Input) -> Place:
+    def _way_to(self, buffer: Buffer, spec: Input) -> Offers:
+        station = buffer.station
+        station.gates.append(buffer)
         if spec.conveyor >= 0:
             buffer.conveyor = Conveyor(self.line, self.plant.conveyors[spec.conveyor], buffer)
-            self.conveyors.append(buffer.conveyor)
+            station.gates.append(buffer.conveyor)
             return buffer.conveyor
         if spec.fleet >= 0:
-            buffer.fleet = self.line.fleets[spec.fleet]
-            return Calls(buffer.fleet, buffer, spec.pickup, buffer.station.spec.section)
+            fleet = self.line.fleets[spec.fleet]
+            station.fleets.append(fleet)
+            return Calls(fleet, buffer, spec.pickup, station.spec.section)
         return buffer
 
     def _equip(self, station: Station) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from bisect import insort
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import simpy
-from simpy.events import NORMAL
 
 if TYPE_CHECKING:
-    from simpy.core import SimTime
-    from simpy.events import EventPriority
-
     from factory_sim.sim.event_classes import Class
 
 _CLASS, _UNIT = 1 << 24, 1 << 8  # a unit's number within its class takes 16 bits, an event's number within its unit 8
@@ -20,23 +16,9 @@ _CLASS, _UNIT = 1 << 24, 1 << 8  # a unit's number within its class takes 16 bit
 class Timer(simpy.Timeout):
     """A timeout with a place within its instant: class, unit, number (INST-2), behind SimPy's priorities 0 and 1."""
 
-    def __init__(self, env: simpy.Environment, delay_us: int, kind: Class, unit: int, number: int) -> None:
-        self.priority = (kind + 1) * _CLASS + unit * _UNIT + number
+    def __init__(self, env: simpy.Environment, delay_us: int, kind: Class, unit: int, number: int = 0) -> None:
+        self.priority: Any = (kind + 1) * _CLASS + unit * _UNIT + number
         super().__init__(env, delay_us)
-
-
-class OrderedEnvironment(simpy.Environment):
-    """A SimPy environment whose events may carry their own priority, with whole numbers as times."""
-
-    if TYPE_CHECKING:
-
-        @property
-        def now(self) -> int:
-            """Return the time [µs]."""
-
-    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
-        """Schedule `event` with its own priority, if it has one."""
-        super().schedule(event, getattr(event, "priority", priority), delay)
 
 
 class Waiter(Protocol):

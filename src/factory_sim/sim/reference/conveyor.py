@@ -8,42 +8,39 @@ from typing import TYPE_CHECKING
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
 from factory_sim.sim.reference.station import Gate
+from factory_sim.sim.reference.unit import Sender
 
 if TYPE_CHECKING:
     import simpy
 
     from factory_sim.plant.spec import Conveyor as ConveyorSpec
     from factory_sim.sim.reference.line import Line
-    from factory_sim.sim.reference.station import Buffer, Place
+    from factory_sim.sim.reference.station import Buffer
+    from factory_sim.sim.reference.unit import Place
 
 
-class Conveyor(Gate):
+class Conveyor(Gate, Sender):
     """A belt on which every part travels equally long, keeps its order and waits at the end for a place (CONV-1)."""
 
     def __init__(self, line: Line, spec: ConveyorSpec, buffer: Buffer) -> None:
-        super().__init__(line, buffer.index)
-        self.spec, self.unit, self.buffer, self.index = spec, spec.unit, buffer, buffer.index
+        Gate.__init__(self, line, buffer.index, buffer.index)
+        Sender.__init__(self, line, spec.unit)
+        self.spec, self.buffer = spec, buffer
         self.belt: deque[int] = deque()
         self._at_end = 0  # parts that have arrived at the end of the belt
         self._offered_us = 0
-        self._state = State.STARVED
-        self.last_row = -1
 
-    def begin(self) -> None:
-        """Write the first row."""
-        self._write(State.STARVED, -1, Outcome.NONE, 0)
-
-    def fill(self) -> None:
-        """Accept offers while there is room on the belt."""
-        if self.senders:
-            self.let_in(self, self.spec.capacity - len(self.belt))
+    def room(self) -> int:
+        """Return the number of parts for which the belt has room."""
+        return self.spec.capacity - len(self.belt)
 
     def put(self, part: int, row: int) -> None:
         """Carry a part to the end."""
         self.belt.append(part)
-        self._write(State.BLOCKED if self._state == State.BLOCKED else State.BUSY, part, Outcome.TOOK, 0, row)
-        timer = self.line.timer(us_from_s(self.spec.delay_s), Class.TRANSPORT_END, self.unit)
+        self.write(State.BLOCKED if self.state == State.BLOCKED else State.BUSY, part, Outcome.TOOK, cause=row)
+        timer = Timer(self.line, us_from_s(self.spec.delay_s), Class.TRANSPORT_END, self.unit)
         timer.callbacks.append(self._arrives)
 
     def freed_by(self) -> int:
@@ -52,8 +49,8 @@ class Conveyor(Gate):
 
     def settle_state(self) -> None:
         """Write a row if the part at the end found no place."""
-        if self._at_end and self._state != State.BLOCKED:
-            self._write(State.BLOCKED, self.belt[0], Outcome.NONE, 0)
+        if self._at_end and self.state != State.BLOCKED:
+            self.write(State.BLOCKED, self.belt[0])
 
     def _arrives(self, _event: simpy.Event) -> None:
         self._at_end += 1
@@ -64,17 +61,13 @@ class Conveyor(Gate):
         """Give the first part at the end to the buffer, and offer the next one (CONV-2)."""
         part = self.belt.popleft()
         self._at_end -= 1
-        cause = place.freed_by() if self._offered_us < self.line.now else -1
-        self._write(State.BUSY if self.belt else State.STARVED, part, Outcome.PASSED, self.index, cause)
+        cause = place.freed_by() if self._offered_us < self.line.now_us else -1
+        self.write(State.BUSY if self.belt else State.STARVED, part, Outcome.PASSED, self.index, cause)
         place.put(part, self.last_row)
         if self._at_end:
             self._offer()
         self.line.dirty.add(self.index)
 
     def _offer(self) -> None:
-        self._offered_us = self.line.now
+        self._offered_us = self.line.now_us
         self.buffer.offer(self)
-
-    def _write(self, state: State, part: int, outcome: Outcome, detail: int, cause: int = -1) -> None:
-        self._state = state
-        self.last_row = self.line.row(self.unit, state, part, outcome, detail, max(cause, self.last_row))

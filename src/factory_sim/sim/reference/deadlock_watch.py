@@ -41,8 +41,7 @@ class DeadlockWatch:
         for station in self._stations:
             for machine in station.machines:
                 if SETUP <= machine.phase <= WORK:
-                    watch = machine.stopwatch
-                    return watch.started_us + watch.left_us if watch.running else now_us
+                    return machine.started_us + machine.left_us if machine.started_us >= 0 else now_us
         return -1
 
     def _waits(self) -> dict[int, dict[int, str]]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.event_classes import Class
-from factory_sim.sim.reference.canonical_order import WaitingQueue
+from factory_sim.sim.reference.canonical_order import Timer, WaitingQueue
+from factory_sim.sim.reference.unit import Unit
 
 if TYPE_CHECKING:
-    import simpy
-
     from factory_sim.plant.spec import Fleet as FleetSpec
     from factory_sim.sim.reference.line import Line, Steps
     from factory_sim.sim.reference.policies import Policy
-    from factory_sim.sim.reference.station import Buffer, Sender
+    from factory_sim.sim.reference.station import Buffer
+    from factory_sim.sim.reference.unit import Sender
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ class Calls:
 
     def offer(self, sender: Sender) -> None:
         """Request a vehicle."""
-        self.fleet.requests.join(Request(sender.unit, sender, self.origin, self), self.fleet.line.now)
+        self.fleet.requests.join(Request(sender.unit, sender, self.origin, self), self.fleet.line.now_us)
         self.fleet.dirty = True
         self.fleet.line.unsettled.add(sender)
 
@@ -48,14 +48,6 @@ class Calls:
         for request in self.fleet.requests.members():
             if request.sender is sender:
                 self.fleet.requests.leave(request)
-
-    def put(self, part: int, row: int) -> None:  # noqa: ARG002 - a Place
-        """Raise: parts arrive on vehicles only."""
-        raise AssertionError
-
-    def freed_by(self) -> int:
-        """Raise: parts leave on vehicles only."""
-        raise AssertionError
 
     def awaits_vehicle(self, sender: Sender) -> bool:
         """Return whether only a vehicle is missing: a place is free or reserved (STATE-2)."""
@@ -70,12 +62,8 @@ class Fleet:
         self.dirty = False  # a vehicle may have a part to fetch
         self.requests: WaitingQueue[Request] = WaitingQueue()
         self.free: WaitingQueue[Vehicle] = WaitingQueue()
-        self.vehicles = [Vehicle(self, unit, name) for unit, name in zip(spec.units, names, strict=True)]
-
-    def begin(self) -> None:
-        """Write the first rows."""
-        for vehicle in self.vehicles:
-            vehicle.begin()
+        for unit, name in zip(spec.units, names, strict=True):
+            Vehicle(self, unit, name)
 
     def dispatch(self) -> None:
         """Send free vehicles to requests with room at the destination, as the policy pairs them (VEH-2, VEH-3)."""
@@ -95,14 +83,15 @@ class Fleet:
         return us_from_s(self.spec.distance_m[origin][stop] / self.spec.speed_mps)
 
 
-class Vehicle:
+class Vehicle(Unit):
     """One vehicle; it parks where it stopped and charges there when its battery is low."""
 
     def __init__(self, fleet: Fleet, unit: int, name: str) -> None:
-        self.fleet, self.line, self.unit = fleet, fleet.line, unit
+        super().__init__(fleet.line, unit)
+        self.fleet, self.state = fleet, State.IDLE
         self.stop = 0
         self.index = -1  # the operation that its part gets to
-        self.last_row = self._part = -1
+        self.part = -1
         self._full_us = self._battery_us = us_from_s(fleet.spec.battery_s)  # moving time
         self._loads = self.line.durations(name, "load", fleet.spec.load)
         self._unloads = self.line.durations(name, "unload", fleet.spec.unload)
@@ -110,8 +99,8 @@ class Vehicle:
 
     def begin(self) -> None:
         """Write the first row and wait for a request."""
-        self._write(State.IDLE)
-        self.fleet.free.join(self, self.line.now)
+        super().begin()
+        self.fleet.free.join(self, self.line.now_us)
         self.request = self.line.event()
         self.line.process(self._work())
 
@@ -125,8 +114,8 @@ class Vehicle:
             if charge_us := self._charge_us():
                 yield self._spend(charge_us)
                 self._battery_us = self._full_us
-                self._write(State.IDLE)
-            self.fleet.free.join(self, self.line.now)
+                self.write(State.IDLE)
+            self.fleet.free.join(self, self.line.now_us)
             self.fleet.dirty = True
 
     def _fetch(self, request: Request) -> Steps:
@@ -134,9 +123,9 @@ class Vehicle:
         self.index, sender = request.calls.index, request.sender
         cause = sender.last_row
         if self.stop != request.origin and self._trips is None:
-            self._write(State.MOVING_EMPTY, detail=self.index, cause=cause)
+            self.write(State.MOVING_EMPTY, detail=self.index, cause=cause)
             yield self._drive(request.origin)
-        self._write(State.LOADING, detail=self.index, cause=cause)
+        self.write(State.LOADING, detail=self.index, cause=cause)
         yield self._spend(next(self._loads))
         request.calls.assigned.discard(request.unit)
         sender.hand_over(self)
@@ -144,22 +133,21 @@ class Vehicle:
     def _deliver(self, calls: Calls) -> Steps:
         """Drive to the destination and unload (VEH-7)."""
         yield self._drive(calls.stop)
-        self._write(State.LOADING, detail=self.index)
+        self.write(State.LOADING, self.part, detail=self.index)
         yield self._spend(next(self._unloads))
-        part, self._part = self._part, -1
-        self._write(State.CHARGING if self._charge_us() else State.IDLE, part, Outcome.PASSED, self.index)
+        self.write(State.CHARGING if self._charge_us() else State.IDLE, self.part, Outcome.PASSED, self.index)
         calls.buffer.reserved -= 1
-        calls.buffer.put(part, self.last_row)
+        calls.buffer.put(self.part, self.last_row)
         self.line.dirty.add(self.index)
 
-    def _drive(self, stop: int) -> simpy.Event:
+    def _drive(self, stop: int) -> Timer:
         duration_us = self.fleet.travel_us(self.stop, stop) if self._trips is None else next(self._trips)
         self.stop = stop
         self._battery_us -= duration_us
         return self._spend(duration_us)
 
-    def _spend(self, duration_us: int) -> simpy.Event:
-        return self.line.timer(duration_us, Class.TRANSPORT_END, self.unit)
+    def _spend(self, duration_us: int) -> Timer:
+        return Timer(self.line, duration_us, Class.TRANSPORT_END, self.unit)
 
     def _charge_us(self) -> int:
         """Return how long it has to charge (VEH-8)."""
@@ -170,23 +158,11 @@ class Vehicle:
 
     # ---- a vehicle as the place that a loaded part goes to
 
-    def offer(self, sender: Sender) -> None:  # noqa: ARG002 - a Place
-        """Raise: parts come by request only."""
-        raise AssertionError
-
-    withdraw = offer
-
     def freed_by(self) -> int:
         """Return the row of its loading."""
         return self.last_row
 
     def put(self, part: int, row: int) -> None:
         """Take the part on board."""
-        self._part = part
-        self._write(State.MOVING_LOADED, part, Outcome.TOOK, self.index, row)
-
-    def _write(
-        self, state: State, part: int | None = None, outcome: Outcome = Outcome.NONE, detail: int = 0, cause: int = -1
-    ) -> None:
-        part = self._part if part is None else part
-        self.last_row = self.line.row(self.unit, state, part, outcome, detail, max(cause, self.last_row))
+        self.part = part
+        self.write(State.MOVING_LOADED, part, Outcome.TOOK, self.index, row)

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import simpy
+from simpy.events import NORMAL
 
 from factory_sim.clock import NEVER_US
 from factory_sim.random_streams import durations_us, key, uniforms
-from factory_sim.sim.reference.canonical_order import OrderedEnvironment, Timer
+from factory_sim.sim.reference.canonical_order import Timer
 from factory_sim.sim.reference.recording import Parts, RowWriter, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import simpy
+    from simpy.core import SimTime
+    from simpy.events import EventPriority
 
     from factory_sim.distributions import Distribution
     from factory_sim.records import Window
-    from factory_sim.sim.event_classes import Class
     from factory_sim.sim.reference.deadlock_watch import DeadlockWatch
     from factory_sim.sim.reference.fleet import Fleet
     from factory_sim.sim.reference.resource_pool import Pool
     from factory_sim.sim.reference.station import Exit, Station
+    from factory_sim.sim.reference.unit import Sender, Unit
 
     Steps = Generator[simpy.Event, Any, None]
 
 
-class Unit(Protocol):
-    """A unit whose state may change without a move of a part."""
-
-    unit: int
-
-    def settle_state(self) -> None:
-        """Write a row if the state changed without one."""
-
-
-class Line(OrderedEnvironment):
+class Line(simpy.Environment):
     """The SimPy environment of one run, with all that its units share.
 
     The events of an instant run in canonical order and only change states. Then parts move, always at the most
@@ -44,27 +39,29 @@ class Line(OrderedEnvironment):
 
     def __init__(self, *, seed: int, replication: int, window: Window, n_units: int) -> None:
         super().__init__(initial_time=0)
+        self.now_us = 0  # the time, as a whole number
         self._name = (seed, replication)
         self.writer = RowWriter(self)
         self.row = self.writer.row
         self.tally = Tally(window, n_units)
         self.parts = Parts()
+        self.units: dict[int, Unit] = {}
         self.exit: Exit
         self.stations: list[Station | Exit] = []  # in flow order, the exit last
         self.pools: list[Pool] = []
         self.fleets: list[Fleet] = []
         self.dirty: set[int] = set()  # indices of stations at which a move may be possible
         self.called = False  # a pool may have a call to serve
-        self.unsettled: set[Unit] = set()  # units whose state may have changed without a row
+        self.unsettled: set[Sender] = set()  # units whose state may have changed without a row
         self.watch: DeadlockWatch | None = None
         self._look_us = NEVER_US  # when the watch looks next, at the latest
         self._newly_blocked = False
 
     # ---- what units use
 
-    def timer(self, delay_us: int, kind: Class, unit: int, number: int = 0) -> Timer:
-        """Return an event that occurs after `delay_us`, in its canonical place within that instant."""
-        return Timer(self, delay_us, kind, unit, number)
+    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
+        """Schedule `event`; a timer has its own priority."""
+        super().schedule(event, event.priority if type(event) is Timer else priority, delay)
 
     def durations(self, owner: str, purpose: str, distribution: Distribution) -> Iterator[int]:
         """Return the endless draws [µs] of one owner and purpose (DRAW-1)."""
@@ -77,7 +74,7 @@ class Line(OrderedEnvironment):
     def newly_blocked(self) -> None:
         """Let the deadlock watch look at the end of this instant: a machine found no room."""
         if self.watch is not None:
-            self._newly_blocked, self._look_us = True, self.now
+            self._newly_blocked, self._look_us = True, self.now_us
 
     # ---- time
 
@@ -94,15 +91,19 @@ class Line(OrderedEnvironment):
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`; a round of events is followed by moves (INST-1, TIME-4)."""
         self._look()  # a plant may be deadlocked before its first event
-        while (due_us := self.peek()) < until_us:
-            while due_us == self.peek():  # the events of one round
-                self.step()
-            self._move()
-            if self.peek() > due_us:  # no move made another event due
-                self._settle_states()
-                self._look()
-        if self.now < until_us:
+        due_us = self.peek()
+        while due_us < until_us:
+            self.now_us = int(due_us)
+            self.step()
+            if self.peek() > due_us:  # this was the last event of a round
+                self._move()
+                if self.peek() > due_us:  # no move made another event due
+                    self._settle_states()
+                    self._look()
+            due_us = self.peek()
+        if self.now_us < until_us:
             self.run(until=until_us)
+            self.now_us = until_us
 
     def let_act(self, event: simpy.Event) -> None:
         """Resume the processes that wait for `event`, which was triggered by a move, before the next move."""
@@ -136,6 +137,6 @@ class Line(OrderedEnvironment):
 
     def _look(self) -> None:
         """Look for a deadlock when one may have arisen (DEAD-3)."""
-        if self.watch is not None and self.now >= self._look_us:
+        if self.watch is not None and self.now_us >= self._look_us:
             newly_blocked, self._newly_blocked = self._newly_blocked, False
-            self._look_us = self.watch.look(self.now, newly_blocked=newly_blocked)
+            self._look_us = self.watch.look(self.now_us, newly_blocked=newly_blocked)

@@ -10,9 +10,8 @@ import numpy as np
 from factory_sim.records import EventLog, Truth
 
 if TYPE_CHECKING:
-    import simpy
-
     from factory_sim.records import I8, Window
+    from factory_sim.sim.reference.line import Line
     from factory_sim.sim.reference.source import Source
 
 _PACKED_ROWS = 1 << 12
@@ -22,24 +21,19 @@ _KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
 class RowWriter:
     """The rows of a growing log; they are packed into columns every few thousand."""
 
-    def __init__(self, env: simpy.Environment) -> None:
-        self._env = env
-        self.n = 0
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.last = -1  # the index of the last row
         self._rows: list[tuple[float, ...]] = []
         self._packed: list[EventLog] = []
 
     def row(self, unit: int, state: int, part: int, outcome: int, detail: int, cause: int) -> int:
         """Write a row of this instant and return its index from the start of the run."""
-        self._rows.append((self._env.now, unit, state, part, outcome, detail, cause))
-        self.n += 1
-        if len(self._rows) >= _PACKED_ROWS:
+        self._rows.append((self._line.now_us, unit, state, part, outcome, detail, cause))
+        self.last += 1
+        if self.last % _PACKED_ROWS == 0:
             self._pack()
-        return self.n - 1
-
-    @property
-    def last(self) -> int:
-        """The index of the last row."""
-        return self.n - 1
+        return self.last
 
     def take(self) -> EventLog:
         """Return the rows since the last call."""
@@ -61,7 +55,7 @@ class Tally:
         self.parts = [0] * n_units  # given away, by unit
         self.busy_us = [0] * n_units  # spent on them
         self.scrapped = [0] * n_units  # of them
-        self.entered = self.good = self.lost = self.merged = 0
+        self.entered = self.good = self.merged = 0
         self._edges: dict[int, I8] = {}
 
     def reach(self, edge_us: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from factory_sim.errors import ModelError
 from factory_sim.sim.event_classes import Class
 from factory_sim.sim.reference.build_line import Builder
+from factory_sim.sim.reference.canonical_order import Timer
 from factory_sim.sim.reference.policies import POLICIES
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ReferenceRun:
         line = self._line
         with _no_garbage_collection():
             for edge_us in (self._window.t0_us, self._window.t1_us):
-                if line.now <= edge_us <= until_us:
+                if line.now_us <= edge_us <= until_us:
                     line.advance(edge_us)
                     line.tally.reach(edge_us)
             line.advance(until_us)
@@ -58,13 +59,13 @@ class ReferenceRun:
     def command(self, command: Command) -> None:
         """Schedule a command for the start of the next slice (CMD-1). Raise ModelError if it cannot be carried out."""
         command.check(self._machines, self._fleets, POLICIES)
-        if command.t_us != self._line.now:
-            msg = f"A command for {command.t_us} µs was given at {self._line.now} µs."
+        if command.t_us != self._line.now_us:
+            msg = f"A command for {command.t_us} µs was given at {self._line.now_us} µs."
             raise ModelError(msg)
         self._line.process(self._carry_out(command))
 
     def _carry_out(self, command: Command) -> Steps:
-        yield self._line.timer(0, Class.CALENDAR, command.unit, _COMMAND_NUMBER)
+        yield Timer(self._line, 0, Class.CALENDAR, command.unit, _COMMAND_NUMBER)
         if command.name == "policy":
             fleet = self._fleets[command.unit]
             fleet.policy, fleet.dirty = POLICIES[str(command.value)], True

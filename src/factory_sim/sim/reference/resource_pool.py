@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.states import State
 from factory_sim.sim.reference.canonical_order import WaitingQueue
+from factory_sim.sim.reference.unit import Unit
 
 if TYPE_CHECKING:
     import simpy
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """A machine, a repair or a maintenance that a member can serve."""
+    """A machine, or its repair or maintenance, that a member can serve."""
 
     unit: int
 
@@ -25,8 +25,23 @@ class Client(Protocol):
     def last_row(self) -> int:
         """The machine's last row."""
 
-    def granted(self) -> simpy.Event:
-        """Return the event that resumes the client; the member's row is the last one written."""
+
+class Caller(Client, Protocol):
+    """A client that waits for a member."""
+
+    resumed: simpy.Event  # resumes the client when its call is served; the member's row is the last one written
+
+
+class Member(Unit):
+    """One robot or one person."""
+
+    def __init__(self, pool: Pool, unit: int) -> None:
+        super().__init__(pool.line, unit)
+        self.pool = pool
+
+    def begin(self, cause: int = -1) -> None:
+        """Write the row of a free member."""
+        self.write(State.IDLE if self.pool.open else State.OFF, cause=cause)
 
 
 class Pool:
@@ -36,15 +51,11 @@ class Pool:
         self.line, self.kind = line, kind
         self.open = True  # within its shift
         self.wanted: set[Station] = set()  # operations whose maintenance waits for a free member
-        self._calls: WaitingQueue[Client] = WaitingQueue()
-        self._free: list[tuple[int, int]] = [(0, unit) for unit in units]  # (free since, unit)
-        self._serves: dict[Client, int] = {}
-        self._last_row = dict.fromkeys(units, -1)
-
-    def begin(self) -> None:
-        """Write the first rows of the members."""
-        for _, unit in self._free:
-            self._write_free(unit)
+        self._calls: WaitingQueue[Caller] = WaitingQueue()
+        self._free: WaitingQueue[Member] = WaitingQueue()
+        self._serves: dict[Client, Member] = {}
+        for unit in units:
+            self._free.join(Member(self, unit), 0)
 
     def try_take(self, client: Client) -> bool:
         """Serve `client` now, if a member is free and no call waits (POOL-3)."""
@@ -53,20 +64,20 @@ class Pool:
         self._send(client)
         return True
 
-    def call(self, client: Client, priority: int = 0) -> None:
+    def call(self, client: Caller, priority: int = 0) -> None:
         """Queue the call of `client`."""
-        self._calls.join(client, self.line.now, priority)
+        self._calls.join(client, self.line.now_us, priority)
         self.line.called = True
 
-    def withdraw(self, client: Client) -> None:
+    def withdraw(self, client: Caller) -> None:
         """Remove the call of `client`."""
         self._calls.leave(client)
 
     def release(self, client: Client) -> None:
         """Free the member that serves `client`."""
-        unit = self._serves.pop(client)
-        self._write_free(unit, client.last_row)
-        insort(self._free, (self.line.now, unit))
+        member = self._serves.pop(client)
+        member.begin(client.last_row)
+        self._free.join(member, self.line.now_us)
         self._wake()
 
     def serve(self) -> None:
@@ -74,26 +85,18 @@ class Pool:
         while self._calls and self._free and self.open:
             client = self._calls.first()
             self._send(client)
-            self.line.let_act(client.granted())
+            self.line.let_act(client.resumed.succeed(True))  # noqa: FBT003 - the value of an event: helped
 
     def shift(self, *, is_open: bool) -> None:
         """Begin or end the shift."""
         self.open = is_open
-        for _, unit in self._free:
-            self._write_free(unit)
+        for member in self._free.members():
+            member.begin()
         self._wake()
 
     def _send(self, client: Client) -> None:
-        _, unit = self._free.pop(0)
-        self._serves[client] = unit
-        self._write(unit, State.BUSY, client.unit, client.last_row)
-
-    def _write_free(self, unit: int, cause: int = -1) -> None:
-        self._write(unit, State.IDLE if self.open else State.OFF, 0, cause)
-
-    def _write(self, unit: int, state: State, detail: int, cause: int) -> None:
-        cause = max(cause, self._last_row[unit])
-        self._last_row[unit] = self.line.row(unit, state, -1, Outcome.NONE, detail, cause)
+        member = self._serves[client] = self._free.first()
+        member.write(State.BUSY, detail=client.unit, cause=client.last_row)
 
     def _wake(self) -> None:
         self.line.called = True

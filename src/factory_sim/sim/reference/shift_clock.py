@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Shift
@@ -38,7 +39,7 @@ class ShiftClock:
                 for opens, edge_us in zip((True, False), span, strict=True):
                     if not (skip and opens):
                         due_us = cycle * us_from_s(self.spec.cycle_s) + edge_us
-                        yield self.line.timer(due_us - self.line.now, Class.CALENDAR, self.index)
+                        yield Timer(self.line, due_us - self.line.now_us, Class.CALENDAR, self.index)
                         yield from self._turn(opens=opens)
                     skip = False
 

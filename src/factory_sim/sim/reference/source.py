@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
+from factory_sim.sim.reference.unit import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.plant.spec import Source as SourceSpec
     from factory_sim.sim.reference.line import Line, Steps
-    from factory_sim.sim.reference.station import Place
+    from factory_sim.sim.reference.unit import Offers, Place
 
 
-class Source:
+class Source(Sender):
     """Saturated, or fed by arrivals; it holds parts back while all its CONWIP cards are out (SRC-1, SRC-5)."""
 
-    def __init__(self, line: Line, spec: SourceSpec, place: Place) -> None:
-        self.line, self.spec, self.unit, self.place = line, spec, spec.unit, place
+    def __init__(self, line: Line, spec: SourceSpec, place: Offers) -> None:
+        super().__init__(line, spec.unit)
+        self.spec, self.place = spec, place
         self.saturated = spec.interarrival is None and not spec.arrivals_s
         self.outside = self.inside = 0  # parts that have arrived and not entered, that have entered and not left
-        self.last_row = -1
-        self._state = State.STARVED
         self._offered_us = -1  # -1: no offer
         self._card_row = -1  # the last row that freed a card
         self._expects = not self.saturated  # further arrivals
@@ -34,7 +35,7 @@ class Source:
 
     def begin(self) -> None:
         """Write the first row and wait for the first part."""
-        self._write(State.STARVED)
+        super().begin()
         if self.saturated:
             self._offer()
         else:
@@ -51,13 +52,12 @@ class Source:
         """Lose the arrivals that found no place, or let them wait outside (SRC-2, SRC-4)."""
         if self.outside and self.spec.when_full == "lose":
             for _ in range(self.outside):
-                self._write(State.STARVED, outcome=Outcome.LOST)
-            self.line.tally.lost += self.outside
+                self.write(State.STARVED, outcome=Outcome.LOST)
             self.outside = 0
             self.place.withdraw(self)
             self._offered_us = -1
-        elif self.outside and self._state != State.BLOCKED:
-            self._write(State.BLOCKED)
+        elif self.outside and self.state != State.BLOCKED:
+            self.write(State.BLOCKED)
 
     @property
     def awaits_card(self) -> bool:
@@ -67,7 +67,7 @@ class Source:
 
     def _arriving(self) -> Steps:
         for gap_us in self._gaps():
-            yield self.line.timer(gap_us, Class.ARRIVAL, self.unit)
+            yield Timer(self.line, gap_us, Class.ARRIVAL, self.unit)
             self.outside += 1
             self._offer()
             self.line.unsettled.add(self)
@@ -77,12 +77,12 @@ class Source:
         """Offer one part, if there is one and a card for it."""
         has_card = not self.spec.cards or self.inside < self.spec.cards
         if self._offered_us < 0 and has_card and (self.saturated or self.outside):
-            self._offered_us = self.line.now
+            self._offered_us = self.line.now_us
             self.place.offer(self)
 
     def hand_over(self, place: Place) -> None:
         """Let one part in (SRC-3, CAUSE-4)."""
-        waited = self._offered_us < self.line.now or self.saturated
+        waited = self._offered_us < self.line.now_us or self.saturated
         self._offered_us = -1
         self.outside -= not self.saturated
         self.inside += 1
@@ -91,15 +91,9 @@ class Source:
         part = self.line.parts.enter(variant, self)
         state = State.BLOCKED if self.saturated or self.outside else State.STARVED
         cause = max(place.freed_by() if waited else -1, self._card_row)
-        self._write(state, part, Outcome.ENTERED, variant, cause)
+        self.write(state, part, Outcome.ENTERED, variant, cause)
         place.put(part, self.last_row)
         self._offer()
-
-    def _write(
-        self, state: State, part: int = -1, outcome: Outcome = Outcome.NONE, detail: int = 0, cause: int = -1
-    ) -> None:
-        self._state = state
-        self.last_row = self.line.row(self.unit, state, part, outcome, detail, max(cause, self.last_row))
 
     def _gaps(self) -> Iterator[int]:
         """Return the times between arrivals [µs]."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import NEVER_US
 from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
 
 if TYPE_CHECKING:
     import simpy
@@ -32,17 +33,16 @@ class Breakdowns:
         self.busy_due_us = self._next_due_us(self._busy_modes)  # of the next operation-dependent failure
         self.failed = -1  # the mode that is down
         self.repairing = False
-        self.crew_comes = line.event()
+        self.resumed = line.event()  # when the crew comes
         self._ran_us = 0  # the time-dependent clocks
         self._since_us = -1  # when they were started; -1: they stand
-        self._timer: simpy.Event | None = None  # of the next time-dependent failure
-        self._rings_us = NEVER_US  # when the timer occurs
+        self._timed = False  # a timer is set, which occurs when the next time-dependent failure is due, or earlier
 
     def wear(self) -> int:
         """Return the used share of life of the most worn mode, in millionths (FAIL-7)."""
         if not self._wearing:
             return 0
-        busy_us, worst = self.machine.stopwatch.busy_us, 0
+        busy_us, worst = self.machine.busy_us, 0
         for i in self._wearing:
             life_us = self._life_us[i]
             left = int((self._due_us[i] - busy_us) * 1e6 / life_us) if life_us else 0
@@ -58,10 +58,11 @@ class Breakdowns:
         """Start or stop the time-dependent clocks as the machine's state requires (FAIL-1)."""
         if not self._calendar_modes:
             return
-        now, running = self.machine.line.now, not self.machine.stops.off and self.failed < 0
+        now, running = self.machine.line.now_us, not self.machine.stops.off and self.failed < 0
         if running and self._since_us < 0:
             self._since_us = now
-            self._set_timer()
+            if not self._timed:
+                self._set_timer()
         elif not running and self._since_us >= 0:
             self._ran_us += now - self._since_us
             self._since_us = -1
@@ -71,19 +72,13 @@ class Breakdowns:
         self._fail(min(self._busy_modes, key=self._due_us.__getitem__))
 
     def _set_timer(self) -> None:
-        """Set the timer, unless one occurs earlier: it is set again then, if the clocks stood meanwhile."""
-        line = self.machine.line
         delay_us = self._next_due_us(self._calendar_modes) - self._ran_us
-        if line.now + delay_us < self._rings_us:
-            self._rings_us = line.now + delay_us
-            self._timer = line.timer(delay_us, Class.FAILURE, self.unit, 1)
-            self._timer.callbacks.append(self._strike)
+        Timer(self.machine.line, delay_us, Class.FAILURE, self.unit, 1).callbacks.append(self._strike)
+        self._timed = True
 
-    def _strike(self, timer: simpy.Event) -> None:
-        """Fail by the time-dependent mode that is due, if its clock has run that far."""
-        if timer is not self._timer:
-            return
-        self._rings_us, now = NEVER_US, self.machine.line.now
+    def _strike(self, _timer: simpy.Event) -> None:
+        """Fail by the time-dependent mode that is due, unless its clock stood while the timer ran."""
+        now, self._timed = self.machine.line.now_us, False
         if self._since_us < 0:
             return
         self._ran_us, self._since_us = self._ran_us + now - self._since_us, now
@@ -105,21 +100,17 @@ class Breakdowns:
         machine, line, crew = self.machine, self.machine.line, self.crews[mode]
         if crew is not None:
             line.unsettled.add(machine)
+            self.resumed = line.event()
             crew.call(self, self.modes[mode].priority)
-            yield self.crew_comes
+            yield self.resumed
         self.repairing = True
         machine.write_state(-1 if crew is None else line.writer.last)
-        yield line.timer(next(self._repairs[mode]), Class.REPAIR_END, self.unit)
+        yield Timer(line, next(self._repairs[mode]), Class.REPAIR_END, self.unit)
         self.failed, self.repairing = -1, False
         self._new_life(mode)
         yield from machine.stops.resume()
         if crew is not None:
             crew.release(self)
-
-    def granted(self) -> simpy.Event:
-        """Begin the repair: the crew is here."""
-        comes, self.crew_comes = self.crew_comes, self.machine.line.event()
-        return comes.succeed()
 
     @property
     def last_row(self) -> int:
@@ -127,7 +118,7 @@ class Breakdowns:
         return self.machine.last_row
 
     def _new_life(self, mode: int) -> None:
-        busy_us = self.machine.stopwatch.busy_us
+        busy_us = self.machine.busy_us
         life_us = self._life_us[mode] = next(self._lives[mode])
         self._due_us[mode] = life_us + (busy_us if self.modes[mode].clock == "busy" else self._ran_us)
         self.busy_due_us = self._next_due_us(self._busy_modes)

@@ -34,8 +34,8 @@ class Interruptions:
         if self.halted:
             return
         self.halted, machine = True, self.machine
-        if machine.stopwatch.running:
-            machine.stopwatch.stop()
+        if machine.started_us >= 0:
+            machine.stand_still()
             machine.process.interrupt()
         elif machine.phase == EMPTY:
             machine.station.withdraw(machine)
@@ -52,19 +52,19 @@ class Interruptions:
 
     def resume(self) -> Steps:
         """Continue after a halt, unless something else halts the machine (STATE-4)."""
-        machine, phase = self.machine, self.machine.phase
+        machine, phase, helped = self.machine, self.machine.phase, False
         machine.breakdowns.sync()
         self.halted = self.off or machine.upkeep.active >= 0 or machine.breakdowns.failed >= 0
-        if not self.halted and phase == NEEDS and machine.pool is not None:
-            if machine.pool.try_take(machine):
-                yield machine.granted()
+        if not self.halted:
+            if phase == EMPTY:
+                machine.station.waits(machine)
+            elif phase == NEEDS and machine.pool is not None:
+                helped = machine.pool.try_take(machine)
+                if not helped:
+                    machine.pool.call(machine)
+            if helped or phase in {SETUP, WORK}:
+                yield machine.resumed.succeed(helped)
                 return
-            machine.pool.call(machine)
-        elif not self.halted and phase in {SETUP, WORK}:
-            yield machine.resumed.succeed()
-            return
-        elif not self.halted and phase == EMPTY:
-            machine.station.waits(machine)
         machine.write_state()
 
     def shift_begins(self) -> Steps:

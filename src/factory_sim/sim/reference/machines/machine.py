@@ -5,38 +5,38 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
 from factory_sim.clock import us_from_s
 from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
+from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
 from factory_sim.sim.reference.fleet import Calls
 from factory_sim.sim.reference.machines.breakdowns import Breakdowns
 from factory_sim.sim.reference.machines.interruptions import Interruptions
 from factory_sim.sim.reference.machines.maintenance import Upkeep
 from factory_sim.sim.reference.machines.phase import DONE, EMPTY, NEEDS, SETUP, WORK, Phase
-from factory_sim.sim.reference.machines.stopwatch import Stopwatch
+from factory_sim.sim.reference.unit import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import simpy
-
     from factory_sim.plant.spec import Machine as MachineSpec
     from factory_sim.sim.reference.line import Line, Steps
     from factory_sim.sim.reference.resource_pool import Pool
-    from factory_sim.sim.reference.station import Place, Station, Taken
+    from factory_sim.sim.reference.station import Station, Taken
+    from factory_sim.sim.reference.unit import Place
 
-
-BUSY, BLOCKED, WAITING = State.BUSY, State.BLOCKED, State.WAITING
-NONE, TOOK, SCRAPPED, LEFT = Outcome.NONE, Outcome.TOOK, Outcome.SCRAPPED, Outcome.LEFT
 _STATES = (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED)  # by phase
 
 
-class Machine:
+class Machine(Sender):
     """One machine in a run; `take`, `set_up`, `work` and `give` are what behaviours consist of."""
 
     def __init__(self, line: Line, station: Station, spec: MachineSpec) -> None:
-        self.line, self.station, self.spec, self.unit = line, station, spec, spec.unit
+        super().__init__(line, spec.unit)
+        self.station, self.spec = station, spec
         self.phase = EMPTY
-        self.state, self.last_row = State.STARVED, -1  # as last written
         self.held: list[int] = []  # parts; finished ones leave from the front
         self.taken: Taken | None = None  # parts whose rows are not written yet
         self.variant = -1  # that it is set up for
@@ -49,11 +49,12 @@ class Machine:
         self.setup_operator: Pool | None = None
         self.pool: Pool | None = None  # that it calls
         self.helped = False  # its call was served, and no row is written yet
-        self.parts_come = line.event()
-        self.resumed = line.event()
+        self.parts_come = simpy.Event(line)
+        self.resumed = simpy.Event(line)
         self.cycles = line.durations(spec.name, "cycle", station.spec.cycle_time)
         self.verdicts = line.uniforms(spec.name, "quality")
-        self.stopwatch = Stopwatch(self)
+        self.started_us = -1  # when its setup or work started to run; -1: it stands
+        self.left_us = self.busy_us = 0  # what that still takes, and how long the machine has worked so far
         self.breakdowns = Breakdowns(self)
         self.upkeep = Upkeep(self)
         self.stops = Interruptions(self)
@@ -70,7 +71,7 @@ class Machine:
     def take(self) -> Generator[simpy.Event, Any, list[int]]:
         """Wait until the station hands over parts; return those that stay in the machine (TAKE-1)."""
         self.taken = kept, _ = yield self.parts_come
-        self.parts_come = self.line.event()
+        self.parts_come = simpy.Event(self.line)
         self.held = [part for part, _, _ in kept]
         return self.held
 
@@ -113,38 +114,58 @@ class Machine:
     def hold(self, pool: Pool) -> Steps:
         """Get a member of `pool`, a robot or an operator (POOL-3)."""
         if not pool.try_take(self):
-            self.pool, self.resumed = pool, self.line.event()
+            self.pool = pool
             pool.call(self)
             self.enter(NEEDS)
-            self.helped = yield self.resumed
+            yield from self._wait_to_resume()
 
     def run(self, phase: Phase, duration_us: int) -> Steps:
-        """Be in `phase` for `duration_us`, interruptions not counted."""
-        self.stopwatch.left_us = duration_us
-        self.enter(phase)
-        while not (yield from self.stopwatch.run()):
-            self.resumed = self.line.event()
-            self.helped = yield self.resumed
+        """Be in `phase` for `duration_us`, interruptions by failures and halts not counted (WORK-3)."""
+        self.left_us = duration_us
+        while True:
             self.enter(phase)
+            life_us = self.breakdowns.busy_due_us - self.busy_us
+            wears_out = phase is WORK and life_us < self.left_us
+            self.started_us = self.line.now_us
+            try:
+                if wears_out:
+                    yield Timer(self.line, life_us, Class.FAILURE, self.unit)
+                else:
+                    yield Timer(self.line, self.left_us, Class.PROCESSING_END, self.unit)
+                self.stand_still()
+                if not wears_out:
+                    return
+                self.breakdowns.wear_out()
+            except simpy.Interrupt:
+                pass
+            yield from self._wait_to_resume()
 
-    def granted(self) -> simpy.Event:
-        """Resume: the robot or operator that was called is here."""
+    def stand_still(self) -> None:
+        """Stop setup or work where it is."""
+        elapsed_us, self.started_us = self.line.now_us - self.started_us, -1
+        self.left_us -= elapsed_us
+        if self.phase is WORK:
+            self.busy_us += elapsed_us
+
+    def _wait_to_resume(self) -> Steps:
+        """Wait for a robot or operator that was called, or for the end of a halt."""
+        self.resumed = simpy.Event(self.line)
+        self.helped = yield self.resumed
         self.pool = None
-        return self.resumed.succeed(True)  # noqa: FBT003 - the value of an event
 
     # ---- moves
 
     def hand_over(self, place: Place) -> None:
         """Give the front part to `place`, then offer the next one or wait for parts (MOVE-6, ROW-4, CAUSE-3)."""
         tally, part = self.line.tally, self.held.pop(0)
-        cause = max(self.last_row, place.freed_by() if self.offered_us < self.line.now else -1)
+        cause = place.freed_by() if self.offered_us < self.line.now_us else -1
         tally.parts[self.unit] += 1
-        tally.scrapped[self.unit] += self.outcome == SCRAPPED
-        tally.good += self.outcome == LEFT
+        tally.scrapped[self.unit] += self.outcome == Outcome.SCRAPPED
+        tally.good += self.outcome == Outcome.LEFT
         if not self.held:
             tally.busy_us[self.unit] += self.drawn_us
             self.phase = EMPTY
-        self._write(self.state_now(), part, self.outcome, place.index, cause)
+        self.write(self.state_now(), part, self.outcome, place.index, cause)
         place.put(part, self.last_row)
         if self.held:
             self._offer()
@@ -155,7 +176,7 @@ class Machine:
         """Offer the front part to the place that inspection chooses (MOVE-3, QUAL-1)."""
         if self.station.spec.inspection is not None:
             self.outcome, self.place = self.station.verdict(self.held[0], next(self.verdicts))
-        self.offered_us = self.line.now
+        self.offered_us = self.line.now_us
         self.place.offer(self)
 
     def _wait_for_parts(self) -> None:
@@ -178,7 +199,7 @@ class Machine:
         if self.stops.halted:
             return self.stops.state()
         if self.phase is DONE and isinstance(self.place, Calls) and self.place.awaits_vehicle(self):
-            return WAITING
+            return State.WAITING
         return _STATES[self.phase]
 
     def settle_state(self) -> None:
@@ -189,35 +210,32 @@ class Machine:
     def write_state(self, cause: int = -1) -> None:
         """Write a row without a move, enabled by row `cause` or the machine's last one."""
         state = self.state_now()
-        if state is BLOCKED:
+        if state is State.BLOCKED:
             self.line.newly_blocked()
         part = self.held[0] if self.held else -1
-        self._write(state, part, NONE, self._detail(state), max(cause, self.last_row))
+        self.write(state, part, Outcome.NONE, self._detail(state), cause)
 
     def write_taken(self, taken: Taken) -> None:
         """Write one row for each part taken, components last (ROW-3, CAUSE-2)."""
         kept, components = taken
-        self.taken, state, first = None, self.state_now(), self.line.writer.n
+        line, state, first = self.line, self.state_now(), self.line.writer.last + 1
         detail = self._detail(state)
-        cause = max([self.last_row, *[row for _, row, _ in (*kept, *components)]])
+        cause = max(self.last_row, *[row for _, row, _ in (*kept, *components)])
         for part in self.held:
-            self._write(state, part, TOOK, detail, cause)
+            self.last_row = line.row(self.unit, state, part, Outcome.TOOK, detail, cause)
         for part, _, _ in components:
-            self._write(state, part, Outcome.MERGED, detail, first)
-            self.line.tally.merged += 1
-            self.line.parts.gone(part)
+            self.last_row = line.row(self.unit, state, part, Outcome.MERGED, detail, first)
+            line.tally.merged += 1
+            line.parts.gone(part)
         for buffer in self.station.inputs:
             buffer.room_row = first
-
-    def _write(self, state: State, part: int, outcome: int, detail: int, cause: int) -> None:  # the columns
-        self.state = state
-        self.last_row = self.line.row(self.unit, state, part, outcome, detail, cause)
+        self.taken, self.state = None, state
 
     def _detail(self, state: State) -> int:
         """Return what the row of a state says beside it (ROW-13)."""
-        if state is BUSY:
+        if state is State.BUSY:
             return self.breakdowns.wear()
-        if state is WAITING:
+        if state is State.WAITING:
             return Wait.VEHICLE if self.pool is None else self.pool.kind
         if state == State.SETUP:
             return self.variant

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.sim.event_classes import Class
+from factory_sim.sim.reference.canonical_order import Timer
 
 if TYPE_CHECKING:
-    import simpy
-
     from factory_sim.sim.reference.line import Steps
     from factory_sim.sim.reference.machines.machine import Machine
     from factory_sim.sim.reference.resource_pool import Pool
@@ -58,14 +57,10 @@ class Upkeep:
         """The machine's last row."""
         return self.machine.last_row
 
-    def granted(self) -> simpy.Event:
-        """Raise: maintenance takes a crew at once or not at all."""
-        raise AssertionError
-
     def _ring(self, plan: int, every_us: int) -> Steps:
         """Let a plan by calendar fall due again and again (MAINT-1)."""
         while True:
-            yield self.machine.line.timer(every_us, Class.ALARM, self.unit, plan)
+            yield Timer(self.machine.line, every_us, Class.ALARM, self.unit, plan)
             if plan not in self.due and plan != self.active:
                 self._fall_due(plan)
 
@@ -75,7 +70,7 @@ class Upkeep:
 
     def _carry_out(self, plan: int, crew: Pool | None) -> Steps:
         """Spend the time of the maintenance, then let the machine resume (MAINT-4)."""
-        yield self.machine.line.timer(next(self._durations[plan]), Class.UPKEEP_END, self.unit)
+        yield Timer(self.machine.line, next(self._durations[plan]), Class.UPKEEP_END, self.unit)
         self.active = -1
         self._parts_at_last[plan] = self._parts
         self.machine.breakdowns.renew()
