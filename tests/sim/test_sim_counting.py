@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from factory_sim.errors import ModelError
 from factory_sim.plant.spec import Source
 from factory_sim.records import Truth, Window
 from factory_sim.sim.engines import choose, obstacle, open_run
-from factory_sim.sim.run import count, count_replications
+from factory_sim.sim.run import count
 from factory_sim.validation.exact.lines import Stop, exponential, line
 from factory_sim.validation.random_plants import plants
 
@@ -46,7 +47,12 @@ def test_every_counter_of_a_random_plant_is_the_same_with_and_without_a_log(plan
 
 
 def test_the_number_of_threads_does_not_change_the_counters() -> None:
-    one, four = (count_replications(tandem(), SOON, range(9), engine="calendar", workers=workers) for workers in (1, 4))
+    def one_run(replication: int) -> Truth:
+        return count(tandem(), SOON, replication=replication, engine="calendar")
+
+    one = list(map(one_run, range(9)))
+    with ThreadPoolExecutor(4) as threads:
+        four = list(threads.map(one_run, range(9)))
     assert [numbers(truth) for truth in one] == [numbers(truth) for truth in four]
     assert len({truth.good_parts for truth in one}) > 1
 
@@ -71,4 +77,4 @@ def test_a_run_without_a_log_resumes_where_it_stopped() -> None:
 
 def test_a_window_that_overflows_the_clock_is_refused_before_the_run() -> None:
     with pytest.raises(ModelError, match="window"):
-        count_replications(tandem(), Window(0, 2**62), range(1))
+        count(tandem(), Window(0, 2**62))

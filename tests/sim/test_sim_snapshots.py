@@ -43,7 +43,7 @@ def gearbox() -> Plant:
 def saved(gearbox: Plant) -> SavedRun:
     run = Simulation(gearbox, until_us=2 * HOUR_US, engine="calendar", savable=True)
     run.advance(HOUR_US)
-    return unpacked(run.save().packed({}))[0]
+    return unpacked(run.save().packed("")).saved
 
 
 def same(ours: EventLog, theirs: EventLog) -> bool:
@@ -62,14 +62,14 @@ def test_a_run_resumed_from_a_file_is_bit_identical(plant: Plant, cut_s: int) ->
     run = Simulation(plant, until_us=HOUR_US // 2, engine="calendar", savable=True)
     try:
         run.advance(cut_s * S)
-        content = run.save().packed({"of": "a test"})
+        content = run.save().packed("a test", ("of=1",))
         rest = run.advance(HOUR_US // 2)
     except ModelError as error:
         assume("Deadlock at" not in str(error))
         raise
-    again, words = unpacked(content)
-    resumed = Simulation.resumed(plant, again, until_us=HOUR_US // 2)
-    assert words == {"of": "a test"}
+    again = unpacked(content)
+    resumed = Simulation.resumed(plant, again.saved, until_us=HOUR_US // 2)
+    assert (again.file, again.overrides) == ("a test", ("of=1",))
     assert same(resumed.advance(HOUR_US // 2), rest)
     assert resumed.balance() == run.balance()
 
@@ -101,7 +101,9 @@ def test_a_thousandth_fork_leaves_the_run_unchanged(gearbox: Plant) -> None:
     run = Simulation(gearbox, until_us=HOUR_US, engine="calendar", savable=True)
     run.advance(HOUR_US // 2)
     for replication in range(3):
-        run.fork(faster(gearbox, 5, 0.5), until_us=HOUR_US, replication=replication).advance(HOUR_US)
+        Simulation.resumed(faster(gearbox, 5, 0.5), run.save(), until_us=HOUR_US, replication=replication).advance(
+            HOUR_US
+        )
     untouched = simulate(gearbox, until_us=HOUR_US, engine="calendar").log
     assert same(run.advance(HOUR_US), untouched.take(untouched.t_us >= HOUR_US // 2))
 
@@ -110,7 +112,7 @@ def test_a_fork_with_another_speed_equals_the_simpy_run_with_that_command() -> N
     plant = line([Stop(constant(20), 1, 2), Stop(constant(30), 1, 2), Stop(constant(10), 1, 2)], Source("in", 0))
     run = Simulation(plant, until_us=1000 * S, engine="calendar", savable=True)
     run.advance(500 * S)
-    fork = run.fork(faster(plant, 1, 0.5), until_us=1000 * S)
+    fork = Simulation.resumed(faster(plant, 1, 0.5), run.save(), until_us=1000 * S)
     commanded = simulate(plant, until_us=1000 * S, commands=[Command(500 * S, 2, "speed", 2.0)]).log
     assert same(fork.advance(1000 * S), commanded.take(commanded.t_us >= 500 * S))
 
@@ -130,9 +132,9 @@ def test_more_cards_and_more_room_are_used_at_once() -> None:
     run = Simulation(plant, until_us=300 * S, engine="calendar", savable=True)
     run.advance(55 * S)
     more = replace(plant, sources=(replace(plant.sources[0], cards=5),))
-    log = run.fork(more, until_us=300 * S).advance(300 * S)
+    log = Simulation.resumed(more, run.save(), until_us=300 * S).advance(300 * S)
     assert log.t_us[0] == 55 * S
-    assert run.fork(until_us=300 * S).advance(300 * S).t_us[0] > 55 * S
+    assert Simulation.resumed(plant, run.save(), until_us=300 * S).advance(300 * S).t_us[0] > 55 * S
 
 
 def test_a_plant_that_is_built_differently_is_refused(gearbox: Plant, saved: SavedRun) -> None:
@@ -156,14 +158,14 @@ def test_tables_of_other_sizes_never_reach_compiled_code(gearbox: Plant, saved: 
 
 
 def test_a_file_that_is_not_a_snapshot_is_refused(saved: SavedRun) -> None:
-    good = saved.packed({})
+    good = saved.packed("")
     for bad in (b"", b"plant: x", good[:-40], good[: len(good) // 2]):
         with pytest.raises(ModelError, match="not a snapshot"):
             unpacked(bad)
 
 
 def test_a_snapshot_with_one_wrong_byte_is_refused(saved: SavedRun) -> None:
-    good = saved.packed({})
+    good = saved.packed("")
     for at in range(0, len(good), len(good) // 200):
         bad = bytearray(good)
         bad[at] ^= 1 << at % 8
@@ -213,7 +215,7 @@ def test_units_that_join_and_are_never_called_change_nothing_but_ids(plant: Plan
     cut_us = cut_s * S + 137  # between the events
     try:
         run.advance(cut_us)
-        saved = unpacked(run.save().packed({}))[0]
+        saved = unpacked(run.save().packed("")).saved
         rest = run.advance(HOUR_US // 2)
     except ModelError as error:
         assume("Deadlock at" not in str(error))
@@ -233,7 +235,7 @@ def test_units_that_join_before_the_first_event_equal_units_from_the_start() -> 
     before = registry.load("gearbox_line")
     after = Variant("gearbox_line", None, ("agv.count+2", "crews.fitters.count+1")).load()
     run = Simulation(before, until_us=HOUR_US, engine="calendar", savable=True)
-    fork = run.fork(after, until_us=HOUR_US)
+    fork = Simulation.resumed(after, run.save(), until_us=HOUR_US)
     assert same(fork.advance(HOUR_US), simulate(after, until_us=HOUR_US, engine="calendar").log)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +15,7 @@ from factory_sim.sim.forking import layout
 from factory_sim.sim.snapshot import Memory, SavedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
     from factory_sim.plant.spec import Plant
@@ -131,14 +129,6 @@ class Simulation:
             snapshot=saved,
         )
 
-    def fork(
-        self, plant: Plant | None = None, *, until_us: int, seed: int | None = None, replication: int | None = None
-    ) -> Simulation:
-        """Return an independent run that continues from now on, as `resumed` does. Raise ModelError."""
-        return Simulation.resumed(
-            plant or self.plant, self.save(), until_us=until_us, seed=seed, replication=replication
-        )
-
     def slices(self, slice_us: int) -> Iterator[Slice]:
         """Run the warm-up and return the window in slices of `slice_us`."""
         t0, end = self.window.t0_us, self.window.t1_us
@@ -205,15 +195,6 @@ def count(plant: Plant, window: Window, *, seed: int = 1, replication: int = 0, 
     run = open_run(choice, plant, seed=seed, replication=replication, window=window, store=False)
     run.advance(window.t1_us)
     return run.truth()
-
-
-def count_replications(
-    plant: Plant, window: Window, replications: Iterable[int], *, seed: int = 1, engine: str = "auto", workers: int = 1
-) -> list[Truth]:
-    """Return `count` of several replications, run on `workers` threads: compiled code releases Python's lock."""
-    one = partial(count, plant, window, seed=seed, engine=engine)
-    with ThreadPoolExecutor(workers) as threads:
-        return list(threads.map(lambda replication: one(replication=replication), replications))
 
 
 def checked(plant: Plant, window: Window) -> Window:

@@ -16,8 +16,6 @@ from factory_sim.records import EventLog
 from factory_sim.sim.calendar.tables import SAVED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from factory_sim.records import I8
@@ -50,20 +48,33 @@ class SavedRun:
         """The kept rows of the run's log, to be continued."""
         return Memory(self.opening, self.rows, self.n_rows)
 
-    def packed(self, words: Mapping[str, Any]) -> bytes:
-        """Return a compressed file of arrays (.npz) with `words`, followed by its sha256; it contains no code."""
-        head = {"moment": FORMAT, "words": dict(words)} | {name: getattr(self, name) for name in _NAMED}
+    def packed(self, file: str, overrides: tuple[str, ...] = ()) -> bytes:
+        """Return a compressed file of arrays (.npz), followed by its sha256; it contains no code.
+
+        `file`, `overrides`: how the plant was loaded.
+        """
+        words = {"file": file, "overrides": overrides}
+        head = {"moment": FORMAT, "words": words} | {name: getattr(self, name) for name in _NAMED}
         arrays: dict[str, Any] = {f"table_{name}": table for name, table in self.tables.items()} | {"rows": self.rows}
         arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
-        file = BytesIO()
+        archive = BytesIO()
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-        content = file.getvalue()
+        np.savez_compressed(archive, allow_pickle=False, **arrays)
+        content = archive.getvalue()
         return content + sha256(content).digest()
 
 
-def unpacked(content: bytes) -> tuple[SavedRun, dict[str, Any]]:
-    """Return the content of a file made by `packed`, and its words. Raise ModelError for anything else."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unpacked:
+    """The content of a snapshot file: a run, and how its plant was loaded."""
+
+    saved: SavedRun
+    file: str
+    overrides: tuple[str, ...]
+
+
+def unpacked(content: bytes) -> Unpacked:
+    """Return the content of a file made by `packed`. Raise ModelError for anything else."""
     content, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
     if sha256(content).digest() != seal:  # first: damaged archives raise a dozen kinds of errors
         msg = "it is not a snapshot, or it is damaged"
@@ -77,7 +88,8 @@ def unpacked(content: bytes) -> tuple[SavedRun, dict[str, Any]]:
             opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
             named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}
             tables = {name: file[f"table_{name}"] for name in _TABLES}
-            return SavedRun(**named, tables=tables, opening=opening, rows=file["rows"]), head["words"]
+            saved = SavedRun(**named, tables=tables, opening=opening, rows=file["rows"])
+            return Unpacked(saved=saved, file=head["words"]["file"], overrides=tuple(head["words"]["overrides"]))
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         msg = f"it is not a snapshot, or it is damaged ({type(error).__name__})"
         raise ModelError(msg) from None

@@ -39,7 +39,7 @@ class Snapshot:
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, which is complete at any time. Raise SnapshotError."""
-        _write(Path(path), self.saved.packed({"file": self.file, "overrides": self.overrides}))
+        _write(Path(path), self.saved.packed(self.file, self.overrides))
 
     def start(self, seed: int, replication: int, warm_up_s: float) -> tuple[int, int, float]:
         """Return seed, replication and time [s] of the resumed run. Raise SnapshotError where others are given."""
@@ -117,11 +117,11 @@ def _content(path: str | Path) -> bytes:
 
 def _parsed(path: str | Path, content: bytes) -> Snapshot:
     try:
-        saved, words = unpacked(content)
+        found = unpacked(content)
     except ModelError as error:
         msg = f"{path}: {error}"
         raise SnapshotError(msg) from None
-    return Snapshot(saved, words["file"], tuple(words["overrides"]), sha256(content).hexdigest())
+    return Snapshot(found.saved, found.file, found.overrides, sha256(content).hexdigest())
 
 
 @lru_cache(maxsize=2)
