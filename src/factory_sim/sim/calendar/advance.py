@@ -12,11 +12,11 @@ from factory_sim.sim.calendar.deadlock_search import is_deadlocked
 from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.fleets import become_idle, continue_trip, dispatch
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
-from factory_sim.sim.calendar.linkage import entry_njit, inner_njit
+from factory_sim.sim.calendar.linkage import entry_njit, inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import (
+    become_empty,
     clock_ends,
     granted,
-    proceed,
     shift_begins,
     shift_ends,
     state_now,
@@ -50,7 +50,7 @@ _NO_MOVE, _LOST = int(Outcome.NONE), int(Outcome.LOST)
 NEVER = NEVER_US
 
 
-@inner_njit
+@rare_njit
 def _begin(w):
     """Start the run: shifts, first rows, first moves (rules UNIT-4 and ROW-2)."""
     for shift in range(len(w.shift)):
@@ -85,7 +85,7 @@ def _begin_work(w, unit):
     become_free(w, pool, unit)
 
 
-@inner_njit
+@rare_njit
 def _reconsider(w):
     """Start the units that have joined and look at every place where a part may move: parameters differ (SNAP-4)."""
     w.line.changed = 0
@@ -117,8 +117,7 @@ def _begin_machine(w, unit):
             schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
     sync(w, unit)
     write_state(w, unit, -1)
-    u.step = 20  # the work instruction begins with taking a part
-    proceed(w, unit)
+    become_empty(w, unit)
 
 
 @inner_njit
@@ -147,7 +146,7 @@ def _wait_for_edge(w, shift):
     schedule(w, w.shift[shift].slot, due - w.line.now)
 
 
-@inner_njit
+@rare_njit
 def _turn_shift(w, shift):
     opens = w.shift[shift].edge % 2 == 0
     for unit in range(len(w.unit)):
@@ -271,20 +270,20 @@ def advance(address, until_us, margin):
                 line.now = until_us
                 return FINISHED
             line.now, line.stage = due, c.EVENTS
-        if line.stage == c.EVENTS:
-            if line.next_key >> line.slot_bits == line.now:
-                _happen(w, pop(w))
-                continue
-            line.stage = c.SERVING
         if line.stage == c.BEGINNING:
             _begin(w)
-        elif line.stage == c.SERVING:
+        elif line.stage == c.EVENTS:
+            _happen(w, pop(w))
+            if line.next_key >> line.slot_bits == line.now:
+                continue
+            line.stage = c.SERVING
+        if line.stage == c.SERVING:
             if line.pools_called:
                 _serve(w)
             line.stage = c.MOVING
-        elif line.stage == c.MOVING:
+        while line.stage == c.MOVING and line.rows <= most_rows and line.n_parts <= most_parts:
             _move(w)
-        elif _dispatch_and_settle(w):
+        if line.stage == c.DISPATCHING and line.rows <= most_rows and _dispatch_and_settle(w):
             return DEADLOCK
     return FULL_ROWS if line.rows > most_rows else FULL_PARTS
 

@@ -61,11 +61,12 @@ class CalendarRun:
         while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
                 pieces.append(self._take_rows())
+                self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)
             if why == DEADLOCK:
                 raise ModelError(deadlock_text(view(self._arrays), self.plant))
             self._make_room(parts=why == FULL_PARTS)
         pieces.append(self._take_rows())
-        return EventLog.join(pieces)
+        return EventLog(**{name: np.concatenate([piece[name] for piece in pieces]) for name in _LOG})
 
     def _advance(self, until_us: int) -> int:
         try:
@@ -124,20 +125,20 @@ class CalendarRun:
         run._make_room(parts=False)
         return run
 
-    def _take_rows(self) -> EventLog:
+    def _take_rows(self) -> NDArray[Any]:
+        """Return the new rows, a view of their table."""
         line = self._arrays["line"][0]
         n = int(line["rows"] - line["first_row"]) if line["storing"] else 0
         line["first_row"] = line["rows"]
         if line["rows"] > MOST_ROWS and line["storing"]:
             msg = f"the run has more rows than a log can name ({MOST_ROWS}); run a shorter stretch"
             raise ModelError(msg)
-        table = self._arrays["row"][:n]
-        return EventLog(**{name: table[name].copy() for name in _LOG})  # a single row would be a view of the table
+        return self._arrays["row"][:n]
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays
         if arrays["line"]["storing"][0] and len(arrays["row"]) < 4 * self._margin:
-            arrays["row"] = np.zeros(max(4 * self._margin, _ROWS_AT_ONCE), c.TABLES["row"].dtype)
+            arrays["row"] = np.empty(max(4 * self._margin, _ROWS_AT_ONCE), c.TABLES["row"].dtype)
         if parts:
             wider = np.zeros(2 * len(arrays["part"]) + 2 * self._margin, c.TABLES["part"].dtype)
             wider[: len(arrays["part"])] = arrays["part"]

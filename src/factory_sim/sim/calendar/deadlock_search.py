@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.clock import NEVER_US
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import awaits_vehicle
 from factory_sim.sim.calendar.world import most
 from factory_sim.sim.deadlock import OperationStatus, blocked, cycle_message
@@ -42,7 +42,7 @@ def _busy_until(w):
     return -1
 
 
-@inner_njit
+@rare_njit
 def _any_stuck(w):
     """Reduce the set of all operations (rule DEAD-4); return whether some remain."""
     n_stuck, changed = len(w.station) - 1, True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import falls_due, first_due, new_life, sync
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import dismiss, pause, resume, write_state
 from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.primitives import draw, schedule, unsettle, want
 
 
-@inner_njit
+@rare_njit
 def fails(w, unit, clock):
     """Let the earliest mode of a clock (0: operation-dependent, 1: time-dependent) fail (rule FAIL-3)."""
     mode = first_due(w, unit, clock)
@@ -37,7 +37,7 @@ def repair(w, unit, cause):
     write_state(w, unit, cause)
 
 
-@inner_njit
+@rare_njit
 def repaired(w, unit):
     """End the repair; the mode gets a new life (rule FAIL-2)."""
     mode = w.unit[unit].mode0 + w.unit[unit].failed
@@ -48,7 +48,7 @@ def repaired(w, unit):
         release(w, w.mode[mode].crew, unit, c.AS_BREAKDOWN)
 
 
-@inner_njit
+@rare_njit
 def alarm_rings(w, unit, plan):
     """Let maintenance by calendar fall due."""
     schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
@@ -56,7 +56,7 @@ def alarm_rings(w, unit, plan):
         falls_due(w, unit, plan)
 
 
-@inner_njit
+@rare_njit
 def start_due(w, unit):
     """Start maintenance that is due, if its crew is free; the machine is empty and available (rule MAINT-3)."""
     first, n = w.unit[unit].plan0, w.unit[unit].n_plans
@@ -82,7 +82,7 @@ def start_due(w, unit):
         after = w.plan[plan].due_seq
 
 
-@inner_njit
+@rare_njit
 def upkeep_ends(w, unit):
     """End maintenance; every wearing mode gets a new life (rule FAIL-2)."""
     plan = w.unit[unit].plan0 + w.unit[unit].upkeep

@@ -52,7 +52,7 @@ class _Flattener:
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        self.cells: dict[str, dict[str, tuple[list[int], list[Any]]]] = {name: {} for name in c.TABLES}
+        self.cells: dict[str, dict[tuple[str, ...], list[tuple[Any, ...]]]] = {name: {} for name in c.TABLES}
         self.rows = dict.fromkeys(c.TABLES, 0)
         self.whole: list[int] = []
         self.numbers: list[float] = []
@@ -90,16 +90,15 @@ class _Flattener:
         table = np.zeros(self.rows[name], of.dtype)
         for column, value in of.initial.items():
             table[column] = value
-        for column, (rows, values) in self.cells[name].items():
-            table[column][rows] = values
+        for columns, cells in self.cells[name].items():
+            rows, *values = zip(*cells, strict=True)
+            at = np.array(rows)
+            for column, column_values in zip(columns, values, strict=True):
+                table[column][at] = column_values
         return table
 
     def _set(self, table: str, row: int, **values: Any) -> None:
-        cells = self.cells[table]
-        for column, value in values.items():
-            rows, column_values = cells.setdefault(column, ([], []))
-            rows.append(row)
-            column_values.append(value)
+        self.cells[table].setdefault(tuple(values), []).append((row, *values.values()))
 
     def _new(self, table: str, **values: Any) -> int:
         row = self.rows[table]
@@ -309,9 +308,8 @@ class _Flattener:
             self._set(table, row, **{"slot_strike" if second else column: slot})
         bits = len(self.slots).bit_length()
         self._set("line", 0, slot_bits=bits, latest_us=(NEVER_US >> bits) - 1)
-        n_blocks = -(-len(self.slots) // c.BLOCK)
-        never = np.full(n_blocks * c.BLOCK, NEVER_US)
-        return {"due": never, "first_due": never[:n_blocks]}
+        n_firsts = c.BLOCK * -(-len(self.slots) // c.BLOCK**2)
+        return {"due": np.full(c.BLOCK * n_firsts, NEVER_US), "first_due": np.full(n_firsts, NEVER_US)}
 
 
 def _cumulative(mix: Sequence[float]) -> list[float]:

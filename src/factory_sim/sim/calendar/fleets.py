@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.moves import give_front
 from factory_sim.sim.calendar.places import enqueue, leave_queue, room
 from factory_sim.sim.calendar.primitives import draw, mark, row, schedule, unsettle
@@ -45,7 +45,7 @@ def dispatch(w, fleet):
         unit = w.unit[unit].next
 
 
-@inner_njit
+@rare_njit
 def _choose(w, fleet):
     """Return the policy's pair (caller, vehicle), with -1 if there is none."""
     policy = w.fleet[fleet].policy
@@ -140,7 +140,7 @@ def _drive(w, vehicle, stop):
     schedule(w, w.unit[vehicle].slot_transport, duration)
 
 
-@inner_njit
+@rare_njit
 def continue_trip(w, vehicle):
     """Continue the trip: the vehicle's present task is done."""
     u = w.unit[vehicle]

@@ -51,6 +51,16 @@ class _Inner(codegen.JITCodeLibrary):  # type: ignore[misc]
         return 0  # it is never called from Python
 
 
+class _Rare(_Inner):
+    """The code of an inner function that is kept out of its callers, whose frequent paths it would slow down."""
+
+    def finalize(self) -> None:
+        for function in self._final_module.functions:
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
+        super().finalize()
+
+
 class _Entry(codegen.JITCodeLibrary):  # type: ignore[misc]
     """An entry point with all inner functions below it, optimised together once."""
 
@@ -118,6 +128,11 @@ def is_linked() -> bool:
 def inner_njit(function: Callable[..., Any]) -> Any:
     """Compile a function that only other compiled functions call, and that makes no arrays."""
     return jit.inner_njit(function, **({"pipeline_class": _pipeline(_Inner)} if is_linked() else {}))
+
+
+def rare_njit(function: Callable[..., Any]) -> Any:
+    """Like `inner_njit`, for functions that run seldom."""
+    return jit.inner_njit(function, **({"pipeline_class": _pipeline(_Rare)} if is_linked() else {}))
 
 
 def entry_njit(function: Callable[..., Any]) -> Any:

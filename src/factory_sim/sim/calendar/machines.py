@@ -8,7 +8,7 @@ from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import count_for_upkeep, sync, wear
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.places import no_longer_waits, offer, room, waits_for_part
 from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
 from factory_sim.sim.calendar.primitives import cancel, mark, next_cycle, row, schedule
@@ -19,7 +19,7 @@ _BLOCKED, _WAITING, _UPKEEP = int(State.BLOCKED), int(State.WAITING), int(State.
 _DOWN, _REPAIR = int(State.DOWN), int(State.REPAIR)
 _VEHICLE, _OPERATOR = int(Wait.VEHICLE), int(Wait.OPERATOR)
 _NO_MOVE, _REWORK, _SCRAPPED = int(Outcome.NONE), int(Outcome.REWORK), int(Outcome.SCRAPPED)
-STEP_TAKEN, STEP_SETUP, STEP_NEEDS, STEP_WORKED, STEP_GAVE = 0, 1, 2, 10, 20
+STEP_TAKEN, STEP_SETUP, STEP_NEEDS = range(3)
 
 
 # ---- state and rows
@@ -84,7 +84,7 @@ def write_state(w, unit, cause):
 
 @inner_njit
 def proceed(w, unit):
-    """Continue the work instruction: change over, get robot and operator, process, give (rule WORK-1)."""
+    """Continue with the part: change over, get robot and operator, start to process (rule WORK-1)."""
     u = w.unit[unit]
     station = w.station[u.station]
     step = u.step
@@ -98,18 +98,20 @@ def proceed(w, unit):
         u.phase, u.left_us, u.step = c.SETUP, u.setup_us, STEP_NEEDS
         run_clock(w, unit)
         return
-    if step < STEP_WORKED:
-        for i in range(step - STEP_NEEDS, u.n_needs):
-            if not _hold(w, u.needs[i], unit, c.AS_NEED0 + i):
-                u.step = STEP_NEEDS + i + 1
-                return
-        _work(w, unit, station)
-    elif step == STEP_WORKED:
-        _give(w, unit)
-    else:
-        u.phase, u.step = c.EMPTY, STEP_TAKEN
-        if not u.halted:
-            waits_for_part(w, u.station, unit)
+    for i in range(step - STEP_NEEDS, u.n_needs):
+        if not _hold(w, u.needs[i], unit, c.AS_NEED0 + i):
+            u.step = STEP_NEEDS + i + 1
+            return
+    _work(w, unit, station)
+
+
+@inner_njit
+def become_empty(w, unit):
+    """Let the machine wait for its next part; the work instruction begins again (rule WORK-1)."""
+    u = w.unit[unit]
+    u.phase, u.step = c.EMPTY, STEP_TAKEN
+    if not u.halted:
+        waits_for_part(w, u.station, unit)
 
 
 @inner_njit
@@ -137,14 +139,14 @@ def _work(w, unit, station):
     drawn = next_cycle(w, unit)
     if station.factor0 >= 0:
         drawn = math.floor(drawn * w.numbers[station.factor0 + w.part[u.held].variant] + 0.5)
-    u.phase, u.left_us, u.drawn_us, u.step = c.WORK, drawn, drawn, STEP_WORKED
+    u.phase, u.left_us, u.drawn_us = c.WORK, drawn, drawn
     run_clock(w, unit)
 
 
 @inner_njit
 def _give(w, unit):
     u = w.unit[unit]
-    u.phase, u.step = c.DONE, STEP_GAVE
+    u.phase = c.DONE
     for i in range(u.n_needs):
         release(w, u.needs[i], unit, c.AS_NEED0 + i)
     if u.n_plans:
@@ -210,7 +212,7 @@ def clock_ends(w, unit):
     u.clock_on = c.CLOCK_OFF
     if u.phase == c.WORK:
         u.busy_us += u.left_us
-        proceed(w, unit)
+        _give(w, unit)
         return
     if w.unit[unit].setup_pool >= 0:
         release(w, w.unit[unit].setup_pool, unit, c.AS_SETUP)
@@ -295,7 +297,7 @@ def switch_off(w, unit):
     sync(w, unit)
 
 
-@inner_njit
+@rare_njit
 def shift_ends(w, unit, finish):
     """End the shift of the machine, at once or after the part in work (rule CAL-2)."""
     if finish and c.SETUP <= w.unit[unit].phase <= c.WORK:
@@ -306,7 +308,7 @@ def shift_ends(w, unit, finish):
     dismiss(w, unit)
 
 
-@inner_njit
+@rare_njit
 def shift_begins(w, unit):
     """Start the shift of the machine."""
     w.unit[unit].closing = 0

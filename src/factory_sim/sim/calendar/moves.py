@@ -7,7 +7,7 @@ from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.failures import start_due
 from factory_sim.sim.calendar.linkage import inner_njit
-from factory_sim.sim.calendar.machines import detail_of, offer_front, proceed, state_now
+from factory_sim.sim.calendar.machines import become_empty, detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.places import (
     enqueue,
     freed_by,
@@ -91,7 +91,7 @@ def _machine_gives(w, unit, target):
     if u.n_held:
         offer_front(w, unit)
     else:
-        proceed(w, unit)
+        become_empty(w, unit)
 
 
 @inner_njit
@@ -214,16 +214,17 @@ def visit(w, station):
         if row_of.has_upkeep:
             _maintain(w, station)
         for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
-            if w.place[buffer].senders >= 0:
+            p = w.place[buffer]
+            if p.senders >= 0:
                 _fill(w, buffer)
-            if w.place[buffer].belt_in >= 0:
-                _let_aboard(w, w.place[buffer].belt_in)
-            if w.line.at_once == c.MOST_AT_ONCE:
-                w.line.visited = station
-                return
-            if w.place[buffer].fleet_in >= 0:
-                w.fleet[w.place[buffer].fleet_in].dirty = 1
-        machine = w.station[station].idle
+            if p.belt_in >= 0:
+                _let_aboard(w, p.belt_in)
+            elif p.fleet_in >= 0:
+                w.fleet[p.fleet_in].dirty = 1
+        if w.line.at_once == c.MOST_AT_ONCE:
+            w.line.visited = station
+            return
+        machine = row_of.idle
         if machine < 0:
             return
         n_kept = _ready(w, station, row_of)

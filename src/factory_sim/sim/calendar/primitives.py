@@ -10,8 +10,8 @@ from factory_sim.clock import NEVER_US
 from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.linkage import inner_njit
-from factory_sim.sim.calendar.world import highest_bit, least, most
+from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
+from factory_sim.sim.calendar.world import highest_bit, least, least_but, most
 
 NEVER = NEVER_US
 
@@ -24,41 +24,40 @@ def schedule(w, slot, delay_us):
     line, due, first = w.line, w.due, w.first_due
     key = least(line.now + delay_us, line.latest_us) << line.slot_bits | slot
     block = slot >> c.BLOCK_BITS
-    before, due[slot] = due[slot], key
     if key < first[block]:
         first[block] = key
-        line.next_key = min(line.next_key, key)
-    elif before == first[block] and before != key:
-        _refresh(w, block)
+        line.next_key = least(line.next_key, key)
+    elif due[slot] == first[block]:
+        _refresh(w, block, least(key, least_but(due, block, due[slot])))
+    due[slot] = key
 
 
 @inner_njit
 def cancel(w, slot):
     """Let `slot` not fall due."""
-    before, w.due[slot] = w.due[slot], NEVER
-    if before == w.first_due[slot >> c.BLOCK_BITS]:
-        _refresh(w, slot >> c.BLOCK_BITS)
+    block = slot >> c.BLOCK_BITS
+    if w.due[slot] == w.first_due[block]:
+        _refresh(w, block, least_but(w.due, block, w.due[slot]))
+    w.due[slot] = NEVER
 
 
 @inner_njit
-def _refresh(w, block):
-    """Find the earliest entry of a block, and of all blocks."""
-    due, first, earliest = w.due, w.first_due, NEVER
-    for i in range(c.BLOCK):
-        earliest = least(earliest, due[(block << c.BLOCK_BITS) + i])
+def _refresh(w, block, earliest):
+    """Set the earliest entry of a block, and find that of all blocks; stores follow loads, which would wait for them."""
+    first, others = w.first_due, NEVER
+    for i in range(len(first) >> c.BLOCK_BITS):
+        others = least(others, least_but(first, i, first[block]))
     first[block] = earliest
-    earliest = NEVER
-    for i in range(len(first)):
-        earliest = least(earliest, first[i])
-    w.line.next_key = earliest
+    w.line.next_key = least(others, earliest)
 
 
 @inner_njit
 def pop(w):
     """Take the next slot out of the list."""
-    slot = w.line.next_key & ((1 << w.line.slot_bits) - 1)
+    key = w.line.next_key
+    slot = key & ((1 << w.line.slot_bits) - 1)
+    _refresh(w, slot >> c.BLOCK_BITS, least_but(w.due, slot >> c.BLOCK_BITS, key))
     w.due[slot] = NEVER
-    _refresh(w, slot >> c.BLOCK_BITS)
     return slot
 
 
@@ -152,7 +151,7 @@ def next_cycle(w, unit):
     return ahead.us[k & (c.DRAWS - 1)]
 
 
-@inner_njit
+@rare_njit
 def _draw_ahead(w, unit, first):
     us, stream, law = w.ahead[unit].us, w.unit[unit].cycles, w.unit[unit].cycle_law
     if w.law[law].code == EXPONENTIAL:  # a loop of its own, which the compiler vectorises

@@ -15,7 +15,7 @@ import numpy as np
 from factory_sim.clock import NEVER_US
 
 _COLUMN = re.compile(r"(\w+)(?:\[(\d+)])?(?::(\w+))?(?:=(\S+))?")
-_KINDS = {"": "i8", "f": "f8", "u": "u8", "i4": "i4", "i2": "i2", "u1": "u1"}
+_KINDS = {"": "i4", "w": "i8", "f": "f8", "u": "u8", "i2": "i2", "u1": "u1"}
 
 
 class Table(NamedTuple):
@@ -28,24 +28,27 @@ class Table(NamedTuple):
     state: tuple[str, ...]
 
 
-def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "") -> Table:
+def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "", *, wide: bool = False) -> Table:
     """Return a table; constants are -1 and state is 0 unless the column states another initial value."""
     columns: list[tuple[Any, ...]] = []
     initial: dict[str, int] = {}
     names: list[list[str]] = []
-    for words, kind, start in ((built, "", "-1"), (numbers, "", "-1"), (streams, "u", "0"), (state, "", "0")):
+    own = "w" if wide else ""
+    for words, usual, start in ((built, own, "-1"), (numbers, "w", "-1"), (streams, "u", "0"), (state, own, "0")):
         names.append([])
         for word in re.sub(r"#.*", "", words).split():
-            name, length, own, value = _COLUMN.fullmatch(word).groups(default="")  # type: ignore[union-attr]
-            columns.append((name, _KINDS[own or kind], (int(length),)) if length else (name, _KINDS[own or kind]))
+            name, length, kind, value = _COLUMN.fullmatch(word).groups(default="")  # type: ignore[union-attr]
+            dtype = _KINDS["w" if name.endswith("us") else kind or usual]
+            columns.append((name, dtype, (int(length),)) if length else (name, dtype))
             initial[name] = NEVER_US if value == "never" else int(value or start)
             names[-1].append(name)
     constant = frozenset(name for group in names[:3] for name in group)
-    return Table(np.dtype(columns), {n: v for n, v in initial.items() if v}, constant, tuple(names[0]), tuple(names[3]))
+    return Table(np.dtype(columns, align=True), {n: v for n, v in initial.items() if v}, constant, tuple(names[0]), tuple(names[3]))
 
 
 TABLES = {
     "line": _table(
+        wide=True,
         built="n_variants exit slot_bits latest_us check_deadlock=0",
         state="""
             now rows first_row storing n_parts stage pools_called any_unsettled blocked_new look_at n_rework busy_unit
@@ -66,15 +69,15 @@ TABLES = {
         """,
         streams="cycles verdicts arrivals variants loads unloads trips",
         state="""
-            phase step halted held=-1 n_held outcome place=-1 offered=-1 now_state=-1 last_row=-1
-            next=-1 since idling  # in one of the queues for room, parts or work
-            left_us drawn_us busy_us clock_on started busy_due=never ran_us running_since=-1
-            off closing failed=-1 repairing upkeep=-1 parts_done due_count
+            phase step halted held=-1 n_held outcome place=-1 offered:w=-1 now_state=-1 last_row=-1
+            next=-1 since:w idling  # in one of the queues for room, parts or work
+            left_us drawn_us busy_us clock_on started:w busy_due:w=never ran_us running_since:w=-1
+            off closing failed=-1 repairing upkeep=-1 parts_done:w due_count:w
             variant=-1 setup_us calls_on=-1 need_as interrupted served[5]=-1
-            calls_from=-1 assigned call_next=-1 call_priority call_since call_as
-            parts parts_us scrapped_parts k_cycle k_verdict
-            outside inside card_row=-1 k_arrival k_variant  # a source
-            free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1 k_load k_unload k_trip  # a vehicle
+            calls_from=-1 assigned call_next=-1 call_priority:w call_since:w call_as
+            parts:w parts_us scrapped_parts:w k_cycle:w k_verdict:w
+            outside:w inside:w card_row=-1 k_arrival:w k_variant:w  # a source
+            free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1 k_load:w k_unload:w k_trip:w  # a vehicle
             arrived  # parts at the end of a conveyor
         """,
     ),
@@ -91,28 +94,28 @@ TABLES = {
     "station": _table(
         built="takes in0 n_in machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0 slot_timeout",
         numbers="scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0",
-        state="idle=-1 n_idle alarm=-1 stuck",
+        state="idle=-1 n_idle alarm:w=-1 stuck",
     ),
     "mode": _table(
         built="clock wearing crew",
         numbers="priority life_law repair_law",
         streams="lives repairs",
-        state="due life_us k_life k_repair",
+        state="due:w life_us k_life:w k_repair:w",
     ),
     "plan": _table(
         built="unit crew every_us slot",
         numbers="every_parts law wear_at:f=0",
         streams="durations",
-        state="due_seq done_at k_duration",
+        state="due_seq:w done_at:w k_duration:w",
     ),
     "pool": _table(built="wait_kind shift", state="open=1 free=-1 calls=-1"),
-    "shift": _table(built="n_edges cycle_us slot", numbers="edge0 finish", state="cycle edge"),
+    "shift": _table(built="n_edges cycle_us slot", numbers="edge0 finish", state="cycle:w edge"),
     "fleet": _table(built="n_stops n_vehicles", numbers="policy travel0 vehicle0", state="dirty requests=-1 n_free"),
     "slot": _table(built="kind subject"),  # of the event list: what happens, to which object
     "law": _table(numbers="code p0:f p1:f p2:f value0 n_values"),
     "part": _table(state="next row at_us variant origin loops"),
-    "ahead": _table(state="block=-1 us[16]"),  # processing times drawn ahead, dropped by a snapshot
-    "row": _table(state="t_us cause:i4 part:i4 detail:i4 unit:i2 state:u1 outcome:u1"),
+    "ahead": _table(state="block:w=-1 us[16]"),  # processing times drawn ahead, dropped by a snapshot
+    "row": _table(state="t_us cause part detail unit:i2 state:u1 outcome:u1"),
 }
 # Lists: what constant columns point into, the event list with its minima, and sets as bits.
 LISTS = {
@@ -140,5 +143,5 @@ TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # unit.task
 BEGINNING, BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(6)  # line.stage
 MOST_AT_ONCE = 1024  # parts that sources give in one step: a buffer of a million places is filled in many
 BLOCK_BITS, BLOCK = 4, 16  # slots of the event list under one minimum
-WORD_BITS, IN_WORD = 5, 31  # of a set
+WORD_BITS, IN_WORD = 6, 63  # of a set
 DRAWS_BITS, DRAWS = 4, 16  # processing times drawn at once

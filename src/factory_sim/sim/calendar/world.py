@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.imputils import lower_builtin, lower_getattr_generic, lower_setattr_generic
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
 from numba.extending import infer_getattr, intrinsic, register_model
 
-from factory_sim.sim.calendar.tables import CONSTANT_LISTS, LISTS, TABLES
+from factory_sim.clock import NEVER_US
+from factory_sim.sim.calendar.tables import BLOCK, CONSTANT_LISTS, LISTS, TABLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -207,7 +209,7 @@ def _table_of_world(_context, builder, _world, head, name):
 
 
 def _access(builder, tag, dtype, address, value=None, *, constant=False):
-    """Load a number, or store `value`; `tag` lets the optimiser assume that other fields do not overlap it."""
+    """Load a number, or store `value`; `tag` names the field."""
     wide, bits = ir.DoubleType() if dtype.kind == "f" else _WORD, 8 * dtype.itemsize
     own = wide if bits == 64 else ir.IntType(bits)
     address = builder.bitcast(address, own.as_pointer())
@@ -220,9 +222,14 @@ def _access(builder, tag, dtype, address, value=None, *, constant=False):
     if constant:
         access.set_metadata("invariant.load", builder.module.add_metadata([]))
     else:
-        kind = builder.module.add_metadata([tag, builder.module.add_metadata(["world"])])
-        access.set_metadata("tbaa", builder.module.add_metadata([kind, kind, ir.Constant(_WORD, 0)]))
+        _overlaps_only(builder, access, tag)
     return result
+
+
+def _overlaps_only(builder, access, tag):
+    """Let the optimiser assume that a load or store overlaps only those with the same tag."""
+    kind = builder.module.add_metadata([tag, builder.module.add_metadata(["world"])])
+    access.set_metadata("tbaa", builder.module.add_metadata([kind, kind, ir.Constant(_WORD, 0)]))
 
 
 def _is_constant(table: str, field: str) -> bool:
@@ -291,6 +298,33 @@ def _set_item(context, builder, sig, args):
     address, _, tag, dtype, _ = _at(context, builder, sig, args)
     _access(builder, tag, dtype, address, args[2])
     return context.get_dummy_value()
+
+
+@intrinsic
+def least_but(_context, numbers, _block, _left_out):
+    """Return the smallest of the BLOCK numbers of a block of a list, without those equal to `left_out`."""
+
+    def generate(context, builder, signature, arguments):
+        last = builder.add(builder.mul(arguments[1], ir.Constant(_WORD, BLOCK)), ir.Constant(_WORD, BLOCK - 1))
+        item = signature.replace(args=(numbers, types.int64))
+        address, _, tag, _, _ = _at(context, builder, item, (arguments[0], last))
+        vector, lane = ir.VectorType(_WORD, BLOCK), ir.IntType(32)
+        first = builder.gep(address, [ir.Constant(_WORD, -8 * (BLOCK - 1))])
+        found = builder.load(builder.bitcast(first, vector.as_pointer()), align=8)
+        _overlaps_only(builder, found, tag)
+        spread = ir.Constant(ir.VectorType(lane, BLOCK), [0] * BLOCK)
+
+        def everywhere(number):
+            one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(lane, 0))
+            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), spread)
+
+        equal = builder.icmp_signed("==", found, everywhere(arguments[2]))
+        rest = builder.select(equal, everywhere(ir.Constant(_WORD, NEVER_US)), found)
+        name = f"llvm.vector.reduce.smin.v{BLOCK}i64"
+        minimum = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WORD, [vector]), name)
+        return builder.call(minimum, [rest])
+
+    return types.int64(numbers, types.int64, types.int64), generate
 
 
 def header(arrays: dict[str, NDArray[Any]]) -> I8:
