@@ -43,7 +43,7 @@ def cancel(w, slot):
 
 @inner_njit
 def _refresh(w, block, earliest):
-    """Set the earliest entry of a block, and find that of all blocks; stores follow loads, which would wait for them."""
+    """Set the earliest entry of a block, and find that of all blocks; a store before these loads would delay them."""
     first, others = w.first_due, NEVER
     for i in range(len(first) >> c.BLOCK_BITS):
         others = least(others, least_but(first, i, first[block]))

@@ -25,8 +25,8 @@ def new_arrays(flat: Flat, seed: int, replication: int, window: Window, *, store
     """Return all tables before the first moment; `store`: keep rows, else only count them."""
     shared = c.CONSTANT_LISTS
     arrays = {name: array if name in shared else array.copy() for name, array in flat.arrays.items()}
-    for table, column, row, owner, purpose in flat.streams:
-        arrays[table][column][row] = key(seed, replication, owner, purpose)
+    for table, column, rows, names in flat.streams:
+        arrays[table][column][rows] = [key(seed, replication, owner, purpose) for owner, purpose in names]
     line = arrays["line"]
     line["t0"], line["t1"], line["storing"] = window.t0_us, window.t1_us, store
     return arrays

@@ -2,7 +2,8 @@
 
 Columns of one table belong to four groups. `built` is how the plant is built, `numbers` are its parameters, which a
 fork may change, `streams` are the names of random streams, and `state` is what a run changes: a snapshot is a copy of
-the state columns. A column is `name`, `name[length]` or `name:f` (float64), with `=value` at the start of a run.
+the state columns. A column is `name`, `name[length]` or `name:kind`, with `=value` at the start of a run. An index, a
+code or a count of parts inside is int32; times (`..._us`), parameters and columns marked `:w` are int64.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
             initial[name] = NEVER_US if value == "never" else int(value or start)
             names[-1].append(name)
     constant = frozenset(name for group in names[:3] for name in group)
-    return Table(np.dtype(columns, align=True), {n: v for n, v in initial.items() if v}, constant, tuple(names[0]), tuple(names[3]))
+    return Table(
+        np.dtype(columns, align=True),
+        {n: v for n, v in initial.items() if v},
+        constant,
+        tuple(names[0]),
+        tuple(names[3]),
+    )
 
 
 TABLES = {
@@ -77,7 +84,8 @@ TABLES = {
             calls_from=-1 assigned call_next=-1 call_priority:w call_since:w call_as
             parts:w parts_us scrapped_parts:w k_cycle:w k_verdict:w
             outside:w inside:w card_row=-1 k_arrival:w k_variant:w  # a source
-            free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1 k_load:w k_unload:w k_trip:w  # a vehicle
+            free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1  # a vehicle
+            k_load:w k_unload:w k_trip:w
             arrived  # parts at the end of a conveyor
         """,
     ),
