@@ -55,7 +55,7 @@ class _Flattener:
         self.plant = plant
         self.whole: list[int] = []
         self.numbers: list[float] = []
-        self.laws: dict[Distribution | None, int] = {None: -1}
+        self.laws: dict[Distribution, int] = {}
         self.law_rows: list[tuple[float, ...]] = []
         self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, row of the object)
         self.streams: list[tuple[str, str, list[int], list[tuple[str, str]]]] = []
@@ -99,6 +99,8 @@ class _Flattener:
         return len(self.numbers) - len(values)
 
     def _law(self, distribution: Distribution | None) -> int:
+        if distribution is None:
+            return -1
         if distribution not in self.laws:
             own = law(distribution)
             self.laws[distribution] = len(self.law_rows)
