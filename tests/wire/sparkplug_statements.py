@@ -287,7 +287,6 @@ def _whole_metrics(session: list[Packet]) -> bool:
     "payloads-alias-uniqueness",
     "payloads-alias-birth-requirement",
     "payloads-alias-data-cmd-requirement",
-    "payloads-metric-datatype-not-req",
     "operational-behavior-data-publish-nbirth",
     "operational-behavior-data-publish-dbirth",
     "topics-nbirth-metric-reqs",
@@ -312,9 +311,15 @@ def _aliases(session: list[Packet]) -> bool:
             elif p.kind in DATA:
                 owner, born = known.get(alias, ([], m))
                 fits = m.is_null or m.field == FIELDS.get(born.datatype or 0)
-                if owner != p.levels[3:] or m.name is not None or m.datatype is not None or not fits:
+                is_typed = m.datatype in (None, born.datatype)
+                if owner != p.levels[3:] or m.name is not None or not is_typed or not fits:
                     return False
     return True
+
+
+@keeps(EDGE, "payloads-metric-datatype-not-req")
+def _untyped(session: list[Packet]) -> bool:
+    return all(m.datatype is None for m in metrics(session, *DATA))
 
 
 @keeps(

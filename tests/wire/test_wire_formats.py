@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,9 +22,10 @@ from wire_feeds import (
     wide_meta,
 )
 
-from factory_sim.errors import PayloadError
+from factory_sim.errors import ConfigError, PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples, SensorInfo
-from factory_sim.wire.formats import FORMATS, bulk
+from factory_sim.wire.formats import FORMATS, bulk, variant_of
+from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.topics import matches
 
 META = small_meta()
@@ -198,3 +202,74 @@ def test_a_foreign_topic_is_refused() -> None:
             chosen.decoder(META, ROOT).feed(
                 Message("another/root", chosen.encoder(META, ROOT).data(one_of_each())[0].payload)
             )
+
+
+def at_one_instant(units: int = 3, rows: int = 40) -> Readings:
+    """Rows of a few units in pairs and triples at the same microsecond, and some within one millisecond."""
+    draw = np.random.default_rng(2)
+    steps = draw.choice([0, 0, 1_000, 300_000, 2_000_000], rows)  # ns
+    columns = {
+        "t_ns": EPOCH_NS + np.cumsum(steps),
+        "unit": draw.integers(0, units, rows),
+        "seq": np.arange(rows),
+        "state": np.full(rows, 3),
+        "part": np.arange(rows),
+        "outcome": np.full(rows, 1),
+        "detail": np.zeros(rows),
+    }
+    return Readings(Rows.of_rows(np.column_stack(list(columns.values())).astype(np.int64).tolist()))
+
+
+@pytest.mark.parametrize(("name", "time"), [("uns", "timestamp_ms"), ("machine", "t_ns")])
+def test_time_stamps_rise_strictly_on_every_topic(name: str, time: str) -> None:
+    last: dict[str, int] = {}
+    shifts = 0
+    for message in FORMATS[name].encoder(META, ROOT).data(at_one_instant()):
+        found = json.loads(message.payload)
+        assert found[time] > last.get(message.topic, 0)
+        last[message.topic] = found[time]
+        shifts += bool({"shift_ms", "shift_ns"} & found.keys())
+    assert shifts > 5
+
+
+def test_the_times_of_every_sparkplug_metric_rise_strictly() -> None:
+    last: dict[int, int] = {}
+    for message in FORMATS["sparkplug"].encoder(META, ROOT).data(at_one_instant()):
+        node = message.topic.split("/")[3]
+        for metric in payload_reader.payload(message.payload).metrics:
+            assert metric.timestamp > last.get(hash((node, metric.alias)), 0)
+            last[hash((node, metric.alias))] = metric.timestamp
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_shifted_rows_come_back_at_their_own_time(name: str) -> None:
+    readings, decoder = at_one_instant(), FORMATS[name].decoder(META, ROOT)
+    found = [decoder.feed(message) for message in FORMATS[name].encoder(META, ROOT).data(readings)]
+    assert row_set(found, round_ns=resolution_ns(name)) == row_set([readings], round_ns=resolution_ns(name))
+
+
+def test_a_bare_payload_is_a_time_and_a_value_and_nothing_else() -> None:
+    encoder = FORMATS["uns"].encoder_of("bare")(META, ROOT)
+    readings = Readings(at_one_instant().rows, random_readings(META, 5).samples)
+    down = replace(readings.rows, state=np.where(readings.rows.seq % 2, 7, 3).astype(np.uint8))
+    messages = encoder.data(replace(readings, rows=down))
+    assert any(message.topic.endswith("/alarm") for message in messages)
+    last: dict[str, int] = {}
+    for message in messages:
+        found = json.loads(message.payload)
+        assert list(found) == ["timestamp_ms", "value"]
+        assert found["timestamp_ms"] > last.get(message.topic, 0)
+        last[message.topic] = found["timestamp_ms"]
+        if not message.topic.endswith("/alarm"):
+            with pytest.raises(PayloadError, match="a bare payload has no sequence number"):
+                FORMATS["uns"].decoder(META, ROOT).feed(message)
+
+
+def test_a_variant_belongs_to_its_format() -> None:
+    assert variant_of("uns", payload="bare", sparkplug="typed") == "bare"
+    assert variant_of("sparkplug", payload="full", sparkplug="strict") == "strict"
+    assert variant_of("machine", payload="full", sparkplug="typed") == ""
+    with pytest.raises(ConfigError, match="bare applies to --format uns, not to machine"):
+        variant_of("machine", payload="bare", sparkplug="typed")
+    with pytest.raises(ConfigError, match="expected typed or strict, got 'stric'"):
+        variant_of("sparkplug", payload="full", sparkplug="stric")

@@ -64,9 +64,9 @@ def metrics(message: Message) -> list[Metric]:
     return [named(m) for m in payload_reader.payload(message.payload, needs_seq=False).metrics]
 
 
-def ddata() -> list[Message]:
+def ddata(*, is_strict: bool = False) -> list[Message]:
     block = random_samples(META, SECOND_US, 30, 1)
-    found = sparkplug.Encoder(META, ROOT).data(Readings(random_rows(META, 40, 1), (block,)))
+    found = sparkplug.Encoder(META, ROOT, is_strict=is_strict).data(Readings(random_rows(META, 40, 1), (block,)))
     return [m for m in found if m.topic == MILLING.topic("DDATA", MILLING.devices[0])]
 
 
@@ -141,11 +141,12 @@ def test_aliases_are_unique_within_an_edge_node() -> None:
         assert min(aliases) >= 1
 
 
-def test_data_carry_aliases_and_times_but_no_names_and_no_types() -> None:
-    node = edge()
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_data_carry_aliases_times_and_types_but_no_names(*, is_strict: bool) -> None:
+    node, types = edge(), {m.alias: m.type for device in MILLING.devices for m in device.metrics}
     node.will(NOW)
     node.opened(NOW)
-    for message in ddata():
+    for message in ddata(is_strict=is_strict):
         sent = node.data(message, NOW)
         assert (sent.qos, sent.retain) == (0, False)
         payload = payload_reader.payload(sent.payload)
@@ -154,7 +155,8 @@ def test_data_carry_aliases_and_times_but_no_names_and_no_types() -> None:
             assert m.HasField("alias")
             assert m.HasField("timestamp")
             assert not m.HasField("name")
-            assert not m.HasField("datatype")
+            assert m.HasField("datatype") is not is_strict
+            assert is_strict or m.datatype == types[m.alias]
 
 
 def test_values_of_one_metric_stand_in_order_of_time() -> None:

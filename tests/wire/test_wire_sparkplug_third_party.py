@@ -1,6 +1,7 @@
-"""What we send, read by code that knows nothing of us: npm `sparkplug-payload` and PyPI `pysparkplug`.
+"""Sparkplug payloads in foreign decoders: npm `sparkplug-payload`, PyPI `pysparkplug` and `mqtt-spb-wrapper`.
 
-Needs FACTORY_SIM_THIRD_PARTY, a folder with `node_modules` and a virtual environment `venv`, as `.ci/run` makes it.
+Needs FACTORY_SIM_THIRD_PARTY, a folder with `node_modules` and virtual environments `venv` and `spb`, as `.ci/run`
+makes it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wire_feeds import ROOT, random_readings, small_meta
+from wire_feeds import ROOT, cells, random_readings, small_meta
 
+from factory_sim.clock import ms_from_ns
+from factory_sim.wire import meta as description
 from factory_sim.wire.formats import sparkplug
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.payload_checks import ROW_RANGES
+from factory_sim.wire.rising_times import RisingTimes
 from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.sparkplug.namespace import nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, historical
 from factory_sim.wire.sparkplug.payload_types import Type
+from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:
-    from factory_sim.records import Message
+    from factory_sim.records import Message, Readings
+    from factory_sim.wire.broker.embedded import Broker
 
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("FACTORY_SIM_THIRD_PARTY", "/nonexistent"))
@@ -40,6 +48,72 @@ def session() -> list[Message]:
     messages += [edge.data(m, 1_767_229_200_002) for m in own]
     messages += [edge.data(historical(m), 1_767_229_200_003) for m in own[:3]]
     return [*messages, edge.statistics(1_767_229_200_004), will]
+
+
+READERS = {  # decoder -> its command, and what must be installed
+    "npm sparkplug-payload": (["node", str(HERE / "third_party.cjs")], FOLDER / "node_modules" / "sparkplug-payload"),
+    "pysparkplug": ([str(FOLDER / "venv" / "bin" / "python"), str(HERE / "third_party.py")], FOLDER / "venv"),
+    "mqtt-spb-wrapper": ([str(FOLDER / "spb" / "bin" / "python"), str(HERE / "third_party_spb.py")], FOLDER / "spb"),
+}
+Metrics = list[tuple[str | None, int | None, int, Any]]  # name, alias, time and value
+
+
+def metrics_of(reader: str, found: list[Any]) -> list[Metrics]:
+    """Return the metrics of every message that a decoder has read."""
+    if reader == "npm sparkplug-payload":
+        return [[(m.get("name"), m.get("alias"), m["timestamp"], m.get("value")) for m in x["metrics"]] for x in found]
+    if reader == "pysparkplug":
+        return [[(name, alias, ms, value) for name, alias, ms, _, value, _ in each["metrics"]] for each in found]
+    return [[(name, alias, ms, value) for name, alias, ms, value in each] for each in found]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_decoder_reads_the_value_of_every_sensor_and_row_of_a_feed(reader: str, broker: Broker) -> None:
+    words, needed = READERS[reader]
+    if not needed.exists():
+        pytest.skip(f"{reader} is not here")
+    readings = random_readings(META, 4, ticks=12, rows=40, holes=True)
+    with Client(broker.url) as client, EdgeSessions(broker.url) as sessions:
+        client.subscribe(["spBv1.0/#"])
+        sessions.publish([description.message(META, ROOT), *sparkplug.Encoder(META, ROOT).data(readings)])
+        sessions.flush()
+        of_devices = [m for m in client.messages(1.0) if m.topic.split("/")[2] in ("DBIRTH", "DDATA")]
+    lines = [f"{KINDS[m.topic.split('/')[2]]} {m.topic.split('/')[-1]} {m.payload.hex()}" for m in of_devices]
+    if reader == "npm sparkplug-payload":
+        lines = [line.split()[2] for line in lines]
+    names: dict[tuple[str, int | None], str] = {}  # device, alias -> name, from the births that the decoder has read
+    values: dict[tuple[str, str, int], float] = {}
+    for message, metrics in zip(of_devices, metrics_of(reader, run(words, lines)), strict=True):
+        device = message.topic.split("/")[-1]
+        for name, alias, ms, value in metrics:
+            if "/DBIRTH/" in message.topic:
+                assert name
+                names[device, alias] = name
+            else:
+                values[device, names[device, alias], ms] = value
+    assert values == pytest.approx(expected(readings), rel=1e-5)
+
+
+def expected(readings: Readings) -> dict[tuple[str, str, int], float]:
+    """Return device, metric and time -> value, from the raw counts and the rows."""
+    found: dict[tuple[str, str, int], float] = {}
+    for period_us, tick, sensor in (places := cells([readings])):
+        facts = next(s for s in META.sensors if s.id == sensor)
+        device = next(d for n in nodes(META, ROOT) for d in n.devices if d.unit == facts.unit)
+        tag = device.metrics[
+            len(device.metrics) - len(device.sensors) + device.sensors.index(META.sensors.index(facts))
+        ]
+        ms = ms_from_ns(META.epoch_ns + tick * period_us * 1_000)
+        found[device.id, tag.name, ms] = places[period_us, tick, sensor] * facts.scale + facts.offset
+    times = RisingTimes[int]()
+    for t_ns, unit, *row in zip(
+        *(getattr(readings.rows, c).tolist() for c in ("t_ns", "unit", *ROW_RANGES)), strict=True
+    ):
+        device = next(d for n in nodes(META, ROOT) for d in n.devices if d.unit == unit)
+        ms = ms_from_ns(t_ns)
+        ms += times.shift(unit, ms)
+        found |= {(device.id, name, ms): value for name, value in zip(ROW_RANGES, row, strict=True)}
+    return found
 
 
 def run(words: list[str], lines: list[str]) -> Any:

@@ -203,6 +203,7 @@ def test_the_telegraf_configuration_makes_fields_and_tags_of_what_we_send() -> N
     for facts, tag in zip(META.sensors, topics.sensor_tags(META), strict=True):
         sensors[topics.unit_topics(META, ROOT)[facts.unit]].add(tag)
     data = [m for m in FORMATS["machine"].encoder(META, ROOT).data(READINGS) if m.topic.endswith("/data")]
+    series = []
     for message in data:
         assert topics.matches(parsing["topic"], message.topic)
         names, levels = parsing["tags"].split("/"), message.topic.split("/")
@@ -211,9 +212,11 @@ def test_the_telegraf_configuration_makes_fields_and_tags_of_what_we_send() -> N
         assert "/".join(tags[k] for k in ("section", "operation", "machine")) == unit.removeprefix(f"{ROOT}/")
         found = json.loads(message.payload)
         assert type(found[reader["timestamp_path"]]) is int
-        fields = {key: value for key, value in found.items() if key not in whole["excluded_keys"]}
+        fields = {key: value for key, value in found.items() if key not in whole["excluded_keys"] + whole["tags"]}
         assert {"seq"} < fields.keys() <= {"seq", *sensors[unit]}
         assert all(isinstance(value, int | float) for value in fields.values())
+        series.append((*tags.values(), *(found[key] for key in whole["tags"]), found[reader["timestamp_path"]]))
+    assert len(set(series)) == len(series)  # no message overwrites another one
 
 
 def test_the_grafana_configuration_names_an_existing_data_source_and_topics() -> None:

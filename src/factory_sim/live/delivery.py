@@ -15,6 +15,7 @@ from factory_sim.wire import topics
 from factory_sim.wire.broker.embedded import HOST, Broker
 from factory_sim.wire.delivery.forwarder import Forwarder
 from factory_sim.wire.delivery.journal import Journal
+from factory_sim.wire.formats import STRICT
 from factory_sim.wire.mqtt.broker_url import PORTS
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions, password_of
@@ -92,7 +93,13 @@ def opened(
             delivery = _own_broker(stack, delivery, say)
         url, client_options = delivery.url, delivery.client
         if setup.payload_format == "sparkplug":
-            sessions = EdgeSessions(url, client_options, primary_host=delivery.primary_host, numbers=numbers())
+            sessions = EdgeSessions(
+                url,
+                client_options,
+                primary_host=delivery.primary_host,
+                numbers=numbers(),
+                is_strict=setup.variant == STRICT,
+            )
             sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
             yield stack.enter_context(sessions), setup, sessions.address.display_url
         elif delivery.journal is None:

@@ -50,6 +50,7 @@ class RunSetup:
     warm_up_s: float = 0.0
     duration_s: float = 8 * 3600.0
     payload_format: str = "bulk"
+    variant: str = ""  # of the format; "": the usual one
     root: str = ""  # first levels of every topic; "": the plant's own
     speed: float = MAX  # simulated seconds per real second
     slice_s: float = 60.0  # at most; a real second's worth when the pace is slower
@@ -120,7 +121,7 @@ class _Publication:
         meta = describe(plant, setup.run_id or new_run_id(plant), epoch, window)
         self.plant, self.setup, self.sender, self.stop = plant, setup, sender, stop
         self.root, self.sent = setup.root or plant.topic_root, Sent(meta, window.t0_us)
-        self.encoder = FORMATS[setup.payload_format].encoder(meta, self.root)
+        self.encoder = FORMATS[setup.payload_format].encoder_of(setup.variant)(meta, self.root)
         seed, replication = setup.seed, setup.replication
         self.sensing = Sensing(plant, seed=seed, replication=replication, epoch_ns=epoch, t0_us=window.t0_us)
         profile = setup.link or plant.link

@@ -116,9 +116,9 @@ def _messages() -> dict[str, Any]:
     return {
         "meta": _json({"version": _WHOLE, "run_id": _TEXT, "plant": _TEXT, "epoch_ns": _WHOLE}, more=True),
         "machineData": _json(dict.fromkeys(machine.HEAD, _WHOLE) | {"v": {"const": machine.VERSION}}, more=_NUMBER),
-        "machineEvent": _json(row),
-        "alarm": _json(alarm),
-        "unsValue": _json(value),
+        "machineEvent": _json(row, optional=unit_messages.SHIFT),
+        "alarm": _json(alarm, optional=unit_messages.SHIFT),
+        "unsValue": _json(value, optional=uns.SHIFT),
         "kpi": _json(kpi),
         "mark": _json({**version, "turn": _WHOLE, "block": _WHOLE, "first": _WHOLE, "messages": _TEXT}),
         "acknowledgement": _json({**version, "blocks": _WHOLE, "turn": _WHOLE, "block": _WHOLE}),
@@ -127,7 +127,9 @@ def _messages() -> dict[str, Any]:
     }
 
 
-def _json(properties: dict[str, Any], *, more: Any = False) -> dict[str, Any]:
-    """Return a message of exactly these keys, or with more of one kind."""
+def _json(properties: dict[str, Any], *, more: Any = False, optional: str = "") -> dict[str, Any]:
+    """Return a message of exactly these keys, or with more of one kind, and a whole number that may be absent."""
     payload = {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": more}
+    if optional:
+        payload["properties"] = {**properties, optional: _WHOLE}
     return {"contentType": "application/json", "payload": payload}

@@ -89,14 +89,15 @@ def json_object(payload: bytes, limit: int = MAX_JSON) -> dict[str, Any]:
     return found
 
 
-def need_keys(found: dict[str, Any], expected: Collection[str]) -> None:
-    """Refuse an object whose keys are not exactly `expected`."""
-    if found.keys() == set(expected):
-        return
+def need_keys(found: dict[str, Any], expected: Collection[str], shift: str) -> int:
+    """Refuse an object whose keys are not exactly `expected`. Return the optional time shift at key `shift`, or 0."""
+    shifted_by = whole(found, shift, 1, SEQ_RANGE[1]) if shift in found else 0
+    if len(found) - (shift in found) == len(expected) and found.keys() >= set(expected):
+        return shifted_by
     for key in expected:
         if key not in found:
             refuse(f"{key} is missing")
-    unknown = next(key for key in found if key not in expected)
+    unknown = next(key for key in found if key not in expected and key != shift)
     refuse(f"{shown(unknown)} is not a known key. {did_you_mean(unknown[:_SHOWN], expected)}")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from factory_sim.errors import ConfigError, Problem
 from factory_sim.wire.formats import bulk, machine, sparkplug, unit_messages, uns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from factory_sim.records import Message, Meta, Readings
 
@@ -46,8 +48,14 @@ class Format:
     encoder: type[Encoder]
     decoder: type[Decoder]
     topic_filter: Callable[[str], str]  # root -> the one filter that matches all of its data; see `Client.subscribe`
+    variants: Mapping[str, Callable[[Meta, str], Encoder]] = field(default_factory=dict)  # other ways to encode it
+
+    def encoder_of(self, variant: str) -> Callable[[Meta, str], Encoder]:
+        """Return the encoder of a variant; empty: the usual one."""
+        return self.variants[variant] if variant else self.encoder
 
 
+BARE, STRICT = "bare", "strict"  # variants of uns and sparkplug
 _UNS = "one value, one topic: what UNS tools expect"
 _MACHINE = "one flat JSON object per machine and tick"
 _SPARKPLUG = "Sparkplug B 3.0: an edge node per section, a device per machine"
@@ -55,9 +63,42 @@ _BULK = "columnar binary, for analysis and load"
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("uns", _UNS, uns.Encoder, uns.Decoder, unit_messages.topic_filter),
+        Format(
+            "uns",
+            _UNS,
+            uns.Encoder,
+            uns.Decoder,
+            unit_messages.topic_filter,
+            {BARE: partial(uns.Encoder, is_bare=True)},
+        ),
         Format("machine", _MACHINE, machine.Encoder, machine.Decoder, unit_messages.topic_filter),
-        Format("sparkplug", _SPARKPLUG, sparkplug.Encoder, sparkplug.Decoder, sparkplug.topic_filter),
+        Format(
+            "sparkplug",
+            _SPARKPLUG,
+            sparkplug.Encoder,
+            sparkplug.Decoder,
+            sparkplug.topic_filter,
+            {STRICT: partial(sparkplug.Encoder, is_strict=True)},
+        ),
         Format("bulk", _BULK, bulk.Encoder, bulk.Decoder, bulk.topic_filter),
     )
 }
+
+
+def variant_of(payload_format: str, *, payload: str, sparkplug: str) -> str:
+    """Return the variant that two options choose. Raises ConfigError where a format has no such variant."""
+    chosen = ""
+    for option, value, usual, variant, owner in (
+        ("payload", payload, "full", BARE, "uns"),
+        ("sparkplug", sparkplug, "typed", STRICT, "sparkplug"),
+    ):
+        problem = ""
+        if value not in (usual, variant):
+            problem = f"expected {usual} or {variant}, got {value!r}"
+        elif value == variant and payload_format != owner:
+            problem = f"{variant} applies to --format {owner}, not to {payload_format}"
+        elif value == variant:
+            chosen = variant
+        if problem:
+            raise ConfigError([Problem(f"--{option}", 0, 0, option, problem)])
+    return chosen

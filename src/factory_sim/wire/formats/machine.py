@@ -19,7 +19,7 @@ import orjson
 from factory_sim.errors import did_you_mean
 from factory_sim.records import NO_ROWS, Message, Readings, Rows, Samples
 from factory_sim.wire import topics
-from factory_sim.wire.formats.unit_messages import UnitDecoder, UnitEncoder
+from factory_sim.wire.formats.unit_messages import SHIFT, UnitDecoder, UnitEncoder, shifted
 from factory_sim.wire.payload_checks import (
     ANY_INT64,
     OUTCOME_NAMES,
@@ -50,10 +50,11 @@ class Encoder(UnitEncoder):
 
     row_tags = (topics.EVENT,)
 
-    def _row(self, t_ns: int, values: Sequence[int]) -> list[bytes]:
+    def _row(self, t_ns: int, unit: int, values: Sequence[int]) -> list[bytes]:
         seq, state, part, outcome, detail = values
-        fields = (VERSION, t_ns, seq, STATE_NAMES[state], part, OUTCOME_NAMES[outcome], detail)
-        return [orjson.dumps(dict(zip(EVENT_KEYS, fields, strict=True)))]
+        shift_ns = self._row_times.shift(unit, t_ns)
+        fields = (VERSION, t_ns + shift_ns, seq, STATE_NAMES[state], part, OUTCOME_NAMES[outcome], detail)
+        return [orjson.dumps(dict(zip(EVENT_KEYS, fields, strict=True)) | shifted(SHIFT, shift_ns))]
 
     def _samples(self, block: Samples) -> Iterator[Message]:
         found = self._columns.arranged(block)
@@ -123,9 +124,9 @@ class Decoder(UnitDecoder):
         return group
 
     def _row(self, unit: int, found: dict[str, Any]) -> Readings:
-        need_keys(found, EVENT_KEYS)
+        shift_ns = need_keys(found, EVENT_KEYS, SHIFT)
         whole(found, "v", VERSION, VERSION)
-        t_ns = whole(found, "t_ns", *ANY_INT64)
+        t_ns = whole(found, "t_ns", *ANY_INT64) - shift_ns
         self._span.check_ns(t_ns)
         seq, part = whole(found, "seq", *SEQ_RANGE), whole(found, "part", *ROW_RANGES["part"])
         state, outcome = word(found, "state", _STATES), word(found, "outcome", _OUTCOMES)

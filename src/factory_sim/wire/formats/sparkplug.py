@@ -3,9 +3,11 @@
     spBv1.0/Works_Ltd:Chongqing:gearbox/DDATA/housing_machining/M_1_a
 
 A DDATA holds up to `batch` samples of a device, each value with its own time, or rows: five metrics each (`seq`,
-`state`, `part`, `outcome`, `detail`), all of one time. Times are rounded to the millisecond; a sample's sequence number
-is its tick. Births, deaths and rebirths belong to a connection: `wire.sparkplug.node`. This codec needs none, because
-both sides derive names and aliases from the description.
+`state`, `part`, `outcome`, `detail`), all of one time. Times are rounded to the millisecond, and those of a device's
+rows rise: the property `shift_ms` of `seq` is how much later a time is than its row. A sample's sequence number is its
+tick. Metrics name their data types: the specification advises against it, but popular decoders need them. Births,
+deaths and rebirths belong to a connection: `wire.sparkplug.node`. This codec needs none, because both sides derive
+names and aliases from the description.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from factory_sim.wire.payload_checks import ROW_RANGES, Span, need, reading, ref
 from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug.metric_columns import Columns
-from factory_sim.wire.sparkplug.namespace import ROW_TYPES, VERSION, group_id, nodes, sensor_type
+from factory_sim.wire.sparkplug.namespace import ROW_TYPES, SHIFT, VERSION, group_id, nodes, sensor_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +44,11 @@ def topic_filter(root: str) -> str:
 
 
 class Encoder:
-    """Readings to DDATA; counts each edge node's sequence number."""
+    """Readings to DDATA; counts each edge node's sequence number. is_strict : without data types."""
 
-    def __init__(self, meta: Meta, root: str, batch: int = BATCH) -> None:
+    def __init__(self, meta: Meta, root: str, batch: int = BATCH, *, is_strict: bool = False) -> None:
         self.nodes = nodes(meta, root)
-        self.columns = Columns(meta, self.nodes, batch)
+        self.columns = Columns(meta, self.nodes, batch, is_typed=not is_strict)
         self._seq = [0] * len(self.nodes)
 
     def data(self, readings: Readings) -> list[Message]:
@@ -99,7 +101,8 @@ class Decoder:
 
     def _row(self, known: _Aliases, first: Any, rest: Iterator[Any]) -> tuple[int, ...]:
         ms, values = first.timestamp, list[int]()
-        self._span.check_ns(ms * NS_PER_MS, NS_PER_MS)
+        row_ns = (ms - payload_reader.count_of(first, SHIFT)) * NS_PER_MS
+        self._span.check_ns(row_ns, NS_PER_MS)
         for i, (kind, (low, high)) in enumerate(zip(ROW_TYPES, ROW_RANGES.values(), strict=True)):
             metric = first if i == 0 else next(rest, None)
             if metric is None or _alias(metric) != known.first_alias + i or metric.timestamp != ms:
@@ -108,7 +111,7 @@ class Decoder:
             if type(value) is not int or not low <= value <= high:
                 refuse(f"a row's value: expected a whole number from {low} to {high}, got {value}")
             values.append(value)
-        return (ms * NS_PER_MS, known.unit, *values)
+        return (row_ns, known.unit, *values)
 
     def _samples(self, cells: list[tuple[int, int, float]]) -> Iterator[Samples]:
         """Return a block for each period, from the first tick to the last; cells without a value are not present."""

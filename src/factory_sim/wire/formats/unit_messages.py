@@ -5,6 +5,9 @@ An alarm is a failure raised and cleared:
     <root>/housing/OP110/M003/alarm  {"v":1,"t_ns":...,"seq":4,"active":true,"mode":"spindle"}
 
 Alarms repeat what rows contain; a decoder checks an alarm and takes no reading from it.
+
+Rows of one unit at one instant have rising time stamps: `shift_ns` or `shift_ms` is how much later a
+time stamp is than its row, and is left out when it is 0.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from factory_sim.wire.payload_checks import (
     refuse,
     whole,
 )
+from factory_sim.wire.rising_times import RisingTimes
 from factory_sim.wire.scaling import Scaling
 from factory_sim.wire.unit_columns import UnitColumns
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Meta, Readings, Rows, Samples
 
 ALARM_VERSION = 1
+SHIFT = "shift_ns"
 ALARM_KEYS = ("v", "t_ns", "seq", "active", "mode")
 _DOWN = frozenset(int(state) for state in DOWN_STATES)
 
@@ -59,6 +64,7 @@ class UnitEncoder(ABC):
         self._tags = topics.sensor_tags(meta)
         self._columns, self._modes = UnitColumns(meta), meta.failure_modes
         self._raised: dict[int, str] = {}  # unit -> failure mode
+        self._row_times, self._alarm_times = RisingTimes[int](), RisingTimes[int]()  # of units
 
     def data(self, readings: Readings) -> list[Message]:
         """Return the messages of rows, retained, then those of samples, tick by tick."""
@@ -70,7 +76,7 @@ class UnitEncoder(ABC):
         return [Message(topic, b"", retain=True) for topic in (*retained, *map(_alarm_topic, self._units))]
 
     @abstractmethod
-    def _row(self, t_ns: int, values: Sequence[int]) -> Iterable[bytes]:
+    def _row(self, t_ns: int, unit: int, values: Sequence[int]) -> Iterable[bytes]:
         """Return the payloads of a row, one per tag. values : in the order of ROW_RANGES."""
 
     @abstractmethod
@@ -80,7 +86,7 @@ class UnitEncoder(ABC):
     def _rows(self, rows: Rows) -> Iterator[Message]:
         columns = (getattr(rows, name).tolist() for name in ("t_ns", "unit", *ROW_RANGES))
         for t_ns, unit, *values in zip(*columns, strict=True):
-            for topic, payload in zip(self._row_topics[unit], self._row(t_ns, values), strict=True):
+            for topic, payload in zip(self._row_topics[unit], self._row(t_ns, unit, values), strict=True):
                 yield Message(topic, payload, retain=True, ready_ns=t_ns)
             seq, state, *_, detail = values
             if (state in _DOWN) != (unit in self._raised):
@@ -91,8 +97,13 @@ class UnitEncoder(ABC):
         if active:
             self._raised[unit] = modes[detail] if 0 <= detail < len(modes) else ""
         mode = self._raised[unit] if active else self._raised.pop(unit)
-        payload = orjson.dumps(dict(zip(ALARM_KEYS, (ALARM_VERSION, t_ns, seq, active, mode), strict=True)))
+        payload = self._alarm_payload(t_ns, unit, seq, mode, active=active)
         return Message(_alarm_topic(self._units[unit]), payload, retain=True, ready_ns=t_ns)
+
+    def _alarm_payload(self, t_ns: int, unit: int, seq: int, mode: str, *, active: bool) -> bytes:
+        shift_ns = self._alarm_times.shift(unit, t_ns)
+        fields = (ALARM_VERSION, t_ns + shift_ns, seq, active, mode)
+        return orjson.dumps(dict(zip(ALARM_KEYS, fields, strict=True)) | shifted(SHIFT, shift_ns))
 
 
 class UnitDecoder:
@@ -118,15 +129,20 @@ class UnitDecoder:
             raise PayloadError(message.topic, self.kind, str(error)) from None
 
 
+def shifted(key: str, shift: int) -> dict[str, int]:
+    """Return the key of a time shift, none for 0."""
+    return {key: shift} if shift else {}
+
+
 def _alarm_topic(unit: str) -> str:
     return f"{unit}/{topics.ALARM}"
 
 
 def _read_alarm(span: Span, found: dict[str, Any]) -> Readings:
-    need_keys(found, ALARM_KEYS)
+    shift_ns = need_keys(found, ALARM_KEYS, SHIFT)
     whole(found, "v", ALARM_VERSION, ALARM_VERSION)
     whole(found, "seq", *SEQ_RANGE)
-    span.check_ns(whole(found, "t_ns", *ANY_INT64))
+    span.check_ns(whole(found, "t_ns", *ANY_INT64) - shift_ns)
     if type(found["active"]) is not bool or type(found["mode"]) is not str:
         refuse("expected active: true or false, and mode: a text")
     return NO_READINGS

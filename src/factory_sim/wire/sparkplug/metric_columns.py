@@ -2,7 +2,7 @@
 
 A record of one sensor at one tick, here with an alias of one byte and a float:
 
-    12 len  10 alias  18 t t t t t t  65 v v v v
+    12 len  10 alias  18 t t t t t t  20 type  65 v v v v
 
 Only t and v differ from tick to tick, so a block of samples is one byte matrix, filled by column and cut by row.
 """
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from factory_sim.clock import ms_from_ns
 from factory_sim.wire.payload_checks import ROW_RANGES
+from factory_sim.wire.rising_times import RisingTimes
 from factory_sim.wire.sparkplug import payload_writer
-from factory_sim.wire.sparkplug.namespace import ROW_TYPES, sensor_type
+from factory_sim.wire.sparkplug.namespace import ROW_TYPES, SHIFT, sensor_type
 from factory_sim.wire.sparkplug.payload_types import Type
 from factory_sim.wire.sparkplug.payload_writer import MAX_MS, TIME_BYTES, Metric
 from factory_sim.wire.unit_columns import UnitColumns
@@ -65,10 +66,12 @@ class Columns:
     """Cuts readings into bodies.
 
     batch : how many samples of a device one message may carry; each keeps its own time.
+    is_typed : whether metrics name their data type.
     """
 
-    def __init__(self, meta: Meta, nodes: Sequence[Node], batch: int) -> None:
-        self._meta, self._batch, self._columns = meta, batch, UnitColumns(meta)
+    def __init__(self, meta: Meta, nodes: Sequence[Node], batch: int, *, is_typed: bool) -> None:
+        self._meta, self._batch, self._columns, self._is_typed = meta, batch, UnitColumns(meta), is_typed
+        self._times = RisingTimes[int]()  # of units' rows
         self._places = {d.unit: (n, d) for n, node in enumerate(nodes) for d in node.devices}
         self._aliases = {k: d.sensor_alias(i) for _, d in self._places.values() for i, k in enumerate(d.sensors)}
         self._templates: dict[bytes, _Template] = {}
@@ -104,15 +107,16 @@ class Columns:
         kinds = [sensor_type(self._meta.sensors[k]) for k in layout.sensors]
         aliases = [self._aliases[k] for k in layout.sensors]
         metrics = (Metric("", kind, 0.0, alias) for alias, kind in zip(aliases, kinds, strict=True))
-        records = [payload_writer.metric(metric, MAX_MS, typed=False) for metric in metrics]
+        records = [payload_writer.metric(metric, MAX_MS, typed=self._is_typed) for metric in metrics]
         widths = np.array([len(record) for record in records], np.int64)
         ends = np.cumsum(widths)
         is_float = np.array([kind is Type.FLOAT for kind in kinds], np.bool_)
         value_bytes = np.where(is_float, 4, 8)
+        type_bytes = 2 if self._is_typed else 0  # between time and value
         bounds = np.concatenate([[0], ends])
         return _Template(
             row=np.frombuffer(b"".join(records), np.uint8),
-            times=(ends - value_bytes - 1 - TIME_BYTES)[:, None] + np.arange(TIME_BYTES),
+            times=(ends - value_bytes - 1 - type_bytes - TIME_BYTES)[:, None] + np.arange(TIME_BYTES),
             floats=((ends[is_float] - 4)[:, None] + np.arange(4)).ravel(),
             doubles=((ends[~is_float] - 8)[:, None] + np.arange(8)).ravel(),
             is_float=is_float,
@@ -128,17 +132,19 @@ class Columns:
             node, device = self._places[int(rows.unit[first])]
             for start in range(first, stop, MAX_ROWS):
                 end = min(start + MAX_ROWS, stop)
-                metrics = _row_metrics(device.first_alias, [column[start:end] for column in columns])
-                yield Body(node, device, metrics, columns[-1][end - 1], int(rows.t_ns[end - 1]))
+                parts = [self._row(device, values) for values in zip(*(c[start:end] for c in columns), strict=True)]
+                last_ms = columns[-1][end - 1]
+                yield Body(node, device, b"".join(parts), last_ms, int(rows.t_ns[end - 1]))
 
-
-def _row_metrics(first_alias: int, columns: list[list[int]]) -> bytes:
-    """Return five metrics per row, all with the row's time: the last of `columns`."""
-    return b"".join(
-        payload_writer.metric(Metric("", kind, values[i], first_alias + i), values[-1], typed=False)
-        for values in zip(*columns, strict=True)
-        for i, kind in enumerate(ROW_TYPES)
-    )
+    def _row(self, device: Device, values: Sequence[int]) -> bytes:
+        """Return the five metrics of a row, all with the row's time: the last of `values`."""
+        shift_ms = self._times.shift(device.unit, values[-1])
+        properties = ((SHIFT, shift_ms),) if shift_ms else ()
+        metrics = (
+            Metric("", kind, values[i], device.first_alias + i, properties if i == 0 else ())
+            for i, kind in enumerate(ROW_TYPES)
+        )
+        return b"".join(payload_writer.metric(m, values[-1] + shift_ms, typed=self._is_typed) for m in metrics)
 
 
 def _filled(template: _Template, ms: I8, values: F8) -> U1:

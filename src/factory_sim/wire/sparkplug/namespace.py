@@ -29,6 +29,7 @@ POLICY, SPEED = "Device Control/Dispatch policy", "Device Control/Speed"
 STOP, START = "Device Control/Stop", "Device Control/Start"
 OPPOSITE = {STOP: START, START: STOP}  # carrying out one resets the other to false
 ROW_TYPES = (Type.INT64, Type.UINT8, Type.INT32, Type.UINT8, Type.INT32)  # of ROW_RANGES
+SHIFT = "shift_ms"  # property of a row's first metric
 MESSAGES = "Feed/Messages"  # of its devices' data, sent by the node since its first birth
 _WRITABLE = {
     "machine": ((SPEED, Type.DOUBLE), (STOP, Type.BOOLEAN), (START, Type.BOOLEAN)),

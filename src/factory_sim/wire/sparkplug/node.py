@@ -73,15 +73,22 @@ class EdgeNode:
     current : a device's present values, one for each of its metrics.
     primary_host : id of the host without which nothing is published; empty: none.
     bd_seq : number of the first connection, continued from an earlier process where it is known.
+    is_strict : data without data types.
     """
 
     def __init__(
-        self, node: Node, current: Callable[[Device], Sequence[Value]], *, primary_host: str = "", bd_seq: int = 0
+        self,
+        node: Node,
+        current: Callable[[Device], Sequence[Value]],
+        *,
+        primary_host: str = "",
+        bd_seq: int = 0,
+        is_strict: bool = False,
     ) -> None:
         self.node, self.born, self.births = node, False, 0
         self.messages = 0  # of data
         self._published, self._published_ms = 0, 0  # `messages` in the last birth or NDATA, and its time
-        self._current = current
+        self._current, self._is_typed = current, not is_strict
         self._host = state_topic(primary_host) if primary_host else ""
         self._connected = self._host_online = False
         self._host_ms = -1
@@ -133,14 +140,15 @@ class EdgeNode:
         """Return an NDATA with the number of messages sent so far."""
         self._published, self._published_ms = self.messages, now_ms
         alias = next(m.alias for m in self.node.metrics if m.name == MESSAGES)
-        body = payload_writer.metric(Metric("", Type.INT64, self.messages, alias), now_ms, typed=False)
+        body = payload_writer.metric(Metric("", Type.INT64, self.messages, alias), now_ms, typed=self._is_typed)
         return self._numbered(self.node.topic("NDATA"), body, now_ms)
 
     def changed(self, device: Device, values: dict[str, Value], now_ms: int) -> Message:
         """Return a DDATA with new values of writable metrics, by name."""
         known = [m for m in device.metrics if m.name in values]
         body = b"".join(
-            payload_writer.metric(Metric("", m.type, values[m.name], m.alias), now_ms, typed=False) for m in known
+            payload_writer.metric(Metric("", m.type, values[m.name], m.alias), now_ms, typed=self._is_typed)
+            for m in known
         )
         return self._numbered(self.node.topic("DDATA", device), body, now_ms)
 

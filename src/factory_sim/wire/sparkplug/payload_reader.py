@@ -66,6 +66,15 @@ def scalar(metric: Any, kind: Type) -> Value:
     return text(value, "a text") if which == "string_value" else value
 
 
+def count_of(metric: Any, name: str) -> int:
+    """Return the value of an INT64 property of a metric; 0: it has none of this name."""
+    if name not in metric.properties.keys:
+        return 0
+    place = list(metric.properties.keys).index(name)
+    need(place < len(metric.properties.values), f"the property {name} has no value")
+    return _whole(metric.properties.values[place].long_value, Type.INT64)
+
+
 def text(found: Any, what: str) -> str:
     """Return a text; refuse bytes, which the protobuf runtime returns for what is not UTF-8."""
     if not isinstance(found, str):

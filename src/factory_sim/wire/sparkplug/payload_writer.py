@@ -15,7 +15,7 @@ _PAYLOAD_TIMESTAMP, _PAYLOAD_METRIC, _PAYLOAD_SEQ = b"\x08", b"\x12", b"\x18"  #
 _IS_NULL = b"\x38\x01"  # last: version 0.1.0 wrote it there
 TIME_BYTES = 6  # of every timestamp that is written: 42 bits of milliseconds last until 2109
 MAX_MS = 2 ** (7 * TIME_BYTES) - 1
-_PROPERTY_TYPES = {str: Type.STRING, bool: Type.BOOLEAN, float: Type.DOUBLE}
+_PROPERTY_TYPES = {str: Type.STRING, bool: Type.BOOLEAN, float: Type.DOUBLE, int: Type.INT64}
 
 
 @dataclass(frozen=True, slots=True)

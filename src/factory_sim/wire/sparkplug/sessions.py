@@ -94,9 +94,10 @@ class EdgeSessions:
 
     numbers : folder where the bdSeq of every node is kept for the next process; None: it starts at 0.
     history_bytes : of each edge node.
+    is_strict : data without data types, as in the encoder.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of all sessions
         self,
         url: str,
         options: ClientOptions | None = None,
@@ -104,10 +105,11 @@ class EdgeSessions:
         primary_host: str = "",
         numbers: Path | None = None,
         history_bytes: int = HISTORY_BYTES,
+        is_strict: bool = False,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._url, self._options, self._clock = url, options or ClientOptions(), clock
-        self._primary_host, self._history_bytes = primary_host, history_bytes
+        self._primary_host, self._history_bytes, self._is_strict = primary_host, history_bytes, is_strict
         self._client = Client(url, self._options)  # for the description, and to detect problems early
         self.address = self._client.address
         self._numbers = BirthNumbers(numbers, self.address.display_url)
@@ -208,7 +210,9 @@ class EdgeSessions:
         meta = description.decode(message.payload, message.topic)
         for node in nodes(meta, message.topic.removesuffix("/meta")):
             number = self._numbers.next(node)
-            edge = EdgeNode(node, self._current, primary_host=self._primary_host, bd_seq=number)
+            edge = EdgeNode(
+                node, self._current, primary_host=self._primary_host, bd_seq=number, is_strict=self._is_strict
+            )
             session = self._sessions[node.id] = _Session(edge, self._history_bytes)
             self._senders |= dict.fromkeys((node.topic("DDATA", device) for device in node.devices), session)
             session.client = self._connect(node, edge)
