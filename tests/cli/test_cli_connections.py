@@ -21,7 +21,7 @@ BROKER = "mqtt://127.0.0.1:1883"
 
 def options(broker: str = BROKER, **given: Any) -> ClientOptions:
     """The options of a client, as `listen` and `run` make them."""
-    return client_options(broker, stop=Event(), **arguments(Login(**given), broker))
+    return client_options(broker, Event(), password="", **arguments(Login(**given), broker))
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:

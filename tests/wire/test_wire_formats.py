@@ -269,7 +269,7 @@ def test_a_variant_belongs_to_its_format() -> None:
     assert variant_of("uns", payload="bare", sparkplug="typed") == "bare"
     assert variant_of("sparkplug", payload="full", sparkplug="strict") == "strict"
     assert variant_of("machine", payload="full", sparkplug="typed") == ""
-    with pytest.raises(ConfigError, match="bare applies to --format uns, not to machine"):
+    with pytest.raises(ConfigError, match="bare applies to the format uns, not to machine"):
         variant_of("machine", payload="bare", sparkplug="typed")
     with pytest.raises(ConfigError, match="expected typed or strict, got 'stric'"):
         variant_of("sparkplug", payload="full", sparkplug="stric")

@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
     from factory_sim.wire.mqtt.broker_url import Address
 
+_OPEN_TO_OTHERS = 0o077
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
 def client_options(  # noqa: PLR0913 - one argument per argument of the calls
     broker: str,
-    *,
+    stop: Event,
     user: str,
     password: str,
+    password_file: PathLike | None,
     ca: PathLike | None,
     cert: PathLike | None,
     key: PathLike | None,
     mqtt: str,
-    stop: Event,
 ) -> ClientOptions:
     """Return the options of a client of `broker`. Raise ConfigError about an argument."""
     if not isinstance(broker, str):
@@ -44,13 +45,28 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
             refuse(name, f"expected a readable PEM file, got {file!r}")
     return ClientOptions(
         user=user,
-        password=password,
+        password=_first_line(password_file) if password_file is not None else password,
         ca_file=files.get("ca", ""),
         cert_file=files.get("cert", ""),
         key_file=files.get("key", ""),
         mqtt=one_of("mqtt", mqtt, VERSIONS),
         is_stopped=stop.is_set,
     )
+
+
+def _first_line(file: PathLike) -> str:
+    """Return the password in a file. Raise ConfigError if others may read it."""
+    argument, path = "password_file", Path(file)
+    try:
+        mode = path.stat().st_mode
+        first = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(argument, f"{path} cannot be read: {error}")
+    if os.name == "posix" and mode & _OPEN_TO_OTHERS:
+        refuse(argument, f"{path}: others may read it", f"Run: chmod 600 {path}")
+    if not first:
+        refuse(argument, f"the first line of {path} is empty")
+    return first
 
 
 def _without_tls(address: Address, names: Iterable[str]) -> ConfigError:

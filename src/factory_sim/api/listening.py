@@ -42,6 +42,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     every: Duration = "10 s",
     user: str = "",
     password: str = "",
+    password_file: PathLike | None = None,
     ca: PathLike | None = None,
     cert: PathLike | None = None,
     key: PathLike | None = None,
@@ -75,7 +76,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
         Whether to retain KPIs below `<root>/kpi`.
     every : str or float
         Interval of reports [s, or a text with a unit].
-    user, password, ca, cert, key, mqtt
+    user, password, password_file, ca, cert, key, mqtt
         As in `publish`.
     progress : bool or callable
         As in `compare`; a stage is measured in readings, its length is not known.
@@ -107,7 +108,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
     one_level("ack_as", ack_as), one_level("host_id", host_id)
-    options = client_options(broker, user=user, password=password, ca=ca, cert=cert, key=key, mqtt=mqtt, stop=stop)
+    options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     every_s = seconds("every", every)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration)
     with events_of(progress) as report:

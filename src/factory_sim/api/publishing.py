@@ -21,7 +21,7 @@ from factory_sim.live.publish import publish as publish_run
 from factory_sim.plant.catalogue import PROFILES
 from factory_sim.results.feed import PublishResult
 from factory_sim.sim.engines import compiling_aside
-from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats import FORMATS, variant_of
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     replication: int = 0,
     engine: str = "auto",
     payload_format: str = "machine",
+    payload: str = "full",
+    sparkplug: str = "typed",
     speed: float | str = 1.0,
     start: Start = "",
     root: str = "",
@@ -56,6 +58,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     commands: PathLike | None = None,
     user: str = "",
     password: str = "",
+    password_file: PathLike | None = None,
     ca: PathLike | None = None,
     cert: PathLike | None = None,
     key: PathLike | None = None,
@@ -85,6 +88,10 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         The simulator.
     payload_format : {"machine", "uns", "bulk", "sparkplug"}
         How readings become messages.
+    payload : {"full", "bare"}
+        With `uns`: `"bare"` sends exactly `timestamp_ms` and `value`.
+    sparkplug : {"typed", "strict"}
+        With `sparkplug`: `"strict"` omits the data types of data, as the specification advises.
     speed : float or "max"
         Simulated seconds per second.
     start : str or datetime
@@ -107,6 +114,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         File to which the commands of hosts are added; commands in it are repeated.
     user, password : str
         Login at the broker.
+    password_file : str or path, optional
+        File whose first line is the password; only its owner may read it.
     ca, cert, key : str or path, optional
         PEM files for mqtts.
     mqtt : {"auto", "5", "3.1.1"}
@@ -146,17 +155,12 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     """
     stop = stop or Event()
     setup = _setup(seed, replication, warm_up, duration, payload_format, root, speed, link)
-    client = client_options(broker, user=user, password=password, ca=ca, cert=cert, key=key, mqtt=mqtt, stop=stop)
-    delivery = Delivery(
-        url=broker,
-        journal=optional_path("journal", journal),
-        journal_limit_mb=journal_limit_mb,
-        ack=ack,
-        primary_host=arguments.one_level("primary_host", primary_host),
-        bind=bind,
-        commands=optional_path("commands", commands),
-        client=replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1)),  # 32 bits
-    )
+    setup = replace(setup, variant=variant_of(payload_format, payload=payload, sparkplug=sparkplug))
+    client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
+    client = replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1))  # 32 bits
+    host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
+    delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client)
+    delivery = replace(delivery, journal_limit_mb=journal_limit_mb, commands=optional_path("commands", commands))
     delivery.check(payload_format)
     files = optional_path("save", save), optional_path("resume", resume)
     commanded = payload_format == "sparkplug" or commands is not None

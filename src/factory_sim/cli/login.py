@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,6 @@ import typer
 
 from factory_sim.cli.options import refuse_input
 
-_OPEN_TO_OTHERS = 0o077
 _MQTT = "Version of MQTT; auto: 5 if the broker supports it."
 _PASSWORD = "File whose first line is the password; else FACTORY_SIM_MQTT_PASSWORD."  # noqa: S105 - a help text
 _CERT = "mqtts: PEM of our certificate; with `run` and no --broker, our own broker's."
@@ -33,7 +31,7 @@ class Login:
 def arguments(given: Login, broker: str) -> dict[str, Any]:
     """Return the options as arguments of the Python calls.
 
-    Raise ConfigError on a password in the URL, and on a password file that cannot be read or that others may read.
+    Raise ConfigError on a password in the URL.
     """
     from factory_sim.wire.mqtt.broker_url import parse
     from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE
@@ -41,20 +39,4 @@ def arguments(given: Login, broker: str) -> dict[str, Any]:
     if broker and parse(broker).password:
         hint = f"Every user of this machine can read it there. Use {PASSWORD_VARIABLE} or a file: --password-file"
         refuse_input("--broker", "a password must not be on the command line", hint)
-    found = asdict(given)
-    file = found.pop("password_file")
-    return {**found, "password": _password(file) if file else ""}
-
-
-def _password(path: Path) -> str:
-    where = f"{path}: password file"
-    try:
-        mode = path.stat().st_mode
-        first = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        refuse_input(where, f"cannot be read: {error}")
-    if os.name == "posix" and mode & _OPEN_TO_OTHERS:
-        refuse_input(where, "others may read it", f"Run: chmod 600 {path}")
-    if not first:
-        refuse_input(where, "its first line is empty")
-    return first
+    return asdict(given)

@@ -13,6 +13,8 @@ from factory_sim.version import VERSION
 
 _BIND = "Address of our own broker; any but 127.0.0.1 needs --user and a password."
 _EXPIRY = "MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever."
+_PAYLOAD = "uns: bare sends exactly timestamp_ms and value."
+_SPARKPLUG = "sparkplug: strict omits the data types of data, as the specification advises."
 _COMMANDS = "Record the commands of hosts in this file; repeat those that it contains already."
 
 
@@ -28,6 +30,8 @@ class Feed:
     payload_format: Annotated[
         str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")
     ] = "machine"
+    payload: Annotated[str, typer.Option(metavar="full|bare", help=_PAYLOAD)] = "full"
+    sparkplug: Annotated[str, typer.Option(metavar="typed|strict", help=_SPARKPLUG)] = "typed"
     speed: Annotated[str, typer.Option(metavar="N|max", help="Simulated seconds per second.")] = "1"
     start: options.Start = ""
     root: options.Root = ""

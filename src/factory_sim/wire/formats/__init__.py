@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from factory_sim.errors import ConfigError, Problem
+from factory_sim.errors import ConfigError
 from factory_sim.wire.formats import bulk, machine, sparkplug, unit_messages, uns
 
 if TYPE_CHECKING:
@@ -86,19 +86,15 @@ FORMATS: dict[str, Format] = {
 
 
 def variant_of(payload_format: str, *, payload: str, sparkplug: str) -> str:
-    """Return the variant that two options choose. Raises ConfigError where a format has no such variant."""
+    """Return the variant that two arguments choose. Raises ConfigError where the format does not have it."""
     chosen = ""
-    for option, value, usual, variant, owner in (
+    for argument, value, usual, variant, owner in (
         ("payload", payload, "full", BARE, "uns"),
         ("sparkplug", sparkplug, "typed", STRICT, "sparkplug"),
     ):
-        problem = ""
         if value not in (usual, variant):
-            problem = f"expected {usual} or {variant}, got {value!r}"
-        elif value == variant and payload_format != owner:
-            problem = f"{variant} applies to --format {owner}, not to {payload_format}"
-        elif value == variant:
-            chosen = variant
-        if problem:
-            raise ConfigError([Problem(f"--{option}", 0, 0, option, problem)])
+            raise ConfigError.of(argument, f"expected {usual} or {variant}, got {value!r}")
+        if value == variant and payload_format != owner:
+            raise ConfigError.of(argument, f"{variant} applies to the format {owner}, not to {payload_format}")
+        chosen = variant if value == variant else chosen
     return chosen
