@@ -10,116 +10,94 @@ from typing import TYPE_CHECKING, Any
 
 from factory_sim.version import VERSION
 
-if TYPE_CHECKING:
-    from factory_sim.api.arguments import Change
-    from factory_sim.api.feed_results import Feed, Publication
-    from factory_sim.api.kpi_table import KpiTable
-    from factory_sim.api.listening import listen
-    from factory_sim.api.plants import Plant, Table, load
-    from factory_sim.api.progress import ProgressEvent
-    from factory_sim.api.publishing import publish
-    from factory_sim.api.runs import Run, simulate
-    from factory_sim.api.snapshots import Snapshot, fork, snapshot
-    from factory_sim.api.studies import compare, replay, whatif, why
-    from factory_sim.api.study_results import Comparison, Optimisation, Replay, Sweep, Why
-    from factory_sim.api.variants import optimise, sweep
-    from factory_sim.demo import AnalyzerError
-    from factory_sim.errors import (
-        BrokerError,
-        ConfigError,
-        FactoryError,
-        ModelError,
-        PayloadError,
-        Problem,
-        StoppedError,
-        TrialError,
-    )
-    from factory_sim.live.listen import NoFeedError
-    from factory_sim.study.append_log import LockedError
-    from factory_sim.study.snapshot_files import SnapshotError
-    from factory_sim.study.store import StudyError
-    from factory_sim.validation.ledger import LedgerError
+if TYPE_CHECKING:  # for type checkers and editors
+    from factory_sim.api.arguments import Change as Change
+    from factory_sim.api.feed_results import Feed as Feed
+    from factory_sim.api.feed_results import Publication as Publication
+    from factory_sim.api.kpi_table import KpiTable as KpiTable
+    from factory_sim.api.listening import listen as listen
+    from factory_sim.api.plants import Plant as Plant
+    from factory_sim.api.plants import Table as Table
+    from factory_sim.api.plants import load as load
+    from factory_sim.api.progress import ProgressEvent as ProgressEvent
+    from factory_sim.api.publishing import publish as publish
+    from factory_sim.api.runs import Run as Run
+    from factory_sim.api.runs import simulate as simulate
+    from factory_sim.api.snapshots import Snapshot as Snapshot
+    from factory_sim.api.snapshots import fork as fork
+    from factory_sim.api.snapshots import snapshot as snapshot
+    from factory_sim.api.studies import compare as compare
+    from factory_sim.api.studies import replay as replay
+    from factory_sim.api.studies import whatif as whatif
+    from factory_sim.api.studies import why as why
+    from factory_sim.api.study_results import Comparison as Comparison
+    from factory_sim.api.study_results import Optimisation as Optimisation
+    from factory_sim.api.study_results import Replay as Replay
+    from factory_sim.api.study_results import Sweep as Sweep
+    from factory_sim.api.study_results import Why as Why
+    from factory_sim.api.variants import optimise as optimise
+    from factory_sim.api.variants import sweep as sweep
+    from factory_sim.demo import AnalyzerError as AnalyzerError
+    from factory_sim.errors import BrokerError as BrokerError
+    from factory_sim.errors import ConfigError as ConfigError
+    from factory_sim.errors import FactoryError as FactoryError
+    from factory_sim.errors import ModelError as ModelError
+    from factory_sim.errors import PayloadError as PayloadError
+    from factory_sim.errors import Problem as Problem
+    from factory_sim.errors import StoppedError as StoppedError
+    from factory_sim.errors import TrialError as TrialError
+    from factory_sim.live.listen import NoFeedError as NoFeedError
+    from factory_sim.study.append_log import LockedError as LockedError
+    from factory_sim.study.snapshot_files import SnapshotError as SnapshotError
+    from factory_sim.study.store import StudyError as StudyError
+    from factory_sim.validation.ledger import LedgerError as LedgerError
 
 __version__ = VERSION
-__all__ = [
-    "AnalyzerError",
-    "BrokerError",
-    "Change",
-    "Comparison",
-    "ConfigError",
-    "FactoryError",
-    "Feed",
-    "KpiTable",
-    "LedgerError",
-    "LockedError",
-    "ModelError",
-    "NoFeedError",
-    "Optimisation",
-    "PayloadError",
-    "Plant",
-    "Problem",
-    "ProgressEvent",
-    "Publication",
-    "Replay",
-    "Run",
-    "Snapshot",
-    "SnapshotError",
-    "StoppedError",
-    "StudyError",
-    "Sweep",
-    "Table",
-    "TrialError",
-    "Why",
-    "__version__",
-    "compare",
-    "fork",
-    "listen",
-    "load",
-    "optimise",
-    "publish",
-    "replay",
-    "simulate",
-    "snapshot",
-    "sweep",
-    "whatif",
-    "why",
-]
-_MODULES = (  # searched in this order; the light ones first
-    "errors",
-    "study.append_log",
-    "validation.ledger",
-    "api.arguments",
-    "api.plants",
-    "study.store",
-    "api.progress",
-    "api.runs",
-    "api.snapshots",
-    "study.snapshot_files",
-    "api.study_results",
-    "api.studies",
-    "api.variants",
-    "api.feed_results",
-    "api.kpi_table",
-    "api.listening",
-    "api.publishing",
-    "live.listen",
-    "demo",
-)
+_NAMES = {  # module -> public names that are imported from it on first use
+    "api.arguments": ("Change",),
+    "api.feed_results": ("Feed", "Publication"),
+    "api.kpi_table": ("KpiTable",),
+    "api.listening": ("listen",),
+    "api.plants": ("Plant", "Table", "load"),
+    "api.progress": ("ProgressEvent",),
+    "api.publishing": ("publish",),
+    "api.runs": ("Run", "simulate"),
+    "api.snapshots": ("Snapshot", "fork", "snapshot"),
+    "api.studies": ("compare", "replay", "whatif", "why"),
+    "api.study_results": ("Comparison", "Optimisation", "Replay", "Sweep", "Why"),
+    "api.variants": ("optimise", "sweep"),
+    "demo": ("AnalyzerError",),
+    "errors": (
+        "BrokerError",
+        "ConfigError",
+        "FactoryError",
+        "ModelError",
+        "PayloadError",
+        "Problem",
+        "StoppedError",
+        "TrialError",
+    ),
+    "live.listen": ("NoFeedError",),
+    "study.append_log": ("LockedError",),
+    "study.snapshot_files": ("SnapshotError",),
+    "study.store": ("StudyError",),
+    "validation.ledger": ("LedgerError",),
+}
+_MODULES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+__all__ = sorted(["__version__", *_MODULES])  # noqa: PLE0605 - stated once, above
 
 
 if not TYPE_CHECKING:  # so that type checkers refuse misspelled names
 
     def __getattr__(name: str) -> Any:
         """Import a public name on first use, so that `import factory_sim` stays quick."""
-        if name in __all__:
-            for module in map(import_module, (f"{__name__}.{each}" for each in _MODULES)):
-                if name in vars(module):
-                    globals()[name] = vars(module)[name]
-                    return globals()[name]
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg, name=name)
+        if name not in _MODULES:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg, name=name)
+        globals()[name] = found = getattr(import_module(_MODULES[name]), name)
+        return found
 
 
 def __dir__() -> list[str]:
     """Return the public names without importing them."""
-    return sorted(__all__)
+    return list(__all__)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.views import frames
+from factory_sim.api.answer import Answer
+from factory_sim.results.feed import ListenResult, PublishResult
 
 if TYPE_CHECKING:
     from factory_sim.api.kpi_table import KpiTable
-    from factory_sim.results.feed import ListenResult, PublishResult
-    from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame
 
 
-class Publication:
+class Publication(Answer[PublishResult]):
     """What a run has published. Returned by `publish`.
 
     Examples
@@ -24,37 +23,11 @@ class Publication:
     (True, 1)
     """
 
-    def __init__(self, result: PublishResult) -> None:
-        self.result = result
-
-    def to_dict(self) -> dict[str, Json]:
-        """Return the record as plain data.
-
-        Returns
-        -------
-        dict
-            `plant`, `run_id`, `root`, `readings`, `messages`, `dropped` and `good_parts`.
-        """
-        return self.result.to_dict()
-
-    def to_pandas(self) -> DataFrame:
-        """Return the record as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row with the fields of the record.
-        """
-        return frames.record_frame(self.result)
-
     def __repr__(self) -> str:
         return f"<Publication below {self.result.root}: {self.result.readings:,} readings>"
 
-    def _repr_html_(self) -> str:
-        return frames.html(self.to_pandas())
 
-
-class Feed:
+class Feed(Answer[ListenResult]):
     """What arrived of a feed, and its KPIs. Returned by `listen`.
 
     Examples
@@ -66,7 +39,7 @@ class Feed:
     """
 
     def __init__(self, result: ListenResult, kpis: KpiTable) -> None:
-        self.result = result  # counts, findings and KPIs as one record
+        super().__init__(result)
         self._kpis = kpis
 
     def kpis(self) -> KpiTable:
@@ -78,16 +51,6 @@ class Feed:
             All KPIs; energy comes from the meters that the analyzer trusts.
         """
         return self._kpis
-
-    def to_dict(self) -> dict[str, Json]:
-        """Return the record as plain data.
-
-        Returns
-        -------
-        dict
-            The content of `listen --json`.
-        """
-        return self.result.to_dict()
 
     def to_pandas(self) -> DataFrame:
         """Return the KPIs as a pandas DataFrame.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
+from factory_sim.api.answer import Answer, ResultT
 from factory_sim.api.arguments import engine_name, path_of, refuse, whole, writing
 from factory_sim.api.study_progress import reported
 from factory_sim.results.compare import ComparisonResult
 from factory_sim.results.optimise import OptimisationResult
-from factory_sim.results.record import Result
+from factory_sim.results.replay import ReplayResult
 from factory_sim.results.sweep import SweepResult
 from factory_sim.results.why import WhyResult
 from factory_sim.study import store
@@ -27,13 +28,9 @@ if TYPE_CHECKING:
     from factory_sim.api.progress import ProgressOption
     from factory_sim.results.compare import Attribution, Constraint, ScenarioResult
     from factory_sim.results.estimate import Estimate
-    from factory_sim.results.record import Json
-    from factory_sim.results.replay import ReplayResult
     from factory_sim.results.why import NextConstraint, OperationLimit
     from factory_sim.study.pool import Pool
     from factory_sim.views.frames import DataFrame
-
-ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +58,13 @@ class Execution:
         return open_pool(self.processes, engine_name(self.engine), self.dask)
 
 
-class StudyBase(Generic[ResultT]):
-    """What all finished studies have in common."""
+class StudyBase(Answer[ResultT]):
+    """A finished study."""
 
     def __init__(self, result: ResultT, file: Path, execution: Execution) -> None:
-        self.result = result  # the whole answer as one record
+        super().__init__(result)
         self.file = file  # holds all trials
         self._execution = execution
-
-    def to_dict(self) -> dict[str, Json]:
-        """Return the answer as plain data.
-
-        Returns
-        -------
-        dict
-            The content of `--json` of the command of the same name.
-        """
-        return self.result.to_dict()
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write the study as one HTML file that works without a network.
@@ -98,13 +85,6 @@ class StudyBase(Generic[ResultT]):
             When the file cannot be written.
         """
         return write_report(self.file, path_of("path", path))
-
-    def to_pandas(self) -> DataFrame:
-        """Return the answer as a pandas DataFrame."""
-        raise NotImplementedError
-
-    def _repr_html_(self) -> str:
-        return frames.html(self.to_pandas(), heading=repr(self)[1:-1])
 
 
 class Comparison(StudyBase[ComparisonResult]):
@@ -242,7 +222,7 @@ class Why(StudyBase[WhyResult]):
         return f"<Why {self.result.of}: {self.constraint or 'nothing'} limits it>"
 
 
-class Replay:
+class Replay(Answer[ReplayResult]):
     """Whether all trials of a study are bit-identical when they are simulated again. Returned by `replay`.
 
     Examples
@@ -254,23 +234,10 @@ class Replay:
     <Replay: 4 trials, all bit-identical>
     """
 
-    def __init__(self, result: ReplayResult) -> None:
-        self.result = result
-
     @property
     def same(self) -> bool:
         """Whether all trials are bit-identical."""
         return self.result.same
-
-    def to_dict(self) -> dict[str, Json]:
-        """Return the answer as plain data.
-
-        Returns
-        -------
-        dict
-            The content of `replay --json`.
-        """
-        return self.result.to_dict()
 
     def to_pandas(self) -> DataFrame:
         """Return the trials that differ as a pandas DataFrame.
@@ -285,9 +252,6 @@ class Replay:
     def __repr__(self) -> str:
         n = len(self.result.differing)
         return f"<Replay: {self.result.trials} trials, {f'{n} differ' if n else 'all bit-identical'}>"
-
-    def _repr_html_(self) -> str:
-        return frames.html(self.to_pandas(), heading=repr(self)[1:-1])
 
 
 class Sweep(StudyBase[SweepResult]):
