@@ -43,7 +43,8 @@ def test_changes_take_a_mapping_a_text_a_change_and_lists(changes: Any) -> None:
     [
         (lambda: fs.load("lime.yaml"), "Did you mean line.yaml"),
         (lambda: fs.load(5), "expected a plant's name or file, or a loaded plant, got 5"),  # type: ignore[arg-type]
-        (lambda: fs.load("line.yaml", {"WASCH.buffer": 5}), "Did you mean WASH"),
+        (lambda: fs.load("line.yaml", {"WASCH.buffer": 5}), r"^changes: .*WASCH(.|\n)*Did you mean WASH"),
+        (lambda: fs.load("line.yaml", "WASH.buffer"), "^changes: 'WASH.buffer' is not a change"),
         (lambda: fs.load("line.yaml", [5]), "changes: expected a change, got 5"),  # type: ignore[list-item]
         (lambda: fs.load("line.yaml", {"WASH.buffer": [1]}), r"expected a number or a text, got \[1\]"),  # type: ignore[dict-item]
         (lambda: fs.Change("WASH.buffer", 2, "/"), "'/' is not a known operator"),
@@ -172,6 +173,31 @@ def test_an_interrupted_study_is_resumed_by_the_same_call(
     assert 2 in [each.done for each in events if each.stage == "trials"]
     assert study.scenarios[0].replications == 5
     assert [path.name for path in folder.glob("*.study.jsonl")] == [study.file.name]
+
+
+def test_whatif_starts_from_the_file_of_a_snapshot() -> None:
+    fs.snapshot("line.yaml", at="1 h").save("now.npz")
+    options: dict[str, Any] = {"duration": "30 min", "replications": 5, "workers": 1, "progress": False}
+    study = fs.whatif("now.npz", {"WASH.cycle_time": "30 s"}, **options)
+    assert study.change["line_rate_pct"].low > 0
+    assert study.result.study.warm_up.file == "now.npz"
+    assert fs.replay(study, workers=1, progress=False).same
+    with pytest.raises(fs.ConfigError, match="own seed, past and engine"):
+        fs.whatif("now.npz", "WASH.buffer+1", seed=2, **options)
+
+
+def test_a_sweep_and_an_optimisation_start_from_a_plant_with_changes(folder: Path) -> None:
+    plant = fs.load("line.yaml", {"WASH.cycle_time": "20 s", "TEST.buffer": 9})
+    settings = {"replications": 2, "duration": "1 h", "warm_up": "10 min"}
+    options: dict[str, Any] = {"workers": 1, "progress": False}
+    swept = fs.sweep(plant, factors={"CUT.buffer": [1, 8]}, settings=settings, **options)
+    rates = swept.to_pandas()["good_parts_per_h"]
+    assert rates.min() > 85  # without the change the 45 s of WASH allow 80
+    assert fs.replay(swept, **options).same
+    settings = {"most": 10, "duration": "1 h", "warm_up": "10 min"}
+    best = fs.optimise(plant, variables={"CUT.buffer": {"low": 1, "high": 2}}, settings=settings, **options)
+    assert best.to_pandas()["good_parts_per_h"].min() > 85
+    assert "<html" in best.report(folder / "r.html").read_text(encoding="utf-8")
 
 
 def test_a_forked_run_continues_the_run_of_its_snapshot() -> None:

@@ -338,7 +338,7 @@ def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
 def test_an_impossible_change_on_the_command_line_is_reported(text: str, words: str, problems: Problems) -> None:
     found = problems(overrides=(text,))
     assert words in f"{found[0].message} {found[0].hint}"
-    assert found[0].file == "command line"
+    assert found[0].file == "changes"
 
 
 def test_typed_changes_come_after_the_scenario(read: Read, catalogue: Catalogue, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def compare(  # noqa: PLR0913 - one argument per option of the command
     """
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
     start = variant_of(base)
-    changed = [replace(start, overrides=(*start.overrides, *texts_of(changes)))] if changes is not None else []
+    changed = [start.changed(texts_of(changes))] if changes is not None else []
     compared = [*map(variant_of, scenarios), *changed]
     if not compared:
         refuse("scenarios", "nothing to compare", 'Name a scenario, or write changes={"OP410.cycle_time": "34 s"}.')
@@ -188,7 +188,7 @@ def whatif(  # noqa: PLR0913 - one argument per option of the command
         request = _from_snapshot(window.request(Variant(""), execution, **pace), os.fspath(plant), texts)
     else:
         start = variant_of(plant)
-        changed = [replace(start, overrides=(*start.overrides, *texts))]
+        changed = [start.changed(texts)]
         request = window.request(start, execution, changed, **pace)
     return _compared(request, execution, budget, attribution=attribution)
 
@@ -329,7 +329,7 @@ def _from_snapshot(request: Request, path: str, changes: tuple[str, ...]) -> Req
     """
     snapshot = snapshot_files.read(path)
     base = Variant(snapshot.file, None, snapshot.overrides)
-    changed = Variant(snapshot.file, None, (*snapshot.overrides, *changes))
+    changed = base.changed(changes)
     plant, after = base.load(), changed.load()
     snapshot.check(plant, path)
     for each in (plant, after):

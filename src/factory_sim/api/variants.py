@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import ProgressOption
+    from factory_sim.study.arms import Variant
 
 
 def sweep(  # noqa: PLR0913 - one argument per option of the command
@@ -74,8 +75,8 @@ def sweep(  # noqa: PLR0913 - one argument per option of the command
     """
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
     keys = {"factors": factors, "responses": responses, **(settings or {})}
-    with _described("sweep", plant, keys) as file, reported(progress) as watcher:
-        found = run_sweep(file, _running(execution), watcher)
+    with _described("sweep", plant, keys) as (file, base), reported(progress) as watcher:
+        found = run_sweep(file, _running(execution), watcher, base)
     return Sweep(found.result, found.file, execution)
 
 
@@ -130,8 +131,8 @@ def optimise(  # noqa: PLR0913 - one argument per option of the command
     """
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
     keys = {"variables": variables, "objectives": objectives, **(settings or {})}
-    with _described("optimise", plant, keys) as file, reported(progress) as watcher:
-        found = run_optimisation(file, _running(execution), watcher)
+    with _described("optimise", plant, keys) as (file, base), reported(progress) as watcher:
+        found = run_optimisation(file, _running(execution), watcher, base)
     return Optimisation(found.result, found.file, execution)
 
 
@@ -141,17 +142,13 @@ def _running(execution: Execution) -> file_study.Execution:
 
 
 @contextmanager
-def _described(command: str, plant: PlantLike, keys: Mapping[str, object]) -> Iterator[Path]:
-    """Yield the file that describes a study: the one that was given, or one written from arguments."""
+def _described(command: str, plant: PlantLike, keys: Mapping[str, object]) -> Iterator[tuple[Path, Variant | None]]:
+    """Yield the file that describes a study, and the plant if it was given apart from the file."""
     given = {key: value for key, value in keys.items() if value is not None}
     if not given and not isinstance(plant, Plant):
-        yield path_of("plant", plant)
+        yield path_of("plant", plant), None
         return
     variant = variant_of(plant)
-    if variant.overrides or variant.changes is not None:
-        refuse(
-            "plant", "has changes that a study file cannot express", "Write them into a scenario file and name that."
-        )
     file = Path(variant.file).resolve() if Path(variant.file).is_file() else variant.file
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{command}.yaml"
@@ -159,4 +156,4 @@ def _described(command: str, plant: PlantLike, keys: Mapping[str, object]) -> It
             path.write_text(json.dumps({command: str(file), **given}), encoding="utf-8")
         except (TypeError, ValueError) as error:
             refuse("settings", f"expected texts, numbers, lists and mappings: {error}")
-        yield path
+        yield path, variant

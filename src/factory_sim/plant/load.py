@@ -18,7 +18,7 @@ from factory_sim.plant.resolve.context import Context
 from factory_sim.plant.yaml import files, plant_tables, scenario, shapes
 from factory_sim.plant.yaml.addresses import AddressError, Addresses, Names, machine_names
 from factory_sim.plant.yaml.files import find, packaged
-from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
+from factory_sim.plant.yaml.problems import TYPED, Report, address, problem_at
 from factory_sim.plant.yaml.tree import Node, read_yaml
 from factory_sim.plant.yaml.validate import validated
 
@@ -172,7 +172,7 @@ def _override(draft: _Draft, overrides: Sequence[str]) -> None:
         try:
             changes.append(scenario.read_override(text))
         except ValueError as error:
-            draft.problems.append(problem_at(COMMAND_LINE, "", str(error)))
+            draft.problems.append(problem_at(TYPED, "", str(error)))
     for change in changes:
         files.inline(change.value, draft.problems)
     if changes:

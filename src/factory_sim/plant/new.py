@@ -8,7 +8,6 @@ from io import BytesIO, StringIO
 
 from factory_sim.errors import ConfigError
 from factory_sim.plant.resolve.checks import NAME
-from factory_sim.plant.yaml.problems import COMMAND_LINE, problem_at
 
 _SHEETS = ("operations", "kinds", "sources", "crews", "notes")
 
@@ -16,8 +15,8 @@ _SHEETS = ("operations", "kinds", "sources", "crews", "notes")
 def new(name: str) -> dict[str, str | bytes]:
     """Return the files of a new plant: NAME.yaml, NAME_table.csv and NAME_table.xlsx, each loadable by itself."""
     if not NAME.fullmatch(name):
-        what, hint = f"{name!r} cannot be the name of a plant", "Use letters, digits, _ and -."
-        raise ConfigError([problem_at(COMMAND_LINE, "NAME", what, hint)])
+        where, what, hint = "name", f"{name!r} cannot be the name of a plant", "Use letters, digits, _ and -."
+        raise ConfigError.of(where, what, hint)
     return {
         f"{name}.yaml": _template("plant.yaml").replace("NAME", name),
         f"{name}_table.csv": _template("operations.csv"),

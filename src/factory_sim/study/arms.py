@@ -14,7 +14,7 @@ from factory_sim.study.trial import Detail
 from factory_sim.study_records import Arm, Payback, Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from factory_sim.plant.spec import Plant
 
@@ -34,6 +34,10 @@ class Variant:
     def load(self) -> Plant:
         """Return the plant. Raise ConfigError."""
         return loader.load(self.file, registry.catalogue(), self.changes, self.overrides)
+
+    def changed(self, changes: Iterable[str]) -> Variant:
+        """Return the variant with further changes as typed."""
+        return replace(self, overrides=(*self.overrides, *changes))
 
     def only(self, groups: Sequence[str]) -> Variant:
         """Return the variant with some of its groups of changes, in their own order."""

@@ -45,10 +45,10 @@ class Execution:
 
 @contextmanager
 def session_of(
-    file: StudyFile[Sweep] | StudyFile[Optimise], execution: Execution, progress: Progress, **more: Any
+    file: StudyFile[Sweep] | StudyFile[Optimise], base: Variant, execution: Execution, progress: Progress, **more: Any
 ) -> Iterator[Session]:
     """Start or resume the study that a file describes; `more` are fields of the request, among them its design."""
-    shape, base, workers = file.shape, Variant(file.plant), execution.workers or os.cpu_count() or 1
+    shape, workers = file.shape, execution.workers or os.cpu_count() or 1
     identity = (PlantCache().load(base).digest, shape.seed, shape.duration, shape.warm_up, store.versions()["program"])
     name = f"{file.path.stem}-{sha256(repr((*identity, more['design'])).encode()).hexdigest()[:8]}.study.jsonl"
     request = Request(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.yaml.tree import Node, Path
 
-COMMAND_LINE = Place("command line", 0, 0)
+TYPED = Place("changes", 0, 0)  # changes as typed: an argument of many calls
 
 
 class Report:

@@ -10,7 +10,7 @@ from factory_sim import units
 from factory_sim.errors import did_you_mean
 from factory_sim.plant.yaml import arithmetic, shapes
 from factory_sim.plant.yaml.addresses import Addresses, machine_names, put, refuse
-from factory_sim.plant.yaml.problems import COMMAND_LINE, Report, address, problem_at
+from factory_sim.plant.yaml.problems import TYPED, Report, address, problem_at
 from factory_sim.plant.yaml.quantities import shown
 from factory_sim.plant.yaml.tree import Node, Path, node_of, scalar
 from factory_sim.plant.yaml.validate import validated
@@ -176,15 +176,15 @@ def read_override(text: str) -> Change:
     assign = _ASSIGN.fullmatch(text)
     if assign is not None:
         kind, where = ("let", assign[1][:-1].rstrip()) if assign[1].endswith(":") else ("set", assign[1])
-        return Change(kind, where, Node(scalar(assign[2]), COMMAND_LINE, COMMAND_LINE), text)
+        return Change(kind, where, Node(scalar(assign[2]), TYPED, TYPED), text)
     calculate = _CALCULATE.fullmatch(text)
     if calculate is None:
         msg = f"{text!r} is not a change; write an address, = + - or * and a value: OP410.cycle_time=34s, agv.count+2"
         raise ValueError(msg)
     where, operator, value = calculate.groups()
     if operator == "*":
-        return Change("scale", where, Node(units.parse(value, "share"), COMMAND_LINE, COMMAND_LINE), text)
-    return Change(operator, where, Node(value, COMMAND_LINE, COMMAND_LINE), text)
+        return Change("scale", where, Node(units.parse(value, "share"), TYPED, TYPED), text)
+    return Change(operator, where, Node(value, TYPED, TYPED), text)
 
 
 def _words(content: Any) -> str:

@@ -61,7 +61,7 @@ class Goal:
     def variant(self, choice: Choice) -> Variant:
         """Return the plant of a choice."""
         changes = (f"{v.address}:={value}" for v, value in zip(self.space.variables, choice, strict=True))
-        return Variant(self.base.file, None, tuple(changes))
+        return self.base.changed(changes)
 
     def corners(self) -> tuple[Variant, ...]:
         """Return the allowed choices nearest to the lowest and the highest: the warm-up must suffice for both."""
@@ -96,15 +96,19 @@ def goal_from_header(header: Mapping[str, Json], base: Variant) -> Goal:
     )
 
 
-def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise], Goal]:
-    """Return the file of an optimisation and its goal. Raise one ConfigError with all mistakes."""
-    file = read(path, Optimise, lambda plant: plants.load(Variant(plant)).cost.currency)
+def read_goal(path: str | Path, plants: PlantCache, base: Variant | None = None) -> tuple[StudyFile[Optimise], Goal]:
+    """Return the file of an optimisation and its goal; `base` replaces the plant that it names.
+
+    Raise one ConfigError with all mistakes.
+    """
+    file = read(path, Optimise, lambda plant: plants.load(base or Variant(plant)).cost.currency)
+    base = base or Variant(file.plant)
     shape = file.shape
     file.check_names(("objectives",), shape.objectives, OBJECTIVES, "KPI of the line with a direction")
     if not shape.variables and file.report.clean(("variables",)):
         hint = "Write variables: {agv.count: {low: 6, high: 12}}."
         file.report.add(("variables",), "is missing: the numbers to choose", hint)
-    variables = [_variable(file, plants, name, each) for name, each in shape.variables.items()]
+    variables = [_variable(file, plants, base, name, each) for name, each in shape.variables.items()]
     file.check_distinct("variables", shape.variables)
     limits = [_limit(file, name, each) for name, each in shape.limits.items()]
     _check_numbers(file)
@@ -114,7 +118,7 @@ def read_goal(path: str | Path, plants: PlantCache) -> tuple[StudyFile[Optimise]
     file.report.close()
     indifference, relative = shape.indifference
     goal = Goal(
-        base=Variant(file.plant),
+        base=base,
         space=space,
         objectives=tuple(dict.fromkeys(shape.objectives)),
         candidates=shape.candidates,
@@ -139,7 +143,7 @@ def words(file: StudyFile[Optimise], goal: Goal) -> dict[str, Json]:
     return file.words() | {"decision": asdict(goal.decision)}
 
 
-def _variable(file: StudyFile[Optimise], plants: PlantCache, name: str, shape: Shape) -> Variable | None:
+def _variable(file: StudyFile[Optimise], plants: PlantCache, base: Variant, name: str, shape: Shape) -> Variable | None:
     path, report = ("variables", name), file.report
     low, high = shape.low, shape.high
     if low is None or high is None:
@@ -151,7 +155,7 @@ def _variable(file: StudyFile[Optimise], plants: PlantCache, name: str, shape: S
     if not report.clean(path):
         return None
     for key, value in (("low", low), ("high", high)):
-        file.attempt((*path, key), partial(plants.load, Variant(file.plant, None, (f"{name}:={value}",))))
+        file.attempt((*path, key), partial(plants.load, base.changed([f"{name}:={value}"])))
     return Variable(address=name, title=shape.title or name, low=low, high=high, price=shape.price, owned=shape.owned)
 
 

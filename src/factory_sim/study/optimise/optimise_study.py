@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
+    from factory_sim.study.arms import Variant
     from factory_sim.study.file_study import Execution
     from factory_sim.study.optimise.allocation import Choice
     from factory_sim.study.optimise.goals import Goal
@@ -53,14 +54,19 @@ class _Decided:
     indifference: float  # in the unit of the first objective
 
 
-def run_optimisation(path: str | Path, execution: Execution, progress: Progress) -> FinishedStudy[OptimisationResult]:
-    """Run or resume the optimisation that a file describes. Raise ConfigError, StudyError or TrialError."""
-    file, goal = goals.read_goal(path, PlantCache())
+def run_optimisation(
+    path: str | Path, execution: Execution, progress: Progress, plant: Variant | None = None
+) -> FinishedStudy[OptimisationResult]:
+    """Run or resume the optimisation that a file describes; `plant` replaces the one that it names.
+
+    Raise ConfigError, StudyError or TrialError.
+    """
+    file, goal = goals.read_goal(path, PlantCache(), plant)
     every = goal.space.every(goal.candidates)
     if every is None:
         search.import_optuna()  # refused before the first run
     with file_study.session_of(
-        file, execution, progress, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
+        file, goal.base, execution, progress, pilots=goal.corners(), design=goal.design(), words=goals.words(file, goal)
     ) as session:
         optimiser = _Optimiser(session.study, goal, session)
         result = optimiser.result(optimiser.decide(every))

@@ -29,12 +29,13 @@ class Plan:
     """A sweep, ready to run."""
 
     file: StudyFile[Sweep]
+    base: Variant
     factors: tuple[Factor, ...]
     points: tuple[Point, ...]
 
     def variant(self, point: Point) -> Variant:
         """Return the plant at a point."""
-        return Variant(self.file.plant, None, sampling.overrides(self.factors, point))
+        return self.base.changed(sampling.overrides(self.factors, point))
 
     @property
     def corners(self) -> tuple[Variant, ...]:
@@ -52,9 +53,10 @@ class Plan:
         return self.file.words() | {"responses": list(dict.fromkeys(self.file.shape.responses))}
 
 
-def read_plan(path: str | Path, plants: PlantCache) -> Plan:
-    """Return the plan of a file. Raise one ConfigError with all mistakes."""
-    file = read(path, Sweep, lambda plant: plants.load(Variant(plant)).cost.currency)
+def read_plan(path: str | Path, plants: PlantCache, base: Variant | None = None) -> Plan:
+    """Return the plan of a file; `base` replaces the plant that it names. Raise one ConfigError with all mistakes."""
+    file = read(path, Sweep, lambda plant: plants.load(base or Variant(plant)).cost.currency)
+    base = base or Variant(file.plant)
     shape = file.shape
     file.check_names(("responses",), shape.responses, RESPONSES, "KPI of the line")
     if not shape.factors and file.report.clean(("factors",)):
@@ -62,9 +64,9 @@ def read_plan(path: str | Path, plants: PlantCache) -> Plan:
     factors = [factor for name, each in shape.factors.items() if (factor := _factor(file, name, each)) is not None]
     for factor in factors:
         if file.report.clean(("factors", factor.address)):
-            _try_values(file, plants, factor)
+            _try_values(file, plants, base, factor)
     file.check_distinct("factors", [name for name, each in shape.factors.items() if not each.scale])
-    plan = Plan(file, tuple(factors), tuple(_points(file, factors)))
+    plan = Plan(file, base, tuple(factors), tuple(_points(file, factors)))
     file.report.close()
     for corner in plan.corners:  # for mistakes of combinations
         file.attempt(("factors",), partial(plants.load, corner))
@@ -72,15 +74,15 @@ def read_plan(path: str | Path, plants: PlantCache) -> Plan:
     return plan
 
 
-def _try_values(file: StudyFile[Sweep], plants: PlantCache, factor: Factor) -> None:
+def _try_values(file: StudyFile[Sweep], plants: PlantCache, base: Variant, factor: Factor) -> None:
     """Load the plant with every level, or with both ends of a range, until one is refused."""
     written = file.report.root.get("factors", factor.address)
     is_list = written is not None and isinstance(written.value, list)
     for n, level in enumerate(factor.levels or factor.ends):
         steps: tuple[str | int, ...] = ((n,) if is_list else ("levels", n)) if factor.levels else (("low", "high")[n],)
         change = factor.change(level)
-        variant = Variant(file.plant, None, (change,))
-        if change and not file.attempt(("factors", factor.address, *steps), partial(plants.load, variant)):
+        load = partial(plants.load, base.changed([change]))
+        if change and not file.attempt(("factors", factor.address, *steps), load):
             return
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.records import F8
+    from factory_sim.study.arms import Variant
     from factory_sim.study.file_study import Execution
     from factory_sim.study.runner import Progress, Session
     from factory_sim.study.sweep.plans import Plan
@@ -33,11 +34,17 @@ if TYPE_CHECKING:
 STRAIGHT = 0.9  # assumed: share of the variance from which on a linear fit is a fair summary
 
 
-def run_sweep(path: str | Path, execution: Execution, progress: Progress) -> FinishedStudy[SweepResult]:
-    """Run or resume the sweep that a file describes. Raise ConfigError, StudyError or TrialError."""
-    plan = plans.read_plan(path, PlantCache())
+def run_sweep(
+    path: str | Path, execution: Execution, progress: Progress, plant: Variant | None = None
+) -> FinishedStudy[SweepResult]:
+    """Run or resume the sweep that a file describes; `plant` replaces the one that it names.
+
+    Raise ConfigError, StudyError or TrialError.
+    """
+    plan = plans.read_plan(path, PlantCache(), plant)
     with file_study.session_of(
         plan.file,
+        plan.base,
         execution,
         progress,
         replications=plan.file.shape.replications,
@@ -54,8 +61,8 @@ def _run_points(session: Session, plan: Plan) -> None:
     session.progress.stage("points", len(plan.points))
     base, arms = base_of(session.study).name, []
     for n, point in enumerate(plan.points, 1):
-        variant = plan.variant(point)
-        arms.append(session.add_probe(variant, variant.name, Probe(kind="point", of=base)) if variant.name else base)
+        name = " ".join(sampling.overrides(plan.factors, point))
+        arms.append(session.add_probe(plan.variant(point), name, Probe(kind="point", of=base)) if name else base)
         if n % file_study.TOGETHER == 0:
             session.plants = PlantCache()
         session.progress.advance(n)
