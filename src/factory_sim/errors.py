@@ -19,11 +19,21 @@ class FactoryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in an input file: its place, what is wrong and what would be right."""
+    """One mistake in an input file: its place, what is wrong and what would be right.
+
+    Attributes
+    ----------
+    file : str
+        The file, or the name of an argument.
+    line, column : int
+        Counted from 1; 0 if there are no lines, as in a spreadsheet or an argument.
+    key, message, hint : str
+        The key, what is wrong with it, and what to write instead; `""`: none.
+    """
 
     file: str
-    line: int  # from 1; 0 if there are no lines: a spreadsheet, the command line
-    column: int  # from 1
+    line: int
+    column: int
     key: str
     message: str
     hint: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import re
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -77,3 +78,14 @@ def test_a_class_and_its_properties_have_a_first_sentence(name: str) -> None:
     for each in (of, *properties):
         first = (inspect.getdoc(each) or "").partition("\n")[0]
         assert first.endswith("."), f"{name}: {first!r}"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_documents_its_attributes(name: str) -> None:
+    of = getattr(fs, name)
+    if is_dataclass(of):
+        own = {each.name for each in fields(of)}
+    else:
+        own = set(re.findall(r"self\.([a-z]\w*) = ", inspect.getsource(of.__init__)))
+    described = documented("".join(sections(of).get(part, "") for part in ("Attributes", "Parameters")))
+    assert own <= described

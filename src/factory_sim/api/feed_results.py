@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class Publication(Answer[PublishResult]):
     """What a run has published. Returned by `publish`.
 
+    Attributes
+    ----------
+    result : factory_sim.results.feed.PublishResult
+        What was published, as one record.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -29,6 +34,11 @@ class Publication(Answer[PublishResult]):
 
 class Feed(Answer[ListenResult]):
     """What arrived of a feed, and its KPIs. Returned by `listen`.
+
+    Attributes
+    ----------
+    result : factory_sim.results.feed.ListenResult
+        Counts, findings and KPIs as one record.
 
     Examples
     --------

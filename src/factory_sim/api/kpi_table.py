@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 class KpiTable:
     """KPIs of the line, its sections, operations and machines.
 
+    Attributes
+    ----------
+    record : factory_sim.records.KpiTable
+        The values as float64 arrays, shape () for the line, else (n,), with their units.
+
     Examples
     --------
     >>> import factory_sim as fs

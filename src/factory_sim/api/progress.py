@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 class ProgressEvent:
     """Progress of a study or a feed, as a callback `progress=` receives it.
 
+    Attributes
+    ----------
+    stage : str
+        Such as `"warm-up"`, `"trials"` or `"attribution"`.
+    done, total : int
+        Trials of the stage; of a feed, simulated seconds.
+    message : str
+        A remark, such as the engine in use; `""`: none.
+    note : str
+        What is done in other numbers, such as `"1,200 readings"`; `""`: none.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -30,11 +41,11 @@ class ProgressEvent:
     10
     """
 
-    stage: str  # such as "warm-up", "trials" or "attribution"
-    done: int = 0  # trials of the stage
+    stage: str
+    done: int = 0
     total: int = 0
-    message: str = ""  # a remark, such as the engine in use; "": none
-    note: str = ""  # what is done in other numbers, such as "1,200 readings"
+    message: str = ""
+    note: str = ""
 
 
 Report: TypeAlias = Callable[[ProgressEvent], object]

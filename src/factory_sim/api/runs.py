@@ -32,6 +32,15 @@ class Run:
 
     Returned by `simulate` and `fork`.
 
+    Attributes
+    ----------
+    plant : Plant
+        The plant that ran.
+    truth : factory_sim.records.Truth
+        The simulator's own counters of the window, for checks; KPIs come from the log alone.
+    result : factory_sim.results.simulate.SimulationResult
+        The run as one record.
+
     Examples
     --------
     >>> import factory_sim as fs

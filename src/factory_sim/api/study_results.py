@@ -92,6 +92,13 @@ class Comparison(StudyBase[ComparisonResult]):
 
     Returned by `compare` and `whatif`. The properties are those of the first scenario; `scenarios` has all of them.
 
+    Attributes
+    ----------
+    result : factory_sim.results.compare.ComparisonResult
+        The whole answer as one record.
+    file : pathlib.Path
+        The study file, which holds all trials.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -184,6 +191,13 @@ class Why(StudyBase[WhyResult]):
 
     Returned by `why` and by `Comparison.why`.
 
+    Attributes
+    ----------
+    result : factory_sim.results.why.WhyResult
+        The whole answer as one record.
+    file : pathlib.Path
+        The study file, which holds all trials.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -225,6 +239,11 @@ class Why(StudyBase[WhyResult]):
 class Replay(Answer[ReplayResult]):
     """Whether all trials of a study are bit-identical when they are simulated again. Returned by `replay`.
 
+    Attributes
+    ----------
+    result : factory_sim.results.replay.ReplayResult
+        The whole answer as one record.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -257,6 +276,13 @@ class Replay(Answer[ReplayResult]):
 class Sweep(StudyBase[SweepResult]):
     """The responses at every point of a design, and which factor matters how much. Returned by `sweep`.
 
+    Attributes
+    ----------
+    result : factory_sim.results.sweep.SweepResult
+        The whole answer as one record.
+    file : pathlib.Path
+        The study file, which holds all trials.
+
     Examples
     --------
     >>> import factory_sim as fs
@@ -282,6 +308,13 @@ class Sweep(StudyBase[SweepResult]):
 
 class Optimisation(StudyBase[OptimisationResult]):
     """The best choice within limits and a budget, and the Pareto front. Returned by `optimise`.
+
+    Attributes
+    ----------
+    result : factory_sim.results.optimise.OptimisationResult
+        The whole answer as one record.
+    file : pathlib.Path
+        The study file, which holds all trials.
 
     Examples
     --------
