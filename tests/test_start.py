@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +36,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "STAMP": venv / "factory_sim.json",
         "LOCK": venv / "factory_sim.lock",
         "installed": [],
+        "compiled": [],
     }.items():
         monkeypatch.setattr(module, name, value, raising=False)
 
@@ -43,20 +46,22 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         module.installed.append("venv")
 
     monkeypatch.setattr(module, "make_venv", make_venv)
+    monkeypatch.setattr(module, "compile_in_background", lambda: module.compiled.append(1))
     monkeypatch.setattr(module, "install", module.installed.append)
     monkeypatch.setattr(module, "healthy", lambda: module.PYTHON.exists() or not any(venv.iterdir()))
     return module
 
 
 def test_the_second_start_installs_nothing(start: ModuleType) -> None:
-    start.prepare(testing=False)
-    start.prepare(testing=False)
+    start.prepare([])
+    start.prepare([])
     assert start.installed == ["venv", []]
+    assert start.compiled == [1]
 
 
 def test_tests_add_what_they_need_and_the_demo_does_not_take_it_away(start: ModuleType) -> None:
-    for testing in (False, True, False):
-        start.prepare(testing=testing)
+    for extras in ([], ["test"], []):
+        start.prepare(extras)
     assert start.installed == ["venv", [], ["test"]]
 
 
@@ -74,19 +79,19 @@ def test_commands_that_measure_and_prove_bring_the_libraries_of_the_tests(
 
 
 def test_changed_dependencies_are_installed_into_the_same_environment(start: ModuleType) -> None:
-    start.prepare(testing=False)
+    start.prepare([])
     (start.ROOT / "pyproject.toml").write_text("two")
-    start.prepare(testing=False)
+    start.prepare([])
     assert start.installed == ["venv", [], []]
 
 
 def test_a_moved_tree_is_installed_again(start: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    start.prepare(testing=False)
+    start.prepare([])
     moved = tmp_path / "moved"
     moved.mkdir()
     (moved / "pyproject.toml").write_text("one")
     monkeypatch.setattr(start, "ROOT", moved)
-    start.prepare(testing=False)
+    start.prepare([])
     assert start.installed == ["venv", [], []]
 
 
@@ -97,9 +102,9 @@ def test_a_killed_installation_begins_again_from_nothing(start: ModuleType, monk
     with monkeypatch.context() as patch:
         patch.setattr(start, "install", die)
         with pytest.raises(KeyboardInterrupt):
-            start.prepare(testing=False)
+            start.prepare([])
     (start.VENV / "half").mkdir()
-    start.prepare(testing=False)
+    start.prepare([])
     assert start.installed == ["venv", "venv", []]
     assert not (start.VENV / "half").exists()
 
@@ -122,3 +127,59 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_an_extra_is_added_without_running_a_command(start: ModuleType) -> None:
+    start.prepare([])
+    assert start.main(["--install-extra", "report"]) == 0
+    assert start.installed == ["venv", [], ["report"]]
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted. Start again"),
+        (OSError(28, "No space left on device"), 1, "The disk is full"),
+        (OSError(13, "Permission denied"), 1, "Permission denied"),
+    ],
+)
+def test_an_installation_that_stops_says_in_one_sentence_what_to_do(
+    start: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stop: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def install(_: list[str]) -> None:
+        raise stop
+
+    monkeypatch.setattr(start, "install", install)
+    assert start.main([]) == code
+    assert said in capsys.readouterr().err.strip()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
+        ("error: Failed to fetch: `https://example.org/simple/numpy/`", "No package index can be reached"),
+        ("WARNING: Retrying\nERROR: No matching distribution found for numba>=0.60", "No package index can be reached"),
+        ("error: metadata-generation-failed", "error: metadata-generation-failed\nIt failed (above)."),
+    ],
+)
+def test_the_cause_of_a_failed_installation_is_recognised(start: ModuleType, output: str, said: str) -> None:
+    assert said in start.failure(output, "It failed")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_second_start_waits_for_the_first(start: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting: list[Thread] = []
+    with start.locked(start.LOCK):
+        waiting.append(Thread(target=start.main, args=(["--install-extra", "report"],)))
+        waiting[0].start()
+        waiting[0].join(0.5)
+        assert start.installed == []
+    waiting[0].join(30)
+    assert start.installed == ["venv", ["report"]]
+    assert "Another start is installing" in capsys.readouterr().out

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import BrokerError as BrokerError
     from factory_sim.errors import ConfigError as ConfigError
     from factory_sim.errors import FactoryError as FactoryError
+    from factory_sim.errors import MissingExtraError as MissingExtraError
     from factory_sim.errors import ModelError as ModelError
     from factory_sim.errors import PayloadError as PayloadError
     from factory_sim.errors import Problem as Problem
@@ -71,6 +72,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "BrokerError",
         "ConfigError",
         "FactoryError",
+        "MissingExtraError",
         "ModelError",
         "PayloadError",
         "Problem",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -108,6 +109,31 @@ class TrialError(FactoryError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what pickle needs to restore the error from a worker process."""
         return type(self), (self.scenario, self.replication, self.seed, self.reason, self.window_s)
+
+
+class MissingExtraError(FactoryError):
+    """A library that is not installed because it belongs to an extra."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} requires an extra: pip install 'smart-factory-sim[{extra}]'")
+
+
+_LIBRARIES = {
+    "cluster": "distributed",
+    "excel": "openpyxl",
+    "optimise": "optuna",
+    "report": "jinja2",
+    "validate": "hypothesis",
+}
+
+
+def require_extra(extra: str, what: str) -> None:
+    """Raise MissingExtraError unless the library of an extra is installed; `what` begins the message."""
+    if find_spec(_LIBRARIES[extra]) is None:
+        raise MissingExtraError(what, extra)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

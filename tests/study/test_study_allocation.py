@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory_sim.errors import MissingExtraError
 from factory_sim.results.optimise import Limit, Variable
 from factory_sim.study.optimise import ranking, search
 from factory_sim.study.optimise.allocation import Space
 from factory_sim.study.optimise.ranking import Rule
-from factory_sim.study.store import StudyError
 
 
 @st.composite
@@ -142,5 +142,5 @@ def test_the_search_finds_a_peak_within_the_limits_and_is_reproducible() -> None
 
 def test_a_search_without_optuna_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(StudyError, match=r"pip install 'smart-factory-sim\[optimise\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'smart-factory-sim\[optimise\]'"):
         search.import_optuna()

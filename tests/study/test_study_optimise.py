@@ -14,7 +14,7 @@ import pytest
 
 import factory_sim as fs
 from factory_sim.cli import main
-from factory_sim.errors import ConfigError
+from factory_sim.errors import ConfigError, MissingExtraError
 from factory_sim.study import store
 from factory_sim.study.file_study import Execution
 from factory_sim.study.optimise.optimise_study import optimisation_result, run_optimisation
@@ -176,7 +176,7 @@ def test_a_search_without_optuna_is_refused_before_the_first_run(
     optimised: Callable[..., Optimised], tandem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(StudyError, match=r"\[optimise\]"):
+    with pytest.raises(MissingExtraError, match=r"\[optimise\]"):
         optimised(SEARCHED)
     assert not (tandem / "o.jsonl").exists()
 

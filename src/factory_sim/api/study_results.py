@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from factory_sim.api.answer import Answer, ResultT
 from factory_sim.api.arguments import engine_name, path_of, refuse, whole, writing
 from factory_sim.api.study_progress import reported
+from factory_sim.errors import require_extra
 from factory_sim.results.compare import ComparisonResult
 from factory_sim.results.optimise import OptimisationResult
 from factory_sim.results.replay import ReplayResult
@@ -18,7 +19,6 @@ from factory_sim.study import store
 from factory_sim.study.compare import why as answers
 from factory_sim.study.compare.compare_study import why_in
 from factory_sim.study.dask_pool import open_pool
-from factory_sim.study.pages import page_of
 from factory_sim.views import frames
 
 if TYPE_CHECKING:
@@ -349,6 +349,9 @@ def write_report(study: Path, path: Path) -> Path:
     """Write the page of a study file. Raise ConfigError, StudyError."""
     if path.resolve() == study.resolve():
         refuse("path", f"{path} is the study file itself", "Name another file, such as 'report.html'.")
+    require_extra("report", "A report")
+    from factory_sim.study.pages import page_of  # noqa: PLC0415 - an extra
+
     page = page_of(store.load(study), study)
     with writing(path):
         path.write_text(page, encoding="utf-8")

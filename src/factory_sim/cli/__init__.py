@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import shlex
+import subprocess
 import sys
 from typing import Annotated
 
@@ -18,7 +21,7 @@ from factory_sim.cli import (
     study_commands,
     validate_commands,
 )
-from factory_sim.errors import FactoryError
+from factory_sim.errors import FactoryError, MissingExtraError
 from factory_sim.version import VERSION
 
 app = typer.Typer(
@@ -71,11 +74,25 @@ def start(
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 failed, 2 wrong input, 3 no broker, 130 stopped by Ctrl-C."""
+    """Run one command and return its exit code (docs/commands.md lists them)."""
+    try:
+        return _run(words)
+    except MissingExtraError as missing:
+        start = os.environ.pop("FACTORY_SIM_START", None)  # set by run.py
+        if start is None or subprocess.call([sys.executable, start, "--install-extra", missing.extra]):  # noqa: S603
+            sys.stderr.write(f"{missing}\n")
+            return missing.exit_code
+        importlib.invalidate_caches()
+        return main(words)
+
+
+def _run(words: list[str] | None) -> int:
     try:
         app(args=words, prog_name="factory-sim")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    except MissingExtraError:
+        raise
     except FactoryError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import options
+from factory_sim.errors import require_extra
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,6 +58,8 @@ def compare(
     """
     from factory_sim.api import studies
 
+    if report is not None:
+        require_extra("report", "--report")
     with study_progress(study) as progress:
         found = studies.compare(
             base,

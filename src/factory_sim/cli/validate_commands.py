@@ -14,6 +14,7 @@ import typer
 from factory_sim.cli import options
 from factory_sim.cli.validate_exact import exact
 from factory_sim.cli.validate_feed import feed
+from factory_sim.errors import require_extra
 
 if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
@@ -58,11 +59,9 @@ def engines(
 
     Example: factory-sim validate engines --plants 2000
     """
-    try:
-        from factory_sim.validation.engine_comparison import compare_engines
-    except ModuleNotFoundError as missing:
-        typer.echo(f"validate engines needs {missing.name}: pip install 'smart-factory-sim[validate]'", err=True)
-        raise typer.Exit(2) from None
+    require_extra("validate", "validate engines")
+    from factory_sim.validation.engine_comparison import compare_engines
+
     options.compiled()
     done = itertools.count(1)
     with options.bar("plants", plants) as progress:

@@ -6,7 +6,7 @@ import csv
 from importlib.resources import files as resources
 from io import BytesIO, StringIO
 
-from factory_sim.errors import ConfigError
+from factory_sim.errors import ConfigError, require_extra
 from factory_sim.plant.resolve.checks import NAME
 
 _SHEETS = ("operations", "kinds", "sources", "crews", "notes")
@@ -30,6 +30,7 @@ def _template(file: str) -> str:
 
 def _workbook() -> bytes:
     """Return the plant as an Excel file with sheets of operations, kinds, sources, crews and notes."""
+    require_extra("excel", "An Excel file")
     from openpyxl import Workbook  # noqa: PLC0415 - takes 0.15 s, needed here only
 
     book = Workbook()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from factory_sim.errors import require_extra
 from factory_sim.study.pool import Pool, Task, compile_for, trial_of, work
 from factory_sim.study.store import StudyError, versions
 
@@ -33,11 +34,9 @@ class DaskPool(Pool):
     def __init__(self, address: str, workers: int, engine: str = "auto") -> None:
         """Connect. Raise StudyError when no scheduler answers."""
         super().__init__(workers, engine)
-        try:
-            import distributed  # noqa: PLC0415 - an extra
-        except ImportError:
-            msg = "--dask requires Dask: pip install 'smart-factory-sim[cluster]'"
-            raise StudyError(msg) from None
+        require_extra("cluster", "--dask")
+        import distributed  # noqa: PLC0415 - an extra
+
         self._dask: Any = distributed  # parts of it have no types
         if address == LOCAL:
             own = self._dask.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)

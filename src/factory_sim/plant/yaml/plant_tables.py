@@ -13,7 +13,7 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.errors import ConfigError, Problem, did_you_mean, require_extra
 from factory_sim.plant.spec import Place
 from factory_sim.plant.yaml import files
 from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put, refuse
@@ -97,6 +97,7 @@ def _csv(content: bytes) -> list[tuple[str, list[list[Any]]]]:
 
 
 def _excel(content: bytes, shown: str) -> list[tuple[str, list[list[Any]]]]:
+    require_extra("excel", f"{shown}: an Excel file")
     import pandas as pd  # noqa: PLC0415 - takes 0.4 s, needed for Excel only
 
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from factory_sim.study.store import StudyError
+from factory_sim.errors import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ def search(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Eva
     """Return about n allowed choices, in the order in which they were found.
 
     better: by objective, 1 or -1. evaluate: returns the objectives of new choices, NaN where one is not defined. Each
-    suggestion is moved to the nearest allowed choice. Raise StudyError without Optuna.
+    suggestion is moved to the nearest allowed choice. Raise MissingExtraError without Optuna.
     """
     optuna = import_optuna()
     size = min(max(_GENERATION[0], n // 5), _GENERATION[1])
@@ -51,15 +51,11 @@ def search(space: Space, better: Sequence[int], n: int, seed: int, evaluate: Eva
 
 
 def import_optuna() -> Any:
-    """Return Optuna without its messages. Raise StudyError where it is not installed."""
-    try:
-        import optuna  # noqa: PLC0415 - an extra
-    except ImportError:
-        msg = (
-            "There are more allowed choices than candidates, and the search requires Optuna.\n"
-            "  Run pip install 'smart-factory-sim[optimise]', or raise candidates so that all choices are tried."
-        )
-        raise StudyError(msg) from None
+    """Return the library. Raise MissingExtraError where it is not installed."""
+    what = "There are more allowed choices than candidates (a larger number of them tries all): the search"
+    require_extra("optimise", what)
+    import optuna  # noqa: PLC0415 - an extra
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
