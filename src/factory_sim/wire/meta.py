@@ -25,6 +25,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_UNITS = 2**15
 _MAX_SCALE = 1e12
 _MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot distinguish neighbouring counts
+LATER = {"absent", "heartbeat_s", "shifts"}  # keys that 0.1.0 does not read; omitted while they are empty
 _SHOWN = 60
 _WIDTHS = (16, 32)
 _MAX_US = 2**62
@@ -32,7 +33,11 @@ _MAX_US = 2**62
 
 def encode(meta: Meta) -> bytes:
     """Return the description as JSON; `decode` returns an equal one."""
-    return orjson.dumps(meta)
+    found = {each.name: getattr(meta, each.name) for each in fields(meta)}
+    for each in fields(meta):
+        if each.name in LATER and found[each.name] == each.default:
+            del found[each.name]
+    return orjson.dumps(found)
 
 
 def message(meta: Meta, root: str) -> Message:

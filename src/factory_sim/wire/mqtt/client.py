@@ -52,7 +52,7 @@ class Client:
         self.last_error = ""  # why the last attempt to connect failed
         self._refused = ""  # why the broker refused a message
         self._next_attempt_at = self._online_at = self._misc_at = 0.0  # the last: when paho must next check its pings
-        self._received_at = time.monotonic()
+        self._received_at, self._beat_at = time.monotonic(), 0.0
         self._lost_at: float | None = None  # of a connection; None: something was acknowledged or received since
         self._stopped_at: float | None = None  # when it was noticed that the program is to end
         self._versions = VERSIONS[self.options.mqtt]  # of MQTT, left to try
@@ -152,6 +152,8 @@ class Client:
 
     def close(self) -> None:
         """Disconnect, so that the broker does not publish the will."""
+        if self.is_online and self.options.presence is not None:
+            self._hand_over(self.options.presence.offline)
         self._drain(self._has_output)
         self._mqtt.leave()
 
@@ -319,6 +321,7 @@ class Client:
         if now >= self._misc_at:
             self._misc_at = now + 1.0
             self._mqtt.loop_misc()
+            self._beat(now)
             if self._window and now - self._received_at > self.options.silence_s:
                 raise TimeoutError
 
@@ -359,13 +362,22 @@ class Client:
         """Do what follows a CONNACK: subscribe, send the opening, and send unacknowledged messages again."""
         self.connections += 1
         self._online_at = time.monotonic()
+        self._beat_at = 0.0
         self._window.messages = self._mqtt.receive_maximum
         self.ask(list(self._filters))
         unacknowledged = list(self._window)
+        self._beat(self._online_at)
         for message in self.options.opening() if self.options.opening else ():
             self._hand_over(message)
         for packet_id, message in unacknowledged:
             stream.send(self._packets.publish(message, packet_id, again=True))
+
+    def _beat(self, now: float) -> None:
+        """Send the heartbeat if it is due, and at once after a connect."""
+        presence = self.options.presence
+        if presence is not None and self.is_online and now >= max(self._beat_at, self._online_at):
+            self._beat_at = now + presence.heartbeat_s
+            self._hand_over(presence.online)
 
     def _raise_if_refused(self) -> None:
         if reason := self._refused or self._mqtt.refused:

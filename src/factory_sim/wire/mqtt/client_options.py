@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from factory_sim.records import Message
+    from factory_sim.wire.presence import Presence
 
 PASSWORD_VARIABLE = "FACTORY_SIM_MQTT_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -38,6 +39,7 @@ class ClientOptions:
     # What the broker publishes when this client dies; a function is called right before each CONNECT.
     will: Message | Callable[[], Message] | None = None
     will_on_disconnect: bool = False  # MQTT 5: ask the broker to publish it then too; 3.1.1 cannot
+    presence: Presence | None = None  # published after every connect, as a heartbeat, and as a will unless one is given
     filters: tuple[str, ...] = ()  # subscribed to at QoS 1 after every connect, before `opening` is sent
     opening: Callable[[], Sequence[Message]] | None = None  # what is sent first after every connect
     mqtt: str = "auto"  # "5", "3.1.1", or "auto": 5, and where the broker does not support it 3.1.1

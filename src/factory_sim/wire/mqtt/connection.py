@@ -124,6 +124,8 @@ class Connection(paho.Client):
     def _set_will(self, *_: Any) -> None:
         """Set the will between the socket's connection and the CONNECT: an attempt that finds no broker needs none."""
         will = self._options.will() if callable(self._options.will) else self._options.will
+        if will is None and self._options.presence is not None:
+            will = self._options.presence.offline
         if will is not None:
             self._check(will)
             self.will_set(will.topic, will.payload, will.qos, will.retain)

@@ -223,6 +223,7 @@ class EdgeSessions:
             self._options,
             client_id=client_id,
             will=lambda: self._will(edge),
+            presence=None,
             filters=tuple(edge.filters()),
             will_on_disconnect=True,
             opening=lambda: edge.opened(self._clock()),
@@ -264,6 +265,7 @@ class EdgeSessions:
         limit_s = self._options.reconnect_timeout_s
         end = time.monotonic() + limit_s
         while not self._accepts(session):
+            self._client.ready()  # its heartbeat shows that the run is live
             if self._is_leaving():
                 return False
             if for_host and session.client.is_online:
