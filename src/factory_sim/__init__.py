@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.demo import AnalyzerError as AnalyzerError
     from factory_sim.errors import BrokerError as BrokerError
     from factory_sim.errors import ConfigError as ConfigError
+    from factory_sim.errors import ConflictError as ConflictError
     from factory_sim.errors import FactoryError as FactoryError
     from factory_sim.errors import MissingExtraError as MissingExtraError
     from factory_sim.errors import ModelError as ModelError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import StoppedError as StoppedError
     from factory_sim.errors import TrialError as TrialError
     from factory_sim.live.listen import NoFeedError as NoFeedError
+    from factory_sim.live.listen import NoReadingsError as NoReadingsError
     from factory_sim.study.append_log import LockedError as LockedError
     from factory_sim.study.snapshot_files import SnapshotError as SnapshotError
     from factory_sim.study.store import StudyError as StudyError
@@ -71,6 +73,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
     "errors": (
         "BrokerError",
         "ConfigError",
+        "ConflictError",
         "FactoryError",
         "MissingExtraError",
         "ModelError",
@@ -79,7 +82,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "StoppedError",
         "TrialError",
     ),
-    "live.listen": ("NoFeedError",),
+    "live.listen": ("NoFeedError", "NoReadingsError"),
     "study.append_log": ("LockedError",),
     "study.snapshot_files": ("SnapshotError",),
     "study.store": ("StudyError",),

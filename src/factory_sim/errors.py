@@ -85,6 +85,10 @@ class StoppedError(BrokerError):
     exit_code = 130
 
 
+class ConflictError(FactoryError):
+    """A second run below a root on which one is live already."""
+
+
 class ModelError(FactoryError):
     """A simulation that cannot continue, because of a deadlock or because its clock overflows."""
 

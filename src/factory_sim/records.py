@@ -274,6 +274,7 @@ class Meta:
     sent_rows: tuple[int, ...] = ()  # by unit; empty until the run has ended
     sent_ticks: tuple[tuple[int, int, int], ...] = ()  # (period_us, first tick, ticks), every sensor of that period
     version: int = 1
+    heartbeat_s: float = 0.0  # interval of <root>/status; 0: the publisher sends none
 
 
 @dataclass(frozen=True, slots=True, eq=False)

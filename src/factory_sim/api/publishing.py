@@ -15,7 +15,8 @@ from factory_sim.api.feed_results import Publication
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
 from factory_sim.clock import US_PER_S
-from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, command_handler, finish, opened
+from factory_sim.live.delivery import SETTLE_S, Delivery, command_handler, finish, opened
+from factory_sim.live.interrupts import interruptible
 from factory_sim.live.publish import RunSetup, window_of
 from factory_sim.live.publish import publish as publish_run
 from factory_sim.plant.catalogue import PROFILES
@@ -55,6 +56,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     ack: str = "broker",
     primary_host: str = "",
     bind: str = "",
+    takeover: bool = False,
+    linger: Duration = "60 s",
     commands: PathLike | None = None,
     user: str = "",
     password: str = "",
@@ -110,6 +113,10 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         Sparkplug: publish only while this host is online.
     bind : str
         Address of its own broker; `""`: 127.0.0.1.
+    takeover : bool
+        Whether to publish below a root on which another run is live.
+    linger : str or float
+        How long its own broker waits, without progress, for subscribers that are behind [s, or a text with a unit].
     commands : str or path, optional
         File to which the commands of hosts are added; commands in it are repeated.
     user, password : str
@@ -131,7 +138,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     progress : bool or callable
         As in `compare`; a stage is measured in simulated seconds.
     stop : threading.Event, optional
-        Set by another thread to end the feed properly.
+        Set by another thread to end the feed properly, as Ctrl-C does.
 
     Returns
     -------
@@ -144,6 +151,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         When the plant or an argument cannot be used.
     BrokerError
         When the broker cannot be started, reached or used.
+    ConflictError
+        When another run is live below the root.
     ModelError
         When the run cannot continue, or cannot be saved.
 
@@ -160,11 +169,12 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     client = replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1))  # 32 bits
     host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
     delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client)
+    delivery = replace(delivery, takeover=takeover, linger_s=seconds("linger", linger))
     delivery = replace(delivery, journal_limit_mb=journal_limit_mb, commands=optional_path("commands", commands))
     delivery.check(payload_format)
     files = optional_path("save", save), optional_path("resume", resume)
     commanded = payload_format == "sparkplug" or commands is not None
-    with events_of(progress) as report:
+    with events_of(progress) as report, interruptible(stop):
         plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
         plan.begin(start)
         return _run(plan, delivery, optional_path("log", log), stop)
@@ -237,6 +247,4 @@ def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:
         sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
         plan.save_snapshot(simulation, at_once=True)
         finish(sender, stop, plan.say)
-        if not delivery.url:
-            stop.wait(LINGER_S)
     return sent

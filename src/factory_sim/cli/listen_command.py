@@ -12,6 +12,9 @@ from factory_sim.cli import login, options
 from factory_sim.errors import BrokerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
     from factory_sim.api.feed_results import Feed
     from factory_sim.api.progress import ProgressEvent
     from factory_sim.results.feed import ListenResult
@@ -52,7 +55,7 @@ def listen(
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
-    from factory_sim.api import feed_results, listening
+    from factory_sim.api import feed_results
 
     console = options.console()
 
@@ -68,16 +71,29 @@ def listen(
         if not quiet:
             _show(found)
 
-    credentials = login.arguments(access, feed.broker)
     with options.graceful() as stop:
         try:
-            conclude(listening.listen(progress=report, stop=stop, **asdict(feed), **credentials))
+            found = _received(feed, access, report, stop)
         except BrokerError as error:
             if isinstance(error.feed, feed_results.Feed):  # keep what has arrived
                 conclude(error.feed)
             raise
+    conclude(found)
+    if found.result.conflicts:
+        raise typer.Exit(1)
+
+
+def _received(feed: Listening, access: login.Login, report: Callable[[ProgressEvent], None], stop: Event) -> Feed:
+    """Return what has arrived of a feed. Raises typer.Exit with code 130 after Ctrl-C before the first reading."""
+    from factory_sim.api import listening
+    from factory_sim.live.listen import NoFeedError
+
+    try:
+        return listening.listen(progress=report, stop=stop, **asdict(feed), **login.arguments(access, feed.broker))
+    except NoFeedError:
         if stop.is_set():
-            raise typer.Exit(130)
+            raise typer.Exit(130) from None
+        raise
 
 
 def _show(found: Feed) -> None:
@@ -90,7 +106,22 @@ def _show(found: Feed) -> None:
     console.print()
     console.print(kpi_text.station_table(table))
     options.console().print(kpi_text.feed_line(found.result.feed), highlight=False)
+    _show_window(found.result)
     _show_doubts(found.result)
+
+
+def _show_window(result: ListenResult) -> None:
+    """Print which part of the window was received, conflicts, and earlier runs without an end."""
+    notes = list(result.conflicts)
+    if result.joined_us is not None:
+        heard_min = (result.window_us[1] - result.joined_us) / 60e6
+        notes.append(f"Joined late: KPIs and rates are of the {heard_min:,.1f} min that were received.")
+    notes += [
+        f"Run {each.run_id} has no end; its KPIs are of its {each.feed.readings:,} readings (--json FILE)."
+        for each in result.unfinished
+    ]
+    for note in notes:
+        options.console().print(f"  ! {note}", style="yellow", markup=False, highlight=False)
 
 
 def _show_doubts(result: ListenResult) -> None:

@@ -18,6 +18,7 @@ import typer
 
 from factory_sim.api.arguments import writing
 from factory_sim.errors import ConfigError
+from factory_sim.live import interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,18 +133,8 @@ def compiled() -> None:
 def graceful() -> Iterator[Event]:
     """Yield an event that the first Ctrl-C (or SIGTERM) sets, so that results are kept; the second ends at once."""
     stop = Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            signal.default_int_handler(number, frame)
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with interrupts.graceful(stop, signal.SIGINT, signal.SIGTERM):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def refuse(message: str) -> NoReturn:

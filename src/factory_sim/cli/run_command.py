@@ -15,6 +15,8 @@ _BIND = "Address of our own broker; any but 127.0.0.1 needs --user and a passwor
 _EXPIRY = "MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever."
 _PAYLOAD = "uns: bare sends exactly timestamp_ms and value."
 _SPARKPLUG = "sparkplug: strict omits the data types of data, as the specification advises."
+_TAKEOVER = "Publish below a root on which another run is live."
+_LINGER = "How long our own broker waits, without progress, for subscribers that are behind."
 _COMMANDS = "Record the commands of hosts in this file; repeat those that it contains already."
 
 
@@ -53,6 +55,8 @@ class Feed:
     ] = "broker"
     primary_host: Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")] = ""
     bind: Annotated[str, typer.Option(help=_BIND, show_default="127.0.0.1")] = ""
+    takeover: Annotated[bool, typer.Option("--takeover", help=_TAKEOVER)] = False
+    linger: Annotated[str, typer.Option(metavar="TIME", help=_LINGER)] = "60 s"
     commands: Annotated[Path | None, options.output(help=_COMMANDS)] = None
     expiry: Annotated[str, typer.Option(metavar="TIME", help=_EXPIRY)] = "24 h"
     engine: options.Engine = "auto"
@@ -86,8 +90,6 @@ def run(
         typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages passed the link.{dropped}")
     if feed.log is not None:
         typer.echo(f"Wrote {sent.events:,} events to {feed.log}; {sent.good_parts:,} good parts in the window.")
-    if stop.is_set():
-        raise typer.Exit(130)
 
 
 def asyncapi(

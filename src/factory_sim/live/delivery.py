@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from factory_sim.errors import ConfigError, Problem
 from factory_sim.live.command_handler import CommandHandler
+from factory_sim.live.liveness import check_free
 from factory_sim.live.publish import new_run_id
-from factory_sim.wire import topics
+from factory_sim.wire import presence, topics
 from factory_sim.wire.broker.embedded import HOST, Broker
 from factory_sim.wire.delivery.forwarder import Forwarder
 from factory_sim.wire.delivery.journal import Journal
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 SETTLE_S = 1.0  # between description and data
 LEAD_NS = 2_000_000_000  # from now to the start of a window that starts now: connecting and settling are over by then
-LINGER_S = 3.0  # how long our own broker outlives the feed, so that listeners receive its end
+LINGER_S = 3.0  # how long our own broker at least outlives the feed, so that listeners receive its end
+WAIT_S = 60.0  # at most, without progress, for subscribers of our own broker that are behind
+_REPORT_S, _TURN_S = 5.0, 0.1
 MEGABYTE = 1_000_000
 _DROPPED = "! A subscriber was so far behind that our broker dropped messages for it; gaps in `seq` show which."
 
@@ -47,6 +50,8 @@ class Delivery:
     primary_host: str = ""
     bind: str = ""  # of our own broker; empty: this machine alone
     commands: Path | None = None  # record of what hosts command
+    takeover: bool = False  # publish below a root on which another run is live
+    linger_s: float = WAIT_S  # our own broker waits so long, without progress, for subscribers that are behind
     client: ClientOptions = field(default_factory=ClientOptions, repr=False)
 
     def check(self, payload_format: str) -> None:
@@ -89,9 +94,21 @@ def opened(
 ) -> Iterator[tuple[Sender, RunSetup, str]]:
     """Open the sender. Yield it, the setup (a resumed run keeps its name and start) and the broker's URL."""
     with contextlib.ExitStack() as stack:
-        if not delivery.url:
+        setup = replace(setup, run_id=setup.run_id or new_run_id(plant), heartbeat_s=presence.HEARTBEAT_S)
+        is_own = not delivery.url
+        if is_own:
             delivery = _own_broker(stack, delivery, say)
-        url, client_options = delivery.url, delivery.client
+        journal = Journal(delivery.journal) if delivery.journal is not None else None
+        if journal is not None:
+            stack.callback(journal.close)
+            setup = _identified(plant, setup, journal, say)
+        root = setup.root or plant.topic_root
+        url = delivery.url
+        client_options = replace(delivery.client, presence=presence.of_run(root, setup.run_id))
+        is_resumed = journal is not None and journal.calls > 0
+        if not (is_own or is_resumed or delivery.takeover):
+            with Client(url, delivery.client) as probe:
+                check_free(probe, root, own=setup.run_id, is_stopped=delivery.client.is_stopped, say=say)
         if setup.payload_format == "sparkplug":
             sessions = EdgeSessions(
                 url,
@@ -102,15 +119,13 @@ def opened(
             )
             sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
             yield stack.enter_context(sessions), setup, sessions.address.display_url
-        elif delivery.journal is None:
+        elif journal is None:
             client = stack.enter_context(Client(url, client_options))
             yield client, setup, client.address.display_url
         else:
-            journal = Journal(delivery.journal)
-            setup = _identified(plant, setup, journal, say)
-            is_resumed = journal.calls > 0  # a new run must find its broker: its URL may be wrong
+            # A new run must find its broker: its URL may be wrong.
             client = stack.enter_context(Client(url, replace(client_options, allow_offline_start=is_resumed)))
-            sender = _forwarder(journal, client, setup.root or plant.topic_root, setup.run_id, delivery, say)
+            sender = _forwarder(journal, client, root, setup.run_id, delivery, say)
             yield stack.enter_context(sender), setup, client.address.display_url
 
 
@@ -127,25 +142,48 @@ def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[
     )
     stack.enter_context(broker)
     stack.callback(lambda: say(_DROPPED) if broker.drops else None)
+    stack.push(lambda kind, *_: None if kind else _linger(broker, delivery, say))
     return replace(delivery, url=broker.url, client=replace(client, cert_file="", key_file=""))
+
+
+def _linger(broker: Broker, delivery: Delivery, say: Callable[[str], None]) -> None:
+    """Wait until subscribers have received everything, at most `linger_s` without progress; report their backlog."""
+    now = reported_s = time.monotonic()
+    least_s = now if delivery.client.is_stopped() else now + LINGER_S
+    behind, end_s = broker.backlog(), now + delivery.linger_s
+    while now < least_s or (any(behind) and now < end_s):
+        time.sleep(_TURN_S)
+        now, before, behind = time.monotonic(), behind, broker.backlog()
+        if behind != before:
+            end_s = now + delivery.linger_s
+        if any(behind) and now - reported_s > _REPORT_S:
+            reported_s = now
+            say(f"Subscribers are {_amount(behind)} behind; our broker waits for them.")
+    if any(behind):
+        say(f"! Subscribers were {_amount(behind)} behind when our broker ended.")
+
+
+def _amount(behind: tuple[int, int]) -> str:
+    messages, size = behind
+    return " and ".join(filter(None, (f"{messages:,} messages" * (messages > 0), f"{size:,} bytes" * (size > 0))))
 
 
 def _identified(plant: Plant, setup: RunSetup, journal: Journal, say: Callable[[str], None]) -> RunSetup:
     """Return the setup of the run that a journal belongs to."""
-    own = {"start_ns", "run_id", "begun_ns", "settle_s"}  # of one process, not of the run
+    own = {"start_ns", "run_id", "begun_ns", "settle_s", "is_resumable", "heartbeat_s"}  # of a process, not of the run
     wanted: dict[str, Scalar] = {"plant": plant.name}
     wanted |= {
         key: value if isinstance(value, str | int | bool | None) else repr(value)
         for key, value in asdict(setup).items()
         if key not in own
     }
-    run_id, begun_ns = new_run_id(plant), setup.begun_ns or time.time_ns()
+    run_id, begun_ns = setup.run_id, setup.begun_ns or time.time_ns()
     known = journal.identity({**wanted, "_run_id": run_id, "_start_ns": setup.start_ns, "_begun_ns": begun_ns})
     if known["_run_id"] != run_id:
         pending = journal.blocks - journal.acknowledged
         say(f"Resuming run {known['_run_id']}: {pending:,} blocks to deliver.")
     known_ids: dict[str, Any] = {key: known[f"_{key}"] for key in ("run_id", "start_ns", "begun_ns")}
-    return replace(setup, **known_ids)
+    return replace(setup, is_resumable=True, **known_ids)
 
 
 def _forwarder(

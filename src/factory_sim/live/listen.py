@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
+from factory_sim import clock
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.errors import FactoryError, PayloadError
+from factory_sim.live.liveness import LIVE_S
 from factory_sim.live.replies import Replies
 from factory_sim.records import Window
 from factory_sim.wire import meta as description
-from factory_sim.wire import topics
+from factory_sim.wire import presence, topics
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.kpi_messages import kpi_root
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
 ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sensors
 TURN_S = 0.2  # the longest wait for messages between two checks for Ctrl-C and the clock
+LATE_US = 10_000_000  # after the start of the window: a listener whose first reading is later has joined late
+_NEVER_US = 2**62
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
 
 
@@ -58,6 +63,18 @@ class NoFeedError(FactoryError):
         )
 
 
+class NoReadingsError(NoFeedError):
+    """A feed has been described, but none of its readings arrived."""
+
+    def __init__(self, listener: Listener) -> None:
+        skipped = f" {listener.counts.skipped:,} messages were skipped, the last of them: " * bool(
+            listener.counts.reason
+        )
+        run_id = listener.meta.run_id if listener.meta is not None else ""
+        text = f"No reading of run {run_id} arrived below {listener.root}, so there are no KPIs."
+        FactoryError.__init__(self, f"{text}{skipped}{listener.counts.reason}")
+
+
 @dataclass(slots=True)
 class Counts:
     """The messages of a listener."""
@@ -75,11 +92,24 @@ class Listener:
     payload_format : a key of FORMATS, or "": the first that can read a data message.
     """
 
-    def __init__(self, root: str, *, payload_format: str = "", meta: Meta | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        payload_format: str = "",
+        meta: Meta | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.root, self.counts = topics.clean_root(root), Counts()
         self.meta, self.feed = meta, Feed(meta) if meta else None
+        self.conflicts: dict[str, None] = {}  # sentences about descriptions that were ignored, in order
+        self.unfinished: list[Listener] = []  # runs that were silent when another one began
+        self._clock = clock
+        self._heard_at = float("-inf")  # when the last reading or heartbeat of the run arrived
+        self._first_us = _NEVER_US  # time of the earliest reading that was not retained
+        self._rival: Meta | None = None  # the description that was ignored last
         self.payload_format = payload_format
-        self._meta_topic = topics.meta_topic(root)
+        self._meta_topic, self._status_topic = topics.meta_topic(root), presence.status_topic(root)
         self._protocol = (f"{kpi_root(root)}/", f"{self.root}/journal/")  # topics without readings
         self._group = group_id(root)
         self._has_own_meta = meta is not None
@@ -92,15 +122,14 @@ class Listener:
         try:
             if message.topic == self._meta_topic:
                 self._describe(message)
+            elif message.topic == self._status_topic:
+                self._hear_status(message)
             elif message.topic.startswith(self._protocol) or self._is_foreign(message.topic):
                 return True
             elif self.meta is None or self.feed is None:
                 return False  # perhaps an earlier run's retained state: only the description decides
             else:
-                readings = self._decode(message)
-                self.feed.add(readings)
-                self.counts.readings += readings.count()
-                self.counts.messages += 1
+                self._add(self._decode(message), is_live=not message.retain)
         except PayloadError as error:
             self.counts.skipped += 1
             self.counts.reason = str(error)
@@ -115,9 +144,11 @@ class Listener:
         """Return every KPI of the window, or of the part of it that has arrived."""
         if self.meta is None or self.feed is None:
             raise NoFeedError(self.root)
+        if not self.counts.readings:
+            raise NoReadingsError(self)
         log = self.feed.log()
         until_us = int(log.t_us[-1]) + 1 if len(log) else 0
-        meta = self.meta if self.ended else clipped(self.meta, until_us)
+        meta = self.feed.meta if self.ended else clipped(self.feed.meta, until_us)
         return kpis.table(log, meta, self._usable(log, meta, until_us))
 
     def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
@@ -128,19 +159,87 @@ class Listener:
             self.trust, self._assessed = trust.judge(log, meta, blocks, self.feed.losses()), stage
         return self.trust.usable(blocks)
 
+    def _add(self, readings: Readings, *, is_live: bool) -> None:
+        """Add readings to the feed; the first live one shows whether the listener joined late."""
+        assert self.meta is not None
+        assert self.feed is not None
+        count = readings.count()
+        self.counts.readings += count
+        self.counts.messages += 1
+        self.feed.add(readings)
+        if count and is_live:
+            self._heard_at = self._clock()
+            first_us = _earliest_us(readings, self.meta)
+            if first_us < self._first_us:
+                self._first_us = first_us
+                self.feed.finish(self._heard(self.meta))
+
+    @property
+    def joined_us(self) -> int | None:
+        """The time of the first reading that a listener received which joined late; None: it did not."""
+        if self.meta is None or self._has_own_meta or self._first_us == _NEVER_US:
+            return None
+        return self._first_us if self._first_us > self.meta.window.t0_us + LATE_US else None
+
+    def _heard(self, meta: Meta) -> Meta:
+        """Return a description of what a listener can have received that joined late: its part of the window."""
+        if self.joined_us is None:
+            return meta
+        t0_us, t1_us = self.joined_us, max(meta.window.t1_us, self.joined_us + 1)
+        planned = tuple((max(a, t0_us), b) for a, b in meta.planned_us if b > t0_us)
+        return replace(meta, window=Window(t0_us, t1_us), planned_us=planned, sent_rows=(), sent_ticks=())
+
     def _describe(self, message: Message) -> None:
         if self._has_own_meta:
             return
         found = description.decode(message.payload, message.topic)
-        if self.meta is not None and found.run_id == self.meta.run_id:
-            if self.ended and not found.sent_rows:  # the opening description, sent again from a journal
-                return
-            self.meta = found
-            if self.feed is not None:
-                self.feed.finish(found)
-        elif not (message.retain and found.sent_rows):  # otherwise a run that was over already
-            self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
-            self._assessed = (-1, False)
+        if self.meta is None or found.run_id == self.meta.run_id:
+            self._continue(found) if self.meta is not None else self._begin(found, message)
+        elif self._is_silent() or not self.counts.readings:
+            self._begin(found, message)
+        elif not self.ended:
+            self._rival = found
+            text = f"Run {found.run_id} began below {self.root} while run {self.meta.run_id} was live: it is ignored."
+            self.conflicts[text] = None
+
+    def _begin(self, found: Meta, message: Message) -> None:
+        """Begin a run; keep an earlier one, which is unfinished. A run that was over already does not begin."""
+        if message.retain and found.sent_rows:
+            return
+        if self.counts.readings:
+            before = copy(self)
+            before.unfinished = []
+            self.unfinished.append(before)
+        self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
+        self._first_us, self._heard_at, self._rival = _NEVER_US, float("-inf"), None
+        self._assessed = (-1, False)
+
+    def _continue(self, found: Meta) -> None:
+        """Use a further description of the run: its end. An altered one is a conflict."""
+        assert self.meta is not None
+        assert self.feed is not None
+        if self.ended and not found.sent_rows:  # the opening description, sent again from a journal
+            return
+        if _unchanging(found) != _unchanging(self.meta):
+            self.conflicts[f"The description of run {found.run_id} was altered below {self.root}: it is ignored."] = (
+                None
+            )
+            return
+        self.meta = found
+        self.feed.finish(self._heard(found))
+
+    def _is_silent(self) -> bool:
+        """Return whether the run has been silent for so long that it counts as unfinished."""
+        return self._clock() - self._heard_at >= LIVE_S
+
+    def _hear_status(self, message: Message) -> None:
+        """Take a heartbeat, or the end of the publisher's connection: then the run that was ignored begins."""
+        run_id, online = presence.read(message)
+        if self.meta is None or run_id != self.meta.run_id or self._heard_at == float("-inf"):
+            return
+        self._heard_at = self._clock() - (0.0 if online else LIVE_S)
+        if not online and not self.ended and self._rival is not None:
+            self._begin(self._rival, replace(message, retain=False))
 
     def _is_foreign(self, topic: str) -> bool:
         """Return whether it is Sparkplug of another group, or a host's state: a host receives them, too."""
@@ -166,6 +265,19 @@ class Listener:
         if name not in self._decoders:
             self._decoders[name] = FORMATS[name].decoder(self.meta, self.root)
         return self._decoders[name]
+
+
+def _earliest_us(readings: Readings, meta: Meta) -> int:
+    """Return the time of the first reading [µs since the run's start]."""
+    times = [samples.first_tick * samples.period_us for samples in readings.samples]
+    if len(readings.rows):
+        times.append(int(clock.us_from_ns(readings.rows.t_ns.min(), meta.epoch_ns)))
+    return min(times)
+
+
+def _unchanging(meta: Meta) -> Meta:
+    """Return a description without what its end changes: the window, and what follows from it."""
+    return replace(meta, window=Window(0, 1), planned_us=(), sent_rows=(), sent_ticks=())
 
 
 def clipped(meta: Meta, until_us: int) -> Meta:
@@ -217,7 +329,7 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)
-                _reply(receiver, replies.kpis(listener.meta, listener.table))
+                _reply(receiver, _kpis(listener, replies))
                 next_s = time.monotonic() + every_s
             if stop.is_set() or listener.ended:
                 break
@@ -225,8 +337,12 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
         if listener.ended and deadline_s == float("inf"):
             patience_s = GRACE_S if _complete(listener) else max(GRACE_S, replies.patience_s)
             deadline_s = time.monotonic() + patience_s
-    _reply(receiver, [*replies.kpis(listener.meta, listener.table), *replies.closing()])
+    _reply(receiver, [*_kpis(listener, replies), *replies.closing()])
     receiver.flush()  # a broker may drop what it has not acknowledged when its client disconnects
+
+
+def _kpis(listener: Listener, replies: Replies) -> list[Message]:
+    return replies.kpis(listener.meta, listener.table) if listener.counts.readings else []
 
 
 def _reply(receiver: Receiver, messages: list[Message]) -> None:
@@ -235,4 +351,7 @@ def _reply(receiver: Receiver, messages: list[Message]) -> None:
 
 
 def _complete(listener: Listener) -> bool:
-    return listener.ended and listener.feed is not None and listener.feed.losses().lost == 0
+    """Return whether everything sent has arrived; what was sent to a listener that joined late is not known."""
+    return (
+        listener.ended and listener.joined_us is None and listener.feed is not None and listener.feed.losses().lost == 0
+    )

@@ -59,4 +59,7 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         distrusted=distrusted,
         energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
         kpis=kpi_values(table),
+        joined_us=listener.joined_us,
+        conflicts=tuple(listener.conflicts),
+        unfinished=tuple(listen_result(each, each.table()) for each in listener.unfinished),
     )

@@ -57,7 +57,9 @@ class RunSetup:
     settle_s: float = 0.0  # between description and data, for listeners that subscribe when they see it
     link: LinkProfile | None = None  # of the telemetry; None: the plant file's
     start_ns: int | None = None  # of the window, ns since 1970 UTC; None: the run starts at the plant file's time
-    run_id: str = ""  # of a resumed run; "": a new one
+    run_id: str = ""  # "": a new one
+    is_resumable: bool = False  # a stopped run is not closed: the same command resumes it
+    heartbeat_s: float = 0.0  # stated in the description; 0: the sender's client sends none
     begun_ns: int = 0  # when the window's start is due, ns since 1970 UTC, and late data catch up; 0: now
 
 
@@ -108,7 +110,7 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
         if commands is not None:
             commands.serve(piece.t1_us, simulation.command)
             sent.commands = commands.executed
-    if not (publication.stop.is_set() and setup.run_id):  # a stopped run with a name will be resumed: do not end it
+    if not (publication.stop.is_set() and setup.is_resumable):
         publication.close(simulation)
     return sent
 
@@ -119,6 +121,7 @@ class _Publication:
     def __init__(self, plant: Plant, setup: RunSetup, sender: Sender, stop: Event) -> None:
         window, epoch = window_of(setup), epoch_ns(plant, setup)
         meta = describe(plant, setup.run_id or new_run_id(plant), epoch, window)
+        meta = replace(meta, heartbeat_s=setup.heartbeat_s)
         self.plant, self.setup, self.sender, self.stop = plant, setup, sender, stop
         self.root, self.sent = setup.root or plant.topic_root, Sent(meta, window.t0_us)
         self.encoder = FORMATS[setup.payload_format].encoder_of(setup.variant)(meta, self.root)
@@ -146,7 +149,8 @@ class _Publication:
         self.pace.wait(sent.t_us)
         sent.truth = simulation.truth()
         closed = describe(self.plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
-        sent.meta = replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
+        rows, ticks = sensing.sent_rows(), sensing.sent_ticks()
+        sent.meta = replace(closed, heartbeat_s=sent.meta.heartbeat_s, sent_rows=rows, sent_ticks=ticks)
         self.sender.publish([description.message(sent.meta, self.root)])
         self.sender.flush()
 

@@ -69,3 +69,6 @@ class ListenResult(Result):
     distrusted: tuple[Doubt, ...]
     energy_by_states: tuple[str, ...]  # machines whose meter is not used
     kpis: Mapping[str, KpiValues]
+    joined_us: int | None  # of a listener that joined late: where the window that it received begins
+    conflicts: tuple[str, ...]  # sentences about descriptions that were ignored while the run was live
+    unfinished: tuple[ListenResult, ...]  # earlier runs, silent when another one began

@@ -1,6 +1,6 @@
 """Whether a publisher is there: retained on `<root>/status`, repeated as a heartbeat, ended by its will.
 
-    <root>/status  {"v":1,"run_id":"gearbox-4f1c","online":true}
+<root>/status  {"v":1,"run_id":"gearbox-4f1c","online":true}
 """
 
 from __future__ import annotations

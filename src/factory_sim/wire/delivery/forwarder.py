@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from factory_sim.errors import PayloadError, StoppedError
 from factory_sim.wire import topics
 from factory_sim.wire.delivery import acknowledgements
-from factory_sim.wire.mqtt.client import wait_for
+from factory_sim.wire.mqtt.socket_stream import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,7 +112,7 @@ class Forwarder:
     def wait(self, seconds: float) -> None:
         """Send what can be sent now. Return when a message arrives or `seconds` have passed."""
         self.pump()
-        wait_for((self.client,), seconds)
+        wait_for((self.client.stream,), seconds)
 
     def finish(self, is_stopped: Callable[[], bool] = lambda: False) -> bool:
         """Wait until everything is acknowledged or `is_stopped`. Return whether everything is."""

@@ -24,6 +24,7 @@ from factory_sim.wire.mqtt.broker_url import parse
 from factory_sim.wire.mqtt.client_options import VERSIONS, ClientOptions
 from factory_sim.wire.mqtt.connection import Connection
 from factory_sim.wire.mqtt.inflight import InflightWindow
+from factory_sim.wire.mqtt.socket_stream import wait_for
 from factory_sim.wire.mqtt.tls import is_final, refusal, unreachable
 
 if TYPE_CHECKING:
@@ -91,21 +92,21 @@ class Client:
 
     def wait(self, seconds: float) -> None:
         """Service the connection. Return when a message arrives or `seconds` have passed."""
-        wait_for((self,), seconds)
+        wait_for((self.stream,), seconds)
         self.ready()
 
     def push(self) -> None:
         """Send what was handed over, as far as the socket accepts it."""
-        if (stream := self.stream) is not None:
-            try:
+        try:
+            if (stream := self.stream) is not None:
                 stream.write()
-            except _BROKEN:
-                self._mqtt.is_online = False
+        except _BROKEN:
+            self._mqtt.is_online = False
 
     @property
     def stream(self) -> Stream | None:
-        """The connected socket; None: not connected."""
-        return self._mqtt.stream
+        """The socket of the connection; None: it does not stand, as far as is known."""
+        return self._mqtt.stream if self.is_online else None
 
     @property
     def is_online(self) -> bool:
@@ -209,8 +210,7 @@ class Client:
         return bool(self.stream and self.stream.waiting)
 
     def _is_full(self, size: int) -> bool:
-        stream = self.stream
-        return stream is None or len(stream.waiting) > _MAX_WAITING or self._window.is_full(size)
+        return self.stream is None or len(self.stream.waiting) > _MAX_WAITING or self._window.is_full(size)
 
     def _check(self, message: Message) -> None:
         problem, size, limit = topics.problem_of(message.topic), len(message.payload), self.options.max_payload
@@ -282,9 +282,9 @@ class Client:
             self._raise_if_final(error)
             raise
         end = time.monotonic() + self.options.connect_timeout_s
-        while not self.is_online and self.stream is not None and time.monotonic() < end:
+        while not self.is_online and (stream := self._mqtt.stream) is not None and time.monotonic() < end:
             try:
-                self._service(self.stream, 0.05)
+                self._service(stream, 0.05)
             except _BROKEN as error:
                 self._raise_if_final(error)
                 return
@@ -302,8 +302,7 @@ class Client:
 
     def _move(self, timeout_s: float) -> None:
         """Service the connection, waiting at most `timeout_s` for the socket; note a lost one."""
-        stream = self.stream
-        if self.is_online and stream is not None:
+        if (stream := self.stream) is not None:
             try:
                 self._service(stream, timeout_s)
             except _BROKEN:
@@ -399,12 +398,3 @@ class Client:
 
     def _fail(self, reason: str) -> NoReturn:
         raise BrokerError(self.address.display_url, reason) from None
-
-
-def wait_for(clients: Iterable[Client], seconds: float) -> None:
-    """Wait until one of the clients has something to read, at most `seconds`."""
-    connected = [client.stream for client in clients if client.is_online and client.stream is not None]
-    if connected:
-        select.select(connected, [], [], seconds)
-    else:
-        time.sleep(seconds)  # Windows refuses to select from nothing

@@ -6,14 +6,16 @@ packets; those that paho is to read are handed to it.
 
 from __future__ import annotations
 
+import select
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.wire.mqtt.packets import Frames
 from factory_sim.wire.varint import varint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PIECE = 256 * 1024  # bytes read at once
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -86,3 +88,12 @@ class Stream:
     def give(self, head: int, body: bytes) -> None:
         """Hand a packet to paho, which reads it with `recv`."""
         self._for_paho += bytes((head,)) + varint(len(body)) + body
+
+
+def wait_for(streams: Iterable[Stream | None], seconds: float) -> None:
+    """Wait until one of the connected sockets has something to read, at most `seconds`."""
+    connected = [stream for stream in streams if stream is not None]
+    if connected:
+        select.select(connected, [], [], seconds)
+    else:
+        time.sleep(seconds)  # Windows refuses to select from nothing

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Self
 
 from factory_sim.errors import BrokerError, PayloadError
 from factory_sim.wire import meta as description
-from factory_sim.wire.mqtt.client import Client, wait_for
+from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
+from factory_sim.wire.mqtt.socket_stream import wait_for
 from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.sparkplug.birth_numbers import BirthNumbers
 from factory_sim.wire.sparkplug.namespace import OPPOSITE, nodes, state_topic
@@ -176,7 +177,7 @@ class EdgeSessions:
 
     def wait(self, seconds: float) -> None:
         """Wait that long for messages of hosts, and process them."""
-        wait_for((self._client, *(s.client for s in self._sessions.values())), seconds)
+        wait_for((self._client.stream, *(s.client.stream for s in self._sessions.values())), seconds)
         self.serve()
 
     def commands(self) -> list[DeviceCommand]:
