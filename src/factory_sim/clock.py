@@ -6,13 +6,16 @@ Parameters and KPIs are float seconds (`_s`). Times in telemetry are int64 nanos
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from bisect import bisect_left
+from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 US_PER_S = 1_000_000
+NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
+_LONGEST_CHANGE_S = 25 * 3600  # of a local clock; Samoa once skipped a day
 NEVER_US = 2**62  # later than any instant of a run; adding it to one does not overflow
 
 
@@ -42,14 +45,52 @@ def ms_from_ns(ns: Any) -> Any:
 
 
 def ns_from_datetime(moment: datetime, timezone: str) -> int:
-    """Return nanoseconds since 1970 UTC of a wall-clock time, in `timezone` if it has no zone of its own."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(timezone))
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * 1_000_000_000 + moment.microsecond * NS_PER_US
+    """Return nanoseconds since 1970 UTC of a wall-clock time, in `timezone` if it has no zone of its own (CAL-5).
+
+    A time that the clock skips stands for the first instant after it; of two equal times the first counts.
+    """
+    local = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    whole = int(local.replace(microsecond=0).timestamp())
+    if is_skipped(moment, timezone):
+        return _change_after(whole - _LONGEST_CHANGE_S, local.tzinfo) * NS_PER_S
+    return whole * NS_PER_S + moment.microsecond * NS_PER_US
+
+
+def is_timezone(name: str) -> bool:
+    """Return whether a text is the IANA name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def is_skipped(moment: datetime, timezone: str) -> bool:
+    """Return whether no instant in `timezone` has this wall-clock time: the clock is set forward over it."""
+    if moment.tzinfo is not None:
+        return False
+    whole = int(moment.replace(microsecond=0, tzinfo=ZoneInfo(timezone)).timestamp())
+    there = datetime.fromtimestamp(whole, tz=UTC).astimezone(ZoneInfo(timezone))
+    return there.replace(tzinfo=None) != moment.replace(microsecond=0)
+
+
+def is_repeated(moment: datetime, timezone: str) -> bool:
+    """Return whether two instants in `timezone` have this wall-clock time: the clock is set back over it."""
+    first, second = (moment.replace(tzinfo=ZoneInfo(timezone), fold=fold).utcoffset() for fold in (0, 1))
+    return moment.tzinfo is None and first != second and not is_skipped(moment, timezone)
+
+
+def _change_after(since: int, zone: tzinfo | None) -> int:
+    """Return the first second since 1970 UTC after `since` at which a zone's offset differs, found by bisection."""
+    offset = datetime.fromtimestamp(since, tz=zone).utcoffset()
+
+    def has_changed(after: int) -> bool:
+        return datetime.fromtimestamp(since + after, tz=zone).utcoffset() != offset
+
+    return since + bisect_left(range(2 * _LONGEST_CHANGE_S), x=True, key=has_changed)
 
 
 def datetime_from_ns(ns: int, timezone: str = "UTC") -> datetime:
     """Return the wall-clock time in `timezone`, to the microsecond."""
-    whole, rest = divmod(ns, 1_000_000_000)
+    whole, rest = divmod(ns, NS_PER_S)
     return datetime.fromtimestamp(whole, tz=UTC).replace(microsecond=rest // NS_PER_US).astimezone(ZoneInfo(timezone))

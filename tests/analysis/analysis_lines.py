@@ -30,6 +30,7 @@ from factory_sim.plant.spec import (
     Tariff,
 )
 from factory_sim.plant.states import N_STATES, State
+from factory_sim.plant.wall_clock import repeated
 from factory_sim.records import EventLog, Meta, Rows, Window
 from factory_sim.sim.run import simulate
 
@@ -197,7 +198,7 @@ def random_workshop(seed: int, flavour: str) -> Workshop:
         shop.variants = ("a", "b")
         shop.sources[0]["mix"] = (0.6, 0.4)
     if people and r.random() < 0.2:
-        shop.shifts = (Shift("early", 1200.0, ((0.0, 900.0),), r.choice(["pause", "finish"])),)
+        shop.shifts = (Shift("early", repeated(1200.0, (0.0, 900.0)), at_end=r.choice(["pause", "finish"])),)
     for i in range(r.randint(3, 7)):
         buffer = r.choice([0, 1, 2, 3, 8])
         rest, inputs = random_station(shop, r, i, buffer, people=people)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.clock import datetime_from_ns
-from factory_sim.plant.describe import describe, epoch_ns, planned, seldom_intended
+from factory_sim.plant.describe import describe, planned, seldom_intended
+from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import InputInfo, Meta, Window
 
 if TYPE_CHECKING:

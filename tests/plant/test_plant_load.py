@@ -12,6 +12,7 @@ from factory_sim.errors import ConfigError
 from factory_sim.plant.load import find, load, packaged
 from factory_sim.plant.spec import SINK, UNLIMITED, Input, Origin
 from factory_sim.plant.states import KNOWN_STATES, State
+from factory_sim.plant.wall_clock import open_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,12 +183,12 @@ def test_the_nearest_shift_counts(plant: Plant) -> None:
     assert [m.shift for m in plant.machines] == [day, day, day, always, day, always, day, day]
 
 
-def test_a_shift_is_counted_from_the_start_of_the_run(plant: Plant) -> None:
+def test_a_shift_is_placed_on_the_dates_of_the_run(plant: Plant) -> None:
     day, always = plant.shifts
-    assert day.cycle_s == 86400
-    assert day.open_s == ((3600, 4 * 3600), (4.25 * 3600, 9 * 3600))  # the run starts at 05:00
+    hours = [(a / 3.6e9, b / 3.6e9) for a, b in open_spans(plant, day, 0, 86_400_000_000)]
+    assert hours == [(1, 4), (4.25, 9)]  # the run starts at 05:00
     assert day.at_end == "finish"
-    assert always.open_s == ((0, 86400),)
+    assert open_spans(plant, always, 0, 86_400_000_000) == ((0, 86_400_000_000),)
 
 
 def test_sensors_have_the_finest_scale_that_covers_their_range(plant: Plant) -> None:

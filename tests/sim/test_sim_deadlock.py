@@ -12,6 +12,7 @@ from factory_sim.errors import ModelError
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Conveyor, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.wall_clock import repeated
 from factory_sim.sim.run import Simulation, simulate
 from factory_sim.validation.exact.lines import Stop, line
 
@@ -111,7 +112,7 @@ def test_a_deadlock_is_reported_when_it_arises(engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_plant_that_can_continue_is_not_a_deadlock(engine: str) -> None:
     """Parts wait for a timeout, after the end of a schedule, or during a closed shift: none is a deadlock."""
-    night, half = Shift("day", 100, ((0, 30),)), Inspection(rework=0.5, rework_to=0)
+    night, half = Shift("day", repeated(100, (0, 30))), Inspection(rework=0.5, rework_to=0)
     stop = Stop(constant(20), 1, 4, shift=0, inspection=half)
     closed = line([stop], Source("in", 0, cards=2), shifts=(night,))
     ended = with_input(line([Stop(FAST, 1, 6)], Source("in", 0, arrivals_s=(1, 2, 3), cards=5)), 0, quantity=2)
@@ -150,7 +151,7 @@ def test_two_machines_whose_operators_repair_the_other_do_not_wait_for_each_othe
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_operator_leaves_a_machine_whose_shift_has_ended(engine: str) -> None:
-    shift, crew = Shift("day", 100, ((0, 30),)), Crew("all", (3,))
+    shift, crew = Shift("day", repeated(100, (0, 30))), Crew("all", (3,))
     stops = [Stop(constant(20), 1, 9, shift=0), Stop(constant(50), 1, 9)]
     plant = line(stops, Source("in", 0), crews=(crew,), shifts=(shift,), names=("Bo",))
     plant = with_derived(replace(plant, operations=tuple(replace(o, operator=0) for o in plant.operations)))

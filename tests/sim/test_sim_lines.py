@@ -16,6 +16,7 @@ from factory_sim.errors import ModelError
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.wall_clock import repeated
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, erlang, exponential, line
 
@@ -204,19 +205,19 @@ def test_a_vehicle_carries_one_part_at_a_time() -> None:
 
 
 def test_a_shift_that_pauses_takes_the_closed_time_out_of_the_work() -> None:
-    shift = Shift("day", 100, ((0, 30), (50, 75)))
+    shift = Shift("day", repeated(100, (0, 30), (50, 75)))
     plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist()[:5] == [20, 60, 105, 125, 165]
 
 
 def test_a_part_due_at_the_moment_its_shift_closes_is_done_when_it_opens_again() -> None:
-    shift = Shift("day", 100, ((0, 40),))  # the calendar comes first among simultaneous events
+    shift = Shift("day", repeated(100, (0, 40)))  # the calendar comes first among simultaneous events
     plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist() == [20, 100, 120, 200, 220]
 
 
 def test_a_shift_that_finishes_lets_the_part_in_work_out() -> None:
-    shift = Shift("day", 100, ((0, 30),), at_end="finish")
+    shift = Shift("day", repeated(100, (0, 30)), at_end="finish")
     plant = line([Stop(constant(20), 1, 0, shift=0)], Source("in", 0), shifts=(shift,))
     assert (departures(plant, 300) // S).tolist() == [20, 40, 120, 140, 220, 240]
 

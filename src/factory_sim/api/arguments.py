@@ -156,6 +156,8 @@ def start_ns(argument: str, start: Start, timezone: str, pace: float) -> tuple[i
     except (TypeError, ValueError):
         hint = "Example: '2026-05-04T06:00'."
         refuse(argument, f"expected 'now', 'plant' or a date and time, got {start!r}", hint)
+    if clock.is_skipped(moment, timezone):
+        refuse(argument, f"{moment} does not exist in {timezone}", "The clock is set forward over it.")
     return clock.ns_from_datetime(moment, timezone), False
 
 

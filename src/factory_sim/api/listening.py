@@ -159,10 +159,10 @@ def _feed(listener: listening.Listener) -> Feed:
 def _described(plant: PlantLike, start: Start, duration: Duration) -> tuple[str, Meta]:
     """Return root and description of a feed that has none, from its plant and its start."""
     from factory_sim.api.plants import resolved, spec_of  # noqa: PLC0415 - a feed with a description needs no simulator
-    from factory_sim.live.publish import RunSetup, epoch_ns, window_of  # noqa: PLC0415 - same
+    from factory_sim.live.publish import RunSetup, dated, epoch_ns, window_of  # noqa: PLC0415 - same
     from factory_sim.plant.describe import describe  # noqa: PLC0415 - same
 
     known = spec_of(resolved(plant))
     begin_ns, _ = start_ns("start", start, known.timezone, 1.0)
     setup = RunSetup(duration_s=seconds("duration", duration), start_ns=begin_ns)
-    return known.topic_root, describe(known, known.name, epoch_ns(known, setup), window_of(setup))
+    return known.topic_root, describe(dated(known, setup), known.name, epoch_ns(known, setup), window_of(setup))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from factory_sim.api.arguments import refuse, start_ns, writing
 from factory_sim.api.plants import file_and_changes, resolved, spec_of
 from factory_sim.api.progress import ProgressEvent
+from factory_sim.clock import datetime_from_ns, is_repeated, ns_from_datetime, ns_from_us
 from factory_sim.live.delivery import LEAD_NS
-from factory_sim.live.publish import window_of
+from factory_sim.live.publish import dated, window_of
+from factory_sim.plant import clock_changes
 from factory_sim.records import EventLog
 from factory_sim.sim.engines import check_savable, choose, compile_first
 from factory_sim.sim.run import Simulation
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 STAGE = "simulated"
 SAVE_EVERY_S = 5.0  # of a live run
+_NOTED_US = 400 * 86_400_000_000  # of a run: its first changes of the local clock are reported
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,17 +59,23 @@ class RunPlan:
         begin_ns, is_now = start_ns("start", start, self.plant.timezone, self.setup.speed)
         if begin_ns is not None and is_now:
             begin_ns += LEAD_NS
+        elif begin_ns is not None:
+            local = datetime_from_ns(begin_ns, self.plant.timezone).replace(tzinfo=None)
+            if is_repeated(local, self.plant.timezone) and ns_from_datetime(local, self.plant.timezone) == begin_ns:
+                self.say(f"{local} occurs twice in {self.plant.timezone}; the first counts.")
         self.setup = replace(self.setup, start_ns=begin_ns, begun_ns=begin_ns or 0 if is_now else 0)
 
     def new_run(self, setup: RunSetup, *, commanded: bool) -> Simulation:
         """Return the run of `setup` at its start, and report its engine."""
-        window = window_of(setup)
+        window, plant = window_of(setup), dated(self.plant, setup)
+        for line in clock_changes.notes(plant, window.t0_us, min(window.t1_us, window.t0_us + _NOTED_US)):
+            self.say(line)
         if self.snapshot is not None:
-            run = Simulation.resumed(self.plant, self.snapshot.saved, until_us=window.t1_us)
+            run = Simulation.resumed(plant, self.snapshot.saved, until_us=window.t1_us)
         else:
             engine = "calendar" if self.save is not None and self.engine == "auto" else self.engine
             run = Simulation(
-                self.plant,
+                plant,
                 seed=setup.seed,
                 replication=setup.replication,
                 warm_up_us=window.t0_us,
@@ -86,6 +95,8 @@ class RunPlan:
         The run is repeated, bit-identical. When nothing was published, it runs to its end, and its last state is saved.
         """
         self.say(f"Simulating {self.plant.name} for {path} ...")
+        if sent:  # a run with a journal may have started before this process
+            self.setup = replace(self.setup, start_ns=ns_from_us(sent.meta.window.t0_us, sent.meta.epoch_ns))
         log, truth = self._rows(sent.t_us, sent.commands) if sent else self._rows(None, ())
         frame = log_frame(log, self.plant.units)
         with writing(path):
@@ -157,9 +168,9 @@ def _resumed(resume: Path, setup: RunSetup, save: Path | None, report: Report) -
     snapshot = snapshot_files.read(resume)
     plant = Variant(snapshot.file, None, snapshot.overrides).load()
     snapshot.check(plant, str(resume))
-    seed, replication, warm_up_s = snapshot.start(setup.seed, setup.replication, setup.warm_up_s)
+    seed, replication, warm_up_s = snapshot.begin(setup.seed, setup.replication, setup.warm_up_s)
     return RunPlan(
-        plant=plant,
+        plant=snapshot.dated(plant),
         source=(snapshot.file, snapshot.overrides),
         setup=replace(setup, seed=seed, replication=replication, warm_up_s=warm_up_s),
         engine="calendar",

@@ -11,7 +11,8 @@ from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whol
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
-from factory_sim.plant.describe import describe, epoch_ns
+from factory_sim.plant.describe import describe
+from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import EventLog
 from factory_sim.results.simulate import SimulationResult
 from factory_sim.sensing.sample import Sensing

@@ -149,5 +149,6 @@ def fork(
     if not texts:
         kept.check(plant, kept.file)
     until_us, replication = saved.t_us + window_us(duration), saved.replication + whole("future", future)
+    plant = kept.dated(plant)
     found = simulator.resume_to_end(plant, saved, until_us=until_us, replication=replication)
     return Run(Plant(plant), found, engine="calendar", seed=saved.seed, replication=replication)

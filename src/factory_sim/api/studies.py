@@ -329,9 +329,11 @@ def _from_snapshot(request: Request, path: str, changes: tuple[str, ...]) -> Req
     """
     snapshot = snapshot_files.read(path)
     base = Variant(snapshot.file, None, snapshot.overrides)
+    plant, start = base.load(), snapshot.saved.start
+    snapshot.check(plant, path)
+    base = base if start == plant.start else base.changed((f"start:={start}",))
     changed = base.changed(changes)
     plant, after = base.load(), changed.load()
-    snapshot.check(plant, path)
     for each in (plant, after):
         fitted(each, snapshot.saved)
     file = request.file or Path(default_name(request, [(plant.name, snapshot.sha), ("changes", after.digest)]))

@@ -89,9 +89,10 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
 
     The description is retained under `<root>/meta` before the data, and again after them with the numbers sent.
     `commands` handles what hosts command; it takes effect at the start of the next slice. `simulation` is the run in
-    its initial state, in an engine that accepts these commands; None: a new one.
+    its initial state, of the plant that `dated` returns, in an engine that accepts these commands; None: a new one.
     Only data pass through the link: descriptions always arrive.
     """
+    plant = dated(plant, setup)
     publication = _Publication(plant, setup, sender, stop or Event())
     sent = publication.sent
     if simulation is None:
@@ -176,6 +177,13 @@ def window_of(setup: RunSetup) -> Window:
     """Return the part of the run that is published."""
     t0_us = clock.us_from_s(setup.warm_up_s)
     return Window(t0_us, t0_us + clock.us_from_s(setup.duration_s))
+
+
+def dated(plant: Plant, setup: RunSetup) -> Plant:
+    """Return the plant with the start of the run of `setup`: its calendar follows those dates."""
+    if setup.start_ns is None:
+        return plant
+    return replace(plant, start=clock.datetime_from_ns(epoch_ns(plant, setup), plant.timezone).isoformat())
 
 
 def epoch_ns(plant: Plant, setup: RunSetup) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from factory_sim.clock import ns_from_datetime, us_from_s
-from factory_sim.plant.resolve.calendars import merged
+from factory_sim.plant import clock_changes
 from factory_sim.plant.spec import SINK
+from factory_sim.plant.wall_clock import merged, open_spans
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
 if TYPE_CHECKING:
@@ -16,10 +15,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Input, Operation, Plant
 
-
-def epoch_ns(plant: Plant) -> int:
-    """Return the start of a run according to the plant file [ns since 1970 UTC]."""
-    return ns_from_datetime(datetime.fromisoformat(plant.start), plant.timezone)
+_YEAR_US = 366 * 86_400_000_000
 
 
 def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
@@ -94,15 +90,9 @@ def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
     shifts = {machine.shift for machine in plant.machines}
     if -1 in shifts or not shifts:
         return ((window.t0_us, window.t1_us),)
-    pieces: list[tuple[int, int]] = []
-    for shift in (plant.shifts[n] for n in sorted(shifts)):
-        cycle_us = us_from_s(shift.cycle_s)
-        for turn in range(window.t0_us // cycle_us, window.t1_us // cycle_us + 1):
-            pieces += [
-                (max(window.t0_us, turn * cycle_us + us_from_s(a)), min(window.t1_us, turn * cycle_us + us_from_s(b)))
-                for a, b in shift.open_s
-            ]
-    return tuple(merged([piece for piece in pieces if piece[0] < piece[1]]))
+    return tuple(
+        merged(span for n in shifts for span in open_spans(plant, plant.shifts[n], window.t0_us, window.t1_us))
+    )
 
 
 def seldom_intended(plant: Plant) -> list[str]:
@@ -114,4 +104,4 @@ def seldom_intended(plant: Plant) -> list[str]:
         hints.append("No machine has a sensor: only states and parts are sent. Write sensors under a kind.")
     if not any(machine.power_w[3] for machine in plant.machines):
         hints.append("No machine draws power when busy: its energy is 0. Write power under a kind.")
-    return hints
+    return hints + clock_changes.notes(plant, 0, _YEAR_US)

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from factory_sim.distributions import Distribution
     from factory_sim.plant.states import Wait
 
 SINK = -1
 UNLIMITED = 2**31 - 1
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)  # of the week; 0 is Monday
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Maintenance:
     name: str
     duration: Distribution
     every_s: float = 0.0
+    at: tuple[ClockTime, ...] = ()  # by the local clock, instead of `every_s`
     every_parts: int = 0
     at_wear: float = 0.0  # share of life of any wearing mode; the maintenance renews all wearing modes
     crew: int = -1
@@ -222,12 +226,31 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """An interval of local wall-clock time on some days of the week."""
+
+    begin_s: float  # after midnight of the day on which it begins
+    end_s: float  # after the same midnight; above 86,400: it ends on the next day
+    days: tuple[int, ...] = EVERY_DAY
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTime:
+    """A local wall-clock time on some days of the week."""
+
+    at_s: float  # after midnight
+    days: tuple[int, ...] = EVERY_DAY
+
+
+@dataclass(frozen=True, slots=True)
 class Shift:
-    """Working hours: open intervals within a repeating cycle."""
+    """Working hours by the plant's local clock; plant/wall_clock.py places them on the dates of a run."""
 
     name: str
-    cycle_s: float  # one day, one week
-    open_s: tuple[tuple[float, float], ...]  # [s] since the run's start, modulo cycle_s
+    hours: tuple[Hours, ...]
+    breaks: tuple[Hours, ...] = ()
+    exceptions: tuple[tuple[date, tuple[Hours, ...]], ...] = ()  # hours that begin on a date, instead of the usual
     at_end: str = "pause"  # "pause" the part in work, or "finish" it first
 
 
@@ -317,7 +340,7 @@ class Plant:
 
     name: str
     title: str
-    start: str  # ISO 8601 local time
+    start: str  # of a run, ISO 8601: local time, or with an offset from UTC
     timezone: str
     topic_root: str  # ISA-95 path: enterprise/site/area
     sections: tuple[str, ...]

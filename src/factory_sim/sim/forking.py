@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 def skeleton(flat: Flat) -> str:
     """Return a digest of how a plant is built: runs of plants with the same one can be forked."""
-    digest, whole = sha256(repr(flat.streams).encode()), flat.arrays["whole"]
+    digest = sha256(repr((flat.streams, flat.calendar)).encode())
     for name, table in TABLES.items():
         for column in table.built:
             digest.update(flat.arrays[name][column].tobytes())
-    for shift in flat.arrays["shift"]:
-        digest.update(whole[shift["edge0"] : shift["edge0"] + shift["n_edges"]].tobytes())
     return digest.hexdigest()
 
 

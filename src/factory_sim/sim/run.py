@@ -97,6 +97,7 @@ class Simulation:
         memory.forget(still_matter(memory.log, len(self.plant.units)))
         return SavedRun(
             units=self.plant.units,
+            start=self.plant.start,
             n_rows=memory.n_rows,
             t_us=self._now_us,
             seed=seed,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from factory_sim.records import I8
 
-FORMAT = 4
+FORMAT = 5
 _SEAL_BYTES = sha256().digest_size
-_NAMED = ("units", "n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
+_NAMED = ("units", "start", "n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
 _TABLES = (*SAVED, "wanted", "due")
 
 
@@ -31,6 +31,7 @@ class SavedRun:
     """All that is required to resume a run, and the rows of its past that still matter (SNAP-1)."""
 
     units: tuple[str, ...]  # names by id
+    start: str  # of the run, as the plant has it
     n_rows: int  # rows written so far
     t_us: int  # every instant before it has been run
     seed: int

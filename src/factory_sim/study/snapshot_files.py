@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +41,11 @@ class Snapshot:
         """Write it to a file, which is complete at any time. Raise SnapshotError."""
         _write(Path(path), self.saved.packed(self.file, self.overrides))
 
-    def start(self, seed: int, replication: int, warm_up_s: float) -> tuple[int, int, float]:
+    def dated(self, plant: Plant) -> Plant:
+        """Return the plant with the start of the saved run, from which its calendar follows."""
+        return replace(plant, start=self.saved.start)
+
+    def begin(self, seed: int, replication: int, warm_up_s: float) -> tuple[int, int, float]:
         """Return seed, replication and time [s] of the resumed run. Raise SnapshotError where others are given."""
         if (seed, replication, warm_up_s) != (1, 0, 0.0):
             msg = "A snapshot has its own seed, replication and warm-up. Leave out --seed, --replication and --warm-up."

@@ -11,8 +11,9 @@ import numpy as np
 
 from factory_sim.analysis import facts, kpis
 from factory_sim.clock import us_from_s
-from factory_sim.plant.describe import describe, epoch_ns, planned
+from factory_sim.plant.describe import describe, planned
 from factory_sim.plant.states import Outcome
+from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import Window
 from factory_sim.sim.run import count, simulate
 from factory_sim.study import snapshot_files, trial_details

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.inverse_cdf import CODES
 from factory_sim.plant.spec import (
     Batch,
+    ClockTime,
     Conveyor,
     Crew,
     FailureMode,
@@ -27,6 +29,7 @@ from factory_sim.plant.spec import (
     Source,
 )
 from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.wall_clock import repeated
 from factory_sim.sim.calendar.flatten import POLICY_CODES
 from factory_sim.validation.exact.lines import operation, plant_of
 
@@ -82,6 +85,14 @@ def exercised(plant: Plant, log: EventLog) -> set[str]:
     return {name for name, exercises in FEATURES.items() if exercises(shown)}
 
 
+_STARTS = (  # some before midnight or before the local clock changes
+    ("2026-01-05 00:00", "UTC"),
+    ("2026-12-31 23:40:00.5", "Asia/Shanghai"),
+    ("2026-03-29 01:30", "Europe/Berlin"),
+    ("2026-10-25 02:20", "Europe/Berlin"),
+    ("2026-04-05 01:35", "Australia/Lord_Howe"),  # by half an hour
+    ("2026-03-29 01:40+01:00", "Europe/Berlin"),
+)
 _SECOND = {"lognormal": (0.1, 0.5, 1.5), "gamma": (0.1, 0.5, 1.5), "weibull": (0.8, 1.4, 3.0)}  # second parameter
 
 
@@ -107,6 +118,7 @@ class _Draft:
     draw: st.DrawFn
     features: frozenset[str]
     forced: frozenset[str] = frozenset()  # two that this plant has nearly for sure, so that no pair of them is rare
+    start: tuple[str, str] = ("2026-01-05 00:00", "UTC")  # of a run: local time and zone
     n_variants: int = 1
     operations: list[dict[str, Any]] = field(default_factory=list)
     sources: list[dict[str, Any]] = field(default_factory=list)
@@ -171,6 +183,7 @@ def _enough_cards(draft: _Draft) -> None:
 
 def _surroundings(draft: _Draft) -> None:
     """Draw shifts, crews, robots and fleets."""
+    draft.start = draft.pick(*_STARTS)
     if draft.some("shifts", 2):
         draft.shifts = [_shift(draft, i) for i in range(draft.pick(1, 2))]
     if "crews" in draft.features or "operators" in draft.features:
@@ -185,7 +198,12 @@ def _surroundings(draft: _Draft) -> None:
 
 def _shift(draft: _Draft, index: int) -> Shift:
     spans = draft.pick(((0.0, 1500.0),), ((300.0, 900.0), (1100.0, 1700.0)), ((0.0, 600.0), (601.0, 1800.0)))
-    return Shift(f"shift{index}", draft.pick(1800.0, 2000.0), spans, at_end=draft.pick("pause", "finish"))
+    hours, at_end = repeated(draft.pick(1800.0, 2400.0), *spans), draft.pick("pause", "finish")
+    breaks = draft.pick((), repeated(3600.0, (1200.0, 1320.0)))
+    first = datetime.fromisoformat(draft.start[0]).date()
+    dates = draft.pick((), (first,), (first + timedelta(days=1),))
+    other = draft.pick((), repeated(1200.0, (100.0, 1000.0)))
+    return Shift(f"shift{index}", hours, breaks, tuple((day, other) for day in dates), at_end)
 
 
 def _fleet(draft: _Draft) -> dict[str, Any]:
@@ -327,7 +345,9 @@ def _failure(draft: _Draft, index: int) -> FailureMode:
 
 
 def _maintenance(draft: _Draft, *, wears: bool) -> Maintenance:
-    when: dict[str, Any] = draft.pick({"every_s": 400.0}, {"every_parts": 7}, *([{"at_wear": 0.7}] if wears else []))
+    by_clock = tuple(ClockTime(600.0 * n) for n in range(144))
+    calendar: dict[str, Any] = draft.pick({"every_s": 400.0}, {"at": by_clock})
+    when: dict[str, Any] = draft.pick(calendar, {"every_parts": 7}, *([{"at_wear": 0.7}] if wears else []))
     return Maintenance("service", draft.draw(durations(10, 60)), crew=draft.one_of(draft.crews, "crews"), **when)
 
 
@@ -351,7 +371,7 @@ def _number(draft: _Draft) -> Plant:
         machines += [Machine(names[u], u, i, "machine", failures, maintenance, shift=shift) for u in ids]
         destination = parts.pop("destination", i + 1 if i + 1 < len(draft.operations) else -1)
         operations.append(operation(f"OP{i}", ids, parts.pop("cycle_time"), destination=destination, **parts))
-    return plant_of(  # the arguments number the units in this order
+    plant = plant_of(  # the arguments number the units in this order
         "random",
         sections=tuple(f"S{i}" for i in range(draft.n_sections)),
         operations=tuple(operations),
@@ -365,3 +385,5 @@ def _number(draft: _Draft) -> Plant:
         shifts=tuple(draft.shifts),
         variants=tuple(f"v{i}" for i in range(draft.n_variants)),
     )
+    start, timezone = draft.start
+    return replace(plant, start=start, timezone=timezone)

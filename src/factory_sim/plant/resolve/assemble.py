@@ -9,7 +9,7 @@ from factory_sim.distributions import Distribution
 from factory_sim.errors import did_you_mean
 from factory_sim.plant import spec
 from factory_sim.plant.catalogue import PROFILES
-from factory_sim.plant.resolve import calendars, checks, deadlocks, flow, routes
+from factory_sim.plant.resolve import checks, deadlocks, flow, routes, shifts
 from factory_sim.plant.resolve.derived import MACHINING, with_derived
 from factory_sim.plant.resolve.equipment import outfit, own_sensors, power_by_state
 from factory_sim.plant.yaml import shapes
@@ -35,7 +35,7 @@ def build(context: Context) -> spec.Plant:
     if not order and not report.reported(("sections",)):
         report.add(("sections",), "the plant has no operations", "Write sections: {main: {operations: {OP10: {...}}}}.")
     pacing = _pacing(order, context)
-    shifts = tuple(checks.check_shift(name, shape, start, context) for name, shape in plant.shifts.items())
+    holidays = [day for dates in plant.holidays for day in dates]
     sources = tuple(_source(n, name, shape, context) for n, (name, shape) in enumerate(plant.sources.items()))
     units = _Units(context)
     machines = [units.machines(station) for station in order]
@@ -57,7 +57,7 @@ def build(context: Context) -> spec.Plant:
         fleets=tuple(units.fleet(fleet) for fleet in fleets),
         conveyors=tuple(units.conveyor(name, shape) for name, shape in plant.conveyors.items()),
         crews=tuple(units.crew(name, shape) for name, shape in plant.crews.items()),
-        shifts=shifts,
+        shifts=tuple(shifts.resolve(name, shape, holidays, context) for name, shape in plant.shifts.items()),
         sensors=tuple(units.sensors),
         units=tuple(units.names),
         variants=tuple(plant.variants),
@@ -162,12 +162,7 @@ def _input(feed: Feed, index: dict[str, int], context: Context) -> spec.Input:
 
 
 def _cost(context: Context) -> spec.Cost:
-    costs, prices = context.plant.costs, dict[float, float]()
-    for text, price in context.plant.tariff.items():
-        try:
-            prices[calendars.clock_s(text)] = price
-        except ValueError as error:
-            context.report.add(("tariff", text), str(error), at_key=True)
+    costs, prices = context.plant.costs, dict(context.plant.tariff)
     times = sorted(prices) or [0.0]
     if times[0] > 0:  # the last price of a day applies after midnight too
         prices[0.0] = prices[times[-1]]

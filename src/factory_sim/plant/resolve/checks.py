@@ -1,15 +1,14 @@
-"""Checks of a plant file that involve several values: names, times, variants, sources, shifts."""
+"""Checks of a plant file that involve several values: names, start, variants, sources."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import available_timezones
 
+from factory_sim.clock import is_skipped
 from factory_sim.errors import did_you_mean
-from factory_sim.plant import spec
-from factory_sim.plant.resolve import calendars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,30 +96,25 @@ def check_plant(context: Context) -> tuple[datetime, str]:
         report.add(("currency",), f"{plant.currency!r} is not a currency code", "Write three letters, such as EUR.")
     if len(set(plant.variants)) < len(plant.variants) or not plant.variants:
         report.add(("variants",), "expected at least one variant, each only once")
-    _check_timezone(context)
     return _start(context), root
 
 
-def _check_timezone(context: Context) -> None:
-    zone = context.plant.timezone
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = did_you_mean(zone, available_timezones())
-        context.report.add(("timezone",), f"{zone!r} is not an IANA time zone", near)
-
-
 def _start(context: Context) -> datetime:
-    text = context.plant.start
+    plant, report = context.plant, context.report
+    if not context.has_timezone:
+        near = did_you_mean(plant.timezone, available_timezones())
+        report.add(("timezone",), f"{plant.timezone!r} is not an IANA time zone", near)
     try:
-        start = datetime.fromisoformat(text)
-        if start.tzinfo is None and 1970 < start.year < _LATEST:
-            return start
+        start = datetime.fromisoformat(plant.start)
     except ValueError:
-        pass
-    what = f"expected a local time such as 2026-01-05 06:00, got {text!r}"
-    context.report.add(("start",), what, "Write the time zone in timezone.")
-    return DEFAULT_START
+        start = None
+    if start is None or not 1970 < start.year < _LATEST:
+        what = f"expected a local time such as 2026-01-05 06:00, got {plant.start!r}"
+        report.add(("start",), what, "Write the time zone in timezone.")
+    elif context.has_timezone and is_skipped(start, plant.timezone):
+        what = f"{plant.start} does not exist in {plant.timezone}: the clock is set forward over it"
+        report.add(("start",), what, "Give a time before or after the change.")
+    return start or DEFAULT_START
 
 
 def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tuple[float, ...], tuple[int, ...]]:
@@ -149,25 +143,6 @@ def check_source(name: str, shape: shapes.Source, context: Context) -> tuple[tup
     sequence = tuple(context.lookup((*path, "sequence", n), v, "variants") for n, v in enumerate(shape.sequence))
     even = 0.0 if shape.mix else 1.0 / max(1, len(variants))
     return tuple(shape.mix.get(variant, even) for variant in variants) or (1.0,), sequence
-
-
-def check_shift(name: str, shape: shapes.Shift, start: datetime, context: Context) -> spec.Shift:
-    """Check and return a shift (CAL-1)."""
-    path, report = ("shifts", name), context.report
-    before = len(report.problems)
-    for key in ("open", "breaks"):
-        for n, text in enumerate(getattr(shape, key)):
-            try:
-                calendars.hours(text)
-            except ValueError as error:
-                listed = report.root.get(*path, key, n) is not None
-                report.add((*path, key, n) if listed else (*path, key), str(error))
-    if len(report.problems) > before:
-        return spec.Shift(name, calendars.DAY_S, ())
-    cycle, intervals = calendars.schedule(shape.open, shape.breaks, start)
-    if not intervals:
-        report.add(path, "never opens", "Write open: '06:00-14:00', and breaks shorter than that.", at_key=True)
-    return spec.Shift(name, cycle, intervals, shape.at_end)
 
 
 def check_setup(path: Path, shape: shapes.Operation, context: Context) -> tuple[tuple[float, ...], ...]:

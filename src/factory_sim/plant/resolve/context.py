@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from factory_sim.clock import is_timezone
 from factory_sim.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ class Context:
     catalogue: Catalogue
     report: Report
     index: dict[str, dict[str, int]] = field(init=False)  # collection -> name -> index
+    has_timezone: bool = field(init=False)  # the plant's time zone is known
 
     def __post_init__(self) -> None:
         collections = ("sections", "sources", "robots", "fleets", "conveyors", "crews", "shifts")
         self.index = {what: {name: n for n, name in enumerate(getattr(self.plant, what))} for what in collections}
+        self.has_timezone = is_timezone(self.plant.timezone)
         self.index["variants"] = {name: n for n, name in enumerate(self.plant.variants)}
 
     def lookup(self, path: Path, name: str | None, what: str) -> int:

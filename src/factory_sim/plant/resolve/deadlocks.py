@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.plant.resolve.calendars import WEEK_S
 from factory_sim.plant.resolve.flow import reached
 from factory_sim.plant.spec import UNLIMITED
+from factory_sim.plant.wall_clock import usual_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,17 +77,11 @@ def _check_operators(plant: spec.Plant, operation: spec.Operation, station: Stat
         people = plant.crews[crew].shift if crew >= 0 else -1
         for shift in shifts - {-1} if people >= 0 else ():
             own, theirs = plant.shifts[shift], plant.shifts[people]
-            if own.at_end == "pause" and not _meet(own, theirs):
+            if own.at_end == "pause" and not own.exceptions and not theirs.exceptions and not _meet(own, theirs):
                 what = f"the crew {plant.crews[crew].name} works in the shift {theirs.name}, the machines in {own.name}"
                 hint = "Give the crew hours in which the machines work."
                 report.add((*station.path, key), f"{what}: they never work at the same time", hint)
 
 
 def _meet(one: spec.Shift, other: spec.Shift) -> bool:
-    return any(a < d and c < b for a, b in _week(one) for c, d in _week(other))
-
-
-def _week(shift: spec.Shift) -> list[tuple[float, float]]:
-    """Return the open intervals of one week; cycles are days or weeks."""
-    days = range(round(WEEK_S / shift.cycle_s))
-    return [(n * shift.cycle_s + a, n * shift.cycle_s + b) for n in days for a, b in shift.open_s]
+    return any(a < d and c < b for a, b in usual_week(one) for c, d in usual_week(other))

@@ -133,8 +133,10 @@ def _maintenance(
     name: str, path: Path, shape: shapes.Maintenance, context: Context, *, wears: bool
 ) -> spec.Maintenance | None:
     report = context.report
-    if not (shape.every or shape.every_parts or shape.at_wear):
-        report.add(path, "is never due", "Write every: 8 h, every_parts: 500 or at_wear: 80 %.")
+    if not (shape.every or shape.at or shape.every_parts or shape.at_wear) and report.clean(path):
+        report.add(path, "is never due", "Write every: 8 h, at: Sun 06:00, every_parts: 500 or at_wear: 80 %.")
+    if shape.every and shape.at:
+        report.add((*path, "at"), "cannot be combined with every", "Give one of the two.")
     if 0 < shape.every < _OFTENEST_S:
         report.add((*path, "every"), "is due more than once a second")
     if shape.at_wear and not wears:
@@ -143,4 +145,12 @@ def _maintenance(
     report.require(path, shape, duration="10 min")
     if shape.duration is None:
         return None
-    return spec.Maintenance(name, shape.duration, shape.every, shape.every_parts, shape.at_wear, crew)
+    return spec.Maintenance(
+        name=name,
+        duration=shape.duration,
+        every_s=shape.every,
+        at=tuple(shape.at),
+        every_parts=shape.every_parts,
+        at_wear=shape.at_wear,
+        crew=crew,
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from factory_sim import distributions, units
 from factory_sim.distributions import Distribution
@@ -14,7 +16,7 @@ from factory_sim.errors import did_you_mean
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _LONGEST_S = 1e10  # 64-bit clocks count microseconds for 292,000 years; draws can be far above their mean
 _LOOSE = ["string", "number"]
@@ -141,6 +143,24 @@ def _price(dimension: str, example: str) -> Callable[[Any, ValidationInfo], floa
             refuse(f"a price such as '{example.format(currency)}'", value)
 
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Annotation of a mapping or list for which something shorter may stand, which `expand` turns into it."""
+
+    full: type
+    expand: Callable[[Any], Any]
+    meaning: str
+    short: str | Sequence[str] = "string"  # its types in JSON
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, self.full) else self.expand(value), handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": self.short, "description": self.meaning}]}
 
 
 Form = tuple[PlainValidator, WithJsonSchema]

@@ -6,42 +6,14 @@ whether they fit together. The descriptions appear in the JSON Schema and in doc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    PlainValidator,
-    WithJsonSchema,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from factory_sim.plant.catalogue import PROFILES
+from factory_sim.plant.yaml import clock_texts as ct
 from factory_sim.plant.yaml import quantities as q
 from factory_sim.plant.yaml.quantities import Flag, Share, Text, Whole
-
-
-@dataclass(frozen=True, slots=True)
-class Short:
-    """Annotation of a mapping or list for which something shorter may stand, which `expand` turns into it."""
-
-    full: type
-    expand: Callable[[Any], Any]
-    meaning: str
-    short: str = "string"  # its type in JSON
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(
-            lambda value: value if isinstance(value, self.full) else self.expand(value), handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [handler(schema), {"type": self.short, "description": self.meaning}]}
 
 
 def _choice(*words: str) -> tuple[PlainValidator, WithJsonSchema]:
@@ -50,7 +22,9 @@ def _choice(*words: str) -> tuple[PlainValidator, WithJsonSchema]:
 
 _CLOCK, _WHEN_FULL, _AT_END = _choice("busy", "calendar"), _choice("wait", "lose"), _choice("pause", "finish")
 _BITS = PlainValidator(lambda v: int(q.choice("16", "32")(str(v)))), WithJsonSchema({"enum": [16, 32]})
-Texts = Annotated[list[Text], Short(list, lambda v: [v], "One alone needs no list.")]
+_ONE = "One alone needs no list."
+_TEXTS = ("string", "array")
+Texts = Annotated[list[Text], q.Short(list, lambda v: [v], _ONE)]
 
 
 def needed(description: str, *examples: object) -> Any:
@@ -85,10 +59,13 @@ class Failure(Shape):
 
 
 class Maintenance(Shape):
-    """Planned work on a machine: give at least one of every, every_parts, at_wear."""
+    """Planned work on a machine: give at least one of every, at, every_parts, at_wear."""
 
     duration: q.Duration | None = about("Duration of the work.")
-    every: q.Seconds = about("Interval on the calendar.", 0.0)
+    every: q.Seconds = about("Interval, counted from the start of the run.", 0.0)
+    at: Annotated[list[ct.ClockTimeText], q.Short(list, lambda v: [v], _ONE)] = about(
+        "Times by the plant's local clock: 'Sun 06:00', or '06:00' for every day.", []
+    )
     every_parts: q.Count = about("Interval in parts.", 0)
     at_wear: Share = about("Condition: share of the life of any failure mode with wear.", 0.0)
     crew: Text | None = about("Crew that does it; without one no crew is needed.")
@@ -202,8 +179,8 @@ class Batch(Shape):
     timeout: q.Seconds = about("Time after the oldest part arrived at which it starts with fewer; 0 s: never.", 0.0)
 
 
-def _for_all(meaning: str) -> Short:
-    return Short(dict, lambda v: {"*": {"*": v}}, meaning)
+def _for_all(meaning: str) -> q.Short:
+    return q.Short(dict, lambda v: {"*": {"*": v}}, meaning)
 
 
 class Operation(Input, Equipment):
@@ -297,11 +274,21 @@ class Crew(Shape):
     wage: q.PricePerHour = about("Wage of one person.", 0.0)
 
 
-class Shift(Shape):
-    """Working hours."""
+HoursList = Annotated[list[ct.HoursText], q.Short(list, lambda v: [v], _ONE)]
+NamedHours = Annotated[dict[str, HoursList], q.Short(dict, lambda v: {"": v}, "Hours without names.", _TEXTS)]
+DayHours = Annotated[
+    dict[str, HoursList], q.Short(dict, lambda v: {} if v == "closed" else {"": v}, "`closed`, or hours.", _TEXTS)
+]
 
-    open: Texts = needed("Open hours, also with days.", "06:00-14:00", "Mon-Fri 06:00-14:00")
-    breaks: Texts = about("Closed hours within the open ones: '09:00-09:15', or with days.", [])
+
+class Shift(Shape):
+    """Working hours by the plant's local clock. Hours belong to the day on which they begin."""
+
+    open: NamedHours = needed("Open hours, or {name: hours}.", "06:00-14:00", "Mon-Fri 06:00-14:00")
+    breaks: HoursList = about("Closed hours within the open ones: '09:00-09:15', or with days.", [])
+    exceptions: dict[ct.Dates, DayHours] = about(
+        "Dates with other hours: {2026-12-24: '06:00-10:00', 2026-12-25 to 2027-01-02: closed}.", {}
+    )
     at_end: Annotated[str, *_AT_END] = about("pause: interrupt the part in work; finish: complete it first.", "pause")
 
 
@@ -330,18 +317,18 @@ class Plant(Shape):
 
     plant: Text = needed("Name of the plant, a level of its topics.", "my_line")
     title: Text | None = about("Title in reports; without it the name.")
-    start: Text = about("Local time at which a run starts.", "2026-01-05 06:00")
+    start: Text = about("Local time at which a run starts; may have an offset from UTC.", "2026-01-05 06:00")
     timezone: Text = about("IANA name, such as Europe/Berlin.", "UTC")
     topic: Text | None = about("ISA-95 path with which all topics begin; without it the name of the plant.")
     pacing: Text | None = about("Operation at which the headline reads station times; without it the first bottleneck.")
     currency: Text = about("Currency of every price, three letters.", "EUR")
     costs: Costs = Costs()
-    tariff: Annotated[
-        dict[str, q.PricePerKwh], Short(dict, lambda v: {"00:00": v}, "One price, such as 0.18 EUR/kWh.")
-    ] = about("Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {})
+    tariff: Annotated[dict[ct.TimeOfDay, q.PricePerKwh], q.Short(dict, lambda v: {"00:00": v}, "One price.")] = about(
+        "Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {}
+    )
     base_load: q.Watts = about("Power of lighting, compressed air and other loads that belong to no machine.", 0.0)
     variants: list[Text] = about("Product variants.", ["standard"])
-    link: Annotated[Link, Short(dict, lambda v: {"profile": v}, "A profile.")] = Link()
+    link: Annotated[Link, q.Short(dict, lambda v: {"profile": v}, "A profile.")] = Link()
     shift: Text | None = about("Shift of all machines without one of their own.")
     table: Texts = about("CSV or Excel tables with operations, machines, kinds and others.", [])
     kinds: dict[str, Kind] = about("Kinds of machines.", {})
@@ -353,6 +340,9 @@ class Plant(Shape):
     robots: dict[str, Robot] = about("Robots that serve several operations.", {})
     crews: dict[str, Crew] = about("Repairers and operators.", {})
     shifts: dict[str, Shift] = about("Working hours.", {})
+    holidays: Annotated[list[ct.Dates], q.Short(list, lambda v: [v], _ONE)] = about(
+        "Dates on which no shift begins, unless it has `exceptions` of its own.", []
+    )
 
 
 class Changes(Shape):

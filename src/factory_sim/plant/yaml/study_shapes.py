@@ -11,7 +11,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from factory_sim import units
 from factory_sim.plant.yaml import quantities as q
-from factory_sim.plant.yaml.shapes import Shape, Short, Texts, about, needed
+from factory_sim.plant.yaml.shapes import Shape, Texts, about, needed
 from factory_sim.results.sweep import GRID, LATIN, SOBOL
 
 DESIGNS = (GRID, LATIN, SOBOL)
@@ -86,7 +86,7 @@ class Sweep(Runs):
     points: Annotated[int | None, *_counted(2, 100_000, 64)] = about(
         "latin_hypercube: number of points; sobol: N, a power of two, for N × (factors + 2) points."
     )
-    factors: dict[str, Annotated[Factor, Short(dict, lambda v: {"levels": v}, "The levels.", "array")]] = about(
+    factors: dict[str, Annotated[Factor, q.Short(dict, lambda v: {"levels": v}, "The levels.", "array")]] = about(
         "address: {low, high} or {levels}", {}
     )
     responses: Texts = about("KPIs of the line; the first ranks the points.", OBJECTIVES)

@@ -56,6 +56,8 @@ def _path(loc: Path, data: Any) -> Path:
     """Return `loc` down to the first text, which stands for a mapping or a list."""
     path: Path = ()
     for step in loc:
+        if step == "":  # what has no name stands alone
+            continue
         if not isinstance(data, dict | list):
             break
         path = (*path, step)
@@ -81,7 +83,8 @@ def _example(model: type[BaseModel], path: Path) -> Any:
 def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDetails) -> None:
     kind = details["type"]
     if kind == _MISSING:
-        report.missing(path, str(_example(model, path)))
+        if report.clean(path):  # else it was there, and has been reported and removed
+            report.missing(path, str(_example(model, path)))
     elif kind == _UNKNOWN:
         hint = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
         report.add(path, "is not a known key", hint, at_key=True)

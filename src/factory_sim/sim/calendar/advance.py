@@ -9,7 +9,7 @@ from factory_sim.clock import NEVER_US
 from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.deadlock_search import is_deadlocked
-from factory_sim.sim.calendar.failures import alarm_rings, fails, repair, repaired, upkeep_ends
+from factory_sim.sim.calendar.failures import alarm_rings, fails, next_alarm, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.fleets import become_idle, continue_trip, dispatch
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
 from factory_sim.sim.calendar.linkage import entry_njit, inner_njit, rare_njit
@@ -122,33 +122,35 @@ def _begin_machine(w, unit):
 
 @inner_njit
 def _begin_shift(w, shift):
-    first, n = w.shift[shift].edge0, w.shift[shift].n_edges
-    is_open = False
-    for edge in range(first, first + n, 2):
-        is_open = is_open or w.whole[edge] <= 0 < w.whole[edge + 1]
-    if not is_open:
+    """Close machines and crews that are not open at the start (rule UNIT-4)."""
+    if not w.shift[shift].is_open:
         for unit in range(len(w.unit)):
             if w.unit[unit].role == c.MACHINE and w.unit[unit].shift == shift:
                 w.unit[unit].off, w.unit[unit].halted = 1, 1
         for pool in range(len(w.pool)):
             if w.pool[pool].shift == shift:
                 w.pool[pool].open = 0
-    w.shift[shift].cycle, w.shift[shift].edge = 0, 1 if is_open else 0
-    _wait_for_edge(w, shift)
+
+
+@inner_njit
+def _read_calendar(w):
+    """Schedule the next edge of every shift and the next alarm of every plan by the clock."""
+    w.line.new_calendar = 0
+    for shift in range(len(w.shift)):
+        _wait_for_edge(w, shift)
+    for plan in range(len(w.plan)):
+        next_alarm(w, plan)
 
 
 @inner_njit
 def _wait_for_edge(w, shift):
-    if w.shift[shift].edge == w.shift[shift].n_edges:
-        w.shift[shift].cycle += 1
-        w.shift[shift].edge = 0
-    due = w.shift[shift].cycle * w.shift[shift].cycle_us + w.whole[w.shift[shift].edge0 + w.shift[shift].edge]
-    schedule(w, w.shift[shift].slot, due - w.line.now)
+    if w.shift[shift].next_edge < w.shift[shift].end_edge:
+        schedule(w, w.shift[shift].slot, w.edges[w.shift[shift].next_edge] - w.line.now)
 
 
 @rare_njit
 def _turn_shift(w, shift):
-    opens = w.shift[shift].edge % 2 == 0
+    opens = w.shift[shift].is_open == 0
     for unit in range(len(w.unit)):
         if w.unit[unit].role == c.MACHINE and w.unit[unit].shift == shift:
             if opens:
@@ -158,7 +160,8 @@ def _turn_shift(w, shift):
     for pool in range(len(w.pool)):
         if w.pool[pool].shift == shift:
             shift_of_pool(w, pool, opens)
-    w.shift[shift].edge += 1
+    w.shift[shift].is_open = opens
+    w.shift[shift].next_edge += 1
     _wait_for_edge(w, shift)
 
 
@@ -259,9 +262,9 @@ def advance(address, until_us, margin):
     line = w.line
     most_rows = line.first_row + len(w.row) - margin if line.storing else NEVER
     most_parts = len(w.part) - margin
-    if line.changed:
-        if line.rows > most_rows:
-            return FULL_ROWS
+    if line.new_calendar:
+        _read_calendar(w)
+    if line.changed and line.rows <= most_rows:
         _reconsider(w)
     while line.rows <= most_rows and line.n_parts <= most_parts:
         if line.stage == c.BETWEEN:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory_sim.clock import NEVER_US
 from factory_sim.distributions import Distribution
 from factory_sim.errors import ModelError
+from factory_sim.plant import wall_clock
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Input, Machine, Operation, Plant, Source
 from factory_sim.records import EventLog, Truth, Window
@@ -22,6 +24,8 @@ from factory_sim.sim.calendar.run_state import new_arrays, restore, saved, view
 from factory_sim.sim.calendar.world import fault, header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from factory_sim.sim.snapshot import SavedRun
@@ -49,6 +53,9 @@ class CalendarRun:
         """`store`: keep rows for `advance` to return; without, only counters are kept."""
         self.plant, self.window, self._margin = plant, window, _margin(plant)
         self._arrays = new_arrays(_flat(plant), seed, replication, window, store=store)
+        self._alarms = [plan.at for machine in plant.machines for plan in machine.maintenance]
+        self._arrays["shift"]["is_open"] = [wall_clock.is_open(plant, shift, 0) for shift in plant.shifts]
+        self._lay_out_calendar(0)
         self._make_room(parts=True)
 
     def advance(self, until_us: int) -> EventLog:
@@ -57,16 +64,23 @@ class CalendarRun:
         if until_us > latest_us:
             msg = f"a run of this plant can last until {latest_us} µs at most, got {until_us}; run a shorter stretch"
             raise ModelError(msg)
-        pieces = []
+        pieces: list[NDArray[Any]] = []
+        while self._calendar_us < until_us:
+            pieces += self._advance_to(self._calendar_us)
+            self._lay_out_calendar(self._calendar_us)
+        pieces += self._advance_to(until_us)
+        return EventLog(**{name: np.concatenate([piece[name] for piece in pieces]) for name in _LOG})
+
+    def _advance_to(self, until_us: int) -> Iterator[NDArray[Any]]:
+        """Run every instant before `until_us`, within the stretch of the calendar, and yield the rows."""
         while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
-                pieces.append(self._take_rows())
+                yield self._take_rows()
                 self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)
             if why == DEADLOCK:
                 raise ModelError(deadlock_text(view(self._arrays), self.plant))
             self._make_room(parts=why == FULL_PARTS)
-        pieces.append(self._take_rows())
-        return EventLog(**{name: np.concatenate([piece[name] for piece in pieces]) for name in _LOG})
+        yield self._take_rows()
 
     def _advance(self, until_us: int) -> int:
         try:
@@ -122,6 +136,7 @@ class CalendarRun:
         line = arrays["line"][0]
         line["storing"], line["first_row"], line["changed"] = 1, line["rows"], changed
         forking.count_anew(arrays, window)
+        run._lay_out_calendar(int(line["now"]))
         run._make_room(parts=False)
         return run
 
@@ -134,6 +149,21 @@ class CalendarRun:
             msg = f"the run has more rows than a log can name ({MOST_ROWS}); run a shorter stretch"
             raise ModelError(msg)
         return self._arrays["row"][:n]
+
+    def _lay_out_calendar(self, t0_us: int) -> None:
+        """Let the run read the edges of shifts and the alarms of the stretch from `t0_us` on, its present time."""
+        arrays, plant, end_us = self._arrays, self.plant, t0_us + wall_clock.CHUNK_US
+        shifts = zip(plant.shifts, arrays["shift"]["is_open"].tolist(), strict=True)
+        edges = [wall_clock.edges(plant, shift, t0_us, end_us, was_open=bool(open_)) for shift, open_ in shifts]
+        alarms = [wall_clock.alarms(plant, at, t0_us, end_us) if at else [] for at in self._alarms]
+        ends = np.cumsum([0, *map(len, edges + alarms)])
+        n = len(edges)
+        arrays["shift"]["next_edge"], arrays["shift"]["end_edge"] = ends[:n], ends[1 : n + 1]
+        arrays["plan"]["next_alarm"], arrays["plan"]["end_alarm"] = ends[n:-1], ends[n + 1 :]
+        arrays["edges"] = np.array([t_us for times in edges + alarms for t_us in times], np.int64)
+        arrays["line"]["new_calendar"] = 1
+        self._calendar_us = end_us if plant.shifts or any(self._alarms) else NEVER_US
+        self._header = header(arrays)
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays

@@ -50,10 +50,20 @@ def repaired(w, unit):
 
 @rare_njit
 def alarm_rings(w, unit, plan):
-    """Let maintenance by calendar fall due."""
-    schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
+    """Let maintenance by calendar fall due (rule MAINT-1)."""
+    if w.plan[plan].every_us:
+        schedule(w, w.plan[plan].slot, w.plan[plan].every_us)
+    w.plan[plan].next_alarm += 1
+    next_alarm(w, plan)
     if not w.plan[plan].due_seq and plan - w.unit[unit].plan0 != w.unit[unit].upkeep:
         falls_due(w, unit, plan)
+
+
+@rare_njit
+def next_alarm(w, plan):
+    """Schedule the next alarm of a plan by the clock, if the stretch of the calendar has one."""
+    if w.plan[plan].next_alarm < w.plan[plan].end_alarm:
+        schedule(w, w.plan[plan].slot, w.edges[w.plan[plan].next_alarm] - w.line.now)
 
 
 @rare_njit

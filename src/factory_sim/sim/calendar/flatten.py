@@ -41,6 +41,7 @@ class Flat(NamedTuple):
 
     arrays: dict[str, NDArray[Any]]
     streams: list[tuple[str, str, list[int], list[tuple[str, str]]]]  # table, column, rows, (owner, purpose) of each
+    calendar: str  # rules of shifts and of maintenance by the clock
 
 
 def flatten(plant: Plant) -> Flat:
@@ -84,7 +85,10 @@ class _Flattener:
         for name, table in (("dirty", "station"), ("wanted", "station"), ("unsettled", "unit")):
             self.arrays[name] = np.zeros((len(self.arrays[table]) >> c.WORD_BITS) + 1, np.int64)
         lists = {"whole": np.array(self.whole, np.int64), "numbers": np.array(self.numbers, np.float64)}
-        return Flat(self.arrays | lists, self.streams)
+        lists["edges"] = np.zeros(0, np.int64)  # see CalendarRun
+        hours = [(shift.hours, shift.breaks, shift.exceptions) for shift in self.plant.shifts]
+        rules = repr((hours, [plan.at for machine in self.plant.machines for plan in machine.maintenance]))
+        return Flat(self.arrays | lists, self.streams, rules)
 
     def _put(self, table: str, rows: Any, **columns: Any) -> None:
         for column, values in columns.items():
@@ -308,9 +312,7 @@ class _Flattener:
 
     def _shifts(self) -> None:
         for index, shift in enumerate(self.plant.shifts):
-            spans = sorted((us_from_s(start), us_from_s(end)) for start, end in shift.open_s)
-            edges = {"edge0": self._list([edge for span in spans for edge in span]), "n_edges": 2 * len(spans)}
-            self._put("shift", index, cycle_us=us_from_s(shift.cycle_s), finish=shift.at_end == "finish", **edges)
+            self._put("shift", index, finish=shift.at_end == "finish")
             self.slots.append((Class.CALENDAR, index, 0, index))
 
     def _event_list(self) -> None:

@@ -59,7 +59,7 @@ TABLES = {
         built="n_variants exit slot_bits latest_us check_deadlock=0",
         state="""
             now rows first_row storing n_parts stage pools_called any_unsettled blocked_new look_at n_rework busy_unit
-            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never top=-1 changed
+            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never top=-1 changed new_calendar
         """,
     ),
     "unit": _table(
@@ -111,13 +111,14 @@ TABLES = {
         state="due:w life_us k_life:w k_repair:w",
     ),
     "plan": _table(
-        built="unit crew every_us slot",
+        built="unit crew every_us slot",  # state: of its alarms by the clock, the next and the end in `edges`
         numbers="every_parts law wear_at:f=0",
         streams="durations",
-        state="due_seq:w done_at:w k_duration:w",
+        state="due_seq:w done_at:w k_duration:w next_alarm end_alarm",
     ),
     "pool": _table(built="wait_kind shift", state="open=1 free=-1 calls=-1"),
-    "shift": _table(built="n_edges cycle_us slot", numbers="edge0 finish", state="cycle:w edge"),
+    # `next_edge` and `end_edge` point into `edges`; at an edge the shift opens and closes in turn.
+    "shift": _table(built="slot", numbers="finish", state="is_open next_edge end_edge"),
     "fleet": _table(built="n_stops n_vehicles", numbers="policy travel0 vehicle0", state="dirty requests=-1 n_free"),
     "slot": _table(built="kind subject"),  # of the event list: what happens, to which object
     "law": _table(numbers="code p0:f p1:f p2:f value0 n_values"),
@@ -134,6 +135,7 @@ LISTS = {
     "dirty": np.int64,
     "unsettled": np.int64,
     "wanted": np.int64,
+    "edges": np.int64,  # of shifts and alarms by the clock, for a stretch of the run
 }
 CONSTANT_LISTS = ("whole", "numbers")
 SAVED = ("line", "unit", "place", "station", "mode", "plan", "pool", "shift", "fleet", "part")  # what snapshots keep

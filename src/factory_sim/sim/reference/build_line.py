@@ -29,7 +29,7 @@ class Builder:
 
     def __init__(self, plant: Plant, seed: int, replication: int, window: Window) -> None:
         self.plant = plant
-        line = self.line = Line(seed=seed, replication=replication, window=window, n_units=len(plant.units))
+        line = self.line = Line(seed=seed, replication=replication, window=window, plant=plant)
         line.exit = Exit(line, len(plant.operations))
         self.stations = [Station(line, i, o, BEHAVIOURS[o.behaviour]) for i, o in enumerate(plant.operations)]
         line.stations = [*self.stations, line.exit]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simpy.events import EventPriority
 
     from factory_sim.distributions import Distribution
+    from factory_sim.plant.spec import Plant
     from factory_sim.records import Window
     from factory_sim.sim.reference.deadlock_watch import DeadlockWatch
     from factory_sim.sim.reference.fleet import Fleet
@@ -37,13 +38,14 @@ class Line(simpy.Environment):
     downstream operation where a move is possible. That makes a run a pure function of plant, seed and replication.
     """
 
-    def __init__(self, *, seed: int, replication: int, window: Window, n_units: int) -> None:
+    def __init__(self, *, seed: int, replication: int, window: Window, plant: Plant) -> None:
         super().__init__(initial_time=0)
+        self.plant = plant
         self.now_us = 0  # the time, as a whole number
         self._name = (seed, replication)
         self.writer = RowWriter(self)
         self.row = self.writer.row
-        self.tally = Tally(window, n_units)
+        self.tally = Tally(window, len(plant.units))
         self.parts = Parts()
         self.units: dict[int, Unit] = {}
         self.exit: Exit

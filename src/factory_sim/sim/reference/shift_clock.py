@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 
-from factory_sim.clock import us_from_s
+from factory_sim.plant import wall_clock
 from factory_sim.sim.event_classes import Class
 from factory_sim.sim.reference.canonical_order import Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from factory_sim.plant.spec import Shift
     from factory_sim.sim.reference.line import Line, Steps
     from factory_sim.sim.reference.machines.machine import Machine
@@ -21,27 +22,22 @@ class ShiftClock:
 
     def __init__(self, line: Line, spec: Shift, index: int, machines: list[Machine], pools: list[Pool]) -> None:
         self.line, self.spec, self.index, self.machines, self.pools = line, spec, index, machines, pools
-        self._spans = sorted((us_from_s(start), us_from_s(end)) for start, end in spec.open_s)
 
     def begin(self) -> None:
         """Close machines and crews that are not open at the start, before first rows are written (UNIT-4)."""
-        is_open = any(start <= 0 < end for start, end in self._spans)
+        is_open = wall_clock.is_open(self.line.plant, self.spec, 0)
         for machine in self.machines:
             machine.stops.off = machine.stops.halted = not is_open
         for pool in self.pools:
             pool.open = is_open
-        self.line.process(self._work(skip=is_open))
+        self.line.process(self._work(wall_clock.all_edges(self.line.plant, self.spec), opens=not is_open))
 
-    def _work(self, *, skip: bool) -> Steps:
-        """Open and close at every edge; `skip` the first opening, which is the start of the run."""
-        for cycle in count():
-            for span in self._spans:
-                for opens, edge_us in zip((True, False), span, strict=True):
-                    if not (skip and opens):
-                        due_us = cycle * us_from_s(self.spec.cycle_s) + edge_us
-                        yield Timer(self.line, due_us - self.line.now_us, Class.CALENDAR, self.index)
-                        yield from self._turn(opens=opens)
-                    skip = False
+    def _work(self, edges_us: Iterator[int], *, opens: bool) -> Steps:
+        """Open and close in turn."""
+        for edge_us in edges_us:
+            yield Timer(self.line, edge_us - self.line.now_us, Class.CALENDAR, self.index)
+            yield from self._turn(opens=opens)
+            opens = not opens
 
     def _turn(self, *, opens: bool) -> Steps:
         for machine in self.machines:

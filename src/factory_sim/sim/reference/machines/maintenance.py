@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
+from factory_sim.plant import wall_clock
 from factory_sim.sim.event_classes import Class
 from factory_sim.sim.reference.canonical_order import Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from factory_sim.sim.reference.line import Steps
     from factory_sim.sim.reference.machines.machine import Machine
     from factory_sim.sim.reference.resource_pool import Pool
@@ -27,8 +31,11 @@ class Upkeep:
         self._parts = 0  # processed so far
         self._parts_at_last = [0] * len(self.plans)  # maintenance, by plan
         for i, plan in enumerate(self.plans):
-            if plan.every_s:
-                line.process(self._ring(i, us_from_s(plan.every_s)))
+            if plan.at:
+                line.process(self._ring(i, wall_clock.all_alarms(line.plant, plan.at)))
+            elif plan.every_s:
+                every_us = us_from_s(plan.every_s)
+                line.process(self._ring(i, count(every_us, every_us)))
 
     def after_work(self, n_parts: int) -> None:
         """Count `n_parts` and see which plans fall due (MAINT-2)."""
@@ -57,10 +64,10 @@ class Upkeep:
         """The machine's last row."""
         return self.machine.last_row
 
-    def _ring(self, plan: int, every_us: int) -> Steps:
+    def _ring(self, plan: int, alarms_us: Iterator[int]) -> Steps:
         """Let a plan by calendar fall due again and again (MAINT-1)."""
-        while True:
-            yield Timer(self.machine.line, every_us, Class.ALARM, self.unit, plan)
+        for due_us in alarms_us:
+            yield Timer(self.machine.line, due_us - self.machine.line.now_us, Class.ALARM, self.unit, plan)
             if plan not in self.due and plan != self.active:
                 self._fall_due(plan)
 

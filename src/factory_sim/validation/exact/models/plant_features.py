@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from factory_sim import distributions
 from factory_sim.plant.spec import UNLIMITED, Batch, Crew, FailureMode, Fleet, Inspection, Maintenance, Shift, Source
 from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.wall_clock import DAY_S, repeated
 from factory_sim.validation.exact import customers, theory
 from factory_sim.validation.exact.case import Case, Measure, measures
 from factory_sim.validation.exact.lines import FASTEST_S, Stop, exponential, line, units_of
@@ -136,8 +137,9 @@ def shift(row: Row, metric: str) -> Case:
     mu, cycle, open_ = row.number("mu"), row.number("cycle"), row.number("open")
     if open_ >= cycle:
         row.refuse("open", f"expected less than the cycle of {cycle:g}, got {open_:g}")
-    at_end, unit_s = row.choice("at_end", ("pause", "finish"), "pause"), FASTEST_S * mu
-    shifts = (Shift("shift", cycle * unit_s, ((0.0, open_ * unit_s),), at_end=at_end),)
+    at_end = row.choice("at_end", ("pause", "finish"), "pause")
+    unit_s = DAY_S / max(1, DAY_S // (cycle * FASTEST_S * mu)) / cycle  # a day has a whole number of cycles
+    shifts = (Shift("shift", repeated(cycle * unit_s, (0.0, open_ * unit_s)), at_end=at_end),)
     plant = line([Stop(exponential(unit_s / mu), 1, 0, shift=0)], Source("source", 0), shifts=shifts)
     return _saturated(plant, metric, mu, unit_s, mu * open_ / cycle, 2 * cycle * unit_s)
 

@@ -1,0 +1,56 @@
+"""`--start` moves the calendar of the plant to those dates, and a time that does not exist is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from factory_sim.cli import main
+
+CASES = Path(__file__).parents[1] / "cases" / "calendar"
+
+
+def run(case: str, start: str, tmp_path: Path, *more: str) -> int:
+    log = str(tmp_path / "log.csv")
+    return main(["run", str(CASES / f"{case}.yaml"), "--speed", "max", "--start", start, "--log", log, *more])
+
+
+@pytest.mark.parametrize(("start", "parts"), [("2026-01-09T08:00", "104"), ("2026-01-10T08:00", "0")])
+def test_a_week_shift_works_on_friday_and_not_on_saturday(
+    start: str, parts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("weekend", start, tmp_path, "--duration", "2h", "--engine", "simpy") == 0
+    assert f"{parts} good parts" in capsys.readouterr().out
+
+
+def test_a_snapshot_keeps_the_start_of_its_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = str(tmp_path / "saved.npz")
+    assert run("weekend", "2026-01-09T13:30", tmp_path, "--duration", "1h", "--save", saved) == 0
+    log = str(tmp_path / "rest.csv")
+    capsys.readouterr()
+    assert main(["run", "--resume", saved, "--speed", "max", "--log", log, "--duration", "60h"]) == 0
+    assert " 0 good parts" in capsys.readouterr().out  # until Monday 02:30
+
+
+def test_a_start_that_the_clock_skips_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("spring", "2026-03-29T02:30", tmp_path) == 2
+    assert "does not exist in Europe/Berlin" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_start_that_occurs_twice_is_the_first_and_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("autumn", "2026-10-25T02:30", tmp_path, "--duration", "1h", "--engine", "simpy") == 0
+    assert "occurs twice in Europe/Berlin; the first counts" in capsys.readouterr().err
+
+
+def test_check_reports_edges_that_the_clock_skips_or_repeats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (CASES / "spring.yaml").read_text(encoding="utf-8").replace("06:00-14:00", "02:30-14:00")
+    (tmp_path / "plant.yaml").write_text(text, encoding="utf-8")
+    assert main(["check", str(tmp_path / "plant.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "shift day: 2026-03-29 02:30 does not exist in Europe/Berlin; it takes effect after the change." in out
+    assert "shift day: 2026-10-25 02:30 occurs twice in Europe/Berlin; the first counts." in out
