@@ -67,7 +67,9 @@ class CalendarRun:
         pieces: list[NDArray[Any]] = []
         while self._calendar_us < until_us:
             pieces += self._advance_to(self._calendar_us)
+            self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)  # pieces are views
             self._lay_out_calendar(self._calendar_us)
+            self._make_room(parts=False)
         pieces += self._advance_to(until_us)
         return EventLog(**{name: np.concatenate([piece[name] for piece in pieces]) for name in _LOG})
 
