@@ -28,10 +28,12 @@ class Payback:
 class Probe:
     """The question that a probe answers; which fields apply depends on its kind (docs/studies.md)."""
 
-    kind: str  # "subset", "less", "relieved", "point" or "choice"
+    kind: str  # "subset", "less", "relief", "relieved", "point" or "choice"
     of: str  # name of the arm that it varies
     groups: tuple[str, ...] | None = None  # of a subset: the groups of changes that apply
     operation: str | None = None  # of "less" and "relieved"
+    resource: str | None = None  # of "relief": kind and name
+    change: str | None = None  # of "relief"
     less_s: float | None = None  # of "less": reduction of the mean cycle time
     values: tuple[int, ...] | None = None  # of a choice: by variable
 
@@ -82,6 +84,7 @@ class Trial:
     wip: I8 = field(default_factory=_no_bins)  # parts inside at the end of each bin
     losses: tuple[tuple[str, str, str, float], ...] = ()  # section, reason, by, hours
     strip: str = ""  # a digit (a State) per machine and step
+    path: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # resource -> shares of the critical path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

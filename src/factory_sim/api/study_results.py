@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from factory_sim.api.progress import ProgressOption
     from factory_sim.results.compare import Attribution, Constraint, ScenarioResult
     from factory_sim.results.estimate import Estimate
-    from factory_sim.results.why import NextConstraint, OperationLimit
+    from factory_sim.results.resource import Resource
+    from factory_sim.results.why import NextConstraint, OperationLimit, ResourceLimit
     from factory_sim.study.pool import Pool
     from factory_sim.views.frames import DataFrame
 
@@ -106,7 +107,7 @@ class Comparison(StudyBase[ComparisonResult]):
     ...                   workers=1, progress=False)
     >>> study.change["line_rate_pct"].low > 0
     True
-    >>> study.constraint.before
+    >>> study.constraint.before.name
     'WASH'
     """
 
@@ -202,14 +203,19 @@ class Why(StudyBase[WhyResult]):
     --------
     >>> import factory_sim as fs
     >>> found = fs.why("line.yaml", top=1, replications=3, duration="1 h", warm_up="10 min", workers=1, progress=False)
-    >>> found.constraint, found.operations[0].one_second_less.mean > 0
+    >>> found.constraint.name, found.resources[0].relief[0].parts_per_shift.mean > 0
     ('WASH', True)
     """
 
     @property
-    def constraint(self) -> str | None:
-        """The limiting operation; None: no good part was produced."""
+    def constraint(self) -> Resource | None:
+        """The limiting resource; None: none was found, for the `reason` of the result."""
         return self.result.constraint
+
+    @property
+    def resources(self) -> tuple[ResourceLimit, ...]:
+        """Resources on the critical path, the largest share first, with what changes of them earn."""
+        return self.result.resources
 
     @property
     def operations(self) -> tuple[OperationLimit, ...]:

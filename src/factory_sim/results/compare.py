@@ -11,9 +11,11 @@ from factory_sim.results.record import Json, Record, Result, to_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from factory_sim.results.resource import Resource
     from factory_sim.results.study_summary import StudySummary
 
 NOT_MADE = "not made"
+PATH_SHARE, GAIN = "path share", "gain"  # how a constraint was found: from logs alone, or by measured reliefs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,11 @@ class Attribution(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint(Record):
-    """The operations that limit the line; "" where no part was produced."""
+    """The resources that limit the line; None where none was found."""
 
-    before: str
-    after: str
+    before: Resource | None
+    after: Resource | None
+    by: str = PATH_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
 
 BASE, SCENARIO, PROBE = "base", "scenario", "probe"
-SUBSET, LESS, RELIEVED = "subset", "less", "relieved"  # kinds of probes; sweep and optimise have their own
-_COUNTED = {SUBSET, LESS}  # probes of which only the line's output is needed
+# kinds of probes; sweep and optimise have their own
+SUBSET, LESS, RELIEF, RELIEVED = "subset", "less", "relief", "relieved"
+_COUNTED = {SUBSET, LESS, RELIEF}  # probes of which only the line's output is needed
 
 
 @dataclass(frozen=True, slots=True)

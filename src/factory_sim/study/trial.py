@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis import facts, kpis
+from factory_sim.analysis import critical_path, facts, kpis
 from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import describe, planned
 from factory_sim.plant.states import Outcome
@@ -21,6 +21,7 @@ from factory_sim.study_records import Trial
 from factory_sim.views import labels
 
 if TYPE_CHECKING:
+    from factory_sim.analysis.facts import Facts
     from factory_sim.plant.spec import Plant
     from factory_sim.records import F8, I8, EventLog, KpiTable
     from factory_sim.sim.run import Run
@@ -86,7 +87,7 @@ def run_trial(plant: Plant, setting: Setting, replication: int, detail: Detail, 
     trial = Trial(replication=replication, seconds=0.0)
     if detail is not Detail.PILOT:
         found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
-        trial = _with_kpis(trial, kpis.of_facts(found), detail)
+        trial = replace(_with_kpis(trial, kpis.of_facts(found), detail), path=_path(found, plant))
         if detail is Detail.FULL:
             trial = trial_details.with_details(trial, found, run.log, plant)
     if detail is not Detail.PROBE:
@@ -127,6 +128,13 @@ def _with_kpis(trial: Trial, table: KpiTable, detail: Detail) -> Trial:
         operation={name: _defined(table.kpis[f"operation.{name}"].values) for name in operation},
         state_share={name.removeprefix(_SHARE): _defined(kpi.values) for name, kpi in shares},
     )
+
+
+def _path(found: Facts, plant: Plant) -> dict[str, tuple[float, ...]]:
+    shifts = {each.unit: plant.shifts[each.shift].name for each in plant.machines if each.shift >= 0}
+    shifts |= {unit: plant.shifts[each.shift].name for each in plant.crews if each.shift >= 0 for unit in each.units}
+    divided = critical_path.divided_us(found.log, found.meta, found.window)
+    return {str(name): shares for name, shares in critical_path.shares(divided, found.meta, shifts).items()}
 
 
 def _defined(values: F8) -> F8:

@@ -77,7 +77,7 @@ def _why(session: Session, arm: str, top: int) -> WhyResult:
         msg = f"{session.store.path} has no arm {name!r}. Its arms are: {known}."
         raise StudyError(msg)
     why.prepare(session, name, len(finished(session.study, name)), top)
-    return why.why(session.study, name, top)
+    return why.why(session.study, name)
 
 
 def replay_study(path: Path, pool: Pool, progress: Progress) -> ReplayResult:

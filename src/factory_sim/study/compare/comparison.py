@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.paired import mean_estimate, paired_difference, paired_percent_change
-from factory_sim.results.compare import ComparisonResult, Constraint, ScenarioResult
+from factory_sim.results.compare import GAIN, PATH_SHARE, ComparisonResult, Constraint, ScenarioResult
 from factory_sim.results.estimate import Estimate
 from factory_sim.results.study_summary import StudySummary
-from factory_sim.study.compare import attribution
-from factory_sim.study.compare.pairing import CONFIDENCE, RATE, base_of, finished, joint_confidence, pairs, scenarios_of
+from factory_sim.study.compare import attribution, why
+from factory_sim.study.compare.pairing import CONFIDENCE, RATE, base_of, finished, joint_confidence, scenarios_of
+from factory_sim.study.compare.path import first_operation, first_resource
 from factory_sim.study.study_json import study_digest
 from factory_sim.views import labels
 
@@ -29,17 +30,6 @@ RESPONSE = "line_rate_pct"  # the primary response: its interval is not widened 
 STATION = ("station_time_pct", "station_rate_pct", "station_oee_pct")
 # The other quantities that tables show: their intervals hold jointly.
 BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE)
-
-
-def path_shares(study: Study, arm: str) -> F8:
-    """Return critical-path shares by replication and operation, shape (n, n_operations)."""
-    return np.array([study.trials[arm, r].operation["critical_path_share"] for r in pairs(study, arm)])
-
-
-def constraint(study: Study, arm: str) -> str:
-    """Return the operation with the largest mean share of the critical path; "" when no part was produced."""
-    shares = np.nan_to_num(path_shares(study, arm)).mean(axis=0)
-    return study.arms[arm].operations[int(shares.argmax())] if len(shares) and shares.max() > 0 else ""
 
 
 def comparison(study: Study) -> ComparisonResult:
@@ -78,10 +68,18 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         change={n: paired_percent_change(*pair, _confidence(study, n)) for n, pair in values.items()},
         before={n: mean_estimate(pair[0]) for n, pair in values.items()},
         after={n: mean_estimate(pair[1]) for n, pair in values.items()},
-        constraint=Constraint(before=constraint(study, base.name), after=constraint(study, arm.name)),
+        constraint=_constraint(study, base.name, arm.name),
         attribution=attribution.attribution(study, arm),
         payback_years=payback(before, after, arm),
     )
+
+
+def _constraint(study: Study, before: str, after: str) -> Constraint:
+    """Return the constraints by measured gains where both plants have them, else by path share."""
+    found = [why.why(study, name) for name in (before, after)]
+    if all(each.by == GAIN for each in found):
+        return Constraint(before=found[0].constraint, after=found[1].constraint, by=GAIN)
+    return Constraint(before=first_resource(study, before), after=first_resource(study, after), by=PATH_SHARE)
 
 
 def _names(trials: Sequence[Trial]) -> list[str]:
@@ -92,7 +90,7 @@ def _names(trials: Sequence[Trial]) -> list[str]:
 def pacing_station(study: Study) -> str:
     """Return the operation of the station quantities: the one that the plant names, else the base's constraint."""
     base = base_of(study)
-    return base.operations[base.pacing] if base.pacing >= 0 else constraint(study, base.name)
+    return base.operations[base.pacing] if base.pacing >= 0 else first_operation(study, base.name)
 
 
 def _series(trials: Sequence[Trial], arm: Arm, name: str, station: str) -> F8:

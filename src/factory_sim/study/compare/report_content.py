@@ -15,6 +15,7 @@ from factory_sim.study.study_json import STRIP_STEP_S
 from factory_sim.views.html import palette
 from factory_sim.views.html import report_data as page
 from factory_sim.views.labels import DETECTORS, QUANTITIES, warm_up_source
+from factory_sim.views.text.study_text import best_relief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from factory_sim.records import F8
     from factory_sim.results.compare import ScenarioResult
-    from factory_sim.results.why import OperationLimit, WhyResult
+    from factory_sim.results.resource import Resource
+    from factory_sim.results.why import OperationLimit, ResourceLimit, WhyResult
     from factory_sim.study_records import Arm, Study, Trial
 
 VERSIONS = {"program": "factory-sim", "python": "Python", "numpy": "NumPy"}
@@ -30,6 +32,7 @@ COSTS = ("material", "machines", "labour", "energy", "repairs", "scrap")
 REST = "vehicles, robots, building"
 GROUPED = 6  # bins of a study in one point of a course: half an hour of eight
 SMOOTH = 6  # bins on either side, in Welch's moving average
+SHOWN = 12  # resources
 NO_CHANGE = Estimate(mean=0.0, low=0.0, high=0.0, n=0)
 
 
@@ -100,10 +103,10 @@ def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:
         name=arm.name,
         title=arm.title if arm.title and not arm.overrides else arm.name,
         digest=arm.digest,
-        constraint=titled(arm, limits.constraint or ""),
+        constraint=_constraint(arm, limits.constraint),
         question=arm.question,
         changes=arm.groups,
-        limits=tuple(_limit(arm, row) for row in limits.operations),
+        limits=tuple(_limit(arm, row, limits.operations) for row in limits.resources[:SHOWN]),
         next_limit=_next(arm, limits),
         attribution=_attribution(answer),
         machines=tuple(
@@ -131,15 +134,21 @@ def titled(arm: Arm, operation: str) -> str:
     return operation if title in {"", operation} else f"{operation} {title}"
 
 
-def _limit(arm: Arm, row: OperationLimit) -> page.Limit:
-    title = "" if row.title == row.operation else row.title
+def _constraint(arm: Arm, found: Resource | None) -> str:
+    if found is None:
+        return "No resource"
+    return titled(arm, found.name) if found.kind == "operation" else f"The {found.kind} {found.name}"
+
+
+def _limit(arm: Arm, row: ResourceLimit, operations: Sequence[OperationLimit]) -> page.Limit:
+    about = next((each for each in operations if row.kind == "operation" and each.operation == row.name), None)
+    relief, ranks = best_relief(row), about.ranks if about else {}
     return page.Limit(
-        row.operation,
-        title,
-        arm.operation_sections[arm.operations.index(row.operation)],
-        row.critical_path_share,
-        row.one_second_less,
-        {label: rank for name, (label, _) in DETECTORS.items() if (rank := row.ranks.get(name)) is not None},
+        resource=titled(arm, row.name) if row.kind == "operation" else f"{row.kind} {row.name}",
+        path_share=row.share,
+        change=relief.change if relief else "",
+        worth=relief.parts_per_shift if relief else None,
+        ranks={label: rank for name, (label, _) in DETECTORS.items() if (rank := ranks.get(name)) is not None},
     )
 
 
@@ -148,8 +157,9 @@ def _next(arm: Arm, limits: WhyResult) -> str:
     if not found:
         return ""
     following = f"{titled(arm, found.operation)} would limit the line next"
-    what = "it would still limit the line" if found.operation == limits.constraint else following
-    return f"With half the cycle time at {limits.constraint}, {what}."
+    limiting = limits.constraint.name if limits.constraint else ""
+    what = "it would still limit the line" if found.operation == limiting else following
+    return f"With half the cycle time at {limiting}, {what}."
 
 
 def _attribution(answer: ScenarioResult | None) -> page.Attribution | None:

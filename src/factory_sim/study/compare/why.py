@@ -1,4 +1,4 @@
-"""What limits a plant: the constraint, what one second less is worth at each operation, and the next constraint."""
+"""What limits a plant: the resources on the critical path, and what relieving each of them earns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim.analysis.critical_path import STATION_PARTS
 from factory_sim.analysis.paired import bonferroni, mean_estimate, paired_difference
-from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, WhyResult
-from factory_sim.study.arms import LESS, RELIEVED, Variant, variant_of
-from factory_sim.study.compare.comparison import constraint, path_shares
+from factory_sim.errors import ConfigError
+from factory_sim.results.compare import GAIN, PATH_SHARE
+from factory_sim.results.resource import Resource
+from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, ReliefGain, ResourceLimit, WhyResult
+from factory_sim.study.arms import LESS, RELIEF, RELIEVED, Variant, variant_of
 from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
+from factory_sim.study.compare.path import first_operation, operation_shares, resource_shares
+from factory_sim.study.compare.reliefs import LESS_S, RELIEFS, SECOND_LESS, second_less_s
 from factory_sim.study_records import Probe
 from factory_sim.views import labels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Session
@@ -23,59 +30,130 @@ if TYPE_CHECKING:
 
 TOP = 10
 PAIRS = 10  # enough to show what a second is worth
-LESS_S = 1.0
-RELIEF = 0.5  # of the cycle time: an operation that stays the constraint is limited by its failures
+HALF = 0.5  # of the cycle time: an operation that stays the constraint is limited by its failures
 SHIFT_H = 8.0
 DETECTORS = ("critical_path_share", *labels.DETECTORS)  # KPIs that rank bottlenecks; the first is this project's own
+NO_PARTS = "No good part was produced."
+NO_GAIN = "No change of a resource has a gain whose interval excludes 0. Use more replications or a longer duration."
+
+Gains = dict[tuple[Resource, str], "Estimate"]  # by resource and change
 
 
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:
-    """Run the trials of `why`: the arm itself, one second less at each top operation, and the constraint relieved."""
+    """Run the trials of `why`: the arm itself, the reliefs of its top resources, and the constraint relieved."""
     arm = session.study.arms[name]
     session.ensure("trials", [(name, r) for r in range(replications)])
-    first = constraint(session.study, name)
-    if not first:
-        return
-    probes = [_add_less(session, arm, arm.operations[i]) for i in ranked(session.study, name)[:top]]
-    probe = Probe(kind=RELIEVED, of=name, operation=first)
-    probes.append(session.add_probe(_scaled(arm, first, RELIEF), f"{name}: {first} relieved", probe))
+    resources = list(resource_shares(session.study, name))[:top]
+    probes = [probe for resource in resources for probe in _add_reliefs(session, arm, resource)]
     wanted = [(probe, r) for r in range(replications) for probe in probes]
     trials = session.study.trials
     if left := sum(key not in trials for key in wanted):
         most_s = left * np.mean([trials[name, r].seconds for r in range(replications)]) / session.pool.workers
         session.progress.message(f"{name}: why, {left:,} trials, less than {most_s:.0f} s")
-    session.ensure("one second less", wanted)
+    session.ensure("reliefs", wanted)
+    found = why(session.study, name).constraint
+    if found is not None and found.kind == "operation":
+        probe = Probe(kind=RELIEVED, of=name, operation=found.name)
+        half = _changed(arm, f"operations.{found.name}.cycle_time*{HALF!r}")
+        relieved = session.add_probe(half, f"{name}: {found.name} relieved", probe)
+        session.ensure("next constraint", [(relieved, r) for r in range(replications)])
 
 
-def why(study: Study, name: str, top: int = TOP) -> WhyResult:
-    """Return what limits an arm; gains are None where their trials were not run."""
-    arm, first, replications = study.arms[name], constraint(study, name), len(pairs(study, name))
-    if not first:
-        return WhyResult(of=name, replications=replications, constraint=None, operations=(), first_by={}, next=None)
-    shares, ranks = path_shares(study, name), ranks_of(study, name)
-    probes, order = _probes(study, name), ranked(study, name)[:top]
-    confidence = bonferroni(CONFIDENCE, sum((LESS, arm.operations[i]) in probes for i in order))
-    operations = tuple(
+def _add_reliefs(session: Session, arm: Arm, resource: Resource) -> list[str]:
+    """Add a probe for each relief of a resource that is a valid plant, and return their names."""
+    plant, names = session.plants.plant_of(arm), []
+    for relief in RELIEFS[resource.kind]:
+        if override := relief.override(plant, resource.name):
+            probe = Probe(kind=RELIEF, of=arm.name, resource=str(resource), change=relief.change)
+            title = f"{arm.name}: {resource}, {relief.change}"
+            if relief.change == SECOND_LESS:
+                less_s = second_less_s(plant, resource.name)
+                probe = Probe(kind=LESS, of=arm.name, operation=resource.name, less_s=less_s)
+                title = f"{arm.name}: {resource.name} {less_s:g} s less"
+            try:
+                names.append(session.add_probe(_changed(arm, override), title, probe))
+            except ConfigError:
+                continue
+    return names
+
+
+def _changed(arm: Arm, override: str) -> Variant:
+    variant = variant_of(arm)
+    return replace(variant, overrides=(*variant.overrides, override))
+
+
+def why(study: Study, name: str) -> WhyResult:
+    """Return what limits an arm; by path share alone while no relief was simulated."""
+    shares, gains = resource_shares(study, name), _gains(study, name)
+    constraint, reason = _constraint(list(shares), gains)
+    relieved = constraint.name if constraint and constraint.kind == "operation" else None
+    return WhyResult(
+        of=name,
+        replications=len(pairs(study, name)),
+        constraint=constraint,
+        by=GAIN if gains else PATH_SHARE,
+        reason=reason,
+        resources=tuple(_resource(resource, values, gains) for resource, values in shares.items()),
+        operations=_operations(study, name, gains) if shares else (),
+        first_by=_first_by(study, name) if shares else {},
+        next=_next(study, name, relieved) if relieved else None,
+    )
+
+
+def _constraint(resources: Sequence[Resource], gains: Gains) -> tuple[Resource | None, str | None]:
+    """Return the resource with the largest significant gain, and why there is none."""
+    if not resources:
+        return None, NO_PARTS
+    if not gains:
+        return resources[0], None
+    significant = {key: gain for key, gain in gains.items() if gain.low > 0}
+    if not significant:
+        return None, NO_GAIN
+    return max(significant, key=lambda key: significant[key].mean)[0], None
+
+
+def _resource(resource: Resource, values: F8, gains: Gains) -> ResourceLimit:
+    split = resource.kind == "operation"
+    return ResourceLimit(
+        kind=resource.kind,
+        name=resource.name,
+        share=mean_estimate(values.sum(axis=1)),
+        parts={
+            part.name.lower(): share for part, share in zip(STATION_PARTS, values.mean(axis=0).tolist(), strict=True)
+        }
+        if split
+        else {},
+        relief=tuple(
+            ReliefGain(change=change, parts_per_shift=gain) for (of, change), gain in gains.items() if of == resource
+        ),
+    )
+
+
+def _operations(study: Study, name: str, gains: Gains) -> tuple[OperationLimit, ...]:
+    """Return the operations on the critical path, the largest mean share first, at most `TOP` of them."""
+    arm, shares, ranks = study.arms[name], operation_shares(study, name), ranks_of(study, name)
+    means, less_s = np.nan_to_num(shares).mean(axis=0), _less_s(study, name)
+    return tuple(
         OperationLimit(
             operation=arm.operations[i],
             title=arm.operation_titles[i],
             critical_path_share=mean_estimate(shares[:, i]),
             ranks={detector: ranks[detector][i] for detector in DETECTORS},
-            one_second_less=_second_less(study, arm, probes.get((LESS, arm.operations[i])), confidence),
+            one_second_less=_second_less(gains, less_s, arm.operations[i]),
         )
-        for i in order
-    )
-    first_by = {name: arm.operations[places.index(1)] for name, places in ranks.items() if 1 in places}
-    following = _next(study, arm, probes.get((RELIEVED, first)))
-    return WhyResult(
-        of=name, replications=replications, constraint=first, operations=operations, first_by=first_by, next=following
+        for i in np.argsort(-means, kind="stable").tolist()[:TOP]
+        if means[i] > 0
     )
 
 
-def ranked(study: Study, name: str) -> list[int]:
-    """Return the operations that are on the critical path, the largest mean share first."""
-    shares = np.nan_to_num(path_shares(study, name)).mean(axis=0)
-    return [i for i in np.argsort(-shares, kind="stable").tolist() if shares[i] > 0]
+def _second_less(gains: Gains, less_s: Mapping[str, float], operation: str) -> CycleTimeGain | None:
+    gain = gains.get((Resource(kind="operation", name=operation), SECOND_LESS))
+    return CycleTimeGain(**asdict(gain), less_s=less_s[operation]) if gain else None
+
+
+def _first_by(study: Study, name: str) -> dict[str, str]:
+    operations = study.arms[name].operations
+    return {each: operations[places.index(1)] for each, places in ranks_of(study, name).items() if 1 in places}
 
 
 def ranks_of(study: Study, name: str) -> dict[str, list[int | None]]:
@@ -95,50 +173,42 @@ def _ranks(score: F8) -> list[int | None]:
     return [int(p) if s > 0 else None for p, s in zip(place, score, strict=True)]
 
 
-def _add_less(session: Session, arm: Arm, operation: str) -> str:
-    plant = session.plants.plant_of(arm)
-    mean_s = next(each.cycle_time.mean_s for each in plant.operations if each.name == operation)
-    less_s = min(LESS_S, mean_s / 2)
-    probe = Probe(kind=LESS, of=arm.name, operation=operation, less_s=less_s)
-    variant = _scaled(arm, operation, 1 - less_s / mean_s)
-    return session.add_probe(variant, f"{arm.name}: {operation} {less_s:g} s less", probe)
+def _probes(study: Study, of: str) -> dict[str, Probe]:
+    """Return the probes of an arm by name."""
+    return {arm.name: arm.probe for arm in study.arms.values() if arm.probe and arm.probe.of == of}
 
 
-def _scaled(arm: Arm, operation: str, factor: float) -> Variant:
-    variant = variant_of(arm)
-    return replace(variant, overrides=(*variant.overrides, f"operations.{operation}.cycle_time*{factor!r}"))
+def _less_s(study: Study, of: str) -> dict[str, float]:
+    probes = _probes(study, of).values()
+    return {each.operation: each.less_s or LESS_S for each in probes if each.kind == LESS and each.operation}
 
 
-def _probes(study: Study, of: str) -> dict[tuple[str, str], Arm]:
-    return {
-        (arm.probe.kind, arm.probe.operation): arm
-        for arm in study.arms.values()
-        if arm.probe and arm.probe.of == of and arm.probe.operation is not None
-    }
+def _gains(study: Study, name: str) -> Gains:
+    """Return the gains of all reliefs that were simulated; they hold jointly."""
+    probes: dict[tuple[Resource, str], str] = {}
+    for arm, probe in _probes(study, name).items():
+        if len(pairs(study, name, arm)) < 2:
+            continue
+        if probe.kind == LESS and probe.operation:
+            probes[Resource(kind="operation", name=probe.operation), SECOND_LESS] = arm
+        elif probe.kind == RELIEF and probe.resource and probe.change:
+            probes[Resource.of(probe.resource), probe.change] = arm
+    confidence = bonferroni(CONFIDENCE, len(probes))
+    return {key: _gain(study, name, arm, confidence) for key, arm in probes.items()}
 
 
-def _gain(study: Study, arm: Arm, probe: Arm, confidence: float) -> Estimate | None:
-    """Return the additional good parts per shift, paired; None with fewer than two pairs."""
-    found = pairs(study, arm.name, probe.name)
-    if len(found) < 2:
-        return None
-    to_shift = SHIFT_H * 3600 / study.header.duration_s
-    before, after = (to_shift * line_values(study, each.name, "good_parts", found) for each in (arm, probe))
+def _gain(study: Study, name: str, probe: str, confidence: float) -> Estimate:
+    """Return the additional good parts per shift, paired."""
+    found, to_shift = pairs(study, name, probe), SHIFT_H * 3600 / study.header.duration_s
+    before, after = (to_shift * line_values(study, arm, "good_parts", found) for arm in (name, probe))
     return paired_difference(before, after, confidence)
 
 
-def _second_less(study: Study, arm: Arm, probe: Arm | None, confidence: float) -> CycleTimeGain | None:
-    gain = _gain(study, arm, probe, confidence) if probe else None
-    if gain is None or probe is None or probe.probe is None:
+def _next(study: Study, name: str, operation: str) -> NextConstraint | None:
+    arms = [arm for arm, each in _probes(study, name).items() if each.kind == RELIEVED and each.operation == operation]
+    if not arms or len(pairs(study, name, arms[0])) < 2:
         return None
-    less_s = probe.probe.less_s or LESS_S
-    return CycleTimeGain(**asdict(gain), less_s=less_s)
-
-
-def _next(study: Study, arm: Arm, probe: Arm | None) -> NextConstraint | None:
-    gain = _gain(study, arm, probe, CONFIDENCE) if probe else None
-    if probe is None or gain is None:
-        return None
-    name = constraint(study, probe.name)
-    share = path_shares(study, probe.name)[:, probe.operations.index(name)]
-    return NextConstraint(operation=name, critical_path_share=mean_estimate(share), parts_per_shift=gain)
+    following = first_operation(study, arms[0])
+    share = operation_shares(study, arms[0])[:, study.arms[arms[0]].operations.index(following)]
+    gain = _gain(study, name, arms[0], CONFIDENCE)
+    return NextConstraint(operation=following, critical_path_share=mean_estimate(share), parts_per_shift=gain)

@@ -24,16 +24,15 @@ class Row:
     changes_pct: tuple[Estimate, ...]  # by side, of the baseline: empty interval at 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """An operation as a limit of the line."""
+    """A resource as a limit of the line."""
 
-    operation: str
-    title: str
-    section: str
+    resource: str  # "OP410 Flank grinding" or "fleet agv"
     path_share: Estimate  # of the critical path [1]
-    worth: Estimate | None = None  # good parts a shift, for one second less per cycle
-    ranks: Mapping[str, int] = field(default_factory=dict)  # by detector; 1: it names this operation
+    change: str = ""  # the change of it that earns most
+    worth: Estimate | None = None  # good parts per shift that this earns
+    ranks: Mapping[str, int] = field(default_factory=dict)  # of an operation by detector; 1: it names this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Side:
     name: str
     title: str
     digest: str
-    constraint: str  # the operation that limits the line: "OP410 Flank grinding"
+    constraint: str  # what limits the line: "OP410 Flank grinding"
     question: str = ""
     changes: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()  # largest share first

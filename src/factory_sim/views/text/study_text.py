@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
     from factory_sim.results.study_summary import StudySummary
     from factory_sim.results.whatif import InterimResult
-    from factory_sim.results.why import CycleTimeGain, WhyResult
+    from factory_sim.results.why import ReliefGain, ResourceLimit, WhyResult
+
+
+RESOURCES_SHOWN = 12
 
 
 def comparison_lines(result: ComparisonResult) -> list[RenderableType]:
@@ -47,7 +50,7 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
     same = "stays" if where.before == where.after else "moves to"
-    lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (critical path)")
+    lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
     return lines
@@ -110,43 +113,68 @@ def _years(years: Estimate) -> str:
 
 def why_lines(found: WhyResult) -> list[RenderableType]:
     """Return what limits a plant, and the evidence."""
-    if found.constraint is None:
-        return [f"{found.of}: no good part was produced, so the constraint is unknown"]
-    first, after = found.operations[0], found.next
-    worth = first.one_second_less
-    gain = f"; {_less(worth)} there is worth {signed_interval(worth, '+.1f')} parts per shift" if worth else ""
+    first = found.limit
+    if first is None:
+        table = [_resources(found)] if found.resources else []
+        return [f"{found.of}: no constraint was found. {found.reason}", *table]
+    relief, after = best_relief(first), found.next
+    worth = f"; {relief.change}: {_parts(relief)} good parts per shift" if relief else ""
     lines: list[RenderableType] = [
-        f"{found.constraint} limits {found.of}: {_path(first.critical_path_share)}{gain}",
+        f"{first.kind} {first.name} limits {found.of}: {_path(first.share)}{worth}",
         "",
-        _ranking(found),
-        "The intervals hold jointly with 95 % (Bonferroni); n.s.: contains 0." if worth else "",
+        _resources(found),
+        "The intervals of all changes hold jointly with 95 % (Bonferroni); n.s.: contains 0." if relief else "",
+        "",
+        _operations(found),
     ]
     named = ", ".join(f"{label} {found.first_by.get(name, 'none')}" for name, (label, _) in DETECTORS.items())
-    lines.append(f"Classic detectors name: {named}.")
+    lines.append(f"Classic detectors, which see operations only, name: {named}.")
     if after:
-        stays = after.operation == found.constraint
-        what = "It stays the constraint" if stays else f"Next is {after.operation}"
+        stays = after.operation == first.name
+        what = "It stays the first operation" if stays else f"The next operation is {after.operation}"
+        share = f"{100 * after.critical_path_share.mean:.0f} % of the path's time in operations"
         more = f"{signed_interval(after.parts_per_shift, '+.1f')} parts per shift"
-        lines.append(f"{what} once {found.constraint} takes half the time: {_path(after.critical_path_share)}, {more}.")
+        lines.append(f"{what} once {first.name} takes half the time: {share}, {more}.")
     return lines
+
+
+def best_relief(resource: ResourceLimit) -> ReliefGain | None:
+    """Return the change of a resource with the largest significant gain, else with the largest gain."""
+    return max(
+        resource.relief, key=lambda each: (each.parts_per_shift.low > 0, each.parts_per_shift.mean), default=None
+    )
+
+
+def _parts(relief: ReliefGain) -> str:
+    return signed_interval(relief.parts_per_shift, "+.1f")
 
 
 def _path(share: Estimate) -> str:
     return f"{100 * share.mean:.0f} % of the critical path"
 
 
-def _less(worth: CycleTimeGain) -> str:
-    return "one second less" if worth.less_s == 1 else f"{worth.less_s:g} s less"
+def _resources(found: WhyResult) -> Table:
+    table = Table("resource", "path, %", "largest gain", "parts/shift", "", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for each in found.resources[:RESOURCES_SHOWN]:
+        relief = best_relief(each)
+        gain = (relief.change, _parts(relief), not_significant(relief.parts_per_shift)) if relief else ("-", "", "")
+        table.add_row(f"{each.kind} {each.name}", f"{100 * each.share.mean:.1f}", *gain)
+    for column in table.columns:
+        column.no_wrap = True
+    return table
 
 
-def _ranking(found: WhyResult) -> Table:
+def _operations(found: WhyResult) -> Table:
+    """Return how the shares of operations divide, and their ranks by the classic detectors."""
     heads = [head for _, head in DETECTORS.values()]
-    table = Table("operation", "path, %", "1 s less, parts/shift", "", *heads, box=None, pad_edge=False)
-    for column in (table.columns[1], *table.columns[4:]):
+    shown = [each for each in found.resources[:RESOURCES_SHOWN] if each.kind == "operation"]
+    ranks = {each.operation: each.ranks for each in found.operations}
+    table = Table("operation, % of path", *(shown[0].parts if shown else ()), *heads, box=None, pad_edge=False)
+    for column in table.columns[1:]:
         column.justify = "right"
-    for row in found.operations:
-        worth, path = row.one_second_less, 100 * row.critical_path_share.mean
-        ranks = [str(row.ranks[detector] or "-") for detector in DETECTORS]
-        value = signed_interval(worth, "+.1f") + ("" if worth.less_s == 1 else f" ({_less(worth)})") if worth else "-"
-        table.add_row(row.operation, f"{path:.1f}", value, not_significant(worth) if worth else "", *ranks)
+    for each in shown:
+        parts = [f"{100 * share:.1f}" for share in each.parts.values()]
+        places = [str(ranks.get(each.name, {}).get(detector) or "-") for detector in DETECTORS]
+        table.add_row(each.name, *parts, *places)
     return table

@@ -1,0 +1,97 @@
+"""What `why` tries at each resource of a plant: the one table of reliefs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim.plant.spec import UNLIMITED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.plant.spec import Operation, Plant, Source
+
+SECOND_LESS = "one second less"
+LESS_S = 1.0
+MORE_ARRIVALS = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """A change of one resource; `override` returns it as typed, "" where the resource cannot be changed so."""
+
+    change: str
+    override: Callable[[Plant, str], str]
+
+
+def second_less_s(plant: Plant, name: str) -> float:
+    """Return by how much the relief shortens the mean cycle time [s]: one second, at most half of it."""
+    return min(LESS_S, _operation(plant, name).cycle_time.mean_s / 2)
+
+
+def _operation(plant: Plant, name: str) -> Operation:
+    return next(each for each in plant.operations if each.name == name)
+
+
+def _source(plant: Plant, name: str) -> Source:
+    return next(each for each in plant.sources if each.name == name)
+
+
+def _second_less(plant: Plant, name: str) -> str:
+    mean_s = _operation(plant, name).cycle_time.mean_s
+    return f"operations.{name}.cycle_time*{1 - second_less_s(plant, name) / mean_s!r}" if mean_s else ""
+
+
+def _one_more_machine(_plant: Plant, name: str) -> str:
+    return f"operations.{name}.machines+1"
+
+
+def _half_setup(plant: Plant, name: str) -> str:
+    return f"operations.{name}.setup*0.5" if any(map(any, _operation(plant, name).setup_s)) else ""
+
+
+def _half_repair(plant: Plant, name: str) -> str:
+    machines = _operation(plant, name).machines
+    fails = any(each.failures for each in plant.machines if each.unit in machines)
+    return f"operations.{name}.failures.*.repair*0.5" if fails else ""
+
+
+def _one_more_place(plant: Plant, name: str) -> str:
+    inputs = _operation(plant, name).inputs
+    if any(each.capacity >= UNLIMITED for each in inputs):
+        return ""
+    return f"operations.{name}.buffer+1" if len(inputs) == 1 else f"operations.{name}.inputs.0.buffer+1"
+
+
+def _more_arrivals(plant: Plant, name: str) -> str:
+    return f"sources.{name}.interarrival*{1 / MORE_ARRIVALS!r}" if _source(plant, name).interarrival else ""
+
+
+def _more_cards(plant: Plant, name: str) -> str:
+    cards = _source(plant, name).cards
+    return f"sources.{name}.cards:={cards + max(1, math.floor(0.1 * cards + 0.5))}" if cards else ""
+
+
+def _one_more(collection: str) -> tuple[Relief, ...]:
+    return (Relief("one more", lambda _plant, name: f"{collection}.{name}.count+1"),)
+
+
+# Kind of a resource -> its reliefs, each applied to one named resource only.
+RELIEFS: dict[str, tuple[Relief, ...]] = {
+    "operation": (
+        Relief(SECOND_LESS, _second_less),
+        Relief("one more machine", _one_more_machine),
+        Relief("half its setup", _half_setup),
+        Relief("half its repair time", _half_repair),
+        Relief("one more place in its buffer", _one_more_place),
+    ),
+    "fleet": _one_more("fleets"),
+    "operator": _one_more("crews"),
+    "crew": _one_more("crews"),
+    "robot": _one_more("robots"),
+    "source": (Relief("10 % more arrivals", _more_arrivals),),
+    "cards": (Relief("10 % more cards", _more_cards),),
+    "shift": (),
+}
