@@ -34,6 +34,7 @@ RUNS, FORKS = recorded("logs.json")["runs"], recorded("logs.json")["forks"]
 FEEDS = recorded("feeds.json")
 STUDIES = recorded("studies.json")
 KEYS = recorded("json_keys.json")
+WHY = {"less", "relief", "relieved"}  # kinds of probes
 RECORD = ("rows", "columns", "truth")
 STUDY_COMMANDS = [(study, answer) for study, answers in STUDIES.items() for answer in answers]
 
@@ -125,8 +126,10 @@ def test_a_stored_study_is_read_value_by_value(study: str) -> None:
 @pytest.mark.parametrize(("study", "answer"), STUDY_COMMANDS)
 def test_a_stored_study_gives_the_recorded_answer(study: str, answer: str, folder: Path) -> None:
     path = folder / f"{study}.study.jsonl"
-    before = path.read_bytes().replace(b'"program": "0.1.0"', b'"program": "%s"' % VERSION.encode(), 1)
-    path.write_bytes(before)  # a study of another version is readable, but must not be extended
+    before = path.read_bytes()
+    if not answer.startswith("why"):  # which measures more than version 0.1 did, and only reads other versions' studies
+        before = before.replace(b'"program": "0.1.0"', b'"program": "%s"' % VERSION.encode(), 1)
+        path.write_bytes(before)  # a study of another version is readable, but must not be extended
     assert_same_answer(answer, answer_of(*STUDIES[study][answer]))
     assert path.read_bytes() == before, "a finished study has been added to"
 
@@ -138,7 +141,15 @@ def test_the_same_commands_make_the_recorded_study_again(study: str, folder: Pat
     for words in STUDIES[study].values():
         if words[0] != "replay":
             run(*words)
-    assert_same_study(result(with_keys_of_today(stored(RECORDED / path.name))), result(stored(path)))
+    record, found = (result(each) for each in (with_keys_of_today(stored(RECORDED / path.name)), stored(path)))
+    assert_same_study(without_why(record), without_why(found))
+
+
+def without_why(study: Any) -> Any:
+    """Leave out the probes of `why`, which measures other changes than version 0.1 did."""
+    arms = {name: arm for name, arm in study["arms"].items() if not WHY & {(arm["probe"] or {}).get("kind")}}
+    trials = {name: trial for name, trial in study["trials"].items() if trial["arm"] in arms}
+    return {**study, "arms": arms, "trials": trials}
 
 
 def assert_same_study(record: Any, found: Any) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from factory_sim.results.compare import Attribution, ComparisonResult, Constraint, Contribution, ScenarioResult
+from factory_sim.results.compare import GAIN, Attribution, ComparisonResult, Constraint, Contribution, ScenarioResult
 from factory_sim.results.estimate import Estimate
 from factory_sim.results.record import to_json
+from factory_sim.results.resource import Resource
 from factory_sim.results.study_summary import PILOT, StudySummary, WarmUp
 from factory_sim.results.why import CycleTimeGain, WhyResult
 from factory_sim.version import VERSION
@@ -33,7 +34,7 @@ def scenario(name: str) -> ScenarioResult:
         change={"line_rate_pct": estimate(2.0), "wip_pct": estimate(math.nan)},
         before={"line_rate_pct": estimate(10.0), "wip_pct": estimate(0.0)},
         after={"line_rate_pct": estimate(10.2), "wip_pct": estimate(1.0, math.inf)},
-        constraint=Constraint(before="OP10", after="OP20"),
+        constraint=Constraint(before=Resource(kind="operation", name="OP10"), after=Resource(kind="fleet", name="agv")),
         attribution=Attribution(method="exact", contributions={"speed": share}),
         payback_years=None,
     )
@@ -52,7 +53,17 @@ def comparison(*names: str) -> ComparisonResult:
 
 
 def test_a_file_begins_with_format_and_version() -> None:
-    found = WhyResult(of="line", replications=2, constraint=None, operations=(), first_by={}, next=None).to_dict()
+    found = WhyResult(
+        of="line",
+        replications=2,
+        constraint=None,
+        by=GAIN,
+        reason="No good part was produced.",
+        resources=(),
+        operations=(),
+        first_by={},
+        next=None,
+    ).to_dict()
     assert list(found)[:2] == ["format", "version"]
     assert (found["format"], found["version"]) == (1, VERSION)
 

@@ -25,7 +25,8 @@ def test_the_answer_has_the_keys_that_are_promised(finished: Compared) -> None:
     answer = finished.result.to_dict()
     assert answer["replications"] == N
     assert set(answer["change"]["line_rate_pct"]) >= {"mean", "low", "high"}
-    assert answer["constraint"]["before"] == "WASH"
+    assert answer["constraint"]["before"] == {"kind": "operation", "name": "WASH"}
+    assert answer["constraint"]["by"] == "path share"
     for name in ("station_time_pct", "station_rate_pct", "kwh_per_part_pct", "cost_per_part_pct", "oee_pct", "wip_pct"):
         change = answer["change"][name]
         assert change["low"] <= change["mean"] <= change["high"]

@@ -11,6 +11,8 @@ import pytest
 from study_lines import Compared, N, arm, request_of, study, trial
 
 from factory_sim import registry
+from factory_sim.results.compare import GAIN, PATH_SHARE
+from factory_sim.results.resource import Resource
 from factory_sim.sim import engines
 from factory_sim.study import warmup
 from factory_sim.study.arms import Variant
@@ -169,7 +171,9 @@ def test_why_names_the_constraint_its_worth_and_the_next_one(finished: Compared,
     with Pool(1, "simpy") as pool:
         found = why_in(file, pool, Progress(), top=2)
     first = found.operations[0]
-    assert found.constraint == first.operation == "WASH"
+    assert found.constraint == Resource(kind="operation", name="WASH")
+    assert found.by == GAIN
+    assert first.operation == "WASH"
     assert first.one_second_less is not None
     assert first.one_second_less.mean > 2
     assert first.ranks["critical_path_share"] == 1
@@ -185,7 +189,8 @@ def test_a_detector_that_points_at_no_operation_ranks_none() -> None:
     silent = {name: (0.0, 0.0) for name in why.DETECTORS if name != "critical_path_share"}
     trials = [trial("base", r, 100.0, share, operation=silent) for r, share in enumerate(shares)]
     found = why.why(study([arm("base", "base")], trials), "base")
-    assert found.constraint == "B"
+    assert found.constraint == Resource(kind="operation", name="B")
+    assert found.by == PATH_SHARE
     assert found.first_by == {"critical_path_share": "B"}
     assert found.operations[0].ranks["arrow"] is None
     assert found.next is None
@@ -193,7 +198,9 @@ def test_a_detector_that_points_at_no_operation_ranks_none() -> None:
 
 def test_a_line_without_output_has_no_constraint() -> None:
     none = trial("base", 0, 0.0, (float("nan"), float("nan")))
-    assert why.why(study([arm("base", "base")], [none]), "base").constraint is None
+    found = why.why(study([arm("base", "base")], [none]), "base")
+    assert found.constraint is None
+    assert found.reason == why.NO_PARTS
 
 
 def test_a_frame_has_a_row_a_trial(finished: Compared) -> None:

@@ -33,8 +33,10 @@ def side(name: str, title: str, *, attribution: page.Attribution | None = None) 
         question=NASTY,
         changes=(NASTY, "room"),
         limits=(
-            page.Limit("OP1", NASTY, "section_1", around(0.9, 0.05), around(4.0), ranks),
-            page.Limit("OP2", "", "section_2", around(0.1, 0.05)),
+            page.Limit(
+                resource=f"OP1 {NASTY}", path_share=around(0.9, 0.05), change=NASTY, worth=around(4.0), ranks=ranks
+            ),
+            page.Limit(resource="fleet agv", path_share=around(0.1, 0.05)),
         ),
         attribution=attribution,
         machines=machines,

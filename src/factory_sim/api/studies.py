@@ -242,8 +242,8 @@ def why(  # noqa: PLR0913 - one argument per option of the command
     Examples
     --------
     >>> import factory_sim as fs
-    >>> fs.why("line.yaml", top=1, replications=3, duration="1 h", warm_up="10 min", workers=1, progress=False)
-    <Why line: WASH limits it>
+    >>> fs.why("line.yaml", top=1, replications=10, duration="1 h", warm_up="10 min", workers=1, progress=False)
+    <Why line: operation WASH limits it>
     """
     execution = Execution(workers=workers, engine=engine, dask=dask, study=study, progress=progress)
     if isinstance(plant, str | os.PathLike) and (str(plant).endswith(".jsonl") or store.is_study(Path(plant))):

@@ -202,7 +202,7 @@ class Why(StudyBase[WhyResult]):
     Examples
     --------
     >>> import factory_sim as fs
-    >>> found = fs.why("line.yaml", top=1, replications=3, duration="1 h", warm_up="10 min", workers=1, progress=False)
+    >>> found = fs.why("line.yaml", top=1, replications=10, duration="1 h", warm_up="10 min", workers=1, progress=False)
     >>> found.constraint.name, found.resources[0].relief[0].parts_per_shift.mean > 0
     ('WASH', True)
     """

@@ -18,6 +18,7 @@ from factory_sim.study.dask_pool import open_pool
 from factory_sim.study.runner import FinishedStudy, Session, run_replications, start_session
 from factory_sim.study.store import Store, StudyError
 from factory_sim.study.study_json import study_digest, trial_digest
+from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from factory_sim.results.compare import ComparisonResult
@@ -76,8 +77,10 @@ def _why(session: Session, arm: str, top: int) -> WhyResult:
         known = ", ".join(session.names(BASE, SCENARIO))
         msg = f"{session.store.path} has no arm {name!r}. Its arms are: {known}."
         raise StudyError(msg)
-    why.prepare(session, name, len(finished(session.study, name)), top)
-    return why.why(session.study, name)
+    replications = len(finished(session.study, name))
+    if session.study.header.program == VERSION:  # other versions' files are read only
+        why.prepare(session, name, replications, top)
+    return why.why(session.study, name, top)
 
 
 def replay_study(path: Path, pool: Pool, progress: Progress) -> ReplayResult:
@@ -94,6 +97,8 @@ def replay_study(path: Path, pool: Pool, progress: Progress) -> ReplayResult:
             again.add_arm(arm)
         session.ensure("replay", sorted(was.trials))
         now = session.study
+    if not any(trial.path for trial in was.trials.values()):  # of a version that did not record it
+        now = replace(now, trials={key: replace(trial, path={}) for key, trial in now.trials.items()})
     differing = [key for key in sorted(was.trials) if trial_digest(was.trials[key]) != trial_digest(now.trials[key])]
     return ReplayResult(
         same=not differing,

@@ -76,9 +76,9 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
 
 def _constraint(study: Study, before: str, after: str) -> Constraint:
     """Return the constraints by measured gains where both plants have them, else by path share."""
-    found = [why.why(study, name) for name in (before, after)]
+    found = [why.constraint(study, name) for name in (before, after)]
     if all(each.by == GAIN for each in found):
-        return Constraint(before=found[0].constraint, after=found[1].constraint, by=GAIN)
+        return Constraint(before=found[0].resource, after=found[1].resource, by=GAIN)
     return Constraint(before=first_resource(study, before), after=first_resource(study, after), by=PATH_SHARE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,13 @@ from factory_sim.results.resource import Resource
 from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, ReliefGain, ResourceLimit, WhyResult
 from factory_sim.study.arms import LESS, RELIEF, RELIEVED, Variant, variant_of
 from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
-from factory_sim.study.compare.path import first_operation, operation_shares, resource_shares
+from factory_sim.study.compare.path import first_operation, first_resource, operation_shares, resource_shares
 from factory_sim.study.compare.reliefs import LESS_S, RELIEFS, SECOND_LESS, second_less_s
 from factory_sim.study_records import Probe
 from factory_sim.views import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
@@ -39,6 +39,15 @@ NO_GAIN = "No change of a resource has a gain whose interval excludes 0. Use mor
 Gains = dict[tuple[Resource, str], "Estimate"]  # by resource and change
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The constraint of an arm, how it was found, and why there is none."""
+
+    resource: Resource | None
+    by: str
+    reason: str | None = None
+
+
 def prepare(session: Session, name: str, replications: int, top: int = TOP) -> None:
     """Run the trials of `why`: the arm itself, the reliefs of its top resources, and the constraint relieved."""
     arm = session.study.arms[name]
@@ -51,7 +60,7 @@ def prepare(session: Session, name: str, replications: int, top: int = TOP) -> N
         most_s = left * np.mean([trials[name, r].seconds for r in range(replications)]) / session.pool.workers
         session.progress.message(f"{name}: why, {left:,} trials, less than {most_s:.0f} s")
     session.ensure("reliefs", wanted)
-    found = why(session.study, name).constraint
+    found = constraint(session.study, name).resource
     if found is not None and found.kind == "operation":
         probe = Probe(kind=RELIEVED, of=name, operation=found.name)
         half = _changed(arm, f"operations.{found.name}.cycle_time*{HALF!r}")
@@ -82,34 +91,36 @@ def _changed(arm: Arm, override: str) -> Variant:
     return replace(variant, overrides=(*variant.overrides, override))
 
 
-def why(study: Study, name: str) -> WhyResult:
+def why(study: Study, name: str, top: int = TOP) -> WhyResult:
     """Return what limits an arm; by path share alone while no relief was simulated."""
     shares, gains = resource_shares(study, name), _gains(study, name)
-    constraint, reason = _constraint(list(shares), gains)
-    relieved = constraint.name if constraint and constraint.kind == "operation" else None
+    found = constraint(study, name)
+    relieved = found.resource.name if found.resource and found.resource.kind == "operation" else None
     return WhyResult(
         of=name,
         replications=len(pairs(study, name)),
-        constraint=constraint,
-        by=GAIN if gains else PATH_SHARE,
-        reason=reason,
+        constraint=found.resource,
+        by=found.by,
+        reason=found.reason,
         resources=tuple(_resource(resource, values, gains) for resource, values in shares.items()),
-        operations=_operations(study, name, gains) if shares else (),
+        operations=_operations(study, name, gains, top) if shares else (),
         first_by=_first_by(study, name) if shares else {},
         next=_next(study, name, relieved) if relieved else None,
     )
 
 
-def _constraint(resources: Sequence[Resource], gains: Gains) -> tuple[Resource | None, str | None]:
-    """Return the resource with the largest significant gain, and why there is none."""
-    if not resources:
-        return None, NO_PARTS
-    if not gains:
-        return resources[0], None
+def constraint(study: Study, name: str) -> Found:
+    """Return the resource with the largest significant gain; without measured gains that of the largest path share."""
+    gains, first = _gains(study, name), first_resource(study, name)
+    measured = any(change != SECOND_LESS for _, change in gains)  # version 0.1 measured a second only
+    if first is None:
+        return Found(None, GAIN if measured else PATH_SHARE, NO_PARTS)
+    if not measured:
+        return Found(first, PATH_SHARE)
     significant = {key: gain for key, gain in gains.items() if gain.low > 0}
     if not significant:
-        return None, NO_GAIN
-    return max(significant, key=lambda key: significant[key].mean)[0], None
+        return Found(None, GAIN, NO_GAIN)
+    return Found(max(significant, key=lambda key: significant[key].mean)[0], GAIN)
 
 
 def _resource(resource: Resource, values: F8, gains: Gains) -> ResourceLimit:
@@ -129,8 +140,8 @@ def _resource(resource: Resource, values: F8, gains: Gains) -> ResourceLimit:
     )
 
 
-def _operations(study: Study, name: str, gains: Gains) -> tuple[OperationLimit, ...]:
-    """Return the operations on the critical path, the largest mean share first, at most `TOP` of them."""
+def _operations(study: Study, name: str, gains: Gains, top: int) -> tuple[OperationLimit, ...]:
+    """Return the operations on the critical path, the largest mean share first, at most `top` of them."""
     arm, shares, ranks = study.arms[name], operation_shares(study, name), ranks_of(study, name)
     means, less_s = np.nan_to_num(shares).mean(axis=0), _less_s(study, name)
     return tuple(
@@ -141,7 +152,7 @@ def _operations(study: Study, name: str, gains: Gains) -> tuple[OperationLimit, 
             ranks={detector: ranks[detector][i] for detector in DETECTORS},
             one_second_less=_second_less(gains, less_s, arm.operations[i]),
         )
-        for i in np.argsort(-means, kind="stable").tolist()[:TOP]
+        for i in np.argsort(-means, kind="stable").tolist()[:top]
         if means[i] > 0
     )
 

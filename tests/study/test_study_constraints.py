@@ -1,0 +1,175 @@
+"""Constraints of every kind: `why` names the resource whose relief earns most, not the busiest operation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from factory_sim.plant.load import load
+from factory_sim.registry import catalogue
+from factory_sim.results.compare import GAIN, PATH_SHARE
+from factory_sim.results.resource import KINDS, Resource
+from factory_sim.study import store
+from factory_sim.study.arms import Variant
+from factory_sim.study.compare.compare_study import run_study, run_why
+from factory_sim.study.compare.path import first_resource
+from factory_sim.study.compare.reliefs import RELIEFS
+from factory_sim.study.runner import Progress, Request
+
+if TYPE_CHECKING:
+    from factory_sim.results.why import WhyResult
+
+CASES = Path(__file__).parent / "cases"
+SMALL = """
+plant: small
+sources: {s: {SOURCE}}
+crews: {op: {count: 1}, fix: {count: 1}}
+robots: {arm: {}}
+sections:
+  x:
+    operations:
+      A: {cycle_time: exponential(30 s), buffer: 3, from: s, A}
+      B: {cycle_time: exponential(30 s), buffer: 3, B}
+      C: {cycle_time: exponential(30 s), buffer: 3, C}
+"""
+FAILS = "failures: {stop: {after: exponential(5 min), repair: exponential(10 min), crew: fix}}"
+
+
+def write(folder: Path, *, source: str = "interarrival: saturated", a: str = "", b: str = "", c: str = "") -> Path:
+    """Write a line of three operations with those keys."""
+    text = SMALL.replace("{SOURCE}", f"{{{source}}}").replace(", A}", f", {a}}}").replace(", B}", f", {b}}}")
+    text = text.replace(", C}", f", {c}}}").replace(", }", "}")
+    unused = [("op: {count: 1}, " if "operator" not in text else ""), (", fix: {count: 1}" if "fix" not in a else "")]
+    for words in unused:
+        text = text.replace(words, "") if words else text
+    file = folder / "small.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def why_of(file: Path | str, folder: Path, replications: int = 8, duration_s: float = 8 * 3600.0) -> WhyResult:
+    return run_why(
+        Request(
+            base=Variant(str(file)),
+            replications=replications,
+            duration_s=duration_s,
+            warm_up_s=3600.0,
+            workers=1,
+            file=folder / "why.jsonl",
+        ),
+        Progress(),
+    )
+
+
+def test_the_source_limits_a_line_that_waits_for_arrivals(tmp_path: Path) -> None:
+    found = why_of(CASES / "source.yaml", tmp_path)
+    assert found.constraint == Resource(kind="source", name="s")
+    assert found.by == GAIN
+    gains = {(each.name, relief.change): relief.parts_per_shift for each in found.resources for relief in each.relief}
+    assert gains["s", "10 % more arrivals"].mean == pytest.approx(28.8, rel=0.25)  # 10 % of 288
+    assert not gains["B", "one second less"].low > 0
+
+
+def test_the_operator_limits_a_line_with_one_for_three_operations(tmp_path: Path) -> None:
+    found = why_of(CASES / "operator.yaml", tmp_path, replications=2)
+    assert found.constraint == Resource(kind="operator", name="op")
+    gain = found.resources[0].relief[0]
+    assert gain.change == "one more"
+    assert gain.parts_per_shift.mean == pytest.approx(0.78 * 360, rel=0.02)  # 360 parts of 80 s
+
+
+def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) -> None:
+    found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications=6)
+    assert found.constraint == Resource(kind="fleet", name="agv")
+    assert found.resources[0].share.mean > 0.5
+
+
+def test_each_relief_is_a_valid_plant_with_another_digest() -> None:
+    assert set(RELIEFS) == set(KINDS)
+    plant = load("gearbox_line", catalogue())
+    first = {
+        "operation": "OP410",
+        "fleet": plant.fleets[0].name,
+        "operator": plant.crews[0].name,
+        "crew": plant.crews[-1].name,
+        "source": plant.sources[0].name,
+        "cards": plant.sources[0].name,
+    }
+    for kind, name in first.items():
+        for relief in RELIEFS[kind]:
+            if override := relief.override(plant, name):
+                changed = load("gearbox_line", catalogue(), None, (override,))
+                assert changed.digest != plant.digest, (kind, relief.change)
+
+
+def test_few_cards_limit_a_line(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path, source="interarrival: saturated, cards: 1"), tmp_path)
+    assert found.resources[0].kind == "cards"
+    assert found.constraint == Resource(kind="cards", name="s")
+
+
+def test_waiting_for_the_crew_belongs_to_the_crew_and_its_work_to_the_operation(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path, a=FAILS, b=FAILS, c=FAILS), tmp_path)
+    shares = {f"{each.kind} {each.name}": each for each in found.resources}
+    assert shares["crew fix"].share.mean > 0.2
+    assert all(shares[f"operation {name}"].parts["failures"] > 0.05 for name in "AB")
+    assert [each.change for each in shares["crew fix"].relief] == ["one more"]
+    assert shares["crew fix"].relief[0].parts_per_shift.mean > 10
+
+
+def test_setup_is_a_part_of_an_operation_s_share(tmp_path: Path) -> None:
+    file = write(tmp_path, b="setup: 5 min", source="interarrival: saturated, mix: {x: 0.5, y: 0.5}")
+    file.write_text(file.read_text(encoding="utf-8") + "variants: [x, y]\n", encoding="utf-8")
+    first = why_of(file, tmp_path).resources[0]
+    assert (first.kind, first.name) == ("operation", "B")
+    assert first.parts["setup"] > first.parts["processing"]
+    assert max(first.relief, key=lambda each: each.parts_per_shift.mean).change == "half its setup"
+
+
+def test_a_robot_that_serves_all_operations_has_the_largest_share(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path, a="robot: arm", b="robot: arm", c="robot: arm"), tmp_path, replications=2)
+    assert (found.resources[0].kind, found.resources[0].name) == ("robot", "arm")
+
+
+def test_the_shares_sum_to_the_path_and_those_of_an_operation_to_its_share(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path, a=FAILS, c="operator: op"), tmp_path, replications=2)
+    assert sum(each.share.mean for each in found.resources) == pytest.approx(1.0)
+    for each in found.resources:
+        if each.kind == "operation":
+            assert sum(each.parts.values()) == pytest.approx(each.share.mean)
+
+
+def test_without_a_significant_gain_there_is_no_constraint_but_a_reason(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path), tmp_path, replications=2, duration_s=600.0)
+    assert found.constraint is None
+    assert found.reason is not None
+    assert "interval" in found.reason
+    assert found.to_dict()["constraint"] is None
+
+
+def test_a_comparison_names_constraints_by_path_share_unless_gains_are_measured(tmp_path: Path) -> None:
+    request = Request(
+        base=Variant(str(CASES / "operator.yaml")),
+        scenarios=(Variant(str(CASES / "operator.yaml"), None, ("crews.op.count+1",)),),
+        replications=2,
+        duration_s=3600.0,
+        warm_up_s=3600.0,
+        workers=1,
+        file=tmp_path / "s.jsonl",
+    )
+    constraint = run_study(request, Progress(), attribution=False).result.scenarios[0].constraint
+    assert constraint.by == PATH_SHARE
+    assert constraint.before == Resource(kind="operator", name="op")
+    assert constraint.after == Resource(kind="operation", name="B")
+    measured = run_study(request, Progress(), attribution=False, with_why=True).result.scenarios[0].constraint
+    assert measured.by == GAIN
+    assert measured.before == Resource(kind="operator", name="op")
+
+
+def test_a_trial_keeps_its_path_in_the_file(tmp_path: Path) -> None:
+    why_of(CASES / "operator.yaml", tmp_path, replications=2)
+    study = store.load(tmp_path / "why.jsonl")
+    assert first_resource(study, "opl") == Resource(kind="operator", name="op")
+    assert sum(sum(shares) for shares in study.trials["opl", 0].path.values()) == pytest.approx(1.0)
