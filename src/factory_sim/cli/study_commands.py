@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _REPLICATIONS = typer.Option(help="Pairs of runs; with --until the largest number.", min=2)
 _UNTIL = "Add pairs until the line rate's interval is ± this many percentage points."
+_WITH_WHY = "Find the constraints by measured gains, as `why` does; without it by path share alone."
 _STUDY = "The file that trials are written to and resumed from."
 StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after what is compared")]
 Report = Annotated[
@@ -47,6 +48,7 @@ def compare(
     study: StudyFile = None,
     out: options.JsonFile = None,
     report: Report = None,
+    with_why: Annotated[bool, typer.Option("--with-why", help=_WITH_WHY)] = False,
     attribution: Attribution = True,
     budget: Budget = "5 min",
 ) -> None:
@@ -68,7 +70,7 @@ def compare(
             until_pct=until_pct or None,
             attribution=attribution,
             budget=budget,
-            with_why=report is not None,
+            with_why=with_why or report is not None,
             study=study,
             progress=progress,
             **options.given(window, execution),
@@ -124,14 +126,17 @@ def why(
     ] = "gearbox_line",
     *,
     arm: Annotated[str, typer.Option(help="Of a study: the plant to explain.", show_default="the base")] = "",
-    top: Annotated[int, typer.Option(help="Number of operations to try.", min=1)] = 10,
+    top: Annotated[int, typer.Option(help="Number of resources to try.", min=1)] = 10,
     replications: Annotated[int, _REPLICATIONS] = 10,
     window: options.StudyWindow = Window,
     execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
 ) -> None:
-    """Show which operation limits the line: critical path, what one second less is worth, and the next constraint.
+    """Show what limits the line: the resources on the critical path, what changes of them earn, and what is next.
+
+    Resources are operations, fleets, operators, crews, robots, sources, cards and shifts. The constraint is that with
+    the largest gain whose interval excludes 0.
 
     Example: factory-sim why retrofit
     """
