@@ -5,8 +5,6 @@ Twin of sim/reference/line.py.
 
 from __future__ import annotations
 
-from factory_sim.clock import NEVER_US
-from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.deadlock_search import is_deadlocked
 from factory_sim.sim.calendar.failures import alarm_rings, fails, next_alarm, repair, repaired, upkeep_ends
@@ -22,32 +20,13 @@ from factory_sim.sim.calendar.machines import (
     state_now,
     write_state,
 )
-from factory_sim.sim.calendar.moves import belt_arrives, leave, next_arrival, visit
-from factory_sim.sim.calendar.places import source_offers, withdraw_offer
-from factory_sim.sim.calendar.pools import become_free, send, shift_of_pool
+from factory_sim.sim.calendar.moves import belt_arrives, next_arrival, visit
 from factory_sim.sim.calendar.primitives import highest, mark, pop, row, schedule, unsettle
+from factory_sim.sim.calendar.queues import become_free, send, shift_of_pool, source_offers, withdraw_offer
 from factory_sim.sim.calendar.world import highest_bit, world_at
-from factory_sim.sim.event_classes import Class
 
 # ruff: noqa: C901 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, DEADLOCK = range(4)
-_CALENDAR, _ALARM, _REPAIR_END, _UPKEEP_END, _PROCESSING_END, _WEAR, _TRANSPORT, _ARRIVAL = (
-    2 * int(kind)
-    for kind in (
-        Class.CALENDAR,
-        Class.ALARM,
-        Class.REPAIR_END,
-        Class.UPKEEP_END,
-        Class.PROCESSING_END,
-        Class.FAILURE,
-        Class.TRANSPORT_END,
-        Class.ARRIVAL,
-    )
-)
-_STRIKE = _WEAR + 1
-_STARVED, _BLOCKED, _IDLE, _OFF = int(State.STARVED), int(State.BLOCKED), int(State.IDLE), int(State.OFF)
-_NO_MOVE, _LOST = int(Outcome.NONE), int(Outcome.LOST)
-NEVER = NEVER_US
 
 
 @rare_njit
@@ -58,7 +37,7 @@ def _begin(w):
     for unit in range(len(w.unit)):
         role = w.unit[unit].role
         if role == c.SOURCE:
-            row(w, unit, _STARVED, -1, _NO_MOVE, 0, -1)
+            row(w, unit, c.STARVED, -1, c.NO_MOVE, 0, -1)
             if w.unit[unit].saturated:
                 source_offers(w, unit)
             else:
@@ -66,7 +45,7 @@ def _begin(w):
         elif role == c.MACHINE:
             _begin_machine(w, unit)
         elif role == c.CONVEYOR:
-            row(w, unit, _STARVED, -1, _NO_MOVE, 0, -1)
+            row(w, unit, c.STARVED, -1, c.NO_MOVE, 0, -1)
         else:
             _begin_work(w, unit)
     w.line.stage = c.SERVING
@@ -78,10 +57,10 @@ def _begin_work(w, unit):
     if w.unit[unit].role == c.VEHICLE:
         w.unit[unit].battery_us = w.unit[unit].full_us
         become_idle(w, unit)
-        row(w, unit, _IDLE, -1, _NO_MOVE, 0, -1)
+        row(w, unit, c.IDLE, -1, c.NO_MOVE, 0, -1)
         return
     pool = w.unit[unit].pool
-    row(w, unit, _IDLE if w.pool[pool].open else _OFF, -1, _NO_MOVE, 0, -1)
+    row(w, unit, c.IDLE if w.pool[pool].open else c.OFF, -1, c.NO_MOVE, 0, -1)
     become_free(w, pool, unit)
 
 
@@ -169,29 +148,29 @@ def _turn_shift(w, shift):
 def _happen(w, slot):
     """Run one event, which changes state only (rule INST-3)."""
     kind, subject = w.slot[slot].kind, w.slot[slot].subject
-    if kind == _PROCESSING_END:
+    if kind == c.PROCESSING_END:
         clock_ends(w, subject)
-    elif kind == _WEAR:
+    elif kind == c.FAILURE:
         fails(w, subject, 0)
-    elif kind == _STRIKE:
+    elif kind == c.STRIKE:
         fails(w, subject, 1)
-    elif kind == _REPAIR_END:
+    elif kind == c.REPAIR_END:
         repaired(w, subject)
-    elif kind == _UPKEEP_END:
+    elif kind == c.UPKEEP_END:
         upkeep_ends(w, subject)
-    elif kind == _TRANSPORT:
+    elif kind == c.TRANSPORT_END:
         if w.unit[subject].role == c.VEHICLE:
             continue_trip(w, subject)
         else:
             belt_arrives(w, subject)
-    elif kind == _ARRIVAL:
+    elif kind == c.ARRIVAL:
         w.unit[subject].outside += 1
         source_offers(w, subject)
         unsettle(w, subject)
         next_arrival(w, subject)
-    elif kind == _ALARM:
+    elif kind == c.ALARM:
         alarm_rings(w, w.plan[subject].unit, subject)
-    elif kind == _CALENDAR:
+    elif kind == c.CALENDAR:
         _turn_shift(w, subject)
     else:
         mark(w, subject)
@@ -231,8 +210,8 @@ def _settle(w, unit):
             write_state(w, unit, -1)
     elif u.role == c.SOURCE:
         _settle_source(w, unit)
-    elif u.arrived and u.now_state != _BLOCKED:
-        row(w, unit, _BLOCKED, w.place[u.belt].head, _NO_MOVE, 0, u.last_row)
+    elif u.arrived and u.now_state != c.BLOCKED:
+        row(w, unit, c.BLOCKED, w.place[u.belt].head, c.NO_MOVE, 0, u.last_row)
 
 
 @inner_njit
@@ -242,14 +221,14 @@ def _settle_source(w, unit):
         return
     if u.loses:
         for _ in range(u.outside):
-            row(w, unit, _STARVED, -1, _LOST, 0, u.last_row)
+            row(w, unit, c.STARVED, -1, c.LOST, 0, u.last_row)
         w.line.lost += u.outside
         u.outside = 0
         if u.offered >= 0:
             withdraw_offer(w, u.gives_to, unit)
         u.offered = -1
-    elif u.now_state != _BLOCKED:
-        row(w, unit, _BLOCKED, -1, _NO_MOVE, 0, u.last_row)
+    elif u.now_state != c.BLOCKED:
+        row(w, unit, c.BLOCKED, -1, c.NO_MOVE, 0, u.last_row)
 
 
 @entry_njit
@@ -260,7 +239,7 @@ def advance(address, until_us, margin):
     """
     w = world_at(address)
     line = w.line
-    most_rows = line.first_row + len(w.row) - margin if line.storing else NEVER
+    most_rows = line.first_row + len(w.row) - margin if line.storing else c.NEVER
     most_parts = len(w.part) - margin
     if line.new_calendar:
         _read_calendar(w)
@@ -297,8 +276,6 @@ def _move(w):
     station = w.line.visited if w.line.visited >= 0 else highest(w)
     if station < 0:
         w.line.stage = c.DISPATCHING
-    elif station == len(w.station) - 1:
-        leave(w, w.line.exit)
     else:
         visit(w, station)
 

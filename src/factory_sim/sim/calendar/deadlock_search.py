@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.clock import NEVER_US
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import awaits_vehicle
@@ -14,9 +13,6 @@ from factory_sim.sim.deadlock import OperationStatus, blocked, cycle_message
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.calendar.run_state import Tables
-
-
-NEVER = NEVER_US
 
 
 @inner_njit
@@ -36,7 +32,7 @@ def _busy_until(w):
     for i in range(-1, len(w.unit)):
         unit = w.line.busy_unit if i < 0 else i
         u = w.unit[unit]
-        if u.role == c.MACHINE and c.SETUP <= u.phase <= c.WORK:
+        if u.role == c.MACHINE and c.CHANGEOVER <= u.phase <= c.WORK:
             w.line.busy_unit = unit
             return u.started + u.left_us if u.clock_on else w.line.now
     return -1
@@ -108,7 +104,7 @@ def _feeders_stuck(w, station, buffer, n_stuck):
 def awaits_card(w, unit):
     """Return whether this source has parts to come and all its cards are out (rule DEAD-5)."""
     u = w.unit[unit]
-    more = u.saturated == 1 or u.outside > 0 or w.due[u.slot_arrival] < NEVER
+    more = u.saturated == 1 or u.outside > 0 or w.due[u.slot_arrival] < c.NEVER
     return more and 0 < u.cards <= u.inside
 
 

@@ -6,8 +6,8 @@ from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import falls_due, first_due, new_life, sync
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import dismiss, pause, resume, write_state
-from factory_sim.sim.calendar.pools import call, release, try_take
 from factory_sim.sim.calendar.primitives import draw, schedule, unsettle, want
+from factory_sim.sim.calendar.queues import call, release, try_take
 
 
 @rare_njit

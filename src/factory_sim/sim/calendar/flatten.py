@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 POLICY_CODES = {"first_come": c.FIRST_COME, "nearest": c.NEAREST, "most_urgent": c.MOST_URGENT}
 BEHAVIOUR_CODES = {"machining": c.TAKES_ONE, "joining": c.TAKES_SET, "batching": c.TAKES_BATCH}
-_SLOT_OF = {  # kind of a slot, twice the class of its event -> the column of its object that names the slot
-    2 * Class.CALENDAR: ("shift", "slot"),
-    2 * Class.ALARM: ("plan", "slot"),
-    2 * Class.REPAIR_END: ("unit", "slot_repair"),
-    2 * Class.UPKEEP_END: ("unit", "slot_upkeep"),
-    2 * Class.PROCESSING_END: ("unit", "slot_end"),
-    2 * Class.FAILURE: ("unit", "slot_wear"),
-    2 * Class.FAILURE + 1: ("unit", "slot_strike"),  # of a time-dependent mode
-    2 * Class.TRANSPORT_END: ("unit", "slot_transport"),
-    2 * Class.ARRIVAL: ("unit", "slot_arrival"),
-    2 * Class.TIMEOUT: ("station", "slot_timeout"),
+_SLOT_OF = {  # kind of a slot -> the column of its object that names it
+    c.CALENDAR: ("shift", "slot"),
+    c.ALARM: ("plan", "slot"),
+    c.REPAIR_END: ("unit", "slot_repair"),
+    c.UPKEEP_END: ("unit", "slot_upkeep"),
+    c.PROCESSING_END: ("unit", "slot_end"),
+    c.FAILURE: ("unit", "slot_wear"),
+    c.STRIKE: ("unit", "slot_strike"),
+    c.TRANSPORT_END: ("unit", "slot_transport"),
+    c.ARRIVAL: ("unit", "slot_arrival"),
+    c.TIMEOUT: ("station", "slot_timeout"),
 }
 
 
@@ -136,7 +136,8 @@ class _Flattener:
             feeding_unit=[plant.sources[each.source].unit if each.source >= 0 else -1 for _, each in inputs],
             feeding_station=[each.operation for _, each in inputs],
         )
-        self._put("place", exit_, kind=c.EXIT, at=len(operations))
+        self._put("place", exit_, kind=c.EXIT, at=len(operations), capacity=NEVER_US)
+        self._put("station", len(operations), in0=exit_, n_in=1)
         self._put("line", 0, n_variants=len(plant.variants), exit=exit_, check_deadlock=plant.can_deadlock)
         self._put("station", slice(len(operations)), destination=exit_, passes=Outcome.LEFT)
         ways = iter(range(exit_ + 1, len(self.arrays["place"])))

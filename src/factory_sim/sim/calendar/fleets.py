@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from factory_sim.plant.states import Outcome, State
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.moves import give_front
-from factory_sim.sim.calendar.places import enqueue, leave_queue, room
 from factory_sim.sim.calendar.primitives import draw, mark, row, schedule, unsettle
+from factory_sim.sim.calendar.queues import enqueue, leave_queue, room
 from factory_sim.sim.calendar.world import most
-
-_IDLE, _MOVING_EMPTY, _LOADING, _CHARGING = (
-    int(State.IDLE),
-    int(State.MOVING_EMPTY),
-    int(State.LOADING),
-    int(State.CHARGING),
-)
-_NO_MOVE, _PASSED = int(Outcome.NONE), int(Outcome.PASSED)
 
 
 @inner_njit
@@ -104,7 +95,7 @@ def _serve(w, vehicle, caller, calls):
     w.fleet[u.fleet].n_free -= 1
     u.free, u.caller, u.called_from, u.goes_to = 0, caller, calls, w.place[calls].index
     if u.at_stop != w.place[calls].origin and u.trip_law < 0:
-        _write(w, vehicle, _MOVING_EMPTY, w.unit[caller].last_row)
+        _write(w, vehicle, c.MOVING_EMPTY, w.unit[caller].last_row)
         u.task = c.TO_PICK_UP
         _drive(w, vehicle, w.place[calls].origin)
     else:
@@ -114,13 +105,13 @@ def _serve(w, vehicle, caller, calls):
 @inner_njit
 def _write(w, vehicle, state, cause):
     u = w.unit[vehicle]
-    row(w, vehicle, state, u.part, _NO_MOVE, u.goes_to if state != _IDLE else 0, most(cause, u.last_row))
+    row(w, vehicle, state, u.part, c.NO_MOVE, u.goes_to if state != c.IDLE else 0, most(cause, u.last_row))
 
 
 @inner_njit
 def _load(w, vehicle, cause):
     u = w.unit[vehicle]
-    _write(w, vehicle, _LOADING, cause)
+    _write(w, vehicle, c.LOADING, cause)
     u.task = c.TO_LOAD
     duration = draw(w, w.unit[vehicle].load_law, w.unit[vehicle].loads, u.k_load)
     u.k_load += 1
@@ -153,7 +144,7 @@ def continue_trip(w, vehicle):
         u.task = c.TO_DELIVER
         _drive(w, vehicle, w.place[calls].stop)
     elif task == c.TO_DELIVER:
-        _write(w, vehicle, _LOADING, -1)
+        _write(w, vehicle, c.LOADING, -1)
         u.task = c.TO_UNLOAD
         duration = draw(w, w.unit[vehicle].unload_law, w.unit[vehicle].unloads, u.k_unload)
         u.k_unload += 1
@@ -162,7 +153,7 @@ def continue_trip(w, vehicle):
         _hand_over(w, vehicle, w.place[calls].buffer)
     else:
         u.battery_us = w.unit[vehicle].full_us
-        _write(w, vehicle, _IDLE, -1)
+        _write(w, vehicle, c.IDLE, -1)
         become_idle(w, vehicle)
 
 
@@ -171,7 +162,7 @@ def _hand_over(w, vehicle, buffer):
     u = w.unit[vehicle]
     part, u.part = u.part, -1
     charge_us = _charge_us(w, vehicle)
-    written = row(w, vehicle, _CHARGING if charge_us else _IDLE, part, _PASSED, u.goes_to, u.last_row)
+    written = row(w, vehicle, c.CHARGING if charge_us else c.IDLE, part, c.PASSED, u.goes_to, u.last_row)
     w.place[buffer].reserved -= 1
     enqueue(w, buffer, part, written)
     mark(w, w.place[buffer].at)

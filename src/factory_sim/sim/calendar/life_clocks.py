@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from factory_sim.clock import NEVER_US
+from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.primitives import cancel, draw, mark, schedule
 from factory_sim.sim.calendar.world import least, most
-
-NEVER = NEVER_US
 
 
 @inner_njit
@@ -28,7 +26,7 @@ def wear(w, unit):
 @inner_njit
 def find_due(w, unit):
     """Find the earliest operation-dependent failure, in busy time."""
-    due = NEVER
+    due = c.NEVER
     for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
         if not w.mode[i].clock:
             due = least(due, w.mode[i].due)

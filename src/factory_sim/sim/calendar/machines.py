@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 
-from factory_sim.plant.states import Outcome, State, Wait
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import count_for_upkeep, sync, wear
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
-from factory_sim.sim.calendar.places import no_longer_waits, offer, room, waits_for_part
-from factory_sim.sim.calendar.pools import call, release, try_take, withdraw_call
 from factory_sim.sim.calendar.primitives import cancel, mark, next_cycle, row, schedule
+from factory_sim.sim.calendar.queues import (
+    call,
+    no_longer_waits,
+    offer,
+    release,
+    room,
+    try_take,
+    waits_for_part,
+    withdraw_call,
+)
 from factory_sim.sim.calendar.world import most
 
-_OFF, _SETUP, _STARVED, _BUSY = int(State.OFF), int(State.SETUP), int(State.STARVED), int(State.BUSY)
-_BLOCKED, _WAITING, _UPKEEP = int(State.BLOCKED), int(State.WAITING), int(State.MAINTENANCE)
-_DOWN, _REPAIR = int(State.DOWN), int(State.REPAIR)
-_VEHICLE, _OPERATOR = int(Wait.VEHICLE), int(Wait.OPERATOR)
-_NO_MOVE, _REWORK, _SCRAPPED = int(Outcome.NONE), int(Outcome.REWORK), int(Outcome.SCRAPPED)
 STEP_TAKEN, STEP_SETUP, STEP_NEEDS = range(3)
 
 
@@ -31,18 +33,18 @@ def state_now(w, unit):  # noqa: PLR0911 - a table of states
     u = w.unit[unit]
     if u.halted:
         if u.off:
-            return _OFF
+            return c.OFF
         if u.failed < 0:
-            return _UPKEEP
-        return _REPAIR if u.repairing else _DOWN
+            return c.MAINTENANCE
+        return c.REPAIR if u.repairing else c.DOWN
     phase = u.phase
     if phase == c.DONE:
-        return _WAITING if awaits_vehicle(w, unit) else _BLOCKED
+        return c.WAITING if awaits_vehicle(w, unit) else c.BLOCKED
     if phase == c.EMPTY:
-        return _STARVED
-    if phase == c.SETUP:
-        return _SETUP
-    return _BUSY if phase == c.WORK else _WAITING
+        return c.STARVED
+    if phase == c.CHANGEOVER:
+        return c.SETUP
+    return c.BUSY if phase == c.WORK else c.WAITING
 
 
 @inner_njit
@@ -58,15 +60,15 @@ def awaits_vehicle(w, unit):
 def detail_of(w, unit, state):
     """Return the detail of a row (rule ROW-13)."""
     u = w.unit[unit]
-    if state == _BUSY:
+    if state == c.BUSY:
         return wear(w, unit)
-    if state == _WAITING:
-        return _VEHICLE if u.calls_on < 0 else w.pool[u.calls_on].wait_kind
-    if state == _SETUP:
+    if state == c.WAITING:
+        return c.FOR_VEHICLE if u.calls_on < 0 else w.pool[u.calls_on].wait_kind
+    if state == c.SETUP:
         return u.variant
-    if state == _UPKEEP:
+    if state == c.MAINTENANCE:
         return u.upkeep
-    return u.failed if state in (_DOWN, _REPAIR) else 0
+    return u.failed if state in (c.DOWN, c.REPAIR) else 0
 
 
 @inner_njit
@@ -74,9 +76,9 @@ def write_state(w, unit, cause):
     """Write a row without an outcome."""
     state, u = state_now(w, unit), w.unit[unit]
     part = u.held if u.n_held else -1
-    if state == _BLOCKED:
+    if state == c.BLOCKED:
         w.line.blocked_new = 1
-    return row(w, unit, state, part, _NO_MOVE, detail_of(w, unit, state), most(cause, u.last_row))
+    return row(w, unit, state, part, c.NO_MOVE, detail_of(w, unit, state), most(cause, u.last_row))
 
 
 # ---- the words of behaviours
@@ -95,7 +97,7 @@ def proceed(w, unit):
             u.step = STEP_SETUP
             return
     if step == STEP_SETUP:
-        u.phase, u.left_us, u.step = c.SETUP, u.setup_us, STEP_NEEDS
+        u.phase, u.left_us, u.step = c.CHANGEOVER, u.setup_us, STEP_NEEDS
         run_clock(w, unit)
         return
     for i in range(step - STEP_NEEDS, u.n_needs):
@@ -171,9 +173,9 @@ def offer_front(w, unit):
             loops = w.part[part].loops
             if x >= station.scrap and loops < station.max_loops and station.rework_to >= 0:
                 w.part[part].loops = loops + 1
-                u.outcome, u.place = _REWORK, station.rework_to
+                u.outcome, u.place = c.REWORK, station.rework_to
             else:
-                u.outcome, u.place = _SCRAPPED, w.line.exit
+                u.outcome, u.place = c.SCRAPPED, w.line.exit
     w.line.n_rework += u.place == station.rework_to
     offer(w, u.place, unit)
 
@@ -244,11 +246,11 @@ def dismiss(w, unit):
     """Release the operator of an interrupted setup or processing; one is called again later (rule POOL-4)."""
     u = w.unit[unit]
     pool, purpose = -1, c.AS_SETUP
-    if u.phase == c.SETUP:
+    if u.phase == c.CHANGEOVER:
         pool = u.setup_pool
     elif u.phase == c.WORK and u.n_needs:
         last = u.n_needs - 1  # operators come after robots
-        if w.pool[u.needs[last]].wait_kind == _OPERATOR:
+        if w.pool[u.needs[last]].wait_kind == c.FOR_OPERATOR:
             pool, purpose = u.needs[last], c.AS_NEED0 + last
     if pool >= 0:
         release(w, pool, unit, purpose)
@@ -300,7 +302,7 @@ def switch_off(w, unit):
 @rare_njit
 def shift_ends(w, unit, finish):
     """End the shift of the machine, at once or after the part in work (rule CAL-2)."""
-    if finish and c.SETUP <= w.unit[unit].phase <= c.WORK:
+    if finish and c.CHANGEOVER <= w.unit[unit].phase <= c.WORK:
         w.unit[unit].closing = 1
         return
     switch_off(w, unit)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from factory_sim.plant.states import Outcome, State
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.failures import start_due
 from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.machines import become_empty, detail_of, offer_front, proceed, state_now
-from factory_sim.sim.calendar.places import (
+from factory_sim.sim.calendar.primitives import append, draw, mark, pop_front, row, schedule, unsettle
+from factory_sim.sim.calendar.queues import (
     enqueue,
     freed_by,
     gone,
@@ -19,13 +19,7 @@ from factory_sim.sim.calendar.places import (
     source_offers,
     vehicle_of,
 )
-from factory_sim.sim.calendar.primitives import append, draw, mark, pop_front, row, schedule, unsettle
 from factory_sim.sim.calendar.world import least, most
-
-_STARVED, _BUSY, _BLOCKED, _MOVING = int(State.STARVED), int(State.BUSY), int(State.BLOCKED), int(State.MOVING_LOADED)
-_TOOK, _MERGED, _PASSED = int(Outcome.TOOK), int(Outcome.MERGED), int(Outcome.PASSED)
-_SCRAPPED, _LEFT, _ENTERED = int(Outcome.SCRAPPED), int(Outcome.LEFT), int(Outcome.ENTERED)
-
 
 # ---- giving
 
@@ -53,7 +47,7 @@ def _put(w, target, part, row_index):
         vehicle = vehicle_of(target)
         w.unit[vehicle].part = part
         cause = most(row_index, w.unit[vehicle].last_row)
-        row(w, vehicle, _MOVING, part, _TOOK, w.unit[vehicle].goes_to, cause)
+        row(w, vehicle, c.MOVING_LOADED, part, c.TOOK, w.unit[vehicle].goes_to, cause)
         return
     kind = w.place[target].kind
     if kind == c.BUFFER:
@@ -78,13 +72,13 @@ def _machine_gives(w, unit, target):
         w.unit[unit].parts_us += 0 if u.n_held else u.drawn_us
     if not u.n_held:
         u.phase = c.EMPTY
-    state = state_now(w, unit) if u.n_held or u.halted else _STARVED
+    state = state_now(w, unit) if u.n_held or u.halted else c.STARVED
     written = row(w, unit, state, part, u.outcome, _index(w, target), cause)
     w.line.n_rework -= u.place == w.station[u.station].rework_to
-    if u.outcome == _SCRAPPED:
+    if u.outcome == c.SCRAPPED:
         w.line.scrapped += 1
         w.unit[unit].scrapped_parts += w.line.t0 <= now < w.line.t1
-    elif u.outcome == _LEFT:
+    elif u.outcome == c.LEFT:
         w.line.left += 1
         w.line.good += w.line.t0 <= now < w.line.t1
     _put(w, target, part, written)
@@ -110,9 +104,9 @@ def _source_gives(w, unit, target):
     part = w.line.n_parts
     w.line.n_parts = part + 1
     w.part[part].variant, w.part[part].origin, w.part[part].loops = variant, unit, 0
-    state = _BLOCKED if u.saturated or u.outside else _STARVED
+    state = c.BLOCKED if u.saturated or u.outside else c.STARVED
     cause = most(most(cause, u.card_row), u.last_row)
-    written = row(w, unit, state, part, _ENTERED, variant, cause)
+    written = row(w, unit, state, part, c.ENTERED, variant, cause)
     _put(w, target, part, written)
     source_offers(w, unit)
 
@@ -156,8 +150,8 @@ def _board(w, belt, part, row_index):
     unit = w.place[belt].belt_unit
     append(w, belt, part)
     w.part[part].at_us = w.line.now + w.place[belt].delay_us
-    state = _BLOCKED if w.unit[unit].now_state == _BLOCKED else _BUSY
-    row(w, unit, state, part, _TOOK, 0, row_index)
+    state = c.BLOCKED if w.unit[unit].now_state == c.BLOCKED else c.BUSY
+    row(w, unit, state, part, c.TOOK, 0, row_index)
     if w.place[belt].travels < 0:
         w.place[belt].travels = part
         schedule(w, w.unit[unit].slot_transport, w.place[belt].delay_us)
@@ -192,7 +186,7 @@ def _belt_gives(w, unit, target):
     cause = u.last_row
     if u.offered != w.line.now:
         cause = most(cause, freed_by(w, target))
-    written = row(w, unit, _BUSY if w.place[belt].count else _STARVED, part, _PASSED, w.place[belt].index, cause)
+    written = row(w, unit, c.BUSY if w.place[belt].count else c.STARVED, part, c.PASSED, w.place[belt].index, cause)
     enqueue(w, target, part, written)
     if u.arrived:
         _offer_belt(w, unit, belt)
@@ -218,7 +212,7 @@ def visit(w, station):
             if p.senders >= 0:
                 _fill(w, buffer)
             if p.belt_in >= 0:
-                _let_aboard(w, p.belt_in)
+                _fill(w, p.belt_in)
             elif p.fleet_in >= 0:
                 w.fleet[p.fleet_in].dirty = 1
         if w.line.at_once == c.MOST_AT_ONCE:
@@ -235,31 +229,17 @@ def visit(w, station):
 
 
 @inner_njit
-def _let_in(w, place):
+def _fill(w, place):
+    """Let senders give while there is room; the state of those that begin to wait is settled (rule INST-5)."""
+    free = room(w, place)
     sender = w.place[place].senders
-    w.place[place].senders = leave_queue(w, sender, sender)
-    give_front(w, sender, place)
-
-
-@inner_njit
-def _let_aboard(w, belt):
-    while (
-        w.place[belt].senders >= 0 and w.place[belt].count < w.place[belt].capacity and w.line.at_once < c.MOST_AT_ONCE
-    ):
-        _let_in(w, belt)
-
-
-@inner_njit
-def _fill(w, buffer):
-    free = room(w, buffer)
-    while free > 0:
+    while sender >= 0 and free > 0:
         if w.line.at_once == c.MOST_AT_ONCE:
             return
-        _let_in(w, buffer)
-        if w.place[buffer].senders < 0:
-            return
+        w.place[place].senders = leave_queue(w, sender, sender)
+        give_front(w, sender, place)
+        sender = w.place[place].senders
         free -= 1
-    sender = w.place[buffer].senders
     while sender >= 0:
         if w.unit[sender].since == w.line.now:
             unsettle(w, sender)
@@ -331,20 +311,13 @@ def _start(w, unit, row_of, n_kept):
     detail = detail_of(w, unit, state)
     part = u.held
     for _ in range(n_kept):
-        row(w, unit, state, part, _TOOK, detail, cause)
+        row(w, unit, state, part, c.TOOK, detail, cause)
         part = w.part[part].next
     while merged >= 0:
         following = w.part[merged].next
-        row(w, unit, state, merged, _MERGED, detail, began)
+        row(w, unit, state, merged, c.MERGED, detail, began)
         w.line.merged += 1
         gone(w, merged)
         merged = following
     for buffer in range(first, first + row_of.n_in):
         w.place[buffer].room_row = began
-
-
-@inner_njit
-def leave(w, place):
-    """Let all finished parts leave through the exit."""
-    while w.place[place].senders >= 0:
-        _let_in(w, place)

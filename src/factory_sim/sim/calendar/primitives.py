@@ -6,14 +6,11 @@ minima. An entry is a due time with the slot's number in its low bits, so one co
 
 from __future__ import annotations
 
-from factory_sim.clock import NEVER_US
 from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.world import highest_bit, least, least_but, most
-
-NEVER = NEVER_US
 
 # ---- event list
 
@@ -38,13 +35,13 @@ def cancel(w, slot):
     block = slot >> c.BLOCK_BITS
     if w.due[slot] == w.first_due[block]:
         _refresh(w, block, least_but(w.due, block, w.due[slot]))
-    w.due[slot] = NEVER
+    w.due[slot] = c.NEVER
 
 
 @inner_njit
 def _refresh(w, block, earliest):
     """Set the earliest entry of a block, and find that of all blocks; a store before these loads would delay them."""
-    first, others = w.first_due, NEVER
+    first, others = w.first_due, c.NEVER
     for i in range(len(first) >> c.BLOCK_BITS):
         others = least(others, least_but(first, i, first[block]))
     first[block] = earliest
@@ -57,7 +54,7 @@ def pop(w):
     key = w.line.next_key
     slot = key & ((1 << w.line.slot_bits) - 1)
     _refresh(w, slot >> c.BLOCK_BITS, least_but(w.due, slot >> c.BLOCK_BITS, key))
-    w.due[slot] = NEVER
+    w.due[slot] = c.NEVER
     return slot
 
 

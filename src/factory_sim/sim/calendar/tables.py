@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from factory_sim.clock import NEVER_US
+from factory_sim.plant.states import Outcome, State, Wait
+from factory_sim.sim.event_classes import Class
 
 _COLUMN = re.compile(r"(\w+)(?:\[(\d+)])?(?::(\w+))?(?:=(\S+))?")
 _KINDS = {"": "i4", "w": "i8", "f": "f8", "u": "u8", "i2": "i2", "u1": "u1"}
@@ -142,11 +144,21 @@ SAVED = ("line", "unit", "place", "station", "mode", "plan", "pool", "shift", "f
 
 # ---- values of columns
 
+NEVER = NEVER_US
+(OFF, SETUP, STARVED, BUSY, BLOCKED, WAITING, MAINTENANCE, DOWN, REPAIR) = map(int, list(State)[:9])  # of machines
+(IDLE, MOVING_EMPTY, MOVING_LOADED, LOADING, CHARGING) = map(int, list(State)[9:14])  # of vehicles
+(NO_MOVE, TOOK, MERGED, PASSED, REWORK, SCRAPPED, LEFT, ENTERED, LOST) = map(int, Outcome)
+(FOR_VEHICLE, FOR_ROBOT, FOR_OPERATOR) = map(int, Wait)  # detail of WAITING
+(CALENDAR, ALARM, REPAIR_END, UPKEEP_END, PROCESSING_END, FAILURE, TRANSPORT_END, ARRIVAL, TIMEOUT) = (
+    2 * int(each)
+    for each in Class  # slot.kind
+)
+STRIKE = FAILURE + 1  # of a time-dependent mode
 SOURCE, MACHINE, VEHICLE, CONVEYOR, MEMBER = range(5)  # unit.role
 TAKES_ONE, TAKES_SET, TAKES_BATCH = range(3)  # station.takes
 BUFFER, EXIT, BELT, CALLS = range(4)  # place.kind
 FIRST_COME, NEAREST, MOST_URGENT = range(3)  # fleet.policy
-EMPTY, SETUP, NEEDS, WORK, DONE = range(5)  # unit.phase
+EMPTY, CHANGEOVER, NEEDS, WORK, DONE = range(5)  # unit.phase
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)  # unit.clock_on
 AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # unit.call_as, and the positions of unit.served
 TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # unit.task

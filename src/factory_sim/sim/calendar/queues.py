@@ -1,19 +1,20 @@
-"""Where parts can go next: offers, room, and the queues for room. Twin of sim/reference/station.py."""
+"""Queues of units: for room, for parts, and for members of pools. Twin of station.py and resource_pool.py."""
 
 from __future__ import annotations
 
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit
-from factory_sim.sim.calendar.primitives import append, mark, unsettle
+from factory_sim.sim.calendar.primitives import append, mark, mark_wanted, row, unsettle
+from factory_sim.sim.calendar.world import most
 
 
 @inner_njit
-def room(w, buffer):
-    """Return the room of a buffer (rule MOVE-4)."""
-    p = w.place[buffer]
-    capacity = w.place[buffer].capacity
+def room(w, place):
+    """Return the room of a buffer, a conveyor or the exit (rule MOVE-4)."""
+    p = w.place[place]
+    capacity = p.capacity
     if capacity == 0:
-        capacity = w.station[w.place[buffer].at].n_idle
+        capacity = w.station[p.at].n_idle
     return capacity - p.count - p.reserved
 
 
@@ -55,8 +56,7 @@ def leave_queue(w, head, unit):
 @inner_njit
 def offer(w, place, unit):
     """Offer the front part of `unit` to `place` (rule MOVE-3)."""
-    kind = w.place[place].kind
-    if kind == c.CALLS:
+    if w.place[place].kind == c.CALLS:
         fleet = w.place[place].fleet
         w.unit[unit].calls_from = place
         w.fleet[fleet].requests = queue_up(w, w.fleet[fleet].requests, unit)
@@ -65,8 +65,6 @@ def offer(w, place, unit):
         return
     w.place[place].senders = queue_up(w, w.place[place].senders, unit)
     mark(w, w.place[place].at)
-    if kind == c.BELT:
-        unsettle(w, unit)
 
 
 @inner_njit
@@ -147,3 +145,101 @@ def no_longer_waits(w, station, unit):
         s = w.station[station]
         s.n_idle -= 1
         s.idle = leave_queue(w, s.idle, unit)
+
+
+# ---- pools of crews, operators and shared robots
+
+
+@inner_njit
+def try_take(w, pool, unit, client):
+    """Serve a client now if a member is free and no call waits (rule POOL-3)."""
+    p = w.pool[pool]
+    if p.calls >= 0 or p.free < 0 or not p.open:
+        return False
+    send(w, pool, unit, client)
+    return True
+
+
+@inner_njit
+def send(w, pool, unit, client):
+    """Send the member that has been free longest to the client (rule POOL-2)."""
+    member = w.pool[pool].free
+    w.pool[pool].free = w.unit[member].next
+    w.unit[unit].served[client] = member
+    cause = most(w.unit[member].last_row, w.unit[unit].last_row)
+    row(w, member, c.BUSY, -1, 0, unit, cause)
+
+
+@inner_njit
+def release(w, pool, unit, client):
+    """Release the member that serves the client."""
+    member = w.unit[unit].served[client]
+    w.unit[unit].served[client] = -1
+    cause = most(w.unit[member].last_row, w.unit[unit].last_row)
+    row(w, member, c.IDLE if w.pool[pool].open else c.OFF, -1, 0, 0, cause)
+    become_free(w, pool, member)
+    wake(w)
+
+
+@inner_njit
+def become_free(w, pool, member):
+    """Let a member join the free ones (rule POOL-2)."""
+    w.pool[pool].free = queue_up(w, w.pool[pool].free, member)
+
+
+@inner_njit
+def wake(w):
+    """Let pools serve their calls, and visit the stations whose maintenance waits for a member."""
+    w.line.pools_called = 1
+    mark_wanted(w)
+
+
+@inner_njit
+def call(w, pool, unit, client, priority):
+    """Add a call to the queue, which is ordered by priority, time and unit (rule POOL-2)."""
+    u = w.unit[unit]
+    u.call_priority, u.call_since, u.call_as = priority, w.line.now, client
+    w.line.pools_called = 1
+    at, behind = w.pool[pool].calls, -1
+    while at >= 0 and not _goes_first(w, unit, at):
+        at, behind = w.unit[at].call_next, at
+    u.call_next = at
+    if behind < 0:
+        w.pool[pool].calls = unit
+    else:
+        w.unit[behind].call_next = unit
+
+
+@inner_njit
+def _goes_first(w, unit, other):
+    a, b = w.unit[unit], w.unit[other]
+    if a.call_priority != b.call_priority:
+        return a.call_priority < b.call_priority
+    if a.call_since != b.call_since:
+        return a.call_since < b.call_since
+    return unit < other
+
+
+@inner_njit
+def withdraw_call(w, pool, unit):
+    """Withdraw a call."""
+    at, behind = w.pool[pool].calls, -1
+    while at >= 0 and at != unit:
+        at, behind = w.unit[at].call_next, at
+    if at < 0:
+        return
+    if behind < 0:
+        w.pool[pool].calls = w.unit[unit].call_next
+    else:
+        w.unit[behind].call_next = w.unit[unit].call_next
+
+
+@inner_njit
+def shift_of_pool(w, pool, is_open):
+    """Open or close the pool; free members write rows, longest free first (rule ROW-12)."""
+    w.pool[pool].open = is_open
+    member = w.pool[pool].free
+    while member >= 0:
+        row(w, member, c.IDLE if is_open else c.OFF, -1, 0, 0, w.unit[member].last_row)
+        member = w.unit[member].next
+    wake(w)
