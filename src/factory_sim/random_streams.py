@@ -19,7 +19,9 @@ from factory_sim.jit import njit
 from factory_sim.records import F8  # noqa: TC001 - a NamedTuple's field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from factory_sim.distributions import Distribution
     from factory_sim.records import I8
@@ -39,8 +41,14 @@ class Law(NamedTuple):
 
 def key(seed: int, replication: int, owner: str, purpose: str) -> np.uint64:
     """Return the 64-bit key of a stream's name."""
-    text = f"{seed}\x1f{replication}\x1f{owner}\x1f{purpose}".encode()
-    return np.uint64(int.from_bytes(blake2b(text, digest_size=8).digest(), "little"))
+    found: np.uint64 = keys(seed, replication, [(owner, purpose)])[0]
+    return found
+
+
+def keys(seed: int, replication: int, names: Iterable[tuple[str, str]]) -> NDArray[np.uint64]:
+    """Return the 64-bit keys of the streams of owners and purposes, shape (n,)."""
+    texts = [f"{seed}\x1f{replication}\x1f{owner}\x1f{purpose}".encode() for owner, purpose in names]
+    return np.frombuffer(b"".join([blake2b(text, digest_size=8).digest() for text in texts]), "<u8")
 
 
 def law(distribution: Distribution) -> Law:

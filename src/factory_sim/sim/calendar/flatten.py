@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray  # noqa: TC002 - a NamedTuple's fields
 
 from factory_sim.clock import NEVER_US, us_from_s
-from factory_sim.plant.states import Outcome
 from factory_sim.random_streams import law
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.event_classes import Class
@@ -139,7 +138,7 @@ class _Flattener:
         self._put("place", exit_, kind=c.EXIT, at=len(operations), capacity=NEVER_US)
         self._put("station", len(operations), in0=exit_, n_in=1)
         self._put("line", 0, n_variants=len(plant.variants), exit=exit_, check_deadlock=plant.can_deadlock)
-        self._put("station", slice(len(operations)), destination=exit_, passes=Outcome.LEFT)
+        destinations = [exit_] * len(operations)
         ways = iter(range(exit_ + 1, len(self.arrays["place"])))
         for buffer, (i, each) in enumerate(inputs):
             way = next(ways) if each.conveyor >= 0 or each.fleet >= 0 else buffer
@@ -152,7 +151,9 @@ class _Flattener:
             if each.source >= 0:
                 self._put("unit", plant.sources[each.source].unit, gives_to=way)
             else:
-                self._put("station", each.operation, destination=way, passes=Outcome.PASSED)
+                destinations[each.operation] = way
+        passes = [c.LEFT if place == exit_ else c.PASSED for place in destinations]
+        self._put("station", slice(len(operations)), destination=destinations, passes=passes)
 
     def _conveyor(self, way: int, index: int, number: int, buffer: int) -> None:
         conveyor = self.plant.conveyors[number]
@@ -176,6 +177,11 @@ class _Flattener:
             n_machines=[len(each.machines) for each in operations],
         )
         for i, each in enumerate(operations):
+            machines = list(each.machines)
+            if each.pools:
+                self._put("unit", machines, n_needs=len(each.pools), needs=[*each.pools, -1][:2])
+            if each.setup_operator >= 0:
+                self._put("unit", machines, setup_pool=self.plant.crew_pool(each.setup_operator))
             if each.variant_factor:
                 self._put("station", i, factor0=self._number_list(each.variant_factor))
             if each.setup_s:
@@ -189,24 +195,21 @@ class _Flattener:
                 sizes = {"batch_size": each.batch.size, "batch_min": each.batch.minimum}
                 self._put("station", i, batch_us=us_from_s(each.batch.timeout_s), **sizes)
             if BEHAVIOUR_CODES[each.behaviour] == c.TAKES_BATCH:
-                self.slots.append((Class.TIMEOUT, each.machines[0], 0, i))
+                self.slots.append((Class.TIMEOUT, machines[0], 0, i))
 
     # ---- units
 
     def _machines(self) -> None:
         machines, operations = self.plant.machines, self.plant.operations
         rows = [each.unit for each in machines]
-        station = np.array([each.operation for each in machines], np.int64)
+        laws = [self._law(each.cycle_time) for each in operations]
         self._put(
             "unit",
             rows,
             role=c.MACHINE,
-            station=station,
+            station=[each.operation for each in machines],
             shift=[each.shift for each in machines],
-            cycle_law=np.array([self._law(each.cycle_time) for each in operations])[station],
-            setup_pool=np.array([self.plant.crew_pool(each.setup_operator) for each in operations])[station],
-            n_needs=np.array([len(each.pools) for each in operations])[station],
-            needs=np.array([[*each.pools, -1, -1][:2] for each in operations])[station],
+            cycle_law=[laws[each.operation] for each in machines],
         )
         self._stream("unit", rows, [each.name for each in machines], cycles="cycle")
         inspected = [each for each in machines if operations[each.operation].inspection is not None]

@@ -10,7 +10,7 @@ from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from factory_sim.clock import NEVER_US
-from factory_sim.random_streams import key
+from factory_sim.random_streams import keys
 from factory_sim.sim.calendar import tables as c
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def new_arrays(flat: Flat, seed: int, replication: int, window: Window, *, store
     shared = c.CONSTANT_LISTS
     arrays = {name: array if name in shared else array.copy() for name, array in flat.arrays.items()}
     for table, column, rows, names in flat.streams:
-        arrays[table][column][rows] = [key(seed, replication, owner, purpose) for owner, purpose in names]
+        arrays[table][column][rows] = keys(seed, replication, names)
     line = arrays["line"]
     line["t0"], line["t1"], line["storing"] = window.t0_us, window.t1_us, store
     return arrays
