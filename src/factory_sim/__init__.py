@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.arguments import Change as Change
     from factory_sim.api.feed_results import Feed as Feed
     from factory_sim.api.feed_results import Publication as Publication
+    from factory_sim.api.history import History as History
+    from factory_sim.api.history import history as history
+    from factory_sim.api.history import play as play
     from factory_sim.api.kpi_table import KpiTable as KpiTable
     from factory_sim.api.listening import listen as listen
     from factory_sim.api.plants import Plant as Plant
@@ -50,6 +53,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import TrialError as TrialError
     from factory_sim.live.listen import NoFeedError as NoFeedError
     from factory_sim.live.listen import NoReadingsError as NoReadingsError
+    from factory_sim.recordings.layout import RecordingError as RecordingError
     from factory_sim.study.append_log import LockedError as LockedError
     from factory_sim.study.snapshot_files import SnapshotError as SnapshotError
     from factory_sim.study.store import StudyError as StudyError
@@ -59,6 +63,7 @@ __version__ = VERSION
 _NAMES = {  # module -> public names that are imported from it on first use
     "api.arguments": ("Change",),
     "api.feed_results": ("Feed", "Publication"),
+    "api.history": ("History", "history", "play"),
     "api.kpi_table": ("KpiTable",),
     "api.listening": ("listen",),
     "api.plants": ("Plant", "Table", "load"),
@@ -83,6 +88,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "TrialError",
     ),
     "live.listen": ("NoFeedError", "NoReadingsError"),
+    "recordings.layout": ("RecordingError",),
     "study.append_log": ("LockedError",),
     "study.snapshot_files": ("SnapshotError",),
     "study.store": ("StudyError",),

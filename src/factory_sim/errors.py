@@ -128,7 +128,9 @@ class MissingExtraError(FactoryError):
 _LIBRARIES = {
     "cluster": "distributed",
     "excel": "openpyxl",
+    "history": "duckdb",
     "optimise": "optuna",
+    "plots": "matplotlib",
     "report": "jinja2",
     "validate": "hypothesis",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import factory_sim as fs
+from factory_sim.cli import main
 from factory_sim.live import listen as listening
 from factory_sim.wire.broker.embedded import Broker
 
@@ -82,3 +83,10 @@ def feed_in_background(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield thread
     subscribed.set()
     thread.join()
+
+
+@pytest.fixture
+def recording(folder: Path) -> Path:
+    """The folder `recording`, with an hour of the line."""
+    assert main(["run", "line.yaml", "--record", "recording", "--duration", "1 h"]) == 0
+    return folder / "recording"

@@ -47,6 +47,8 @@ def test_an_example_runs(name: str, request: pytest.FixtureRequest) -> None:
     examples = [each for each in found if each.examples]
     if name in {"listen", "Feed"}:
         request.getfixturevalue("feed_in_background")
+    if name in {"history", "History", "play"}:
+        request.getfixturevalue("recording")
     for each in examples:
         each.globs["broker_url"] = request.getfixturevalue("broker_url")
         output: list[str] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from factory_sim.api.arguments import Duration, Start, one_level, one_of, seconds, start_ns
+from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, seconds, start_ns
 from factory_sim.api.client_arguments import client_options
 from factory_sim.api.feed_results import Feed
 from factory_sim.api.kpi_table import KpiTable
@@ -16,6 +17,7 @@ from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.live import listen as listening
 from factory_sim.live.listen_result import feed_counts, listen_result
+from factory_sim.live.recording_store import Store
 from factory_sim.live.replies import Replies
 from factory_sim.views.text.kpi_text import feed_line
 from factory_sim.wire.formats import FORMATS
@@ -38,6 +40,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     duration: Duration = "8 h",
     ack_as: str = "",
     host_id: str = "",
+    record: PathLike | None = None,
     publish_kpis: bool = False,
     every: Duration = "10 s",
     user: str = "",
@@ -72,6 +75,8 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
         Name under which to acknowledge journals (`publish(ack="consumer:NAME")`).
     host_id : str
         Act as this Sparkplug host.
+    record : str or path, optional
+        Folder in which to record the feed; `history` reads it.
     publish_kpis : bool
         Whether to retain KPIs below `<root>/kpi`.
     every : str or float
@@ -118,9 +123,10 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
-        listener = listening.Listener(where, payload_format=payload_format, meta=meta)
+        store = None if record is None else Store(path_of("record", record), where)
+        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
         try:
-            with Client(broker, replies.connection(options)) as client:
+            with closing(listener), Client(broker, replies.connection(options)) as client:
                 listening.listen(
                     listener,
                     client,

@@ -19,6 +19,7 @@ from factory_sim.live.delivery import SETTLE_S, Delivery, command_handler, finis
 from factory_sim.live.interrupts import interruptible
 from factory_sim.live.publish import RunSetup, window_of
 from factory_sim.live.publish import publish as publish_run
+from factory_sim.live.record import record_run
 from factory_sim.plant.catalogue import PROFILES
 from factory_sim.results.feed import PublishResult
 from factory_sim.sim.engines import compiling_aside
@@ -68,6 +69,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     mqtt: str = "auto",
     expiry: Duration = "24 h",
     log: PathLike | None = None,
+    record: PathLike | None = None,
     save: PathLike | None = None,
     resume: PathLike | None = None,
     progress: ProgressOption = True,
@@ -131,6 +133,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         MQTT 5: how long a broker keeps readings for absent subscribers [s, or a text with a unit]; 0: forever.
     log : str or path, optional
         File for every event of the run (.parquet or .csv); without `broker`, nothing is published.
+    record : str or path, optional
+        Folder in which to record the run instead of publishing it, as fast as possible; `history` reads it.
     save : str or path, optional
         File that keeps a snapshot of the run, for `resume`, `whatif` and `fork`.
     resume : str or path, optional
@@ -177,7 +181,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     with events_of(progress) as report, interruptible(stop):
         plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
         plan.begin(start)
-        return _run(plan, delivery, optional_path("log", log), stop)
+        return _run(plan, delivery, optional_path("log", log), optional_path("record", record), stop)
 
 
 def _setup(  # noqa: PLR0913 - arguments of `publish`
@@ -203,11 +207,14 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
     )
 
 
-def _run(plan: RunPlan, delivery: Delivery, log: Path | None, stop: Event) -> Publication:
+def _run(plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | None, stop: Event) -> Publication:
     """Publish the run and write its log; a run with a log and without a broker is not published."""
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
-    sent = None if log and not delivery.url else _published(plan, delivery, stop)
+    if record is not None:
+        sent: Sent | None = _recorded(plan, delivery, record, stop)
+    else:
+        sent = None if log and not delivery.url else _published(plan, delivery, stop)
     good_parts = sent.truth.good_parts if sent and sent.truth else None
     events = 0
     if log is not None:
@@ -223,6 +230,22 @@ def _run(plan: RunPlan, delivery: Delivery, log: Path | None, stop: Event) -> Pu
         events=events,
     )
     return Publication(result)
+
+
+def _recorded(plan: RunPlan, delivery: Delivery, folder: Path, stop: Event) -> Sent:
+    """Record the run in a folder. Raise ConfigError if a broker is named, too, and RecordingError."""
+    if delivery.url:
+        hint = "To record a feed: factory-sim record --broker URL DIR"
+        arguments.refuse("record", "a run is recorded without a broker", hint)
+    window = window_of(plan.setup)
+    event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S)
+
+    def watch(sent: Sent) -> None:
+        done = (sent.t_us - window.t0_us) // US_PER_S
+        plan.report(replace(event, done=done, note=f"{sent.readings:,} readings"))
+
+    simulation = plan.new_run(plan.setup, commanded=False)
+    return record_run(plan.plant, plan.setup, simulation, folder, watch=watch, stop=stop)
 
 
 def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:

@@ -14,6 +14,7 @@ import typer
 from factory_sim.cli import (
     bench,
     demo_command,
+    history_commands,
     listen_command,
     options,
     plant_commands,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo_command, study_commands, plant_commands, run_command, listen_command, bench):
+for module in (demo_command, study_commands, plant_commands, run_command, listen_command, history_commands, bench):
     for command in module.COMMANDS:
         app.command()(options.flattened(command))
 app.command(name="list")(options.flattened(plant_commands.list_))

@@ -37,6 +37,7 @@ class Listening:
     every: Annotated[str, typer.Option(metavar="TIME", help="Interval of reports.")] = "10 s"
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = ""
     host_id: Annotated[str, typer.Option(help="Act as this Sparkplug host: STATE, and rebirth requests.")] = ""
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record the feed in this folder.")] = None
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False
 
 

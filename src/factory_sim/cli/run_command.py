@@ -17,6 +17,7 @@ _PAYLOAD = "uns: bare sends exactly timestamp_ms and value."
 _SPARKPLUG = "sparkplug: strict omits the data types of data, as the specification advises."
 _TAKEOVER = "Publish below a root on which another run is live."
 _LINGER = "How long our own broker waits, without progress, for subscribers that are behind."
+_RECORD = "Record the run in this folder, without a broker, as fast as possible."
 _COMMANDS = "Record the commands of hosts in this file; repeat those that it contains already."
 
 
@@ -41,6 +42,7 @@ class Feed:
         Path | None,
         options.output(help="Write every event there (.parquet or .csv); without --broker, do nothing else."),
     ] = None
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help=_RECORD)] = None
     link: Annotated[
         str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="the plant file's")
     ] = ""
@@ -85,7 +87,9 @@ def run(
     credentials = login.arguments(access, feed.broker)
     with options.graceful() as stop:
         sent = publish(plant or None, stop=stop, **asdict(feed), **credentials).result
-    if sent.run_id:
+    if feed.record is not None:
+        typer.echo(f"Recorded {sent.readings:,} readings of run {sent.run_id} in {feed.record}.")
+    elif sent.run_id:
         dropped = f" The link lost {sent.dropped:,} further messages." if sent.dropped else ""
         typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages passed the link.{dropped}")
     if feed.log is not None:

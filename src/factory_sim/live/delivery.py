@@ -109,24 +109,54 @@ def opened(
         if not (is_own or is_resumed or delivery.takeover):
             with Client(url, delivery.client) as probe:
                 check_free(probe, root, own=setup.run_id, is_stopped=delivery.client.is_stopped, say=say)
-        if setup.payload_format == "sparkplug":
-            sessions = EdgeSessions(
-                url,
-                client_options,
-                primary_host=delivery.primary_host,
-                numbers=numbers(),
-                is_strict=setup.variant == STRICT,
-            )
-            sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
-            yield stack.enter_context(sessions), setup, sessions.address.display_url
-        elif journal is None:
-            client = stack.enter_context(Client(url, client_options))
-            yield client, setup, client.address.display_url
+        if journal is None:
+            sender, url = _sender(stack, url, client_options, delivery, setup.payload_format, setup.variant, say)
+            yield sender, setup, url
         else:
             # A new run must find its broker: its URL may be wrong.
             client = stack.enter_context(Client(url, replace(client_options, allow_offline_start=is_resumed)))
             sender = _forwarder(journal, client, root, setup.run_id, delivery, say)
             yield stack.enter_context(sender), setup, client.address.display_url
+
+
+@contextlib.contextmanager
+def opened_again(
+    delivery: Delivery, root: str, run_id: str, payload_format: str, say: Callable[[str], None]
+) -> Iterator[tuple[Sender, str]]:
+    """Open the sender of a recording that is played. Yield it and the broker's URL."""
+    with contextlib.ExitStack() as stack:
+        is_own = not delivery.url
+        if is_own:
+            delivery = _own_broker(stack, delivery, say)
+        elif not delivery.takeover:
+            with Client(delivery.url, delivery.client) as probe:
+                check_free(probe, root, own=run_id, is_stopped=delivery.client.is_stopped, say=say)
+        client_options = replace(delivery.client, presence=presence.of_run(root, run_id))
+        yield _sender(stack, delivery.url, client_options, delivery, payload_format, "", say)
+
+
+def _sender(  # noqa: PLR0913 - the broker, the client and the format
+    stack: contextlib.ExitStack,
+    url: str,
+    client_options: ClientOptions,
+    delivery: Delivery,
+    payload_format: str,
+    variant: str,
+    say: Callable[[str], None],
+) -> tuple[Sender, str]:
+    """Return a client, or the sessions of Sparkplug edge nodes, and the broker's URL."""
+    if payload_format != "sparkplug":
+        client = stack.enter_context(Client(url, client_options))
+        return client, client.address.display_url
+    sessions = EdgeSessions(
+        url,
+        client_options,
+        primary_host=delivery.primary_host,
+        numbers=numbers(),
+        is_strict=variant == STRICT,
+    )
+    sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
+    return stack.enter_context(sessions), sessions.address.display_url
 
 
 def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[str], None]) -> Delivery:

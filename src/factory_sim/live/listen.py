@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from factory_sim.analysis.blocks import Blocks
+    from factory_sim.live.recording_store import Store
     from factory_sim.records import EventLog, KpiTable, Message, Meta, Readings
     from factory_sim.wire.formats import Decoder
 
@@ -90,6 +91,7 @@ class Listener:
 
     meta : replaces the description for a feed that publishes none; the feed then has no end of its own.
     payload_format : a key of FORMATS, or "": the first that can read a data message.
+    store : the recording of every reading that arrives; None: none.
     """
 
     def __init__(
@@ -99,8 +101,9 @@ class Listener:
         payload_format: str = "",
         meta: Meta | None = None,
         clock: Callable[[], float] = time.monotonic,
+        store: Store | None = None,
     ) -> None:
-        self.root, self.counts = topics.clean_root(root), Counts()
+        self.root, self.counts, self.store = topics.clean_root(root), Counts(), store
         self.meta, self.feed = meta, Feed(meta) if meta else None
         self.conflicts: dict[str, None] = {}  # sentences about descriptions that were ignored, in order
         self.unfinished: list[Listener] = []  # runs that were silent when another one began
@@ -116,6 +119,8 @@ class Listener:
         self._decoders: dict[str, Decoder] = {}
         self.trust = trust.Trust(())  # as of the last table
         self._assessed = (-1, False)
+        if store is not None and meta is not None:
+            store.describe(meta)
 
     def take(self, message: Message) -> bool:
         """Use a message, or count it as skipped; False if it came before the description and is needed again."""
@@ -134,6 +139,11 @@ class Listener:
             self.counts.skipped += 1
             self.counts.reason = str(error)
         return True
+
+    def close(self) -> None:
+        """End the recording, if there is one."""
+        if self.store is not None:
+            self.store.close(self.feed.losses() if self.feed is not None else None)
 
     @property
     def ended(self) -> bool:
@@ -167,6 +177,8 @@ class Listener:
         self.counts.readings += count
         self.counts.messages += 1
         self.feed.add(readings)
+        if self.store is not None:
+            self.store.add(readings)
         if count and is_live:
             self._heard_at = self._clock()
             first_us = _earliest_us(readings, self.meta)
@@ -213,6 +225,8 @@ class Listener:
         self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
         self._first_us, self._heard_at, self._rival = _NEVER_US, float("-inf"), None
         self._assessed = (-1, False)
+        if self.store is not None:
+            self.store.describe(found)
 
     def _continue(self, found: Meta) -> None:
         """Use a further description of the run: its end. An altered one is a conflict."""
@@ -227,6 +241,8 @@ class Listener:
             return
         self.meta = found
         self.feed.finish(self._heard(found))
+        if self.store is not None:
+            self.store.describe(found)
 
     def _is_silent(self) -> bool:
         """Return whether the run has been silent for so long that it counts as unfinished."""
@@ -325,7 +341,10 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
     ready()
     while not stop.is_set() and time.monotonic() < deadline_s and not (_complete(listener) and replies.settled):
         for message in receiver.messages(TURN_S):
-            _reply(receiver, replies.to(message, was_used=listener.take(message)))
+            answers = replies.to(message, was_used=listener.take(message))
+            if answers and listener.store is not None:
+                listener.store.flush()  # an acknowledgement lets the publisher delete what it acknowledges
+            _reply(receiver, answers)
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
                 watch(listener)

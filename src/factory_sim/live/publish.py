@@ -170,7 +170,12 @@ def _simulation(plant: Plant, setup: RunSetup, engine: str) -> Simulation:
 
 def new_run_id(plant: Plant) -> str:
     """Return a unique name."""
-    return f"{plant.name}-{uuid4().hex[:12]}"
+    return run_id_of(plant.name)
+
+
+def run_id_of(plant_name: str) -> str:
+    """Return a unique name for a run of a plant."""
+    return f"{plant_name}-{uuid4().hex[:12]}"
 
 
 def window_of(setup: RunSetup) -> Window:

@@ -16,8 +16,10 @@ from factory_sim.views.kpi_dict import things
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from factory_sim.plant.spec import Plant, Sensor
-    from factory_sim.records import EventLog, KpiTable, Samples
+    from factory_sim.records import EventLog, KpiTable, Meta, Rows, Samples, SensorInfo
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.estimate import Estimate
     from factory_sim.results.optimise import OptimisationResult
@@ -69,6 +71,41 @@ def signal_series(samples: Sequence[Samples], sensor: Sensor, unit: str, epoch_n
     return pd.Series(np.concatenate(values), index=index, name=name).sort_index(kind="stable")
 
 
+def recorded_frame(columns: Mapping[str, NDArray[np.number]], timezone: str, unit_text: str) -> pd.DataFrame:
+    """Return readings or buckets of a recording by time stamp; `columns` has `t_ns` and values of equal length."""
+    index = pd.DatetimeIndex(columns["t_ns"], tz="UTC").tz_convert(timezone).rename("time")
+    named = {name if name == "n" else f"{name} [{unit_text}]": v for name, v in columns.items() if name != "t_ns"}
+    return pd.DataFrame(named, index=index)
+
+
+def run_frame(metas: Sequence[Meta]) -> pd.DataFrame:
+    """Return one row per recorded run, with its window by the plant's clock."""
+    rows = []
+    for meta in metas:
+        start, end = clock_times(np.array([meta.window.t0_us, meta.window.t1_us]), meta.epoch_ns, meta.timezone)
+        rows.append({"run_id": meta.run_id, "plant": meta.plant, "start": start, "end": end})
+    return pd.DataFrame(rows)
+
+
+def meta_sensor_frame(meta: Meta) -> pd.DataFrame:
+    """Return one row per sensor of a description, with the columns of `sensor_frame`."""
+    return _sensor_frame(meta.sensors, [unit.name for unit in meta.units])
+
+
+def row_frame(rows: Rows, meta: Meta) -> pd.DataFrame:
+    """Return one line per event row of a feed, with names and time stamps."""
+    return pd.DataFrame(
+        {
+            "time": pd.DatetimeIndex(rows.t_ns, tz="UTC").tz_convert(meta.timezone),
+            "unit": _named(rows.unit, [unit.name for unit in meta.units]),
+            "state": _named(rows.state, [state.name for state in State]),
+            "part": rows.part,
+            "outcome": _named(rows.outcome, [outcome.name for outcome in Outcome]),
+            "detail": rows.detail,
+        }
+    )
+
+
 def machine_frame(plant: Plant) -> pd.DataFrame:
     """Return one row per machine."""
     rows = [
@@ -108,10 +145,13 @@ def operation_frame(plant: Plant) -> pd.DataFrame:
 
 def sensor_frame(plant: Plant) -> pd.DataFrame:
     """Return one row per sensor."""
+    return _sensor_frame(plant.sensors, plant.units)
+
+
+def _sensor_frame(sensors: Sequence[Sensor] | Sequence[SensorInfo], units: Sequence[str]) -> pd.DataFrame:
     columns = ("unit", "sensor", "kind", "period_s", "unit_of_measure", "low", "high", "resolution")
     rows = [
-        (plant.units[s.unit], s.name, s.kind, s.period_us / US_PER_S, s.unit_text, s.low, s.high, s.scale)
-        for s in plant.sensors
+        (units[s.unit], s.name, s.kind, s.period_us / US_PER_S, s.unit_text, s.low, s.high, s.scale) for s in sensors
     ]
     return pd.DataFrame(rows, columns=list(columns))
 

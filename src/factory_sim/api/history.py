@@ -1,0 +1,348 @@
+"""Recordings as tables, `fs.history(DIR)`, and played again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+
+from factory_sim.api import arguments
+from factory_sim.api.arguments import one_of, path_of, refuse, seconds, whole
+from factory_sim.api.client_arguments import client_options
+from factory_sim.api.feed_results import Publication
+from factory_sim.api.kpi_table import KpiTable
+from factory_sim.api.plants import Table
+from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
+from factory_sim.clock import US_PER_S, ns_from_datetime
+from factory_sim.live import recorded_kpis
+from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
+from factory_sim.live.play import Played, PlaySetup, runs_of
+from factory_sim.live.play import play as publish_recording
+from factory_sim.live.publish import run_id_of
+from factory_sim.results.feed import PublishResult
+from factory_sim.results.recorded_kpis import RecordedKpis
+from factory_sim.views import frames
+from factory_sim.views.kpi_dict import kpi_values
+from factory_sim.wire import presence
+from factory_sim.wire.formats import FORMATS
+
+if TYPE_CHECKING:
+    import os
+
+    from factory_sim.api.arguments import Duration
+    from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.progress import Report
+    from factory_sim.recordings.recorded_run import RecordedRun
+    from factory_sim.views.frames import DataFrame
+
+_FAR_NS = 2**62
+_STARTS = ("recorded", "now")
+
+
+class History:
+    """A recording: the readings of a feed on disk. Returned by `history`.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> recording = fs.history("recording")
+    >>> recording.signal("M002", "power", every="1 min").columns.tolist()
+    ['mean [kW]', 'low [kW]', 'high [kW]', 'n']
+    >>> recording.kpis()["line.good_parts"] > 0
+    True
+    """
+
+    def __init__(self, runs: list[RecordedRun]) -> None:
+        self._runs = runs
+
+    @property
+    def runs(self) -> Table:
+        """One row per recorded run: `run_id`, `plant`, `start` and `end` by the plant's clock."""
+        return Table(partial(frames.run_frame, [run.meta for run in self._runs]))
+
+    @property
+    def sensors(self) -> Table:
+        """One row per sensor of the last run: `unit`, `sensor`, `kind`, `period_s`, `unit_of_measure` and range."""
+        return Table(partial(frames.meta_sensor_frame, self._runs[-1].meta))
+
+    @property
+    def events(self) -> Table:
+        """Every change of state of the last run: `time` by the plant's clock, names of units and states."""
+        run = self._runs[-1]
+        return Table(lambda: frames.row_frame(run.rows(), run.meta))
+
+    @property
+    def shifts(self) -> list[str]:
+        """Names of the recorded shifts, such as `"2026-01-05/early"`, in order of time."""
+        return [each.name for each in recorded_kpis.shifts_of(self._runs)]
+
+    @property
+    def damaged(self) -> list[str]:
+        """Files that could not be read so far, each with the reason."""
+        return [text for run in self._runs for text in run.damaged]
+
+    def kpis(self, shift: str = "") -> KpiTable:
+        """Return the KPIs of a shift, or of the whole last run.
+
+        Parameters
+        ----------
+        shift : str
+            One of `shifts`; `""`: the last run.
+
+        Returns
+        -------
+        KpiTable
+            The same KPIs as those of a listener that heard this stretch.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such shift; the message names the nearest one.
+        """
+        if not shift:
+            return KpiTable(recorded_kpis.table(self._runs[-1]))
+        span = recorded_kpis.shift(self._runs, shift)
+        return KpiTable(recorded_kpis.table(self._runs[span.run], span.window))
+
+    def answer(self, shift: str = "") -> RecordedKpis:
+        """Return the KPIs of a shift, or of the whole last run, as one record.
+
+        Parameters
+        ----------
+        shift : str
+            As in `kpis`.
+
+        Returns
+        -------
+        RecordedKpis
+            The content of `factory-sim kpis --json`.
+        """
+        run = self._runs[recorded_kpis.shift(self._runs, shift).run if shift else -1]
+        table = self.kpis(shift).record
+        return RecordedKpis(
+            plant=run.meta.plant,
+            run_id=run.meta.run_id,
+            shift=shift,
+            window_us=(table.window.t0_us, table.window.t1_us),
+            damaged=tuple(self.damaged),
+            kpis=kpi_values(table),
+        )
+
+    def signal(
+        self, unit: str, sensor: str, *, start: str | datetime = "", end: str | datetime = "", every: Duration = 0.0
+    ) -> DataFrame:
+        """Return the readings of one sensor.
+
+        Parameters
+        ----------
+        unit, sensor : str
+            Names; `sensors` lists them.
+        start, end : str or datetime
+            First time, and end (not included), by the plant's clock; `""`: all that was recorded.
+        every : str or float
+            Length of buckets [s, or a text with a unit]; 0: every reading.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By time stamp: `value`, or of buckets `mean`, `low`, `high` and the number of readings `n`.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such unit or sensor, or a time cannot be read.
+        """
+        from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
+
+        known = {f"{run.meta.units[s.unit].name}.{s.name}" for run in self._runs for s in run.meta.sensors}
+        one_of("sensor", f"{unit}.{sensor}", known)
+        chosen = [(run, found) for run in self._runs if (found := run.sensor(unit, sensor)) is not None]
+        zone = chosen[0][0].meta.timezone
+        first_ns, stop_ns = _instant("start", start, zone, -_FAR_NS), _instant("end", end, zone, _FAR_NS)
+        columns = queries.signal(chosen, first_ns, stop_ns, round(seconds("every", every) * 1e6))
+        return frames.recorded_frame(columns, zone, chosen[0][1].unit_text)
+
+    def sql(self, query: str) -> DataFrame:
+        """Return the result of an SQL query by DuckDB.
+
+        Parameters
+        ----------
+        query : str
+            SQL over the views `events`, `units`, `sensors`, and `samples_<run>_<period>` with raw counts.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The rows of the result.
+
+        Examples
+        --------
+        >>> import factory_sim as fs
+        >>> fs.history("recording").sql("SELECT count(*) AS n FROM events")["n"][0] > 100
+        True
+        """
+        from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
+
+        return frames.DataFrame(queries.sql(self._runs, query))
+
+    def __repr__(self) -> str:
+        return f"<History of {self._runs[-1].meta.plant}: {len(self._runs)} runs>"
+
+    def _repr_html_(self) -> str:
+        return frames.html(self.runs.to_pandas())
+
+
+def history(folder: str | os.PathLike[str]) -> History:
+    """Open a recording.
+
+    Parameters
+    ----------
+    folder : str or path
+        A folder that `factory-sim record`, `listen --record` or `run --record` has written.
+
+    Returns
+    -------
+    History
+        Its runs, signals, events and KPIs.
+
+    Raises
+    ------
+    RecordingError
+        When the folder is not a recording, or one of another format.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> len(fs.history("recording").runs.to_pandas())
+    1
+    """
+    return History(runs_of(path_of("folder", folder)))
+
+
+def play(  # noqa: PLR0913 - one argument per option of the command
+    folder: PathLike,
+    broker: str = "",
+    *,
+    run: int = 0,
+    speed: float | str = 1.0,
+    payload_format: str = "machine",
+    start: str = "recorded",
+    root: str = "",
+    user: str = "",
+    password: str = "",
+    password_file: PathLike | None = None,
+    ca: PathLike | None = None,
+    cert: PathLike | None = None,
+    key: PathLike | None = None,
+    mqtt: str = "auto",
+    progress: ProgressOption = True,
+    stop: Event | None = None,
+) -> Publication:
+    """Publish a recording again, message by message as it was recorded but for the run id.
+
+    Parameters
+    ----------
+    folder : str or path
+        A recording.
+    broker : str
+        URL of the broker, `mqtt://[user@]host:port` or `mqtts://`; `""`: a broker of its own on port 1883.
+    run : int
+        Which run of the recording, 1 is the oldest; 0: the last.
+    speed : float or "max"
+        Recorded seconds per second.
+    payload_format : {"machine", "uns", "bulk", "sparkplug"}
+        How readings become messages.
+    start : {"recorded", "now"}
+        `"now"` shifts the time stamps.
+    root : str
+        First levels of every topic; `""`: those of the recorded feed.
+    user, password, password_file, ca, cert, key, mqtt
+        As in `publish`.
+    progress : bool or callable
+        As in `compare`; the stage is measured in recorded seconds.
+    stop : threading.Event, optional
+        Set by another thread to end the feed properly.
+
+    Returns
+    -------
+    Publication
+        What was published.
+
+    Raises
+    ------
+    ConfigError
+        When an argument cannot be used.
+    RecordingError
+        When the folder is not a recording, or one of another format.
+    BrokerError
+        When the broker cannot be started, reached or used.
+
+    Examples
+    --------
+    >>> import factory_sim as fs
+    >>> fs.play("recording", broker_url, speed="max", progress=False).result.readings > 0
+    True
+    """
+    stop, pace = stop or Event(), arguments.speed("speed", speed)
+    one_of("payload_format", payload_format, FORMATS)
+    client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
+    runs = runs_of(path_of("folder", folder))
+    if whole("run", run) > len(runs):
+        refuse("run", f"{run} of a recording of {len(runs)} runs")
+    chosen = runs[run - 1]
+    setup = PlaySetup(
+        root=root or chosen.folder.root,
+        run_id=run_id_of(chosen.meta.plant),
+        payload_format=payload_format,
+        speed=pace,
+        settle_s=SETTLE_S,
+        heartbeat_s=presence.HEARTBEAT_S,
+    )
+    if one_of("start", start, _STARTS) == "now":
+        begin_ns = time.time_ns() + round(SETTLE_S * 1e9)
+        setup = replace(setup, start_ns=begin_ns, begun_ns=begin_ns)
+    with events_of(progress) as report:
+        played = _played(chosen, setup, Delivery(url=broker, client=client), report, stop)
+    result = PublishResult(
+        plant=chosen.meta.plant,
+        run_id=setup.run_id,
+        root=setup.root,
+        readings=played.readings,
+        messages=played.messages,
+        dropped=0,
+        good_parts=None,
+        events=0,
+    )
+    return Publication(result)
+
+
+def _played(run: RecordedRun, setup: PlaySetup, delivery: Delivery, report: Report, stop: Event) -> Played:
+    window = run.meta.window
+    event = ProgressEvent(stage="played", total=(window.t1_us - window.t0_us) // US_PER_S)
+
+    def say(text: str) -> None:
+        report(replace(event, message=text))
+
+    def watch(played: Played) -> None:
+        report(replace(event, done=(played.t_us - window.t0_us) // US_PER_S))
+
+    with opened_again(delivery, setup.root, setup.run_id, setup.payload_format, say) as (sender, url):
+        say(f"Playing {run.meta.run_id} below {setup.root}/. To analyse it, in another terminal:")
+        say(f"  factory-sim listen --broker {url} --root {setup.root}")
+        played = publish_recording(run, setup, sender, stop=stop, watch=watch)
+        stop.wait(0 if delivery.url else LINGER_S)
+    for text in run.damaged:
+        say(text)
+    return played
+
+
+def _instant(name: str, given: str | datetime, zone: str, default: int) -> int:
+    if given == "":
+        return default
+    try:
+        return ns_from_datetime(datetime.fromisoformat(given) if isinstance(given, str) else given, zone)
+    except ValueError:
+        refuse(name, f"expected a date and time such as '2026-01-05T06:00', got {given!r}")

@@ -1,0 +1,149 @@
+"""Recordings: `record` a feed, read a `signal` or the `kpis` of a shift, `play` it again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory_sim.cli import listen_command, login, options
+
+if TYPE_CHECKING:
+    from factory_sim.api.history import History
+
+Folder = Annotated[Path, typer.Argument(help="The folder of a recording (`factory-sim record`, `run --record`).")]
+_ACK_AS = "Acknowledge journals under this name, once their readings are safe on the disk."
+_EVERY = "Mean, lowest and highest value of stretches of this length."
+_SHIFT = "One shift, such as 2026-01-05/early; an unnamed one as 2026-01-05/0600."
+_BROKER = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
+
+
+def record(
+    folder: Folder,
+    *,
+    broker: Annotated[str, typer.Option(help=options.BROKER_URL)] = f"mqtt://127.0.0.1:{options.PORT}",
+    root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = "",
+    payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="detected")] = "",
+    ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = "",
+    access: login.Login = login.Login(),  # noqa: B008 - frozen
+) -> None:
+    """Record a feed in a folder until its run ends or Ctrl-C. A kill loses at most the last minute.
+
+    The same folder again continues the recording: of the same run, or with the next one.
+
+    Example: factory-sim record --broker mqtt://127.0.0.1:1883 recordings/line1
+    """
+    feed = listen_command.Listening(
+        broker=broker, root=root, payload_format=payload_format, ack_as=ack_as, record=folder
+    )
+    listen_command.listen(feed=feed, quiet=True, access=access)
+
+
+def signal(
+    folder: Folder,
+    name: Annotated[str, typer.Argument(metavar="UNIT.SENSOR", help="For example M041.spindle_power.")],
+    *,
+    first: Annotated[
+        str, typer.Option("--from", help="First time, such as 2026-01-05T06:00.", show_default="the recording's first")
+    ] = "",
+    to: Annotated[str, typer.Option("--to", help="End, not included.", show_default="the recording's last")] = "",
+    every: Annotated[str, typer.Option(metavar="TIME", help=_EVERY, show_default="every reading")] = "0 s",
+    csv: Annotated[Path | None, options.output("--csv", help="Write the values there as CSV.")] = None,
+    parquet: Annotated[Path | None, options.output("--parquet", help="Write them there as Parquet.")] = None,
+    png: Annotated[Path | None, options.output("--png", help="Draw them there.")] = None,
+) -> None:
+    """Read one sensor from a recording; without a file, print the first values.
+
+    Example: factory-sim signal recordings/line1 M041.spindle_power --every 1min --csv power.csv
+    """
+    from factory_sim.api.arguments import writing
+    from factory_sim.api.history import history
+
+    recording = history(folder)
+    unit, _, sensor = name.partition(".")
+    frame = recording.signal(unit, sensor, start=first, end=to, every=every)
+    _report_damage(recording)
+    options.write_csv(csv, frame.reset_index)
+    if parquet is not None:
+        with writing(parquet):
+            frame.to_parquet(parquet)
+    if png is not None:
+        from factory_sim.views import plots
+
+        with writing(png):
+            plots.save(plots.signal(frame, name), png)
+    if csv is parquet is png is None:
+        typer.echo(f"{name}: {len(frame):,} values")
+        typer.echo(frame.head(10).to_string())
+
+
+def kpis(
+    folder: Folder,
+    *,
+    shift: Annotated[str, typer.Option(help=_SHIFT)] = "",
+    shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the recording and stop.")] = False,
+    json: options.JsonFile = None,
+) -> None:
+    """Compute the KPIs of the last run of a recording, or of one shift.
+
+    Example: factory-sim kpis recordings/line1 --shift 2026-01-05/early
+    """
+    from rich.console import Console
+
+    from factory_sim.api.history import history
+    from factory_sim.views.text import kpi_text
+
+    recording = history(folder)
+    if shifts:
+        for each in recording.shifts:
+            typer.echo(each)
+        return
+    result, table = recording.answer(shift), recording.kpis(shift).record
+    _report_damage(recording)
+    options.write_json(json, result.to_dict())
+    console = Console()
+    console.print(kpi_text.line_table(table))
+    console.print()
+    console.print(kpi_text.station_table(table))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """How a recording is published: arguments of the Python call `play`."""
+
+    broker: _BROKER = ""
+    run: Annotated[int, typer.Option(help="Which run of it: 1 is the oldest.", min=0, show_default="the last")] = 0
+    speed: Annotated[str, typer.Option(metavar="N|max", help="Recorded seconds per second.")] = "1"
+    payload_format: Annotated[
+        str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")
+    ] = "machine"
+    start: Annotated[str, typer.Option(metavar="recorded|now", help="now: shift the time stamps.")] = "recorded"
+    root: Annotated[str, typer.Option(help="First levels of every topic.", show_default="the recorded feed's")] = ""
+
+
+def play(
+    folder: Folder,
+    *,
+    playing: Playing = Playing(),
+    access: login.Login = login.Login(),  # noqa: B008 - frozen
+) -> None:
+    """Publish a recording again, message by message as it was recorded but for the run id.
+
+    Example: factory-sim play recordings/line1 --speed 60 --broker mqtt://127.0.0.1:1883
+    """
+    from factory_sim.api import history as api
+
+    credentials = login.arguments(access, playing.broker)
+    with options.graceful() as stop:
+        sent = api.play(folder, stop=stop, **asdict(playing), **credentials).result
+    typer.echo(f"Played {sent.readings:,} readings in {sent.messages:,} messages.")
+
+
+def _report_damage(recording: History) -> None:
+    for text in recording.damaged:
+        options.console().print(f"! {text}", style="yellow", markup=False)
+
+
+COMMANDS = (record, signal, kpis, play)

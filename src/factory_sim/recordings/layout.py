@@ -1,0 +1,187 @@
+"""Folders and files of a recording (docs/recordings.md).
+
+recording.json                                  format and program
+runs/0001/meta.json, source.json                description of the run; the root of its topics
+runs/0001/samples/<period>/<day>/<first>-<stop>.parquet   ticks [first, stop) x sensors, raw counts
+runs/0001/rows/<day>/<number>.parquet           event rows
+runs/0001/tail/<number>-<what>.arrows           what is not in Parquet yet
+runs/0001/losses.json, shifts.jsonl             readings lost; closed shifts
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from factory_sim.clock import NS_PER_US, datetime_from_ns
+from factory_sim.errors import FactoryError
+from factory_sim.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FORMAT = 1
+MARK = "recording.json"
+# From an older format to the next: functions that rewrite a folder in place. Format 1 is the first.
+MIGRATIONS: dict[int, Callable[[Path], None]] = {}
+
+
+class RecordingError(FactoryError):
+    """A recording that cannot be read or written."""
+
+
+class Part(NamedTuple):
+    """A Parquet file of samples: ticks [first, stop)."""
+
+    path: Path
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def meta(self) -> Path:
+        """The description."""
+        return self.path / "meta.json"
+
+    @property
+    def source(self) -> Path:
+        """Where the readings came from."""
+        return self.path / "source.json"
+
+    @property
+    def root(self) -> str:
+        """The first levels of the topics of the recorded feed."""
+        return str(json.loads(self.source.read_bytes())["root"])
+
+    @property
+    def tail(self) -> Path:
+        """The folder of readings that are not in Parquet yet."""
+        return self.path / "tail"
+
+    @property
+    def losses(self) -> Path:
+        """The readings received and lost."""
+        return self.path / "losses.json"
+
+    @property
+    def shifts(self) -> Path:
+        """The closed shifts, one JSON object per line."""
+        return self.path / "shifts.jsonl"
+
+    def samples(self, period_us: int) -> Path:
+        """Return the folder of the samples of one period."""
+        return self.path / "samples" / str(period_us)
+
+    def sample_parts(self, period_us: int, first: int, stop: int) -> list[Part]:
+        """Return the files with ticks in [first, stop), by first tick."""
+        found = []
+        for path in self.samples(period_us).glob("*/*.parquet"):
+            begin, _, end = path.stem.partition("-")
+            part = Part(path, int(begin), int(end.partition(".")[0]))
+            if part.first < stop and part.stop > first:
+                found.append(part)
+        return sorted(found, key=lambda part: (part.first, part.path.name))
+
+    def row_parts(self) -> list[Path]:
+        """Return the files of event rows in the order in which they were written."""
+        return sorted((self.path / "rows").glob("*/*.parquet"), key=lambda path: path.name)
+
+
+def day_of(us: int, epoch_ns: int, timezone: str) -> str:
+    """Return the date of an instant of a run in the plant's time zone."""
+    return datetime_from_ns(us * NS_PER_US + epoch_ns, timezone).date().isoformat()
+
+
+def create(folder: Path) -> None:
+    """Make `folder` a recording, or check that it is one. Raises RecordingError."""
+    mark = folder / MARK
+    if not mark.exists():
+        if folder.exists() and any(folder.iterdir()):
+            msg = f"{folder}: is not a recording, and not empty. Name a new folder."
+            raise RecordingError(msg)
+        folder.mkdir(parents=True, exist_ok=True)
+        replace(mark, json.dumps({"format": FORMAT, "program": f"factory_sim {VERSION}"}).encode())
+    check(folder)
+
+
+def check(folder: Path) -> None:
+    """Raise RecordingError unless `folder` is a recording of this format; migrate an older one."""
+    mark = folder / MARK
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8"))
+        version, program = int(found["format"]), str(found.get("program", "another program"))
+    except FileNotFoundError:
+        nearest = next(iter(sorted(folder.parent.glob(f"*/{MARK}"))), None)
+        hint = f" Did you mean {nearest.parent}?" if nearest else ""
+        msg = f"{folder}: is not a recording: it contains no {MARK}.{hint}"
+        raise RecordingError(msg) from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        msg = f"{mark}: cannot be read: {error}"
+        raise RecordingError(msg) from None
+    while version in MIGRATIONS:
+        MIGRATIONS[version](folder)
+        version += 1
+    if version != FORMAT:
+        msg = f"{folder}: has format {version}, written by {program}; factory_sim {VERSION} reads format {FORMAT}."
+        raise RecordingError(msg)
+
+
+def runs(folder: Path) -> list[RunFolder]:
+    """Return the runs of a recording, the oldest first."""
+    return [RunFolder(path) for path in sorted((folder / "runs").glob("[0-9]*")) if (path / "meta.json").exists()]
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that a kill leaves the old or the new content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as fresh:
+        fresh.write_bytes(content)
+
+
+class replacing:  # noqa: N801 - a context manager, named as a verb
+    """Yield a temporary path that becomes `path` once its content is on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._fresh = path, path.with_name(f".{path.name}.new")
+
+    def __enter__(self) -> Path:
+        return self._fresh
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._fresh.unlink(missing_ok=True)
+            return
+        sync(self._fresh)
+        self._fresh.replace(self._path)
+        sync_folder(self._path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def left_behind(folder: Path) -> Iterator[Path]:
+    """Yield files that a killed writer has not finished."""
+    yield from folder.rglob(".*.new")

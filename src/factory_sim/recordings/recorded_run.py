@@ -1,0 +1,210 @@
+"""Read a recording: its runs, their rows and samples in order, and the files that cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.clock import ns_from_us, us_from_ns
+from factory_sim.recordings import layout, parquet
+from factory_sim.recordings.hour_pages import PAGE_US, Pages
+from factory_sim.recordings.recorder import closed_shifts
+from factory_sim.records import Readings, Rows, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from factory_sim.records import B1, I4, I8, Meta, SensorInfo
+
+_ALL = (-(2**62), 2**62)
+
+
+@dataclass(slots=True)
+class RecordedRun:
+    """One run of a recording."""
+
+    folder: layout.RunFolder
+    meta: Meta
+    damaged: list[str] = field(default_factory=list)  # files that could not be read, with the reason
+
+    @property
+    def shifts(self) -> list[dict[str, object]]:
+        """The closed shifts."""
+        return closed_shifts(self.folder)
+
+    def rows(self, first_ns: int = _ALL[0], stop_ns: int = _ALL[1]) -> Rows:
+        """Return the rows of [first_ns, stop_ns), each once, ordered by time; ties in the order of recording."""
+        pieces = []
+        for path in self.folder.row_parts():
+            try:
+                low, high = parquet.row_span(path)
+                if low < stop_ns and high >= first_ns:
+                    pieces.append(parquet.read_rows(path))
+            except parquet.DAMAGED as error:
+                self._report(path, error)
+        for path in sorted(self.folder.tail.glob("*-rows.arrows")):
+            pieces += parquet.read_row_stream(path)
+        rows = Rows.join(pieces) if pieces else Rows.empty()
+        rows = rows.take((rows.t_ns >= first_ns) & (rows.t_ns < stop_ns))
+        key = (rows.unit.astype(np.int64) << 46) | rows.seq
+        _, once = np.unique(key, return_index=True)
+        rows = rows.take(np.sort(once))
+        return rows.take(np.argsort(rows.t_ns, kind="stable"))
+
+    def samples(self, period_us: int, first: int, stop: int, sensors: Sequence[int] | None = None) -> Samples:
+        """Return the samples of ticks [first, stop) of one period, with gaps where nothing was recorded."""
+        chosen = sensors or [s.id for s in self.meta.sensors if s.period_us == period_us]
+        raw, present = np.zeros((stop - first, len(chosen)), np.int32), np.zeros((stop - first, len(chosen)), np.bool_)
+        for ticks, counts, there in self._cells(period_us, first, stop, chosen):
+            inside = (ticks >= first) & (ticks < stop)
+            at = ticks[inside] - first
+            raw[at] = np.where(there[inside], counts[inside], raw[at])
+            present[at] |= there[inside]
+        return Samples(period_us, first, np.array(chosen, np.int16), raw, None if present.all() else present)
+
+    def span(self, period_us: int) -> tuple[int, int]:
+        """Return the ticks [first, stop) of one period that the recording covers."""
+        parts = self.folder.sample_parts(period_us, *_ALL)
+        ends = [(part.first, part.stop) for part in parts]
+        for ticks, _, _ in self._tail(period_us, None):
+            ends.append((int(ticks[0]), int(ticks[-1]) + 1))
+        return (min(a for a, _ in ends), max(b for _, b in ends)) if ends else (0, 0)
+
+    def slices(self, slice_us: int) -> Iterator[tuple[int, Readings]]:
+        """Yield the end of each slice of the window [µs since the run's start] and its readings.
+
+        The first slice also contains the opening rows, from before the window.
+        """
+        window, epoch_ns = self.meta.window, self.meta.epoch_ns
+        rows = self.rows()
+        t_us = us_from_ns(rows.t_ns, epoch_ns)
+        periods = sorted({s.period_us for s in self.meta.sensors})
+        t0 = window.t0_us
+        end = min(window.t1_us, max([int(t_us[-1]) + 1 if len(rows) else t0, *(self.span(q)[1] * q for q in periods)]))
+        begin, hours = 0, {q: _Hour(self, q) for q in periods}
+        while t0 < end:
+            t1 = min(t0 + slice_us, end)
+            stop = int(np.searchsorted(t_us, t1))
+            found = [each for q in periods for each in hours[q].samples(-(-t0 // q), -(-t1 // q))]
+            yield t1, Readings(rows.take(slice(begin, stop)), tuple(found))
+            begin, t0 = stop, t1
+
+    def sensor(self, unit: str, name: str) -> SensorInfo | None:
+        """Return a sensor by the names of its unit and its own."""
+        for each in self.meta.sensors:
+            if each.name == name and self.meta.units[each.unit].name == unit:
+                return each
+        return None
+
+    def parts(self, sensor: SensorInfo, first_ns: int, stop_ns: int) -> list[Path]:
+        """Return the readable Parquet files with ticks of a sensor in [first_ns, stop_ns)."""
+        period = sensor.period_us
+        first, stop = (-(-us_from_ns(ns, self.meta.epoch_ns) // period) for ns in (first_ns, stop_ns))
+        found = []
+        for part in self.folder.sample_parts(period, first, stop):
+            try:
+                parquet.check_samples(part.path)
+            except parquet.DAMAGED as error:
+                self._report(part.path, error)
+                continue
+            found.append(part.path)
+        return found
+
+    def tail(self, sensor: SensorInfo) -> tuple[I8, I4]:
+        """Return ticks and counts of a sensor that are not in a Parquet file yet."""
+        found = [(t[there[:, 0]], raw[there[:, 0], 0]) for t, raw, there in self._tail(sensor.period_us, [sensor.id])]
+        empty = (np.zeros(0, np.int64), np.zeros(0, np.int32))
+        return tuple(np.concatenate(each) for each in zip(empty, *found, strict=True))  # type: ignore[return-value]
+
+    def ns_of(self, tick: int, period_us: int) -> int:
+        """Return the time of a tick [ns since 1970 UTC]."""
+        return int(ns_from_us(tick * period_us, self.meta.epoch_ns))
+
+    def _cells(self, period_us: int, first: int, stop: int, sensors: Sequence[int]) -> Iterator[tuple[I8, I4, B1]]:
+        for part in self.folder.sample_parts(period_us, first, stop):
+            try:
+                yield parquet.cells(parquet.read_samples(part.path, sensors, first, stop), sensors)
+            except parquet.DAMAGED as error:
+                self._report(part.path, error)
+        yield from self._tail(period_us, sensors)
+
+    def _tail(self, period_us: int, sensors: Sequence[int] | None) -> Iterator[tuple[I8, I4, B1]]:
+        everything = Pages(period_us, self.meta.sensors).sensor
+        columns = slice(None) if sensors is None else np.searchsorted(everything, sensors)
+        for path in sorted(self.folder.tail.glob(f"*-{period_us}.arrows")):
+            for ticks, raw, present in parquet.read_sample_stream(path, everything):
+                yield ticks, raw[:, columns], present[:, columns]
+
+    def _report(self, path: Path, error: Exception) -> None:
+        text = f"{path}: is damaged and was skipped: {str(error).splitlines()[0]}"
+        if text not in self.damaged:
+            self.damaged.append(text)
+
+
+class _Hour:
+    """The samples of one period, read an hour at a time."""
+
+    def __init__(self, run: RecordedRun, period_us: int) -> None:
+        self._run, self._period_us, self._ticks = run, period_us, max(1, PAGE_US // period_us)
+        self._samples: Samples | None = None
+
+    def samples(self, first: int, stop: int) -> Iterator[Samples]:
+        """Yield the samples of ticks [first, stop), without pieces that have no reading."""
+        while first < stop:
+            number = first // self._ticks
+            if self._samples is None or self._samples.first_tick != number * self._ticks:
+                self._samples = self._run.samples(self._period_us, number * self._ticks, (number + 1) * self._ticks)
+            n = min(stop, (number + 1) * self._ticks) - first
+            at = slice(first - number * self._ticks, first - number * self._ticks + n)
+            present = None if self._samples.present is None else self._samples.present[at]
+            present = None if present is None or present.all() else present
+            if present is None or present.any():
+                yield Samples(self._period_us, first, self._samples.sensor, self._samples.raw[at], present)
+            first += n
+
+
+def open_runs(folder: Path, decode: Callable[[bytes], Meta]) -> list[RecordedRun]:
+    """Return the runs of a recording. `decode` reads a description. Raises RecordingError."""
+    layout.check(folder)
+    found = [RecordedRun(run, decode(run.meta.read_bytes())) for run in layout.runs(folder)]
+    if not found:
+        msg = f"{folder}: the recording contains no run yet."
+        raise layout.RecordingError(msg)
+    return found
+
+
+def forget(folder: Path, decode: Callable[[bytes], Meta], *, days: float | None, size: int | None) -> list[Path]:
+    """Delete the oldest days of a recording until it is young and small enough; return what was deleted.
+
+    Parameters
+    ----------
+    days : largest age of a day, counted from the newest one; None: any
+    size : largest size [bytes]; None: any
+
+    The newest day always stays. Closed shifts stay as well.
+    """
+    by_day: dict[str, list[Path]] = {}
+    for run in open_runs(folder, decode):
+        for path in (*run.folder.path.glob("samples/*/*"), *run.folder.path.glob("rows/*")):
+            by_day.setdefault(path.name, []).append(path)
+    names = sorted(by_day)
+    total = sum(_size(path) for paths in by_day.values() for path in paths)
+    gone = []
+    for name in names[:-1]:
+        age = (np.datetime64(names[-1]) - np.datetime64(name)) / np.timedelta64(1, "D")
+        if (days is None or age < days) and (size is None or total <= size):
+            break
+        for path in by_day[name]:
+            total -= _size(path)
+            for file in path.iterdir():
+                file.unlink()
+            path.rmdir()
+            gone.append(path)
+    return gone
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
