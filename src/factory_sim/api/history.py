@@ -51,7 +51,7 @@ class History:
     >>> recording = fs.history("recording")
     >>> recording.signal("M002", "power", every="1 min").columns.tolist()
     ['mean [kW]', 'low [kW]', 'high [kW]', 'n']
-    >>> recording.kpis()["line.good_parts"] > 0
+    >>> bool(recording.kpis()["line.good_parts"] > 0)
     True
     """
 
@@ -181,7 +181,7 @@ class History:
         Examples
         --------
         >>> import factory_sim as fs
-        >>> fs.history("recording").sql("SELECT count(*) AS n FROM events")["n"][0] > 100
+        >>> bool(fs.history("recording").sql("SELECT count(*) AS n FROM events")["n"][0] > 100)
         True
         """
         from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
