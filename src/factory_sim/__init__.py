@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.version import VERSION
 
 if TYPE_CHECKING:  # for type checkers and editors
+    from factory_sim.api.answers import Feed as Feed
+    from factory_sim.api.answers import Publication as Publication
     from factory_sim.api.arguments import Change as Change
-    from factory_sim.api.feed_results import Feed as Feed
-    from factory_sim.api.feed_results import Publication as Publication
     from factory_sim.api.history import History as History
     from factory_sim.api.history import history as history
     from factory_sim.api.history import play as play
@@ -62,7 +62,7 @@ if TYPE_CHECKING:  # for type checkers and editors
 __version__ = VERSION
 _NAMES = {  # module -> public names that are imported from it on first use
     "api.arguments": ("Change",),
-    "api.feed_results": ("Feed", "Publication"),
+    "api.answers": ("Feed", "Publication"),
     "api.history": ("History", "history", "play"),
     "api.kpi_table": ("KpiTable",),
     "api.listening": ("listen",),

@@ -21,7 +21,7 @@ duration: 10 min
 warm_up: 0 s
 """
 READ = {"password_file", "ca", "cert", "key", ("run", "resume")}  # files that must be there
-MADE = {"journal", "folder"}  # folders that are made
+MADE = {"journal", "folder", "record"}  # folders that are made
 
 
 def path_options() -> Iterator[Any]:

@@ -10,13 +10,14 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from factory_sim.api import arguments
+from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import one_of, path_of, refuse, seconds, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.feed_results import Publication
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Table
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.clock import US_PER_S, ns_from_datetime
+from factory_sim.errors import require_extra
 from factory_sim.live import recorded_kpis
 from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
 from factory_sim.live.play import Played, PlaySetup, runs_of
@@ -155,6 +156,7 @@ class History:
         ConfigError
             When there is no such unit or sensor, or a time cannot be read.
         """
+        require_extra("history", "queries of a recording")
         from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
 
         known = {f"{run.meta.units[s.unit].name}.{s.name}" for run in self._runs for s in run.meta.sensors}
@@ -184,6 +186,7 @@ class History:
         >>> bool(fs.history("recording").sql("SELECT count(*) AS n FROM events")["n"][0] > 100)
         True
         """
+        require_extra("history", "queries of a recording")
         from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
 
         return frames.DataFrame(queries.sql(self._runs, query))

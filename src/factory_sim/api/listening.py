@@ -9,9 +9,9 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
+from factory_sim.api.answers import Feed
 from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, seconds, start_ns
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.feed_results import Feed
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError

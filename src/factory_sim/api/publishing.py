@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from factory_sim.api import arguments
+from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import Duration, Start, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.feed_results import Publication
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
 from factory_sim.clock import US_PER_S

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from factory_sim.api.answer import Answer, ResultT
+from factory_sim.api.answers import Answer, ResultT
 from factory_sim.api.arguments import engine_name, path_of, refuse, whole, writing
 from factory_sim.api.study_progress import reported
 from factory_sim.errors import require_extra

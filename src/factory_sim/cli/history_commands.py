@@ -70,6 +70,9 @@ def signal(
         with writing(parquet):
             frame.to_parquet(parquet)
     if png is not None:
+        from factory_sim.errors import require_extra
+
+        require_extra("plots", "a figure")
         from factory_sim.views import plots
 
         with writing(png):

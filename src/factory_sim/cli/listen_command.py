@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from factory_sim.api.feed_results import Feed
+    from factory_sim.api.answers import Feed
     from factory_sim.api.progress import ProgressEvent
     from factory_sim.results.feed import ListenResult
 
@@ -56,7 +56,7 @@ def listen(
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
-    from factory_sim.api import feed_results
+    from factory_sim.api import answers
 
     console = options.console()
 
@@ -76,7 +76,7 @@ def listen(
         try:
             found = _received(feed, access, report, stop)
         except BrokerError as error:
-            if isinstance(error.feed, feed_results.Feed):  # keep what has arrived
+            if isinstance(error.feed, answers.Feed):  # keep what has arrived
                 conclude(error.feed)
             raise
     conclude(found)
