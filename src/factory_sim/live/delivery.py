@@ -149,11 +149,7 @@ def _sender(  # noqa: PLR0913 - the broker, the client and the format
         client = stack.enter_context(Client(url, client_options))
         return client, client.address.display_url
     sessions = EdgeSessions(
-        url,
-        client_options,
-        primary_host=delivery.primary_host,
-        numbers=numbers(),
-        is_strict=variant == STRICT,
+        url, client_options, primary_host=delivery.primary_host, numbers=numbers(), is_strict=variant == STRICT
     )
     sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
     return stack.enter_context(sessions), sessions.address.display_url
