@@ -287,7 +287,7 @@ def _dispatch_and_settle(w):
     for fleet in range(len(w.fleet)):
         if w.fleet[fleet].dirty:
             dispatch(w, fleet)
-    if line.pools_called or line.top >= 0:
+    if line.pools_called or line.marked:
         line.stage = c.SERVING
     elif line.next_key >> line.slot_bits == line.now:
         line.stage = c.EVENTS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.snapshot import SavedRun
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
-_ROWS_AT_ONCE = 1 << 16
-_LOG = [column.name for column in fields(EventLog)]
+_ROWS_AT_ONCE = 1 << 18  # 6 MB, which the system gives in large pages
 _flats: list[tuple[Plant, Flat]] = []  # of the plants that ran last; plants are slow to hash
 
 
@@ -71,7 +69,7 @@ class CalendarRun:
             self._lay_out_calendar(self._calendar_us)
             self._make_room(parts=False)
         pieces += self._advance_to(until_us)
-        return EventLog(**{name: np.concatenate([piece[name] for piece in pieces]) for name in _LOG})
+        return _log(pieces)
 
     def _advance_to(self, until_us: int) -> Iterator[NDArray[Any]]:
         """Run every instant before `until_us`, within the stretch of the calendar, and yield the rows."""
@@ -176,6 +174,17 @@ class CalendarRun:
             wider[: len(arrays["part"])] = arrays["part"]
             arrays["part"] = wider
         self._header = header(arrays)
+
+
+def _log(pieces: list[NDArray[Any]]) -> EventLog:
+    """Return the rows of all pieces as columns in one stretch of memory, which the system gives in large pages."""
+    n, at, columns = sum(map(len, pieces)), 0, {}
+    memory = np.empty(n * c.TABLES["row"].dtype.itemsize, np.uint8)
+    for name, (kind, *_) in (c.TABLES["row"].dtype.fields or {}).items():
+        columns[name] = memory[at : at + n * kind.itemsize].view(kind)
+        np.concatenate([piece[name] for piece in pieces], out=columns[name])
+        at += n * kind.itemsize
+    return EventLog(**columns)
 
 
 def _check(states: dict[str, NDArray[Any]], arrays: dict[str, NDArray[Any]]) -> None:

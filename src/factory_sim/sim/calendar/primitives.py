@@ -10,7 +10,7 @@ from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
-from factory_sim.sim.calendar.world import highest_bit, least, least_but, most
+from factory_sim.sim.calendar.world import highest_bit, least, least_but
 
 # ---- event list
 
@@ -66,22 +66,32 @@ def mark(w, station):
     """Let `station` be visited: a move may be possible there (rule MOVE-1)."""
     word = station >> c.WORD_BITS
     w.dirty[word] |= 1 << (station & c.IN_WORD)
-    w.line.top = most(w.line.top, word)
+    w.line.marked |= 1 << least(word, c.IN_WORD)
 
 
 @inner_njit
 def highest(w):
     """Take the marked station with the highest index out of the set; -1: none."""
-    word = w.line.top
-    while word >= 0:
-        bits = w.dirty[word]
-        if bits:
-            at = highest_bit(bits)
-            w.dirty[word], w.line.top = bits & ~(1 << at), word
-            return (word << c.WORD_BITS) + at
+    if not w.line.marked:
+        return -1
+    word = highest_bit(w.line.marked)
+    if word == c.IN_WORD:
+        word = _last_word(w)
+    bits = w.dirty[word]
+    at = highest_bit(bits)
+    w.dirty[word] = bits & ~(1 << at)
+    if not w.dirty[word] and (word < c.IN_WORD or not w.dirty[_last_word(w)]):
+        w.line.marked &= ~(1 << least(word, c.IN_WORD))
+    return (word << c.WORD_BITS) + at
+
+
+@rare_njit
+def _last_word(w):
+    """Return the last word of the set that is not empty, among those that share the last bit of `line.marked`."""
+    word = len(w.dirty) - 1
+    while word > c.IN_WORD and not w.dirty[word]:
         word -= 1
-    w.line.top = -1
-    return -1
+    return word
 
 
 @inner_njit
@@ -96,7 +106,7 @@ def mark_wanted(w):
     for word in range(len(w.wanted)):
         if w.wanted[word]:
             w.dirty[word] |= w.wanted[word]
-            w.line.top = most(w.line.top, word)
+            w.line.marked |= 1 << least(word, c.IN_WORD)
             w.wanted[word] = 0
 
 

@@ -61,7 +61,7 @@ TABLES = {
         built="n_variants exit slot_bits latest_us check_deadlock=0",
         state="""
             now rows first_row storing n_parts stage pools_called any_unsettled blocked_new look_at n_rework busy_unit
-            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never top=-1 changed new_calendar
+            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never marked changed new_calendar
         """,
     ),
     "unit": _table(
