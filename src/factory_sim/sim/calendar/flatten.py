@@ -66,7 +66,7 @@ class _Flattener:
         sizes["place"] = len(inputs) + 1 + sum(each.conveyor >= 0 or each.fleet >= 0 for each in inputs)
         sizes |= {"pool": len(plant.pools), "mode": sum(len(machine.failures) for machine in plant.machines)}
         sizes["plan"] = sum(len(machine.maintenance) for machine in plant.machines)
-        self.arrays = {name: _new(name, n) for name, n in sizes.items()}
+        self.arrays = {name: c.TABLES[name].first.repeat(n) for name, n in sizes.items()}
 
     def flat(self) -> Flat:
         """Return all tables."""
@@ -322,7 +322,7 @@ class _Flattener:
     def _event_list(self) -> None:
         """Give every slot its number, in canonical order, and set the empty list with its minima."""
         slots = sorted(self.slots)
-        self.arrays["slot"] = _new("slot", len(slots))
+        self.arrays["slot"] = c.TABLES["slot"].first.repeat(len(slots))
         classes, _, numbers, subjects = np.array(slots, np.int64).reshape(-1, 4).T
         kinds = 2 * classes + numbers * (classes == Class.FAILURE)
         self._put("slot", slice(None), kind=kinds, subject=subjects)
@@ -332,13 +332,6 @@ class _Flattener:
         bits, n_firsts = len(slots).bit_length(), c.BLOCK * -(-len(slots) // c.BLOCK**2)
         self._put("line", 0, slot_bits=bits, latest_us=(NEVER_US >> bits) - 1)
         self.arrays |= {"due": np.full(c.BLOCK * n_firsts, NEVER_US), "first_due": np.full(n_firsts, NEVER_US)}
-
-
-def _new(name: str, n: int) -> NDArray[Any]:
-    table = np.zeros(n, c.TABLES[name].dtype)
-    for column, value in c.TABLES[name].initial.items():
-        table[column] = value
-    return table
 
 
 def _cumulative(mix: Sequence[float]) -> list[float]:

@@ -130,6 +130,11 @@ def inner_njit(function: Callable[..., Any]) -> Any:
     return jit.inner_njit(function, **({"pipeline_class": _pipeline(_Inner)} if is_linked() else {}))
 
 
+def frequent_njit(function: Callable[..., Any]) -> Any:
+    """Like `inner_njit`, for small functions that run at every visit: they become part of their callers."""
+    return jit.inner_njit(function, forceinline=True, **({"pipeline_class": _pipeline(_Inner)} if is_linked() else {}))
+
+
 def rare_njit(function: Callable[..., Any]) -> Any:
     """Like `inner_njit`, for functions that run seldom."""
     return jit.inner_njit(function, **({"pipeline_class": _pipeline(_Rare)} if is_linked() else {}))

@@ -7,7 +7,7 @@ import math
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.life_clocks import count_for_upkeep, sync, wear
-from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
+from factory_sim.sim.calendar.linkage import frequent_njit, inner_njit, rare_njit
 from factory_sim.sim.calendar.primitives import cancel, mark, next_cycle, row, schedule
 from factory_sim.sim.calendar.queues import (
     call,
@@ -107,7 +107,7 @@ def proceed(w, unit):
     _work(w, unit, station)
 
 
-@inner_njit
+@frequent_njit
 def become_empty(w, unit):
     """Let the machine wait for its next part; the work instruction begins again (rule WORK-1)."""
     u = w.unit[unit]
@@ -158,7 +158,7 @@ def _give(w, unit):
     offer_front(w, unit)
 
 
-@inner_njit
+@frequent_njit
 def offer_front(w, unit):
     """Offer the front part to its place; an inspection decides with one uniform (rule QUAL-1)."""
     u = w.unit[unit]
@@ -183,17 +183,15 @@ def offer_front(w, unit):
 # ---- clock
 
 
-@inner_njit
+@frequent_njit
 def run_clock(w, unit):
     """Let setup or processing run to its end or to an earlier failure (rule WORK-3)."""
     u = w.unit[unit]
-    u.started = w.line.now
-    if u.phase == c.WORK and u.busy_due - u.busy_us < u.left_us:
-        u.clock_on = c.CLOCK_WEAR
-        schedule(w, w.unit[unit].slot_wear, u.busy_due - u.busy_us)
-        return
-    u.clock_on = c.CLOCK_END
-    schedule(w, w.unit[unit].slot_end, u.left_us)
+    u.started, u.clock_on = w.line.now, c.CLOCK_END
+    slot, delay_us = u.slot_end, u.left_us
+    if u.phase == c.WORK and u.busy_due - u.busy_us < delay_us:
+        u.clock_on, slot, delay_us = c.CLOCK_WEAR, u.slot_wear, u.busy_due - u.busy_us
+    schedule(w, slot, delay_us)
 
 
 @inner_njit

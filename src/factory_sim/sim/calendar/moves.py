@@ -5,7 +5,7 @@ from __future__ import annotations
 from factory_sim.random_streams import uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.failures import start_due
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import frequent_njit, inner_njit
 from factory_sim.sim.calendar.machines import become_empty, detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.primitives import append, draw, mark, pop_front, row, schedule, unsettle
 from factory_sim.sim.calendar.queues import (
@@ -41,7 +41,7 @@ def _index(w, target):
     return w.place[target].index if target >= 0 else w.unit[vehicle_of(target)].goes_to
 
 
-@inner_njit
+@frequent_njit
 def _put(w, target, part, row_index):
     if target < 0:
         vehicle = vehicle_of(target)

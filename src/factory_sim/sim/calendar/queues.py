@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.linkage import inner_njit
+from factory_sim.sim.calendar.linkage import frequent_njit, inner_njit
 from factory_sim.sim.calendar.primitives import append, mark, mark_wanted, row, unsettle
 from factory_sim.sim.calendar.world import most
 
@@ -53,7 +53,7 @@ def leave_queue(w, head, unit):
     return head
 
 
-@inner_njit
+@frequent_njit
 def offer(w, place, unit):
     """Offer the front part of `unit` to `place` (rule MOVE-3)."""
     if w.place[place].kind == c.CALLS:
@@ -97,7 +97,7 @@ def gone(w, part):
         source_offers(w, unit)
 
 
-@inner_njit
+@frequent_njit
 def enqueue(w, buffer, part, row):
     """Put a part into a buffer."""
     append(w, buffer, part)
@@ -127,7 +127,7 @@ def vehicle_of(target):
     return -target - 2
 
 
-@inner_njit
+@frequent_njit
 def waits_for_part(w, station, unit):
     """Let `unit`, which is ready for a part, join the idle machines of its station (rule TAKE-1)."""
     w.unit[unit].idling = 1

@@ -12,6 +12,7 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray  # noqa: TC002 - a NamedTuple's field
 
 from factory_sim.clock import NEVER_US
 from factory_sim.plant.states import Outcome, State, Wait
@@ -25,7 +26,7 @@ class Table(NamedTuple):
     """The columns of one kind of object."""
 
     dtype: np.dtype[Any]
-    initial: dict[str, int]  # of columns that do not start at 0
+    first: NDArray[Any]  # one row, as it is at the start of a run
     constant: frozenset[str]  # columns that do not change while compiled code runs
     built: tuple[str, ...]
     state: tuple[str, ...]
@@ -45,14 +46,11 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
             columns.append((name, dtype, (int(length),)) if length else (name, dtype))
             initial[name] = NEVER_US if value == "never" else int(value or start)
             names[-1].append(name)
+    first = np.zeros(1, np.dtype(columns, align=True))
+    for name, start in initial.items():
+        first[name] = start
     constant = frozenset(name for group in names[:3] for name in group)
-    return Table(
-        np.dtype(columns, align=True),
-        {n: v for n, v in initial.items() if v},
-        constant,
-        tuple(names[0]),
-        tuple(names[3]),
-    )
+    return Table(first.dtype, first, constant, tuple(names[0]), tuple(names[3]))
 
 
 TABLES = {
@@ -67,7 +65,7 @@ TABLES = {
     "unit": _table(
         built="""
             role
-            station shift n_modes mode0 n_plans plan0 setup_pool n_needs needs[2] wears=0  # a machine
+            station shift n_modes mode0 n_plans plan0 setup_pool n_needs=0 needs[2] wears=0  # a machine
             slot_end slot_wear slot_strike slot_repair slot_upkeep
             slot_transport belt pool fleet  # a conveyor or vehicle, a conveyor, a member of a pool, a vehicle
             saturated=0 gives_to n_gaps=0 slot_arrival  # a source
