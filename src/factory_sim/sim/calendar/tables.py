@@ -47,8 +47,8 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
             initial[name] = NEVER_US if value == "never" else int(value or start)
             names[-1].append(name)
     first = np.zeros(1, np.dtype(columns, align=True))
-    for name, start in initial.items():
-        first[name] = start
+    for name, value_at_start in initial.items():
+        first[name] = value_at_start
     constant = frozenset(name for group in names[:3] for name in group)
     return Table(first.dtype, first, constant, tuple(names[0]), tuple(names[3]))
 
