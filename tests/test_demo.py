@@ -96,6 +96,8 @@ class Silent:
 
     def reached(self, done: float, note: str = "") -> None: ...
 
+    def found(self, name: str, figures: Figures) -> None: ...
+
 
 def test_the_demo_crosses_a_real_broker_and_says_so_in_json() -> None:
     setting = Setting(warm_up_s=1800.0, duration_s=6 * 3600.0, pairs=2)

@@ -18,7 +18,6 @@ from factory_sim import clock
 from factory_sim.analysis import kpis
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import FactoryError
-from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.results.demo import Audit, DemoResult, FeedCounts, Figures, PlantSize
@@ -53,6 +52,9 @@ class Watcher(Protocol):
 
     def reached(self, done: float, note: str = "") -> None:
         """Report how much of the stage is done."""
+
+    def found(self, name: str, figures: Figures) -> None:
+        """Report the figures of one plant as soon as its analyzer has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +91,20 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
     Raises AnalyzerError, BrokerError; KeyboardInterrupt once `stop` is set.
     """
     plants = {"baseline": baseline, "retrofit": retrofit}
-    _compile(baseline, watcher)
+    roots = {name: f"{plant.topic_root}/{name}" for name, plant in plants.items()}
     with compiling_aside(), ExitStack() as stack:
-        broker = stack.enter_context(Broker())
-        roots = {name: f"{plant.topic_root}/{name}" for name, plant in plants.items()}
-        analyzers = {name: stack.enter_context(Analyzer(broker.url, root)) for name, root in roots.items()}
+        broker, analyzers = stack.enter_context(Broker()), Analyzers(plants, watcher)
         client = stack.enter_context(Client(broker.url))
-        for analyzer in analyzers.values():
-            analyzer.wait_until_ready()
-        sent = {
-            name: _stream(plant, setting.order(root=roots[name]), client, watcher, stop)
-            for name, plant in plants.items()
-        }
-        received = {name: analyzer.result() for name, analyzer in analyzers.items()}
+        analyzers.start("baseline", stack.enter_context(Analyzer(broker.url, roots["baseline"])))
+        _prepare(baseline, watcher)  # while the analyzer prepares itself
+        sent = {}
+        for name, plant in plants.items():
+            analyzers.of[name].wait_until_ready()
+            if name == "baseline":  # the other one loads what the first has compiled
+                analyzers.start("retrofit", stack.enter_context(Analyzer(broker.url, roots["retrofit"])))
+            sent[name] = _stream(plant, setting.order(root=roots[name]), client, watcher, analyzers, stop)
+        received, found = analyzers.finish()
         compile_first(plants.values(), "auto", lambda text: watcher.stage(text, 1))
-    found = {name: figures(received[name]["kpis"], plant) for name, plant in plants.items()}
     pairs = [(found["baseline"], found["retrofit"]), *_quick_pairs(baseline, retrofit, setting, watcher, stop)]
     feeds = [each["feed"] for each in received.values()]
     return DemoResult(
@@ -155,6 +156,11 @@ class Analyzer:
         if not self._process.stdout.readline().startswith(READY):
             raise self._error()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     def result(self) -> dict[str, Any]:
         """Return its JSON after the end of the feed."""
         try:
@@ -173,24 +179,52 @@ class Analyzer:
         return AnalyzerError(f"The analyzer of {self._root} ended with code {code}:\n{said.strip()}")
 
 
-def _compile(plant: Plant, watcher: Watcher) -> None:
-    """Analyse one minute in memory, so that kernels compile here once and not in several processes at the same time."""
+class Analyzers:
+    """The analyzers of all plants, and what they have found."""
+
+    def __init__(self, plants: Mapping[str, Plant], watcher: Watcher) -> None:
+        self.of: dict[str, Analyzer] = {}
+        self._plants, self._watcher = plants, watcher
+        self._received: dict[str, dict[str, Any]] = {}
+        self._found: dict[str, Figures] = {}
+
+    def start(self, name: str, analyzer: Analyzer) -> None:
+        """Add the analyzer of a plant."""
+        self.of[name] = analyzer
+
+    def look(self) -> None:
+        """Report the figures of every analyzer that has ended since the last look."""
+        for name, analyzer in self.of.items():
+            if name not in self._received and analyzer.is_done:
+                self._receive(name)
+
+    def _receive(self, name: str) -> None:
+        self._received[name] = self.of[name].result()
+        self._found[name] = figures(self._received[name]["kpis"], self._plants[name])
+        self._watcher.found(name, self._found[name])
+
+    def finish(self) -> tuple[dict[str, dict[str, Any]], dict[str, Figures]]:
+        """Wait for the others; return the JSON and the figures of each."""
+        for name in self.of:
+            if name not in self._received:
+                self._receive(name)
+        return self._received, self._found
+
+
+def _prepare(plant: Plant, watcher: Watcher) -> None:
+    """Publish one minute in memory: what a publisher needs is compiled before the analyzer waits for data."""
     watcher.stage("preparing (the first start compiles)", 1)
-    exchange, root = Exchange(), "ready"
-    receiver, listener = Loopback(exchange), Listener(root)
-    receiver.subscribe([f"{root}/#"])
-    publish(plant, RunSetup(duration_s=60.0, root=root), Loopback(exchange))
-    listen(listener, receiver)
-    listener.table()
+    publish(plant, RunSetup(duration_s=60.0, root="ready"), Loopback(Exchange()))
     watcher.reached(1)
 
 
-def _stream(plant: Plant, setup: RunSetup, client: Client, watcher: Watcher, stop: Event) -> Sent:
+def _stream(plant: Plant, setup: RunSetup, client: Client, watcher: Watcher, analyzers: Analyzers, stop: Event) -> Sent:
     window = window_of(setup)
     watcher.stage(f"streaming {setup.root.rpartition('/')[2]}", window.t1_us - window.t0_us)
 
     def watch(sent: Sent) -> None:
         watcher.reached(sent.t_us - window.t0_us, f"{sent.readings:,} readings")
+        analyzers.look()
 
     sent = publish(plant, setup, client, watch, stop)
     if stop.is_set():

@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
+from factory_sim.analysis.warm_kernels import warm
 from factory_sim.api.answers import Feed
 from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, seconds, start_ns
 from factory_sim.api.client_arguments import client_options
@@ -116,6 +117,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     every_s = seconds("every", every)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration)
+    warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report:
         if not (where := root or own_root):
             with Client(broker, options) as client:

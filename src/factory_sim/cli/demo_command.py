@@ -11,11 +11,11 @@ import typer
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from factory_sim.demo import Setting, Watcher
     from factory_sim.plant.spec import Plant
-    from factory_sim.results.demo import DemoResult
+    from factory_sim.results.demo import DemoResult, Figures
     from factory_sim.results.estimate import Estimate
 
 BASELINE, RETROFIT = "gearbox_line", "retrofit"
@@ -41,32 +41,40 @@ def demo(
 
     setting = QUICK if quick else Setting()
     before, after = registry.load(baseline), registry.load(retrofit)
-    with options.graceful() as stop, _progress(options.console()) as watcher:
+    with options.graceful() as stop, _progress(before) as watcher:
         result = run_demo(before, after, setting.with_seed(seed), watcher, stop)
     options.write_json(json, result.to_dict())
     _show(result, before, setting)
 
 
 @contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Watcher]:
-    """Show one line per stage; where the output is a file, one line at the start of a stage."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _progress(before: Plant) -> Iterator[Watcher]:
+    """Show the progress, and the figures of each plant as soon as they are known."""
+    from factory_sim.views.text.progress_bar import ProgressBar
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-
-    class Lines:
+    class Stages:
         """Shows stages."""
 
         def stage(self, name: str, total: float) -> None:
-            if not console.is_terminal:
-                console.print(f"{name} ...")
-            progress.add_task(name, total=total, note="")
+            self.name, self.total = name, total
+            bar.update(name, 0, total, note="...")
 
         def reached(self, done: float, note: str = "") -> None:
-            progress.update(progress.task_ids[-1], completed=done, note=note)
+            bar.update(self.name, done, self.total, note=note)
 
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        yield Lines()
+        def found(self, name: str, figures: Figures) -> None:
+            station = _station(before, figures)
+            typer.echo(
+                f"{name:<9} station {station} {figures.station_cycle_time_s:.2f} s a part, "
+                f"line {figures.good_parts_per_h:.1f} good parts an hour"
+            )
+
+    with ProgressBar() as bar:
+        yield Stages()
+
+
+def _station(plant: Plant, figures: Figures) -> str:
+    return plant.operations[plant.pacing].name if plant.pacing >= 0 else figures.constraint
 
 
 def _show(result: DemoResult, plant: Plant, setting: Setting) -> None:
@@ -101,7 +109,7 @@ def _table(result: DemoResult, plant: Plant) -> RenderableType:
     from rich.table import Table
 
     before, after, change = result.baseline, result.retrofit, result.change
-    station = plant.operations[plant.pacing].name if plant.pacing >= 0 else before.constraint
+    station = _station(plant, before)
     table = Table("", "before", "after", "change", "95 % interval", box=None, pad_edge=False)
     for column in table.columns[1:4]:
         column.justify = "right"

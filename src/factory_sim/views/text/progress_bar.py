@@ -44,5 +44,7 @@ class ProgressBar:
             if self._task is None or stage != self._stage:
                 if self._task is not None:
                     self._bar.remove_task(self._task)
+                if not self._bar.console.is_terminal:
+                    self._bar.console.print(f"{stage} ...", markup=False, highlight=False, soft_wrap=True)
                 self._task, self._stage = self._bar.add_task(stage, total=total, note=""), stage
             self._bar.update(self._task, completed=done, note=note or f"{done:g}/{total:g}")
