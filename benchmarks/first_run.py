@@ -2,8 +2,8 @@
 
 A temporary clone of the committed state is installed and started twice, once without any compiled kernel (the user's
 cache is left out) and once with them. Rows, in seconds: first_run_install_s, then, counted from the end of the
-installation, first_run_figures_s and first_run_end_s; warm_run_figures_s and warm_run_end_s of the second start. It needs
-only the standard library, git, and a package index or a download cache.
+installation, first_run_figures_s and first_run_end_s; warm_run_figures_s and warm_run_end_s of the second start. It
+needs only the standard library, git, and a package index or a download cache.
 """
 
 from __future__ import annotations
