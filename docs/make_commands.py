@@ -19,7 +19,13 @@ HEAD = """# Commands
 
 `factory-sim COMMAND`, or `python3 run.py COMMAND` in a checkout. This page is generated from the help texts.
 
-Exit codes: 0 done; 1 the result is negative or a run failed; 2 wrong input; 3 the broker is missing; 130 interrupted.
+| exit code | meaning |
+|---|---|
+| 0 | an answer; also a `listen` or a `run` that Ctrl-C or SIGTERM ended in good order |
+| 1 | the model or the data do not allow an answer, a proof fails, a replay differs, or two runs are in conflict |
+| 2 | invalid input |
+| 3 | a server is missing |
+| 130 | interrupted before an answer |
 """
 
 

@@ -199,3 +199,37 @@ def test_random_rows_never_break_the_analysis(seed: int) -> None:
     shares = sum(table.kpis[f"machine.{name}"].values for name in kpis.KPIS if name.startswith("share_"))
     assert (shares <= 1 + 1e-9).all()
     losses.pareto(facts.collect(log, meta))
+
+
+@given(st.sampled_from(sorted(SENT)), st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(0, 2))
+def test_restarted_sequence_numbers_begin_an_epoch_and_damage_nothing(
+    seed: int, shuffle: int, restarts: int, first: int
+) -> None:
+    rows, _, meta = SENT[seed]
+    straight = Feed(meta)
+    straight.add(Readings(rows))
+    rng, seq, feed = np.random.default_rng(shuffle), rows.seq.copy(), Feed(meta)
+    for unit in range(len(meta.units)):
+        own = np.flatnonzero(rows.unit == unit)
+        for part in np.array_split(own, restarts + 1)[1:]:
+            later = part[1:][(np.diff(rows.t_ns[part]) > 0) & (np.diff(rows.seq[part]) == 1)]
+            if len(later) > 8:  # a restart takes time, and rows before and after it show that it is one
+                begin = int(later[4])
+                seq[own[own >= begin]] = np.arange(int((own >= begin).sum())) + first
+    order = rng.permutation(np.concatenate((np.arange(len(rows)), rng.integers(0, len(rows), 50))))
+    feed.add(Readings(replace(rows, seq=seq).take(order)))
+    assert same(feed.log(), straight.log())
+    assert (feed.losses().duplicates, feed.losses().damaged) == (4 * 50, 0)
+
+
+def test_a_row_that_is_late_or_has_a_damaged_number_begins_no_epoch() -> None:
+    def row(seq: int, t: int, part: int = 1) -> tuple[int, ...]:
+        return (EPOCH_NS + t * 1_000_000_000, 0, seq, 3, part, 0, 0)
+
+    *_, meta = SENT[0]
+    feed = Feed(meta)
+    good = [row(seq, 600 + seq) for seq in range(10)]
+    feed.add(Readings(Rows.of_rows([*good, row(4, 604), row(3, 605, part=9)])))
+    losses = feed.losses()
+    assert (losses.duplicates, losses.damaged) == (4, 4)
+    assert len(feed.log()) == 10

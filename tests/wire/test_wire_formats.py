@@ -273,3 +273,15 @@ def test_a_variant_belongs_to_its_format() -> None:
         variant_of("machine", payload="bare", sparkplug="typed")
     with pytest.raises(ConfigError, match="expected typed or strict, got 'stric'"):
         variant_of("sparkplug", payload="full", sparkplug="stric")
+
+
+@pytest.mark.parametrize("name", ["uns", "machine"])
+def test_samples_of_a_gateway_that_restarted_its_numbers_keep_their_times(name: str) -> None:
+    readings, decoder = random_readings(META, 6, ticks=5, rows=0), FORMATS[name].decoder(META, ROOT)
+    found = []
+    for message in FORMATS[name].encoder(META, ROOT).data(readings):
+        payload = json.loads(message.payload)
+        found.append(decoder.feed(replace(message, payload=json.dumps(payload | {"seq": 2}).encode())))
+        with pytest.raises(PayloadError, match="is not that of seq"):
+            decoder.feed(replace(message, payload=json.dumps(payload | {"seq": payload["seq"] + 1}).encode()))
+    assert cells(found) == cells([readings])

@@ -388,3 +388,27 @@ def test_a_block_sent_again_is_not_pending() -> None:
         account.take(message)
     assert account.blocks == 1
     assert not account.is_pending
+
+
+def test_acknowledgements_of_what_was_not_sent_are_refused(tmp_path: Path) -> None:
+    silent = Silent()
+    with Forwarder(Journal(tmp_path), silent, root=ROOT, run_id="r", consumer="test") as forwarder:  # type: ignore[arg-type]
+        forwarder.publish(call(0))
+        account = Receipts(ROOT, "test")
+        for message in [*call(0), acknowledgements.mark(ROOT, "r", 7, 7, call(0))]:
+            account.take(message)
+        silent.answers = [account.acknowledgement()]
+        forwarder.pump()
+        assert (forwarder.counts.refused, forwarder.pending) == (1, 1)
+
+
+def test_a_mark_beyond_what_was_sent_is_refused_and_changes_nothing() -> None:
+    account = Receipts(ROOT, "test")
+    for k in range(3):
+        for message in [*call(k), acknowledgements.mark(ROOT, "r", k, 0, call(k))]:
+            account.take(message)
+    before = account.acknowledgement()
+    for number, first in ((9, 9), (2**40, 0)):
+        with pytest.raises(PayloadError, match="beyond what was sent"):
+            account.take(acknowledgements.mark(ROOT, "r", number, first, call(0)))
+    assert account.acknowledgement() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -197,3 +198,23 @@ def test_mutated_messages_raise_nothing_but_payload_error_and_change_nothing() -
             found.receive(Message(topic, bytes(payload)), NOW)
         except PayloadError:
             assert repr(found.nodes) == before
+
+
+def test_requests_back_off_until_a_birth_arrives_and_name_the_node() -> None:
+    _, births = edge()
+    found, (data, *_) = host(), [m for m in births if "/DBIRTH/" in m.topic]
+    asked = [ms for ms in range(NOW, NOW + 1_300_000, 500) if found.receive(data, ms)]
+    assert [later - earlier for earlier, later in pairwise(asked)] == [
+        5_000,
+        10_000,
+        20_000,
+        40_000,
+        80_000,
+        160_000,
+        *[300_000] * 3,
+    ]
+    assert found.report() == f"Requested a rebirth of edge node {MILLING.id} ({len(asked)} times)."
+    assert found.report() == ""
+    for message in births:
+        found.receive(message, NOW + 1_300_000)
+    found.receive(births[0].__class__(data.topic, data.payload), NOW + 1_300_000)

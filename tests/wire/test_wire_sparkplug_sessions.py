@@ -23,6 +23,7 @@ from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.formats import sparkplug
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
+from factory_sim.wire.sparkplug import node as edge_node
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
 from factory_sim.wire.sparkplug import sessions as edge_sessions
 from factory_sim.wire.sparkplug.birth_numbers import BirthNumbers
@@ -333,3 +334,28 @@ def test_the_next_process_continues_the_count_and_failed_attempts_use_no_number(
     with Broker() as elsewhere, EdgeSessions(elsewhere.url, numbers=tmp_path / "gone") as sessions:  # no folder
         sessions.publish([description.message(META, ROOT)])
         assert born(sessions) == [0] * 3
+
+
+def test_many_requests_for_a_rebirth_do_not_multiply_the_history(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_node, "DEBOUNCE_MS", 0)
+    root, readings = "amplified/line", random_readings(META, 9, ticks=30, rows=30)
+    topic = f"spBv1.0/amplified:line/NCMD/{MILLING.id}"
+    body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms())
+    with Client(broker.url) as client, EdgeSessions(broker.url) as sessions:
+        client.subscribe([f"spBv1.0/amplified:line/DDATA/{MILLING.id}/+"])
+        sessions.publish([description.message(META, root), *sparkplug.Encoder(META, root).data(readings)])
+        sessions.flush()
+        for _ in range(10):
+            births = [edge.births for edge in sessions.edges]
+            client.publish([Message(topic, payload_writer.payload(body, now_ms()), qos=0)])
+            client.flush()
+            end = time.monotonic() + 10
+            while [edge.births for edge in sessions.edges] == births:
+                assert time.monotonic() < end
+                sessions.wait(0.01)
+        sessions.flush()
+        received = list(client.messages(0.5))
+    own = sum(1 for m in sparkplug.Encoder(META, root).data(readings) if f"/{MILLING.id}/" in m.topic)
+    assert own < len(received) <= 4 * own  # as data, after the first connect, and twice on request

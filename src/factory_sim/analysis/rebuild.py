@@ -46,7 +46,8 @@ class Feed:
         self.meta = meta
         self._topology = topology.of(meta)
         self._rows: list[Rows] = []
-        self._tidy = True  # _rows is one piece, ordered by unit and sequence number, without duplicates
+        self._tidy = True  # _rows is one piece, ordered by unit and number, without duplicates
+        self._numbers = np.empty(0, np.int64)  # of these rows: sequence numbers that never restart
         self._received = self._row_duplicates = self._damaged_rows = 0
         self._stores = {
             period: BlockStore(period, [s for s in meta.sensors if s.period_us == period], meta.window)
@@ -77,7 +78,7 @@ class Feed:
         t_us = us_from_ns(rows.t_ns, self.meta.epoch_ns)
         by_time = np.argsort(t_us, kind="stable")
         rows, t_us = rows.take(by_time), t_us[by_time]
-        packed, n_parts = topology.packed(rows, t_us, rows.seq)
+        packed, n_parts = topology.packed(rows, t_us, self._numbers[by_time])
         where, order = self._topology, np.empty(len(rows), np.int64)
         way = topology.ways_with_conveyors(self.meta, where, packed)
         kernels.arrange(kernels.line(packed, n_parts, where.units, way, where.capacity), order)
@@ -112,25 +113,30 @@ class Feed:
         good = self._possible(rows)
         self._damaged_rows += len(rows) - int(good.sum())
         rows = rows.take(good)
-        key = (rows.unit.astype(np.int64) << _SEQ_BITS) | rows.seq
+        numbers = rows.seq
+        key = _key(rows, numbers)
         by_number = np.argsort(key, kind="stable")
+        if _may_restart(rows.take(by_number)):
+            numbers = renumbered(rows)
+            key = _key(rows, numbers)
+            by_number = np.argsort(key, kind="stable")
         again = np.diff(key[by_number]) == 0
         if again.any():  # the choice among different copies must not depend on the order of arrival
             by_number = np.lexsort((rows.detail, rows.outcome, rows.part, rows.state, rows.t_ns, key))
-            rows = rows.take(by_number)
-            rows = self._without_copies(rows, again)
-        else:
-            rows = rows.take(by_number)
+            by_number = by_number[self._firsts(rows.take(by_number), again)]
+        rows = rows.take(by_number)
         straight = _rising(rows)
         self._damaged_rows += len(rows) - int(straight.sum())
+        self._numbers = numbers[by_number][straight]
         return rows.take(straight)
 
-    def _without_copies(self, rows: Rows, again: B1) -> Rows:
+    def _firsts(self, rows: Rows, again: B1) -> B1:
+        """Count further copies of rows in order of their numbers. Return which rows are the first ones."""
         columns = (rows.t_ns, rows.state, rows.part, rows.outcome, rows.detail)
         same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
         self._row_duplicates += int((again & same).sum())
         self._damaged_rows += int((again & ~same).sum())
-        return rows.take(np.concatenate(([True], ~again)))
+        return np.concatenate(([True], ~again))
 
     def _possible(self, rows: Rows) -> B1:
         epoch_ns = self.meta.epoch_ns
@@ -155,11 +161,12 @@ class Feed:
             return missing
         # Opening rows, from before the window, have gaps; from the last of them on every number is expected.
         opening = rows.t_ns < self.meta.epoch_ns + self.meta.window.t0_us * 1000
-        first = _largest(rows.unit[opening], rows.seq[opening], n_units)
+        numbers = self._numbers
+        first = _largest(rows.unit[opening], numbers[opening], n_units)
         begins = np.full(n_units, 2**62)
-        np.minimum.at(begins, rows.unit[~opening], rows.seq[~opening])
+        np.minimum.at(begins, rows.unit[~opening], numbers[~opening])
         first = np.where(first >= 0, first, -1 if self.meta.window.t0_us == 0 else begins - 1)
-        last = _largest(rows.unit[~opening], rows.seq[~opening], n_units)
+        last = _largest(rows.unit[~opening], numbers[~opening], n_units)
         inside = np.bincount(rows.unit[~opening], minlength=n_units)
         lost: I8 = np.where(last >= 0, np.maximum(last - first - inside, 0), 0)
         return lost
@@ -176,6 +183,48 @@ def _largest(unit: I2, seq: I8, n_units: int) -> I8:
     largest = np.full(n_units, -1)
     np.maximum.at(largest, unit, seq)
     return largest
+
+
+def _key(rows: Rows, numbers: I8) -> I8:
+    key: I8 = (rows.unit.astype(np.int64) << _SEQ_BITS) | numbers
+    return key
+
+
+def _may_restart(rows: Rows) -> bool:
+    """Return whether rows in order of unit and sequence number contradict the order of their times."""
+    same_unit, same_number, step_ns = np.diff(rows.unit) == 0, np.diff(rows.seq) == 0, np.diff(rows.t_ns)
+    return bool((same_unit & ((step_ns < 0) | (same_number & (step_ns != 0)))).any())
+
+
+def renumbered(rows: Rows) -> I8:
+    """Return numbers that continue where a gateway restarted its own: a new epoch.
+
+    An epoch begins with a lower number at a later time, and further numbers that rise from there; 0 may stand alone at
+    the end. Anything else is a late, duplicate or damaged row of its epoch.
+    """
+    numbers = rows.seq.copy()
+    in_time = np.lexsort((rows.seq, rows.t_ns, rows.unit))
+    for own in np.split(in_time, np.flatnonzero(np.diff(rows.unit[in_time])) + 1):
+        is_first = np.concatenate(([True], (np.diff(rows.seq[own]) != 0) | (np.diff(rows.t_ns[own]) != 0)))
+        seq, t_ns = rows.seq[own][is_first], rows.t_ns[own][is_first]
+        shift, begin, base = np.zeros(len(seq), np.int64), 0, 0
+        while begin < len(seq):
+            end = _end_of_epoch(seq, t_ns, begin)
+            shift[begin:end] = base
+            base += int(seq[begin:end].max()) + 1 - (int(seq[end]) if end < len(seq) else 0)
+            begin = end
+        numbers[own] += shift[np.cumsum(is_first) - 1]
+    return numbers
+
+
+def _end_of_epoch(seq: I8, t_ns: I8, begin: int) -> int:
+    """Return where the next epoch of a unit begins, in order of time."""
+    highest = np.maximum.accumulate(seq[begin:])
+    lower = (seq[begin + 1 :] < highest[:-1]) & (t_ns[begin + 1 :] > t_ns[begin:-1])
+    for i in (np.flatnonzero(lower) + begin + 1).tolist():
+        if seq[i] < seq[i + 1] <= highest[i - begin - 1] if i + 1 < len(seq) else seq[i] == 0:
+            return int(i)
+    return len(seq)
 
 
 def _rising(rows: Rows) -> B1:

@@ -134,6 +134,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
                     client,
                     ready=partial(_ready, report, where),
                     watch=partial(_watch, report),
+                    notify=partial(_notify, report),
                     every_s=every_s,
                     stop=stop,
                     replies=replies,
@@ -151,6 +152,10 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
 def _ready(report: Report, where: str) -> None:
     """Report that the publisher may start."""
     report(ProgressEvent(stage="subscribed", message=f"listening below {where}"))
+
+
+def _notify(report: Report, text: str) -> None:
+    report(ProgressEvent(stage="listening", message=text))
 
 
 def _watch(report: Report, listener: listening.Listener) -> None:

@@ -239,5 +239,7 @@ def finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
         if not sender.finish(stop.is_set):
             say(f"{sender.pending:,} blocks wait in {sender.journal.folder}: the same command delivers them.")
         counts = sender.counts
+        if counts.refused:
+            say(f"! {counts.refused:,} acknowledgements of a consumer named messages that were not sent: ignored.")
         if counts.full:
             say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")

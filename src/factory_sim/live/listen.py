@@ -324,17 +324,19 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
     *,
     ready: Callable[[], None] = lambda: None,
     watch: Callable[[Listener], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     every_s: float = 10.0,
     stop: Event | None = None,
     replies: Replies | None = None,
 ) -> None:
     """Take messages until the run has ended and is complete, or `stop` is set.
 
-    `ready` is called once subscribed, `watch` every `every_s`. When the run has ended but readings are missing, it
-    continues until nothing has arrived for GRACE_S, longer if it acknowledges: missing readings will be sent again.
+    `ready` is called once subscribed, `watch` every `every_s`, `notify` with a sentence about an event. When the run
+    has ended but readings are missing, it continues until nothing has arrived for GRACE_S, longer if it acknowledges:
+    missing readings will be sent again.
     """
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
-    replies = replies or Replies(listener.root)
+    replies, reported = replies or Replies(listener.root), 0
     receiver.subscribe([f"{listener.root}/#"])  # everything below, so that foreign messages are counted
     if replies.host is None:  # a host subscribes to the whole namespace
         receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
@@ -353,6 +355,9 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
             if stop.is_set() or listener.ended:
                 break
         _reply(receiver, replies.due())
+        for text in filter(None, (replies.report(), *list(listener.conflicts)[reported:])):
+            notify(text)
+        reported = len(listener.conflicts)
         if listener.ended and deadline_s == float("inf"):
             patience_s = GRACE_S if _complete(listener) else max(GRACE_S, replies.patience_s)
             deadline_s = time.monotonic() + patience_s

@@ -75,6 +75,10 @@ class Replies:
         """Return the requests that have become due."""
         return self.host.due(_now_ms()) if self.host is not None else []
 
+    def report(self) -> str:
+        """Return the requests since the last report in words, empty if there were none."""
+        return self.host.report() if self.host is not None else ""
+
     def kpis(self, meta: Meta | None, table: Callable[[], KpiTable]) -> list[Message]:
         """Return the KPIs so far, if they are to be published and a description has arrived."""
         return kpi_messages.messages(table(), meta, self.root) if self.with_kpis and meta is not None else []

@@ -69,6 +69,15 @@ class Span:
         if first < 0 or last * period_us > self.last_us:
             refuse(f"seq {last if first >= 0 else first} lies outside the run")
 
+    def tick_at(self, seq: int, t_ns: int, period_us: int, slack_ns: int = 0) -> int:
+        """Return the tick of a sample: its number, or, where a gateway has restarted its numbers, that of its time."""
+        since_ns, period_ns = t_ns - self.epoch_ns, period_us * 1_000
+        tick = (since_ns + period_ns // 2) // period_ns
+        if abs(tick * period_ns - since_ns) > slack_ns or seq > tick:
+            refuse(f"the time {t_ns} ns is not that of seq {seq}, {self.epoch_ns + seq * period_ns} ns")
+        self.check_ticks(tick, tick, period_us)
+        return tick
+
     def check_ns(self, t_ns: int, slack_ns: int = 0) -> None:
         """Refuse times before the run's start or after its end."""
         if not self.epoch_ns - slack_ns <= t_ns <= self.last_ns + slack_ns:

@@ -82,6 +82,7 @@ class Receipts:
         self._turn, self._block = 0, -1  # the latest turn of a mark, and the highest of its marks
         self._seen: dict[bytes, None] = {}  # in order of arrival
         self._marks: dict[int, frozenset[bytes]] = {}
+        self._highest = -1  # of all marks of this run
         self._swept = 0  # no mark of a block before this one is kept
 
     def take(self, message: Message) -> Message | None:
@@ -113,13 +114,15 @@ class Receipts:
         found = json_object(payload)
         run_id, number = _run_id(found), whole(found, "block", 0, _MAX_NUMBER)
         first, turn = whole(found, "first", 0, number), whole(found, "turn", 0, _MAX_NUMBER)
+        if run_id == self.run_id and (first > self._highest + 1 or number > self._highest + MAX_MARKS):
+            refuse(f"block {number} after block {self._highest}: it is beyond what was sent")
         sums = _checksums(found.get("messages"))
         if run_id != self.run_id:
-            self.run_id, self.blocks, self._turn, self._swept = run_id, 0, -1, 0
+            self.run_id, self.blocks, self._turn, self._swept, self._highest = run_id, 0, -1, 0, -1
             self._marks.clear()
         if turn != self._turn:
             self._turn, self._block = turn, -1
-        self._block = max(self._block, number)
+        self._block, self._highest = max(self._block, number), max(self._highest, number)
         self.blocks = max(self.blocks, first)  # earlier blocks are forgotten, or went to another consumer
         if number < self.blocks:  # sent again: these need no acknowledgement
             for one in sums:

@@ -40,6 +40,7 @@ class Counts:
     queries: int = 0  # to a silent consumer
     full: int = 0  # times that the disk limit was reached
     waited_s: float = 0.0  # for room, because of that
+    refused: int = 0  # acknowledgements of what was not sent
 
 
 class Forwarder:
@@ -75,6 +76,7 @@ class Forwarder:
         self._held: Message | None = None  # could not be handed over
         self._source: Iterator[Message] = iter(())
         self._next = journal.acknowledged  # block to send
+        self._sent = journal.blocks  # blocks before this one may have been sent, some by an earlier process
         self._sent_until: list[tuple[int, int]] = []  # (client's count of messages, block that ended there)
         self._moved_at = time.monotonic()
         self._turn, self._taken = 0, (0, -1)  # turns so far; turn and block of the mark that the consumer has taken
@@ -172,6 +174,7 @@ class Forwarder:
                 return None
             self._source = self._messages(self._next)
             self._next += 1
+            self._sent = max(self._sent, self._next)
 
     def _messages(self, number: int) -> Iterator[Message]:
         messages = self.journal.block(number)
@@ -207,8 +210,11 @@ class Forwarder:
         except PayloadError:
             return
         if ack.run_id == self._run_id:
+            if max(ack.blocks, ack.block + 1) > self._sent:
+                self.counts.refused += 1
+                return
             self.journal.acknowledge(ack.blocks)
-            self._taken = (ack.turn, ack.block)
+            self._taken = (ack.turn, ack.block) if ack.turn <= self._turn else self._taken
             if self._queried:  # the consumer is back
                 self._queried, self._patience_s = False, self._stall_s
 

@@ -108,7 +108,6 @@ class Journal:
 
     def acknowledge(self, number: int) -> None:
         """Delete the blocks before `number`."""
-        number = min(number, self.blocks)
         if number <= self.acknowledged:
             return
         self.acknowledged = number

@@ -119,18 +119,10 @@ class Decoder:
         counts = self._scaling.raw((c[2] for c in cells), (c[0] for c in cells))
         for (sensor, ms, _), raw in zip(cells, counts, strict=True):
             period_us = self._meta.sensors[sensor].period_us
-            periods.setdefault(period_us, []).append((self._tick(ms, period_us), sensor, raw))
+            tick = self._span.tick_at(0, ms * NS_PER_MS, period_us, NS_PER_MS)
+            periods.setdefault(period_us, []).append((tick, sensor, raw))
         for period_us, found in periods.items():
             yield self._block(period_us, found)
-
-    def _tick(self, ms: int, period_us: int) -> int:
-        """Return the tick whose time, rounded to the millisecond, is `ms`."""
-        period_ns, since_ns = period_us * 1_000, ms * NS_PER_MS - self._span.epoch_ns
-        tick = (since_ns + period_ns // 2) // period_ns
-        self._span.check_ticks(tick, tick, period_us)
-        if abs(tick * period_ns - since_ns) > NS_PER_MS:
-            refuse(f"timestamp {ms} ms is not a tick of a period of {period_us} µs")
-        return tick
 
     def _block(self, period_us: int, found: list[tuple[int, int, int]]) -> Samples:
         ticks, sensors, counts = np.array(found, np.int64).T

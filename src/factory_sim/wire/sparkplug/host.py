@@ -2,8 +2,8 @@
 
 It watches a feed and holds nothing back: readings carry their own numbers and times, so late ones need no buffer.
 A gap in `seq` that does not close within REORDER_MS, data from a node without a birth, or an alias that no birth
-named make it request a rebirth of the edge node, every RETRY_MS until it arrives. The memory for births is limited:
-a birth that would exceed the limit is refused.
+named make it request a rebirth of the edge node, until it arrives: again after RETRY_MS, then after twice as long each
+time, at most MAX_RETRY_MS. The memory for births is limited: a birth that would exceed the limit is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REORDER_MS = 2_000
-RETRY_MS = 5_000
+RETRY_MS, MAX_RETRY_MS = 5_000, 300_000
 MAX_NODES = 4_096
 MAX_BYTES = 256 * 1024 * 1024  # of memory for births, about
 MAX_EARLY = SEQ_COUNT // 2  # messages ahead of a missing one: beyond it is lost, and its number will soon recur
@@ -58,6 +58,7 @@ class NodeState:
     gap_ms: int = -1  # since when a message is missing; -1: none is
     is_lost: bool = False  # and is not merely late
     requested_ms: int = -(2**62)
+    requests: int = 0  # of a rebirth since the last birth
     devices: dict[str, DeviceState] = field(default_factory=dict)
     own: Metrics = frozenset()  # of the node itself
     bytes: int = 0  # of memory, about, besides its devices'
@@ -70,6 +71,7 @@ class Host:
         self.host_id, self.group = host_id, group
         self.nodes: dict[str, NodeState] = {}
         self.rebirths = 0  # requested
+        self.asked: dict[str, int] = {}  # nodes of which a rebirth was requested since the last report -> requests
         self._state_ms = 0
         self.memory_bytes = 0  # for births, about
 
@@ -102,6 +104,12 @@ class Host:
         """Return requests to nodes whose gaps have stayed open."""
         late = [i for i, n in self.nodes.items() if n.is_lost or 0 <= n.gap_ms <= now_ms - REORDER_MS]
         return [request for node_id in late for request in self._request(node_id, now_ms)]
+
+    def report(self) -> str:
+        """Return the nodes of which a rebirth was requested since the last report, empty if of none."""
+        asked, self.asked = self.asked, {}
+        names = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in asked.items())
+        return f"Requested a rebirth of edge node {names}." if names else ""
 
     def _from_edge(self, message: Message, now_ms: int) -> list[Message]:
         levels = message.topic.split("/")
@@ -146,7 +154,7 @@ class Host:
         node.bytes = self._reserve(own, node.bytes + sum(device.bytes for device in node.devices.values()))
         node.own = own
         node.online, node.since_ms, node.bd_seq = True, now_ms, number
-        node.expected, node.gap_ms, node.is_lost = 1, -1, False
+        node.expected, node.gap_ms, node.is_lost, node.requests = 1, -1, False, 0
         node.early.clear()
         node.devices.clear()
 
@@ -178,10 +186,12 @@ class Host:
     def _request(self, node_id: str, now_ms: int) -> list[Message]:
         """Return a request for a rebirth, unless one was sent recently."""
         node = self.nodes[node_id]
-        if now_ms - node.requested_ms < RETRY_MS:
+        wait_ms = min(RETRY_MS * 2 ** min(max(node.requests - 1, 0), 10), MAX_RETRY_MS)
+        if now_ms - node.requested_ms < wait_ms:
             return []
-        node.requested_ms = now_ms
+        node.requested_ms, node.requests = now_ms, node.requests + 1
         self.rebirths += 1
+        self.asked[node_id] = node.requests
         body = payload_writer.metric(Metric(REBIRTH, Type.BOOLEAN, value=True), now_ms)
         return [Message(f"{VERSION}/{self.group}/NCMD/{node_id}", payload_writer.payload(body, now_ms), qos=0)]
 

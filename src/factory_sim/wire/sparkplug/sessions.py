@@ -2,7 +2,8 @@
 
 A sender like the client: it takes the description, from which it derives the edge nodes, and then their DDATA. Data are
 sent at QoS 0, so it is unknown what a broken connection or a host lost: the last messages of every node are kept, and
-after a rebirth they are sent again as history. Receivers remove duplicates.
+after a rebirth they are sent again as history, each at most MAX_REPLAYS times on request, so that commands cannot be
+amplified, and all of them after a reconnect. Receivers remove duplicates.
 While a broker or a primary host is away, messages are only kept; when there is no room for more, `publish` waits,
 counts and reports it. Once `is_stopped`, nothing waits longer than LEAVE_S; `unsent` counts the undelivered messages.
 """
@@ -36,6 +37,7 @@ HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section wi
 _POLL_EVERY = 32  # messages between two polls of a socket
 _PAUSE_S = 0.01
 _ASK_EVERY_S = 2.0
+MAX_REPLAYS = 2  # of a message that hosts request
 LEAVE_S = 2.0  # how long a stopped run waits for a broker or host that is away
 _KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which distinguish its samples from its rows
 
@@ -46,25 +48,34 @@ def now_ms() -> int:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """A message of the history."""
+
+    message: Message
+    replays: int = 0  # since the last connect
+
+
+@dataclass(slots=True)
 class _Session:
     """One edge node's connection and the messages it may have to send again."""
 
     edge: EdgeNode
     limit: int  # bytes of the history
     client: Client = field(init=False)
-    history: deque[Message] = field(default_factory=deque)
+    history: deque[_Kept] = field(default_factory=deque)
     held: int = 0  # bytes of the history
     kept: int = 0  # bytes of it that could not be sent yet
     births: int = 0  # after which the history has been sent, or is being sent
-    again: list[Message] = field(default_factory=list)  # of it, what is left to send, latest first
+    connections: int = 0  # of the client, after which all of the history is sent
+    again: list[_Kept] = field(default_factory=list)  # of it, what is left to send, latest first
     since_poll: int = 0
     asked_s: float = field(default_factory=time.monotonic)  # for the primary host's state
 
     def remember(self, message: Message) -> None:
-        self.history.append(message)
+        self.history.append(_Kept(message))
         self.held += len(message.payload)
         while self.held > self.limit:
-            self.held -= len(self.history.popleft().payload)
+            self.held -= len(self.history.popleft().message.payload)
 
     @property
     def is_pending(self) -> bool:
@@ -74,20 +85,26 @@ class _Session:
     def unsent(self) -> int:
         """Return the number of messages that are kept or still to be sent again: the latest of the history."""
         found, left = len(self.again), self.kept
-        for message in reversed(self.history):
+        for kept in reversed(self.history):
             if left <= 0:
                 break
-            found, left = found + 1, left - len(message.payload)
+            found, left = found + 1, left - len(kept.message.payload)
         return found
 
     def replay(self, clock: Callable[[], int]) -> None:
         """Send the history since the last birth, as far as the connection accepts it now."""
         if self.births != self.edge.births:
-            self.again = list(reversed(self.history))
+            if self.connections != self.client.connections:
+                self.connections = self.client.connections
+                for kept in self.history:
+                    kept.replays = 0
+            self.again = [kept for kept in reversed(self.history) if kept.replays < MAX_REPLAYS]
             self.births, self.kept = self.edge.births, 0
         while self.again and self.client.ready() and self.births == self.edge.births:
             for _ in range(min(_POLL_EVERY, len(self.again))):
-                self.client.send(self.edge.data(historical(self.again.pop()), clock()))
+                kept = self.again.pop()
+                kept.replays += 1
+                self.client.send(self.edge.data(historical(kept.message), clock()))
 
 
 class EdgeSessions:
