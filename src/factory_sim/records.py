@@ -274,6 +274,7 @@ class Meta:
     sent_rows: tuple[int, ...] = ()  # by unit; empty until the run has ended
     sent_ticks: tuple[tuple[int, int, int], ...] = ()  # (period_us, first tick, ticks), every sensor of that period
     version: int = 1
+    shifts: tuple[tuple[str, int, int], ...] = ()  # of the base calendar, in the window: name, begin and end [µs]
     heartbeat_s: float = 0.0  # interval of <root>/status; 0: the publisher sends none
 
 

@@ -10,6 +10,7 @@ from factory_sim.clock import datetime_from_ns
 from factory_sim.plant.describe import describe, planned, seldom_intended
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import InputInfo, Meta, Window
+from factory_sim.wire.meta import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,3 +107,11 @@ def test_values_that_are_seldom_intended_are_reported(read: Callable[..., Plant]
         )
     )
     assert [word in hint for word, hint in zip(("A, B", "sensor", "power"), found, strict=True)] == [True] * 3
+
+
+def test_the_shifts_of_most_machines_are_described(read: Callable[..., Plant], everything: str) -> None:
+    named = everything.replace('open: "06:00-14:00"', 'open: {early: "06:00-14:00", late: "14:00-22:00"}')
+    described = describe(read(named), "r", 0, Window(9 * HOUR_US, 34 * HOUR_US))  # from 14:00 to 15:00 on the next day
+    found = [(name, begin / HOUR_US, end / HOUR_US) for name, begin, end in described.shifts]
+    assert found == [("late", 9, 17), ("early", 25, 33), ("late", 33, 41)]
+    assert decode(encode(described)) == described

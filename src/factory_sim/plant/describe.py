@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from factory_sim.plant import clock_changes
 from factory_sim.plant.spec import SINK
-from factory_sim.plant.wall_clock import merged, open_spans
+from factory_sim.plant.wall_clock import merged, named_hours, open_spans
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
         ),
         base_load_w=plant.base_load_w,
         pacing=plant.pacing,
+        shifts=shifts(plant, window),
     )
 
 
@@ -93,6 +95,16 @@ def planned(plant: Plant, window: Window) -> tuple[tuple[int, int], ...]:
     return tuple(
         merged(span for n in shifts for span in open_spans(plant, plant.shifts[n], window.t0_us, window.t1_us))
     )
+
+
+def shifts(plant: Plant, window: Window) -> tuple[tuple[str, int, int], ...]:
+    """Return the shifts of the base calendar, that of most machines, in the window: name, begin and end [µs].
+
+    Breaks are included. Shifts without names have the empty one; a plant whose machines always work has none.
+    """
+    used = Counter(machine.shift for machine in plant.machines)
+    base = max(used, key=lambda shift: (used[shift], -shift), default=-1)
+    return tuple(named_hours(plant, plant.shifts[base], window.t0_us, window.t1_us)) if base >= 0 else ()
 
 
 def seldom_intended(plant: Plant) -> list[str]:

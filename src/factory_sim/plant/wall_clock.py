@@ -81,14 +81,15 @@ def all_alarms(plant: Plant, at: Sequence[ClockTime]) -> Iterator[int]:
 
 
 def named_hours(plant: Plant, shift: Shift, t0_us: int, t1_us: int) -> list[tuple[str, int, int]]:
-    """Return name, begin and end of every interval of a shift that begins within [t0_us, t1_us), breaks included."""
+    """Return name, begin and end of the hours of a shift, breaks included, that overlap [t0_us, t1_us)."""
     dates = Dates(plant.start, plant.timezone)
     placed = [
-        (each.name or shift.name, dates.us(day, each.begin_s), dates.us(day, each.end_s))
+        (each.name, dates.us(day, each.begin_s), dates.us(day, each.end_s))
         for day in dates.between(t0_us, t1_us)
         for each in hours_on(shift, day)
     ]
-    return sorted((each for each in placed if t0_us <= each[1] < t1_us), key=lambda each: each[1])
+    overlapping = [each for each in placed if each[1] < t1_us and each[2] > t0_us and each[1] < each[2]]
+    return sorted(overlapping, key=lambda each: each[1])
 
 
 def always_closed(shift: Shift) -> bool:

@@ -130,6 +130,8 @@ def _check(meta: Meta) -> None:
     _need(len(meta.sent_rows) in (0, n), "sent_rows", f"expected one entry per unit, {n}, or none")
     for i, span in enumerate(meta.planned_us):
         _need(0 <= span[0] <= span[1] <= _MAX_US, f"planned_us[{i}]", "expected 0 <= start <= end")
+    for i, (_, begin_us, end_us) in enumerate(meta.shifts):
+        _need(-_MAX_US <= begin_us < end_us <= _MAX_US, f"shifts[{i}]", "expected start < end")
     names = [unit.name for unit in meta.units]
     _need(len(set(names)) == n, "units", "two units have one name")
     for key, value, low, stop, kind in _references(meta):

@@ -56,7 +56,7 @@ def _path(loc: Path, data: Any) -> Path:
     """Return `loc` down to the first text, which stands for a mapping or a list."""
     path: Path = ()
     for step in loc:
-        if step == "":  # what has no name stands alone
+        if isinstance(data, list) and isinstance(step, str):  # the list stands for a mapping with this key
             continue
         if not isinstance(data, dict | list):
             break
