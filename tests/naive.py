@@ -91,7 +91,7 @@ def flow(rows: list[Row], n_parts: int, t0: int, t1: int) -> list[int]:
 
     ends = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
     of_parts = [r for r in rows if r.part >= 0]
-    out = [sum(inside(r) and r.outcome == o for r in of_parts) for o in (Outcome.ENTERED, *ends)]
+    out = [sum(inside(r) and r.outcome == o for r in rows) for o in (Outcome.ENTERED, *ends)]
     out.append(sum(inside(r) and r.outcome == Outcome.LOST for r in rows))
     lives = []
     for part in range(n_parts):
@@ -114,20 +114,29 @@ def flow(rows: list[Row], n_parts: int, t0: int, t1: int) -> list[int]:
     return [*out, len(seen), sum(seen), fresh]
 
 
-def failures(rows: list[Row], n_units: int, n_modes: int, t0: int, t1: int) -> tuple[list, list, list]:
-    count, wait, repair = ([[0] * n_modes for _ in range(n_units)] for _ in range(3))
+def failures(rows: list[Row], n_units: int, n_modes: int, t0: int, t1: int) -> tuple[list, list, list, list]:
+    count, wait, repair, worked = ([[0] * n_modes for _ in range(n_units)] for _ in range(4))
     for unit in range(n_units):
-        mode = -1
+        mode, before, is_worked = -1, None, False
         for begin, end, row in stretches(rows, unit, t0, t1):
+            was, before = before, row and row.state
+            if row is not None and row.state == State.OFF and mode >= 0:
+                if was == State.OFF and row.outcome == Outcome.NONE:
+                    mode, is_worked = (-1, False) if is_worked else (mode, True)
+                worked[unit][mode] += is_worked * (end - begin)
+                continue
+            is_worked = False
             if row is None or row.state not in DOWN:
                 mode = -1
                 continue
+            is_worked = row.state == State.REPAIR
             if row.outcome == Outcome.NONE or mode < 0:
                 named = row.detail if row.outcome == Outcome.NONE and 0 <= row.detail < n_modes else 0
                 count[unit][named] += named != mode and t0 <= row.t < t1
                 mode = named
             (wait if row.state == State.DOWN else repair)[unit][mode] += end - begin
-    return count, wait, repair
+            worked[unit][mode] += is_worked * (end - begin)
+    return count, wait, repair, worked
 
 
 def active_periods(rows: list[Row], n_units: int, active: list[bool], t0: int, t1: int) -> set[tuple[int, int, int]]:

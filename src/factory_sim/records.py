@@ -160,6 +160,7 @@ class Readings:
 
 
 ROW_READINGS = 4
+EMPTY_WINDOW = "the window has no parts, failures or time to compute it from"  # a reason in `Kpi.reasons`
 NO_ROWS = Rows.empty()  # shared: records are never written to
 NO_READINGS = Readings(NO_ROWS)
 
@@ -276,6 +277,7 @@ class Meta:
     version: int = 1
     shifts: tuple[tuple[str, int, int], ...] = ()  # of the base calendar, in the window: name, begin and end [µs]
     heartbeat_s: float = 0.0  # interval of <root>/status; 0: the publisher sends none
+    absent: tuple[str, ...] = ()  # what a foreign feed lacks: names of analysis.kpis.needs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,6 +296,12 @@ class Kpi:
         +1: more is better, -1: less is better, 0: neither.
     source : str
         Formula and standard.
+    reasons : tuple of str
+        Why each value is not defined, "" where it is; empty when all are.
+    marks : tuple of str
+        What to know about each value, such as an assumption or the cause of an OEE above 100 %; empty when nothing.
+    low, high : float64 arrays like `values`, or None
+        Bounds, where the state of a unit is unknown for some time.
     """
 
     values: F8
@@ -301,6 +309,10 @@ class Kpi:
     per: str
     better: int
     source: str
+    reasons: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    low: F8 | None = None
+    high: F8 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

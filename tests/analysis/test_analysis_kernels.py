@@ -74,7 +74,7 @@ def test_flow_equals_its_twin(rows: list[naive.Row]) -> None:
 
 @given(logs())
 def test_failures_equal_their_twin(rows: list[naive.Row]) -> None:
-    c, out = columns(rows), [zeros(UNITS, MODES) for _ in range(3)]
+    c, out = columns(rows), [zeros(UNITS, MODES) for _ in range(4)]
     state_times.failures(c["t"], c["unit"], c["state"], c["outcome"], c["detail"], T0, T1, *out)
     assert tuple(each.tolist() for each in out) == naive.failures(rows, UNITS, MODES, T0, T1)
 

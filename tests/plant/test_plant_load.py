@@ -255,7 +255,7 @@ def test_a_minimal_plant_needs_no_kinds(read: Callable[..., Plant]) -> None:
         "sections: {a: {operations: {A: {cycle_time: exponential(1 s), buffer: 0, from: s}}}}\n"
     )
     assert plant.machines[0].kind == "machine"
-    assert plant.machines[0].power_w == (0.0,) * len(KNOWN_STATES)
+    assert plant.machines[0].power_w == ()
     assert plant.cost.tariff.price_per_kwh == (0.0,)
 
 

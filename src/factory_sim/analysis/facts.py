@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from factory_sim.analysis import bottleneck, causes, topology, unit_energy
+from factory_sim.analysis import bottleneck, causes, needs, topology, unit_energy
 from factory_sim.analysis.kernels import part_visits, state_times
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.bottleneck import Periods
-    from factory_sim.records import F8, I8, EventLog, Meta
+    from factory_sim.records import B1, F8, I8, EventLog, Meta
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -40,8 +40,12 @@ class Totals:
     failures: I8
     crew_wait_us: I8
     repair_us: I8
+    worked_us: I8  # repair time worked, also while the shift is closed
     kwh: F8
+    kwh_low: F8  # bounds, where the state was unknown for some time
+    kwh_high: F8
     kwh_audit: F8  # state times x power
+    metered: I8  # machines whose energy is that of a meter
 
     def summed(self, group: I8, n_groups: int) -> Totals:
         """Return the sums over groups; group (n,) is the index of each machine's group."""
@@ -49,10 +53,16 @@ class Totals:
 
     @property
     def planned_busy_us(self) -> I8:
-        """Planned busy time [µs]: planned production without planned maintenance and closed shifts."""
-        outside = self.planned_state_us[:, State.OFF] + self.planned_state_us[:, State.MAINTENANCE]
+        """Planned busy time [µs]: known time of planned production without planned maintenance and closed shifts."""
+        outside: I8 = self.planned_state_us[:, (State.OFF, State.MAINTENANCE, State.UNKNOWN)].sum(axis=1)
         planned: I8 = self.planned_state_us.sum(axis=1)
         return planned - outside
+
+    @property
+    def unknown_us(self) -> I8:
+        """Unknown time of planned production [µs]."""
+        unknown: I8 = self.planned_state_us[:, State.UNKNOWN]
+        return unknown
 
 
 def _sums(values: Any, group: I8, n_groups: int) -> Any:
@@ -87,13 +97,15 @@ class Facts:
     planned_us: int
     state_us: I8  # (n_units, N_STATES)
     flow: Flow
-    mode_us: I8  # (n_units, n_modes) in repair
+    mode_us: I8  # (n_units, n_modes) in state REPAIR
     path_us: I8  # (n_units,) on the critical path
     periods: Periods
     machine: Totals
-    unit_kwh: float  # of all units, vehicles and robots included
+    unit_kwh: tuple[float, float, float]  # of all units, vehicles and robots included; its bounds
+    metered: B1  # (n_units,)
     energy_cost: float  # base load included
     entered_of: dict[int, int]  # source unit -> parts entered
+    lacking: frozenset[str]  # needs of `needs.NEEDS` that the whole feed does not meet
     _levels: dict[str, Totals] = field(default_factory=dict)
 
     def at(self, level: str) -> Totals:
@@ -101,6 +113,16 @@ class Facts:
         if level not in self._levels:
             self._levels[level] = self.machine.summed(*groups(self.meta, level))
         return self._levels[level]
+
+    def lacks(self, need: str, level: str) -> B1:
+        """Return for each thing of a level whether a need of `needs.NEEDS` is not met, shape (n,)."""
+        totals = self.at(level)
+        if need in self.lacking:
+            return np.ones(len(totals.machines), np.bool_)
+        if need == "energy" and level == "line":
+            return np.isnan(self.unit_kwh[:1])
+        known = {"energy": totals.kwh, "power": totals.kwh_audit, "unit_time": totals.unit_us}
+        return np.isnan(known[need]) if need in known else np.zeros(len(totals.machines), np.bool_)
 
 
 def machine_units(meta: Meta) -> I8:
@@ -133,9 +155,9 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
     planned = clipped(meta.planned_us, window)
     state_us = _state_times(log, meta, [window])
     planned_state_us = state_us if planned == [window] else _state_times(log, meta, planned)
-    failures, crew_wait_us, repair_us = _failures(log, meta, window)
+    failures, crew_wait_us, repair_us, worked_us = _failures(log, meta, window)
     edges_us, prices = unit_energy.price_edges(meta, window)
-    kwh, audit = unit_energy.measured(blocks, log, meta, edges_us)
+    energy, audit, metered = unit_energy.measured(blocks, log, meta, edges_us)
     base_kwh = meta.base_load_w * np.diff(edges_us) / 1e6 / unit_energy.J_PER_KWH
     flow, entered_of = _flow(log, meta, window)
     visits, units = _visits(log, meta, window), machine_units(meta)
@@ -160,12 +182,18 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
             failures=failures[units].sum(axis=1),
             crew_wait_us=crew_wait_us[units].sum(axis=1),
             repair_us=repair_us[units].sum(axis=1),
-            kwh=kwh.sum(axis=0)[units],
-            kwh_audit=audit.sum(axis=0)[units],
+            worked_us=worked_us[units].sum(axis=1),
+            kwh=energy.kwh.sum(axis=0)[units],
+            kwh_low=energy.low.sum(axis=0)[units],
+            kwh_high=energy.high.sum(axis=0)[units],
+            kwh_audit=audit.kwh.sum(axis=0)[units],
+            metered=metered[units].astype(np.int64),
         ),
-        unit_kwh=float(kwh.sum()),
-        energy_cost=float((kwh.sum(axis=1) + base_kwh) @ prices),
+        unit_kwh=(float(energy.kwh.sum()), float(energy.low.sum()), float(energy.high.sum())),
+        metered=metered,
+        energy_cost=float((energy.kwh.sum(axis=1) + base_kwh) @ prices) if prices.any() else 0.0,
         entered_of=entered_of,
+        lacking=needs.lacking(log, meta),
     )
 
 
@@ -182,12 +210,12 @@ def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
     return out
 
 
-def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8]:
+def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8, I8]:
     shape = (len(meta.units), max((len(names) for names in meta.failure_modes), default=0) or 1)
-    count, wait_us, repair_us = (np.zeros(shape, np.int64) for _ in range(3))
+    count, wait_us, repair_us, worked_us = (np.zeros(shape, np.int64) for _ in range(4))
     columns = (log.t_us, log.unit, log.state, log.outcome, log.detail)
-    state_times.failures(*columns, window.t0_us, window.t1_us, count, wait_us, repair_us)
-    return count, wait_us, repair_us
+    state_times.failures(*columns, window.t0_us, window.t1_us, count, wait_us, repair_us, worked_us)
+    return count, wait_us, repair_us, worked_us
 
 
 def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, int]]:
@@ -209,6 +237,6 @@ def _visits(log: EventLog, meta: Meta, window: Window) -> topology.Records:
 
 
 def _unit_us(meta: Meta) -> F8:
-    """Return the planned time of a part at the operation of each unit, shape (n_units,) [µs]."""
-    times = [each.unit_time_s * 1e6 / each.batch for each in meta.operations]
+    """Return the planned time of a part at the operation of each unit, shape (n_units,) [µs]; NaN: not stated."""
+    times = [(each.unit_time_s or np.nan) * 1e6 / each.batch for each in meta.operations]
     return np.array([times[unit.operation] if unit.operation >= 0 else 0.0 for unit in meta.units])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.analysis.blocks import Blocks
-    from factory_sim.records import F8, I4, I8, EventLog, Meta, SensorInfo, Window
+    from factory_sim.records import B1, F8, I4, I8, EventLog, Meta, SensorInfo, Window
 
 J_PER_KWH = 3.6e6
 _LONGEST_TARIFF_DAYS = 3700
+_WITHOUT = ("source", "conveyor", "crew")
 
 
 def price_edges(meta: Meta, window: Window) -> tuple[I8, F8]:
@@ -57,15 +59,39 @@ def kwh_per_count(info: SensorInfo) -> float:
     return info.scale * UNITS["energy"].get(info.unit_text, 0.0) / J_PER_KWH
 
 
-def by_states(log: EventLog, meta: Meta, edges_us: I8) -> F8:
-    """Return state time × power between successive edges, shape (k, n_units) [kWh]; NaN for unknown power."""
-    watts, out = power_w(meta), np.zeros((len(edges_us) - 1, len(meta.units)))
-    watts[:, State.UNKNOWN] = 0.0
-    for k in range(len(out)):
-        state_us = np.zeros((len(meta.units), N_STATES), np.int64)
-        state_times.state_times(log.t_us, log.unit, log.state, edges_us[k], edges_us[k + 1], state_us)
-        out[k] = np.where(state_us > 0, state_us * watts, 0.0).sum(axis=1) / 1e6 / J_PER_KWH
-    return out
+@dataclass(frozen=True, slots=True, eq=False)
+class Energy:
+    """Energy of units between successive edges, shapes (k, n_units) [kWh]; NaN where it is not known.
+
+    While the state is unknown a unit draws its mean power of the known time; `low` and `high`: the least and the
+    greatest power that it has in any state.
+    """
+
+    kwh: F8
+    low: F8
+    high: F8
+
+    def or_else(self, other: Energy) -> Energy:
+        """Return the energy of `other` where this one is not known."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Energy(*(np.where(np.isnan(here), there, here) for here, there in pairs))
+
+
+def by_states(log: EventLog, meta: Meta, edges_us: I8) -> Energy:
+    """Return state time × power."""
+    watts, n_units = power_w(meta), len(meta.units)
+    state_us = np.zeros((len(edges_us) - 1, n_units, N_STATES), np.int64)
+    for k, out in enumerate(state_us):
+        state_times.state_times(log.t_us, log.unit, log.state, edges_us[k], edges_us[k + 1], out)
+    none = np.isnan(watts[:, : State.UNKNOWN]).all(axis=1)
+    known_us, unknown_us = state_us[:, :, : State.UNKNOWN], state_us[:, :, State.UNKNOWN]
+    joules = np.where(known_us > 0, known_us * watts[:, : State.UNKNOWN], 0.0).sum(axis=2) / 1e6
+    time_us = known_us.sum(axis=(0, 2))
+    mean_w = np.divide(1e6 * joules.sum(axis=0), time_us, out=np.full(n_units, np.nan), where=time_us > 0)
+    with np.errstate(invalid="ignore"):
+        powers = (mean_w, np.fmin.reduce(watts, axis=1), np.fmax.reduce(watts, axis=1))
+        found = [joules + np.where(unknown_us > 0, unknown_us * each / 1e6, 0.0) for each in powers]
+    return Energy(*(np.where(none, np.nan, each) / J_PER_KWH for each in found))
 
 
 def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
@@ -103,10 +129,14 @@ def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
     return reading
 
 
-def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[F8, F8]:
-    """Return the energy between edges by meters or else by states, and by states alone; (k, n_units) [kWh]."""
-    audit = by_states(log, meta, edges_us)
-    if not blocks:
-        return np.nan_to_num(audit), audit
-    metered = by_meters(blocks, meta, edges_us)
-    return np.nan_to_num(np.where(np.isnan(metered), audit, metered)), audit
+def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[Energy, Energy, B1]:
+    """Return the energy between edges by meters or else by states, by states alone, and which units have a meter.
+
+    Units that a plant file gives no power (sources, conveyors, people) need none.
+    """
+    by_state = by_states(log, meta, edges_us)
+    metered = by_meters(blocks or (), meta, edges_us)
+    found = Energy(metered, metered, metered).or_else(by_state)
+    none = np.where([unit.role in _WITHOUT for unit in meta.units], 0.0, np.nan) + np.zeros_like(metered)
+    has_meter = np.asarray(np.isfinite(metered).any(axis=0))
+    return found.or_else(Energy(none, none, none)), by_state, has_meter

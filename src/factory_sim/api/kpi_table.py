@@ -75,7 +75,8 @@ class KpiTable:
         Returns
         -------
         pandas.DataFrame
-            One row per value, with the columns `kpi`, `per`, `name`, `value` and `unit`.
+            One row per value, with the columns `kpi`, `per`, `name`, `value`, `unit`, `low`, `high` and `note`: bounds
+            where a state is unknown for some time, and why a value is not defined or what it assumes.
         """
         return frames.kpi_frame(self.record)
 
@@ -85,7 +86,8 @@ class KpiTable:
         Returns
         -------
         dict
-            KPI to `unit`, `per`, `better`, `source` and `values`; None stands for a value that is not defined.
+            KPI to `unit`, `per`, `better`, `source` and, by name, `values` (None: not defined), `reasons` (why),
+            `marks` (assumptions and causes), and the bounds `low` and `high`.
         """
         return kpi_dict(self.record)
 

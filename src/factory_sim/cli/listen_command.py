@@ -106,6 +106,8 @@ def _show(found: Feed) -> None:
     console.print(kpi_text.line_table(table))
     console.print()
     console.print(kpi_text.station_table(table))
+    for note in kpi_text.notes(table):
+        console.print(f"  * {note}", highlight=False)
     options.console().print(kpi_text.feed_line(found.result.feed), highlight=False)
     _show_window(found.result)
     _show_doubts(found.result)

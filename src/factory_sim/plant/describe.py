@@ -114,6 +114,6 @@ def seldom_intended(plant: Plant) -> list[str]:
         hints.append(f"Parts leave the plant at {len(ends)} operations: {', '.join(ends[:6])}. Is a `from` missing?")
     if not plant.sensors:
         hints.append("No machine has a sensor: only states and parts are sent. Write sensors under a kind.")
-    if not any(machine.power_w[3] for machine in plant.machines):
-        hints.append("No machine draws power when busy: its energy is 0. Write power under a kind.")
+    if not any(any(machine.power_w) for machine in plant.machines):
+        hints.append("No machine has a power: its energy is not known. Write power under a kind.")
     return hints + clock_changes.notes(plant, 0, _YEAR_US)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory_sim.results.record import Record, Result
@@ -20,6 +20,10 @@ class KpiValues(Record):
     better: int  # 1: more is better, -1: less, 0: neither
     source: str  # formula or standard
     values: Mapping[str, float | None]  # by name; None: not defined
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why a value is not defined, by name
+    marks: Mapping[str, str] = field(default_factory=dict)  # an assumption, or the cause of an OEE above 100 %, by name
+    low: Mapping[str, float | None] = field(default_factory=dict)  # bounds, where a state is unknown for some time
+    high: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +12,7 @@ import pandas as pd
 from factory_sim.clock import US_PER_S, ns_from_us
 from factory_sim.plant.states import Outcome, State
 from factory_sim.results.sweep import SweepResult
-from factory_sim.views.kpi_dict import things
+from factory_sim.views.kpi_dict import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -203,13 +204,18 @@ def html(frame: pd.DataFrame, heading: str = "") -> str:
 
 
 def kpi_frame(table: KpiTable) -> pd.DataFrame:
-    """Return one line per value: columns kpi, per, name, value, unit; the name of the whole line is `line`."""
-    rows = [
-        (name, kpi.per, thing, value, kpi.unit)
-        for name, kpi in table.kpis.items()
-        for thing, value in zip(things(table, kpi.per), kpi.values.reshape(-1).tolist(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["kpi", "per", "name", "value", "unit"])
+    """Return one line per value: columns kpi, per, name, value, unit, low, high, note; the whole line is `line`.
+
+    low, high : bounds, where a state is unknown for some time. note : why a value is not defined, or its mark.
+    """
+    rows = []
+    for name, kpi in table.kpis.items():
+        found = by_name(table, kpi)
+        notes = found["reasons"] | found["marks"]
+        for thing, value in found["values"].items():
+            bounds = (found[end].get(thing, math.nan) for end in ("low", "high"))
+            rows.append((name, kpi.per, thing, value, kpi.unit, *bounds, notes.get(thing, "")))
+    return pd.DataFrame(rows, columns=["kpi", "per", "name", "value", "unit", "low", "high", "note"])
 
 
 def trial_frame(study: Study) -> pd.DataFrame:

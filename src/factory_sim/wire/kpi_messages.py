@@ -2,6 +2,7 @@
 
 <root>/kpi/line, <root>/kpi/sections/<name>, <root>/kpi/operations/<name>, <root>/kpi/machines/<name>:
 {"v":1,"run_id":"...","timestamp_ms":0,"window_us":[0,1],"kpis":{"oee":{"value":0.81,"unit":"1"}}}
+A value may have `low` and `high` (bounds), `reason` (what the feed lacks) or `mark` (an assumption, or a cause).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING
 import orjson
 
 from factory_sim.clock import ns_from_us
-from factory_sim.records import Message
+from factory_sim.records import EMPTY_WINDOW, Message
 from factory_sim.wire import topics
 
 if TYPE_CHECKING:
-    from factory_sim.records import KpiTable, Meta
+    from factory_sim.records import Kpi, KpiTable, Meta
 
 VERSION = 1
 _NS_PER_MS = 1_000_000
@@ -44,12 +45,19 @@ def messages(table: KpiTable, meta: Meta, root: str) -> list[Message]:
 
 
 def _message(topic: str, head: dict[str, object], table: KpiTable, per: str, i: int) -> Message | None:
-    kpis = {
-        name: {"value": _finite(float(kpi.values.flat[i])), "unit": kpi.unit}
-        for name, kpi in table.kpis.items()
-        if kpi.per == per and kpi.values.size > i
-    }
+    kpis = {name: _value(kpi, i) for name, kpi in table.kpis.items() if kpi.per == per and kpi.values.size > i}
     return Message(topic, orjson.dumps(head | {"kpis": kpis}), retain=True) if kpis else None
+
+
+def _value(kpi: Kpi, i: int) -> dict[str, object]:
+    """Return one value with its unit and, where there are any, its bounds and the reason or mark."""
+    numbers = {"value": kpi.values, "low": kpi.low, "high": kpi.high}
+    found: dict[str, object] = {key: _finite(float(each.flat[i])) for key, each in numbers.items() if each is not None}
+    found["unit"] = kpi.unit
+    for key, texts in (("reason", kpi.reasons), ("mark", kpi.marks)):
+        if texts and texts[i] not in ("", EMPTY_WINDOW):
+            found[key] = texts[i]
+    return found
 
 
 def _finite(value: float) -> float | None:

@@ -83,23 +83,22 @@ def flow(t_us, unit, part, outcome, t0_us, t1_us, parts, entered, out):
     for i in range(len(t_us)):
         t, o, p = t_us[i], outcome[i], part[i]
         inside = t0_us <= t < t1_us
-        if o == Outcome.LOST:
-            out[0].lost += inside
+        out[0].lost += inside and o == Outcome.LOST
+        out[0].entered += inside and o == Outcome.ENTERED
+        entered[unit[i]] += inside and o == Outcome.ENTERED
+        out[0].left += inside and o == Outcome.LEFT
+        out[0].scrapped += inside and o == Outcome.SCRAPPED
+        out[0].merged += inside and o == Outcome.MERGED
         if p < 0:
             continue
         if parts[p].exit_us < 0:
             parts[p].exit_us = t1_us
         if o == Outcome.ENTERED:
             parts[p].enter_us = t
-            out[0].entered += inside
-            entered[unit[i]] += inside
         elif o == Outcome.REWORK:
             parts[p].reworked = 1
         elif o in (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED):
             parts[p].exit_us = min(t, t1_us)
-            out[0].left += inside and o == Outcome.LEFT
-            out[0].scrapped += inside and o == Outcome.SCRAPPED
-            out[0].merged += inside and o == Outcome.MERGED
             if inside and o == Outcome.LEFT:
                 out[0].first_time += 1 - parts[p].reworked
                 if parts[p].enter_us != NEVER:

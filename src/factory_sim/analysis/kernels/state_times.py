@@ -26,14 +26,17 @@ def state_times(t_us, unit, state, t0_us, t1_us, out_us):
 
 
 @njit
-def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, repair_us):
-    """Count failures that began in [t0, t1), their time without a crew and in repair; outputs (n_units, n_modes).
+def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, repair_us, worked_us):
+    """Count failures that began in [t0, t1), their time in DOWN and in REPAIR, and the repair time worked.
 
-    DOWN, REPAIR and rows that give a part meanwhile are one failure; a change of the mode is another one.
+    Outputs (n_units, n_modes). DOWN, REPAIR and rows that give a part meanwhile are one failure; a change of the mode
+    is another one. A closed shift hides a failure: its first OFF row begins the closed time, the next ones are the
+    start of the repair, if it waited for a crew, and its end (rules ROW-6 and ROW-7 of docs/model.md).
     """
     mode = np.full(len(count), -1)
     since = np.full(len(count), t0_us)
     now = np.full(len(count), -1)
+    worked = np.zeros(len(count), np.bool_)  # a repair is under way
     for i in range(len(t_us) + len(count)):
         last = i >= len(t_us)
         u = i - len(t_us) if last else unit[i]
@@ -42,12 +45,20 @@ def failures(t_us, unit, state, outcome, detail, t0_us, t1_us, count, wait_us, r
             wait_us[u, mode[u]] += at - since[u]
         elif now[u] == State.REPAIR:
             repair_us[u, mode[u]] += at - since[u]
+        if worked[u]:
+            worked_us[u, mode[u]] += at - since[u]
         since[u] = at
         if last:
             continue
+        hidden = state[i] == State.OFF and mode[u] >= 0
+        again = hidden and now[u] == State.OFF and outcome[i] == Outcome.NONE
+        ended = again and worked[u]
+        worked[u] = state[i] == State.REPAIR or (again and not worked[u]) or (hidden and not again and worked[u])
         now[u] = state[i]
-        if state[i] not in (State.DOWN, State.REPAIR):
+        if ended or not (hidden or state[i] in (State.DOWN, State.REPAIR)):
             mode[u] = -1
+        elif hidden:
+            continue
         elif outcome[i] == Outcome.NONE or mode[u] < 0:
             new = detail[i] if outcome[i] == Outcome.NONE and 0 <= detail[i] < count.shape[1] else 0
             count[u, new] += new != mode[u] and t0_us <= t_us[i] < t1_us

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from factory_sim.analysis import facts as facts_of
+from factory_sim.analysis import needs
 from factory_sim.analysis.kpis import (
     constraint,
     cost,
@@ -16,7 +19,8 @@ from factory_sim.analysis.kpis import (
     quality,
     states,
 )
-from factory_sim.records import Kpi, KpiTable
+from factory_sim.plant.states import State
+from factory_sim.records import EMPTY_WINDOW, Kpi, KpiTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.facts import Facts
     from factory_sim.analysis.kpis.kpi_kind import KpiKind
-    from factory_sim.records import EventLog, Meta, Window
+    from factory_sim.records import F8, EventLog, Meta, Window
 
 # keys of a table are "<level>.<name>": "operation.oee", "line.good_parts_per_h"
 _FAMILIES = (production, effectiveness, states, quality, maintenance, flow, constraint, energy, cost)
@@ -49,6 +53,32 @@ def of_facts(facts: Facts) -> KpiTable:
 
 
 def _kpi(kind: KpiKind, facts: Facts, level: str) -> Kpi:
-    values = kind.compute(facts, level)
-    unit = kind.unit.replace("currency", facts.meta.prices.currency)
-    return Kpi(values.reshape(()) if level == "line" else values, unit, level, kind.better, kind.source)
+    values, reasons = _defined(kind, facts, level)
+    marks = kind.marks(facts, level) if kind.marks is not None else []
+    marks = ["" if reason else mark for mark, reason in zip(marks, reasons, strict=bool(marks))]
+    bounds = kind.bounds(facts, level) if kind.bounds is not None and _has_unknown(facts) else (None, None)
+    return Kpi(
+        values.reshape(()) if level == "line" else values,
+        kind.unit.replace("currency", facts.meta.prices.currency),
+        level,
+        kind.better,
+        kind.source,
+        tuple(reasons) if any(reasons) else (),
+        tuple(marks) if any(marks) else (),
+        *(each if each is None or level != "line" else each.reshape(()) for each in bounds),
+    )
+
+
+def _defined(kind: KpiKind, facts: Facts, level: str) -> tuple[F8, list[str]]:
+    """Return the values, NaN where a need is not met, and why each is not defined."""
+    values = np.array(kind.compute(facts, level), np.float64)
+    if not facts.lacking.isdisjoint(kind.needs):
+        values[:] = np.nan
+    reasons = np.where(np.isnan(values), EMPTY_WINDOW, "").astype(object)
+    for need in reversed(kind.needs):
+        reasons[np.isnan(values) & facts.lacks(need, level)] = needs.NEEDS[need]
+    return values, reasons.tolist()
+
+
+def _has_unknown(facts: Facts) -> bool:
+    return bool(facts.at("machine").state_us[:, State.UNKNOWN].any())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from factory_sim.analysis.kpis.energy import by_states
 from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Callable, Facts, KpiKind, ratio
 
 _US_PER_H = 3.6e9
+_NEEDS = ("prices", "counts")
 
 
 def energy(f: Facts) -> float:
@@ -29,7 +33,7 @@ def repairs(f: Facts) -> float:
 
 def material(f: Facts) -> float:
     """Material of the parts that entered."""
-    return sum(price * f.entered_of.get(unit, 0) for unit, price in f.meta.prices.material)
+    return np.nan if "material" in f.lacking else sum(p * f.entered_of.get(u, 0) for u, p in f.meta.prices.material)
 
 
 def scrap(f: Facts) -> float:
@@ -45,13 +49,14 @@ def cost_per_part(f: Facts, _level: str) -> F8:
     return ratio([sum(item(f) for item in ITEMS)], [f.flow.left])
 
 
-def _per_part(item: Callable[[Facts], float]) -> KpiKind:
+def _per_part(item: Callable[[Facts], float], *needs: str) -> KpiKind:
     def part(f: Facts, _level: str) -> F8:
         return ratio([item(f)], [f.flow.left])
 
     part.__doc__ = f"Per good part: {item.__doc__}"
-    return KpiKind("currency/part", -1, LINE, part)
+    return KpiKind("currency/part", -1, LINE, part, (*_NEEDS, *needs))
 
 
-KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part)}
-KINDS |= {f"cost_{item.__name__}_per_part": _per_part(item) for item in ITEMS}
+KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part, (*_NEEDS, "energy", "material"), by_states)}
+_ITEM_NEEDS = {energy: ("energy",), material: ("material",), repairs: ("failures",), scrap: ("quality",)}
+KINDS |= {f"cost_{item.__name__}_per_part": _per_part(item, *_ITEM_NEEDS.get(item, ())) for item in ITEMS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory_sim.analysis.facts import groups, machine_units
-from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, STATION, Facts, KpiKind, Totals, of_totals, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, STATION, Facts, KpiKind, Totals, of_totals, ratio
 from factory_sim.analysis.unit_energy import J_PER_KWH, power_w
 from factory_sim.plant.states import State
 
@@ -18,14 +18,37 @@ _CAUSES = {
 }
 
 
-def line_kwh(f: Facts) -> float:
-    """Energy of all units and the base load [kWh]."""
-    return f.unit_kwh + f.meta.base_load_w * (f.window.t1_us - f.window.t0_us) / 1e6 / J_PER_KWH
+def _line_kwh(f: Facts) -> F8:
+    """Return the energy of all units and the base load, and its bounds, shape (3,) [kWh]."""
+    return np.array(f.unit_kwh) + f.meta.base_load_w * (f.window.t1_us - f.window.t0_us) / 1e6 / J_PER_KWH
 
 
 def kwh(f: Facts, level: str) -> F8:
     """Rise of the energy meters in the window, state × power where there is none; of the line with base load."""
-    return single(line_kwh(f)) if level == "line" else f.at(level).kwh
+    return _line_kwh(f)[:1] if level == "line" else f.at(level).kwh
+
+
+def _kwh_bounds(f: Facts, level: str) -> tuple[F8, F8]:
+    """Return the energy with the least and the greatest power of each unit while its state is unknown."""
+    if level == "line":
+        return _line_kwh(f)[1:2], _line_kwh(f)[2:]
+    return f.at(level).kwh_low, f.at(level).kwh_high
+
+
+def by_states(f: Facts, level: str) -> list[str]:
+    """Return which values come from state times and stated powers instead of meters."""
+    if level == "line":
+        powered = ~np.isnan(power_w(f.meta)).all(axis=1)
+        metered, n = [int(f.metered.sum())], [int((f.metered | powered).sum())]
+    else:
+        metered, n = f.at(level).metered.tolist(), f.at(level).machines.tolist()
+    return [_by_states(few, many) for few, many in zip(metered, n, strict=True)]
+
+
+def _by_states(metered: int, n: int) -> str:
+    if metered == n:
+        return ""
+    return "state times × stated power" + (f" for {n - metered} of {n} units" if metered else "")
 
 
 def kwh_audit(t: Totals) -> F8:
@@ -40,25 +63,26 @@ def kwh_per_good_part(t: Totals) -> F8:
 
 def kwh_per_part(f: Facts, _level: str) -> F8:
     """Energy of everything / good parts of the line."""
-    return ratio([line_kwh(f)], [f.flow.left])
+    return ratio(_line_kwh(f)[:1], [f.flow.left])
 
 
 def _by_cause(name: str, states: tuple[State, ...]) -> KpiKind:
     def part(f: Facts, level: str) -> F8:
         units = machine_units(f.meta)
         watts = power_w(f.meta)[units][:, states]
-        joules = (f.state_us[units][:, states] * watts).sum(axis=1) / 1e6
+        times_us = f.state_us[units][:, states]
+        joules = np.where((times_us > 0) | np.isnan(watts), times_us * watts, 0.0).sum(axis=1) / 1e6
         group, n = groups(f.meta, level)
         return np.bincount(group, joules, n) / J_PER_KWH
 
     part.__doc__ = f"Energy while {name}: Σ state time × power over {', '.join(s.name for s in states)}."
-    return KpiKind("kWh", 0 if name == "processing" else -1, ALL, part)
+    return KpiKind("kWh", 0 if name == "processing" else -1, ALL, part, ("power",))
 
 
 KINDS = {
-    "kwh": KpiKind("kWh", -1, ALL, kwh),
-    "kwh_per_good_part": of_totals("kWh/part", -1, STATION, kwh_per_good_part),
-    "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part),
-    "kwh_audit": of_totals("1", 0, ALL, kwh_audit),
+    "kwh": KpiKind("kWh", -1, ALL, kwh, ("energy",), by_states, _kwh_bounds),
+    "kwh_per_good_part": of_totals("kWh/part", -1, STATION, kwh_per_good_part, "energy", "counts", marks=by_states),
+    "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part, ("energy", "counts"), by_states),
+    "kwh_audit": of_totals("1", 0, ALL, kwh_audit, "energy", "power"),
     **{f"kwh_{name}": _by_cause(name, states) for name, states in _CAUSES.items()},
 }

@@ -26,8 +26,8 @@ def parts_entered(f: Facts, _level: str) -> F8:
 
 
 KINDS = {
-    "wip": KpiKind("parts", -1, LINE, wip),
-    "lead_time_s": KpiKind("s", -1, LINE, lead_time_s),
-    "lead_time_seen_s": KpiKind("s", -1, LINE, lead_time_seen_s),
-    "parts_entered": KpiKind("parts", 0, LINE, parts_entered),
+    "wip": KpiKind("parts", -1, LINE, wip, ("counts", "sources", "parts")),
+    "lead_time_s": KpiKind("s", -1, LINE, lead_time_s, ("counts", "sources", "parts")),
+    "lead_time_seen_s": KpiKind("s", -1, LINE, lead_time_seen_s, ("counts", "sources", "parts")),
+    "parts_entered": KpiKind("parts", 0, LINE, parts_entered, ("sources",)),
 }

@@ -20,16 +20,20 @@ LINE = ("line",)
 
 @dataclass(frozen=True, slots=True)
 class KpiKind:
-    """A KPI: its unit, whether more is better, the levels it is computed at, and how.
+    """A KPI: its unit, whether more is better, the levels it is computed at, how, and what it needs.
 
     `compute(facts, level)` returns shape (n,) for the n things of the level, (1,) for the line; NaN where the KPI is
-    not defined. Its docstring is the formula and the source.
+    not defined. Its docstring is the formula and the source. `needs` are keys of `needs.NEEDS`; `marks` returns what to
+    know about each value, `bounds` the bounds of the values where the state is unknown for some time.
     """
 
     unit: str
     better: int
     levels: tuple[str, ...]
     compute: Callable[[Facts, str], F8]
+    needs: tuple[str, ...] = ()
+    marks: Callable[[Facts, str], list[str]] | None = None
+    bounds: Callable[[Facts, str], tuple[F8, F8]] | None = None
 
     @property
     def source(self) -> str:
@@ -37,14 +41,16 @@ class KpiKind:
         return " ".join((self.compute.__doc__ or "").split())
 
 
-def of_totals(unit: str, better: int, levels: tuple[str, ...], formula: Callable[[Totals], F8]) -> KpiKind:
+def of_totals(
+    unit: str, better: int, levels: tuple[str, ...], formula: Callable[[Totals], F8], *needs: str, **extras: Any
+) -> KpiKind:
     """Return a KPI that has the same formula at every level."""
 
     def compute(facts: Facts, level: str) -> F8:
         return formula(facts.at(level))
 
     compute.__doc__ = formula.__doc__
-    return KpiKind(unit, better, levels, compute)
+    return KpiKind(unit, better, levels, compute, needs, **extras)
 
 
 def ratio(numerator: Any, denominator: Any) -> F8:

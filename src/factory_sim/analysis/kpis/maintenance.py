@@ -19,8 +19,8 @@ def mtbf_s(t: Totals) -> F8:
 
 
 def mttr_s(t: Totals) -> F8:
-    """Time down and in repair / failures. ISO 22400-2: mean time to repair Σ TTR / (FE + 1), here without the 1."""
-    return ratio((t.crew_wait_us + t.repair_us) / 1e6, t.failures)
+    """Repair time worked, closed shifts included / failures. ISO 22400-2: Σ TTR / (FE + 1), here without the 1."""
+    return ratio(t.worked_us / 1e6, t.failures)
 
 
 def crew_wait_s(t: Totals) -> F8:
@@ -34,9 +34,9 @@ def corrective_ratio(t: Totals) -> F8:
 
 
 KINDS = {
-    "failures": of_totals("1", -1, ALL, failures),
-    "mtbf_s": of_totals("s", 1, ALL, mtbf_s),
-    "mttr_s": of_totals("s", -1, ALL, mttr_s),
-    "crew_wait_s": of_totals("s", -1, ALL, crew_wait_s),
-    "corrective_ratio": of_totals("1", 0, ALL, corrective_ratio),
+    "failures": of_totals("1", -1, ALL, failures, "failures"),
+    "mtbf_s": of_totals("s", 1, ALL, mtbf_s, "failures"),
+    "mttr_s": of_totals("s", -1, ALL, mttr_s, "failures"),
+    "crew_wait_s": of_totals("s", -1, ALL, crew_wait_s, "failures"),
+    "corrective_ratio": of_totals("1", 0, ALL, corrective_ratio, "failures"),
 }

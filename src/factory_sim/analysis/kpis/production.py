@@ -62,13 +62,13 @@ def arrivals_lost(f: Facts, _level: str) -> F8:
 
 
 KINDS = {
-    "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h),
-    "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts),
-    "parts": of_totals("parts", 1, STATION, parts),
-    "scrap_parts": KpiKind("parts", -1, (*STATION, "line"), scrap_parts),
-    "rework_parts": of_totals("parts", -1, (*STATION, "line"), rework_parts),
-    "cycle_time_s": of_totals("s", -1, STATION, cycle_time_s),
-    "throughput_per_h": KpiKind("parts/h", 1, (*STATION, "line"), throughput_per_h),
-    "output_interval_s": KpiKind("s", -1, (*STATION, "line"), output_interval_s),
-    "arrivals_lost": KpiKind("parts", -1, LINE, arrivals_lost),
+    "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h, ("counts",)),
+    "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts, ("counts",)),
+    "parts": of_totals("parts", 1, STATION, parts, "counts"),
+    "scrap_parts": KpiKind("parts", -1, (*STATION, "line"), scrap_parts, ("quality",)),
+    "rework_parts": of_totals("parts", -1, (*STATION, "line"), rework_parts, "quality"),
+    "cycle_time_s": of_totals("s", -1, STATION, cycle_time_s, "states", "counts"),
+    "throughput_per_h": KpiKind("parts/h", 1, (*STATION, "line"), throughput_per_h, ("counts",)),
+    "output_interval_s": KpiKind("s", -1, (*STATION, "line"), output_interval_s, ("counts",)),
+    "arrivals_lost": KpiKind("parts", -1, LINE, arrivals_lost, ("sources",)),
 }

@@ -228,7 +228,7 @@ class _Units:
         """Return a robot with its unit and its sensors."""
         (unit,) = self._new(name)
         sensors = own_sensors(shape.sensors, ("robots", name), "robot", self._context)
-        return spec.Robot(name, unit, tuple(power_by_state(shape.power)), self._sensors(unit, sensors))
+        return spec.Robot(name, unit, power_by_state(shape.power), self._sensors(unit, sensors))
 
     def fleet(self, fleet: spec.Fleet) -> spec.Fleet:
         """Return the fleet with units and sensors of its vehicles."""

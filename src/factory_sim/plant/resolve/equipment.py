@@ -74,8 +74,10 @@ def _sensors(entries: Sequence[Entry[shapes.Sensor]], role: str, context: Contex
 
 
 def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
-    """Return the power by state [W], shape (n_known_states,), with the defaults of shapes.MachinePower."""
-    watts = power_by_state(power)
+    """Return the power by state [W], shape (n_known_states,), with the defaults of shapes.MachinePower; () for none."""
+    watts = list(power_by_state(power))
+    if not watts:
+        return ()
     for usual, states in ((State.STARVED, _LIKE_STARVED), (State.OFF, _LIKE_OFF)):
         for state in states:
             if getattr(power, state.name.lower()) is None:
@@ -83,9 +85,11 @@ def machine_power(power: shapes.MachinePower) -> tuple[float, ...]:
     return tuple(watts)
 
 
-def power_by_state(power: BaseModel) -> list[float]:
-    """Return the power [W] of each state, 0 if not given."""
-    return [getattr(power, state.name.lower(), None) or 0.0 for state in KNOWN_STATES]
+def power_by_state(power: BaseModel) -> tuple[float, ...]:
+    """Return the power [W] of each state, 0 if not given; () when no power is given: it is not known."""
+    if all(value is None for value in power.model_dump().values()):
+        return ()
+    return tuple(getattr(power, state.name.lower(), None) or 0.0 for state in KNOWN_STATES)
 
 
 def _overlay(base: ShapeT, top: ShapeT) -> ShapeT:

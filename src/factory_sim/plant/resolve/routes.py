@@ -66,7 +66,7 @@ def fleet(name: str, shape: shapes.Fleet, order: Sequence[Station], context: Con
         charge_below=battery.charge_below if battery else 0.2,
         charge_s=battery.charge_time if battery else 0.0,
         trip=shape.trip,
-        power_w=tuple(power_by_state(shape.power)),
+        power_w=power_by_state(shape.power),
     )
 
 

@@ -75,7 +75,7 @@ class MachinePower(Shape):
     """Power by state.
 
     Without a value, setup, blocked and waiting have the power of starved; maintenance, down and repair that of off;
-    all others 0 W.
+    all others 0 W. Without any value the power is not known.
     """
 
     off: q.Watts | None = None
@@ -90,7 +90,7 @@ class MachinePower(Shape):
 
 
 class VehiclePower(Shape):
-    """Power of a vehicle by state; 0 W without a value."""
+    """Power of a vehicle by state; 0 W without a value, not known without any."""
 
     idle: q.Watts | None = None
     moving_empty: q.Watts | None = None
@@ -100,7 +100,7 @@ class VehiclePower(Shape):
 
 
 class RobotPower(Shape):
-    """Power of a robot by state; 0 W without a value."""
+    """Power of a robot by state; 0 W without a value, not known without any."""
 
     idle: q.Watts | None = None
     busy: q.Watts | None = None

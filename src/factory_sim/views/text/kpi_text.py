@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from factory_sim.records import EMPTY_WINDOW
 from factory_sim.views.labels import LINE_LABELS
 
 if TYPE_CHECKING:
-    from factory_sim.records import KpiTable
+    from factory_sim.records import Kpi, KpiTable
     from factory_sim.results.feed import FeedCounts
 
 STATIONS_SHOWN = 12
@@ -37,6 +38,25 @@ def line_table(table: KpiTable) -> Table:
         kpi = table.kpis[f"line.{name}"]
         shown.add_row(label, number(float(kpi.values), kpi.unit), unit(kpi.unit))
     return shown
+
+
+def notes(table: KpiTable) -> list[str]:
+    """Return, in the order of the tables, why values that they show are not defined, and what marks them."""
+    shown = {name: f"line.{name}" for name in ("constraint", *LINE_LABELS)}
+    shown |= {f"station {name}": f"operation.{name}" for name in STATION_COLUMNS}
+    found: dict[str, list[str]] = {}
+    for label, name in shown.items():
+        kpi = table.kpis[name]
+        bounds = "" if kpi.low is None or kpi.high is None or kpi.per != "line" else _between(kpi)
+        for text in dict.fromkeys(each for each in (*kpi.reasons, *kpi.marks, bounds) if each):
+            if text != EMPTY_WINDOW:
+                found.setdefault(text, []).append(LINE_LABELS.get(label, label.replace("_", " ")))
+    return [f"{', '.join(labels)}: {text}" for text, labels in found.items()]
+
+
+def _between(kpi: Kpi) -> str:
+    low, high = (number(float(end), kpi.unit) for end in (kpi.low, kpi.high) if end is not None)
+    return f"between {low} and {high} {unit(kpi.unit)}, as states are unknown for some time"
 
 
 def station_table(table: KpiTable) -> Table:
