@@ -17,6 +17,7 @@ from factory_sim.analysis.needs import NEEDS
 from factory_sim.distributions import constant
 from factory_sim.plant.spec import Crew, FailureMode, Shift, Source
 from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.wall_clock import repeated
 from factory_sim.records import EventLog, Window
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, line
@@ -143,7 +144,7 @@ def test_mttr_counts_the_repair_that_was_worked_also_while_the_shift_is_closed(e
     modes = [FailureMode("f", constant(after), constant(900), clock="calendar", crew=crew) for after in (1700, 1500)]
     stops = [Stop(constant(100), 1, 0, shift=0, failures=(modes[0],)), Stop(constant(100), 1, 0, failures=(modes[1],))]
     people: dict[str, Any] = {"crews": (Crew("crew", (3,)),), "names": ("Bo",)} if crew == 0 else {}
-    plant = line(stops, Source("in", 0), shifts=(Shift("day", 3600, ((0, 1800),)),), **people)
+    plant = line(stops, Source("in", 0), shifts=(Shift("day", repeated(3600, (0, 1800))),), **people)
     log = simulate(plant, until_us=8000 * S, engine=engine).log
     table = kpis.table(log, describe(plant, Window(0, 4000 * S)))
     assert value(table, "machine.mttr_s", 0) == 900

@@ -12,7 +12,7 @@ import pandas as pd
 from factory_sim.clock import US_PER_S, ns_from_us
 from factory_sim.plant.states import Outcome, State
 from factory_sim.results.sweep import SweepResult
-from factory_sim.views.kpi_dict import by_name
+from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,12 +209,11 @@ def kpi_frame(table: KpiTable) -> pd.DataFrame:
     low, high : bounds, where a state is unknown for some time. note : why a value is not defined, or its mark.
     """
     rows = []
-    for name, kpi in table.kpis.items():
-        found = by_name(table, kpi)
-        notes = found["reasons"] | found["marks"]
-        for thing, value in found["values"].items():
-            bounds = (found[end].get(thing, math.nan) for end in ("low", "high"))
-            rows.append((name, kpi.per, thing, value, kpi.unit, *bounds, notes.get(thing, "")))
+    for name, kpi in kpi_values(table).items():
+        for thing, value in kpi.values.items():
+            bounds = (end.get(thing, math.nan) for end in (kpi.low, kpi.high))
+            note = kpi.reasons.get(thing) or kpi.marks.get(thing, "")
+            rows.append((name, kpi.per, thing, value, kpi.unit, *bounds, note))
     return pd.DataFrame(rows, columns=["kpi", "per", "name", "value", "unit", "low", "high", "note"])
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.results.simulate import KpiValues
 
 if TYPE_CHECKING:
-    from factory_sim.records import Kpi, KpiTable
+    from factory_sim.records import F8, Kpi, KpiTable
     from factory_sim.results.record import Json
 
 LINE = "line"  # name of the values of the whole line
@@ -23,21 +23,23 @@ def kpi_values(table: KpiTable) -> dict[str, KpiValues]:
             per=kpi.per,
             better=kpi.better,
             source=kpi.source,
-            **{what: each for what, each in by_name(table, kpi).items() if each},
+            values=_numbers(table, kpi, kpi.values),
+            reasons=_texts(table, kpi, kpi.reasons),
+            marks=_texts(table, kpi, kpi.marks),
+            low=_numbers(table, kpi, kpi.low),
+            high=_numbers(table, kpi, kpi.high),
         )
         for name, kpi in table.kpis.items()
     }
 
 
-def by_name(table: KpiTable, kpi: Kpi) -> dict[str, dict[str, Any]]:
-    """Return the values of a KPI by name; reasons and marks without the empty ones; bounds where there are any."""
-    names = things(table, kpi.per)
-    columns = {"values": kpi.values, "low": kpi.low, "high": kpi.high}
-    numbers = {key: np.reshape(each, -1).tolist() if each is not None else [] for key, each in columns.items()}
-    found: dict[str, dict[str, Any]] = {key: dict(zip(names, each, strict=False)) for key, each in numbers.items()}
-    for key, texts in (("reasons", kpi.reasons), ("marks", kpi.marks)):
-        found[key] = {name: text for name, text in zip(names, texts, strict=False) if text}
-    return found
+def _numbers(table: KpiTable, kpi: Kpi, values: F8 | None) -> dict[str, float | None]:
+    return {} if values is None else dict(zip(things(table, kpi.per), np.reshape(values, -1).tolist(), strict=True))
+
+
+def _texts(table: KpiTable, kpi: Kpi, texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the texts by name, without the empty ones."""
+    return {name: text for name, text in zip(things(table, kpi.per), texts, strict=bool(texts)) if text}
 
 
 def kpi_dict(table: KpiTable) -> dict[str, Json]:
