@@ -31,6 +31,8 @@ UNITS: dict[str, dict[str, float]] = {
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which may be empty
 
+_CLOCK = re.compile(r"\s*(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?\s*")  # a duration as hh:mm:ss
+
 
 def parse(text: str | float, dimension: str) -> float:
     """Return the SI value of `text`; raise ValueError with what was expected.
@@ -38,6 +40,8 @@ def parse(text: str | float, dimension: str) -> float:
     A number without a unit is valid only in dimensions that have a unit "": share, count, number, price.
     """
     table = UNITS[dimension]
+    if dimension == "time" and (clock := _CLOCK.fullmatch(str(text))):
+        return _of_clock(clock)
     match = AMOUNT.fullmatch(str(text)) if not isinstance(text, bool) else None
     if match is None:
         msg = f"expected {_expected(dimension)}, got {text!r}"
@@ -52,6 +56,15 @@ def parse(text: str | float, dimension: str) -> float:
         msg = f"{text!r} is too large"
         raise ValueError(msg)
     return value
+
+
+def _of_clock(clock: re.Match[str]) -> float:
+    """Return the seconds of a duration as hh:mm:ss; refuse hh:mm, which could be minutes and seconds."""
+    hours, minutes, seconds = clock.groups()
+    if seconds is None:
+        msg = f"{clock[0]} can mean hours or minutes; write it as hh:mm:ss, {hours}:{minutes}:00 or 00:{clock[0]}"
+        raise ValueError(msg)
+    return int(hours) * 3600.0 + int(minutes) * 60.0 + float(seconds.replace(",", "."))
 
 
 def _expected(dimension: str) -> str:

@@ -262,7 +262,7 @@ def test_a_minimal_plant_needs_no_kinds(read: Callable[..., Plant]) -> None:
 def test_empirical_times_come_from_a_file_beside_the_plant(
     tmp_path: Path, read: Callable[..., Plant], everything: str
 ) -> None:
-    (tmp_path / "times.csv").write_text("time [min],note\n0.5,a\n45 s,b\n1,c\n")
+    (tmp_path / "times.csv").write_text("time [min]\n0.5\n45 s\n00:01:00\n")
     plant = read(everything.replace("cycle_time: 56 s", "cycle_time: empirical(times.csv)"))
     assert plant.operations[4].cycle_time == Distribution("empirical", values=(30.0, 45.0, 60.0))
     assert math.isclose(plant.operations[4].unit_time_s, 45.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import units
 from factory_sim.errors import ConfigError, Problem, did_you_mean
+from factory_sim.plant.yaml.cells import DECIMAL, Numbers, value_rows
 from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node
 
@@ -20,6 +20,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = ("configs", "scenarios")
 _SUFFIXES = ("", ".yaml", ".yml", ".csv", ".xlsx")
 _EMPIRICAL = re.compile(r"\s*empirical\(\s*([^(),]*[A-Za-z_][^(),]*\.\w+)\s*\)\s*")
+_SEPARATOR = re.compile(r"[;\t]|,(?!\d)")
 _HEADER_UNIT = re.compile(r".*[\[(]\s*(\w+)\s*[\])]\s*")
 
 
@@ -66,18 +67,23 @@ def read(path: Path) -> bytes:
         raise ConfigError.of(display(path), f"cannot be read: {error.strerror}") from None
 
 
-def durations(path: Path) -> list[float]:
-    """Return the durations [s] in the first column of a CSV file; a header `time [min]` gives the unit of numbers."""
-    text = read(path).decode("utf-8-sig", errors="replace")
-    rows = [(n, row[0].strip()) for n, row in enumerate(csv.reader(text.splitlines()), 1) if row and row[0].strip()]
+def decimal_of(root: Node) -> str:
+    """Return the decimal mark that a plant states for its tables and value files, else an empty text."""
+    node = root.get("decimal")
+    return DECIMAL.get(str(node.value), "") if node else ""
+
+
+def durations(path: Path, decimal: str = "") -> list[float]:
+    """Return the durations [s] of a file with one per line; a header `time [min]` gives the unit of numbers."""
+    rows, numbers = value_rows(read(path), decimal)
     unit = "s"
-    if rows and not rows[0][1].lstrip("+-.")[:1].isdigit():
+    if rows and not rows[0][1].lstrip("+-.,")[:1].isdigit():
         header = _HEADER_UNIT.fullmatch(rows.pop(0)[1])
         unit = header[1] if header else unit
     problems, values = [], []
-    for line, cell in rows:
+    for line, text in rows:
         try:
-            values.append(units.parse(cell if cell[-1].isalpha() else f"{cell} {unit}", "time"))
+            values.append(_duration(text, numbers, unit))
         except ValueError as error:
             problems.append(Problem(display(path), line, 1, "", str(error)))
     if not rows:
@@ -87,24 +93,34 @@ def durations(path: Path) -> list[float]:
     return values
 
 
+def _duration(text: str, numbers: Numbers, unit: str) -> float:
+    value, *others = [cell for each in _SEPARATOR.split(text) if (cell := each.strip(' "'))] or [text]
+    if others:
+        msg = f"{text[:40]!r} has several columns; expected one value per line"
+        raise ValueError(msg)
+    value = numbers.plain(value)
+    return units.parse(value if value[-1].isalpha() or ":" in value else f"{value} {unit}", "time")
+
+
 def inline(root: Node, problems: list[Problem]) -> None:
     """Replace names of data files, as in empirical(times.csv) or a source's `file`, by their content."""
+    decimal = decimal_of(root)
     for path, node in root.walk():
         match = _EMPIRICAL.fullmatch(node.value) if isinstance(node.value, str) else None
         if match is not None:
-            values = _values(node, match[1], path, problems)
+            values = _values(node, match[1], path, decimal, problems)
             node.value = f"empirical({', '.join(f'{v!r} s' for v in values or [1.0])})"
     for name, source in (root.get("sources") or Node({}, root.place)).children().items():
         file = source.get("file")
         if file is not None and isinstance(file.value, str) and source.get("schedule") is None:
-            values = _values(file, file.value, ("sources", name, "file"), problems)
+            values = _values(file, file.value, ("sources", name, "file"), decimal, problems)
             source.value["schedule"] = Node(
                 [Node(f"{v!r} s", file.place) for v in values or [0.0]], file.place, file.key
             )
             del source.value["file"]
 
 
-def _values(node: Node, name: str, path: tuple[str | int, ...], problems: list[Problem]) -> list[float]:
+def _values(node: Node, name: str, path: tuple[str | int, ...], decimal: str, problems: list[Problem]) -> list[float]:
     file = Path(node.place.file).parent / name
     if not file.is_file():
         message = f"names the file {name!r}, which does not exist in {display(file.parent)}"
@@ -112,7 +128,7 @@ def _values(node: Node, name: str, path: tuple[str | int, ...], problems: list[P
         problems.append(problem_at(node.place, ".".join(map(str, path)), message, near))
         return []
     try:
-        return durations(file)
+        return durations(file, decimal)
     except ConfigError as error:
         problems.extend(error.problems)
         return []

@@ -7,16 +7,14 @@ operation adds an input to it.
 
 from __future__ import annotations
 
-import csv
-import math
-from io import BytesIO, StringIO
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
-from factory_sim.errors import ConfigError, Problem, did_you_mean, require_extra
+from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant.spec import Place
 from factory_sim.plant.yaml import files
 from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put, refuse
+from factory_sim.plant.yaml.cells import Formula, Numbers, csv_rows, excel_sheets, is_blank
 from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node, Scalar, read_yaml, scalar
 
@@ -38,7 +36,7 @@ _ROWS = {
     "shift": "shifts",
 }
 _INPUT_KEYS = ("from", "quantity", "buffer", "by")
-_DAMAGED = (ValueError, OSError, LookupError, SyntaxError, TypeError, AttributeError, ImportError, BadZipFile)
+_TEXTS = {*_ROWS, "section", "title", "kind", "from", "by"}  # columns in which a number is part of a name
 SUFFIXES = (".csv", ".xlsx", ".xlsm", ".xls")
 
 
@@ -49,8 +47,8 @@ def is_table(path: Path) -> bool:
 
 def merge(root: Node, path: Path, problems: list[Problem]) -> None:
     """Merge the table at `path` into the tree of a plant; raise ConfigError if it cannot be read."""
-    for file, rows in _sheets(path):
-        _merge_sheet(root, file, rows, problems)
+    for sheet in _sheets(path, files.decimal_of(root), problems):
+        _merge_sheet(root, sheet, problems)
 
 
 def plant_of(path: Path, problems: list[Problem]) -> Node:
@@ -81,61 +79,76 @@ def _inputs(operation: Node) -> list[Node]:
     return [node for each in (operation, *(several.items() if several else ())) if (node := each.get("from"))]
 
 
-def _sheets(path: Path) -> Iterator[tuple[str, list[Row]]]:
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """One sheet of a table: its rows below the header."""
+
+    shown: str
+    rows: list[Row]
+    numbers: Numbers
+
+
+def _sheets(path: Path, decimal: str, problems: list[Problem]) -> Iterator[_Sheet]:
     content, shown = files.read(path), files.display(path)
-    for name, cells in _csv(content) if path.suffix.lower() == ".csv" else _excel(content, shown):
-        rows = list(_rows(cells))
+    if path.suffix.lower() == ".csv":
+        cells, numbers = csv_rows(content, decimal)
+        sheets = [("", cells)]
+    else:
+        sheets = excel_sheets(content, shown)
+        texts = (cell for _, rows in sheets for row in rows for cell in row if isinstance(cell, str))
+        numbers = Numbers.of(texts, commas=True, stated=decimal)
+    for name, cells in sheets:
+        file = f"{shown} (sheet {name})" if name else shown
+        rows = list(_rows(cells, file, problems))
         if rows:
-            yield f"{shown} (sheet {name})" if name else shown, rows
+            yield _Sheet(file, rows, numbers)
 
 
-def _csv(content: bytes) -> list[tuple[str, list[list[Any]]]]:
-    """Return the sheet of a CSV file separated by comma, semicolon or tab, whichever its header has most."""
-    text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
-    head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    return [("", list(csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))))]
-
-
-def _excel(content: bytes, shown: str) -> list[tuple[str, list[list[Any]]]]:
-    require_extra("excel", f"{shown}: an Excel file")
-    import pandas as pd  # noqa: PLC0415 - takes 0.4 s, needed for Excel only
-
-    try:
-        frames = pd.read_excel(BytesIO(content), sheet_name=None, header=None, dtype=object)
-    except _DAMAGED as error:
-        raise ConfigError.of(shown, f"cannot be read as Excel: {str(error)[:200]}") from None
-    return [(str(name), frame.to_numpy(dtype=object).tolist()) for name, frame in frames.items()]
-
-
-def _rows(cells: list[list[Any]]) -> Iterator[Row]:
-    headers: list[tuple[int, str]] = []
+def _rows(cells: list[list[Any]], file: str, problems: list[Problem]) -> Iterator[Row]:
+    headers: dict[int, str] = {}
     for line, row in enumerate(cells, 1):
-        filled = {column: cell for column, cell in enumerate(row, 1) if not _blank(cell)}
+        filled = {column: cell for column, cell in enumerate(row, 1) if not is_blank(cell)}
         if not filled or str(next(iter(filled.values()))).startswith("#"):
             continue
         if not headers:
-            headers = [(column, str(cell).strip()) for column, cell in filled.items()]
-            if not any(name in _ROWS for _, name in headers):
+            headers = {column: str(cell).strip() for column, cell in filled.items()}
+            if not any(name in _ROWS for name in headers.values()):
                 return  # a sheet of notes
+            problems += _repeated(headers, file, line)
             continue
-        yield line, {name: (column, filled[column]) for column, name in headers if column in filled}
+        for column in filled.keys() - headers.keys():
+            what = f"{str(filled[column])[:40]!r} is in column {column}, which has no header"
+            problems.append(Problem(file, line, column, "", what, "Give the column a header, or empty the cell."))
+        yield line, {name: (column, filled[column]) for column, name in headers.items() if column in filled}
 
 
-def _blank(cell: Any) -> bool:
-    return cell is None or (math.isnan(cell) if isinstance(cell, float) else isinstance(cell, str) and not cell.strip())
+def _repeated(headers: dict[int, str], file: str, line: int) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for column, name in headers.items():
+        if first.setdefault(name, column) != column:
+            what = f"the column {name!r} stands twice (first in column {first[name]})"
+            yield Problem(file, line, column, name, what, "Delete one of the two, or give it another header.")
 
 
 def _content(cell: Any) -> Scalar | str:
-    """Return the value of a cell as in YAML; a whole float of Excel becomes an integer."""
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
+    """Return the value of a cell as in YAML."""
     if isinstance(cell, str):
         return scalar(cell.strip())
     return cell if isinstance(cell, int | float | bool) else str(cell)
 
 
-def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
+def _node(cell: Any, place: Place, key: str, numbers: Numbers, problems: list[Problem]) -> Node:
     text = cell.strip() if isinstance(cell, str) else ""
+    if isinstance(cell, Formula):
+        hint = "Open the file in a spreadsheet program and save it, or enter the value."
+        problems.append(problem_at(place, key, f"is a formula without a stored value: {cell.text[:40]}", hint))
+        return Node(None, place, place)
+    if text and key not in _TEXTS:
+        try:
+            cell = numbers.plain(text)
+        except ValueError as error:
+            problems.append(problem_at(place, key, str(error)))
+            return Node(None, place, place)
     if text[:1] in "[{" and text:
         node = read_yaml(text, place.file, problems)
         for _, child in node.walk():
@@ -144,7 +157,8 @@ def _node(cell: Any, place: Place, problems: list[Problem]) -> Node:
     return Node(_content(cell), place, place)
 
 
-def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]) -> None:
+def _merge_sheet(root: Node, sheet: _Sheet, problems: list[Problem]) -> None:
+    file, rows = sheet.shown, sheet.rows
     what = next((name for _, row in rows for name in row if name in _ROWS), "operation")
     section, before = "line", ""
     for line, row in rows:
@@ -159,7 +173,7 @@ def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]
             section = str(_content(row.pop("section", (0, section))[1]))
             path = ("sections", section, "operations", name)
         try:
-            node = _thing(row, places, place, problems)
+            node = _thing(row, places, sheet.numbers, place, problems)
             if what == "operation" and before and root.get(*path) is None and not {"from", "inputs"} & set(node.value):
                 node.value["from"] = Node(before, place, place)  # the row above
             _add(root, path, node)
@@ -168,12 +182,14 @@ def _merge_sheet(root: Node, file: str, rows: list[Row], problems: list[Problem]
             problems.append(Problem(file, line, place.column, name, str(error), error.hint))
 
 
-def _thing(row: dict[str, tuple[int, Any]], places: dict[str, Place], place: Place, problems: list[Problem]) -> Node:
+def _thing(
+    row: dict[str, tuple[int, Any]], places: dict[str, Place], numbers: Numbers, place: Place, problems: list[Problem]
+) -> Node:
     """Return the tree of one row."""
     node = Node({}, place, place)
     for header, (_, cell) in row.items():
         try:
-            put(node, tuple(header.split(".")), _node(cell, places[header], problems), places[header])
+            put(node, tuple(header.split(".")), _node(cell, places[header], header, numbers, problems), places[header])
         except ConfigError as error:  # a cell that begins like a list or a mapping but is not one
             problems.extend(problem_at(places[header], header, p.message, p.hint) for p in error.problems)
     return node

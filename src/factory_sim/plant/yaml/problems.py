@@ -23,6 +23,7 @@ class Report:
     def __init__(self, root: Node, problems: list[Problem] | None = None) -> None:
         self.root = root
         self.problems = [] if problems is None else problems  # also those found while the tree was put together
+        self._read = {(each.file, each.line, each.column) for each in self.problems if each.line}
         self._reported: set[Path] = set()
         self._named: set[Path] = set()
 
@@ -31,7 +32,9 @@ class Report:
         if self.reported(path) or (at_key and path in self._named):
             return
         (self._named if at_key else self._reported).add(path)  # a wrong name does not make what it names wrong
-        self.problems.append(problem_at(self.place(path, at_key=at_key), address(path), message, hint))
+        place = self.place(path, at_key=at_key)
+        if (place.file, place.line, place.column) not in self._read:  # else the value itself could not be read
+            self.problems.append(problem_at(place, address(path), message, hint))
 
     def missing(self, path: Path, example: str, why: str = "") -> None:
         """Add the problem that the value at `path` is missing, with an example of one."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.yaml import clock_texts as ct
 from factory_sim.plant.yaml import quantities as q
+from factory_sim.plant.yaml.cells import DECIMAL
 from factory_sim.plant.yaml.quantities import Flag, Share, Text, Whole
 
 
@@ -218,7 +219,7 @@ class Source(Shape):
 
     interarrival: q.Arrivals | None = None
     schedule: list[q.Seconds] | None = about("Arrival times since the start of the run.")
-    file: Text | None = about("CSV file with arrival times in its first column; plain numbers are seconds.")
+    file: Text | None = about("File with one arrival time per line; plain numbers are seconds.")
     when_full: Annotated[str, *_WHEN_FULL] = about("wait: arrivals queue outside; lose: they are lost.", "wait")
     cards: q.Count = about("CONWIP: most parts of this source in the line; 0: no limit.", 0)
     mix: dict[str, Share] = about("Share of each variant; the sum is 1.", {})
@@ -331,6 +332,9 @@ class Plant(Shape):
     link: Annotated[Link, q.Short(dict, lambda v: {"profile": v}, "A profile.")] = Link()
     shift: Text | None = about("Shift of all machines without one of their own.")
     table: Texts = about("CSV or Excel tables with operations, machines, kinds and others.", [])
+    decimal: Annotated[str, *_choice(*DECIMAL)] | None = about(
+        "Decimal mark of its tables and value files, where it would be ambiguous."
+    )
     kinds: dict[str, Kind] = about("Kinds of machines.", {})
     sources: dict[str, Source] = about("Where parts enter.", {})
     sections: dict[str, Section] = about("Parts of the plant, with their operations.", {})
