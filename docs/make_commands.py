@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from factory_sim.cli import app
+from factory_sim.cli import application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ HEAD = """# Commands
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield the name and the object of every visible command, groups by their parts."""
-    for name, command in sorted(typer.main.get_command(app).commands.items()):  # type: ignore[attr-defined]
+    for name, command in sorted(typer.main.get_command(application()).commands.items()):  # type: ignore[attr-defined]
         parts = getattr(command, "commands", {})
         if not command.hidden:
             yield from ((f"{name} {part}", parts[part]) for part in sorted(parts)) if parts else [(name, command)]

@@ -18,14 +18,14 @@ import pytest
 import typer
 
 from factory_sim import registry
-from factory_sim.cli import app, main
+from factory_sim.cli import application, main
 from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINE = Path(__file__).parents[1] / "live" / "three.yaml"
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = sorted(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
 VISIBLE = [name for name in COMMANDS if name not in {"exact", "selftest"}]
 PROGRAM = [sys.executable, "-m", "factory_sim"]
 

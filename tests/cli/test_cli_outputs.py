@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pytest
 
-from factory_sim.cli import app, main, options
+from factory_sim.cli import application, main, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ MADE = {"journal", "folder", "record"}  # folders that are made
 
 def path_options() -> Iterator[Any]:
     """(command, parameter, its option) of every option that is a path."""
+    app = application()
     groups = [app, *(group.typer_instance for group in app.registered_groups)]
     for command in (each.callback for group in groups if group for each in group.registered_commands):
         assert command is not None

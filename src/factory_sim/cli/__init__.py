@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit code out. Commands import what they need late: help is quick."""
+"""The command line: arguments in, exit code out. Only the module of the command that runs is imported."""
 
 from __future__ import annotations
 
@@ -7,75 +7,88 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
-
-from factory_sim.cli import (
-    bench,
-    demo_command,
-    history_commands,
-    listen_command,
-    options,
-    plant_commands,
-    run_command,
-    study_commands,
-    validate_commands,
-)
-from factory_sim.errors import FactoryError, MissingExtraError
+from factory_sim.errors import FactoryError, MissingExtraError, did_you_mean
 from factory_sim.version import VERSION
 
-app = typer.Typer(
-    no_args_is_help=False,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # our own bugs keep their plain traceback
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (demo_command, study_commands, plant_commands, run_command, listen_command, history_commands, bench):
-    for command in module.COMMANDS:
-        app.command()(options.flattened(command))
-app.command(name="list")(options.flattened(plant_commands.list_))
-app.add_typer(validate_commands.app, name="validate")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import typer
+
+COMMANDS = {  # name -> its module, and what it does
+    "demo": ("demo_command", "Stream a shift before and after a retrofit; compare what arrives."),
+    "compare": ("study_commands", "Compare scenarios with a plant in paired runs."),
+    "whatif": ("study_commands", "Show what a change would bring, refined while you watch."),
+    "why": ("study_commands", "Show what limits the line, and what would limit it next."),
+    "sweep": ("study_commands", "Run a plant at every point of a design; rank the factors."),
+    "optimise": ("study_commands", "Select buffers, vehicles and crews within a budget."),
+    "replay": ("study_commands", "Simulate a study again and compare bit by bit."),
+    "report": ("study_commands", "Write a saved study as one HTML file."),
+    "check": ("plant_commands", "Report everything that is wrong with a plant file."),
+    "new": ("plant_commands", "Begin a plant of your own."),
+    "schema": ("plant_commands", "Print the JSON Schema of the input files, for editors."),
+    "list": ("plant_commands", "List what plant files and commands may name."),
+    "run": ("run_command", "Simulate a plant and publish its telemetry."),
+    "asyncapi": ("run_command", "Print the AsyncAPI document of a plant's topics."),
+    "listen": ("listen_command", "Analyse a feed until its run ends, and print its KPIs."),
+    "record": ("history_commands", "Record a feed in a folder."),
+    "signal": ("history_commands", "Read one sensor from a recording."),
+    "kpis": ("history_commands", "Compute the KPIs of a recording."),
+    "play": ("history_commands", "Publish a recording again."),
+    "compile": ("compile_command", "Compile all kernels now, once on this machine."),
+    "validate": ("validate_commands", "Prove on this machine that the results can be trusted."),
+    "bench": ("bench", "Measure the speed of this machine."),
+}
+MOVED = {"exact": "validate exact", "selftest": "validate", "selftest why": "validate detectors"}  # since 0.2
+HELP = """\
+Usage: factory-sim COMMAND [OPTIONS]
+
+Simulate a factory line, stream its telemetry over MQTT, and analyse it from the
+telemetry alone. Without a command: the demo.
+
+Example: factory-sim demo --quick
+
+Commands (factory-sim COMMAND --help describes one):
+{commands}
+
+Options:
+  --version             Print the version and stop.
+  --install-completion  Complete commands and options in this shell.
+  --show-completion     Print the completion, to copy or adapt it.
+  -h, --help            Print this text and stop.
+
+Exit codes: 0 an answer; 1 the model or the data do not allow one; 2 invalid
+input; 3 a server is missing; 130 interrupted before an answer.
+"""
 
 
-_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the commands of these names as Typer runs them."""
+    import typer
 
+    from factory_sim.cli import options
 
-@app.command(name="exact", hidden=True, context_settings=_ANYTHING)
-def exact(context: typer.Context) -> None:
-    """Name the command that replaces `exact`."""
-    options.moved("exact", shlex.join(["validate", "exact", *context.args]))
-
-
-@app.command(name="selftest", hidden=True, context_settings=_ANYTHING)
-def selftest(context: typer.Context) -> None:
-    """Name the command that replaces `selftest`."""
-    words = ["detectors" if word == "why" else word for word in context.args]
-    options.moved("selftest", shlex.join(["validate", *words]))
-
-
-@app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    """Simulate a factory line, stream its telemetry over MQTT, and analyse it from the telemetry alone.
-
-    Without a command: the demo.
-
-    Example: factory-sim demo --quick
-    """
-    if version:
-        typer.echo(f"factory-sim {VERSION}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        demo_command.demo()
+    app = typer.Typer(
+        pretty_exceptions_enable=False,  # our own bugs keep their plain traceback
+        rich_markup_mode=None,  # square brackets and line breaks of help texts are kept
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)
+    for name in names:
+        module = importlib.import_module(f"{__name__}.{COMMANDS[name][0]}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            function = getattr(module, f"{name}_" if name == "list" else name)
+            app.command(name)(options.flattened(function))
+    return app
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command and return its exit code (docs/commands.md lists them)."""
+    """Run one command and return its exit code."""
+    words = sys.argv[1:] if words is None else words
     try:
         return _run(words)
     except MissingExtraError as missing:
@@ -87,9 +100,24 @@ def main(words: list[str] | None = None) -> int:
         return main(words)
 
 
-def _run(words: list[str] | None) -> int:
+def _run(words: list[str]) -> int:
+    name = words[0] if words else "demo"
     try:
-        app(args=words, prog_name="factory-sim")
+        if name == "--version":
+            sys.stdout.write(f"factory-sim {VERSION}\n")
+        elif name in {"-h", "--help"}:
+            sys.stdout.write(
+                HELP.format(commands="\n".join(f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()))
+            )
+        elif name in MOVED:
+            _moved(words)
+        elif name in COMMANDS:
+            application([name])(args=words or [name], prog_name="factory-sim")
+        elif name.startswith("-") or "_FACTORY_SIM_COMPLETE" in os.environ:  # completion, and wrong options
+            application()(args=words, prog_name="factory-sim")
+        else:
+            sys.stderr.write(f"There is no command {name!r}. {did_you_mean(name, COMMANDS)}\n")
+            return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except MissingExtraError:
@@ -98,3 +126,11 @@ def _run(words: list[str] | None) -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
+
+
+def _moved(words: list[str]) -> NoReturn:
+    """Refuse a command that has another name now. Raises SystemExit with code 2."""
+    taken = 2 if " ".join(words[:2]) in MOVED else 1
+    old, rest = " ".join(words[:taken]), words[taken:]
+    sys.stderr.write(f"`factory-sim {old}` is now `factory-sim {shlex.join([MOVED[old], *rest])}`.\n")
+    raise SystemExit(2)

@@ -33,7 +33,7 @@ def bench(
     Example: factory-sim bench --quick --json bench.json
     """
     if calibration:
-        options.moved("bench --calibration", "validate calibration")
+        options.refuse("`factory-sim bench --calibration` is now `factory-sim validate calibration`.")
     rows, failures = _measure(quick=quick, only=only)
     _show(rows)
     options.write_json(json, {**file_header(), **rows})
@@ -90,6 +90,3 @@ def _shown(value: float) -> str:
     if value >= 1e6:
         return f"{value / 1e6:.1f} M"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-COMMANDS = (bench,)

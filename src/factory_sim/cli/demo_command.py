@@ -131,6 +131,3 @@ def _table(result: DemoResult, plant: Plant) -> RenderableType:
 
 def _interval(change: Estimate) -> str:
     return f"\\[{change.low:+.1f}, {change.high:+.1f}]"
-
-
-COMMANDS = (demo,)

@@ -147,6 +147,3 @@ def play(
 def _report_damage(recording: History) -> None:
     for text in recording.damaged:
         options.console().print(f"! {text}", style="yellow", markup=False)
-
-
-COMMANDS = (record, signal, kpis, play)

@@ -137,6 +137,3 @@ def _show_doubts(result: ListenResult) -> None:
         console.print(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", style="yellow")
     for name in result.energy_by_states:
         console.print(f"  ! The energy of {name} is state × power: its meter is not used.", style="yellow")
-
-
-COMMANDS = (listen,)

@@ -172,12 +172,6 @@ class Answer(Protocol):
         """Return the content of --json."""
 
 
-def moved(old: str, new: str) -> NoReturn:
-    """Refuse a command that has another name now. Raises typer.Exit with code 2."""
-    typer.echo(f"`factory-sim {old}` is now `factory-sim {new}`.", err=True)
-    raise typer.Exit(2)
-
-
 PORT = 1883  # MQTT's own
 BROKER_URL = "The MQTT broker: mqtt://[user@]host:port, or mqtts://."
 PLANT_HELP = "A plant or scenario file, or the name of a built-in one (`factory-sim list plants`)."

@@ -119,6 +119,3 @@ def list_(
             width = max(map(len, entries), default=0)
             for name, said in entries.items():
                 typer.echo(f"  {name:<{width}}  {said}")
-
-
-COMMANDS = (check, schema, new)

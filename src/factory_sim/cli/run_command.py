@@ -111,6 +111,3 @@ def asyncapi(
     loaded = registry.load(plant)
     meta = describe(loaded, loaded.name, epoch_ns(loaded, RunSetup()), window_of(RunSetup()))
     options.print_json(out, document(meta, root or loaded.topic_root, VERSION))
-
-
-COMMANDS = (run, asyncapi)

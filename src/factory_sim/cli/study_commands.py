@@ -306,6 +306,3 @@ def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[P
         resume = f"Finished trials are kept{where}; the same command resumes."
         typer.echo(f"Stopped. {resume if kept else 'Nothing is kept.'}", err=True)
         raise typer.Exit(130) from None
-
-
-COMMANDS = (compare, whatif, why, sweep, optimise, replay, report)
