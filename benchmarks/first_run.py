@@ -1,4 +1,4 @@
-"""The first run of someone who has just cloned: `python3 benchmarks/first_run.py [--json FILE] [--pip]`.
+"""The first run in a fresh clone: `python3 benchmarks/first_run.py [--json FILE] [--pip]`.
 
 A temporary clone of the committed state is installed and started twice, once without any compiled kernel (the user's
 cache is left out) and once with them. Rows, in seconds: first_run_install_s, then, counted from the end of the

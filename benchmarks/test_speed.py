@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stretch import Stretch, sensed
+from table import held, noted
 
 from factory_sim.analysis import kpis
 from factory_sim.analysis.blocks import BlockStore
@@ -22,6 +24,25 @@ if TYPE_CHECKING:
 
 ROOT = "bench"
 RECEIVER = Path(__file__).with_name("receiver.py")
+
+
+def start(*words: str) -> None:
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_help_s(benchmark: Any) -> None:
+    """Beside twice the time that importing the library of the command line takes."""
+    began = time.perf_counter()
+    start("-c", "import typer")
+    limit = 2 * (time.perf_counter() - began)
+    benchmark.pedantic(start, args=("-m", "factory_sim", "--help"), rounds=5)
+    value = benchmark.stats.stats.min
+    noted(benchmark, value, "s", "2 × python -c 'import typer'", limit / value)
+
+
+def test_check_s(benchmark: Any) -> None:
+    benchmark.pedantic(start, args=("-m", "factory_sim", "check", "gearbox_line"), rounds=5)
+    held(benchmark, benchmark.stats.stats.min, "s", 0.6)
 
 
 def test_sense_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels import cause_walk, state_times
 from factory_sim.plant.states import N_STATES, Outcome, State
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
 
     Zero everywhere when no part reached the sink in the window.
     """
+    from factory_sim.analysis.kernels import cause_walk  # noqa: PLC0415 - numba is slow to import
+
     window = window or meta.window
     out = np.zeros(len(meta.units), np.int64)
     left = np.flatnonzero((log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us) & (log.t_us < window.t1_us))
@@ -57,6 +58,8 @@ class Periods:
 
 def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> Periods:
     """Return every active stretch of every machine, clipped to the window."""
+    from factory_sim.analysis.kernels import state_times  # noqa: PLC0415 - numba is slow to import
+
     window, n = window or meta.window, len(meta.units)
     owner, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
     count = state_times.active_periods(

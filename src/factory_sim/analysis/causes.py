@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import topology
-from factory_sim.analysis.kernels import cause_walk as kernels
 
 if TYPE_CHECKING:
     from factory_sim.records import EventLog, Meta
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 def infer(log: EventLog, meta: Meta) -> EventLog:
     """Return the rows with `cause` by rules CAUSE-7 to CAUSE-9 of docs/model.md; -1 where the log begins too late."""
+    from factory_sim.analysis.kernels import cause_walk as kernels  # noqa: PLC0415 - numba is slow to import
+
     where = topology.of(meta)
     rows, n_parts = topology.packed(log, log.t_us)
     now = topology.missing(len(where.units), kernels.UNIT_MEMORY)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis import bottleneck, causes, needs, topology, unit_energy
-from factory_sim.analysis.kernels import part_visits, state_times
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
@@ -150,6 +149,8 @@ def groups(meta: Meta, level: str) -> tuple[I8, int]:
 
 def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> Facts:
     """Return the facts of `window` (default: the feed's). Causes are inferred; those in `log` are not read."""
+    from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
+
     window = window or meta.window
     log = causes.infer(log, meta)
     planned = clipped(meta.planned_us, window)
@@ -204,6 +205,8 @@ def clipped(stretches_us: Sequence[tuple[int, int]], window: Window) -> list[Win
 
 
 def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
+    from factory_sim.analysis.kernels import state_times  # noqa: PLC0415 - numba is slow to import
+
     out = np.zeros((len(meta.units), N_STATES), np.int64)
     for each in windows:
         state_times.state_times(log.t_us, log.unit, log.state, each.t0_us, each.t1_us, out)
@@ -211,6 +214,8 @@ def _state_times(log: EventLog, meta: Meta, windows: Sequence[Window]) -> I8:
 
 
 def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8, I8]:
+    from factory_sim.analysis.kernels import state_times  # noqa: PLC0415 - numba is slow to import
+
     shape = (len(meta.units), max((len(names) for names in meta.failure_modes), default=0) or 1)
     count, wait_us, repair_us, worked_us = (np.zeros(shape, np.int64) for _ in range(4))
     columns = (log.t_us, log.unit, log.state, log.outcome, log.detail)
@@ -219,6 +224,8 @@ def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8, I8
 
 
 def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, int]]:
+    from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
+
     part, n_parts = topology.numbered(log.part)
     parts, out = np.empty(n_parts, part_visits.PART), np.zeros(1, part_visits.FLOW)
     entered = np.zeros(len(meta.units), np.int64)
@@ -229,6 +236,8 @@ def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, in
 
 def _visits(log: EventLog, meta: Meta, window: Window) -> topology.Records:
     """Return the fields of Totals that count parts, shape (n_units,) of part_visits.VISITS."""
+    from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
+
     visits, (part, n_parts) = np.zeros(len(meta.units), part_visits.VISITS), topology.numbered(log.part)
     t0, t1, operation = window.t0_us, window.t1_us, topology.of(meta).units["operation"]
     part_visits.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, visits)

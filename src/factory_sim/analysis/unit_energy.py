@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis.kernels import state_times
 from factory_sim.clock import datetime_from_ns, ns_from_datetime, ns_from_us, us_from_ns
 from factory_sim.plant.states import KNOWN_STATES, N_STATES, State
 from factory_sim.units import UNITS
@@ -79,6 +78,8 @@ class Energy:
 
 def by_states(log: EventLog, meta: Meta, edges_us: I8) -> Energy:
     """Return state time × power."""
+    from factory_sim.analysis.kernels import state_times  # noqa: PLC0415 - numba is slow to import
+
     watts, n_units = power_w(meta), len(meta.units)
     state_us = np.zeros((len(edges_us) - 1, n_units, N_STATES), np.int64)
     for k, out in enumerate(state_us):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import Report
     from factory_sim.records import Meta
+    from factory_sim.wire.mqtt.client_options import ClientOptions
 
 
 def listen(  # noqa: PLR0913 - one argument per option of the command
@@ -113,15 +114,14 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     stop = stop or Event()
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
-    one_level("ack_as", ack_as), one_level("host_id", host_id)
+    for argument, name in (("ack_as", ack_as), ("host_id", host_id)):
+        one_level(argument, name)
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     every_s = seconds("every", every)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration)
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report:
-        if not (where := root or own_root):
-            with Client(broker, options) as client:
-                where = listening.find_root(client, stop, partial(_ready, report, "every root"))
+        where = root or own_root or _found(broker, options, stop, report)
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
@@ -147,6 +147,11 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
                 error.feed = _feed(listener)
             raise
     return _feed(listener)
+
+
+def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> str:
+    with Client(broker, options) as client:
+        return listening.find_root(client, stop, partial(_ready, report, "every root"))
 
 
 def _ready(report: Report, where: str) -> None:

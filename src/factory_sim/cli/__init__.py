@@ -132,5 +132,5 @@ def _moved(words: list[str]) -> NoReturn:
     """Refuse a command that has another name now. Raises SystemExit with code 2."""
     taken = 2 if " ".join(words[:2]) in MOVED else 1
     old, rest = " ".join(words[:taken]), words[taken:]
-    sys.stderr.write(f"`factory-sim {old}` is now `factory-sim {shlex.join([MOVED[old], *rest])}`.\n")
+    sys.stderr.write(f"`factory-sim {old}` is now `factory-sim {' '.join([MOVED[old], *map(shlex.quote, rest)])}`.\n")
     raise SystemExit(2)

@@ -42,7 +42,7 @@ def about(description: str, default: Any = None, shown: str = "", *, alias: str 
 class Shape(BaseModel):
     """A mapping with a fixed set of keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 class Failure(Shape):
