@@ -445,3 +445,16 @@ def test_names_that_differ_in_case_only_become_different(names: tuple[str, str])
     assert {"assembly", "ASSEMBLY_2"} <= {n.id for n in found}
     for device in (d for n in found for d in n.devices):
         assert len({m.name.lower() for m in device.metrics}) == len(device.metrics)
+
+
+def test_a_legacy_state_of_the_primary_host_counts_until_a_newer_one_arrives() -> None:
+    node, topic = edge(primary_host="scada"), "STATE/scada"
+    node.will(NOW)
+    assert node.opened(NOW) == []
+    assert topic in node.filters()
+    with pytest.raises(PayloadError, match="expected ONLINE or OFFLINE"):
+        node.receive(Message(topic, b"online"), NOW)
+    assert kinds(node.receive(Message(topic, b"ONLINE", retain=True), NOW).messages)[0] == "NBIRTH"
+    node.receive(state(online=True, ms=NOW), NOW)
+    assert node.receive(Message(topic, b"OFFLINE"), NOW).disconnect is False  # a version-3.0 host is online
+    assert node.born

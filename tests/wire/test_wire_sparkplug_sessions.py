@@ -359,3 +359,20 @@ def test_many_requests_for_a_rebirth_do_not_multiply_the_history(
         received = list(client.messages(0.5))
     own = sum(1 for m in sparkplug.Encoder(META, root).data(readings) if f"/{MILLING.id}/" in m.topic)
     assert own < len(received) <= 4 * own  # as data, after the first connect, and twice on request
+
+
+def test_waiting_for_a_primary_host_and_its_return_are_reported(broker: Broker) -> None:
+    reported: list[bool] = []
+    with Client(broker.url) as host, EdgeSessions(broker.url, primary_host="old-scada") as sessions:
+        sessions.on_host = reported.append
+        sessions.publish([description.message(META, "waits/line")])
+        end = time.monotonic() + 10
+        while not reported and time.monotonic() < end:
+            sessions.wait(0.05)
+        host.publish([Message("STATE/old-scada", b"ONLINE", qos=1, retain=True)])
+        host.flush()
+        while len(reported) < 2 and time.monotonic() < end:
+            sessions.wait(0.05)
+        host.publish([Message("STATE/old-scada", b"", retain=True)])
+        host.flush()
+    assert reported == [False, True]

@@ -316,6 +316,7 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         readings=played.readings,
         messages=played.messages,
         dropped=0,
+        undelivered=0,
         good_parts=None,
         events=0,
     )

@@ -226,6 +226,7 @@ def _run(plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | Non
         readings=sent.readings if sent else 0,
         messages=sent.messages if sent else 0,
         dropped=sent.dropped if sent else 0,
+        undelivered=sent.undelivered if sent else 0,
         good_parts=good_parts,
         events=events,
     )
@@ -269,5 +270,5 @@ def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:
 
         sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
         plan.save_snapshot(simulation, at_once=True)
-        finish(sender, stop, plan.say)
+        sent.undelivered = finish(sender, stop, plan.say)
     return sent

@@ -90,8 +90,13 @@ def run(
     if feed.record is not None:
         typer.echo(f"Recorded {sent.readings:,} readings of run {sent.run_id} in {feed.record}.")
     elif sent.run_id:
+        undelivered = f" {sent.undelivered:,} of these were not sent: they were undelivered at the end." * bool(
+            sent.undelivered
+        )
         dropped = f" The link lost {sent.dropped:,} further messages." if sent.dropped else ""
-        typer.echo(f"Sent {sent.readings:,} readings; {sent.messages:,} messages passed the link.{dropped}")
+        verb = "Simulated" if sent.undelivered else "Sent"
+        text = f"{verb} {sent.readings:,} readings; {sent.messages:,} messages passed the link."
+        typer.echo(f"{text}{undelivered}{dropped}")
     if feed.log is not None:
         typer.echo(f"Wrote {sent.events:,} events to {feed.log}; {sent.good_parts:,} good parts in the window.")
 

@@ -36,6 +36,10 @@ LINGER_S = 3.0  # how long our own broker at least outlives the feed, so that li
 WAIT_S = 60.0  # at most, without progress, for subscribers of our own broker that are behind
 _REPORT_S, _TURN_S = 5.0, 0.1
 MEGABYTE = 1_000_000
+_HOST = {
+    False: "Waiting for the primary host {}: nothing is published until it is online.",
+    True: "The primary host {} is online.",
+}
 _DROPPED = "! A subscriber was so far behind that our broker dropped messages for it; gaps in `seq` show which."
 
 
@@ -151,6 +155,7 @@ def _sender(  # noqa: PLR0913 - the broker, the client and the format
     sessions = EdgeSessions(
         url, client_options, primary_host=delivery.primary_host, numbers=numbers(), is_strict=variant == STRICT
     )
+    sessions.on_host = lambda is_online: say(_HOST[is_online].format(delivery.primary_host))
     sessions.on_full = lambda missing: say(f"No room for more data while {missing} is away: the run waits.")
     return stack.enter_context(sessions), sessions.address.display_url
 
@@ -231,10 +236,8 @@ def command_handler(sender: Sender, plant: Plant, delivery: Delivery, stop: Even
     return CommandHandler(plant.units, None, delivery.commands) if delivery.commands is not None else None
 
 
-def finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
-    """Wait until the journal is delivered; report undelivered messages and the effect of the journal's limit."""
-    if isinstance(sender, EdgeSessions) and sender.unsent:
-        say(f"{sender.unsent:,} messages were undelivered when the run ended.")
+def finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> int:
+    """Wait until the journal is delivered, and report the effect of its limit. Return the undelivered messages."""
     if isinstance(sender, Forwarder):
         if not sender.finish(stop.is_set):
             say(f"{sender.pending:,} blocks wait in {sender.journal.folder}: the same command delivers them.")
@@ -243,3 +246,4 @@ def finish(sender: Sender, stop: Event, say: Callable[[str], None]) -> None:
             say(f"! {counts.refused:,} acknowledgements of a consumer named messages that were not sent: ignored.")
         if counts.full:
             say(f"The journal was full {counts.full:,} times; the run waited {counts.waited_s:.1f} s for room.")
+    return sender.unsent if isinstance(sender, EdgeSessions) else 0

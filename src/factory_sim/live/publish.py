@@ -72,6 +72,7 @@ class Sent:
     readings: int = 0
     messages: int = 0  # that passed the link
     dropped: int = 0  # messages that the link lost
+    undelivered: int = 0  # messages that passed the link and could not be sent
     truth: Truth | None = None  # the simulator's own counts; known at the end
     commands: Sequence[Command] = ()  # that were carried out
 

@@ -23,6 +23,7 @@ class PublishResult(Record):
     readings: int
     messages: int  # that passed the link
     dropped: int  # messages that the link lost
+    undelivered: int  # messages that passed the link and were not sent: their broker or primary host was away
     good_parts: int | None  # that the simulator counted; None: the run was stopped
     events: int  # rows of the log file
 

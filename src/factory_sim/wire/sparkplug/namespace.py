@@ -53,6 +53,11 @@ def state_topic(host_id: str) -> str:
     return f"{VERSION}/STATE/{host_id}"
 
 
+def legacy_state_topic(host_id: str) -> str:
+    """Return the topic of a host's state before Sparkplug 3.0, whose payload is the text ONLINE or OFFLINE."""
+    return f"STATE/{host_id}"
+
+
 def sensor_type(sensor: SensorInfo) -> Type:
     """Return FLOAT where 24 bits distinguish a sensor's counts, else DOUBLE."""
     counts = abs(sensor.offset / sensor.scale) + 2.0**15

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.records import Message
 from factory_sim.wire.payload_checks import json_object, need, reading, refuse, whole
 from factory_sim.wire.sparkplug import payload_reader, payload_writer
-from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, state_topic
+from factory_sim.wire.sparkplug.namespace import BD_SEQ, MESSAGES, REBIRTH, legacy_state_topic, state_topic
 from factory_sim.wire.sparkplug.payload_types import Type
 from factory_sim.wire.sparkplug.payload_writer import TIME_BYTES, Metric
 
@@ -90,6 +90,7 @@ class EdgeNode:
         self._published, self._published_ms = 0, 0  # `messages` in the last birth or NDATA, and its time
         self._current, self._is_typed = current, not is_strict
         self._host = state_topic(primary_host) if primary_host else ""
+        self._legacy_host = legacy_state_topic(primary_host) if primary_host else ""
         self._connected = self._host_online = False
         self._host_ms = -1
         self.bd_seq = (bd_seq - 1) % SEQ_COUNT  # the next CONNECT's is one more
@@ -112,7 +113,7 @@ class EdgeNode:
     def filters(self) -> list[str]:
         """Return what to subscribe to, at QoS 1, before anything is published."""
         commands = [self.node.topic("NCMD"), f"{self.node.topic('DCMD')}/+"]
-        return [*commands, self._host] if self._host else commands
+        return [*commands, self._host, self._legacy_host] if self._host else commands
 
     def will(self, now_ms: int) -> Message:
         """Return the will of the next CONNECT: NDEATH with a new bdSeq."""
@@ -171,7 +172,10 @@ class EdgeNode:
         """Return the consequences of a command or a host's state. A PayloadError changes nothing."""
         with reading(message.topic, "sparkplug"):
             if message.topic == self._host:
-                return self._state(message.payload, now_ms)
+                return self._state(*host_state(message.payload), now_ms)
+            if message.topic == self._legacy_host:
+                online = legacy_state(message.payload)
+                return self._state(online, -1, now_ms)  # a state of version 3.0 takes precedence
             need(not message.retain, "a retained command: its age is unknown")
             if message.topic == self.node.topic("NCMD"):
                 return self._node_command(message.payload, now_ms)
@@ -179,8 +183,7 @@ class EdgeNode:
             need(self.born, "a command to a device that is not born")
             return Reply(commands=self._device_command(self._devices[message.topic], message))
 
-    def _state(self, payload: bytes, now_ms: int) -> Reply:
-        online, time_ms = host_state(payload)
+    def _state(self, online: bool, time_ms: int, now_ms: int) -> Reply:
         if time_ms < self._host_ms:
             return Reply()  # an old session of the host
         self._host_ms, self._host_online = time_ms, online
@@ -262,6 +265,13 @@ def host_state(payload: bytes) -> tuple[bool, int]:
     if type(online) is not bool:
         refuse("online: expected true or false")
     return online, whole(found, "timestamp", 0, payload_writer.MAX_MS)
+
+
+def legacy_state(payload: bytes) -> bool:
+    """Return whether a host is online, from a STATE message before version 3.0."""
+    if payload not in (b"ONLINE", b"OFFLINE"):
+        refuse("expected ONLINE or OFFLINE")
+    return payload == b"ONLINE"
 
 
 def historical(message: Message) -> Message:

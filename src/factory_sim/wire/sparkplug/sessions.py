@@ -37,6 +37,7 @@ HISTORY_BYTES = 4 * 1024 * 1024  # of each edge node; 20 minutes of a section wi
 _POLL_EVERY = 32  # messages between two polls of a socket
 _PAUSE_S = 0.01
 _ASK_EVERY_S = 2.0
+_HOST_S = 1.0  # after which a primary host that is not online is reported
 MAX_REPLAYS = 2  # of a message that hosts request
 LEAVE_S = 2.0  # how long a stopped run waits for a broker or host that is away
 _KEY = slice(7, 12)  # of a payload: the first metric's length and alias, which distinguish its samples from its rows
@@ -139,6 +140,8 @@ class EdgeSessions:
         self.refused = Refusals()
         self.full = 0  # times that an edge node had no room for more
         self.on_full: Callable[[str], None] = lambda _: None  # called each time, with what is away
+        self.on_host: Callable[[bool], None] = lambda _: None  # called with whether the primary host is online
+        self._opened_at, self._is_awaited = float("inf"), False  # the primary host, and that is reported
         self.is_stopped: Callable[[], bool] = lambda: False  # whether the run is to end as it is
         self._leave_at = float("inf")
 
@@ -191,6 +194,7 @@ class EdgeSessions:
         for session in self._sessions.values():
             self._poll(session)
             session.client.push()
+        self._report_host()
 
     def wait(self, seconds: float) -> None:
         """Wait that long for messages of hosts, and process them."""
@@ -225,6 +229,7 @@ class EdgeSessions:
 
     def _open(self, message: Message) -> None:
         self._options = replace(self._options, mqtt=self._client.version)  # a refused CONNECT would use up a bdSeq
+        self._opened_at = time.monotonic()
         meta = description.decode(message.payload, message.topic)
         for node in nodes(meta, message.topic.removesuffix("/meta")):
             number = self._numbers.next(node)
@@ -284,6 +289,7 @@ class EdgeSessions:
         end = time.monotonic() + limit_s
         while not self._accepts(session):
             self._client.ready()  # its heartbeat shows that the run is live
+            self._report_host()
             if self._is_leaving():
                 return False
             if for_host and session.client.is_online:
@@ -309,6 +315,13 @@ class EdgeSessions:
         if self.is_stopped():
             self._leave_at = min(self._leave_at, time.monotonic() + LEAVE_S)
         return time.monotonic() > self._leave_at
+
+    def _report_host(self) -> None:
+        """Report once that the primary host is awaited, and once that it is there."""
+        is_awaited = any(session.edge.waits_for_host for session in self._sessions.values())
+        if is_awaited != self._is_awaited and time.monotonic() > self._opened_at + _HOST_S:
+            self._is_awaited = is_awaited
+            self.on_host(not is_awaited)
 
     def _missing(self, session: _Session) -> str:
         return f"the primary host {self._primary_host}" if session.client.is_online else "the broker"
