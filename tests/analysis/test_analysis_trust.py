@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from analysis_lines import random_run
 
 from factory_sim import registry
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
+from factory_sim.analysis.trust import clock_offsets
 from factory_sim.distributions import constant
 from factory_sim.plant.describe import describe
 from factory_sim.plant.spec import LinkProfile, Plant, SensorFault
@@ -184,3 +186,29 @@ def test_excluding_a_sensor_does_not_change_the_others(plant: Plant, log: EventL
     assert gone.sum() == 1
     np.testing.assert_array_equal(after.total, before.total[:, ~gone])
     np.testing.assert_array_equal(after.block, before.block)
+
+
+LINES = range(12)
+
+
+@pytest.mark.parametrize("seed", LINES)
+def test_half_a_second_of_any_interior_machine_is_found(seed: int) -> None:
+    workshop, log = random_run(seed, "plain", 3600 * S)
+    meta = describe(workshop, "clocks", EPOCH_NS, Window(0, 3600 * S))
+    fed = {way.operation for each in meta.operations for way in each.inputs}
+    first = {k for k, each in enumerate(meta.operations) if all(way.source >= 0 for way in each.inputs)}
+    interior = [u for u, info in enumerate(meta.units) if info.operation in fed - first and info.role == "machine"]
+    for unit in interior:
+        for ahead_us in (-S // 2, S // 2):
+            t_us = np.where(log.unit == unit, log.t_us + ahead_us, log.t_us)
+            order = np.argsort(t_us, kind="stable")
+            found = {d.unit: d.size for d in clock_offsets.skews(replace(log.take(order), t_us=t_us[order]), meta)}
+            assert found.get(unit) == pytest.approx(ahead_us / S, abs=1e-3), meta.units[unit].name
+
+
+@pytest.mark.parametrize("flavour", ["plain", "people", "transport"])
+def test_correct_clocks_are_never_doubted(flavour: str) -> None:
+    for seed in range(50):
+        workshop, log = random_run(seed, flavour, 3600 * S)
+        meta = describe(workshop, "clocks", EPOCH_NS, Window(0, 3600 * S))
+        assert list(clock_offsets.skews(log, meta)) == [], seed

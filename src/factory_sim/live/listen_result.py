@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.results.feed import Doubt, FeedCounts, ListenResult
+from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from factory_sim.live.listen import Listener
 
 _SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
+_IN_ORDER_OF_MOVES = (
+    "operation.critical_path_share",
+    "line.path_outside_share",
+    "line.constraint",
+    "line.lead_time_s",
+    "line.lead_time_seen_s",
+    "line.wip",
+)
 
 
 def feed_counts(listener: Listener) -> FeedCounts:
@@ -59,6 +67,11 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         distrusted=distrusted,
         energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
         kpis=kpi_values(table),
+        clock_doubt=tuple(
+            ClockDoubt(unit=meta.units[each.unit].name, ahead_s=each.size, kpis=_IN_ORDER_OF_MOVES)
+            for each in listener.trust.findings
+            if each.kind == "clock_skew"
+        ),
         joined_us=listener.joined_us,
         conflicts=tuple(listener.conflicts),
         unfinished=tuple(listen_result(each, each.table()) for each in listener.unfinished),

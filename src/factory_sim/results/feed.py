@@ -57,6 +57,15 @@ class Doubt(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockDoubt(Record):
+    """A unit whose clock disagrees with those of its neighbours, and the KPIs that depend on the order of moves."""
+
+    unit: str
+    ahead_s: float  # estimated
+    kpis: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenResult(Result):
     """A feed and its KPIs."""
 
@@ -70,6 +79,7 @@ class ListenResult(Result):
     distrusted: tuple[Doubt, ...]
     energy_by_states: tuple[str, ...]  # machines whose meter is not used
     kpis: Mapping[str, KpiValues]
+    clock_doubt: tuple[ClockDoubt, ...]
     joined_us: int | None  # of a listener that joined late: where the window that it received begins
     conflicts: tuple[str, ...]  # sentences about descriptions that were ignored while the run was live
     unfinished: tuple[ListenResult, ...]  # earlier runs, silent when another one began

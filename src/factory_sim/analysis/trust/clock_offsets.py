@@ -1,4 +1,8 @@
-"""Clock offsets: a part cannot be taken before it is given, and a starved machine takes it in the same instant."""
+"""Clock offsets: a part cannot be taken before it is given.
+
+A starved machine takes it in the instant in which it is given, and a blocked machine gives its part in the instant in
+which the next operation takes one.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,8 @@ def skews(log: EventLog, meta: Meta) -> Iterator[Finding]:
     A handover is a part that one unit gives and another takes. With correct clocks taken - given is 0 if the taker was
     starved, and never negative. Handovers that remain impossible after one correction are attributed to the next clock.
     """
-    giver, taker, t_us, lag_s, at_once = _handovers(log, meta)
+    pairs = (_handovers(log, meta), _releases(log, meta))
+    giver, taker, t_us, lag_s, at_once = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
     for _ in range(_MOST):
         wrong = (lag_s < -_TOLERANCE_S) | (at_once & (np.abs(lag_s) > _TOLERANCE_S))
         found = _worst(giver, taker, lag_s, wrong, at_once, len(meta.units))
@@ -36,7 +41,7 @@ def skews(log: EventLog, meta: Meta) -> Iterator[Finding]:
         unit, ahead_s, mine = found
         reason = (
             f"{int(mine.sum())} handovers of parts are impossible by its clock: "
-            "taken before they were given, or not at the instant a starved machine takes them"
+            "taken before they were given, or not at the instant of a starved or blocked machine"
         )
         t0, t1 = int(t_us[mine].min()), int(t_us[mine].max()) + 1
         yield Finding(kind="clock_skew", unit=unit, t0_us=t0, t1_us=t1, size=ahead_s, reason=reason)
@@ -84,11 +89,36 @@ def _handovers(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
     i, j = _once_each(key_g, key_t)
     g, t = g[i], t[j]
     single = np.array([len(o.inputs) == 1 and o.inputs[0].quantity == 1 and o.batch == 1 for o in meta.operations])
-    starved = _was_starved(log)[t] & (log.outcome[t] == Outcome.TOOK)
+    starved = _was(log, State.STARVED)[t] & (log.outcome[t] == Outcome.TOOK)
     at_once = starved & (place[t] >= 0) & single[np.maximum(place[t], 0)]
     at_once |= is_vehicle[t]  # the part leaves its machine when loading ends
     lag_s = (log.t_us[t] - log.t_us[g]) / 1e6
     return log.unit[g].astype(np.int64), log.unit[t].astype(np.int64), log.t_us[t], lag_s, at_once
+
+
+def _releases(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
+    """Return what `_handovers` does, for parts that leave a blocked machine: another one has just been taken.
+
+    Only where an operation has one input: then nothing else frees a place in its buffer.
+    """
+    machine_of = np.array([u.operation if u.role == "machine" else -1 for u in meta.units])
+    single = [len(each.inputs) == 1 and not each.inputs[0].transport for each in meta.operations]
+    gives = _was(log, State.BLOCKED) & (log.outcome == Outcome.PASSED) & (machine_of[log.unit] >= 0)
+    found = []
+    for to in np.flatnonzero(single).tolist():
+        g = np.flatnonzero(gives & (log.detail == to))
+        t = np.flatnonzero((machine_of[log.unit] == to) & (log.outcome == Outcome.TOOK))
+        if not len(g) or not len(t):
+            continue
+        after = (
+            np.clip(np.searchsorted(log.t_us[t], log.t_us[g]), 1, len(t) - 1) if len(t) > 1 else np.zeros(len(g), int)
+        )
+        before = np.maximum(after - 1, 0)
+        is_before = np.abs(log.t_us[t[before]] - log.t_us[g]) < np.abs(log.t_us[t[after]] - log.t_us[g])
+        found.append((g, t[np.where(is_before, before, after)]))
+    g, t = (np.concatenate([pair[k] for pair in found] or [np.empty(0, np.int64)]) for k in (0, 1))
+    lag_s = (log.t_us[t] - log.t_us[g]) / 1e6
+    return log.unit[g].astype(np.int64), log.unit[t].astype(np.int64), log.t_us[t], lag_s, np.ones(len(g), np.bool_)
 
 
 def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
@@ -101,12 +131,12 @@ def _once_each(one: I8, other: I8) -> tuple[I8, I8]:
     return singles[0][1][i], singles[1][1][j]
 
 
-def _was_starved(log: EventLog) -> B1:
-    """Return whether the unit's previous row was STARVED at an earlier time, shape (n,)."""
+def _was(log: EventLog, before_it: State) -> B1:
+    """Return whether the unit's previous row was in this state at an earlier time, shape (n,)."""
     order = np.argsort(log.unit, kind="stable")
     unit, state, t_us = log.unit[order], log.state[order], log.t_us[order]
     before = np.zeros(len(log), np.bool_)
-    before[1:] = (unit[1:] == unit[:-1]) & (state[:-1] == State.STARVED) & (t_us[1:] > t_us[:-1])
+    before[1:] = (unit[1:] == unit[:-1]) & (state[:-1] == before_it) & (t_us[1:] > t_us[:-1])
     out = np.empty(len(log), np.bool_)
     out[order] = before
     return out
