@@ -1,0 +1,258 @@
+"""Stop rules as factories use them, applied to the changes of one machine's state: pure functions, in one order.
+
+A state is a code. `Codes` gives the meaning of the codes that the rules read and write; all others are stops with a
+reason. Every rule returns new changes, in order of time; the last change is open: its length is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from factory_sim.plant.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from factory_sim.records import I8
+
+    Counts = tuple[I8, I8]  # times [ns] and numbers of pieces, shapes (n,)
+
+_S = 1_000_000_000  # ns
+_BUCKET_S = 60  # of low speed
+_SHORTEST_GAP_S = 60  # between shifts; a shorter one is none
+
+
+class Change(NamedTuple):
+    """A state from `t_ns` on."""
+
+    t_ns: int
+    code: int
+
+
+class Span(NamedTuple):
+    """A shift, or an order."""
+
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """The codes of states that have a meaning in the rules."""
+
+    run: range
+    low_speed: int
+    stop: int  # without a reason
+    micro_stop: int
+    break_: int
+    no_shift: int
+    changeover_begin: int  # from the begin of an order to the first run
+    changeover_end: int  # from the last run to the end of an order
+    break_delay_ns: int = 0  # from the end of a shift to the begin of the break
+
+
+LOW_SPEED, MICRO_STOP, BREAK, CHANGEOVER = range(100, 104)  # beside the codes of `State`
+OURS = Codes(
+    run=range(State.BUSY, State.BUSY + 1),
+    low_speed=LOW_SPEED,
+    stop=State.DOWN,
+    micro_stop=MICRO_STOP,
+    break_=BREAK,
+    no_shift=State.OFF,
+    changeover_begin=CHANGEOVER,
+    changeover_end=CHANGEOVER,
+)
+# Loss categories of the OEE convention of docs/kpis.md; `rules.losses` of a feed may state another table.
+LOSSES: Mapping[str, tuple[int, ...]] = {
+    "availability": (
+        *(State.DOWN, State.REPAIR, State.SETUP, State.STARVED, State.BLOCKED, State.WAITING, State.IDLE),
+        CHANGEOVER,
+    ),
+    "performance": (MICRO_STOP, LOW_SPEED),
+    "not planned": (State.OFF, State.MAINTENANCE, BREAK),
+    "unknown": (State.UNKNOWN,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRules:
+    """Thresholds of the rules; 0 switches a rule off."""
+
+    minimum_run_s: float = 0.0
+    ignore_below_s: float = 0.0
+    micro_s: float = 0.0
+    low_speed_per_h: float = 0.0
+    break_s: float = 0.0  # longest gap between shifts that is a break
+    specify: bool = True  # an unspecified stop takes the reason that follows it
+    changeovers: bool = False
+    codes: Codes = OURS
+
+
+def apply(
+    changes: Sequence[Change],
+    rules: StopRules,
+    *,
+    shifts: Sequence[Span] = (),
+    orders: Sequence[Span] = (),
+    counts: Counts | None = None,
+    until_ns: int | None = None,
+) -> list[Change]:
+    """Return the changes after all rules.
+
+    counts : times [ns] and numbers of pieces, shapes (n,); without them speed is not judged. `until_ns`: the end of
+    the last state.
+    """
+    found = combined(minimum_run(changes, rules), rules.codes)
+    found = specified(found, rules) if rules.specify else found
+    found = with_shifts(found, shifts, rules, until_ns) if shifts else found
+    found = without_short_stops(found, rules)
+    found = with_low_speed(found, counts, rules, until_ns) if counts is not None else found
+    found = with_micro_stops(found, rules)
+    return with_changeovers(found, orders, rules.codes) if rules.changeovers else found
+
+
+def minimum_run(changes: Sequence[Change], rules: StopRules) -> list[Change]:
+    """Remove running stretches shorter than the minimum: the stop before them continues."""
+    found: list[Change] = []
+    stretches = [list(group) for _, group in groupby(changes, lambda change: change.code in rules.codes.run)]
+    for stretch, after in pairwise([*stretches, []]):
+        runs = stretch[0].code in rules.codes.run
+        if not (runs and after and after[0].t_ns - stretch[0].t_ns < rules.minimum_run_s * _S):
+            found += stretch
+    return found
+
+
+def combined(changes: Sequence[Change], codes: Codes) -> list[Change]:
+    """Remove stops that continue the same stop."""
+    return [
+        change
+        for before, change in pairwise([None, *changes])
+        if change is not None and (before is None or change.code in codes.run or change.code != before.code)
+    ]
+
+
+def specified(changes: Sequence[Change], rules: StopRules) -> list[Change]:
+    """Give an unspecified stop the reason of the stop that directly follows it."""
+    codes = rules.codes
+    plain = {codes.stop, codes.micro_stop, codes.break_, codes.no_shift, codes.low_speed}
+    found = list(changes)
+    for i in range(len(found) - 2, -1, -1):
+        after = found[i + 1].code
+        if found[i].code == codes.stop and after not in codes.run and after not in plain:
+            found[i] = Change(found[i].t_ns, after)
+    return found
+
+
+def with_shifts(
+    changes: Sequence[Change], shifts: Sequence[Span], rules: StopRules, until_ns: int | None = None
+) -> list[Change]:
+    """Lay breaks and closed shifts over the states; at the begin of a shift the state of that time continues."""
+    if not changes:
+        return []
+    codes, begin_ns, end_ns = rules.codes, changes[0].t_ns, 2**62 if until_ns is None else until_ns
+    found: list[Change] = []
+    for before, shift in pairwise([Span(-(2**62), -(2**62)), *shifts, Span(2**62, 2**62)]):
+        gap_s = (shift.begin_ns - before.end_ns) / _S
+        if gap_s >= _SHORTEST_GAP_S:
+            is_break = gap_s <= rules.break_s
+            t_ns = max(before.end_ns + is_break * codes.break_delay_ns, begin_ns)
+            if t_ns < min(shift.begin_ns, end_ns):
+                found.append(Change(t_ns, codes.break_ if is_break else codes.no_shift))
+        now = [change for change in changes if change.t_ns <= shift.begin_ns][-1:]
+        if now and gap_s >= _SHORTEST_GAP_S and shift.begin_ns < end_ns:
+            found.append(Change(max(shift.begin_ns, now[0].t_ns), now[0].code))
+        found += [c for c in changes if shift.begin_ns < c.t_ns < shift.end_ns and c not in found[-1:]]
+    return found
+
+
+def without_short_stops(changes: Sequence[Change], rules: StopRules) -> list[Change]:
+    """Remove unspecified stops that are shorter than `ignore_below_s`."""
+    return [
+        change
+        for change, after in pairwise([*changes, None])
+        if change is not None
+        and not (
+            change.code == rules.codes.stop
+            and after is not None
+            and after.t_ns - change.t_ns < rules.ignore_below_s * _S
+        )
+    ]
+
+
+def with_micro_stops(changes: Sequence[Change], rules: StopRules) -> list[Change]:
+    """Turn unspecified stops of at most `micro_s` into micro-stops."""
+    found = []
+    for change, after in pairwise([*changes, None]):
+        assert change is not None
+        short = after is not None and after.t_ns - change.t_ns <= rules.micro_s * _S
+        is_micro = short and change.code == rules.codes.stop
+        found.append(Change(change.t_ns, rules.codes.micro_stop) if is_micro else change)
+    return found
+
+
+def with_low_speed(
+    changes: Sequence[Change], counts: Counts, rules: StopRules, until_ns: int | None = None
+) -> list[Change]:
+    """Judge the speed of each full minute of a running state; the rest of a minute keeps the state before it.
+
+    A state whose mean speed reaches the threshold is not judged.
+    """
+    order = np.argsort(counts[0], kind="stable")
+    t_ns, total = counts[0][order], np.concatenate(([0], np.cumsum(counts[1][order])))
+    last_ns = int(t_ns[-1]) if len(t_ns) and until_ns is None else until_ns or 0
+    found: list[Change] = []
+    for change, after in pairwise([*changes, None]):
+        assert change is not None
+        found.append(change)
+        end_ns = last_ns if after is None else after.t_ns
+        n = (end_ns - change.t_ns) // (_BUCKET_S * _S)
+        if change.code not in rules.codes.run or rules.low_speed_per_h <= 0 or n < 1:
+            continue
+        edges = change.t_ns + _BUCKET_S * _S * np.arange(n + 1)
+        whole = np.diff(total[np.searchsorted(t_ns, (change.t_ns, end_ns))])[0]
+        if whole * 3600 * _S >= rules.low_speed_per_h * (end_ns - change.t_ns):
+            continue
+        made = np.diff(total[np.searchsorted(t_ns, edges)])
+        slow = made * (3600 / _BUCKET_S) < rules.low_speed_per_h
+        wanted = np.where(slow, rules.codes.low_speed, change.code)
+        starts = np.flatnonzero(np.diff(wanted, prepend=change.code))
+        found[-1:] = [change] * (not slow[0])
+        found += [Change(int(edges[k]), int(wanted[k])) for k in starts.tolist()]
+    return found
+
+
+def with_changeovers(changes: Sequence[Change], orders: Sequence[Span], codes: Codes) -> list[Change]:
+    """Turn unspecified stops around the change of an order into changeovers."""
+    found = list(changes)
+    for order in orders:
+        found = _split(found, order.begin_ns, codes.stop, codes.changeover_begin, codes, keeps_before=True)
+        found = _split(found, order.end_ns, codes.stop, codes.changeover_end, codes, keeps_before=False)
+    return found
+
+
+def _split(
+    changes: list[Change], at_ns: int, stop: int, changeover: int, codes: Codes, *, keeps_before: bool
+) -> list[Change]:
+    """Split the unspecified stop at a time: the piece after it, or else before it, becomes a changeover."""
+    place = sum(change.t_ns <= at_ns for change in changes) - 1
+    if place < 0 or changes[place].code != stop:
+        return changes
+    runs_after = any(change.code in codes.run for change in changes[place + 1 :])
+    if keeps_before and not runs_after:
+        return changes
+    pieces = [Change(changes[place].t_ns, stop if keeps_before else changeover)]
+    pieces.append(Change(at_ns, changeover if keeps_before else stop))
+    return [*changes[:place], *pieces, *changes[place + 1 :]]
+
+
+def losses_s(changes: Sequence[Change], until_ns: int, table: Mapping[str, Sequence[int]] = LOSSES) -> dict[str, float]:
+    """Return the seconds of each loss category; "running" is what no category contains."""
+    category = {code: name for name, codes in table.items() for code in codes}
+    found = dict.fromkeys(("running", *table), 0.0)
+    for change, after in pairwise([*changes, Change(until_ns, 0)]):
+        found[category.get(change.code, "running")] += (after.t_ns - change.t_ns) / _S
+    return found
