@@ -64,6 +64,7 @@ class Arm:
     groups: tuple[str, ...] = ()  # names of its changes, for the attribution
     probe: Probe | None = None
     start: str = ""  # of a run, by the plant's clock; "": not recorded
+    feeds: tuple[tuple[tuple[int, int, str], ...], ...] = ()  # inputs: from which operation, buffer, transport
 
 
 def _no_bins() -> I8:

@@ -83,7 +83,7 @@ def test_nothing_is_loaded_from_anywhere(page: Reader) -> None:
 
 
 def test_names_stay_text_wherever_they_stand(page: Reader) -> None:
-    assert len(page.scripts) == 1 + 4  # the data, the chart library and three of our own
+    assert len(page.scripts) == 1 + 5  # the data, two libraries and three of our own
     assert not [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
     assert "{{ 7 * 7 }}" in page.words
     assert page.embedded()["sides"][1]["machines"][0]["name"] == f"M0 {NASTY}"
@@ -110,7 +110,7 @@ def test_the_same_study_draws_the_same_page(sample: ReportData) -> None:
 
 
 def test_a_study_of_one_plant_answers_with_its_rate_and_compares_nothing(sample: ReportData) -> None:
-    row = replace(sample.rows[0], values=(around(60.0),), changes_pct=(around(0, 0),))
+    row = replace(sample.rows[0], values=(around(60.0),), changes=(around(0, 0),))
     page = Reader(html(replace(sample, sides=sample.sides[:1], rows=(row,))))
     ids = [attributes.get("id") for tag, attributes in page.elements if tag == "section"]
     assert set(SECTIONS) - set(ids) == {"comparison", "gain"}
@@ -126,9 +126,7 @@ def test_a_page_names_what_its_study_does_not_contain(sample: ReportData) -> Non
 
 def test_three_scenarios_have_a_table_each(sample: ReportData) -> None:
     third = replace(sample.sides[1], name="third", title="A third way")
-    rows = tuple(
-        replace(r, values=(*r.values, r.values[1]), changes_pct=(*r.changes_pct, r.changes_pct[1])) for r in sample.rows
-    )
+    rows = tuple(replace(r, values=(*r.values, r.values[1]), changes=(*r.changes, r.changes[1])) for r in sample.rows)
     page = Reader(html(replace(sample, sides=(*sample.sides, third), rows=rows)))
     assert sum(tag == "table" and a.get("class") == "comparison" for tag, a in page.elements) == 2
 

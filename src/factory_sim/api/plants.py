@@ -6,9 +6,10 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from factory_sim.api.arguments import Changes, refuse, texts_of
+from factory_sim.api.arguments import Changes, path_of, refuse, texts_of, writing
 from factory_sim.study.arms import Variant
 from factory_sim.views import frames
+from factory_sim.views.html import plant_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,37 @@ class Plant:
     def sensors(self) -> Table:
         """Sensors with unit, kind, period [s], measuring range and resolution in their unit of measure."""
         return Table(partial(frames.sensor_frame, self._spec))
+
+    def draw(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Draw the plant: sections in flow order, operations, machines, buffers and transport.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            File for the drawing, `.svg`.
+
+        Returns
+        -------
+        str
+            The drawing as SVG.
+
+        Raises
+        ------
+        ConfigError
+            When the file cannot be written.
+
+        Examples
+        --------
+        >>> import factory_sim as fs
+        >>> fs.load("line.yaml").draw().startswith("<svg")
+        True
+        """
+        found = plant_drawing.svg(plant_drawing.outline(self._spec))
+        if path is not None:
+            file = path_of("path", path)
+            with writing(file):
+                file.write_text(found, encoding="utf-8")
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plant's identity and its tables.

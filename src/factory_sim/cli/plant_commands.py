@@ -18,6 +18,7 @@ def check(
     plant: options.PlantFile,
     *,
     engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
+    draw: Annotated[Path | None, options.output("--draw", help="Draw the plant there, as SVG.")] = None,
 ) -> None:
     """Read a plant or scenario file and report everything that is wrong with it, each with its line.
 
@@ -28,6 +29,11 @@ def check(
 
     loaded = registry.load(plant)
     typer.echo("\n".join([_summary(loaded), *(f"  hint: {text}" for text in seldom_intended(loaded))]))
+    if draw is not None:
+        from factory_sim.views.html import plant_drawing
+
+        with writing(draw):
+            draw.write_text(plant_drawing.svg(plant_drawing.outline(loaded)), encoding="utf-8")
     if engines:
         from factory_sim.sim.engines import choose, obstacle
 

@@ -16,7 +16,7 @@ from factory_sim.errors import require_extra
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from factory_sim.api.study_results import Comparison, Optimisation, Sweep
+    from factory_sim.api.study_results import Comparison, Optimisation, Sweep, Why
     from factory_sim.results.compare import ComparisonResult
     from factory_sim.results.whatif import InterimResult
     from factory_sim.study.runner import Progress
@@ -27,7 +27,7 @@ _WITH_WHY = "Find the constraints by measured gains, as `why` does; without it b
 _STUDY = "The file that trials are written to and resumed from."
 StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after what is compared")]
 Report = Annotated[
-    Path | None, options.output(help="Write the answer there as one HTML file, with the evidence of `why`.")
+    Path | None, options.output("--report", help="Write the study there as one HTML file; nothing more is simulated.")
 ]
 Attribution = Annotated[bool, typer.Option(help="Show the contribution of each of a scenario's changes.")]
 _BUDGET = "CPU time that an exact attribution may take; above, it is sampled."
@@ -60,8 +60,7 @@ def compare(
     """
     from factory_sim.api import studies
 
-    if report is not None:
-        require_extra("report", "--report")
+    _check(report)
     with study_progress(study) as progress:
         found = studies.compare(
             base,
@@ -70,15 +69,13 @@ def compare(
             until_pct=until_pct or None,
             attribution=attribution,
             budget=budget,
-            with_why=with_why or report is not None,
+            with_why=with_why,
             study=study,
             progress=progress,
             **options.given(window, execution),
         )
     _show_comparison(found, out, kept=True)
-    if report is not None:
-        found.report(report)
-        typer.echo(f"Report      {report}")
+    _write(found, report)
 
 
 def whatif(
@@ -93,6 +90,7 @@ def whatif(
     execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
+    report: Report = None,
     attribution: Attribution = False,
     budget: Budget = "5 min",
 ) -> None:
@@ -105,6 +103,7 @@ def whatif(
     """
     from factory_sim.api import studies
 
+    _check(report)
     with _study_file(study) as file, study_progress(file, kept=study is not None) as progress:
         found = studies.whatif(
             plant,
@@ -117,6 +116,7 @@ def whatif(
             progress=progress,
             **options.given(window, execution),
         )
+        _write(found, report)
     _show_comparison(found, out, kept=study is not None)
 
 
@@ -132,6 +132,7 @@ def why(
     execution: options.Execution = Execution,
     study: StudyFile = None,
     out: options.JsonFile = None,
+    report: Report = None,
 ) -> None:
     """Show what limits the line: the resources on the critical path, what changes of them earn, and what is next.
 
@@ -144,6 +145,7 @@ def why(
     from factory_sim.study.store import is_study
     from factory_sim.views.text.study_text import why_lines
 
+    _check(report)
     kept = Path(what) if is_study(Path(what)) else study
     with _study_file(study) as file, study_progress(kept, kept=kept is not None) as progress:
         found = studies.why(
@@ -155,6 +157,7 @@ def why(
             progress=progress,
             **options.given(window, execution),
         )
+        _write(found, report)
     options.write_json(out, found.to_dict())
     show(why_lines(found.result))
 
@@ -166,6 +169,7 @@ def sweep(
     study: StudyFile = None,
     out: options.JsonFile = None,
     csv: options.CsvFile = None,
+    report: Report = None,
 ) -> None:
     """Run a plant at every point of a design (grid, Latin hypercube or Sobol') and rank the factors by influence.
 
@@ -176,9 +180,11 @@ def sweep(
     from factory_sim.api import variants
     from factory_sim.views.text.sweep_text import sweep_lines
 
+    _check(report)
     with study_progress(study) as progress:
         found = variants.sweep(file, study=study, progress=progress, **options.given(execution))
     _show_variants(found, sweep_lines(found.result), out, csv)
+    _write(found, report)
 
 
 def optimise(
@@ -188,6 +194,7 @@ def optimise(
     study: StudyFile = None,
     out: options.JsonFile = None,
     csv: options.CsvFile = None,
+    report: Report = None,
 ) -> None:
     """Select the best buffers, vehicles and crews within limits and a budget, with a guarantee; show the Pareto front.
 
@@ -199,9 +206,11 @@ def optimise(
     from factory_sim.api import variants
     from factory_sim.views.text.optimise_text import optimise_lines
 
+    _check(report)
     with study_progress(study) as progress:
         found = variants.optimise(file, study=study, progress=progress, **options.given(execution))
     _show_variants(found, optimise_lines(found.result), out, csv)
+    _write(found, report)
 
 
 def replay(
@@ -245,6 +254,19 @@ def report(
     page = path or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
     size = write_report(study, page).stat().st_size / 1e6
     typer.echo(f"Wrote {page} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
+
+
+def _check(report: Path | None) -> None:
+    """Raise MissingExtraError before a study whose report could not be written."""
+    if report is not None:
+        require_extra("report", "--report")
+
+
+def _write(found: Comparison | Why | Sweep | Optimisation, report: Path | None) -> None:
+    """Write the page of a study."""
+    if report is not None:
+        found.report(report)
+        typer.echo(f"Report      {report}")
 
 
 def _show_comparison(found: Comparison, out: Path | None, *, kept: bool) -> None:

@@ -12,6 +12,7 @@ from factory_sim.records import Window
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail
 from factory_sim.study_records import Arm, Payback, Probe
+from factory_sim.views.html.plant_drawing import feeds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -141,4 +142,5 @@ def arm_of(name: str, role: str, variant: Variant, plant: Plant, window: Window,
         groups=variant.groups(plant) if role == SCENARIO else (),
         probe=probe,
         start=plant.start,
+        feeds=() if role == PROBE else feeds(plant),
     )

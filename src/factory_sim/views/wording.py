@@ -74,7 +74,7 @@ def money(value: float) -> str:
 
 def verdict(row: Row, side: int) -> str:
     """Return `better`, `worse`, `changed` (no direction is better) or `unclear` (the interval contains 0)."""
-    change = row.changes_pct[side]
+    change = row.changes[side]
     if not math.isfinite(change.mean) or change.low <= 0 <= change.high:
         return "unclear"
     if not row.better:
@@ -104,7 +104,7 @@ class Scale:
 
 def scale(rows: Sequence[Row]) -> Scale:
     """Return one scale for the changes of all rows."""
-    ends = [end for row in rows for change in row.changes_pct for end in (change.low, change.high, change.mean)]
+    ends = [end for row in rows for change in row.changes for end in (change.low, change.high, change.mean)]
     known = [min(max(end, -WIDEST_PCT), WIDEST_PCT) for end in ends if math.isfinite(end)]
     low, high = min([0.0, *known]), max([0.0, *known])
     margin = 0.06 * (high - low) or 1.0

@@ -74,6 +74,14 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
     )
 
 
+def points(study: Study, arm: Arm, name: str) -> Estimate:
+    """Return the change of a share in percentage points, by paired differences."""
+    base, station = base_of(study), pacing_station(study)
+    found = finished(study, base.name, arm.name)
+    before, after = (_series([study.trials[each.name, r] for r in found], each, name, station) for each in (base, arm))
+    return paired_difference(before, after, _confidence(study, name)).scaled(100.0)
+
+
 def _constraint(study: Study, before: str, after: str) -> Constraint:
     """Return the constraints by measured gains where both plants have them, else by path share."""
     found = [why.constraint(study, name) for name in (before, after)]

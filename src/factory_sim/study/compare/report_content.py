@@ -10,9 +10,10 @@ import numpy as np
 
 from factory_sim.analysis.paired import mean_estimate
 from factory_sim.results.estimate import Estimate
+from factory_sim.results.resource import Resource
 from factory_sim.study.compare import comparison, pairing, why
 from factory_sim.study.study_json import STRIP_STEP_S
-from factory_sim.views.html import palette
+from factory_sim.views.html import palette, plant_drawing
 from factory_sim.views.html import report_data as page
 from factory_sim.views.labels import DETECTORS, QUANTITIES, warm_up_source
 from factory_sim.views.text.study_text import best_relief
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from factory_sim.records import F8
     from factory_sim.results.compare import ScenarioResult
-    from factory_sim.results.resource import Resource
     from factory_sim.results.why import OperationLimit, ResourceLimit, WhyResult
     from factory_sim.study_records import Arm, Study, Trial
 
@@ -63,8 +63,25 @@ def report_data(study: Study, path: Path) -> page.ReportData:
         begins=_begins(base.start, head.warm_up_s),
         operations={name: ("" if title == name else title, section) for name, title, section in operations},
         pacing=titled(base, comparison.pacing_station(study)),
+        drawing=_drawing(arms[-1]),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
     )
+
+
+def _drawing(arm: Arm) -> str:
+    if not arm.feeds:
+        return ""
+    machines = tuple(arm.machine_operations.count(i) for i in range(len(arm.operations)))
+    plan = plant_drawing.Outline(
+        title=arm.title,
+        operations=arm.operations,
+        titles=arm.operation_titles,
+        sections=arm.operation_sections,
+        machines=machines,
+        feeds=tuple(tuple(plant_drawing.Feed(*each) for each in inputs) for inputs in arm.feeds),
+        pacing=arm.pacing,
+    )
+    return plant_drawing.svg(plan)
 
 
 def _begins(start: str, warm_up_s: float) -> str:
@@ -87,11 +104,22 @@ def _rows(study: Study, base: Arm, scenarios: Sequence[ScenarioResult]) -> list[
         changes = [each.change[name] for each in scenarios if name in each.change]
         if len(changes) < len(scenarios) or not all(change.is_defined for change in changes):
             continue
+        if shown.unit == "%":
+            changes = [comparison.points(study, study.arms[each.scenario], name) for each in scenarios]
         values = (scenarios[0].before[name], *(each.after[name] for each in scenarios))
         scaled = tuple(each.scaled(shown.factor) for each in values)
         label, unit = shown.label.format(**words), shown.unit.format(**words)
-        rows.append(page.Row(shown.key, label, unit, shown.better, scaled, (NO_CHANGE, *changes)))
+        better = 0 if name == "station_oee_pct" and _moved(scenarios) else shown.better
+        rows.append(page.Row(shown.key, label, unit, better, scaled, (NO_CHANGE, *changes)))
     return rows
+
+
+def _moved(scenarios: Sequence[ScenarioResult]) -> bool:
+    """Return whether the station ceased to be the constraint: that it waits more then is no loss."""
+    return any(
+        each.constraint.before == Resource(kind="operation", name=each.station) != each.constraint.after
+        for each in scenarios
+    )
 
 
 def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:

@@ -10,13 +10,13 @@ from factory_sim.plant.states import State
 # State of a machine -> (on light, on dark, label), in the order in which bars are stacked: work, planned stops, waits,
 # failures.
 MACHINE_STATES: dict[State, tuple[str, str, str]] = {
-    State.BUSY: ("#2f8f72", "#3fa887", "busy"),
+    State.BUSY: ("#237a60", "#2f8a6c", "busy"),
     State.SETUP: ("#4a5fb0", "#7387d6", "setup"),
     State.MAINTENANCE: ("#9a86c9", "#b3a1dd", "planned maintenance"),
-    State.STARVED: ("#cfd9e2", "#3b4854", "starved: waits for parts"),
+    State.STARVED: ("#b9c7d3", "#3b4854", "starved: waits for parts"),
     State.BLOCKED: ("#e3b04b", "#d19d38", "blocked: waits for room"),
     State.WAITING: ("#8fbbdd", "#6f9dc2", "waits for robot, operator or vehicle"),
-    State.DOWN: ("#d4553f", "#e2705a", "down: waits for a crew"),
+    State.DOWN: ("#f0896c", "#ff9f88", "down: waits for a crew"),
     State.REPAIR: ("#8f2f2a", "#b4534b", "in repair"),
     State.OFF: ("#efefec", "#23282d", "off: break or no shift"),
 }

@@ -48,7 +48,7 @@ def _effects(result: SweepResult, kpi: str) -> list[Sketch]:
         levels = list(dict.fromkeys(texts)) if result.design == GRID or None in numbers else []
         xs = [float(levels.index(text)) for text in texts] if levels else [each for each in numbers if each is not None]
         dots = [
-            Dot(x, found, f"{values_text(point.values)}: {interval(found, unit)}", n == result.best)
+            Dot(x, found, f"{values_text(point.values)}: {interval(found, unit)}", "chosen" if n == result.best else "")
             for n, (x, point) in enumerate(zip(xs, result.points, strict=True))
             for found in (point.responses[kpi],)
         ]
@@ -82,8 +82,14 @@ def _trade_offs(result: OptimisationResult) -> list[Sketch]:
     pictures = []
     for other in others:
         dots = [
-            Dot(each.responses[other].mean, each.responses[first], values_text(each.values), each.selected)
+            Dot(
+                each.responses[other].mean,
+                each.responses[first],
+                values_text(each.values),
+                "chosen" if each.selected else "",
+            )
             for each in result.front
         ]
+        dots.append(Dot(result.before[other].mean, result.before[first], "as it is", "present"))
         pictures.append(Sketch(dots, names[other], names[first]))
     return pictures

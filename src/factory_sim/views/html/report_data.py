@@ -21,7 +21,12 @@ class Row:
     unit: str
     better: int  # +1: more is better, -1: less, 0: neither
     values: tuple[Estimate, ...]  # by side, the baseline first
-    changes_pct: tuple[Estimate, ...]  # by side, of the baseline: empty interval at 0
+    changes: tuple[Estimate, ...]  # by side [%], of a percentage in points; of the baseline: empty interval at 0
+
+    @property
+    def change_unit(self) -> str:
+        """The unit of the changes."""
+        return "points" if self.unit == "%" else "%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +135,4 @@ class ReportData:
     operations: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> title, section
     pacing: str = ""  # "OP750 Bolting of the cover": the station of the headline
     assumptions: tuple[str, ...] = ()
+    drawing: str = ""  # SVG of the plant; "": the study does not contain its flow

@@ -50,6 +50,7 @@ def html(data: ReportData) -> str:
         .render(
             data=data,
             rows={row.key: row for row in data.rows},
+            drawing=Markup(data.drawing),  # noqa: S704 - texts in it are escaped
             embedded=Markup(_embedded(data)),  # noqa: S704 - escaped below
             groups=wording.grouped(data.assumptions),
             scale=wording.scale(data.rows),
@@ -61,9 +62,10 @@ def html(data: ReportData) -> str:
 def _embedded(data: ReportData) -> str:
     """Return the data of the charts as JSON that is safe inside a script element."""
     content = asdict(data)
-    for name in ("assumptions", "rows", "versions"):
+    for name in ("assumptions", "drawing", "rows", "versions"):
         del content[name]
     for side in content["sides"]:
+        side["strip_length"] = len(side["strip"])
         side["strip"] = base64.b64encode(zlib.compress(side["strip"].encode("ascii"), 9)).decode("ascii")
     content |= {
         "format": FORMAT,

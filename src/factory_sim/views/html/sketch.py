@@ -26,7 +26,7 @@ class Dot:
     x: float
     estimate: Estimate
     title: str = ""
-    chosen: bool = False  # drawn in another colour
+    kind: str = ""  # "chosen" or "present": drawn in another colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Sketch:
     @property
     def dots(self) -> list[Dot]:
         """The points with a value, chosen ones last."""
-        return sorted((dot for dot in self.points if dot.estimate.is_defined), key=lambda dot: dot.chosen)
+        return sorted((dot for dot in self.points if dot.estimate.is_defined), key=lambda dot: dot.kind == "chosen")
 
     @property
     def x(self) -> Axis:

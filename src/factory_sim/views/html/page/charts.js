@@ -79,7 +79,7 @@
   report.draw.states = (element, side) => {
     const { states: shares, machines: known } = data.sides[side];
     const readout = document.getElementById("states-readout");
-        const groups = new Map();
+    const groups = new Map();
     known.forEach((machine, i) => {
       if (!groups.has(machine.section)) groups.set(machine.section, []);
       groups.get(machine.section).push(i);
@@ -102,18 +102,16 @@
       pieces.push(`<figure><svg width="${wide}" viewBox="0 0 ${wide} 100" preserveAspectRatio="none" role="img" aria-label="State shares of ${machines.length} machines: ${report.escape(report.words(section))}">${bars.join("")}</svg><figcaption style="max-width:${Math.max(wide, 64)}px">${report.escape(report.words(section))}</figcaption></figure>`);
     }
     element.innerHTML = pieces.join("");
-    element.onpointerover = ({ target }) => {
-      if (target.dataset.machine === undefined) return;
-      const i = +target.dataset.machine;
+    report.selectable(element, () => known.length, (i) => {
       const shown = data.states.map(({ name }, s) => [shares[i][s], name.split(":")[0]]).filter(([v]) => v >= 0.0005)
         .sort((a, b) => b[0] - a[0]).map(([v, name]) => `${name} ${(100 * v).toFixed(1)} %`);
       readout.textContent = `${known[i].name} (${known[i].operation}): ${shown.join(", ")}`;
-    };
+    });
   };
 
   // ---- over time: one line a scenario, with its band
-  const hoursAxis = (theme, more) => axis(theme, {
-    type: "value", name: "h", nameGap: 6, min: 0, splitLine: { show: false },
+  const hoursAxis = (theme, since, more) => axis(theme, {
+    type: "value", name: `h since ${since}`, nameLocation: "middle", nameGap: 26, min: 0, splitLine: { show: false },
     axisLabel: { color: theme.soft, hideOverlap: true, formatter: (v) => report.number(v) }, ...more,
   });
   const lines = (element, key, unit) => {
@@ -124,19 +122,21 @@
     data.sides.forEach((side, i) => {
       const band = side[key];
       if (!band) return;
-      const at = (values) => values.map((v, k) => [(k + 1) * step, v]);
+      // a value between gaps has no line: it is a dot
+      const alone = (values, k) => values[k] !== null && (values[k - 1] ?? null) === null && (values[k + 1] ?? null) === null;
+      const at = (values) => values.map((v, k) => ({ value: [(k + 1) * step, v], symbolSize: alone(values, k) ? 6 : 0 }));
       const colour = theme.side(i);
       if (band.low.length) {
         series.push({ name: side.title, type: "custom", silent: true, z: 1, itemStyle: { color: colour }, data: [[0, Math.min(...values)], [0, Math.max(...values)]], tooltip: { show: false }, renderItem: ({ dataIndex }, api) => ({ type: "group", children: dataIndex ? [] : ribbons(band, step, api).map((points) => ({ type: "polygon", shape: { points }, style: { fill: colour, opacity: 0.16 } })) }) });
       }
-      series.push({ name: side.title, type: "line", showSymbol: false, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: at(band.mean), z: 3 });
+      series.push({ name: side.title, type: "line", symbol: "circle", showAllSymbol: true, clip: false, lineStyle: { width: 2, color: colour }, itemStyle: { color: colour }, data: at(band.mean), z: 3 });
     });
     const last = Math.max(...data.sides.map((s) => (s[key] ? s[key].mean.length : 0))) * step;
     chart(element, {
-      grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
+      grid: { left: 4, right: 22, top: above(element) + 14, bottom: 24, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title), element),
-      xAxis: hoursAxis(theme, { max: last }),
-      yAxis: axis(theme, { type: "value", scale: true, axisLine: { show: false } }),
+      xAxis: hoursAxis(theme, data.begins ? `${report.clock(0).slice(0, -3)} by the plant's clock, the begin of the window` : "the begin of the window", { max: last }),
+      yAxis: axis(theme, { type: "value", name: unit, nameGap: 8, scale: true, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} ${unit}` }),
       series,
     }, theme);
@@ -176,19 +176,19 @@
     series[0].markArea = { silent: true, itemStyle: { color: theme.soft, opacity: 0.1 }, data: [[{ xAxis: 0 }, { xAxis: data.warm_up_s / 3600 }]] };
     const last = Math.max(...data.sides.map((s) => (s.welch ? s.welch[0].mean.length : 0))) * step;
     chart(element, {
-      grid: { left: 4, right: 22, top: above(element), bottom: 4, containLabel: true },
+      grid: { left: 4, right: 22, top: above(element) + 14, bottom: 24, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title), element),
-      xAxis: hoursAxis(theme, { max: last }),
-      yAxis: axis(theme, { type: "value", min: 0, axisLine: { show: false } }),
+      xAxis: hoursAxis(theme, "the run began, empty", { max: last }),
+      yAxis: axis(theme, { type: "value", name: "parts/h", nameGap: 8, min: 0, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} parts/h` }),
       series,
     }, theme);
   };
 
-  // ---- lost time: section -> reason -> whom; on a narrow screen the sections are left out
+  // ---- lost time: section -> reason -> what was waited for
   const MOST = 7;
   const whom = (reason, by, named) => {
-    if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "not separated";
+    if (!by) return { crew: "repair crews", setup: "planned work", maintenance: "planned work" }[reason] ?? "cause unknown";
     if (named.has(by)) return by;
     return by in data.operations ? `rest of ${report.words(data.operations[by][1])}` : reason === "failure" ? "other failures" : "other transport";
   };
@@ -205,7 +205,7 @@
     const add = (from, to, hours) => links.set(`${from}\n${to}`, (links.get(`${from}\n${to}`) ?? 0) + hours);
     for (const { section, reason, by, hours } of all) {
       if (reasons.get(reason) < total * 0.005) continue;
-      if (!narrow) add(`s:${report.words(section)}`, `r:${reason}`, hours);
+      add(`s:${report.words(section)}`, `r:${reason}`, hours);
       add(`r:${reason}`, `b:${whom(reason, by, named)}`, hours);
     }
     // small causes are drawn together, so that the others are readable
@@ -215,7 +215,7 @@
       const [from, to] = key.split("\n");
       if (!to.startsWith("b:") || blamed.get(to) >= total * 0.025) continue;
       links.delete(key);
-      add(from, "b:many small ones", hours);
+      add(from, "b:other", hours);
     }
     const kept = [...links].map(([key, value]) => [...key.split("\n"), value]).filter(([, , value]) => value > total * 0.0008);
     const colour = (name) => (name.startsWith("r:") ? theme.state(data.loss_states[name.slice(2)]) : name.startsWith("b:") ? theme.soft : theme.side(side));
@@ -225,15 +225,19 @@
       const word = name.slice(2);
       return word in data.operations && !narrow ? `${word} ${data.operations[word][0]}`.trim() : report.words(word);
     };
-    const margin = narrow ? 190 : report.printing ? 220 : 270;
-    element.setAttribute("aria-label", `Lost machine time, ${report.number(total)} hours: ${[...reasons].map(([reason, hours]) => `${reason} ${report.number(hours)} h`).join(", ")}`);
+    const margin = narrow ? 112 : report.printing ? 220 : 270;
+    const places = total < 100 ? 1 : 0; // the same for all numbers
+    const hours = (value) => `${value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places })} h`;
+    const room = (element.offsetWidth - margin) / 2 - 16;
+    const levels = narrow ? [0, 1, 2].map((depth) => ({ depth, label: { fontSize: 10, lineHeight: 12, width: depth < 2 ? room : margin - 14 } })) : [];
+    element.setAttribute("aria-label", `Lost machine time, ${hours(total)}: ${[...reasons].map(([reason, value]) => `${reason} ${hours(value)}`).join(", ")}`);
     chart(element, {
-      tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(title(d.source))} → ${report.escape(title(d.target))}: ${report.number(d.value)} h` : `${report.escape(title(name))}: ${report.number(value)} h` }),
+      tooltip: tooltip(theme, { formatter: ({ dataType, data: d, name, value }) => dataType === "edge" ? `${report.escape(title(d.source))} → ${report.escape(title(d.target))}: ${hours(d.value)}` : `${report.escape(title(name))}: ${hours(value)}` }),
       series: [{
-        type: "sankey", left: 2, right: margin, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 14 : 9, layoutIterations: 48, draggable: false,
+        type: "sankey", levels, left: 2, right: margin, top: 6, bottom: 6, nodeWidth: 10, nodeGap: narrow ? 14 : 9, layoutIterations: 48, draggable: false,
         data: names.map((name) => ({ name, itemStyle: { color: colour(name), borderWidth: 0 } })),
         links: kept.map(([source, target, value]) => ({ source, target, value, lineStyle: { color: colour(source.startsWith("r:") ? source : target), opacity: theme.night ? 0.4 : 0.45 } })),
-        label: { color: theme.ink, fontSize: FONT, width: margin - 12, overflow: "truncate", textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => `${report.number(sum(name))} h  ${title(name)}` },
+        label: { color: theme.ink, fontSize: FONT, width: margin - 12, overflow: "truncate", textBorderColor: theme.card, textBorderWidth: theme.night ? 0 : 2, formatter: ({ name }) => (narrow ? `${title(name)}\n${hours(sum(name))}` : `${hours(sum(name))}  ${title(name)}`) },
         emphasis: { focus: "adjacency" },
       }],
     }, theme);

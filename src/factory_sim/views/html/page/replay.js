@@ -10,11 +10,9 @@
   const BUSY = 48 + data.states.find(({ name }) => name === "busy").code; // its digit in a strip
   const PAPER_PX = 280; // height of a carpet in print, as in the style sheet
 
-  const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  };
+  // At once, so that a page that is printed as soon as it is open is complete. The first two bytes are zlib's header.
+  const unpack = ({ strip, strip_length: length }) =>
+    tinyInflate(Uint8Array.from(atob(strip), (c) => c.charCodeAt(0)).subarray(2), new Uint8Array(length));
 
   const colourBytes = (theme) => {
     const table = new Uint32Array(16);
@@ -33,8 +31,8 @@
     return candidates.reduce((best, k) => (busy(k) > busy(best) ? k : best));
   };
 
-  const start = async () => {
-    const strips = await Promise.all(data.sides.map((side) => (side.strip ? unpack(side.strip) : null)));
+  const start = () => {
+    const strips = data.sides.map((side) => (side.strip ? unpack(side) : null));
     const count = (side) => data.sides[side].machines.length;
     const steps = Math.max(...strips.map((strip, side) => (strip ? strip.length / count(side) : 0)));
     let cells = [];
@@ -106,12 +104,11 @@
       }, FRAME_MS);
     };
     slider.oninput = now;
-    tiles.onpointerover = ({ target }) => {
-      if (target.dataset.machine === undefined || !cells.length) return;
-      const machine = data.sides[report.side].machines[+target.dataset.machine];
-      const state = data.states.find((each) => each.code === code(+target.dataset.machine));
+    report.selectable(tiles, () => cells.length, (i) => {
+      const machine = data.sides[report.side].machines[i];
+      const state = data.states.find((each) => each.code === code(i));
       document.getElementById("tile-readout").textContent = `${machine.name} (${machine.operation}): ${state ? state.name : "not known"}`;
-    };
+    });
     document.querySelectorAll(".carpet > div").forEach((carpet) => {
       carpet.onpointerdown = (event) => {
         const box = carpet.getBoundingClientRect();
@@ -123,7 +120,6 @@
   };
 
   if (slider) {
-    if (typeof DecompressionStream === "undefined") tiles.textContent = "This browser is too old to unpack the replay.";
-    else report.replayReady = start();
+    start();
   }
 }

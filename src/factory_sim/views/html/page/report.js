@@ -41,6 +41,27 @@ report.clock = (seconds) => {
   const day = report.data.begins ? `${["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][moment.getUTCDay()]} ` : "";
   return day + moment.toISOString().slice(11, 19);
 };
+// Elements with data-machine: point at one, touch it, or Tab to the container and use the arrow keys.
+report.selectable = (container, count, show) => {
+  container.tabIndex = 0;
+  container.setAttribute("role", "group");
+  const select = (i) => {
+    container.dataset.selected = i;
+    container.querySelectorAll(".selected").forEach((each) => each.classList.remove("selected"));
+    container.querySelectorAll(`[data-machine="${i}"]`).forEach((each) => each.classList.add("selected"));
+    show(i);
+  };
+  const point = ({ target }) => { if (target.dataset.machine !== undefined && count()) select(+target.dataset.machine); };
+  container.onpointerover = point;
+  container.onpointerdown = point;
+  container.onkeydown = (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step === undefined || !count()) return;
+    event.preventDefault();
+    const now = container.dataset.selected === undefined ? (step > 0 ? -1 : 0) : +container.dataset.selected;
+    select((now + step + count()) % count());
+  };
+};
 report.redraw = () => {
   report.instances.splice(0).forEach((chart) => chart.dispose());
   for (const element of document.querySelectorAll("[data-chart]")) {
