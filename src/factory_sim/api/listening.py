@@ -129,16 +129,7 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
         listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
         try:
             with closing(listener), Client(broker, replies.connection(options)) as client:
-                listening.listen(
-                    listener,
-                    client,
-                    ready=partial(_ready, report, where),
-                    watch=partial(_watch, report),
-                    notify=partial(_notify, report),
-                    every_s=every_s,
-                    stop=stop,
-                    replies=replies,
-                )
+                _follow(listener, client, report, every_s, stop, replies)
         except KeyboardInterrupt:
             if not listener.counts.readings:
                 raise
@@ -152,6 +143,21 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
 def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> str:
     with Client(broker, options) as client:
         return listening.find_root(client, stop, partial(_ready, report, "every root"))
+
+
+def _follow(
+    listener: listening.Listener, client: Client, report: Report, every_s: float, stop: Event, replies: Replies
+) -> None:
+    listening.listen(
+        listener,
+        client,
+        ready=partial(_ready, report, listener.root),
+        watch=partial(_watch, report),
+        notify=partial(_notify, report),
+        every_s=every_s,
+        stop=stop,
+        replies=replies,
+    )
 
 
 def _ready(report: Report, where: str) -> None:
