@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.answers import Feed as Feed
     from factory_sim.api.answers import Publication as Publication
     from factory_sim.api.arguments import Change as Change
+    from factory_sim.api.foreign.reading import Reading as Reading
+    from factory_sim.api.foreign.reading import read as read
     from factory_sim.api.history import History as History
     from factory_sim.api.history import history as history
     from factory_sim.api.history import play as play
@@ -51,6 +53,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import Problem as Problem
     from factory_sim.errors import StoppedError as StoppedError
     from factory_sim.errors import TrialError as TrialError
+    from factory_sim.live.foreign.mapped_feed import NothingReadError as NothingReadError
     from factory_sim.live.listen import NoFeedError as NoFeedError
     from factory_sim.live.listen import NoReadingsError as NoReadingsError
     from factory_sim.recordings.layout import RecordingError as RecordingError
@@ -69,6 +72,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
     "api.plants": ("Plant", "Table", "load"),
     "api.progress": ("ProgressEvent",),
     "api.publishing": ("publish",),
+    "api.foreign.reading": ("Reading", "read"),
     "api.runs": ("Run", "simulate"),
     "api.snapshots": ("Snapshot", "fork", "snapshot"),
     "api.studies": ("compare", "replay", "whatif", "why"),
@@ -88,6 +92,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "TrialError",
     ),
     "live.listen": ("NoFeedError", "NoReadingsError"),
+    "live.foreign.mapped_feed": ("NothingReadError",),
     "recordings.layout": ("RecordingError",),
     "study.append_log": ("LockedError",),
     "study.snapshot_files": ("SnapshotError",),

@@ -20,7 +20,7 @@ F8 = NDArray[np.float64]
 B1 = NDArray[np.bool_]
 
 
-_DTYPES = {"U1": np.uint8, "I2": np.int16, "I4": np.int32, "I8": np.int64}
+_DTYPES = {"F8": np.float64, "U1": np.uint8, "I2": np.int16, "I4": np.int32, "I8": np.int64}
 
 
 class _Columns:
@@ -348,3 +348,28 @@ class Truth:
     busy_us: I8  # busy time of those cycles, including that before the window
     scrapped: I8
     good_parts: int  # that reached the sink in the window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations(_Columns):
+    """What a foreign feed reports: one value of one item of one unit at one time, in order of arrival. Columns (n,).
+
+    `item` is an `intake.mapping.Item`; `value` is in SI units, or the code of a word.
+    """
+
+    t_ns: I8  # since 1970 UTC
+    unit: I2
+    item: I2
+    value: F8
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignMetric:
+    """A Sparkplug metric of any edge node, its value as the payload carries it: whole numbers without a sign."""
+
+    name: str  # empty: only the alias is given
+    alias: int  # -1: none
+    datatype: int  # of the Sparkplug specification; 0: none
+    value: bool | float | str | None
+    t_ns: int  # since 1970 UTC; 0: none
+    engineering_unit: str = ""

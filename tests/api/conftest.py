@@ -44,6 +44,24 @@ changes:
   repairs:
     scale: {kinds.lathe.failures.jam.repair: 0.5}
 """
+CELL = """
+time,item,value
+2026-05-04T06:00:00Z,state,IDLE
+2026-05-04T06:00:00Z,count,100
+2026-05-04T06:00:10Z,state,RUNNING
+2026-05-04T06:00:40Z,count,101
+2026-05-04T06:01:10Z,count,102
+2026-05-04T06:01:10Z,state,IDLE
+2026-05-04T06:02:00Z,state,RUNNING
+2026-05-04T06:02:30Z,count,103
+2026-05-04T06:02:30Z,state,IDLE
+"""
+FEED = """
+feed: cell
+units: [M1]
+states: {RUNNING: busy, IDLE: starved, "*": refuse}
+sources: [{csv: cell.csv, layout: long, unit: M1, state: state, count: count}]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +69,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: `line.yaml` with a power meter per machine, and `better.yaml`, its scenario."""
     (tmp_path / "line.yaml").write_text(LINE, encoding="utf-8")
     (tmp_path / "better.yaml").write_text(BETTER, encoding="utf-8")
+    (tmp_path / "cell.csv").write_text(CELL.lstrip(), encoding="utf-8")
+    (tmp_path / "feed.yaml").write_text(FEED, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

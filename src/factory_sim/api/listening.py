@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from factory_sim.analysis.warm_kernels import warm
 from factory_sim.api.answers import Feed
-from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, seconds, start_ns
+from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, refuse, seconds, start_ns
 from factory_sim.api.client_arguments import client_options
+from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
@@ -26,20 +27,26 @@ from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.foreign.reading import Reading
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import Report
     from factory_sim.records import Meta
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
 
-def listen(  # noqa: PLR0913 - one argument per option of the command
+@overload
+def listen(broker: str = ..., *, map: PathLike, **arguments: Any) -> Reading: ...
+@overload
+def listen(broker: str = ..., *, map: None = None, **arguments: Any) -> Feed: ...
+def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; the overloads tell the results apart
     broker: str = "mqtt://127.0.0.1:1883",
     *,
     root: str = "",
     payload_format: str = "",
     plant: PlantLike | None = None,
+    map: PathLike | None = None,  # noqa: A002 - the name of the option
     start: Start = "",
-    duration: Duration = "8 h",
+    duration: Duration = "",
     ack_as: str = "",
     host_id: str = "",
     record: PathLike | None = None,
@@ -54,8 +61,10 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     mqtt: str = "auto",
     progress: ProgressOption = True,
     stop: Event | None = None,
-) -> Feed:
-    """Subscribe to a feed in one of this project's formats and analyse it until its run ends.
+) -> Feed | Reading:
+    """Subscribe to a feed and analyse it: until its run ends, or, with `map`, until it is stopped.
+
+    Without `map` the feed is in one of this project's formats.
 
     An interruption (Ctrl-C) ends listening; the result is that of the readings received.
 
@@ -69,10 +78,14 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
         Format of the payloads; `""`: detected.
     plant : str, path or Plant, optional
         For a feed without a description: the plant that publishes it.
+    map : path, optional
+        For any plant's own feed: the mapping, a file `feed.yaml`. `broker`, `duration`, `every`, the login, `progress`
+        and `stop` apply.
     start : str or datetime
         With `plant`: when the window starts, as in `publish`.
     duration : str or float
-        With `plant`: length of the window [s, or a text with a unit].
+        With `plant`: length of the window, without it 8 h. With `map`: how long to listen, without it until `stop`
+        is set or Ctrl-C [s, or a text with a unit].
     ack_as : str
         Name under which to acknowledge journals (`publish(ack="consumer:NAME")`).
     host_id : str
@@ -92,8 +105,8 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
 
     Returns
     -------
-    Feed
-        Counts, doubts and KPIs.
+    Feed or Reading
+        Counts, doubts and KPIs; with `map` what `read` returns.
 
     Raises
     ------
@@ -112,13 +125,16 @@ def listen(  # noqa: PLR0913 - one argument per option of the command
     (0, True)
     """
     stop = stop or Event()
+    options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
+    if map is not None:
+        _refuse_given({"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id})
+        return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
     for argument, name in (("ack_as", ack_as), ("host_id", host_id)):
         one_level(argument, name)
-    options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     every_s = seconds("every", every)
-    own_root, meta = ("", None) if plant is None else _described(plant, start, duration)
+    own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report:
         where = root or own_root or _found(broker, options, stop, report)
@@ -158,6 +174,13 @@ def _follow(
         stop=stop,
         replies=replies,
     )
+
+
+def _refuse_given(arguments: dict[str, Any]) -> None:
+    """Refuse arguments that a feed with a mapping does not have."""
+    for name, value in arguments.items():
+        if value:
+            refuse(name, "does not apply to a feed with a mapping", "Leave it or map out.")
 
 
 def _ready(report: Report, where: str) -> None:

@@ -33,6 +33,8 @@ COMMANDS = {  # name -> its module, and what it does
     "run": ("run_command", "Simulate a plant and publish its telemetry."),
     "asyncapi": ("run_command", "Print the AsyncAPI document of a plant's topics."),
     "listen": ("listen_command", "Analyse a feed until its run ends, and print its KPIs."),
+    "map": ("read_command", "Observe any plant's feed and write a first feed.yaml."),
+    "read": ("read_command", "Read files of any plant's feed, and print their KPIs."),
     "record": ("history_commands", "Record a feed in a folder."),
     "signal": ("history_commands", "Read one sensor from a recording."),
     "kpis": ("history_commands", "Compute the KPIs of a recording."),
@@ -81,7 +83,7 @@ def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            function = getattr(module, f"{name}_" if name == "list" else name)
+            function = getattr(module, f"{name}_" if name in ("list", "map") else name)
             app.command(name)(options.flattened(function))
     return app
 

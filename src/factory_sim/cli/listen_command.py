@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory_sim.cli import login, options
+from factory_sim.cli import login, options, read_command
 from factory_sim.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.api.answers import Feed
+    from factory_sim.api.foreign.reading import Reading
     from factory_sim.api.progress import ProgressEvent
     from factory_sim.results.feed import ListenResult
 
 DOUBTS_SHOWN = 20
 _PLANT = "A plant file, for a feed without a description."
+_MAP = "For any plant's own feed: the mapping, a file feed.yaml."
+_DURATION = "With --plant: length of the window; with --map: how long to listen."
 _ACK_AS = "Acknowledge journals under this name (run --ack consumer:NAME)."
 
 
@@ -32,8 +35,9 @@ class Listening:
     root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = ""
     payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="detected")] = ""
     plant: Annotated[str | None, typer.Option(help=_PLANT)] = None
+    map: Annotated[Path | None, typer.Option("--map", help=_MAP)] = None
     start: options.Start = ""
-    duration: options.Duration = "8 h"
+    duration: Annotated[str, typer.Option(metavar="TIME", help=_DURATION, show_default="8 h; until Ctrl-C")] = ""
     every: Annotated[str, typer.Option(metavar="TIME", help="Interval of reports.")] = "10 s"
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = ""
     host_id: Annotated[str, typer.Option(help="Act as this Sparkplug host: STATE, and rebirth requests.")] = ""
@@ -49,14 +53,16 @@ def listen(
     quiet: Annotated[bool, typer.Option("--quiet", help="No reports, no tables at the end.")] = False,
     access: login.Login = login.Login(),  # noqa: B008 - frozen
 ) -> None:
-    """Subscribe to a feed in one of this project's formats and analyse it until the run ends or Ctrl-C; print its KPIs.
+    """Subscribe to a feed and analyse it until the run ends or Ctrl-C; print its KPIs.
 
-    It needs neither simulator nor plant file: a feed describes itself under <root>/meta.
+    With --map: any plant's own feed, by a mapping. Without it: a feed in one of this project's formats, which needs
+    neither simulator nor plant file, because it describes itself under <root>/meta.
     --plant, with --start and --duration, replaces a missing description.
 
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
     from factory_sim.api import answers
+    from factory_sim.api.foreign.reading import Reading
 
     console = options.console()
 
@@ -66,7 +72,10 @@ def listen(
         elif not quiet:
             console.print(event.message, markup=False, highlight=False)
 
-    def conclude(found: Feed) -> None:
+    def conclude(found: Feed | Reading) -> None:
+        if isinstance(found, Reading):
+            read_command.conclude(found, json, csv, quiet=quiet)
+            return
         options.write_json(json, found.to_dict())
         options.write_csv(csv, found.to_pandas)
         if not quiet:
@@ -76,25 +85,29 @@ def listen(
         try:
             found = _received(feed, access, report, stop)
         except BrokerError as error:
-            if isinstance(error.feed, answers.Feed):  # keep what has arrived
+            if isinstance(error.feed, answers.Feed | Reading):  # keep what has arrived
                 conclude(error.feed)
             raise
     conclude(found)
-    if found.result.conflicts:
+    if isinstance(found, answers.Feed) and found.result.conflicts:
         raise typer.Exit(1)
 
 
-def _received(feed: Listening, access: login.Login, report: Callable[[ProgressEvent], None], stop: Event) -> Feed:
+def _received(
+    feed: Listening, access: login.Login, report: Callable[[ProgressEvent], None], stop: Event
+) -> Feed | Reading:
     """Return what has arrived of a feed. Raises typer.Exit with code 130 after Ctrl-C before the first reading."""
     from factory_sim.api import listening
     from factory_sim.live.listen import NoFeedError
 
+    arguments = {**asdict(feed), **login.arguments(access, feed.broker)}
     try:
-        return listening.listen(progress=report, stop=stop, **asdict(feed), **login.arguments(access, feed.broker))
+        found: Feed | Reading = listening.listen(progress=report, stop=stop, **arguments)
     except NoFeedError:
         if stop.is_set():
             raise typer.Exit(130) from None
         raise
+    return found
 
 
 def _show(found: Feed) -> None:

@@ -13,17 +13,29 @@ from factory_sim.cli import options
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
 
+_RECORDING = "With a feed file: files to check it against."
+
 
 def check(
     plant: options.PlantFile,
+    recording: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help=_RECORDING)] = None,
     *,
     engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
     draw: Annotated[Path | None, options.output("--draw", help="Draw the plant there, as SVG.")] = None,
 ) -> None:
-    """Read a plant or scenario file and report everything that is wrong with it, each with its line.
+    """Read a plant, scenario or feed file and report everything that is wrong with it, each with its line.
+
+    A feed file (feed.yaml) may be checked against files: lines that match nothing are reported.
 
     Example: factory-sim check my_line.yaml --engines
     """
+    from factory_sim.api.foreign import reading
+
+    if reading.is_feed_file(plant):
+        unmatched = _check_feed(plant, recording or [])
+        raise typer.Exit(1 if unmatched else 0)
+    if recording:
+        options.refuse("files are checked against a feed file only; this one is a plant or scenario")
     from factory_sim import registry
     from factory_sim.plant.describe import seldom_intended
 
@@ -41,6 +53,22 @@ def check(
         typer.echo(f"  engine auto: {choice.engine} ({choice.reason})")
         typer.echo(f"  engine calendar: {f'no: {why_not}' if why_not else 'exact for everything in this plant'}")
         typer.echo("  engine simpy: the reference, exact for every plant")
+
+
+def _check_feed(file: str, recording: list[Path]) -> list[str]:
+    """Print what a feed file maps; return its lines that match nothing of the recording."""
+    from factory_sim.api.foreign import reading
+
+    mapping, found, unmatched = reading.checked(file, recording)
+    kinds = ", ".join(f"{each.kind} {each.pattern}" for each in mapping.sources)
+    typer.echo(f"{mapping.name}: {len(mapping.sources)} sources ({kinds}), {len(mapping.states)} state words")
+    if found is not None:
+        typer.echo(f"  {found.observations:,} observations of {len(found.units)} units")
+        for each in found.skipped:
+            typer.echo(f"  skipped {each.count:,}: {each.reason}; first: {each.example}")
+    for line in unmatched:
+        typer.echo(line, err=True)
+    return unmatched
 
 
 def _summary(plant: Plant) -> str:
@@ -64,19 +92,23 @@ def _summary(plant: Plant) -> str:
 
 
 def schema(
-    of: Annotated[str, typer.Argument(help="plant (scenarios too), sweep or optimise.")] = "plant",
+    of: Annotated[str, typer.Argument(help="plant (scenarios too), sweep, optimise or feed.")] = "plant",
     *,
     out: options.OutFile = None,
 ) -> None:
-    """Print the JSON Schema of plant, sweep or optimise files, from which editors complete and check while you type.
+    """Print the JSON Schema of a kind of file, from which editors complete and check while you type.
 
     Example: factory-sim schema --out plant.schema.json
     """
     from factory_sim import registry
-    from factory_sim.plant.yaml.json_schema import json_schema, study_schema
+    from factory_sim.intake.feed_shapes import FeedFile
+    from factory_sim.plant.yaml.json_schema import feed_schema, json_schema, study_schema
 
-    one_of("of", of, ("plant", "sweep", "optimise"))
-    found = json_schema(registry.catalogue()) if of == "plant" else study_schema(of)
+    one_of("of", of, ("plant", "sweep", "optimise", "feed"))
+    if of == "feed":
+        found = feed_schema(FeedFile)
+    else:
+        found = json_schema(registry.catalogue()) if of == "plant" else study_schema(of)
     options.print_json(out, found)
     if out is not None:
         typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")

@@ -14,6 +14,7 @@ import typer
 from factory_sim.cli import options
 from factory_sim.cli.validate_exact import exact
 from factory_sim.cli.validate_feed import feed
+from factory_sim.cli.validate_intake import intake
 from factory_sim.errors import require_extra
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ BASELINE, RETROFIT = "gearbox_line", "retrofit"
 
 app.command()(options.flattened(exact))
 app.command()(options.flattened(feed))
+app.command()(options.flattened(intake))
 
 
 @app.callback()

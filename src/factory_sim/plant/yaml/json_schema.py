@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.plant.yaml import shapes, study_shapes
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from factory_sim.plant.catalogue import Catalogue
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +38,12 @@ def study_schema(name: str) -> dict[str, Any]:
     model: type[study_shapes.Runs] = study_shapes.Sweep if name == "sweep" else study_shapes.Optimise
     of = _tidy(model.model_json_schema(ref_template="#/$defs/{model}"))
     return {"$schema": DIALECT, **of, "title": f"factory_sim {name} file"}
+
+
+def feed_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of mapping files, `feed.yaml`, whose shape is `model`."""
+    of = _tidy(model.model_json_schema(ref_template="#/$defs/{model}"))
+    return {"$schema": DIALECT, **of, "title": "factory_sim feed file", "required": ["feed", "sources"]}
 
 
 def _tidy(schema: Any) -> Any:

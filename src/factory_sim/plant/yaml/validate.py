@@ -5,9 +5,6 @@ from __future__ import annotations
 import types
 from contextlib import suppress
 from difflib import get_close_matches
-from functools import reduce
-from itertools import takewhile
-from operator import getitem
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -67,12 +64,15 @@ def _path(loc: Path, data: Any) -> Path:
 
 def _mend(data: Any, path: Path, instead: Any) -> None:
     """Replace a value that does not fit, or the whole list that contains it, or remove it for None."""
-    *above, last = takewhile(lambda step: isinstance(step, str), path)
-    with suppress(LookupError, TypeError):  # it went with an earlier problem
-        mapping = reduce(getitem, above, data)
-        mapping.pop(last, None)
-        if instead is not None:
-            mapping[last] = instead
+    mapping, key, here = data, path[0], data
+    with suppress(LookupError, TypeError):  # it is missing, or went with an earlier problem
+        for step in path:
+            if isinstance(here, dict):
+                mapping, key = here, step
+            here = here[step]
+    mapping.pop(key, None)
+    if instead is not None:
+        mapping[key] = instead
 
 
 def _example(model: type[BaseModel], path: Path) -> Any:

@@ -1,0 +1,1 @@
+"""Feeds of any plant: read files, listen, observe, by a mapping file."""

@@ -1,0 +1,178 @@
+"""The keys of `feed.yaml` and their meaning. Every key is optional here; `feed_file` checks what is required."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from factory_sim import units
+from factory_sim.intake.mapping import MAPPED_STATES, REFUSE
+from factory_sim.plant.yaml import quantities as q
+from factory_sim.plant.yaml.quantities import Short
+from factory_sim.plant.yaml.shapes import Shape, Texts, about
+
+ARRIVAL, SKIP = "arrival", "skip"
+FIFO, NONE = "fifo", "none"
+LAYOUTS = ("long", "wide")
+LOSSES = (*MAPPED_STATES, "micro_stop", "low_speed", "unspecified", "changeover", "break", "no_shift")
+
+
+def _one_of(*words: str) -> q.Form:
+    return q.form(q.choice(*words), "", types="string", enum=list(words))
+
+
+def _where(value: Any) -> Any:
+    return None if value is None else {"path": q.scalar(value, "a path, metric, item or column")}
+
+
+def _parts(value: Any) -> str | dict[str, str]:
+    if isinstance(value, dict) and set(value) == {"id"}:
+        return str(q.scalar(value["id"], "a path"))
+    if value in {FIFO, NONE}:
+        return str(value)
+    return q.refuse("fifo, none or {id: $.serial}", value)
+
+
+def _units(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, list):
+        q.refuse("a list of names such as [M1, M2]", value)
+    return {str(q.scalar(name, "the name of a unit")): {} for name in value}
+
+
+def _rate(value: Any) -> float:
+    """Return parts per second from `28000/h`."""
+    text = str(q.scalar(value, "a rate such as 28000/h")).removeprefix(" ")
+    number, slash, per = text.partition("/")
+    if not slash or per.strip() not in units.UNITS["time"]:
+        q.refuse("a rate such as 28000/h", value)
+    rate = units.parse(number.strip(), "number") / units.UNITS["time"][per.strip()]
+    if rate <= 0:
+        q.refuse("a rate above 0 such as 28000/h", value)
+    return rate
+
+
+Rate = Annotated[float, *q.form(_rate, "Parts per time.", "28000/h", "40/min")]
+
+
+class Clock(Shape):
+    """Time stamps of the source."""
+
+    time: q.Text | None = about(
+        "Path, column or item of the time stamp; without it that of the protocol or the arrival."
+    )
+    zone: q.Text | None = about("Time zone of time stamps without one, such as Europe/Berlin.")
+    late: q.Seconds | None = about("How late an observation may come and still be put in order.", shown="5 s")
+    stale: q.Seconds | None = about("After this time without news a unit is unknown; without it a state holds.")
+    without: Annotated[str | None, *_one_of(ARRIVAL, SKIP)] = about(
+        "A message without a time stamp: arrival: its time of arrival counts; skip: it is counted as skipped.",
+        shown=ARRIVAL,
+    )
+
+
+class Where(Shape):
+    """Where a source has an item, and how to read it."""
+
+    path: q.Text | None = about("JSON path such as $.state, $ for the whole payload; or metric, item or column.")
+    metric: q.Text | None = about("The same, for Sparkplug.")
+    item: q.Text | None = about("The same, for SHDR and long tables.")
+    column: q.Text | None = about("The same, for wide tables.")
+    unit: q.Text | None = about("Unit of measure, such as kWh, Wh, kW, W.")
+    wraps: q.Whole | None = about("A counter returns to 0 at this number.")
+    resets: q.Flag = about("A counter may restart at 0, with a program or a gateway.", default=False)
+
+
+Item = Annotated[Where | None, Short(dict, _where, "The path, metric, item or column alone.")]
+
+
+class Cycles(Shape):
+    """Cycles detected from loads, currents or power."""
+
+    from_: Texts = about("The signals: items, columns, metrics or paths.", [], alias="from")
+    confidence: q.Share = about("Below this confidence cycles count as not derivable.", 0.6)
+
+
+class Columns(Shape):
+    """Columns of a table."""
+
+    time: q.Text | None = about("Column of the time stamp.")
+    item: q.Text | None = about("Long layout: column with the item's name.")
+    value: q.Text | None = about("Long layout: column with the value.")
+    unit: q.Text | None = about("Column with the unit's name.")
+
+
+class Source(Shape):
+    """One source: exactly one of the kinds, then where it has the items."""
+
+    mqtt: q.Text | None = about("MQTT topic with JSON, a word or a number; {unit} stands for one level, + and # match.")
+    sparkplug: q.Text | None = about("Sparkplug B: group/node or group/node/device; {unit} and + stand for one level.")
+    shdr: q.Text | None = about("MTConnect adapter lines, `time|item|value`: files by pattern.")
+    csv: q.Text | None = about("CSV files by pattern.")
+    parquet: q.Text | None = about("Parquet files by pattern.")
+    xes: q.Text | None = about("XES event logs by pattern.")
+    log: q.Text | None = about("Event logs of `factory-sim run --log`, Parquet or CSV, by pattern.")
+    unit: q.Text | None = about(
+        "The unit, if the source does not name it; in JSON and XES also a path such as $.machine."
+    )
+    layout: Annotated[str | None, *_one_of(*LAYOUTS)] = about("Tables: long {time, item, value} or wide {time, ...}.")
+    columns: Columns | None = about("Tables: names of the columns, if they are not time, item, value and unit.")
+    clock: Clock | None = about("Replaces keys of the file's clock for this source.")
+    state: Item = about("State word or number, translated by `states`.")
+    count: Item = about("Counter of parts, good or not.")
+    good: Item = about("Counter of good parts.")
+    scrap: Item = about("Counter of scrapped parts.")
+    id: Item = about("Serial number of the part in the unit.")
+    order: Item = about("Order or program.")
+    reason: Item = about("Reason of a stop: the failure mode.")
+    energy: Item = about("Energy meter: {path, unit: kWh}.")
+    power: Item = about("Power: {path, unit: kW}.")
+    cycles: Cycles | None = about("Detect cycles from signals.")
+
+
+class Stops(Shape):
+    """Stop rules; each applies where it is given."""
+
+    micro: q.Seconds | None = about("An unspecified stop of at most this length is a micro-stop.")
+    ignore_below: q.Seconds | None = about("An unspecified stop shorter than this is removed.")
+    minimum_run: q.Seconds | None = about("A running stretch shorter than this is removed.")
+    low_speed: Rate | None = about("Running below this rate is low speed.")
+    unspecified: Annotated[str | None, *_one_of("following", "keep")] = about(
+        "following: an unspecified stop takes the reason that follows it."
+    )
+    break_: q.Seconds | None = about("A gap between shifts of at most this length is a break.", alias="break")
+    shifts: q.Text | None = about("CSV file of shifts: columns begin, end.")
+    changeovers: q.Flag = about("An unspecified stop around the change of an order is a changeover.", default=False)
+
+
+class Losses(Shape):
+    """The categories of the OEE convention, each a list of states and stops."""
+
+    availability: Texts = about(f"Of {', '.join(LOSSES)}.", [])
+    performance: Texts = about("Of the same words.", [])
+    planned: Texts = about("Not counted as planned busy time.", [])
+
+
+class UnitShape(Shape):
+    """A single station without a plant file."""
+
+    unit_time: q.Seconds | None = about("Planned time of a part, for effectiveness and OEE.")
+    power: dict[str, q.Watts] = about("Power by state, for energy without a meter.", {})
+
+
+class FeedFile(Shape):
+    """A file `feed.yaml`: how a plant's own feed maps to units, states and counts."""
+
+    feed: q.Text | None = about("Name of the feed.")
+    plant: q.Text | None = about("Plant file with the topology: beside this file, or a packaged name.")
+    units: Annotated[dict[str, UnitShape] | None, Short(dict, _units, "Their names alone.", "array")] = about(
+        "Or single stations: a list of names."
+    )
+    names: dict[str, q.Text] = about("Names in the feed that differ: {name in the feed: unit}.", {})
+    clock: Clock = Clock()
+    states: dict[str, q.Text] = about(
+        f"Word to state: {', '.join(MAPPED_STATES)}. `*` is every other word: a state, or {REFUSE}.", {}
+    )
+    sources: list[Source] = about("The sources.", [])
+    parts: Annotated[
+        str, *q.form(_parts, "How parts are followed: fifo, none or {id: path}.", FIFO, types=["string", "object"])
+    ] = about("fifo: in order through the plant's buffers; none: counted only; {id: path}: by serial number.", FIFO)
+    stops: Stops | None = about("Stop rules.")
+    losses: Losses | None = about("States to loss categories of the OEE.")

@@ -1,0 +1,148 @@
+"""Series of observations to the rows that the analyzer reads; the mapper numbers the rows itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.intake import unit_events
+from factory_sim.intake.mapping import UNKNOWN, Item
+from factory_sim.intake.part_flow import PartFlow
+from factory_sim.plant.states import Outcome, State
+from factory_sim.records import Rows
+
+if TYPE_CHECKING:
+    from factory_sim.intake.mapping import Mapping
+    from factory_sim.intake.part_flow import Row
+    from factory_sim.intake.series import Store
+    from factory_sim.intake.tally import Tally
+    from factory_sim.intake.unit_events import UnitEvents
+    from factory_sim.intake.words import Words
+    from factory_sim.records import I8, Meta
+
+_TAKING = (State.BUSY, State.SETUP)  # states in which a machine has taken its part
+_PART_BITS = 31
+
+
+def events_by_unit(
+    store: Store, mapping: Mapping, cycles: dict[int, tuple[I8, I8]], tally: Tally
+) -> dict[int, UnitEvents]:
+    """Return what each unit did. `cycles` are those detected from signals, by unit, where they are certain enough."""
+    heard = store.units_heard()
+    return {
+        unit: unit_events.of_unit(unit, store, heard[unit], mapping, cycles.get(unit), tally) for unit in sorted(heard)
+    }
+
+
+def rows_of(events: dict[int, UnitEvents], meta: Meta, words: Words) -> Rows:
+    """Return the rows of all units in order of time, upstream operations first."""
+    flow = PartFlow(meta, first_part=len(words.texts[Item.ID]))
+    machines = {unit: _Machine(unit, each, flow, meta) for unit, each in events.items()}
+    instants = sorted(
+        (t_ns, meta.units[unit].operation, unit) for unit, machine in machines.items() for t_ns in machine.instants()
+    )
+    found: list[Row] = []
+    for t_ns, _, unit in instants:
+        found += machines[unit].rows_at(t_ns)
+    return _numbered(found)
+
+
+def _numbered(found: list[Row]) -> Rows:
+    t, unit, state, part, outcome, detail = (
+        (np.array(column, np.int64) for column in zip(*found, strict=True)) if found else (np.empty(0, np.int64),) * 6
+    )
+    order = np.argsort(unit, kind="stable")
+    starts = np.searchsorted(unit[order], unit[order], "left")
+    seq = np.empty(len(t), np.int64)
+    seq[order] = np.arange(len(t)) - starts
+    narrow = (unit.astype(np.int16), seq, state.astype(np.uint8), part.astype(np.int32), outcome.astype(np.uint8))
+    return Rows(t, *narrow, detail.astype(np.int32))
+
+
+class _Machine:
+    """One unit on its way through its events: the part it holds, and the rows it writes."""
+
+    def __init__(self, unit: int, events: UnitEvents, flow: PartFlow, meta: Meta) -> None:
+        self._unit, self._events, self._flow = unit, events, flow
+        operation = meta.units[unit].operation
+        self._batch = meta.operations[operation].batch if operation >= 0 else 1
+        self._held: list[int] = []
+        self._state, self._idle_ns, self._busy_since_give = -1, -1, False
+        self._at_state = {int(t): i for i, t in enumerate(events.t_ns)}  # the last of an instant counts
+        given, first = np.unique(events.given_ns, return_index=True)
+        self._given = {
+            int(t): (int(a), int(b))
+            for t, a, b in zip(given, first, np.append(first[1:], len(events.given_ns)), strict=True)
+        }
+
+    def instants(self) -> set[int]:
+        """Return the times at which something happens [ns]."""
+        return {*self._at_state, *self._given}
+
+    def rows_at(self, t_ns: int) -> list[Row]:
+        """Return the rows of one instant."""
+        index = self._at_state.get(t_ns)
+        was, state = self._state, self._state if index is None else int(self._events.state[index])
+        detail = 0 if index is None else int(self._events.detail[index])
+        rows: list[Row] = []
+        state = UNKNOWN if state < 0 else state
+        takes_after = state in _TAKING
+        given = self._given.get(t_ns)
+        if given is not None:
+            rows += self._give(t_ns, *given, State.STARVED if takes_after else state)
+        if state == UNKNOWN and not self._events.has_counter:
+            self._held = []  # an open cycle is discarded
+        if takes_after and not self._held:
+            rows += self._take(t_ns, state, was, seen=given is not None or (was not in (-1, UNKNOWN)))
+        elif index is not None and (not rows or rows[-1][2] != state):
+            rows.append((t_ns, self._unit, state, self._held[0] if self._held else -1, int(Outcome.NONE), detail))
+        self._state = state
+        self._busy_since_give |= state in _TAKING
+        if state in (State.STARVED, State.IDLE):
+            self._idle_ns = t_ns if self._idle_ns < 0 else self._idle_ns
+        else:
+            self._idle_ns = -1
+        return rows
+
+    def _give(self, t_ns: int, first: int, stop: int, state: int) -> list[Row]:
+        rows: list[Row] = []
+        for i in range(first, stop):
+            known = int(self._events.part[i])
+            if not self._held and i > first and self._busy_since_give:  # more than one part since the last report
+                rows += self._flow.take(t_ns, self._unit, int(State.BUSY), t_ns, known)
+                self._held = [next(row[3] for row in rows[::-1] if row[4] == Outcome.TOOK)]
+            part = self._held.pop(0) if self._held else self._flow.new()
+            part = known if known >= 0 else part
+            rows.append(self._flow.give(t_ns, self._unit, state, part, int(self._events.outcome[i])))
+        self._busy_since_give = False
+        return rows
+
+    def _take(self, t_ns: int, state: int, was: int, *, seen: bool) -> list[Row]:
+        """Take the parts of the cycle that begins; one whose begin was not seen is held without a TOOK row."""
+        known = self._known_after(t_ns)
+        if not seen:
+            self._held = [known if known >= 0 else self._flow.new()]
+            return [(t_ns, self._unit, state, self._held[0], int(Outcome.NONE), 0)]
+        since = self._idle_ns if was in (State.STARVED, State.IDLE) and self._idle_ns >= 0 else t_ns
+        rows: list[Row] = []
+        for _ in range(self._parts_of_cycle(t_ns) if self._batch > 1 else 1):
+            rows += self._flow.take(t_ns, self._unit, state, since, known)
+        self._held = [row[3] for row in rows if row[4] == Outcome.TOOK]
+        return rows
+
+    def _known_after(self, t_ns: int) -> int:
+        """Return the id of the part that is given next."""
+        after = int(np.searchsorted(self._events.given_ns, t_ns, "right"))
+        return int(self._events.part[after]) if after < len(self._events.given_ns) else -1
+
+    def _parts_of_cycle(self, t_ns: int) -> int:
+        """Return how many parts of a batch are given before the next cycle begins."""
+        events = self._events
+        given = events.given_ns
+        first = int(np.searchsorted(given, t_ns, "right"))
+        if first >= len(given):
+            return 1
+        begins = events.t_ns[(events.t_ns >= given[first]) & np.isin(events.state, _TAKING)]
+        end = int(begins[0]) if len(begins) else 2**62
+        return max(int(np.searchsorted(given, max(end, given[first]), "right")) - first, 1)

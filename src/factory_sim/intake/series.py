@@ -1,0 +1,154 @@
+"""Observations by unit and item: in order of time, without repetitions, with the times of silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.intake.mapping import Item
+
+if TYPE_CHECKING:
+    from factory_sim.intake.tally import Tally
+    from factory_sim.records import F8, I8, Observations
+
+LATE = "observation later than clock.late, or from a clock set back"
+DUPLICATE = "duplicate observation"
+ENERGY_STEP_NS = 10_000_000_000  # energy integrated from power is kept at this resolution
+_EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
+
+
+@dataclass(slots=True)
+class Series:
+    """One item of one unit: changes only, and the stretches with news."""
+
+    t_ns: list[I8] = field(default_factory=list)
+    value: list[F8] = field(default_factory=list)
+    runs: list[tuple[int, int]] = field(default_factory=list)  # stretches without a silence longer than clock.stale
+    heard: int = 0  # observations, repetitions included
+    waiting: tuple[I8, F8] = (_EMPTY_T, _EMPTY_V)  # younger than the latest less clock.late
+    last_ns: int = -(2**63)  # of those put in order
+    last: float = float("nan")
+    joules: float = 0.0
+    longest_gap_ns: int = 0
+    stale_ns: int = 0  # of its source
+
+    def arrays(self) -> tuple[I8, F8]:
+        """Return the times [ns] and values of the changes, shapes (n,)."""
+        return np.concatenate([_EMPTY_T, *self.t_ns]), np.concatenate([_EMPTY_V, *self.value])
+
+
+class Store:
+    """Series of all units and items, filled from chunks in order of arrival.
+
+    late_ns, stale_ns : by source; a series has one source.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.series: dict[tuple[int, int], Series] = {}
+        self._tally = tally
+
+    def add(self, found: Observations, late_ns: int, stale_ns: int) -> None:
+        """Add a chunk. A value that is missing is news of power and signals only."""
+        missing = np.isnan(found.value) & (found.item != Item.POWER) & (found.item < Item.SIGNAL)
+        if missing.any():
+            found = found.take(~missing)
+        if not len(found):
+            return
+        key = found.unit.astype(np.int32) << 16 | found.item
+        if (key == key[0]).all():
+            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, late_ns, stale_ns)
+            return
+        order = np.argsort(key, kind="stable")
+        sorted_key = key[order]
+        edges = np.flatnonzero(np.diff(sorted_key)) + 1
+        for rows in np.split(order, edges):
+            unit, item = int(found.unit[rows[0]]), int(found.item[rows[0]])
+            self._absorb(unit, item, found.t_ns[rows], found.value[rows], late_ns, stale_ns)
+
+    def finished(self) -> Store:
+        """Return a copy in which everything that still waits is in order."""
+        copy = Store(self._tally)
+        for (unit, item), series in self.series.items():
+            whole = replace(series, t_ns=[*series.t_ns], value=[*series.value], runs=[*series.runs])
+            copy.series[unit, item] = whole
+            self._emit(whole, item, *whole.waiting)
+        return copy
+
+    def units_heard(self) -> dict[int, list[tuple[int, int]]]:
+        """Return the stretches of each unit without a silence longer than clock.stale, which is part of them."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for (unit, _), series in sorted(self.series.items()):
+            found.setdefault(unit, []).extend((begin, end + series.stale_ns) for begin, end in series.runs)
+        return {unit: _merged(runs) for unit, runs in found.items()}
+
+    def _absorb(self, unit: int, item: int, t: I8, v: F8, late_ns: int, stale_ns: int) -> None:
+        series = self.series.setdefault((unit, item), Series(stale_ns=stale_ns))
+        if len(series.waiting[0]):
+            t, v = np.concatenate((series.waiting[0], t)), np.concatenate((series.waiting[1], v))
+        latest = np.maximum.accumulate(t)
+        late = t < np.maximum(latest - late_ns, series.last_ns)
+        if late.any():
+            self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
+            t, v = t[~late], v[~late]
+        if not len(t):
+            series.waiting = (_EMPTY_T, _EMPTY_V)
+            return
+        if (np.diff(t) < 0).any():
+            order = np.argsort(t, kind="stable")
+            t, v = t[order], v[order]
+        ripe = int(np.searchsorted(t, int(latest[-1]) - late_ns, "right"))
+        series.waiting = (t[ripe:], v[ripe:])
+        self._emit(series, item, t[:ripe], v[:ripe])
+
+    def _emit(self, series: Series, item: int, t: I8, v: F8) -> None:
+        if not len(t):
+            return
+        stale_ns = series.stale_ns
+        gaps = np.diff(t, prepend=series.last_ns if series.heard else t[0])
+        again = (gaps == 0) & (np.diff(v, prepend=series.last) == 0)
+        if again.any():
+            self._tally.add(DUPLICATE, f"{np.datetime64(int(t[again][0]), 'ns')}Z", int(again.sum()))
+        series.longest_gap_ns = max(series.longest_gap_ns, int(gaps.max()))
+        self._add_runs(series, t, gaps, stale_ns)
+        if item == Item.POWER:
+            times, values = _integrated(series, t, v, gaps, stale_ns)
+        else:
+            changed = v != np.concatenate(([series.last], v[:-1]))
+            times, values = t[changed], v[changed]
+        series.heard += len(t)
+        series.last_ns, series.last = int(t[-1]), float(v[-1])
+        series.t_ns.append(times)
+        series.value.append(values)
+
+    @staticmethod
+    def _add_runs(series: Series, t: I8, gaps: I8, stale_ns: int) -> None:
+        silent = np.flatnonzero(gaps > stale_ns) if stale_ns else np.empty(0, np.int64)
+        starts, ends = [int(t[0]), *t[silent].tolist()], [*t[silent - 1].tolist(), int(t[-1])]
+        if len(silent) and silent[0] == 0:  # the silence lies between two chunks
+            starts, ends = starts[1:], ends[1:]
+        elif series.runs:
+            starts[0] = series.runs.pop()[0]
+        series.runs += zip(starts, ends, strict=True)
+
+
+def _integrated(series: Series, t: I8, v: F8, gaps: I8, stale_ns: int) -> tuple[I8, F8]:
+    """Return the energy [J] since the first reading: each power holds until the next one, at most for clock.stale."""
+    held = np.concatenate(([series.last if series.heard else 0.0], v[:-1]))
+    spans = np.minimum(gaps, stale_ns) if stale_ns else gaps
+    joules = series.joules + np.cumsum(np.nan_to_num(held) * spans * 1e-9)
+    series.joules = float(joules[-1])
+    step = t // ENERGY_STEP_NS
+    keep = np.concatenate((step[1:] != step[:-1], [True]))
+    return t[keep], joules[keep]
+
+
+def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(runs):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged

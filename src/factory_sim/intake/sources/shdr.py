@@ -1,0 +1,54 @@
+"""SHDR, the lines of MTConnect adapters: `time|item|value|item|value`; with devices `device:item`."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+
+from factory_sim.errors import ConfigError
+from factory_sim.intake.sources.column_tables import Long
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.intake.feed_context import Context
+    from factory_sim.intake.mapping import SourceMap
+    from factory_sim.records import Observations
+
+NOT_SHDR = "line that is not SHDR"
+_BLOCK_BYTES = 4 << 20
+_COLUMNS = ("time", "item", "value")
+
+
+def observations(stream: IO[bytes], name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
+    """Yield the observations of a file."""
+    table = Long(source, context, _COLUMNS, name)
+    number, good = 0, 0
+    while lines := stream.readlines(_BLOCK_BYTES):
+        if b"\0" in lines[0]:
+            raise ConfigError.of(name, "is a binary file; expected lines such as 2026-05-04T06:00:00Z|execution|ACTIVE")
+        rows: list[tuple[str, str, str]] = []
+        for line in lines:
+            number += 1
+            if not _parse(line, rows) and line.strip() and not line.startswith(b"*"):
+                context.tally.where = f"{name}, line {number}"
+                context.tally.add(NOT_SHDR, line.decode("utf-8", "replace").strip())
+        good += len(rows)
+        context.tally.where = f"{name}, lines {number - len(lines) + 1} to {number}"
+        if rows:
+            columns = [pa.array(column) for column in zip(*rows, strict=True)]
+            yield from table.read(pa.RecordBatch.from_arrays(columns, names=list(_COLUMNS)))
+    if not good:
+        raise ConfigError.of(name, "has no SHDR line; expected lines such as 2026-05-04T06:00:00Z|execution|ACTIVE")
+
+
+def _parse(line: bytes, rows: list[tuple[str, str, str]]) -> bool:
+    """Add the pairs of a line; return whether it is SHDR. A condition has more fields, which no item matches."""
+    time, *fields = line.decode("utf-8", "replace").rstrip("\r\n").split("|")
+    if len(fields) < 2 or not time[:1].isdigit():
+        return False
+    time = time.partition("@")[0].strip()
+    for key, value in zip(fields[::2], fields[1::2], strict=False):
+        rows.append((time, key.rpartition(":")[2].strip(), value.strip()))
+    return True

@@ -1,0 +1,70 @@
+"""XES event logs (IEEE 1849): each event's attributes by key; the unit is org:resource unless `unit` names another."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from factory_sim.errors import ConfigError
+from factory_sim.intake.buffer import FULL, Buffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.intake.feed_context import Context
+    from factory_sim.intake.mapping import SourceMap
+    from factory_sim.records import Observations
+
+NO_TIME = "XES event without a time stamp"
+_UNIT, _TIME, _CASE = "org:resource", "time:timestamp", "case:"
+
+
+def observations(stream: IO[bytes], name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
+    """Yield the observations of a file, which is read event by event. Keys of the trace begin with `case:`."""
+    buffer, case, path, events = Buffer(source.clock, context), dict[str, str](), list[str](), 0
+    try:
+        for step, element in ET.iterparse(stream, ("start", "end")):  # noqa: S314 - expat limits the expansion of entities
+            tag = element.tag.rpartition("}")[2]
+            if step == "start":
+                path.append(tag)
+                continue
+            path.pop()
+            if tag == "trace":
+                case.clear()
+                element.clear()
+            elif path[-1:] == ["trace"] and tag == "event":
+                events += 1
+                _take({**case, **_attributes(element)}, f"{name}, event {events}", source, context, buffer)
+                element.clear()
+            elif path[-1:] == ["trace"] and "key" in element.attrib:
+                case[_CASE + element.attrib["key"]] = element.attrib.get("value", "")
+            if len(buffer) >= FULL:
+                yield buffer.flush()
+    except ET.ParseError as error:
+        raise ConfigError.of(
+            name, f"is not readable as XES: {error}", "Expected XML with log, trace and event."
+        ) from None
+    if not events:
+        raise ConfigError.of(name, "has no event in a trace; expected XES (IEEE 1849)")
+    if len(buffer):
+        yield buffer.flush()
+
+
+def _attributes(event: ET.Element) -> dict[str, str]:
+    return {each.attrib["key"]: each.attrib.get("value", "") for each in event if "key" in each.attrib}
+
+
+def _take(found: dict[str, str], place: str, source: SourceMap, context: Context, buffer: Buffer) -> None:
+    context.tally.where = place
+    time = found.get(source.clock.time or _TIME) or found.get(_TIME)
+    if time is None:
+        context.tally.add(NO_TIME)
+        return
+    name = found.get(source.unit or _UNIT, source.unit)
+    unit = context.unit(name)
+    for spec in source.items if unit >= 0 else ():
+        if spec.where in found and context.owns(source.index, unit, spec.item):
+            buffer.times.append(time)
+            buffer.unit.append(unit)
+            buffer.item.append(spec.item)
+            buffer.value.append(context.value(spec, found[spec.where]))

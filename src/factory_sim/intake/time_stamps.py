@@ -1,0 +1,101 @@
+"""Time stamps of any form to nanoseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from factory_sim.clock import ns_from_datetime
+
+if TYPE_CHECKING:
+    from factory_sim.intake.mapping import ClockRule
+    from factory_sim.intake.tally import Tally
+    from factory_sim.records import I8
+
+MISSING = -(2**63)  # no time stamp, or one that cannot be read
+NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
+_SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
+_NS = pa.timestamp("ns", "UTC")
+
+
+def one(value: Any, clock: ClockRule, tally: Tally) -> int:
+    """Return a single time stamp [ns]; MISSING, counted with its reason, if it cannot be used."""
+    if isinstance(value, bool) or value is None:
+        tally.add(NO_TIME, repr(value))
+        return MISSING
+    if isinstance(value, int | float):
+        return _of_number(value, tally)
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return _of_text(str(value), tally)
+    if moment.tzinfo is None and not clock.zone:
+        tally.add(NO_ZONE, f"{value}; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file")
+        return MISSING
+    return ns_from_datetime(moment, clock.zone)
+
+
+def _of_number(value: float, tally: Tally) -> int:
+    scale = next((scale for least, scale in _SCALES if value >= least), 0)
+    if not scale or not value < 2**63 / scale:
+        tally.add(NO_TIME, str(value))
+        return MISSING
+    return value * scale if isinstance(value, int) else round(value * scale)
+
+
+def _of_text(text: str, tally: Tally) -> int:
+    try:
+        return _of_number(float(text), tally)
+    except ValueError:
+        tally.add(NO_TIME, text)
+        return MISSING
+
+
+def column(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
+    """Return the time stamps of a column [ns], MISSING where there is none that can be used; shape (n,)."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.cast(kind.value_type), kind.value_type
+    if pa.types.is_timestamp(kind):
+        return _of_timestamps(values, clock, tally)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _of_numbers(values)
+    fast = _of_texts(values)
+    if fast is not None:
+        return fast
+    return np.array([one(each, clock, tally) for each in values.to_pylist()], np.int64)
+
+
+def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
+    if values.type.tz is None:
+        if not clock.zone:
+            tally.add(NO_ZONE, str(values[0]) if len(values) else "", len(values))
+            return np.full(len(values), MISSING)
+        values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="earliest")
+    return _filled(values.cast(_NS).view(pa.int64()))
+
+
+def _of_numbers(values: pa.Array) -> I8:
+    known = _filled(values) if pa.types.is_integer(values.type) else values.to_numpy(zero_copy_only=False)
+    top = float(np.nanmax(np.where(known == MISSING, 0, known), initial=0))
+    scale = next(scale for least, scale in _SCALES if top >= least)
+    if scale == 1 or known.dtype.kind == "i":
+        return np.where(known == MISSING, MISSING, known.astype(np.int64) * scale)
+    return np.where(np.isnan(known), MISSING, np.round(np.nan_to_num(known) * scale).astype(np.int64))
+
+
+def _of_texts(values: pa.Array) -> I8 | None:
+    """Return ISO texts with Z or an offset, parsed at once; None if any has another form."""
+    try:
+        return _filled(values.cast(_NS).view(pa.int64()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _filled(values: pa.Array) -> I8:
+    found: I8 = (values.fill_null(MISSING) if values.null_count else values).to_numpy(zero_copy_only=False)
+    return found.astype(np.int64, copy=False)

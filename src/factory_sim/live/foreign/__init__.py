@@ -1,0 +1,1 @@
+"""Feeds of any plant, live and from files: `intake` decodes and maps, `analysis` concludes."""

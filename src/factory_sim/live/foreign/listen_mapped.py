@@ -1,0 +1,39 @@
+"""Listen to a foreign feed until it is stopped."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
+    from factory_sim.live.foreign.mapped_feed import MappedFeed
+    from factory_sim.live.listen import Receiver
+
+TURN_S = 0.2
+
+
+def listen(  # noqa: PLR0913 - the feed, its connection, its end and its observers
+    feed: MappedFeed,
+    receiver: Receiver,
+    *,
+    stop: Event,
+    for_s: float = float("inf"),
+    every_s: float = 10.0,
+    ready: Callable[[], None] = lambda: None,
+    watch: Callable[[MappedFeed], None] = lambda _: None,
+) -> None:
+    """Take messages until `stop` is set or `for_s` have passed; call `watch` every `every_s`."""
+    receiver.subscribe(feed.filters())
+    ready()
+    end_s, next_s = time.monotonic() + for_s, time.monotonic() + every_s
+    while not stop.is_set() and time.monotonic() < end_s:
+        for message in receiver.messages(TURN_S):
+            feed.take(message, time.time_ns())
+            if stop.is_set() or time.monotonic() >= end_s:
+                break
+        if time.monotonic() >= next_s:
+            watch(feed)
+            next_s = time.monotonic() + every_s

@@ -1,0 +1,272 @@
+"""A foreign feed, from its messages or files to KPIs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim import clock
+from factory_sim.analysis import cycles as detection
+from factory_sim.analysis import facts as facts_of
+from factory_sim.analysis import kpis
+from factory_sim.analysis.rebuild import Feed
+from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem, did_you_mean
+from factory_sim.intake import description, mapper
+from factory_sim.intake import feed_context as reading
+from factory_sim.intake.derivability import NO, Available, available, derivability, is_defined
+from factory_sim.intake.mapping import Item
+from factory_sim.intake.series import Store
+from factory_sim.intake.sources import FILE_SOURCES, event_log
+from factory_sim.intake.sources.json_messages import JsonMessages
+from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
+from factory_sim.records import Readings, Rows
+from factory_sim.results.read import CycleCount, DerivableKpi, ReadResult, SkippedReason
+from factory_sim.views.kpi_dict import kpi_values
+from factory_sim.wire.sparkplug import foreign
+from factory_sim.wire.sparkplug.namespace import VERSION
+
+if TYPE_CHECKING:
+    from factory_sim.analysis.cycles import Cycles
+    from factory_sim.intake.derivability import Derivability
+    from factory_sim.intake.mapping import Mapping, SourceMap
+    from factory_sim.intake.unit_events import UnitEvents
+    from factory_sim.records import I8, EventLog, KpiTable, Message, Meta, Observations
+
+BY_STATES = "each busy period of the state words is one part"
+BY_SIGNALS = "each cycle detected from the signals is one part"
+
+
+class NothingReadError(FactoryError):
+    """A feed without a single observation that the mapping uses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What a feed has yielded so far."""
+
+    meta: Meta
+    log: EventLog
+    table: KpiTable  # NaN where a KPI is not derivable
+    derivable: tuple[Derivability, ...]
+    cycles: dict[int, Cycles]
+
+
+class MappedFeed:
+    """Takes messages and files in any order; `conclude` returns the KPIs of all so far.
+
+    meta : the description of the plant or of single stations; its window is that of the feed
+    """
+
+    def __init__(self, mapping: Mapping, meta: Meta) -> None:
+        self.mapping, self.meta = mapping, meta
+        self.context = reading.Context(mapping, meta)
+        self.store = Store(self.context.tally)
+        self.observations = self.messages = 0
+        self._json, self._sparkplug = JsonMessages(self.context), SparkplugMetrics(self.context)
+        self._rows: list[Rows] = []
+
+    def filters(self) -> list[str]:
+        """Return the topics to subscribe to."""
+        return [*self._json.filters(), *self._sparkplug.filters()]
+
+    def take(self, message: Message, arrival_ns: int) -> None:
+        """Use one message; what cannot be used is counted by reason."""
+        self.messages += 1
+        if message.topic.startswith(f"{VERSION}/"):
+            self._take_sparkplug(message, arrival_ns)
+        else:
+            self._json.take(message.topic, message.payload, arrival_ns)
+        if not self.messages % 1024:
+            self._collect(everything=False)
+
+    def add_file(self, stream: IO[bytes], name: str, source: SourceMap) -> None:
+        """Read one file. Raises ConfigError when it is of another type."""
+        if source.kind == "log":
+            self._rows.append(event_log.rows(stream, name, source, self.context, self.meta))
+            self.observations += len(self._rows[-1])
+            return
+        for found in FILE_SOURCES[source.kind](stream, name, source, self.context):
+            self._add(source, found)
+
+    def check(self) -> None:
+        """Raise ConfigError with every state word that the mapping refuses."""
+        unknown = self.context.words.unknown
+        if unknown:
+            known = self.mapping.states
+            raise ConfigError(
+                [
+                    Problem(
+                        place or self.mapping.file, 0, 0, "", f"unknown state word {word!r}", self._hint(word, known)
+                    )
+                    for word, place in unknown.items()
+                ]
+            )
+        tally = self.context.tally
+        twice = next((each for each in tally.entries() if each.reason == reading.TWO_SOURCES), None)
+        if twice is not None:
+            raise ConfigError.of(self.mapping.file, f"{twice.reason}: {twice.example}", "Leave one of them out.")
+
+    def _hint(self, word: str, known: dict[str, int]) -> str:
+        return f'Add it to `states` of {self.mapping.file}, or write "*": unknown. {did_you_mean(word, known)}'
+
+    def unmatched(self) -> list[str]:
+        """Return the items of sources that no observation has matched, each with its line."""
+        found = []
+        for source in self.mapping.sources:
+            for each in source.items:
+                if (source.index, each.item) not in self.context.matched:
+                    what = Item(each.item).name.lower() if each.item < Item.SIGNAL else "cycles"
+                    where = f"{source.place.file}:{source.place.line}"
+                    found.append(f"{where}: {source.kind} {source.pattern!r}: {what} {each.where!r} matched nothing")
+        return found
+
+    def conclude(self) -> Conclusion:
+        """Return the KPIs of everything so far. Raises NothingReadError if there is nothing."""
+        self._collect(everything=True)
+        store = self.store.finished()
+        first, last = self._extent(store)
+        detected = self._detected(store)
+        certain = {
+            u: (each.begin_ns, each.end_ns) for u, each in detected.items() if each.confidence >= self.min_confidence
+        }
+        events = mapper.events_by_unit(store, self.mapping, certain, self.context.tally)
+        meta = description.with_window(self.meta, first, last, self.context.words)
+        meta, samples = description.with_meters(meta, store, self.mapping, self.context.tally)
+        feed = Feed(meta)
+        rows = Rows.join([mapper.rows_of(events, meta, self.context.words), *self._rows])
+        feed.add(Readings(rows, samples))
+        log = feed.log()
+        signals = available(
+            self.mapping,
+            meta,
+            list(store.series),
+            counted_by=self._counted_by(events, store, certain),
+            whole_log=bool(self._rows),
+        )
+        table = kpis.table(log, meta, feed.blocks() if samples else None)
+        derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
+        return Conclusion(
+            meta=meta, log=log, table=_masked(table, meta, signals, derivable), derivable=derivable, cycles=detected
+        )
+
+    def _extent(self, store: Store) -> tuple[int, int]:
+        runs = [run for series in store.series.values() for run in series.runs]
+        times = [t for run in runs for t in run]
+        times += [int(t) for rows in self._rows if len(rows) for t in (rows.t_ns.min(), rows.t_ns.max())]
+        if not times:
+            reasons = "\n".join(
+                f"  {each.count:,} {each.reason}: {each.example}" for each in self.context.tally.entries()
+            )
+            unmatched = "\n".join(f"  {each}" for each in self.unmatched())
+            raise NothingReadError(
+                f"{self.mapping.file}: no observation matches the mapping.\n{unmatched}\n{reasons}".rstrip()
+            )
+        return min(times), max(times)
+
+    @property
+    def min_confidence(self) -> float:
+        """Confidence below which detected cycles do not count."""
+        return max((source.min_confidence for source in self.mapping.sources if source.cycles_from), default=0.6)
+
+    def _detected(self, store: Store) -> dict[int, Cycles]:
+        found = {}
+        wanted = [item for source in self.mapping.sources for item in source.cycles_from]
+        for unit in sorted({u for u, item in store.series if item in wanted}):
+            signals = [store.series[unit, item].arrays() for item in wanted if (unit, item) in store.series]
+            found[unit] = detection.detect(signals)
+        return found
+
+    def _counted_by(
+        self, events: dict[int, UnitEvents], store: Store, certain: dict[int, tuple[I8, I8]]
+    ) -> dict[int, str]:
+        found = {}
+        for unit, each in events.items():
+            if each.has_counter:
+                found[unit] = ""
+            elif (unit, Item.STATE) in store.series:
+                found[unit] = BY_STATES
+            elif unit in certain:
+                found[unit] = BY_SIGNALS
+        return found
+
+    def _take_sparkplug(self, message: Message, arrival_ns: int) -> None:
+        try:
+            decoded = foreign.decode(message)
+        except PayloadError as error:
+            self.context.tally.where = ""
+            self.context.tally.add("Sparkplug payload that cannot be decoded", str(error))
+            return
+        if decoded is not None:
+            self._sparkplug.take(message.topic, decoded.metrics, decoded.t_ns, decoded.seq, arrival_ns)
+
+    def _collect(self, *, everything: bool) -> None:
+        for kind in (self._json, self._sparkplug):
+            for source, found in kind.ripe(everything=everything):
+                self._add(source, found)
+
+    def _add(self, source: SourceMap, found: Observations) -> None:
+        self.observations += len(found)
+        self.store.add(found, source.clock.late_ns, source.clock.stale_ns)
+
+
+def _masked(table: KpiTable, meta: Meta, signals: Available, derivable: tuple[Derivability, ...]) -> KpiTable:
+    """Return a table with NaN where a KPI is not derivable, for all machines or for those without a signal."""
+    machines, status = facts_of.machine_units(meta).tolist(), {each.kpi: each.status for each in derivable}
+    found = {}
+    for name, kpi in table.kpis.items():
+        level = name.partition(".")[0]
+        index, n = facts_of.groups(meta, level)
+        values = np.array(kpi.values, np.float64).reshape(-1)
+        for k in range(n if level != "line" else 1):
+            group = (
+                set(machines)
+                if level == "line"
+                else {u for u, g in zip(machines, index.tolist(), strict=True) if g == k}
+            )
+            if status[name] == NO or not is_defined(name, meta, signals, group):
+                values[k] = np.nan
+        found[name] = replace(kpi, values=values.reshape(np.shape(kpi.values)))
+    return replace(table, kpis=found)
+
+
+def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:
+    """Return the answer of `read`."""
+    meta, zone = found.meta, found.meta.timezone
+    begin, end = (
+        clock.datetime_from_ns(clock.ns_from_us(t, meta.epoch_ns), zone).isoformat()
+        for t in (found.table.window.t0_us, found.table.window.t1_us)
+    )
+    sources: dict[int, list[str]] = {}
+    for unit, item in sorted(feed.store.series):
+        name = Item(item).name.lower() if item < Item.SIGNAL else feed.mapping.signals[item - Item.SIGNAL]
+        sources.setdefault(unit, []).append(name)
+    return ReadResult(
+        feed=feed.mapping.name,
+        plant=feed.mapping.plant,
+        window=(begin, end),
+        observations=feed.observations,
+        units={meta.units[unit].name: ", ".join(names) for unit, names in sources.items()},
+        derivable=tuple(
+            DerivableKpi(kpi=e.kpi, status=e.status, assumption=e.assumption, needs=e.needs) for e in found.derivable
+        ),
+        kpis=kpi_values(found.table),
+        cycles=tuple(
+            _cycle_count(meta.units[unit].name, each, feed.min_confidence) for unit, each in found.cycles.items()
+        ),
+        skipped=tuple(
+            SkippedReason(reason=e.reason, count=e.count, example=e.example) for e in feed.context.tally.entries()
+        ),
+    )
+
+
+def _cycle_count(unit: str, found: Cycles, least: float) -> CycleCount:
+    certain = found.confidence >= least
+    spans = (found.end_ns - found.begin_ns) * 1e-9
+    return CycleCount(
+        unit=unit,
+        found=len(spans) if certain else None,
+        confidence=round(found.confidence, 3),
+        mean_s=float(spans.mean()) if certain and len(spans) else None,
+    )

@@ -1,0 +1,57 @@
+"""The answer of `read` and of `listen --map`: a foreign feed, what can be concluded from it, and its KPIs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim.results.record import Record, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from factory_sim.results.simulate import KpiValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivableKpi(Record):
+    """Whether one KPI can be derived from a feed."""
+
+    kpi: str
+    status: str  # "yes", "assumed" or "no"
+    assumption: str
+    needs: str  # signals that would change the status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedReason(Record):
+    """What was skipped for one reason."""
+
+    reason: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleCount(Record):
+    """The cycles detected from one unit's signals."""
+
+    unit: str
+    found: int | None  # None: not derivable, the confidence is too low
+    confidence: float
+    mean_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadResult(Result):
+    """A foreign feed and its KPIs."""
+
+    feed: str
+    plant: str
+    window: tuple[str, str]  # first and last observation
+    observations: int
+    units: Mapping[str, str]  # unit -> what its states and parts are derived from
+    derivable: tuple[DerivableKpi, ...]
+    kpis: Mapping[str, KpiValues]
+    cycles: tuple[CycleCount, ...]
+    skipped: tuple[SkippedReason, ...]

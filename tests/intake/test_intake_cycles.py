@@ -1,0 +1,52 @@
+"""Cycles of real machines: by their state word exactly, by their loads where they repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from factory_sim.analysis import cycles
+from factory_sim.validation import intake_cases
+
+NIST = Path(__file__).parent / "data" / "nist"
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, intake_cases.IntakeDay | None]:
+    return {case.name: day for case, day in intake_cases.days_of(NIST) if case.ok}
+
+
+def test_the_state_word_yields_exactly_the_listed_cycles(found: dict[str, intake_cases.IntakeDay | None]) -> None:
+    assert sum(day is not None and day.execution_ok for day in found.values()) == 4
+
+
+def test_the_counter_yields_eight_parts(found: dict[str, intake_cases.IntakeDay | None]) -> None:
+    assert "Hurco03-2017-02-01.part_count.csv" in found
+
+
+def test_days_with_a_high_confidence_are_right(found: dict[str, intake_cases.IntakeDay | None]) -> None:
+    result = intake_cases.result_of([], [day for day in found.values() if day is not None])
+    assert result.days_reported >= 2
+    assert (result.recall or 0) >= 0.91
+    assert (result.precision or 0) >= 0.91
+
+
+def test_a_program_that_repeats_is_found_and_noise_is_not() -> None:
+    random = np.random.default_rng(1)
+    program = np.sort(random.uniform(0, 60, 40))
+    starts = np.cumsum(60 + random.uniform(20, 200, 30))
+    t = np.sort(np.concatenate([start + program + random.uniform(0, 0.5, 40) for start in starts]))
+    signals = [((t[k::2] * 1e9).astype(np.int64), random.uniform(0, 100, len(t[k::2]))) for k in range(2)]
+    regular = cycles.detect(signals)
+    assert len(regular.begin_ns) == pytest.approx(30, abs=1)
+    assert regular.confidence > 0.6
+    t = np.sort(random.uniform(0, 6000, 1200))
+    noise = [((t[k::2] * 1e9).astype(np.int64), random.uniform(0, 100, 600)) for k in range(2)]
+    assert cycles.detect(noise).confidence < 0.6
+
+
+def test_signals_without_changes_have_no_cycles() -> None:
+    empty = cycles.detect([(np.empty(0, np.int64), np.empty(0))])
+    assert (len(empty.begin_ns), empty.confidence) == (0, 0.0)

@@ -1,0 +1,143 @@
+"""Files of foreign feeds: what is read, what is refused, and with which message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import factory_sim as fs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = """time,item,value
+2026-05-04T06:00:00Z,state,IDLE
+2026-05-04T06:00:00Z,count,100
+2026-05-04T06:00:10Z,state,RUNNING
+2026-05-04T06:00:40Z,count,101
+2026-05-04T06:00:40Z,power,6.0
+2026-05-04T06:01:10Z,count,102
+2026-05-04T06:01:10Z,state,IDLE
+2026-05-04T06:01:10Z,power,1.0
+2026-05-04T06:01:30Z,state,FAULT
+2026-05-04T06:02:00Z,state,RUNNING
+2026-05-04T06:02:30Z,count,103
+2026-05-04T06:02:30Z,state,IDLE
+2026-05-04T06:03:00Z,power,0
+"""
+STATES = 'states: {RUNNING: busy, IDLE: starved, FAULT: down, "*": refuse}'
+ITEMS = "state: state, count: count, power: {item: power, unit: kW}"
+
+
+def feed(folder: Path, source: str, *more: str, units: str = "[M1]") -> Path:
+    path = folder / "feed.yaml"
+    text = "\n".join(["feed: cell", f"units: {units}", STATES, "sources:", f"  - {{{source}}}", *more])
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def expect_the_cell(found: fs.Reading) -> None:
+    kpis = found.kpis()
+    assert kpis["machine.parts", "M1"] == 3
+    assert kpis["machine.cycle_time_s", "M1"] == pytest.approx(30)
+    assert kpis["machine.share_busy", "M1"] == pytest.approx(90 / 180)
+    assert kpis["machine.share_down", "M1"] == pytest.approx(30 / 180)
+    assert kpis["machine.kwh", "M1"] == pytest.approx((6 * 30 + 1 * 110) / 3600, rel=1e-3)
+
+
+def test_a_long_csv_yields_parts_cycle_time_shares_and_energy(tmp_path: Path) -> None:
+    (tmp_path / "m1.csv").write_text(LONG, encoding="utf-8")
+    expect_the_cell(fs.read(tmp_path / "m1.csv", map=feed(tmp_path, f"csv: m1.csv, layout: long, unit: M1, {ITEMS}")))
+
+
+def test_without_files_those_that_the_sources_name_are_read(tmp_path: Path) -> None:
+    (tmp_path / "m1.csv").write_text(LONG, encoding="utf-8")
+    expect_the_cell(fs.read(map=feed(tmp_path, f"csv: 'm*.csv', layout: long, unit: M1, {ITEMS}")))
+
+
+def test_the_same_rows_as_shdr_lines_parquet_and_wide_csv(tmp_path: Path) -> None:
+    rows = [line.split(",") for line in LONG.splitlines()[1:]]
+    (tmp_path / "m1.txt").write_text("".join(f"{t}|{item}|{value}\n" for t, item, value in rows), encoding="utf-8")
+    expect_the_cell(fs.read(tmp_path / "m1.txt", map=feed(tmp_path, f"shdr: m1.txt, unit: M1, {ITEMS}")))
+    parquet.write_table(
+        pa.table(dict(zip(("time", "item", "value"), zip(*rows, strict=True), strict=True))), tmp_path / "m1.parquet"
+    )
+    source = f"parquet: m1.parquet, layout: long, unit: M1, {ITEMS}"
+    expect_the_cell(fs.read(tmp_path / "m1.parquet", map=feed(tmp_path, source)))
+    wide = ["time,M1.state,M1.count,M1.power"]
+    wide += [
+        ",".join([t, *(value if item == name else "" for name in ("state", "count", "power"))])
+        for t, item, value in rows
+    ]
+    (tmp_path / "all.csv").write_text("\n".join(wide) + "\n", encoding="utf-8")
+    items = "state: '{unit}.state', count: '{unit}.count', power: {column: '{unit}.power', unit: kW}"
+    expect_the_cell(fs.read(tmp_path / "all.csv", map=feed(tmp_path, f"csv: all.csv, layout: wide, {items}")))
+
+
+def test_an_xes_log_yields_states(tmp_path: Path) -> None:
+    events = "".join(
+        f'<event><string key="org:resource" value="M1"/><string key="lifecycle:transition" value="{word}"/>'
+        f'<date key="time:timestamp" value="2026-05-04T06:0{minute}:00Z"/></event>'
+        for minute, word in enumerate(("IDLE", "RUNNING", "IDLE", "RUNNING", "IDLE"))
+    )
+    (tmp_path / "log.xes").write_text(f"<log><trace>{events}</trace></log>", encoding="utf-8")
+    found = fs.read(tmp_path / "log.xes", map=feed(tmp_path, "xes: log.xes, state: 'lifecycle:transition'"))
+    assert found.kpis()["machine.parts", "M1"] == 2
+    assert found.kpis()["machine.share_busy", "M1"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"PAR1\0\0\0", "is a binary file"),
+        (b"", "is empty"),
+        (b"when,item,value\n1,state,IDLE\n", "has no column time"),
+        (b"time,item,value\n2026-05-04T06:00:00,state,IDLE\n", "time stamp without zone"),
+        (b"time,item,value\n2026-05-04T06:00:00Z,state,WEIRD\n", "unknown state word 'WEIRD'"),
+        (b"time,item,value\n2026-05-04T06:00:00Z,other,1\n", "state 'state' matched nothing"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_with_what_was_expected(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    (tmp_path / "m1.csv").write_bytes(content)
+    with pytest.raises(fs.FactoryError, match=expected):
+        fs.read(tmp_path / "m1.csv", map=feed(tmp_path, "csv: m1.csv, layout: long, unit: M1, state: state"))
+
+
+def test_every_mistake_of_a_mapping_is_reported_with_line_and_nearest_right_answer(tmp_path: Path) -> None:
+    path = tmp_path / "feed.yaml"
+    path.write_text(
+        "feed: cell\nunits: [M1, M2]\nclock: {zone: Europe/Berln, without: arival}\nstates: {RUN: bussy}\nsources:\n"
+        "  - {mqtt: 'f/{unit}', state: $.s, energy: {path: $.e, unit: kWhh}}\n"
+        "  - {csv: m1.csv, layout: long, unit: M3, stat: s}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(fs.ConfigError) as caught:
+        fs.read(map=path)
+    text = str(caught.value)
+    for expected in ("Europe/Berlin", "arrival", "busy", "Did you mean kWh", "Known: M1, M2", "Did you mean state"):
+        assert expected in text
+    assert [problem.line for problem in caught.value.problems] == [3, 3, 4, 6, 7, 7]
+
+
+def test_two_sources_for_one_item_of_one_unit_are_refused(tmp_path: Path) -> None:
+    path = feed(
+        tmp_path, "csv: a.csv, layout: long, unit: M1, state: s", "  - {csv: b.csv, layout: long, unit: M1, state: s}"
+    )
+    with pytest.raises(fs.ConfigError, match="state of M1 has two sources"):
+        fs.read(map=path)
+
+
+def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
+    bad = "2026-05-04T06:04:00Z,count,many\n2026-05-04T05:00:00Z,count,50\nx,count,1\na,b\n"
+    (tmp_path / "m1.csv").write_text(LONG + bad, encoding="utf-8")
+    found = fs.read(tmp_path / "m1.csv", map=feed(tmp_path, f"csv: m1.csv, layout: long, unit: M1, {ITEMS}"))
+    reasons = {each.reason: each.count for each in found.result.skipped}
+    assert reasons["value that is not a number"] == 1
+    assert reasons["time stamp that cannot be read"] == 1
+    assert reasons["row with another number of columns"] == 1
+    assert sum(count for reason, count in reasons.items() if "clock.late" in reason) == 1

@@ -1,0 +1,106 @@
+"""What the mapper concludes: counters, silences, duplicates, order of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+import factory_sim as fs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = 1_777_874_400  # 2026-05-04T06:00:00Z
+FEED = """
+feed: cell
+units: [M1]
+clock: {time: $.t, late: 5 s, stale: 60 s}
+states: {RUNNING: busy, IDLE: starved, UNAVAILABLE: unknown, "*": refuse}
+sources:
+  - {mqtt: "f/{unit}/status", state: $.state, count: {path: $.count, wraps: 256, resets: yes}}
+"""
+
+
+def shift(cycles: int = 60) -> list[dict[str, object]]:
+    """Return a message a second: cycles of 50 s, of which 40 s are busy."""
+    return [
+        {"t": START + t, "state": "RUNNING" if t % 50 >= 10 else "IDLE", "count": 200 + t // 50}
+        for t in range(50 * cycles + 1)
+    ]
+
+
+def read(folder: Path, messages: list[dict[str, object]]) -> fs.Reading:
+    lines = [orjson.dumps({"tst": message["t"], "topic": "f/M1/status", "payload": message}) for message in messages]
+    (folder / "capture.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    (folder / "feed.yaml").write_text(FEED, encoding="utf-8")
+    return fs.read(folder / "capture.jsonl", map=folder / "feed.yaml")
+
+
+def test_a_regular_feed_yields_parts_cycle_time_and_shares(tmp_path: Path) -> None:
+    kpis = read(tmp_path, shift()).kpis()
+    assert kpis["machine.parts", "M1"] == 60
+    assert kpis["machine.cycle_time_s", "M1"] == pytest.approx(40, abs=0.2)
+    assert kpis["machine.share_busy", "M1"] == pytest.approx(0.8, abs=0.002)
+
+
+def test_a_counter_that_wraps_loses_no_part(tmp_path: Path) -> None:
+    messages = [{**each, "count": int(str(each["count"])) % 256} for each in shift(100)]
+    assert read(tmp_path, messages).kpis()["machine.parts", "M1"] == 100
+
+
+def test_a_counter_that_restarts_with_its_gateway_loses_no_part(tmp_path: Path) -> None:
+    messages = [
+        {**each, "count": int(str(each["count"])) - (222 if i >= 1100 else 100)} for i, each in enumerate(shift())
+    ]
+    messages = [{**each, "count": max(int(str(each["count"])), 0)} for each in messages]
+    assert read(tmp_path, messages).kpis()["machine.parts", "M1"] == pytest.approx(60, abs=1)
+
+
+def test_duplicates_change_nothing_and_are_counted(tmp_path: Path) -> None:
+    whole = read(tmp_path, shift())
+    twice = read(tmp_path, [each for each in shift() for _ in range(2)])
+    assert twice.to_dict()["kpis"] == whole.to_dict()["kpis"]
+    assert any("duplicate" in each.reason for each in twice.result.skipped)
+
+
+def test_messages_a_few_seconds_out_of_order_change_nothing(tmp_path: Path) -> None:
+    messages = shift()
+    swapped = [each for i in range(0, len(messages), 4) for each in reversed(messages[i : i + 4])]
+    assert read(tmp_path, swapped).to_dict()["kpis"] == read(tmp_path, messages).to_dict()["kpis"]
+
+
+def test_after_a_silence_a_unit_is_unknown_until_its_state_comes_again(tmp_path: Path) -> None:
+    messages = [each for i, each in enumerate(shift()) if not 600 <= i < 1500]
+    kpis = read(tmp_path, messages).kpis()
+    assert kpis["machine.share_unknown", "M1"] == pytest.approx((900 - 60) / 3000, abs=0.002)
+    assert kpis["machine.parts", "M1"] == 60  # the counter continues
+
+
+def test_unavailable_is_unknown_and_never_busy(tmp_path: Path) -> None:
+    messages = [{**each, "state": "UNAVAILABLE"} if 600 <= i < 1500 else each for i, each in enumerate(shift())]
+    kpis = read(tmp_path, messages).kpis()
+    assert kpis["machine.share_unknown", "M1"] == pytest.approx(0.3, abs=0.002)
+    assert kpis["machine.share_busy", "M1"] == pytest.approx(0.8 * 0.7, abs=0.01)
+
+
+def test_a_clock_set_back_is_counted_and_its_time_is_unknown(tmp_path: Path) -> None:
+    messages = [{**each, "t": START + i - (1000 if i >= 1500 else 0)} for i, each in enumerate(shift())]
+    found = read(tmp_path, messages)
+    assert any("clock set back" in each.reason for each in found.result.skipped)
+    assert found.kpis()["machine.parts", "M1"] <= 60
+
+
+def test_one_message_in_ten_lost_keeps_parts_and_cycle_time(tmp_path: Path) -> None:
+    messages = [each for i, each in enumerate(shift()) if (i * 7919) % 10 != 3]
+    kpis = read(tmp_path, messages).kpis()
+    assert kpis["machine.parts", "M1"] == 60
+    assert kpis["machine.cycle_time_s", "M1"] == pytest.approx(40, rel=0.01)
+
+
+def test_wip_and_lead_time_are_undefined_with_the_missing_signal(tmp_path: Path) -> None:
+    found = read(tmp_path, shift(3))
+    assert found.to_dict()["kpis"]["line.wip"]["values"]["line"] is None  # type: ignore[index,call-overload]
+    entry = next(each for each in found.result.derivable if each.kpi == "line.wip")
+    assert (entry.status, "serial numbers" in entry.needs) == ("no", True)
