@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim.clock import datetime_from_ns
-from factory_sim.plant.describe import describe, planned, seldom_intended
+from factory_sim.plant.describe import describe, planned, seldom_intended, slowest
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import InputInfo, Meta, Window
 from factory_sim.wire.meta import decode, encode
@@ -115,3 +115,15 @@ def test_the_shifts_of_most_machines_are_described(read: Callable[..., Plant], e
     found = [(name, begin / HOUR_US, end / HOUR_US) for name, begin, end in described.shifts]
     assert found == [("late", 9, 17), ("early", 25, 33), ("late", 33, 41)]
     assert decode(encode(described)) == described
+
+
+def test_the_slowest_operation_is_that_per_finished_product(plant: Plant, read: Callable[..., Plant]) -> None:
+    operation, seconds = slowest(plant)
+    assert (operation.name, seconds) == ("OP26", 75.0)  # 10 min for a batch of 16, two of which go into a product
+    joined = (
+        "plant: p\nsources: {s: {interarrival: saturated}, t: {interarrival: saturated}}\nsections: {a: {operations: {"
+        "WHEEL: {cycle_time: 10 s, machines: 2, buffer: 4, from: s}, FRAME: {cycle_time: 18 s, buffer: 1, from: t},"
+        "CAR: {cycle_time: 15 s, inputs: [{from: FRAME, buffer: 1}, {from: WHEEL, quantity: 4, buffer: 4}]}}}}"
+    )
+    operation, seconds = slowest(read(joined))
+    assert (operation.name, seconds) == ("WHEEL", 20.0)

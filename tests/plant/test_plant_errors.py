@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from factory_sim.errors import Problem
     from factory_sim.plant.catalogue import Catalogue
+    from factory_sim.plant.spec import Plant
 
 # what is replaced in the good plant, by what, the reported address, words of the message, the hint
 MISTAKES = [
@@ -257,6 +258,14 @@ MISTAKES = [
     ('open: "06:00-14:00"', 'open: "06:00-06:00"', "shifts.day.open", "same time", ""),
     ('breaks: "09:00-09:15"', 'breaks: "05:00-15:00"', "shifts.day", "never opens", ""),
     ('open: "06:00-14:00", ', "", "shifts.day.open", "is missing", "open: 06:00-14:00"),
+    ("at_end: finish", "at_end: pause", "shifts.day.at_end", "crew fitters works in this shift", "without at_end"),
+    (
+        "cycle_time: 10 min, buffer: 20, batch: {size: 16, minimum: 8, timeout: 15 min}",
+        "cycle_time: 10 min, buffer: 20, behaviour: batching",
+        "operations.OP26.behaviour",
+        "batching needs a batch",
+        "batch: {size: 8}",
+    ),
     # sensors
     (
         "{kind: power, rate: 2 Hz",
@@ -417,3 +426,28 @@ def test_no_damage_to_a_file_makes_the_loader_fail_otherwise(
         assert load(path, catalogue).operations
     except ConfigError as error:
         assert all(problem.message for problem in error.problems)  # noqa: PT017
+
+
+def many_operations(n: int, kind: str = "cnc") -> str:
+    operations = (
+        f"      O{i}: {{kind: {kind}, cycle_time: 30 s, buffer: 4, operator: fitters"
+        + (f", inspection: {{rework: 1 %, rework_to: O{i - 1}}}" if i % 10 else ", from: s" if not i else "")
+        + "}"
+        for i in range(n)
+    )
+    return (
+        "plant: big\nkinds: {cnc: {failures: {tool: {after: 4 h, repair: 5 min, crew: fitters}}}}\n"
+        "crews: {fitters: {count: 2}}\nsources: {s: {interarrival: saturated, cards: 9}}\n"
+        "sections:\n  a:\n    operations:\n" + "\n".join(operations) + "\n"
+    )
+
+
+def test_thousands_of_operations_load(read: Callable[..., Plant]) -> None:
+    plant = read(many_operations(3000))
+    assert len(plant.operations) == len(plant.machines) == 3000
+    assert plant.operations[2998].destination == 2999
+    assert plant.operations[0].rework_from == (1,)
+
+
+def test_at_most_two_hundred_problems_are_reported(problems: Callable[..., list[Problem]]) -> None:
+    assert len(problems(many_operations(1000, kind="cnx"))) == 200

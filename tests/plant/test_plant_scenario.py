@@ -367,3 +367,12 @@ def test_adding_to_a_text_adds_to_its_value(number: float, unit: str, more: floa
     total = arithmetic.added(f"{number!r} {unit}", f"{more!r} {other}", 1)
     expected = units.parse(f"{number!r} {unit}", "time") + units.parse(f"{more!r} {other}", "time")
     assert units.parse(total, "time") == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "machines"), [("OP20.machines+1", 2), ("OP20.machines*3", 3), ("operations.OP[24]0.machines+1", 2)]
+)
+def test_arithmetic_works_on_counts_that_the_file_does_not_state(
+    change: str, machines: int, read: Callable[..., Plant]
+) -> None:
+    assert len(read(overrides=[change]).operations[1].machines) == machines

@@ -79,12 +79,13 @@ def _summary(plant: Plant) -> str:
         "sensor": len(plant.sensors),
         "failure mode": sum(len(machine.failures) for machine in plant.machines),
     }
-    worst = max(plant.operations, key=lambda operation: operation.cycle_time.mean_s / len(operation.machines))
-    slowest_s = worst.cycle_time.mean_s / len(worst.machines)
+    from factory_sim.plant.describe import slowest
+
+    worst, slowest_s = slowest(plant)
     lines = [
         f"{plant.name}: {plant.title}",
         "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),
-        f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s a part",
+        f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s per finished product",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
     ]

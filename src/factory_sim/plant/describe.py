@@ -107,6 +107,27 @@ def shifts(plant: Plant, window: Window) -> tuple[tuple[str, int, int], ...]:
     return tuple(named_hours(plant, plant.shifts[base], window.t0_us, window.t1_us)) if base >= 0 else ()
 
 
+def slowest(plant: Plant) -> tuple[Operation, float]:
+    """Return the operation with the longest planned time per finished product, and that time [s].
+
+    It is the cycle time, a mean over the variants, over machines and batch size, times the parts of a product.
+    """
+    parts = [1.0] * len(plant.operations)  # that one finished product takes from each operation
+    for index, operation in reversed(list(enumerate(plant.operations))):
+        for each in operation.inputs:
+            if each.operation >= 0:
+                parts[each.operation] = parts[index] * each.quantity
+
+    def time_s(index: int) -> float:
+        operation = plant.operations[index]
+        factors = operation.variant_factor or (1.0,)
+        at_once = len(operation.machines) * (operation.batch.size if operation.batch else 1)
+        return operation.cycle_time.mean_s * sum(factors) / len(factors) / at_once * parts[index]
+
+    worst = max(range(len(plant.operations)), key=time_s)
+    return plant.operations[worst], time_s(worst)
+
+
 def seldom_intended(plant: Plant) -> list[str]:
     """Return what `factory-sim check` reports of a valid plant: values that are allowed but seldom intended."""
     hints, ends = [], [operation.name for operation in plant.operations if operation.destination == SINK]

@@ -11,7 +11,7 @@ from factory_sim.plant import spec
 from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.resolve import checks, deadlocks, flow, routes, shifts
 from factory_sim.plant.resolve.derived import MACHINING, with_derived
-from factory_sim.plant.resolve.equipment import outfit, own_sensors, power_by_state
+from factory_sim.plant.resolve.equipment import Outfit, outfit, own_sensors, power_by_state
 from factory_sim.plant.yaml import shapes
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_S = 1e-3  # of a cycle: with shorter ones the clock of a run hardly advances
 _MOST = 32_767  # units and sensors: their ids are int16 in logs and telemetry
+_EQUIPMENT = set(shapes.Equipment.model_fields) - {"shift"}
 PLAIN_KIND = "machine"  # of operations that name no kind
 
 
@@ -40,7 +41,9 @@ def build(context: Context) -> spec.Plant:
     units = _Units(context)
     machines = [units.machines(station) for station in order]
     _check_unused_kinds(order, context)
-    operations = tuple(_operation(station, order, machines[station.index], context) for station in order)
+    index = {station.name: station.index for station in order}
+    takers = {feed.origin: station.index for station in order for feed in station.feeds}
+    operations = tuple(_operation(station, index, takers, machines[station.index], context) for station in order)
     routes.check_conveyors(order, context)
     fleets = [routes.fleet(name, shape, order, context) for name, shape in plant.fleets.items()]
     given = spec.Plant(
@@ -110,10 +113,9 @@ def _check_unused_kinds(order: Sequence[Station], context: Context) -> None:
 
 
 def _operation(
-    station: Station, order: Sequence[Station], machines: Sequence[spec.Machine], context: Context
+    station: Station, index: dict[str, int], takers: dict[str, int], machines: Sequence[spec.Machine], context: Context
 ) -> spec.Operation:
     shape, path, report = station.shape, station.path, context.report
-    index = {each.name: each.index for each in order}
     cycle = shape.cycle_time
     if cycle.mean_s < _SHORTEST_S:
         report.add((*path, "cycle_time"), f"is {cycle}; expected at least 1 ms on average")
@@ -130,7 +132,7 @@ def _operation(
         cycle_time=cycle,
         unit_time_s=shape.unit_time or cycle.mean_s,
         inputs=tuple(_input(feed, index, context) for feed in station.feeds),
-        destination=next((s.index for s in order for f in s.feeds if f.origin == station.name), spec.SINK),
+        destination=takers.get(station.name, spec.SINK),
         inspection=spec.Inspection(inspection.scrap, inspection.rework, rework_to, inspection.max_loops)
         if inspection
         else None,
@@ -191,6 +193,7 @@ class _Units:
         self._context = context
         self.names: list[str] = list(context.plant.sources)
         self.sensors: list[spec.Sensor] = []
+        self._of_kind: dict[str, Outfit] = {}  # of operations without equipment of their own
 
     def machines(self, station: Station) -> list[spec.Machine]:
         """Return the machines of a station with their units, equipment and sensors."""
@@ -200,7 +203,11 @@ class _Units:
             context.report.add((*station.path, "kind"), f"{kind!r} is not one of the plant's kinds", hint)
         of_kind = (("kinds", kind), plant.kinds.get(kind, shapes.Kind()))
         levels: list[tuple[Path, shapes.Equipment]] = [of_kind, (station.path, station.shape)]
-        common, machines = outfit(levels, context), []
+        plain = not station.shape.model_fields_set & _EQUIPMENT
+        common = self._of_kind.get(kind) if plain else None
+        common, machines = common or outfit(levels, context), []
+        if plain:
+            self._of_kind[kind] = common
         for name in context.names.get(station.name, ()):
             own, path = plant.machines.get(name), ("machines", name)
             above = (("sections", station.section), plant.sections[station.section]), ((), plant)
@@ -244,6 +251,12 @@ class _Units:
     def crew(self, name: str, shape: shapes.Crew) -> spec.Crew:
         """Return a crew with units of its people."""
         shift = self._context.lookup(("crews", name, "shift"), shape.shift, "shifts")
+        hours = self._context.plant.shifts.get(shape.shift or "")
+        if hours is not None and "at_end" in hours.model_fields_set and hours.at_end == "pause":
+            what = f"crew {name} works in this shift, and its people finish what they do (rule POOL-5)"
+            self._context.report.add(
+                ("shifts", str(shape.shift), "at_end"), what, "Give the crew a shift without at_end."
+            )
         return spec.Crew(name, self._members(name, shape.count), tuple(shape.skills), shift, shape.wage)
 
     def _members(self, name: str, count: int) -> tuple[int, ...]:

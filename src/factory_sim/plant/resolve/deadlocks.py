@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 def check(plant: spec.Plant, order: Sequence[Station], report: Report) -> None:
     """Report what cannot work; `order` has the stations of the plant's operations."""
+    shifts = {machine.unit: machine.shift for machine in plant.machines}
     for index, (operation, station) in enumerate(zip(plant.operations, order, strict=True)):
         for number, feed in enumerate(station.feeds):
             _check_room(plant, operation.inputs[number], feed, report)
             _check_cards(plant, (index, number), feed, report)
         _check_inspection(operation, station, report)
-        _check_operators(plant, operation, station, report)
+        _check_operators(plant, operation, {shifts[unit] for unit in operation.machines}, station, report)
 
 
 def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report) -> None:
@@ -39,7 +40,10 @@ def _check_room(plant: spec.Plant, made: spec.Input, feed: Feed, report: Report)
 
 
 def _check_cards(plant: spec.Plant, at: tuple[int, int], feed: Feed, report: Report) -> None:
-    sources, needed = _sources(plant, at), plant.operations[at[0]].inputs[at[1]].starts_with
+    needed = plant.operations[at[0]].inputs[at[1]].starts_with
+    if needed <= min((source.cards for source in plant.sources if source.cards), default=needed):
+        return
+    sources = _sources(plant, at)
     cards = [plant.sources[s].cards for s in sorted(sources)]
     if all(cards) and sum(cards) < needed:
         names = " and ".join(plant.sources[s].name for s in sorted(sources))
@@ -71,8 +75,9 @@ def _check_inspection(operation: spec.Operation, station: Station, report: Repor
         )
 
 
-def _check_operators(plant: spec.Plant, operation: spec.Operation, station: Station, report: Report) -> None:
-    shifts = {machine.shift for machine in plant.machines if machine.unit in operation.machines}
+def _check_operators(
+    plant: spec.Plant, operation: spec.Operation, shifts: set[int], station: Station, report: Report
+) -> None:
     for key, crew in (("operator", operation.operator), ("setup_operator", operation.setup_operator)):
         people = plant.crews[crew].shift if crew >= 0 else -1
         for shift in shifts - {-1} if people >= 0 else ():

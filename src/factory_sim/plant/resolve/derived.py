@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ MACHINING, JOINING, BATCHING = "machining", "joining", "batching"
 
 def with_derived(plant: Plant) -> Plant:
     """Return the plant with all its derived fields computed anew; call it after a change of operations or pools."""
-    operations = tuple(_operation(plant, index) for index in range(len(plant.operations)))
+    senders = defaultdict[int, list[int]](list)  # of reworked parts, by operation
+    for n, each in enumerate(plant.operations):
+        if each.inspection is not None and each.inspection.rework:
+            senders[each.inspection.rework_to].append(n)
+    operations = tuple(_operation(plant, each, senders.get(n, [])) for n, each in enumerate(plant.operations))
     robots = [Pool(Wait.ROBOT, (robot.unit,)) for robot in plant.robots]
     crews = [Pool(Wait.OPERATOR, crew.units, crew.shift) for crew in plant.crews]
     return replace(
@@ -38,8 +43,7 @@ def _behaviour(operation: Operation) -> str:
     return JOINING if len(operation.inputs) > 1 or operation.inputs[0].quantity > 1 else MACHINING
 
 
-def _operation(plant: Plant, index: int) -> Operation:
-    operation = plant.operations[index]
+def _operation(plant: Plant, operation: Operation, senders: Sequence[int]) -> Operation:
     needs = [operation.robot] if operation.robot >= 0 else []
     needs += [plant.crew_pool(operation.operator)] if operation.operator >= 0 else []
     return replace(
@@ -48,11 +52,7 @@ def _operation(plant: Plant, index: int) -> Operation:
         inputs=tuple(_input(plant, operation, each) for each in operation.inputs),
         pools=tuple(needs),
         setup_pool=plant.crew_pool(operation.setup_operator),
-        rework_from=tuple(
-            n
-            for n, other in enumerate(plant.operations)
-            if other.inspection is not None and other.inspection.rework and other.inspection.rework_to == index
-        ),
+        rework_from=tuple(senders),
     )
 
 

@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeVar
 
 from factory_sim.errors import did_you_mean
+from factory_sim.plant.resolve.derived import BATCHING
 from factory_sim.plant.spec import UNLIMITED
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def stations(context: Context) -> list[Station]:
     order = _ordered(found, context)
     for n, station in enumerate(order):
         station.index = n
+    for station in order:
         _check_buffers(station, context)
         _check_batch(station, context)
         _check_rework(station, found, context)
@@ -176,6 +178,9 @@ def _check_buffers(station: Station, context: Context) -> None:
 def _check_batch(station: Station, context: Context) -> None:
     report, batch, path = context.report, station.shape.batch, (*station.path, "batch")
     if batch is None:
+        kind = context.plant.kinds.get(station.shape.kind or "")
+        if (station.shape.behaviour or (kind.behaviour if kind else None)) == BATCHING:
+            report.add((*station.path, "behaviour"), "batching needs a batch", "Write batch: {size: 8}.")
         return
     if batch.minimum > batch.size and report.clean((*path, "size")):
         report.add((*path, "minimum"), f"{batch.minimum} is more than the size {batch.size}")
@@ -200,13 +205,18 @@ def _check_rework(station: Station, found: Mapping[str, Station], context: Conte
         return
     if target not in found:
         report.add((*path, "rework_to"), f"{target!r} is not an operation", did_you_mean(target, found))
-    elif target not in _upstream(station, found):
+    elif target not in _between(found[target], station, found):
         what = f"{target} does not lead to {station.name}: the part would never come back"
         report.add((*path, "rework_to"), what, f"Name {station.name} or an operation before it.")
     if inspection.rework >= 1 and inspection.max_loops == UNLIMITED:
         report.add((*path, "rework"), "every part would go back forever", "Limit it: max_loops: 1.")
 
 
-def _upstream(station: Station, found: Mapping[str, Station]) -> set[str]:
-    """Return the names of the station and of all stations that lead to it."""
-    return reached(station.name, lambda name: [feed.origin for feed in found[name].feeds if feed.origin in found])
+def _between(first: Station, last: Station, found: Mapping[str, Station]) -> set[str]:
+    """Return the names of the last station and of all stations from the first one on that lead to it."""
+
+    def before(name: str) -> list[str]:
+        origins = (found.get(feed.origin) for feed in found[name].feeds)
+        return [each.name for each in origins if each is not None and each.index >= first.index]
+
+    return reached(last.name, before)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TYPED = Place("changes", 0, 0)  # changes as typed: an argument of many calls
 
 
+MOST_PROBLEMS = 200  # are reported at once; the nearest names of many take minutes to find
+
+
 class Report:
     """The problems of one tree; a problem at or below the address of an earlier one is not added."""
 
@@ -35,6 +38,8 @@ class Report:
         place = self.place(path, at_key=at_key)
         if (place.file, place.line, place.column) not in self._read:  # else the value itself could not be read
             self.problems.append(problem_at(place, address(path), message, hint))
+        if len(self.problems) >= MOST_PROBLEMS:
+            self.close()
 
     def missing(self, path: Path, example: str, why: str = "") -> None:
         """Add the problem that the value at `path` is missing, with an example of one."""

@@ -13,7 +13,7 @@ from factory_sim.plant.yaml.addresses import Addresses, machine_names, put, refu
 from factory_sim.plant.yaml.problems import TYPED, Report, address, problem_at
 from factory_sim.plant.yaml.quantities import shown
 from factory_sim.plant.yaml.tree import Node, Path, node_of, scalar
-from factory_sim.plant.yaml.validate import validated
+from factory_sim.plant.yaml.validate import count_without, validated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -98,8 +98,11 @@ class Editor:
                 put(self.root, path, Node(None, change.place, change.place), change.place)
 
     def _present(self, here: Addresses, path: Path) -> Node:
-        """Return the value at `path`; raise AddressError if there is none."""
+        """Return the value at `path`, or the count that applies without one; raise AddressError if there is none."""
         node, parent = here.value(path), self.root.get(*path[:-1])
+        default = None if node else count_without(shapes.Plant, path)
+        if default is not None:
+            return Node(default, TYPED, TYPED)
         if node is None:
             refuse("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
         return node

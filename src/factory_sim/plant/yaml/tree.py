@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]  # keys and list positions from the root
 _LOADER = CCoreLoader if yaml.__with_libyaml__ else CoreLoader
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
-_MAX_NODES = 100_000  # stops a bomb of aliases; the reference line has about 5,000
+_MAX_NODES = 300_000  # stops a bomb of aliases; the reference line has about 5,000
 _MAX_DEPTH = 40
 
 

@@ -96,6 +96,16 @@ def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDe
         report.add(path, f"expected {_EXPECTED.get(kind, details['msg'])}, got {shown(details['input'])}")
 
 
+def count_without(model: type[BaseModel], path: Path) -> int | None:
+    """Return the whole number that applies where the file has no value at `path`; None if there is none."""
+    try:
+        fields = _model_at(model, path[:-1]).model_fields
+    except (StopIteration, IndexError, AttributeError):  # not an address of the shapes
+        return None
+    default = next((each.default for name, each in fields.items() if path[-1] in {name, each.alias}), None)
+    return default if isinstance(default, int) and not isinstance(default, bool) else None
+
+
 def _keys(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys of the mapping at `path` of `model`."""
     return [field.alias or name for name, field in _model_at(model, path).model_fields.items()]
