@@ -7,7 +7,7 @@ import re
 
 # dimension -> unit -> factor to the SI unit used in names (_s, _w, _m, _mps, 1, _j, _pa, _n, _nm ...)
 UNITS: dict[str, dict[str, float]] = {
-    "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0},
     "power": {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6},
     "energy": {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "Wh": 3600.0, "kWh": 3.6e6, "MWh": 3.6e9},
     "length": {"mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3},
@@ -33,6 +33,9 @@ AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which 
 
 _CLOCK = re.compile(r"\s*(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?\s*")  # a duration as hh:mm:ss
 
+_PART = re.compile(r"[\d.]+\s*[a-zµ]+")
+_SEVERAL = re.compile(r"\s*(?:[\d.]+\s*[a-zµ]+\s*){2,}")  # a duration such as 1h30m
+
 
 def parse(text: str | float, dimension: str) -> float:
     """Return the SI value of `text`; raise ValueError with what was expected.
@@ -42,6 +45,8 @@ def parse(text: str | float, dimension: str) -> float:
     table = UNITS[dimension]
     if dimension == "time" and (clock := _CLOCK.fullmatch(str(text))):
         return _of_clock(clock)
+    if dimension == "time" and _SEVERAL.fullmatch(str(text)):
+        return math.fsum(parse(part, dimension) for part in _PART.findall(str(text)))
     match = AMOUNT.fullmatch(str(text)) if not isinstance(text, bool) else None
     if match is None:
         msg = f"expected {_expected(dimension)}, got {text!r}"

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import typer
 
-from factory_sim import registry
+from factory_sim import registry, units
 from factory_sim.cli import application, main
 from factory_sim.wire.broker.embedded import Broker
 
@@ -224,3 +224,36 @@ def test_ctrl_c_ends_run_and_listen_with_what_is_done(tmp_path: Path) -> None:
     assert re.search(r"Sent \d+ readings", said)
     assert listener.returncode == 0
     assert json.loads(out.read_text())["ended"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("40m", 2400.0), ("1h30m", 5400.0), ("90s", 90.0), ("1 h 30 min", 5400.0), ("1.5 h", 5400.0)]
+)
+def test_a_duration_may_have_several_parts(text: str, seconds: float) -> None:
+    assert units.parse(text, "time") == seconds
+
+
+@pytest.mark.parametrize("text", ["1h30", "1h30x", "30 min h", "-1h30m"])
+def test_a_duration_with_a_wrong_part_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time with a unit"):
+        units.parse(text, "time")
+
+
+def test_listen_without_a_broker_suggests_a_feed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("factory_sim.cli.listen_command.LOCAL", "mqtt://127.0.0.1:1")
+    code, _, err = run("listen", "--broker", "mqtt://127.0.0.1:1", capsys=capsys)
+    assert code == 3
+    assert "factory-sim run" in err
+
+
+def test_the_completion_of_a_shell_knows_the_commands() -> None:
+    words = {"_FACTORY_SIM_COMPLETE": "complete_bash", "COMP_WORDS": "factory-sim comp", "COMP_CWORD": "1"}
+    done = subprocess.run(PROGRAM, capture_output=True, text=True, check=False, env={**os.environ, **words})
+    assert done.stdout.split() == ["compare", "compile"]
+
+
+def test_a_help_text_keeps_square_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run("optimise", "--help", capsys=capsys)
+    assert "extra [optimise]" in out

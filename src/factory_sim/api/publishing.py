@@ -56,6 +56,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     journal_limit_mb: float = 1024.0,
     ack: str = "broker",
     primary_host: str = "",
+    port: int = 0,
     bind: str = "",
     takeover: bool = False,
     linger: Duration = "60 s",
@@ -113,6 +114,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         `"broker"` or `"consumer:NAME"`: whose acknowledgement empties the journal.
     primary_host : str
         Sparkplug: publish only while this host is online.
+    port : int
+        Port of its own broker; 0: 1883, or 8883 with a certificate.
     bind : str
         Address of its own broker; `""`: 127.0.0.1.
     takeover : bool
@@ -172,7 +175,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     client = replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1))  # 32 bits
     host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
-    delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client)
+    delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client, port=port)
     delivery = replace(delivery, takeover=takeover, linger_s=seconds("linger", linger))
     delivery = replace(delivery, journal_limit_mb=journal_limit_mb, commands=optional_path("commands", commands))
     delivery.check(payload_format)

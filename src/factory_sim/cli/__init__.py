@@ -105,7 +105,9 @@ def main(words: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     name = words[0] if words else "demo"
     try:
-        if name == "--version":
+        if "_FACTORY_SIM_COMPLETE" in os.environ:
+            application()(args=words, prog_name="factory-sim")
+        elif name == "--version":
             sys.stdout.write(f"factory-sim {VERSION}\n")
         elif name in {"-h", "--help"}:
             sys.stdout.write(
@@ -115,7 +117,7 @@ def _run(words: list[str]) -> int:
             _moved(words)
         elif name in COMMANDS:
             application([name])(args=words or [name], prog_name="factory-sim")
-        elif name.startswith("-") or "_FACTORY_SIM_COMPLETE" in os.environ:  # completion, and wrong options
+        elif name.startswith("-"):  # installs the completion, or is wrong
             application()(args=words, prog_name="factory-sim")
         else:
             sys.stderr.write(f"There is no command {name!r}. {did_you_mean(name, COMMANDS)}\n")

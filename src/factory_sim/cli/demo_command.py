@@ -130,4 +130,4 @@ def _table(result: DemoResult, plant: Plant) -> RenderableType:
 
 
 def _interval(change: Estimate) -> str:
-    return f"\\[{change.low:+.1f}, {change.high:+.1f}]"
+    return "" if change.n < 3 else f"\\[{change.low:+.1f}, {change.high:+.1f}]"

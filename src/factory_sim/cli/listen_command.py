@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from factory_sim.results.feed import ListenResult
 
 DOUBTS_SHOWN = 20
+LOCAL = f"mqtt://127.0.0.1:{options.PORT}"
 _PLANT = "A plant file, for a feed without a description."
 _MAP = "For any plant's own feed: the mapping, a file feed.yaml."
 _DURATION = "With --plant: length of the window; with --map: how long to listen."
@@ -31,12 +32,14 @@ _ACK_AS = "Acknowledge journals under this name (run --ack consumer:NAME)."
 class Listening:
     """How a feed is received: arguments of the Python call `listen`."""
 
-    broker: Annotated[str, typer.Option(help=options.BROKER_URL)] = f"mqtt://127.0.0.1:{options.PORT}"
+    broker: Annotated[str, typer.Option(help=options.BROKER_URL)] = LOCAL
     root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = ""
     payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="detected")] = ""
     plant: Annotated[str | None, typer.Option(help=_PLANT)] = None
     map: Annotated[Path | None, typer.Option("--map", help=_MAP)] = None
-    start: options.Start = ""
+    start: Annotated[
+        str, typer.Option(help="With --plant: when its window starts, as in `run`.", show_default="now")
+    ] = ""
     duration: Annotated[str, typer.Option(metavar="TIME", help=_DURATION, show_default="8 h; until Ctrl-C")] = ""
     every: Annotated[str, typer.Option(metavar="TIME", help="Interval of reports.")] = "10 s"
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = ""
@@ -87,6 +90,9 @@ def listen(
         except BrokerError as error:
             if isinstance(error.feed, answers.Feed | Reading):  # keep what has arrived
                 conclude(error.feed)
+            elif feed.broker == LOCAL and type(error) is BrokerError:
+                hint = "Start a feed in another terminal: factory-sim run"
+                raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
             raise
     conclude(found)
     if isinstance(found, answers.Feed) and found.result.conflicts:

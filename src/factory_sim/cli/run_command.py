@@ -56,6 +56,9 @@ class Feed:
         str, typer.Option(metavar="broker|consumer:NAME", help="Whose acknowledgement empties the journal.")
     ] = "broker"
     primary_host: Annotated[str, typer.Option(help="sparkplug: publish only while this host is online.")] = ""
+    port: Annotated[
+        int, typer.Option(help="Port of our own broker.", min=0, max=65535, show_default=str(options.PORT))
+    ] = 0
     bind: Annotated[str, typer.Option(help=_BIND, show_default="127.0.0.1")] = ""
     takeover: Annotated[bool, typer.Option("--takeover", help=_TAKEOVER)] = False
     linger: Annotated[str, typer.Option(metavar="TIME", help=_LINGER)] = "60 s"

@@ -25,7 +25,8 @@ _REPLICATIONS = typer.Option(help="Pairs of runs; with --until the largest numbe
 _UNTIL = "Add pairs until the line rate's interval is ± this many percentage points."
 _WITH_WHY = "Find the constraints by measured gains, as `why` does; without it by path share alone."
 _STUDY = "The file that trials are written to and resumed from."
-StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after what is compared")]
+StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after the question")]
+KeptFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="trials are not kept")]
 Report = Annotated[
     Path | None, options.output("--report", help="Write the study there as one HTML file; nothing more is simulated.")
 ]
@@ -88,7 +89,7 @@ def whatif(
     until_pct: Annotated[str, typer.Option("--until", metavar="PERCENT", help=_UNTIL)] = "0.5%",
     window: options.StudyWindow = Window,
     execution: options.Execution = Execution,
-    study: StudyFile = None,
+    study: KeptFile = None,
     out: options.JsonFile = None,
     report: Report = None,
     attribution: Attribution = False,
@@ -130,7 +131,7 @@ def why(
     replications: Annotated[int, _REPLICATIONS] = 10,
     window: options.StudyWindow = Window,
     execution: options.Execution = Execution,
-    study: StudyFile = None,
+    study: KeptFile = None,
     out: options.JsonFile = None,
     report: Report = None,
 ) -> None:
@@ -291,9 +292,9 @@ def show(lines: Sequence[RenderableType]) -> None:
     """Print texts and tables."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False)
     for line in lines:
-        console.print(line)
+        console.print(line, soft_wrap=isinstance(line, str))
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ class Delivery:
     journal_limit_mb: float = 1024.0
     ack: str = "broker"
     primary_host: str = ""
+    port: int = 0  # of our own broker; 0: MQTT's own
     bind: str = ""  # of our own broker; empty: this machine alone
     commands: Path | None = None  # record of what hosts command
     takeover: bool = False  # publish below a root on which another run is live
@@ -67,6 +68,7 @@ class Delivery:
             != self.consumer,
             f"expected broker or consumer:NAME, got {self.ack!r}": self.ack != "broker" and not self.consumer,
             "--bind applies to our own broker: omit it or --broker": bool(self.url and self.bind),
+            "--port applies to our own broker: omit it or --broker": bool(self.url and self.port),
             "--ack consumer:NAME needs --journal DIR, which keeps what is not acknowledged": bool(self.consumer)
             and self.journal is None,
             "sparkplug is QoS 0 by its specification; a journal needs --format machine, uns or bulk": is_sparkplug
@@ -164,7 +166,7 @@ def _own_broker(stack: contextlib.ExitStack, delivery: Delivery, say: Callable[[
     """Start a broker. Return the delivery to it: the certificate given is the broker's, not the client's."""
     client = delivery.client
     broker = Broker(
-        port=PORTS["mqtts" if client.cert_file else "mqtt"],
+        port=delivery.port or PORTS["mqtts" if client.cert_file else "mqtt"],
         host=delivery.bind or HOST,
         user=client.user,
         password=password_of(client.password),

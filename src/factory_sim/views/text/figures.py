@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from factory_sim.results.study_summary import StudySummary
     from factory_sim.results.sweep import Response
 
+FEWEST = 3  # replications whose interval is printed: that of two is many times as wide as it will be
 _HEADS = {"good_parts_per_h": "good parts/h", "wip": "WIP, parts", "kwh_per_part": "{}", "cost_per_part": "{}"}
 
 
@@ -80,8 +81,16 @@ def signed_interval(found: Estimate, form: str = "+.2f", unit_text: str = "") ->
     """Return a change with its interval: +29.80 % [+28.90, +30.70]."""
     if not found.is_defined:
         return "-"
-    text = f"{found.mean:{form}}{unit_text}"
-    return f"{text} [{found.low:{form}}, {found.high:{form}}]" if math.isfinite(found.half_width) else text
+    text = f"{signed(found.mean, form)}{unit_text}"
+    if found.n < FEWEST or not math.isfinite(found.half_width):
+        return text
+    return f"{text} [{signed(found.low, form)}, {signed(found.high, form)}]"
+
+
+def signed(value: float, form: str = "+.2f") -> str:
+    """Return a number with its sign; one that rounds to 0 has none."""
+    text = format(value, form)
+    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text
 
 
 def plus_minus(found: Estimate, unit_text: str = "") -> str:

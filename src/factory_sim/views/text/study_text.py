@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from factory_sim.views.labels import CONTRIBUTION, DETECTORS, QUANTITIES, warm_up_source
-from factory_sim.views.text.figures import signed_interval
+from factory_sim.views.text.figures import FEWEST, signed, signed_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,8 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
     same = "stays" if where.before == where.after else "moves to"
-    lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
+    if each.replications >= FEWEST:
+        lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
     return lines
@@ -73,7 +74,7 @@ def attribution_lines(result: ComparisonResult) -> list[RenderableType]:
 def interim_line(found: InterimResult) -> str:
     """Return the precision reached so far."""
     rate = found.line_rate
-    return f"{rate.n:4} pairs  {found.scenario}: line rate {rate.mean:+.2f} % [{rate.low:+.2f}, {rate.high:+.2f}]"
+    return f"{rate.n:4} pairs  {found.scenario}: line rate {signed_interval(rate, unit_text=' %')}"
 
 
 def _table(each: ScenarioResult) -> Table:
@@ -98,9 +99,9 @@ def not_significant(change: Estimate) -> str:
 def _shares(parts: Mapping[str, Contribution]) -> Table:
     table = Table("", "contribution", "", "over orders", box=None, pad_edge=False)
     for name, part in sorted(parts.items(), key=lambda item: -item[1].mean):
-        ends = f"[{part.low:+.2f}, {part.high:+.2f}]"
-        table.add_row(f"  {name}", f"{part.mean:+.2f}", ends, f"{part.least:+.2f} ... {part.most:+.2f}")
-    table.add_row("  together", f"{sum(part.mean for part in parts.values()):+.2f}")
+        ends = f"[{signed(part.low)}, {signed(part.high)}]"
+        table.add_row(f"  {name}", signed(part.mean), ends, f"{signed(part.least)} ... {signed(part.most)}")
+    table.add_row("  together", signed(sum(part.mean for part in parts.values())))
     return table
 
 
