@@ -105,6 +105,7 @@ class Facts:
     energy_cost: float  # base load included
     entered_of: dict[int, int]  # source unit -> parts entered
     lacking: frozenset[str]  # needs of `needs.NEEDS` that the whole feed does not meet
+    power_w: F8  # (n_units, N_STATES); NaN where it is not known
     _levels: dict[str, Totals] = field(default_factory=dict)
 
     def at(self, level: str) -> Totals:
@@ -195,6 +196,7 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
         energy_cost=float((energy.kwh.sum(axis=1) + base_kwh) @ prices) if prices.any() else 0.0,
         entered_of=entered_of,
         lacking=needs.lacking(log, meta),
+        power_w=unit_energy.power_w(meta),
     )
 
 

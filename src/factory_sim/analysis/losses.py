@@ -56,10 +56,13 @@ def waited_for_us(facts: Facts) -> I8:
 def _waits(facts: Facts) -> list[Loss]:
     meta = facts.meta
     total: dict[tuple[int, str, str], float] = {}
-    names = [meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units]
-    for operation, kind, unit in zip(*np.nonzero(waited := waited_for_us(facts)), strict=True):
-        key = (int(operation), _WAITS[kind].name.lower(), names[unit] if unit < len(names) else "")
-        total[key] = total.get(key, 0.0) + int(waited[operation, kind, unit]) / 1e6
+    names = [*(meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units), ""]
+    reasons, waited = [state.name.lower() for state in _WAITS], waited_for_us(facts)
+    cells = np.nonzero(waited)
+    columns = [column.tolist() for column in (*cells, waited[cells])]
+    for operation, kind, unit, us in zip(*columns, strict=True):
+        key = (operation, reasons[kind], names[unit])
+        total[key] = total.get(key, 0.0) + us / 1e6
     return [Loss(*key, seconds) for key, seconds in total.items()]
 
 

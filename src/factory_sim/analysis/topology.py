@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
+_IN_CACHE = 4096  # rows written at once, column by column, while they are in the processor's cache
 _ROLES = {"source": Role.SOURCE, "machine": Role.MACHINE, "vehicle": Role.CARRIER, "conveyor": Role.CARRIER}
 
 
@@ -84,9 +85,11 @@ def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[Records, 
     """Return the rows as records of row_tables.ROW with parts numbered from 0, and the number of parts."""
     part, n_parts = numbered(log.part)
     rows = np.empty(len(log), ROW)
-    columns = (t_us, log.unit, seq, log.state, part, log.outcome, log.detail)
-    for name, values in zip(ROW.names or (), columns, strict=True):
-        rows[name] = values
+    columns = (t_us, log.unit, np.broadcast_to(seq, len(log)), log.state, part, log.outcome, log.detail)
+    for first in range(0, len(log), _IN_CACHE):
+        stretch = slice(first, first + _IN_CACHE)
+        for name, values in zip(ROW.names or (), columns, strict=True):
+            rows[name][stretch] = values[stretch]
     return rows, n_parts
 
 

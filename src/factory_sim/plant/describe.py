@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from factory_sim.plant import clock_changes
@@ -26,6 +27,7 @@ def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
     for machine in plant.machines:
         modes[machine.unit] = tuple(mode.name for mode in machine.failures)
     shared = [each.name for each in fields(SensorInfo)]
+    values_of = attrgetter(*shared)
     return Meta(
         run_id=run_id,
         plant=plant.name,
@@ -34,7 +36,7 @@ def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
         window=window,
         units=tuple(_units(plant)),
         operations=tuple(_operation(plant, operation) for operation in plant.operations),
-        sensors=tuple(SensorInfo(**{name: getattr(sensor, name) for name in shared}) for sensor in plant.sensors),
+        sensors=tuple(SensorInfo(**dict(zip(shared, values_of(sensor), strict=True))) for sensor in plant.sensors),
         failure_modes=tuple(modes),
         variants=plant.variants,
         planned_us=planned(plant, window),

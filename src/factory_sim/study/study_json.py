@@ -66,12 +66,12 @@ def arm_from_json(entry: Mapping[str, Any]) -> Arm:
 
 def trial_to_json(trial: Trial) -> dict[str, Json]:
     """Return a trial; its strip is compressed."""
-    found = _trial_values(trial)
+    found = _trial_values(replace(trial, losses=(), strip=""))
     del found["losses"], found["strip"]
     if trial.losses:
         found["losses"] = [list(loss) for loss in trial.losses]
     if trial.strip:
-        codes = base64.b64encode(zlib.compress(trial.strip.encode("ascii"), 6)).decode("ascii")
+        codes = base64.b64encode(zlib.compress(trial.strip.encode("ascii"), 1)).decode("ascii")
         found["strip"] = {"step_s": STRIP_STEP_S, "codes": codes}
     return found
 
@@ -116,8 +116,11 @@ def _trial_values(trial: Trial) -> dict[str, Json]:
 def _plain(value: Any) -> Json:
     if isinstance(value, dict):
         return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(child) for child in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if isinstance(value, np.ndarray):
+        plain: Json = np.where(np.isfinite(value), value, None).tolist()
+        return plain
+    if isinstance(value, list | tuple):
+        return [_plain(child) for child in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

@@ -23,7 +23,7 @@ from factory_sim.views import labels
 if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import F8, I8, EventLog, KpiTable
+    from factory_sim.records import F8, I8, EventLog, KpiTable, Meta
     from factory_sim.sim.run import Run
     from factory_sim.study_records import StudyHeader
 
@@ -42,6 +42,7 @@ OPERATION_KPIS = (
 )
 _GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
 _SHARE = "machine.share_"
+_described: list[tuple[Plant, Window, Meta]] = []  # of the trial that ran last
 
 
 class Detail(StrEnum):
@@ -86,7 +87,7 @@ def run_trial(plant: Plant, setting: Setting, replication: int, detail: Detail, 
     run, window = _run(plant, setting, replication, engine), setting.window
     trial = Trial(replication=replication, seconds=0.0)
     if detail is not Detail.PILOT:
-        found = facts.collect(run.log, describe(plant, "", epoch_ns(plant), window))
+        found = facts.collect(run.log, _description(plant, window))
         trial = replace(_with_kpis(trial, kpis.of_facts(found), detail), path=_path(found, plant))
         if detail is Detail.FULL:
             trial = trial_details.with_details(trial, found, run.log, plant)
@@ -94,6 +95,16 @@ def run_trial(plant: Plant, setting: Setting, replication: int, detail: Detail, 
         out, wip = output_and_wip(run.log, us_from_s(setting.bin_s), window.t1_us)
         trial = replace(trial, out=out, wip=wip)
     return replace(trial, seconds=round(time.perf_counter() - began, 4))
+
+
+def _description(plant: Plant, window: Window) -> Meta:
+    """Return the description of a plant, the same object for successive trials."""
+    for known, its_window, found in _described:
+        if known is plant and its_window == window:
+            return found
+    found = describe(plant, "", epoch_ns(plant), window)
+    _described[:] = [(plant, window, found)]
+    return found
 
 
 def of_arm(trial: Trial, arm: str) -> Trial:
@@ -146,7 +157,7 @@ def output_and_wip(log: EventLog, bin_us: int, until_us: int) -> tuple[I8, I8]:
     n = -(-until_us // bin_us)
     out = _binned(log.t_us[log.outcome == Outcome.LEFT], bin_us, n)
     entered = _binned(log.t_us[log.outcome == Outcome.ENTERED], bin_us, n)
-    gone = _binned(log.t_us[np.isin(log.outcome, _GONE)], bin_us, n)
+    gone = sum(_binned(log.t_us[log.outcome == outcome], bin_us, n) for outcome in _GONE)
     return out, np.cumsum(entered - gone)
 
 

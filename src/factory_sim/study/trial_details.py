@@ -50,12 +50,12 @@ def losses_of(facts: Facts, plant: Plant) -> Losses:
 
 def strip_of(log: EventLog, plant: Plant, window: Window) -> str:
     """Return the state of every machine at every step of the window: one digit each, machine after machine."""
-    times = np.arange(window.t0_us, window.t1_us, STRIP_STEP_S * 1_000_000)
-    rows = np.argsort(log.unit, kind="stable")
-    first = np.searchsorted(log.unit[rows], np.arange(len(plant.units) + 1))
-    codes = np.full((len(plant.machines), len(times)), int(State.OFF), np.uint8)
-    for line, machine in zip(codes, plant.machines, strict=True):
-        own = rows[first[machine.unit] : first[machine.unit + 1]]
-        at = np.searchsorted(log.t_us[own], times, side="right") - 1
-        line[at >= 0] = log.state[own][at[at >= 0]]
+    step_us = STRIP_STEP_S * 1_000_000
+    n_steps = -(-(window.t1_us - window.t0_us) // step_us)
+    step = np.maximum(-((window.t0_us - log.t_us) // step_us), 0)  # the first that a row's state reaches
+    rows = np.flatnonzero(step < n_steps)
+    latest = np.full((len(plant.units), n_steps), -1, np.int32)
+    latest[log.unit[rows], step[rows]] = rows  # of several rows at one step the last one remains
+    latest = np.maximum.accumulate(latest[[machine.unit for machine in plant.machines]], axis=1)
+    codes = np.where(latest >= 0, log.state[latest], np.uint8(State.OFF)).astype(np.uint8)
     return (codes + ord("0")).tobytes().decode("ascii")

@@ -6,7 +6,7 @@ import numpy as np
 
 from factory_sim.analysis.facts import groups, machine_units
 from factory_sim.analysis.kpis.kpi_kind import ALL, F8, LINE, STATION, Facts, KpiKind, Totals, of_totals, ratio
-from factory_sim.analysis.unit_energy import J_PER_KWH, power_w
+from factory_sim.analysis.unit_energy import J_PER_KWH
 from factory_sim.plant.states import State
 
 _CAUSES = {
@@ -69,7 +69,7 @@ def kwh_per_part(f: Facts, _level: str) -> F8:
 def _by_cause(name: str, states: tuple[State, ...]) -> KpiKind:
     def part(f: Facts, level: str) -> F8:
         units = machine_units(f.meta)
-        watts = power_w(f.meta)[units][:, states]
+        watts = f.power_w[units][:, states]
         times_us = f.state_us[units][:, states]
         joules = np.where((times_us > 0) | np.isnan(watts), times_us * watts, 0.0).sum(axis=1) / 1e6
         group, n = groups(f.meta, level)
