@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -83,7 +84,28 @@ def inner_njit(function: Callable[..., Any], **options: Any) -> Any:
 def kept_njit(function: Callable[..., Any], error_model: str, **options: Any) -> Any:
     """Compile `function` with options of `numba.njit`, kept in the directory of its room."""
     _numba.config.CACHE_DIR = str(cache_directory(function.__module__))
-    return _numba.njit(cache=True, error_model=error_model, nogil=True, **options)(function)
+    return _tolerant(_numba.njit(cache=True, error_model=error_model, nogil=True, **options)(function))
+
+
+def _tolerant(compiled: Any) -> Any:
+    """Let damaged files of compiled code be compiled again, and let a full disk only prevent that they are kept."""
+    cache = compiled._cache  # noqa: SLF001 - Numba has no public way
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_overload(signature: Any, context: Any) -> Any:
+        try:
+            return load(signature, context)
+        except Exception:  # noqa: BLE001 - unpickling half a file raises many kinds
+            with suppress(OSError):
+                cache.flush()
+            return None
+
+    def save_overload(signature: Any, data: Any) -> None:
+        with suppress(OSError):
+            save(signature, data)
+
+    cache.load_overload, cache.save_overload = load_overload, save_overload
+    return compiled
 
 
 def cache_directory(module: str) -> Path:
@@ -94,12 +116,12 @@ def cache_directory(module: str) -> Path:
 @cache
 def _directory_of(room: str) -> Path:
     """Return a directory in NUMBA_CACHE_DIR, else beside the package, else of the user, else a temporary one."""
-    homes = [
-        *(Path(asked) for asked in [os.environ.get("NUMBA_CACHE_DIR")] if asked),
-        _PACKAGE / "__pycache__",
-        Path.home() / ".cache" / "factory_sim",
-        Path(tempfile.gettempdir()) / "factory_sim",
-    ]
+    homes = [_PACKAGE / "__pycache__"]
+    if asked := os.environ.get("NUMBA_CACHE_DIR"):
+        homes.insert(0, Path(asked))
+    with suppress(RuntimeError):  # a user without a home
+        homes.append(Path.home() / ".cache" / "factory_sim")
+    homes.append(Path(tempfile.gettempdir()) / "factory_sim")
     stem = f"numba-{room.replace('/', '-') or 'ground'}-"
     for home in homes:
         directory = home / (stem + _digest(room))
@@ -107,10 +129,16 @@ def _directory_of(room: str) -> Path:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(directory, os.W_OK):
+        if _is_own(directory):
             _forget_others(home, stem, directory)
             return directory
     return Path(tempfile.mkdtemp(prefix="factory_sim-"))
+
+
+def _is_own(directory: Path) -> bool:
+    """Return whether a directory can be written and is this user's: compiled code of others is not loaded."""
+    user = getattr(os, "getuid", lambda: directory.stat().st_uid)()  # Windows has no such ids
+    return os.access(directory, os.W_OK) and directory.stat().st_uid == user
 
 
 def _digest(room: str) -> str:

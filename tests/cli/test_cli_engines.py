@@ -24,3 +24,4 @@ def test_validate_engines_prints_how_many_plants_exercised_each_feature(capsys: 
     assert "engines equal on 8 plants" in printed
     assert "failures" in printed
     assert "the rarest pair" in printed
+    assert "resumed from the file: 8 plants, bit-identical" in printed

@@ -124,6 +124,11 @@ def test_a_horizon_that_overflows_the_clock_is_refused(line: Plant) -> None:
         Simulation(line, until_us=2**62)
 
 
+def test_a_horizon_that_the_event_list_cannot_represent_is_refused(line: Plant) -> None:
+    with pytest.raises(ModelError, match=r"can represent \d+ years .* Run a shorter stretch, or use the engine simpy"):
+        Simulation(line, until_us=2**60, engine="calendar")
+
+
 _BESIDE = """
 import os, sys, threading, time, pathlib
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()

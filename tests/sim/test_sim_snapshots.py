@@ -149,6 +149,17 @@ def test_a_snapshot_of_another_version_is_refused(gearbox: Plant, saved: SavedRu
         Simulation.resumed(gearbox, replace(saved, layout="older"), until_us=2 * HOUR_US)
 
 
+def test_a_snapshot_of_an_older_format_is_refused_with_the_version_that_reads_it(
+    saved: SavedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("factory_sim.sim.snapshot.FORMAT", 2)
+        older.setattr("factory_sim.sim.snapshot.VERSION", "0.1.7")
+        content = saved.packed("")
+    with pytest.raises(ModelError, match=r"has format 2, .* Resume it with factory_sim 0\.1\.7"):
+        unpacked(content)
+
+
 def test_tables_of_other_sizes_never_reach_compiled_code(gearbox: Plant, saved: SavedRun) -> None:
     assert {"unit", "place", "part", "line", "due"} <= set(saved.tables)
     for name, table in saved.tables.items():

@@ -188,6 +188,8 @@ def _engines_text(found: EngineComparison) -> str:
             f"engines equal on {found.plants} plants: {found.rows} rows, bit-identical",
             f"  {found.deadlocks} of them deadlock, in both engines alike",
             f"  counters without a log: {found.counted} visits, counted as with a log",
+            f"  saved halfway and resumed from the file: {found.resumed} plants, bit-identical",
+            f"  forks with another dispatch policy: {found.commanded}, equal to SimPy with that command",
             "  plants that exercised each feature, alone and with each of the others:",
             " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
             *(

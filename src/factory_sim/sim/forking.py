@@ -29,7 +29,7 @@ def numbers(flat: Flat) -> str:
 
 def layout() -> str:
     """Return a digest of the columns: another version's arrays may differ."""
-    return sha256(repr([(name, TABLES[name].state) for name in SAVED]).encode()).hexdigest()
+    return sha256(repr([(name, TABLES[name].dtype[list(TABLES[name].state)]) for name in SAVED]).encode()).hexdigest()
 
 
 def count_anew(arrays: Arrays, window: Window) -> None:

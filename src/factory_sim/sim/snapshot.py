@@ -14,6 +14,7 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.records import EventLog
 from factory_sim.sim.calendar.tables import SAVED
+from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class SavedRun:
         `file`, `overrides`: how the plant was loaded.
         """
         words = {"file": file, "overrides": overrides}
-        head = {"moment": FORMAT, "words": words} | {name: getattr(self, name) for name in _NAMED}
+        head = {"moment": FORMAT, "version": VERSION, "words": words} | {name: getattr(self, name) for name in _NAMED}
         arrays: dict[str, Any] = {f"table_{name}": table for name, table in self.tables.items()} | {"rows": self.rows}
         arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
         archive = BytesIO()
@@ -84,7 +85,11 @@ def unpacked(content: bytes) -> Unpacked:
         with np.load(BytesIO(content), allow_pickle=False) as file:
             head = json.loads(file["head"].tobytes())
             if head["moment"] != FORMAT:
-                msg = f"its format is {head['moment']}; this version reads format {FORMAT}"
+                version = head.get("version", "0.1.0")  # which did not write it
+                msg = (
+                    f"it has format {head['moment']}, and this version reads format {FORMAT}. "
+                    f"Resume it with factory_sim {version}"
+                )
                 raise ModelError(msg)
             opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
             named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}

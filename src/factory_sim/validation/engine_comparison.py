@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,11 @@ from hypothesis import seed as hypothesis_seed
 from factory_sim.errors import ModelError
 from factory_sim.records import EventLog, Window
 from factory_sim.results.record import Result
+from factory_sim.sim.calendar.flatten import POLICY_CODES
+from factory_sim.sim.commands import Command
 from factory_sim.sim.engines import choose, open_run
-from factory_sim.sim.run import Simulation
+from factory_sim.sim.run import Simulation, simulate
+from factory_sim.sim.snapshot import unpacked
 from factory_sim.validation.random_plants import FEATURES, exercised, plants
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ class EngineComparison(Result):
     rows: int
     counted: int  # visits counted alike with and without a log
     deadlocks: int  # plants that deadlock, in both engines
+    resumed: int  # plants whose run was saved halfway and resumed from the file
+    commanded: int  # plants whose fork with another dispatch policy equals the SimPy run with that command
     features: Mapping[str, int]  # plants that exercised each feature
     pairs: Mapping[str, int]  # plants that exercised both features; "batches with joins"
     difference: str  # the first one, on the smallest plant that shows it; empty: none
@@ -57,7 +62,7 @@ def compare_engines(
     n_plants: int, *, seed: int = 1, until_us: int = HOUR_US, on_progress: Callable[[], None] = lambda: None
 ) -> EngineComparison:
     """Run random plants in both engines until the first difference, which is shrunk to a small plant."""
-    tally = dict.fromkeys(("plants", "rows", "counted", "deadlocks"), 0)
+    tally = dict.fromkeys(("plants", "rows", "counted", "deadlocks", "resumed", "commanded"), 0)
     seen = Counter[str]()  # plants by feature and by pair of features
     differences = [""]  # the last one is that of the smallest plant
 
@@ -74,10 +79,12 @@ def compare_engines(
     def compare(plant: Plant) -> None:
         difference, log = differ(plant, seed, until_us)
         uncounted, visits = differ_counted(plant, seed, until_us)
-        if difference := difference or uncounted:
+        restored, commanded = ("", False) if not len(log) else differ_resumed(plant, seed, until_us, log)
+        if difference := difference or uncounted or restored:
             differences.append(f"{difference}\n  plant: {plant!r}")
             raise AssertionError(difference)
-        for name, n in zip(tally, (1, len(log), visits, not len(log)), strict=True):
+        counts = (1, len(log), visits, not len(log), len(log) > 0, commanded)
+        for name, n in zip(tally, counts, strict=True):
             tally[name] += n
         shown = exercised(plant, log)
         seen.update([*shown, *(pair_name(*each) for each in combinations(sorted(shown), 2))])
@@ -102,16 +109,47 @@ def differ(plant: Plant, seed: int, until_us: int) -> tuple[str, EventLog]:
     """Return the first difference of the engines on one plant, empty if none, and the log of the reference model."""
     runs = [Simulation(plant, seed=seed, until_us=until_us, engine=engine) for engine in ("simpy", "calendar")]
     (reference, end), (compiled, compiled_end) = (_outcome(run, until_us) for run in runs)
+    if difference := _first_difference(reference, compiled, "simpy", "calendar"):
+        return difference, reference
+    return "" if end == compiled_end else f"simpy ends with {end}, calendar with {compiled_end}", reference
+
+
+def differ_resumed(plant: Plant, seed: int, until_us: int, whole: EventLog) -> tuple[str, bool]:
+    """Return the first difference of a run that is saved halfway and resumed from the file, empty if none.
+
+    `whole`: the log of the uninterrupted run. Where there are vehicles, the snapshot also starts a fork with another
+    dispatch policy, which must equal the SimPy run with that command; the second result is whether that was compared.
+    """
+    half_us = until_us // 2
+    run = Simulation(plant, seed=seed, until_us=until_us, engine="calendar", savable=True)
+    run.advance(half_us)
+    saved = unpacked(run.save().packed("")).saved
+    rest = Simulation.resumed(plant, saved, until_us=until_us).advance(until_us)
+    difference = _first_difference(whole.take(whole.t_us >= half_us), rest, "one run", "the resumed run")
+    if difference or not plant.fleets:
+        return difference, False
+    fleet = plant.fleets[0]
+    policy = next(name for name in POLICY_CODES if name != fleet.policy)
+    changed = replace(plant, fleets=(replace(fleet, policy=policy), *plant.fleets[1:]))
+    command = Command(half_us, fleet.units[0], "policy", policy)
+    try:
+        commanded = simulate(plant, seed=seed, until_us=until_us, commands=[command]).log
+    except ModelError:  # it deadlocks with that policy
+        return "", False
+    fork = Simulation.resumed(changed, saved, until_us=until_us).advance(until_us)
+    return _first_difference(commanded.take(commanded.t_us >= half_us), fork, "simpy with a command", "the fork"), True
+
+
+def _first_difference(ours: EventLog, theirs: EventLog, our_name: str, their_name: str) -> str:
+    """Return the first difference of two logs, empty if they are equal."""
+    n = min(len(ours), len(theirs))
     for column in fields(EventLog):
-        ours, theirs = getattr(reference, column.name), getattr(compiled, column.name)
-        n = min(len(ours), len(theirs))
-        unequal = np.flatnonzero(ours[:n] != theirs[:n])
+        mine, other = getattr(ours, column.name), getattr(theirs, column.name)
+        unequal = np.flatnonzero(mine[:n] != other[:n])
         if len(unequal):
             row = int(unequal[0])
-            return f"row {row}, {column.name}: {ours[row]} in simpy, {theirs[row]} in calendar", reference
-    if len(reference) != len(compiled):
-        return f"{len(reference)} rows in simpy, {len(compiled)} in calendar", reference
-    return "" if end == compiled_end else f"simpy ends with {end}, calendar with {compiled_end}", reference
+            return f"row {row}, {column.name}: {mine[row]} in {our_name}, {other[row]} in {their_name}"
+    return "" if len(ours) == len(theirs) else f"{len(ours)} rows in {our_name}, {len(theirs)} in {their_name}"
 
 
 def differ_counted(plant: Plant, seed: int, until_us: int) -> tuple[str, int]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.snapshot import SavedRun
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
+_YEAR_US = 365 * 86_400_000_000
 _ROWS_AT_ONCE = 1 << 18  # 6 MB, which the system gives in large pages
 _flats: list[tuple[Plant, Flat]] = []  # of the plants that ran last; plants are slow to hash
 
@@ -51,6 +52,14 @@ class CalendarRun:
         """`store`: keep rows for `advance` to return; without, only counters are kept."""
         self.plant, self.window, self._margin = plant, window, _margin(plant)
         self._arrays = new_arrays(_flat(plant), seed, replication, window, store=store)
+        latest_us = int(self._arrays["line"]["latest_us"][0])
+        if window.t1_us > latest_us:
+            years = latest_us / _YEAR_US
+            msg = (
+                f"The event list of the compiled engine can represent {years:.0f} years with this plant, and the run "
+                f"ends at {window.t1_us / _YEAR_US:.0f} years. Run a shorter stretch, or use the engine simpy."
+            )
+            raise ModelError(msg)
         self._alarms = [plan.at for machine in plant.machines for plan in machine.maintenance]
         self._arrays["shift"]["is_open"] = [wall_clock.is_open(plant, shift, 0) for shift in plant.shifts]
         self._lay_out_calendar(0)
@@ -58,10 +67,6 @@ class CalendarRun:
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us` and return the new rows. Raises ModelError on a deadlock."""
-        latest_us = int(self._arrays["line"]["latest_us"][0])
-        if until_us > latest_us:
-            msg = f"a run of this plant can last until {latest_us} µs at most, got {until_us}; run a shorter stretch"
-            raise ModelError(msg)
         pieces: list[NDArray[Any]] = []
         while self._calendar_us < until_us:
             pieces += self._advance_to(self._calendar_us)
@@ -169,6 +174,9 @@ class CalendarRun:
         arrays = self._arrays
         if arrays["line"]["storing"][0] and len(arrays["row"]) < 4 * self._margin:
             arrays["row"] = np.empty(max(4 * self._margin, _ROWS_AT_ONCE), c.TABLES["row"].dtype)
+        if len(arrays["part"]) > MOST_ROWS:
+            msg = f"The run has more parts than a log can name ({MOST_ROWS}). Run a shorter stretch."
+            raise ModelError(msg)
         if parts:
             wider = np.zeros(2 * len(arrays["part"]) + 2 * self._margin, c.TABLES["part"].dtype)
             wider[: len(arrays["part"])] = arrays["part"]
