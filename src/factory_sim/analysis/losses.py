@@ -55,15 +55,17 @@ def waited_for_us(facts: Facts) -> I8:
 
 def _waits(facts: Facts) -> list[Loss]:
     meta = facts.meta
-    total: dict[tuple[int, str, str], float] = {}
-    names = [*(meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units), ""]
-    reasons, waited = [state.name.lower() for state in _WAITS], waited_for_us(facts)
-    cells = np.nonzero(waited)
-    columns = [column.tolist() for column in (*cells, waited[cells])]
-    for operation, kind, unit, us in zip(*columns, strict=True):
-        key = (operation, reasons[kind], names[unit])
-        total[key] = total.get(key, 0.0) + us / 1e6
-    return [Loss(*key, seconds) for key, seconds in total.items()]
+    by_unit = [*(meta.operations[u.operation].name if u.operation >= 0 else u.name for u in meta.units), ""]
+    names, name = np.unique(by_unit, return_inverse=True)
+    operation, kind, unit = np.nonzero(waited := waited_for_us(facts))
+    shape = (len(meta.operations), len(_WAITS), len(names))
+    cell = np.ravel_multi_index((operation, kind, name[unit]), shape)
+    seconds = np.bincount(cell, waited[operation, kind, unit] / 1e6)
+    found = np.flatnonzero(seconds)
+    i, k, n = np.unravel_index(found, shape)
+    reasons = np.array([state.name.lower() for state in _WAITS])
+    columns = [each.tolist() for each in (i, reasons[k], names[n], seconds[found])]
+    return [Loss(*values) for values in zip(*columns, strict=True)]
 
 
 def _failures(facts: Facts) -> list[Loss]:

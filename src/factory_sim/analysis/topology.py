@@ -29,8 +29,20 @@ class Topology:
     capacity: I8  # (n_buffers + 1,)
 
 
+_known: list[tuple[Meta, Topology]] = []  # of the description used last
+
+
 def of(meta: Meta) -> Topology:
     """Return the topology of `meta`."""
+    for known, found in _known:
+        if known is meta:
+            return found
+    found = _new(meta)
+    _known[:] = [(meta, found)]
+    return found
+
+
+def _new(meta: Meta) -> Topology:
     n = len(meta.units)
     units, buffer = np.empty(n, UNIT), np.full((len(meta.operations), n), -1, np.int32)
     units["role"] = [_ROLES.get(u.role, Role.POOL) for u in meta.units]
@@ -85,7 +97,15 @@ def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[Records, 
     """Return the rows as records of row_tables.ROW with parts numbered from 0, and the number of parts."""
     part, n_parts = numbered(log.part)
     rows = np.empty(len(log), ROW)
-    columns = (t_us, log.unit, np.broadcast_to(seq, len(log)), log.state, part, log.outcome, log.detail)
+    columns: tuple[np.ndarray[Any, Any], ...] = (
+        t_us,
+        log.unit,
+        np.broadcast_to(seq, len(log)),
+        log.state,
+        part,
+        log.outcome,
+        log.detail,
+    )
     for first in range(0, len(log), _IN_CACHE):
         stretch = slice(first, first + _IN_CACHE)
         for name, values in zip(ROW.names or (), columns, strict=True):

@@ -117,8 +117,10 @@ def _plain(value: Any) -> Json:
     if isinstance(value, dict):
         return {key: _plain(child) for key, child in value.items()}
     if isinstance(value, np.ndarray):
-        plain: Json = np.where(np.isfinite(value), value, None).tolist()
-        return plain
+        plain = value.astype(object)
+        plain[~np.isfinite(value)] = None
+        listed: Json = plain.tolist()
+        return listed
     if isinstance(value, list | tuple):
         return [_plain(child) for child in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

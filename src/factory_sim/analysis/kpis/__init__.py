@@ -74,9 +74,12 @@ def _defined(kind: KpiKind, facts: Facts, level: str) -> tuple[F8, list[str]]:
     values = np.array(kind.compute(facts, level), np.float64)
     if not facts.lacking.isdisjoint(kind.needs):
         values[:] = np.nan
-    reasons = np.where(np.isnan(values), EMPTY_WINDOW, "").astype(object)
+    undefined = np.isnan(values)
+    if not undefined.any():
+        return values, [""] * values.size
+    reasons = np.where(undefined, EMPTY_WINDOW, "").astype(object)
     for need in reversed(kind.needs):
-        reasons[np.isnan(values) & facts.lacks(need, level)] = needs.NEEDS[need]
+        reasons[undefined & facts.lacks(need, level)] = needs.NEEDS[need]
     return values, reasons.tolist()
 
 

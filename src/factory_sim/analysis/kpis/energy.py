@@ -38,7 +38,7 @@ def _kwh_bounds(f: Facts, level: str) -> tuple[F8, F8]:
 def by_states(f: Facts, level: str) -> list[str]:
     """Return which values come from state times and stated powers instead of meters."""
     if level == "line":
-        powered = ~np.isnan(power_w(f.meta)).all(axis=1)
+        powered = ~np.isnan(f.power_w).all(axis=1)
         metered, n = [int(f.metered.sum())], [int((f.metered | powered).sum())]
     else:
         metered, n = f.at(level).metered.tolist(), f.at(level).machines.tolist()
