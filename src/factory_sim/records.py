@@ -221,6 +221,7 @@ class OperationInfo:
     batch: int = 1
     robot: int = -1  # unit id of its robot
     rework_to: int = -1
+    rework_places: int = 0  # of the rack for parts that come back; 0: not limited
 
 
 @dataclass(frozen=True, slots=True)

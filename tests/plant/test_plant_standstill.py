@@ -8,6 +8,7 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.errors import ConfigError
+from factory_sim.plant.describe import seldom_intended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,3 +74,56 @@ def test_a_plant_that_would_stop_forever_is_refused_with_what_to_change(
 @pytest.mark.parametrize("changes", [[], *FINE])
 def test_a_similar_plant_that_works_is_loaded(changes: list[tuple[str, str]], tmp_path: Path) -> None:
     assert len(registry.load(written(tmp_path, changes)).operations) == 2
+
+
+RACK = "inspection: {rework: 10 %, rework_to: A}"
+RACKS = [
+    ("buffer: 8", "buffer: 8, rework_places: 3", "operations.A.rework_places", "no inspection sends parts back to A"),
+    ("buffer: 8", "buffer: 8, rework_first: no", "operations.A.rework_first", "no inspection sends parts back to A"),
+    (
+        "by: agv",
+        f"by: agv, {RACK}, rework_places: 0",
+        "operations.B.rework_places",
+        "no inspection sends parts back to B",
+    ),
+    (
+        "by: agv",
+        f"by: agv, {RACK.replace('A}', 'B}')}, rework_places: 0",
+        "operations.B.rework_places",
+        "needs a place",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "address", "words"), RACKS)
+def test_a_rack_without_senders_or_places_is_refused(
+    old: str, new: str, address: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        registry.load(written(tmp_path, [(old, new)]))
+    (problem,) = caught.value.problems
+    assert (problem.key, words in problem.message) == (address, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cycle"),
+    [
+        ([("buffer: 8", "buffer: 8, rework_places: 3"), ("by: agv", f"by: agv, {RACK}")], "A -> B -> A"),
+        ([("by: agv", f"by: agv, {RACK.replace('A}', 'B}')}, rework_places: 3")], "B -> B"),
+        ([("by: agv", f"by: agv, {RACK}")], ""),
+        (
+            [
+                ("buffer: 8", "buffer: 8, rework_places: 3"),
+                ("by: agv", f"by: agv, {RACK}"),
+                ("saturated", "saturated, cards: 3"),
+            ],
+            "",
+        ),
+    ],
+)
+def test_check_names_the_cycle_of_operations_that_a_full_rack_can_stop(
+    changes: list[tuple[str, str]], cycle: str, tmp_path: Path
+) -> None:
+    hints = [hint for hint in seldom_intended(registry.load(written(tmp_path, changes))) if "deadlock" in hint]
+    assert len(hints) == bool(cycle)
+    assert all(cycle in hint and "rework_places" in hint for hint in hints)

@@ -111,6 +111,7 @@ class Referee:
         self.detail = [0] * len(plant.units)
         self.held: dict[int, list[int]] = defaultdict(list)  # by machine or vehicle
         self.buffers = [[deque() for _ in o.inputs] for o in plant.operations]  # of (part, since)
+        self.racks = [deque() for _ in plant.operations]  # of (part, since): parts that came back
         self.belts = [deque() for _ in plant.conveyors]  # of (part, since)
         self.handed: dict[int, tuple[str, int]] = {}  # part -> the conveyor or fleet that must take it at this instant
         self.bound: dict[int, int] = {}  # part on a vehicle -> input it goes to
@@ -221,17 +222,25 @@ class Referee:
             assert detail == operation.inspection.rework_to
             self.loops[part] += 1
             assert self.loops[part] <= operation.inspection.max_loops, "more loops than the inspection allows"
-            self.buffers[detail][0].append((part, t_us))
+            self.racks[detail].append((part, t_us))
+            assert len(self.racks[detail]) <= self.plant.operations[detail].rework_places, "more than the rack holds"
         else:
             assert outcome == Outcome.SCRAPPED or operation.destination == -1
             assert part not in self.gone
             self.gone[part] = outcome
 
     def takes(self, unit: int, o: int, part: int, outcome: int) -> None:
-        n = next((n for n, parts in enumerate(self.buffers[o]) if parts and parts[0][0] == part), None)
-        assert n is not None, "it takes a part that is not first in a buffer"
-        self.buffers[o][n].popleft()
-        operation = self.plant.operations[o]
+        operation, rack = self.plant.operations[o], self.racks[o]
+        again = bool(rack) and rack[0][0] == part
+        if again:
+            assert outcome == Outcome.TOOK, "a part that came back is no component"
+            n = 0
+        else:
+            n = next((n for n, parts in enumerate(self.buffers[o]) if parts and parts[0][0] == part), None)
+            assert n is not None, "it takes a part that is not first in a buffer"
+            if outcome == Outcome.TOOK:
+                self.takes_a_new_part(o)
+        (rack if again else self.buffers[o][n]).popleft()
         if outcome == Outcome.MERGED:
             assert self.held[unit], "a component without a main part"
             self.gone[part] = outcome
@@ -242,6 +251,14 @@ class Referee:
             if not self.held[unit]:
                 self.spent[unit].clear()
             self.held[unit].append(part)
+            self.spent[unit]["again"] = again
+
+    def takes_a_new_part(self, o: int) -> None:
+        """A new part may be taken only where none that came back precedes it (QUAL-4, QUAL-5)."""
+        operation, rack = self.plant.operations[o], self.racks[o]
+        if rack and (operation.rework_first or rack[0][1] <= self.buffers[o][0][0][1]):
+            msg = "it takes a new part before one that came back"
+            raise AssertionError(msg)
 
     def cycle_is_as_drawn(self, unit: int, o: int, part: int) -> None:
         operation, variant = self.plant.operations[o], self.variant[part]
@@ -253,6 +270,8 @@ class Referee:
         asked = us_from_s(operation.setup_s[before][variant]) if operation.setup_s and before >= 0 else 0
         assert self.spent[unit][State.SETUP] == asked, "not the setup time of the changeover matrix"
         components = sum(i.quantity for i in operation.inputs) - 1
+        if operation.batch is None and self.spent[unit]["again"]:
+            components = sum(i.quantity for i in operation.inputs[1:]) * operation.rework_components
         assert self.spent[unit]["merged"] == components, "not all components"
 
     def on_belt(self, c: int, t_us: int, part: int, outcome: int) -> None:
@@ -309,8 +328,10 @@ class Referee:
     def can_start(self, o: int, now: int) -> bool:
         operation, buffers = self.plant.operations[o], self.buffers[o]
         if operation.batch is None:
-            return all(len(b) >= i.quantity for b, i in zip(buffers, operation.inputs, strict=True))
-        batch, waiting = operation.batch, buffers[0]
+            new, *others = [len(b) >= i.quantity for b, i in zip(buffers, operation.inputs, strict=True)]
+            again = bool(self.racks[o]) and (all(others) or not operation.rework_components)
+            return again or (new and all(others))
+        batch, waiting = operation.batch, sorted([*self.racks[o], *buffers[0]], key=lambda each: each[1])
         due = batch.timeout_s and waiting and waiting[0][1] + us_from_s(batch.timeout_s) <= now
         return bool(waiting) and (len(waiting) >= batch.minimum or bool(due))
 
@@ -322,7 +343,8 @@ class Referee:
         n, feed = next((n, i) for n, i in enumerate(self.plant.operations[destination].inputs) if i.operation == o)
         if feed.conveyor >= 0:
             return len(self.belts[feed.conveyor]) < self.plant.conveyors[feed.conveyor].capacity
-        idle = any(self.state[u] == State.STARVED for u in self.plant.operations[destination].machines)
+        starved = [u for u in self.plant.operations[destination].machines if self.state[u] == State.STARVED]
+        idle = len(starved) > (0 if n else len(self.racks[destination]))
         if feed.fleet >= 0 and sum(i.fleet == feed.fleet for i in self.plant.operations[destination].inputs) > 1:
             return False  # not to be reported from the log
         held = len(self.buffers[destination][n]) + self.reserved(destination, n)

@@ -25,6 +25,12 @@ AGAIN = Inspection(rework=1.0, rework_to=0, max_loops=9)
 FAST = constant(1)
 
 
+def with_rack(plant: Plant, places: int = 1) -> Plant:
+    """The plant whose first operation has a rework rack of a few places, and takes parts in the order of arrival."""
+    first = replace(plant.operations[0], rework_places=places, rework_first=False)
+    return with_derived(replace(plant, operations=(first, *plant.operations[1:])))
+
+
 def with_input(plant: Plant, index: int, **changes: object) -> Plant:
     """The plant with the first input of an operation changed."""
     operation = plant.operations[index]
@@ -34,7 +40,8 @@ def with_input(plant: Plant, index: int, **changes: object) -> Plant:
 
 def straight() -> Plant:
     """Two operations in each other's way: the second sends every part back."""
-    return line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1, inspection=AGAIN)], Source("in", 0))
+    stops = [Stop(constant(10), 1, 1), Stop(constant(10), 1, 1, inspection=AGAIN)]
+    return with_rack(line(stops, Source("in", 0)))
 
 
 def over_a_conveyor() -> Plant:
@@ -46,7 +53,7 @@ def over_a_conveyor() -> Plant:
 def by_vehicles() -> Plant:
     fleet = Fleet("agv", (3, 4), "first_come", 1.0, FAST, FAST, ((0.0, 10.0), (10.0, 0.0)))
     stops = [Stop(FAST, 1, 1), Stop(FAST, 1, 1, fleet=0, section=1, inspection=AGAIN)]
-    return line(stops, Source("in", 0), fleets=(fleet,), names=("agv-1", "agv-2"))
+    return with_rack(line(stops, Source("in", 0), fleets=(fleet,), names=("agv-1", "agv-2")))
 
 
 def furnace_out_of_cards(timeout_s: float = 0.0) -> Plant:
@@ -104,9 +111,9 @@ def test_a_deadlock_of_each_kind_is_reported_with_its_cycle(kind: str, engine: s
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_deadlock_is_reported_when_it_arises(engine: str) -> None:
-    with pytest.raises(ModelError, match=r"Deadlock at 30.0 s"):
+    with pytest.raises(ModelError, match=r"Deadlock at 50.0 s"):
         Simulation(straight(), until_us=3600 * S, engine=engine).advance(3600 * S)
-    Simulation(straight(), until_us=30 * S, engine=engine).advance(30 * S)
+    Simulation(straight(), until_us=50 * S, engine=engine).advance(50 * S)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -81,7 +81,7 @@ class Feed:
         packed, n_parts = topology.packed(rows, t_us, self._numbers[by_time])
         where, order = self._topology, np.empty(len(rows), np.int64)
         way = topology.ways_with_conveyors(self.meta, where, packed)
-        kernels.arrange(kernels.line(packed, n_parts, where.units, way, where.capacity), order)
+        kernels.arrange(kernels.line(packed, n_parts, where.units, way, where.capacity, where.rack), order)
         rows = rows.take(order)
         cause = np.full(len(rows), -1, np.int32)
         return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)

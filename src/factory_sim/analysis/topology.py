@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Records = np.ndarray[Any, np.dtype[np.void]]
 
 _IN_CACHE = 4096  # rows written at once, column by column, while they are in the processor's cache
+UNLIMITED = 2**62
 _ROLES = {"source": Role.SOURCE, "machine": Role.MACHINE, "vehicle": Role.CARRIER, "conveyor": Role.CARRIER}
 
 
@@ -26,7 +27,8 @@ class Topology:
     units: Records  # (n_units,) of row_tables.UNIT
     direct: B1  # (n_operations, n_units): parts that the unit sends there have no buffer and need an idle machine
     way: I4  # (n_operations, n_units): buffer that takes what the unit sends there; -1: its room is not known
-    capacity: I8  # (n_buffers + 1,)
+    capacity: I8  # (n_buffers + 1,): places of each operation's rework rack, if it has one, and of its buffers
+    rack: I8  # (n_buffers + 1,): the rack whose parts also wait for the idle machines of a buffer; -1: none
 
 
 _known: list[tuple[Meta, Topology]] = []  # of the description used last
@@ -48,19 +50,21 @@ def _new(meta: Meta) -> Topology:
     units["role"] = [_ROLES.get(u.role, Role.POOL) for u in meta.units]
     units["operation"] = [u.operation if u.role == "machine" else -1 for u in meta.units]
     units["fed"] = fed(meta)
-    capacity: list[int] = []
+    racks, capacity, rack = _racks(meta), list[int](), list[int]()
     for index, each in enumerate(meta.operations):
+        if index in racks:  # before its buffers, since it accepts parts first (MOVE-2)
+            senders = [unit for other in meta.operations if other.rework_to == index for unit in other.machines]
+            buffer[index, senders] = len(capacity)
+            capacity.append(each.rework_places or UNLIMITED)
+            rack += [-1, len(rack)]
+        rack += [-1] * (len(each.inputs) - (index in racks))
         for way in each.inputs:
             senders = [way.source] if way.source >= 0 else list(meta.operations[way.operation].machines)
             if not way.transport:
                 buffer[index, senders] = len(capacity)
             capacity.append(way.capacity)
-    first = _first_buffer(meta)
-    for each in meta.operations:  # rule QUAL-3: rework queues in the first buffer of its operation
-        if each.rework_to >= 0 and not meta.operations[each.rework_to].inputs[0].transport:
-            buffer[each.rework_to, list(each.machines)] = first[each.rework_to]
     places = np.array([*capacity, 1], np.int64)  # index -1 is the last
-    return Topology(units, places[buffer] == 0, buffer, places)
+    return Topology(units, places[buffer] == 0, buffer, places, np.array([*rack, -1], np.int64))
 
 
 def fed(meta: Meta) -> I8:
@@ -71,8 +75,16 @@ def fed(meta: Meta) -> I8:
     return found
 
 
+def _racks(meta: Meta) -> set[int]:
+    """Return the operations to which parts go back: they have a rework rack (QUAL-3)."""
+    return {each.rework_to for each in meta.operations} - {-1}
+
+
 def _first_buffer(meta: Meta) -> I8:
-    return np.cumsum([0, *(len(each.inputs) for each in meta.operations)])
+    racks = np.array([index in _racks(meta) for index in range(len(meta.operations))], np.int64)
+    begin = np.cumsum([0, *(len(each.inputs) for each in meta.operations)])[:-1]
+    first: I8 = begin + np.cumsum(racks)
+    return first
 
 
 def ways_with_conveyors(meta: Meta, where: Topology, rows: Records) -> I4:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from factory_sim.plant import clock_changes
-from factory_sim.plant.spec import SINK
+from factory_sim.plant.spec import SINK, UNLIMITED
 from factory_sim.plant.wall_clock import merged, named_hours, open_spans
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
@@ -80,6 +80,7 @@ def _operation(plant: Plant, o: Operation) -> OperationInfo:
         batch=o.batch.size if o.batch else 1,
         robot=plant.robots[o.robot].unit if o.robot >= 0 else -1,
         rework_to=o.inspection.rework_to if o.inspection else SINK,
+        rework_places=o.rework_places if o.rework_from and o.rework_places < UNLIMITED else 0,
     )
 
 
@@ -130,9 +131,29 @@ def slowest(plant: Plant) -> tuple[Operation, float]:
     return plant.operations[worst], time_s(worst)
 
 
+def _can_fill(plant: Plant, operation: Operation) -> bool:
+    """Return whether a rework rack can be full while one more part comes back."""
+    cards = [source.cards for source in plant.sources]
+    most_inside = sum(cards) if all(cards) else UNLIMITED
+    return bool(operation.rework_from) and operation.rework_places < min(most_inside, UNLIMITED)
+
+
+def _cycle(plant: Plant, target: int) -> str:
+    """Return the hint for a finite rework rack: the cycle of operations that may wait for each other forever."""
+    operation, cycle = plant.operations[target], [target]
+    while cycle[-1] not in operation.rework_from:
+        cycle.append(plant.operations[cycle[-1]].destination)
+    names = " -> ".join(plant.operations[index].name for index in (*cycle, target))
+    return (
+        f"A deadlock is possible: {names}, when the {operation.rework_places} rework_places of {operation.name} are "
+        "full. Leave them out (unlimited), or let fewer parts into the loop (cards)."
+    )
+
+
 def seldom_intended(plant: Plant) -> list[str]:
     """Return what `factory-sim check` reports of a valid plant: values that are allowed but seldom intended."""
     hints, ends = [], [operation.name for operation in plant.operations if operation.destination == SINK]
+    hints += [_cycle(plant, index) for index, o in enumerate(plant.operations) if _can_fill(plant, o)]
     if len(ends) > 1:
         hints.append(f"Parts leave the plant at {len(ends)} operations: {', '.join(ends[:6])}. Is a `from` missing?")
     if not plant.sensors:

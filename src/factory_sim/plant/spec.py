@@ -91,7 +91,7 @@ class Inspection:
 
     scrap: float = 0.0
     rework: float = 0.0
-    rework_to: int = SINK  # operation index
+    rework_to: int = SINK  # operation index, the operation itself or one before it
     max_loops: int = 1  # a part that went back this often is scrapped instead
 
 
@@ -125,13 +125,14 @@ class Operation:
     setup_operator: int = -1  # crew pool needed for setup
     operator: int = -1  # crew pool needed while busy (manual work)
     robot: int = -1  # index in Plant.robots: shared server needed while busy
+    rework_places: int = UNLIMITED  # of the rack for parts that come back
+    rework_first: bool = True  # they are taken before new parts; else in the order of arrival
+    rework_components: bool = True  # at a join they are joined with new parts of the other inputs
     place: Place | None = field(default=None, compare=False)
     # derived; `behaviour` too: "machining" becomes "joining" or "batching" where inputs or batch require it
     pools: tuple[int, ...] = field(default=(), compare=False)  # in Plant.pools: needed for work, in the order of taking
     setup_pool: int = field(default=-1, compare=False)  # in Plant.pools: needed for setup
-    rework_from: tuple[int, ...] = field(
-        default=(), compare=False
-    )  # operations that send parts back to the first input
+    rework_from: tuple[int, ...] = field(default=(), compare=False)  # operations that send parts back to this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Deadlocks: operations and sources that wait for each other and can never move again (DEAD-1 to DEAD-7).
 
-The causes are parts that go back for rework, and cards that run out before a join or a batch is complete. Vehicles
+The causes are full rework racks, and cards that run out before a join or a batch is complete. Vehicles
 reserve a place before they load, and pools cannot take part (POOL-6).
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Waits = dict[int, str]  # what an operation or source waits for, and a text that describes it
 
 _NO_ROOM = "holds a finished part for {}, which has no room"
+_NO_PLACE = "holds a part for rework at {}, whose rework_places are full"
 _LACKS = "lacks parts from {}"
 _NO_CARD = "has all its cards out, with parts that wait at {}"
 _ON_THE_WAY = "has all its cards out, with parts on their way to {}"
@@ -32,6 +33,7 @@ class OperationStatus:
 
     works: bool  # some machine has work, or its part is on its way
     targets: AbstractSet[int]  # operations for which finished parts wait
+    rework_targets: AbstractSet[int]  # operations for whose rework rack finished parts wait
     idle: bool  # some machine waits for parts
     lacks: Sequence[int]  # inputs that hold too few parts to begin
     origins: AbstractSet[int]  # sources of the parts here
@@ -70,10 +72,10 @@ def _of_source(
 
 def _of_operation(status: OperationStatus, feeders: Feeders, stuck: AbstractSet[int]) -> Waits | None:
     starves = [feeders[i] for i in status.lacks if stuck >= feeders[i]]
-    if status.works or not stuck >= status.targets or (status.idle and not starves):
+    if status.works or not stuck >= status.targets | status.rework_targets or (status.idle and not starves):
         return None
     waits = dict.fromkeys(set[int]().union(*starves), _LACKS) if status.idle else {}
-    return waits | dict.fromkeys(status.targets, _NO_ROOM)
+    return waits | dict.fromkeys(status.targets, _NO_ROOM) | dict.fromkeys(status.rework_targets, _NO_PLACE)
 
 
 def _feeders(plant: Plant) -> list[list[set[int]]]:
@@ -105,4 +107,4 @@ def cycle_message(now_us: int, waits: dict[int, Waits], plant: Plant) -> str:
 def _advice(cards: bool) -> str:
     if cards:
         return "Give the source more cards, or let the operation that lacks parts begin with fewer."
-    return "Give the rework's buffer more places, or let fewer parts into the loop (cards)."
+    return "Leave out rework_places (unlimited) or raise it, or let fewer parts into the loop (cards)."

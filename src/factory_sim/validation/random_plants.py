@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from factory_sim.distributions import Distribution
 from factory_sim.inverse_cdf import CODES
 from factory_sim.plant.spec import (
+    UNLIMITED,
     Batch,
     ClockTime,
     Conveyor,
@@ -72,6 +73,10 @@ FEATURES: dict[str, Callable[[_Shown], object]] = {
     "variants": lambda s: len(set(s.log.detail[s.log.outcome == Outcome.ENTERED].tolist())) > 1,
     "setups": lambda s: State.SETUP in s.states,
     "rework": lambda s: Outcome.REWORK in s.outcomes,
+    "racks": lambda s: (
+        Outcome.REWORK in s.outcomes
+        and s.has(lambda o: o.rework_from and not (o.rework_first and o.rework_places == UNLIMITED))
+    ),
     "scrap": lambda s: Outcome.SCRAPPED in s.outcomes,
     "cards": lambda s: any(source.cards for source in s.plant.sources),
     "arrivals": lambda s: any(source.interarrival is not None or source.arrivals_s for source in s.plant.sources),
@@ -165,12 +170,14 @@ def plants(draw: st.DrawFn, *, without: Collection[str] = (), max_operations: in
 
 
 def _force(draft: _Draft) -> None:
-    """Choose the features of the plant; repair crews imply failures."""
+    """Choose the features of the plant; repair crews imply failures, and rework racks rework."""
     known = [feature for feature in FEATURES if feature in draft.features]
     if known:
         draft.forced = frozenset((draft.pick(*known), draft.pick(*known)))
     if "crews" in draft.forced:
         draft.forced |= {"failures"} & draft.features
+    if "racks" in draft.forced:
+        draft.forced |= {"rework"} & draft.features
 
 
 def _enough_cards(draft: _Draft) -> None:
@@ -290,8 +297,8 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
         }
     )
     last = draft.operations[-1]
-    if last["inspection"] is not None and last["inspection"].rework and draft.often():
-        _loosen(draft, last["inspection"].rework_to)
+    if last["inspection"] is not None and last["inspection"].rework and draft.some("racks", 2):
+        _rack(draft, last["inspection"].rework_to)
     wears = any(mode.wear for mode in last["failures"])
     last["maintenance"] = (_maintenance(draft, wears=wears),) if draft.some("maintenance") else ()
 
@@ -314,16 +321,16 @@ def _inspection(draft: _Draft, first: int, index: int) -> Inspection | None:
     scrap = draft.pick(0.05, 0.3) if draft.some("scrap") else 0.0
     if draft.some("rework", 4):
         target = draft.draw(st.integers(first, index))
-        return Inspection(scrap, draft.pick(0.05, 0.3), target, draft.pick(1, 2))
+        return Inspection(scrap, draft.pick(0.05, 0.3), target, draft.pick(1, 2, 9))
     return Inspection(scrap) if scrap else None
 
 
-def _loosen(draft: _Draft, target: int) -> None:
-    """Enlarge the buffer in a rework loop and limit the parts inside, so that few plants deadlock."""
-    feeds = draft.operations[target]["inputs"]
-    draft.operations[target]["inputs"] = (replace(feeds[0], capacity=50), *feeds[1:])
-    for source in draft.sources:
-        source["cards"] = source["cards"] or 20
+def _rack(draft: _Draft, target: int) -> None:
+    """Draw a rework rack; limit the parts inside where it is finite, so that few plants deadlock."""
+    rack = {"rework_places": draft.pick(1, 3, UNLIMITED), "rework_first": draft.often(2)}
+    draft.operations[target] |= {**rack, "rework_components": draft.often(2)}
+    for source in draft.sources if rack["rework_places"] < UNLIMITED and draft.often() else ():
+        source["cards"] = source["cards"] or draft.pick(2, 4, 20)
 
 
 def _matrix(draft: _Draft) -> tuple[tuple[float, ...], ...]:

@@ -25,7 +25,12 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_UNITS = 2**15
 _MAX_SCALE = 1e12
 _MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot distinguish neighbouring counts
-LATER = {"absent", "heartbeat_s", "shifts"}  # keys that 0.1.0 does not read; omitted while they are empty
+LATER = {
+    "absent",
+    "heartbeat_s",
+    "rework_places",
+    "shifts",
+}  # keys that 0.1.0 does not read; omitted while they are empty
 _SHOWN = 60
 _WIDTHS = (16, 32)
 _MAX_US = 2**62
@@ -33,11 +38,13 @@ _MAX_US = 2**62
 
 def encode(meta: Meta) -> bytes:
     """Return the description as JSON; `decode` returns an equal one."""
-    found = {each.name: getattr(meta, each.name) for each in fields(meta)}
-    for each in fields(meta):
-        if each.name in LATER and found[each.name] == each.default:
-            del found[each.name]
-    return orjson.dumps(found)
+    return orjson.dumps(_filled(meta) | {"operations": [_filled(each) for each in meta.operations]})
+
+
+def _filled(record: Meta | OperationInfo) -> dict[str, object]:
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    empty = {each.name for each in fields(record) if each.name in LATER and values[each.name] == each.default}
+    return {name: value for name, value in values.items() if name not in empty}
 
 
 def message(meta: Meta, root: str) -> Message:
@@ -155,6 +162,7 @@ def _references(meta: Meta) -> Iterator[tuple[str, int, int, int, str]]:
         yield f"{key}.robot", operation.robot, -1, *units
         yield f"{key}.destination", operation.destination, -1, *operations
         yield f"{key}.rework_to", operation.rework_to, -1, *operations
+        _need(operation.rework_places >= 0, f"{key}.rework_places", "expected 0 (unlimited) or more")
         for j, source in enumerate(operation.inputs):
             yield f"{key}.inputs[{j}].source", source.source, -1, *units
             yield f"{key}.inputs[{j}].operation", source.operation, -1, *operations

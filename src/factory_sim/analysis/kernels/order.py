@@ -20,7 +20,7 @@ _DISPATCH, _STATES = 1 << 40, 2 << 40
 _UNIT = record("last", "offered_us", "client", "load", "most")
 # of a row: the row that must precede it, the take that directly follows it, the carrier's row that follows it, placed
 _LINKS = record("needs", "leads", "after", "done")
-_BUFFER = record("capacity", "held")
+_BUFFER = record("capacity", "held", "rack")
 
 
 class Line(NamedTuple):
@@ -35,10 +35,10 @@ class Line(NamedTuple):
     lies: I8  # (n_parts,): the buffer a part lies in, -1: none
 
 
-def line(rows: np.ndarray, n_parts: int, units: np.ndarray, way: I4, capacity: I8) -> Line:
+def line(rows: np.ndarray, n_parts: int, units: np.ndarray, way: I4, capacity: I8, rack: I8) -> Line:
     """Return the line before its first row; allocating in compiled code would compile slowly."""
     buffers, now, links = np.zeros(len(capacity), _BUFFER), np.zeros(len(units), _UNIT), np.zeros(len(rows), _LINKS)
-    buffers["capacity"] = capacity
+    buffers["capacity"], buffers["rack"] = capacity, rack
     for table, names in ((now, ("last", "client")), (links, ("needs", "leads", "after"))):
         for name in names:
             table[name] = -1
@@ -215,9 +215,11 @@ def _has_room(line, h, buffer, taker):
         return line.now[taker].load < line.now[taker].most
     if buffer < 0:
         return True
-    held, at = line.buffers[buffer].held, _target(line, h)
+    held, at, rack = line.buffers[buffer].held, _target(line, h), line.buffers[buffer].rack
     if line.buffers[buffer].capacity > 0:
         return held < line.buffers[buffer].capacity
+    if rack >= 0:
+        held += line.buffers[rack].held
     idle = 0
     for v in range(len(line.units)):
         last = line.now[v].last

@@ -137,6 +137,9 @@ def _operation(
         if inspection
         else None,
         batch=spec.Batch(batch.size, batch.minimum, batch.timeout) if batch else None,
+        rework_places=spec.UNLIMITED if shape.rework_places is None else shape.rework_places,
+        rework_first=shape.rework_first,
+        rework_components=shape.rework_components,
         variant_factor=_variant_factors(station, context),
         setup_s=checks.check_setup(path, shape, context),
         setup_operator=context.lookup((*path, "setup_operator"), shape.setup_operator, "crews"),

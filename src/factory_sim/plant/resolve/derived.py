@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from factory_sim.plant.spec import Pool
+from factory_sim.plant.spec import UNLIMITED, Pool
 from factory_sim.plant.states import Wait
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _input(plant: Plant, operation: Operation, given: Input) -> Input:
 
 
 def _can_deadlock(operations: Sequence[Operation], *, cards: bool) -> bool:
-    """Return whether rework, or cards that run out before a join or batch is complete, can cause deadlock (DEAD-1)."""
+    """Return whether full rework racks, or cards that run out before a start is possible, can deadlock (DEAD-1)."""
     collects = any(each.starts_with > 1 for operation in operations for each in operation.inputs)
-    return (cards and collects) or any(operation.rework_from for operation in operations)
+    return (cards and collects) or any(
+        operation.rework_from and operation.rework_places < UNLIMITED for operation in operations
+    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.yaml.tree import Path
 
 T = TypeVar("T")
+_RACK_KEYS = {"rework_places", "rework_first", "rework_components"}
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ def stations(context: Context) -> list[Station]:
         _check_buffers(station, context)
         _check_batch(station, context)
         _check_rework(station, found, context)
+    _check_racks(found, context)
     return order
 
 
@@ -220,3 +222,20 @@ def _between(first: Station, last: Station, found: Mapping[str, Station]) -> set
         return [each.name for each in origins if each is not None and each.index >= first.index]
 
     return reached(last.name, before)
+
+
+def _check_racks(found: Mapping[str, Station], context: Context) -> None:
+    """Check the rework racks: an inspection sends parts there, and they have a place."""
+    senders = {station.shape.inspection.rework_to for station in found.values() if station.shape.inspection}
+    for station in found.values():
+        given = sorted(_RACK_KEYS & station.shape.model_fields_set)
+        if given and station.name not in senders:
+            hint = (
+                f"Write inspection: {{rework: 2 %, rework_to: {station.name}}} at the operation that sends them back."
+            )
+            context.report.add((*station.path, given[0]), f"no inspection sends parts back to {station.name}", hint)
+        elif station.shape.rework_places == 0:
+            what = "a part that comes back needs a place"
+            context.report.add(
+                (*station.path, "rework_places"), what, "Write rework_places: 1 or more, or leave it out."
+            )

@@ -197,6 +197,13 @@ class Operation(Input, Equipment):
     inputs: list[Input] = about("Several inputs: a join. The part of the first input keeps its identity.", [])
     inspection: Inspection | None = None
     batch: Batch | None = None
+    rework_places: q.Places | None = about("Places of its rework rack, for parts that come back; without it unlimited.")
+    rework_first: q.Flag = about(
+        "Whether reworked parts are taken before new ones, else in the order of arrival.", default=True, shown="yes"
+    )
+    rework_components: q.Flag = about(
+        "Whether a join takes new parts of the other inputs for a reworked part.", default=True, shown="yes"
+    )
     variant_factor: dict[str, q.Factor] = about("Factor of the cycle time by variant; 1 if not given.", {})
     setup: Annotated[dict[str, dict[str, q.Seconds]], _for_all("One time for all changes, such as 5 min.")] = about(
         "Changeover time: one for all changes, or {from variant: {to variant: time}}.", {}

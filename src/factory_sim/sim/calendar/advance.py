@@ -295,6 +295,6 @@ def _dispatch_and_settle(w):
         line.stage = c.BETWEEN
         if line.any_unsettled:
             _settle_states(w)
-        if line.check_deadlock and (line.blocked_new or line.now >= line.look_at):
+        if line.check_deadlock and (line.n_rework or line.now >= line.look_at):
             return is_deadlocked(w)
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from factory_sim.plant.states import Outcome
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import awaits_vehicle
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
 @inner_njit
 def is_deadlocked(w):
     """Return whether there is a deadlock (rule DEAD-3); also set the time of the next check."""
-    newly_blocked, w.line.blocked_new = w.line.blocked_new, 0
     busy = _busy_until(w)
     w.line.look_at = most(busy, w.line.now + 1)
-    if busy >= 0 and not (newly_blocked and w.line.n_rework):
-        return False
-    return _any_stuck(w)
+    return (busy < 0 or w.line.n_rework > 0) and _any_stuck(w)
 
 
 @inner_njit
@@ -83,7 +81,15 @@ def enough(w, station, buffer):
     waiting, sender = p.count, p.senders
     while sender >= 0:
         waiting, sender = waiting + 1, w.unit[sender].next
-    return waiting >= needed
+    again = 0
+    if row_of.rack >= 0:
+        again, sender = w.place[row_of.rack].count, w.place[row_of.rack].senders
+        while sender >= 0:
+            again, sender = again + 1, w.unit[sender].next
+    first = buffer == row_of.in0
+    if again and row_of.takes != c.TAKES_BATCH and (first or not row_of.rework_components):
+        return True
+    return waiting + (again if first else 0) >= needed
 
 
 @inner_njit
@@ -94,8 +100,9 @@ def _feeders_stuck(w, station, buffer, n_stuck):
             return False
     elif not w.station[p.feeding_station].stuck:
         return False
-    for other in range(len(w.station) - 1):
-        if buffer == w.station[station].in0 and w.station[other].rework_to == buffer and not w.station[other].stuck:
+    rack = w.station[station].rack
+    for other in range(len(w.station) - 1 if rack >= 0 and buffer == w.station[station].in0 else 0):
+        if w.station[other].rework_to == rack and not w.station[other].stuck:
             return False
     return True
 
@@ -124,11 +131,16 @@ def _status(w: Tables, plant: Plant, station: int) -> OperationStatus:
     done = [unit for unit in machines if w.unit[unit].phase == c.DONE]
     idle = [unit for unit in machines if w.unit[unit].phase == c.EMPTY]
     parts = {part for unit in done for part in _chain(w, int(w.unit[unit].held))}
-    parts |= {part for buffer in inputs for part in _chain(w, int(w.place[buffer].head))}
+    parts |= {
+        part
+        for place in (*inputs, *([own.rack] if own.rack >= 0 else ()))
+        for part in _chain(w, int(w.place[place].head))
+    }
     source_of = {source.unit: i for i, source in enumerate(plant.sources)}
     return OperationStatus(
         not own.stuck,
-        {int(w.place[w.unit[unit].place].index) for unit in done},
+        {int(w.place[w.unit[unit].place].index) for unit in done if w.unit[unit].outcome != Outcome.REWORK},
+        {int(w.place[w.unit[unit].place].index) for unit in done if w.unit[unit].outcome == Outcome.REWORK},
         bool(idle),
         [i for i, buffer in enumerate(inputs) if not enough.py_func(w, station, buffer)],
         {source_of[int(w.part[part].origin)] for part in parts},

@@ -63,7 +63,9 @@ class _Flattener:
         sizes = dict.fromkeys(c.TABLES, 0)
         sizes |= {"unit": len(plant.units), "ahead": len(plant.units), "line": 1}
         sizes |= {"station": len(plant.operations) + 1, "shift": len(plant.shifts), "fleet": len(plant.fleets)}
-        sizes["place"] = len(inputs) + 1 + sum(each.conveyor >= 0 or each.fleet >= 0 for each in inputs)
+        ways = sum(each.conveyor >= 0 or each.fleet >= 0 for each in inputs)
+        self.racks = [i for i, operation in enumerate(plant.operations) if operation.rework_from]
+        sizes["place"] = len(inputs) + 1 + ways + len(self.racks)
         sizes |= {"pool": len(plant.pools), "mode": sum(len(machine.failures) for machine in plant.machines)}
         sizes["plan"] = sum(len(machine.maintenance) for machine in plant.machines)
         self.arrays = {name: c.TABLES[name].first.repeat(n) for name, n in sizes.items()}
@@ -138,8 +140,12 @@ class _Flattener:
         self._put("place", exit_, kind=c.EXIT, at=len(operations), capacity=NEVER_US)
         self._put("station", len(operations), in0=exit_, n_in=1)
         self._put("line", 0, n_variants=len(plant.variants), exit=exit_, check_deadlock=plant.can_deadlock)
+        racks = slice(len(self.arrays["place"]) - len(self.racks), None)
+        places = [operations[i].rework_places for i in self.racks]
+        self._put("place", racks, kind=c.BUFFER, index=self.racks, at=self.racks, capacity=places)
+        self._put("station", self.racks, rack=range(racks.start, len(self.arrays["place"])))
         destinations = [exit_] * len(operations)
-        ways = iter(range(exit_ + 1, len(self.arrays["place"])))
+        ways = iter(range(exit_ + 1, racks.start))
         for buffer, (i, each) in enumerate(inputs):
             way = next(ways) if each.conveyor >= 0 or each.fleet >= 0 else buffer
             if each.conveyor >= 0:
@@ -175,6 +181,8 @@ class _Flattener:
             n_in=n_in,
             machine0=[each.machines[0] for each in operations],
             n_machines=[len(each.machines) for each in operations],
+            rework_first=[each.rework_first for each in operations],
+            rework_components=[each.rework_components for each in operations],
         )
         for i, each in enumerate(operations):
             machines = list(each.machines)
@@ -188,7 +196,7 @@ class _Flattener:
                 self._put("station", i, setup0=self._list([us_from_s(s) for line in each.setup_s for s in line]))
             if each.inspection is not None:
                 scrap, rework, loops = each.inspection.scrap, each.inspection.rework, each.inspection.max_loops
-                back = in0[each.inspection.rework_to] if rework else -1
+                back = int(self.arrays["station"][each.inspection.rework_to]["rack"]) if rework else -1
                 shares = {"scrap": scrap, "scrap_or_rework": scrap + rework}
                 self._put("station", i, inspects=1, max_loops=loops, rework_to=back, **shares)
             if each.batch is not None:

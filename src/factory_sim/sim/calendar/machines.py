@@ -76,8 +76,6 @@ def write_state(w, unit, cause):
     """Write a row without an outcome."""
     state, u = state_now(w, unit), w.unit[unit]
     part = u.held if u.n_held else -1
-    if state == c.BLOCKED:
-        w.line.blocked_new = 1
     return row(w, unit, state, part, c.NO_MOVE, detail_of(w, unit, state), most(cause, u.last_row))
 
 

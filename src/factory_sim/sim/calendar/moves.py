@@ -207,14 +207,7 @@ def visit(w, station):
     while True:
         if row_of.has_upkeep:
             _maintain(w, station)
-        for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
-            p = w.place[buffer]
-            if p.senders >= 0:
-                _fill(w, buffer)
-            if p.belt_in >= 0:
-                _fill(w, p.belt_in)
-            elif p.fleet_in >= 0:
-                w.fleet[p.fleet_in].dirty = 1
+        _fill_all(w, row_of)
         if w.line.at_once == c.MOST_AT_ONCE:
             w.line.visited = station
             return
@@ -226,6 +219,20 @@ def visit(w, station):
             return
         no_longer_waits(w, station, machine)
         _start(w, machine, row_of, n_kept)
+
+
+@inner_njit
+def _fill_all(w, row_of):
+    if row_of.rack >= 0 and w.place[row_of.rack].senders >= 0:
+        _fill(w, row_of.rack)
+    for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
+        p = w.place[buffer]
+        if p.senders >= 0:
+            _fill(w, buffer)
+        if p.belt_in >= 0:
+            _fill(w, p.belt_in)
+        elif p.fleet_in >= 0:
+            w.fleet[p.fleet_in].dirty = 1
 
 
 @inner_njit
@@ -260,17 +267,16 @@ def _maintain(w, station):
 def _ready(w, station, row_of):
     first = row_of.in0
     waiting = w.place[first].count
+    if row_of.rack >= 0:
+        waiting += w.place[row_of.rack].count
     if row_of.takes == c.TAKES_ONE:
         return 1 if waiting else 0
     if row_of.takes == c.TAKES_SET:
-        for buffer in range(first, first + row_of.n_in):
-            if w.place[buffer].count < w.place[buffer].quantity:
-                return 0
-        return 1
+        return int(_complete(w, row_of, first) or _joins_again(w, row_of))
     if not waiting:
         return 0
     timeout, now = row_of.batch_us, w.line.now
-    due = w.part[w.place[first].head].at_us + timeout
+    due = _oldest_us(w, row_of) + timeout
     if waiting >= row_of.batch_min or (timeout and due <= now):
         return least(row_of.batch_size, waiting)
     if timeout and w.station[station].alarm < due:
@@ -280,13 +286,58 @@ def _ready(w, station, row_of):
 
 
 @inner_njit
-def _start(w, unit, row_of, n_kept):
-    u, first = w.unit[unit], row_of.in0
-    cause, last_merged = u.last_row, -1
+def _complete(w, row_of, begin):
+    """Return whether the inputs from `begin` on hold their quantities."""
+    for buffer in range(begin, row_of.in0 + row_of.n_in):  # noqa: SIM110 - compiled code has no generators
+        if w.place[buffer].count < w.place[buffer].quantity:
+            return False
+    return True
+
+
+@inner_njit
+def _joins_again(w, row_of):
+    """Return whether a join takes a reworked part now (rule QUAL-5)."""
+    if row_of.rack < 0 or not w.place[row_of.rack].count:
+        return False
+    complete = _complete(w, row_of, row_of.in0 + 1)
+    if not complete and row_of.rework_components:
+        return False
+    new = complete and w.place[row_of.in0].count >= w.place[row_of.in0].quantity
+    return not new or _next_queue(w, row_of) == row_of.rack
+
+
+@inner_njit
+def _next_queue(w, row_of):
+    """Return where the next part comes from: the rework rack or the first buffer (rule QUAL-4)."""
+    rack, first = row_of.rack, row_of.in0
+    if rack < 0 or not w.place[rack].count:
+        return first
+    if row_of.rework_first or not w.place[first].count:
+        return rack
+    return rack if w.part[w.place[rack].head].at_us <= w.part[w.place[first].head].at_us else first
+
+
+@inner_njit
+def _oldest_us(w, row_of):
+    """Return the arrival of the oldest part in rack or buffer; there is one."""
+    rack, first = row_of.rack, row_of.in0
+    if rack < 0 or not w.place[rack].count:
+        return w.part[w.place[first].head].at_us
+    oldest = w.part[w.place[rack].head].at_us
+    return least(oldest, w.part[w.place[first].head].at_us) if w.place[first].count else oldest
+
+
+@inner_njit
+def _keep(w, unit, row_of, n_kept, again):
+    """Let a machine take the parts that it keeps; return the latest of its last row and the rows that brought them."""
+    u = w.unit[unit]
+    cause, last = u.last_row, -1
     u.held, u.n_held = -1, n_kept
-    last = -1
     for _ in range(n_kept):
-        part = pop_front(w, first)
+        queue = row_of.rack if again else row_of.in0
+        if row_of.takes != c.TAKES_SET:
+            queue = _next_queue(w, row_of)
+        part = pop_front(w, queue)
         cause = most(cause, w.part[part].row)
         w.part[part].next = -1
         if last < 0:
@@ -294,18 +345,36 @@ def _start(w, unit, row_of, n_kept):
         else:
             w.part[last].next = part
         last = part
-    merged = -1  # components, chained
+    return cause
+
+
+@inner_njit
+def _take_components(w, row_of, again, cause):
+    """Take the components of a join; return them, chained, and the latest of `cause` and the rows that brought them."""
+    merged, last = -1, -1
+    for buffer in range(row_of.in0, row_of.in0 + (row_of.n_in if row_of.rework_components or not again else 0)):
+        n = w.place[buffer].quantity
+        if buffer == row_of.in0:
+            n = 0 if again else n - 1
+        for _ in range(n):
+            part = pop_front(w, buffer)
+            cause = most(cause, w.part[part].row)
+            w.part[part].next = -1
+            if merged < 0:
+                merged = part
+            else:
+                w.part[last].next = part
+            last = part
+    return merged, cause
+
+
+@inner_njit
+def _start(w, unit, row_of, n_kept):
+    u, first, merged = w.unit[unit], row_of.in0, -1
+    again = row_of.takes == c.TAKES_SET and _joins_again(w, row_of)
+    cause = _keep(w, unit, row_of, n_kept, again)
     if row_of.takes == c.TAKES_SET:
-        for buffer in range(first, first + row_of.n_in):
-            for _ in range(w.place[buffer].quantity - (buffer == first)):
-                part = pop_front(w, buffer)
-                cause = most(cause, w.part[part].row)
-                w.part[part].next = -1
-                if merged < 0:
-                    merged = part
-                else:
-                    w.part[last_merged].next = part
-                last_merged = part
+        merged, cause = _take_components(w, row_of, again, cause)
     proceed(w, unit)
     began, state = w.line.rows, state_now(w, unit)
     detail = detail_of(w, unit, state)
@@ -321,3 +390,5 @@ def _start(w, unit, row_of, n_kept):
         merged = following
     for buffer in range(first, first + row_of.n_in):
         w.place[buffer].room_row = began
+    if row_of.rack >= 0:
+        w.place[row_of.rack].room_row = began

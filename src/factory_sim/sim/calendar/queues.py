@@ -14,7 +14,10 @@ def room(w, place):
     p = w.place[place]
     capacity = p.capacity
     if capacity == 0:
-        capacity = w.station[p.at].n_idle
+        s = w.station[p.at]
+        capacity = s.n_idle
+        if s.rack >= 0 and place == s.in0:
+            capacity -= w.place[s.rack].count
     return capacity - p.count - p.reserved
 
 

@@ -56,9 +56,10 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
 TABLES = {
     "line": _table(
         wide=True,
-        built="n_variants exit slot_bits latest_us check_deadlock=0",
+        built="n_variants exit slot_bits latest_us",
+        numbers="check_deadlock=0",
         state="""
-            now rows first_row storing n_parts stage pools_called any_unsettled blocked_new look_at n_rework busy_unit
+            now rows first_row storing n_parts stage pools_called any_unsettled look_at n_rework busy_unit
             visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never marked changed new_calendar
         """,
     ),
@@ -89,7 +90,7 @@ TABLES = {
             arrived  # parts at the end of a conveyor
         """,
     ),
-    # A buffer, the exit, a conveyor, or the calls of one input for vehicles; `at` is its station.
+    # A buffer, a rework rack, the exit, a conveyor, or the calls of one input for vehicles; `at` is its station.
     "place": _table(
         built="""
             kind index at belt_in fleet_in feeding_unit feeding_station  # a buffer
@@ -100,8 +101,13 @@ TABLES = {
     ),
     # One for each operation, and one for the exit, which is above all operations.
     "station": _table(
-        built="takes in0 n_in machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0 slot_timeout",
-        numbers="scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0",
+        built="""
+            takes in0 n_in rack machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0 slot_timeout
+        """,
+        numbers="""
+            scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0
+            rework_first rework_components
+        """,
         state="idle=-1 n_idle alarm:w=-1 stuck",
     ),
     "mode": _table(

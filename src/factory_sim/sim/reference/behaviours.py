@@ -37,27 +37,36 @@ def process(m: Machine) -> Steps:
 
 
 def single(station: Station) -> Taken | None:
-    """Take the part that has waited longest (TAKE-2)."""
-    parts = station.inputs[0].parts
+    """Take one part (TAKE-2)."""
+    parts = station.next_queue() if station.reworks else station.inputs[0].parts
     return ([parts.popleft()], ()) if parts else None
 
 
 def join(station: Station) -> Taken | None:
-    """Take the whole set or nothing; the part at the head of the first input remains (TAKE-3)."""
-    if any(len(buffer.parts) < buffer.spec.quantity for buffer in station.inputs):
+    """Take the whole set or nothing; the part at the head of the first input remains (TAKE-3, QUAL-5)."""
+    first, *others = station.inputs
+    complete = all(len(buffer.parts) >= buffer.spec.quantity for buffer in others)
+    again = bool(station.reworks) and (complete or not station.spec.rework_components)
+    new = complete and len(first.parts) >= first.spec.quantity
+    if again and (not new or station.next_queue() is station.reworks):
+        parts, wanted = [station.reworks.popleft()], others if station.spec.rework_components else []
+    elif new:
+        parts, wanted = [], station.inputs
+    else:
         return None
-    parts = [buffer.parts.popleft() for buffer in station.inputs for _ in range(buffer.spec.quantity)]
+    parts += [buffer.parts.popleft() for buffer in wanted for _ in range(buffer.spec.quantity)]
     return parts[:1], parts[1:]
 
 
 def batch(station: Station) -> Taken | None:
     """Take up to `size` parts once `minimum` wait, or at the timeout since the oldest arrived (BATCH-1)."""
-    parts, spec = station.inputs[0].parts, station.spec.batch
-    if spec is None or not parts:
+    queues, spec = (station.reworks, station.inputs[0].parts), station.spec.batch
+    waiting = sum(map(len, queues))
+    if spec is None or not waiting:
         return None
-    due_us = parts[0][2] + us_from_s(spec.timeout_s)
-    if len(parts) >= spec.minimum or (spec.timeout_s and due_us <= station.line.now_us):
-        return [parts.popleft() for _ in range(min(spec.size, len(parts)))], ()
+    due_us = min(queue[0][2] for queue in queues if queue) + us_from_s(spec.timeout_s)
+    if waiting >= spec.minimum or (spec.timeout_s and due_us <= station.line.now_us):
+        return [station.next_queue().popleft() for _ in range(min(spec.size, waiting))], ()
     if spec.timeout_s:
         station.set_alarm(due_us)
     return None

@@ -64,7 +64,7 @@ class Builder:
                 self.stations[spec.operation].good = Outcome.PASSED, place
         inspection = station.spec.inspection
         if inspection is not None and inspection.rework:
-            station.rework = self.stations[inspection.rework_to].inputs[0]
+            station.rework = self.stations[inspection.rework_to].rack
 
     def _way_to(self, buffer: Buffer, spec: Input) -> Offers:
         station = buffer.station

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import ModelError
+from factory_sim.plant.states import Outcome
 from factory_sim.sim.deadlock import OperationStatus, blocked, cycle_message
 from factory_sim.sim.reference.fleet import Calls
 from factory_sim.sim.reference.machines.phase import DONE, EMPTY, SETUP, WORK
@@ -19,18 +20,20 @@ if TYPE_CHECKING:
 class DeadlockWatch:
     """Looks for deadlocks in one run.
 
-    A deadlock that leaves machines at work contains a part that waits to go back for rework, and arises when a machine
-    becomes blocked. Any other stops the whole plant (DEAD-3).
+    A deadlock that leaves machines at work contains a part that waits to go back for rework. Any other stops the whole
+    plant (DEAD-3).
     """
 
     def __init__(self, plant: Plant, stations: list[Station], sources: dict[int, Source]) -> None:
         self._plant, self._stations, self._sources = plant, stations, sources
-        self._reworking = [machine for s in stations if s.rework is not None for machine in s.machines]
 
-    def look(self, now_us: int, *, newly_blocked: bool) -> int:
-        """Raise ModelError on a deadlock; return until when no look is needed, unless a machine becomes blocked."""
+    def look(self, now_us: int, *, always: bool) -> int:
+        """Raise ModelError on a deadlock; return until when no look is needed, unless a part waits to go back.
+
+        `always`: look for one even while machines work.
+        """
         busy_us = self._busy_until(now_us)
-        if busy_us < 0 or (newly_blocked and any(map(_holds_rework, self._reworking))):
+        if busy_us < 0 or always:
             waits = self._waits()
             if waits:
                 raise ModelError(cycle_message(now_us, waits, self._plant))
@@ -55,10 +58,11 @@ def _status(station: Station, number: dict[int, int]) -> OperationStatus:
     done = [machine for machine in machines if machine.phase == DONE]
     idle = [machine for machine in machines if machine.phase == EMPTY]
     parts = [part for machine in machines for part in machine.held]
-    parts += [part for buffer in station.inputs for part, _, _ in buffer.parts]
+    parts += [part for stock in (station.rack, *station.inputs) for part, _, _ in stock.parts]
     return OperationStatus(
         len(done) + len(idle) < len(machines) or any(map(_awaits_vehicle, done)),
-        {machine.place.index for machine in done},
+        {machine.place.index for machine in done if machine.outcome != Outcome.REWORK},
+        {machine.place.index for machine in done if machine.outcome == Outcome.REWORK},
         bool(idle),
         [i for i, buffer in enumerate(station.inputs) if not _enough(buffer)],
         {number[id(origin[part])] for part in parts},
@@ -69,11 +73,11 @@ def _awaits_vehicle(machine: Machine) -> bool:
     return isinstance(machine.place, Calls) and machine.place.awaits_vehicle(machine)
 
 
-def _holds_rework(machine: Machine) -> bool:
-    return machine.phase == DONE and machine.place is machine.station.rework
-
-
 def _enough(buffer: Buffer) -> bool:
     """Return whether a machine can start, now or when parts on their way have come (DEAD-6)."""
+    station, rack, first = buffer.station, buffer.station.rack, buffer is buffer.station.inputs[0]
+    waiting, again = len(buffer.parts) + len(buffer.senders), len(rack.parts) + len(rack.senders)
+    if again and station.spec.batch is None and (first or not station.spec.rework_components):
+        return True
     on_the_way = buffer.reserved or (buffer.conveyor is not None and buffer.conveyor.belt)
-    return bool(on_the_way) or len(buffer.parts) + len(buffer.senders) >= buffer.spec.starts_with
+    return bool(on_the_way) or waiting + (again if first else 0) >= buffer.spec.starts_with

@@ -57,7 +57,7 @@ class Line(simpy.Environment):
         self.unsettled: set[Sender] = set()  # units whose state may have changed without a row
         self.watch: DeadlockWatch | None = None
         self._look_us = NEVER_US  # when the watch looks next, at the latest
-        self._newly_blocked = False
+        self.n_rework = 0  # finished parts that wait to go back
 
     # ---- what units use
 
@@ -72,11 +72,6 @@ class Line(simpy.Environment):
     def uniforms(self, owner: str, purpose: str) -> Iterator[float]:
         """Return the endless uniforms of one owner and purpose (DRAW-1)."""
         return uniforms(key(*self._name, owner, purpose))
-
-    def newly_blocked(self) -> None:
-        """Let the deadlock watch look at the end of this instant: a machine found no room."""
-        if self.watch is not None:
-            self._newly_blocked, self._look_us = True, self.now_us
 
     # ---- time
 
@@ -139,6 +134,5 @@ class Line(simpy.Environment):
 
     def _look(self) -> None:
         """Look for a deadlock when one may have arisen (DEAD-3)."""
-        if self.watch is not None and self.now_us >= self._look_us:
-            newly_blocked, self._newly_blocked = self._newly_blocked, False
-            self._look_us = self.watch.look(self.now_us, newly_blocked=newly_blocked)
+        if self.watch is not None and (self.now_us >= self._look_us or self.n_rework):
+            self._look_us = self.watch.look(self.now_us, always=self.n_rework > 0)

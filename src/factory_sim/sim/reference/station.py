@@ -63,25 +63,13 @@ class Gate:
             self.line.unsettled.update(self.senders.members())
 
 
-class Buffer(Gate):
-    """The waiting places in front of an operation, for the parts of one input."""
+class Stock(Gate):
+    """Waiting places at an operation."""
 
-    def __init__(self, line: Line, station: Station, spec: Input) -> None:
+    def __init__(self, line: Line, station: Station) -> None:
         super().__init__(line, station.index, station.index)
-        self.station, self.spec = station, spec
+        self.station = station
         self.parts: deque[Waiting] = deque()  # first in, first out (MOVE-5)
-        self.reserved = 0  # places for parts on vehicles
-        self.room_row = -1  # the row that last made room
-        self.conveyor: Conveyor | None = None  # that brings the parts
-
-    def room(self) -> int:
-        """Return the number of free places; a buffer without places has one for each idle machine (MOVE-4)."""
-        places = self.spec.capacity or len(self.station.idle)
-        return places - len(self.parts) - self.reserved
-
-    def stock_s(self) -> float:
-        """Return the planned work in the parts here and on their way [s] (VEH-5)."""
-        return (len(self.parts) + self.reserved) * self.spec.pace_s
 
     def put(self, part: int, row: int) -> None:
         """Receive a part."""
@@ -89,8 +77,41 @@ class Buffer(Gate):
 
     def freed_by(self) -> int:
         """Return the row that made room for a sender that had to wait."""
+        return self.station.room_row
+
+
+class Rack(Stock):
+    """The rework rack of an operation: the places of parts that come back (QUAL-3)."""
+
+    def room(self) -> int:
+        """Return the number of free places."""
+        return self.station.spec.rework_places - len(self.parts)
+
+
+class Buffer(Stock):
+    """The waiting places in front of an operation, for the parts of one input."""
+
+    def __init__(self, line: Line, station: Station, spec: Input) -> None:
+        super().__init__(line, station)
+        self.spec = spec
+        self.reserved = 0  # places for parts on vehicles
+        self.conveyor: Conveyor | None = None  # that brings the parts
+
+    def room(self) -> int:
+        """Return the number of free places; a buffer without places has one for each idle machine (MOVE-4)."""
+        places, station = self.spec.capacity, self.station
+        if not places:
+            places = len(station.idle) - (len(station.reworks) if self is station.inputs[0] else 0)
+        return places - len(self.parts) - self.reserved
+
+    def stock_s(self) -> float:
+        """Return the planned work in the parts here and on their way [s] (VEH-5)."""
+        return (len(self.parts) + self.reserved) * self.spec.pace_s
+
+    def freed_by(self) -> int:
+        """Return the row that made room for a sender that had to wait."""
         idle = self.station.idle
-        return idle[0][3].last_row if idle and not self.spec.capacity else self.room_row
+        return idle[0][3].last_row if idle and not self.spec.capacity else super().freed_by()
 
 
 class Station:
@@ -99,12 +120,15 @@ class Station:
     def __init__(self, line: Line, index: int, spec: Operation, behaviour: Behaviour) -> None:
         self.line, self.index, self.spec, self.behaviour = line, index, spec, behaviour
         self.inputs = [Buffer(line, self, each) for each in spec.inputs]
-        self.gates: list[Gate] = []  # what fills the buffers: each buffer, then the conveyor that leads to it
+        self.rack = Rack(line, self)
+        self.reworks = self.rack.parts
+        self.gates: list[Gate] = [self.rack] if spec.rework_from else []  # and each buffer with its conveyor, in order
         self.fleets: list[Fleet] = []  # that bring parts
         self.idle: WaitingQueue[Machine] = WaitingQueue()
         self.machines: list[Machine] = []
         self.good: tuple[int, Offers] = Outcome.LEFT, line.exit  # outcome and destination of a good part
-        self.rework: Offers | None = None
+        self.rework: Offers | None = None  # the rack that gets its rework
+        self.room_row = -1  # the row that last made room here
         self.maintained = False  # some machine has a maintenance plan
         self._alarm_us = -1  # of the batch timeout that was set last
 
@@ -122,6 +146,13 @@ class Station:
             self.line.let_act(self.idle.first().parts_come.succeed(taken))
         for fleet in self.fleets:
             fleet.dirty = True
+
+    def next_queue(self) -> deque[Waiting]:
+        """Return where the next part comes from: the rework rack or the first buffer (QUAL-4)."""
+        reworks, new = self.reworks, self.inputs[0].parts
+        if reworks and (self.spec.rework_first or not new or reworks[0][2] <= new[0][2]):
+            return reworks
+        return new
 
     def set_alarm(self, due_us: int) -> None:
         """Visit the operation again at `due_us`, the timeout of a batch."""

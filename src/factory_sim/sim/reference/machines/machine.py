@@ -162,6 +162,7 @@ class Machine(Sender):
         tally.parts[self.unit] += 1
         tally.scrapped[self.unit] += self.outcome == Outcome.SCRAPPED
         tally.good += self.outcome == Outcome.LEFT
+        self.line.n_rework -= self.outcome == Outcome.REWORK
         if not self.held:
             tally.busy_us[self.unit] += self.drawn_us
             self.phase = EMPTY
@@ -176,6 +177,7 @@ class Machine(Sender):
         """Offer the front part to the place that inspection chooses (MOVE-3, QUAL-1)."""
         if self.station.spec.inspection is not None:
             self.outcome, self.place = self.station.verdict(self.held[0], next(self.verdicts))
+            self.line.n_rework += self.outcome == Outcome.REWORK
         self.offered_us = self.line.now_us
         self.place.offer(self)
 
@@ -210,8 +212,6 @@ class Machine(Sender):
     def write_state(self, cause: int = -1) -> None:
         """Write a row without a move, enabled by row `cause` or the machine's last one."""
         state = self.state_now()
-        if state is State.BLOCKED:
-            self.line.newly_blocked()
         part = self.held[0] if self.held else -1
         self.write(state, part, Outcome.NONE, self._detail(state), cause)
 
@@ -227,8 +227,7 @@ class Machine(Sender):
             self.last_row = line.row(self.unit, state, part, Outcome.MERGED, detail, first)
             line.tally.merged += 1
             line.parts.gone(part)
-        for buffer in self.station.inputs:
-            buffer.room_row = first
+        self.station.room_row = first
         self.taken, self.state = None, state
 
     def _detail(self, state: State) -> int:
