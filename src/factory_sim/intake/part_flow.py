@@ -19,7 +19,9 @@ class _Buffer:
     """The parts on their way into one input of an operation, oldest first."""
 
     capacity: int  # -1: not limited
+    is_transport: bool
     parts: deque[tuple[int, int]] = field(default_factory=deque)  # part, when it was given
+    travel_ns: int = 0  # the shortest time between giving and a take that ended a wait; 0 without transport
 
 
 class PartFlow:
@@ -32,7 +34,7 @@ class PartFlow:
     def __init__(self, meta: Meta, first_part: int) -> None:
         self._meta, self._next = meta, first_part
         self._buffers = [
-            [_Buffer(-1 if way.transport or way.capacity < 0 else way.capacity) for way in each.inputs]
+            [_Buffer(-1 if way.transport else way.capacity, bool(way.transport)) for way in each.inputs]
             for each in meta.operations
         ]
 
@@ -83,7 +85,15 @@ class PartFlow:
         return self._next - 1
 
     def _from(self, buffer: _Buffer, since_ns: int, t_ns: int) -> int:
-        if since_ns < t_ns and buffer.parts and buffer.parts[-1][1] >= since_ns > buffer.parts[0][1]:
-            while buffer.parts[0][1] < since_ns:
-                buffer.parts.popleft()
-        return buffer.parts.popleft()[0] if buffer.parts else self._new()
+        """Return the part that is taken. Without a wait it lay there before: one that arrives now is not it."""
+        parts = buffer.parts
+        if since_ns >= t_ns:
+            return parts.popleft()[0] if parts and parts[0][1] < t_ns else self._new()
+        oldest_ns = since_ns - 2 * buffer.travel_ns  # given earlier it would have arrived before the wait
+        if parts and parts[-1][1] >= oldest_ns:
+            while parts[0][1] < oldest_ns:
+                parts.popleft()
+        if parts and buffer.is_transport:
+            travel_ns = t_ns - parts[0][1]
+            buffer.travel_ns = min(travel_ns, buffer.travel_ns) if buffer.travel_ns else travel_ns
+        return parts.popleft()[0] if parts else self._new()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from factory_sim.live.foreign.mapped_feed import MappedFeed
 from factory_sim.plant.spec import Place
 from factory_sim.plant.states import State
 from factory_sim.results.record import Record, Result
+from factory_sim.validation import stop_cases as stop_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,12 +113,7 @@ def days_of(folder: Path) -> Iterator[tuple[IntakeCase, IntakeDay | None]]:
 
 def stop_cases(folder: Path) -> list[IntakeCase]:
     """Return the stop-rule cases of a folder."""
-    try:
-        run = import_module("factory_sim.analysis.stops.cases").run
-    except ModuleNotFoundError:
-        names = sorted({file.stem.partition("_")[2].partition("_")[2] for file in folder.glob("*.golden")})
-        return [IntakeCase(name=name, ok=False, reason="stop rules are not part of this version") for name in names]
-    return [IntakeCase(name=each.name, ok=each.ok, reason=each.reason) for each in run(folder)]
+    return [IntakeCase(name=each.name, ok=each.ok, reason=each.reason) for each in stop_rules.run(folder)]
 
 
 def mapping_of(items: dict[int, str], signals: tuple[str, ...] = ()) -> Mapping:
