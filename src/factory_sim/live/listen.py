@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from threading import Event
@@ -18,7 +17,7 @@ from factory_sim.live.replies import Replies
 from factory_sim.records import Window
 from factory_sim.wire import meta as description
 from factory_sim.wire import presence, topics
-from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats import FORMATS, uns
 from factory_sim.wire.kpi_messages import kpi_root
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
 ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sensors
 TURN_S = 0.2  # the longest wait for messages between two checks for Ctrl-C and the clock
-LATE_US = 10_000_000  # after the start of the window: a listener whose first reading is later has joined late
+LATE_US = 1_500_000  # after the start of the window: a listener whose first reading is later has joined late
 _NEVER_US = 2**62
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
 
@@ -199,7 +198,9 @@ class Listener:
             return meta
         t0_us, t1_us = self.joined_us, max(meta.window.t1_us, self.joined_us + 1)
         planned = tuple((max(a, t0_us), b) for a, b in meta.planned_us if b > t0_us)
-        return replace(meta, window=Window(t0_us, t1_us), planned_us=planned, sent_rows=(), sent_ticks=())
+        shifts = tuple(each for each in meta.shifts if each[2] > t0_us)
+        window = Window(t0_us, t1_us)
+        return replace(meta, window=window, planned_us=planned, shifts=shifts, sent_rows=(), sent_ticks=())
 
     def _describe(self, message: Message) -> None:
         if self._has_own_meta:
@@ -266,12 +267,15 @@ class Listener:
         if self.payload_format:
             return self._decoder(self.payload_format).feed(message)
         readable: dict[str, Readings] = {}
+        reason = f"none of {', '.join(FORMATS)} can read it"
         for name, entry in FORMATS.items():
             if topics.matches(entry.topic_filter(self.root), message.topic):
-                with suppress(PayloadError):
+                try:
                     readable[name] = self._decoder(name).feed(message)
+                except PayloadError as error:
+                    reason = error.reason if error.reason == uns.IS_BARE else reason
         if not readable:
-            raise PayloadError(message.topic, "known", f"none of {', '.join(FORMATS)} can read it")
+            raise PayloadError(message.topic, "known", reason)
         if len(readable) == 1:  # alarms are the same in several
             (self.payload_format,) = readable
         return next(iter(readable.values()))
@@ -293,7 +297,7 @@ def _earliest_us(readings: Readings, meta: Meta) -> int:
 
 def _unchanging(meta: Meta) -> Meta:
     """Return a description without what its end changes: the window, and what follows from it."""
-    return replace(meta, window=Window(0, 1), planned_us=(), sent_rows=(), sent_ticks=())
+    return replace(meta, window=Window(0, 1), planned_us=(), shifts=(), sent_rows=(), sent_ticks=())
 
 
 def clipped(meta: Meta, until_us: int) -> Meta:

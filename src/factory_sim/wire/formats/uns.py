@@ -32,6 +32,7 @@ VERSION = 1
 SHIFT = "shift_ms"
 BARE_KEYS = {"timestamp_ms", "value"}
 KEYS = ("v", "timestamp_ms", "value", "quality", "seq")
+IS_BARE = "a bare payload has no sequence number; read the feed through a mapping: listen --map FILE"
 MAX_OPEN_ROWS = 65_536  # incomplete rows; about 20 MB
 
 
@@ -117,7 +118,7 @@ class Decoder(UnitDecoder):
 def _check(found: dict[str, Any]) -> int:
     """Check what all payloads have in common. Return their time shift."""
     if found.keys() == BARE_KEYS:
-        refuse("a bare payload has no sequence number; read the feed through a mapping: listen --map FILE")
+        refuse(IS_BARE)
     shift_ms = need_keys(found, KEYS, SHIFT)
     whole(found, "v", VERSION, VERSION)
     whole(found, "timestamp_ms", -(2**53), 2**53)
