@@ -44,7 +44,7 @@ def shifts_of(runs: Sequence[RecordedRun]) -> list[ShiftSpan]:
 
 def _named(meta: Meta) -> tuple[tuple[str, int, int], ...]:
     """Return (name, from, to) of the shifts; without any, each stretch of planned time is one."""
-    return getattr(meta, "shifts", ()) or tuple(("", *span) for span in meta.planned_us)
+    return meta.shifts or tuple(("", *span) for span in meta.planned_us)
 
 
 def shift(runs: Sequence[RecordedRun], name: str) -> ShiftSpan:
