@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
-from xml.etree import ElementTree as Xml
 
 import pytest
 
@@ -23,8 +23,8 @@ SMALL = Outline(
 )
 
 
-def parsed(text: str) -> Xml.Element:
-    return Xml.fromstring(text)  # noqa: S314 - our own output
+def parsed(text: str) -> ET.Element:
+    return ET.fromstring(text)  # noqa: S314 - our own output
 
 
 def test_every_operation_machine_and_buffer_is_drawn_inside_the_picture() -> None:
