@@ -48,9 +48,15 @@ class Store:
     def __init__(self, tally: Tally) -> None:
         self.series: dict[tuple[int, int], Series] = {}
         self._tally = tally
+        self._times: tuple[I8, bool, int] = (_EMPTY_T, False, 0)  # of the latest chunk: whether they rise, longest gap
 
     def add(self, found: Observations, late_ns: int, stale_ns: int) -> None:
         """Add a chunk. A value that is missing is news of power and signals only."""
+        if not len(found):
+            return
+        if found.unit.strides == found.item.strides == (0,):  # one column of a wide table, without missing values
+            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, late_ns, stale_ns)
+            return
         missing = np.isnan(found.value) & (found.item != Item.POWER) & (found.item < Item.SIGNAL)
         if missing.any():
             found = found.take(~missing)
@@ -85,6 +91,14 @@ class Store:
 
     def _absorb(self, unit: int, item: int, t: I8, v: F8, late_ns: int, stale_ns: int) -> None:
         series = self.series.setdefault((unit, item), Series(stale_ns=stale_ns))
+        if self._is_regular(t, series):
+            if len(series.waiting[0]):
+                self._emit(series, item, *series.waiting)
+            ripe = int(np.searchsorted(t, int(t[-1]) - late_ns, "right"))
+            series.waiting = (t[ripe:].copy(), v[ripe:].copy())
+            _emit_regular(series, item, t[:ripe], v[:ripe])
+            series.longest_gap_ns = max(series.longest_gap_ns, self._times[2])
+            return
         if len(series.waiting[0]):
             t, v = np.concatenate((series.waiting[0], t)), np.concatenate((series.waiting[1], v))
         latest = np.maximum.accumulate(t)
@@ -101,6 +115,15 @@ class Store:
         ripe = int(np.searchsorted(t, int(latest[-1]) - late_ns, "right"))
         series.waiting = (t[ripe:], v[ripe:])
         self._emit(series, item, t[:ripe], v[:ripe])
+
+    def _is_regular(self, t: I8, series: Series) -> bool:
+        """Return whether a chunk follows what came before, in order and without silence: columns share their times."""
+        if self._times[0] is not t:
+            gaps = np.diff(t)
+            self._times = (t, bool(len(gaps)) and bool((gaps > 0).all()), int(gaps.max(initial=0)))
+        _, rises, longest_ns = self._times
+        before_ns = int(series.waiting[0][-1]) if len(series.waiting[0]) else series.last_ns
+        return rises and t[0] > before_ns and (not series.stale_ns or longest_ns <= series.stale_ns)
 
     def _emit(self, series: Series, item: int, t: I8, v: F8) -> None:
         if not len(t):
@@ -131,6 +154,26 @@ class Store:
         elif series.runs:
             starts[0] = series.runs.pop()[0]
         series.runs += zip(starts, ends, strict=True)
+
+
+def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
+    if not len(t):
+        return
+    gap_ns = int(t[0]) - series.last_ns if series.heard else 0
+    follows = bool(series.runs) and (not series.stale_ns or gap_ns <= series.stale_ns)
+    series.runs.append((series.runs.pop()[0] if follows else int(t[0]), int(t[-1])))
+    series.longest_gap_ns = max(series.longest_gap_ns, gap_ns)
+    if item == Item.POWER:
+        gaps = np.diff(t, prepend=int(t[0]) - gap_ns)
+        times, values = _integrated(series, t, v, gaps, series.stale_ns)
+    else:
+        changed = np.flatnonzero(v[1:] != v[:-1]) + 1
+        changed = np.append(0, changed) if v[0] != series.last else changed
+        times, values = t[changed], v[changed]
+    series.heard += len(t)
+    series.last_ns, series.last = int(t[-1]), float(v[-1])
+    series.t_ns.append(times)
+    series.value.append(values)
 
 
 def _integrated(series: Series, t: I8, v: F8, gaps: I8, stale_ns: int) -> tuple[I8, F8]:
