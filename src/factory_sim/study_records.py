@@ -86,6 +86,7 @@ class Trial:
     losses: tuple[tuple[str, str, str, float], ...] = ()  # section, reason, by, hours
     strip: str = ""  # a digit (a State) per machine and step
     path: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # resource -> shares of the critical path
+    notes: Mapping[str, str] = field(default_factory=dict)  # KPI of the line -> why undefined, or a cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory_sim.results.estimate import Estimate
@@ -66,6 +66,7 @@ class ScenarioResult(Record):
     constraint: Constraint
     attribution: Attribution | None
     payback_years: Estimate | None  # None: no investment; an infinite mean: it never pays back
+    notes: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not defined, or a cause
 
     def to_dict(self) -> dict[str, Json]:
         """Return the scenario as `compare --json` writes it."""

@@ -89,6 +89,7 @@ def trial_from_json(entry: Mapping[str, Any]) -> Trial:
         wip=np.array(entry["wip"], np.int64),
         losses=tuple((section, reason, by, float(hours)) for section, reason, by, hours in entry.get("losses", ())),
         strip=_codes(entry["strip"]) if "strip" in entry else "",
+        notes=entry.get("notes", {}),
         path={resource: tuple(shares) for resource, shares in entry.get("path", {}).items()},
     )
 
@@ -110,6 +111,8 @@ def _trial_values(trial: Trial) -> dict[str, Json]:
     found = {each.name: _plain(getattr(trial, each.name)) for each in fields(trial)}
     if not trial.path:  # of a probe that only counts, and of studies before version 0.3
         del found["path"]
+    if not trial.notes:
+        del found["notes"]
     return found
 
 

@@ -14,7 +14,7 @@ from factory_sim.clock import us_from_s
 from factory_sim.plant.describe import describe, planned
 from factory_sim.plant.states import Outcome
 from factory_sim.plant.wall_clock import epoch_ns
-from factory_sim.records import Window
+from factory_sim.records import EMPTY_WINDOW, Window
 from factory_sim.sim.run import count, simulate
 from factory_sim.study import snapshot_files, trial_details
 from factory_sim.study_records import Trial
@@ -138,7 +138,15 @@ def _with_kpis(trial: Trial, table: KpiTable, detail: Detail) -> Trial:
         line={n.removeprefix("line."): float(_defined(kpi.values)) for n, kpi in by_name if kpi.per == "line"},
         operation={name: _defined(table.kpis[f"operation.{name}"].values) for name in operation},
         state_share={name.removeprefix(_SHARE): _defined(kpi.values) for name, kpi in shares},
+        notes=_notes(table),
     )
+
+
+def _notes(table: KpiTable) -> dict[str, str]:
+    """Return why KPIs of the line are not defined for want of data, and why OEE is above 100 %."""
+    line = {name.removeprefix("line."): kpi for name, kpi in table.kpis.items() if kpi.per == "line"}
+    found = {name: kpi.reasons[0] for name, kpi in line.items() if kpi.reasons and kpi.reasons[0] != EMPTY_WINDOW}
+    return found | ({"oee": line["oee"].marks[0]} if line["oee"].marks else {})
 
 
 def _path(found: Facts, plant: Plant) -> dict[str, tuple[float, ...]]:

@@ -71,7 +71,15 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         constraint=_constraint(study, base.name, arm.name),
         attribution=attribution.attribution(study, arm),
         payback_years=payback(before, after, arm),
+        notes=_notes([*before, *after]),
     )
+
+
+def _notes(trials: Sequence[Trial]) -> dict[str, str]:
+    """Return why quantities are not defined, or why OEE is above 100 %, in the first trial that notes it."""
+    renamed = {kpi: name for name, kpi in _RENAMED.items()}
+    found = {kpi: text for trial in reversed(trials) for kpi, text in trial.notes.items() if kpi not in _NOT_COMPARED}
+    return {renamed.get(kpi, f"{kpi}_pct"): text for kpi, text in found.items()}
 
 
 def points(study: Study, arm: Arm, name: str) -> Estimate:

@@ -54,6 +54,9 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
         lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
+    lines += [
+        f"Note        {QUANTITIES[name].label}: {text}" for name, text in each.notes.items() if name in QUANTITIES
+    ]
     return lines
 
 
