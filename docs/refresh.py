@@ -39,6 +39,7 @@ FEED = {name for name, words in COMMANDS.items() if "feed" in words}
 LONG = {"calibration", "why", "engines", "vehicles_and_crews"} | FEED  # only when it is named
 PAGES = (
     ROOT / "README.md",
+    ROOT / "README.zh-CN.md",
     *(
         ROOT / "docs" / f"{name}.md"
         for name in ("calibration", "studies", "sweeps", "reference_line", "engines", "endurance")

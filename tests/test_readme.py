@@ -17,7 +17,7 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-FIRST = ("demo", "calibration", "coverage", "places", "retrofit", "engines", "soak")
+FIRST = ("demo", "demo", "calibration", "coverage", "places", "retrofit", "engines", "soak")
 EXPECTED = list(zip(refresh.PAGES, FIRST, strict=True))
 
 
@@ -31,7 +31,10 @@ def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> 
     assert refresh.with_blocks(content, texts) == content
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README + CHINESE))))
 def test_every_link_leads_to_a_file(link: str) -> None:
     assert (ROOT / link).exists()
 

@@ -90,9 +90,6 @@ def listen(
         except BrokerError as error:
             if isinstance(error.feed, answers.Feed | Reading):  # keep what has arrived
                 conclude(error.feed)
-            elif feed.broker == LOCAL and type(error) is BrokerError:
-                hint = "Start a feed in another terminal: factory-sim run"
-                raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
             raise
     conclude(found)
     if isinstance(found, answers.Feed) and found.result.conflicts:
@@ -109,6 +106,11 @@ def _received(
     arguments = {**asdict(feed), **login.arguments(access, feed.broker)}
     try:
         found: Feed | Reading = listening.listen(progress=report, stop=stop, **arguments)
+    except BrokerError as error:
+        if feed.broker == LOCAL and error.feed is None and type(error) is BrokerError:
+            hint = "Start a feed in another terminal: factory-sim run"
+            raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
+        raise
     except NoFeedError:
         if stop.is_set():
             raise typer.Exit(130) from None
