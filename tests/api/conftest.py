@@ -108,5 +108,5 @@ def feed_in_background(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.fixture
 def recording(folder: Path) -> Path:
     """The folder `recording`, with an hour of the line."""
-    assert main(["run", "line.yaml", "--record", "recording", "--duration", "1 h"]) == 0
+    assert main(["run", "line.yaml", "--record", "recording", "--duration", "1 h", "--warm-up", "0 s"]) == 0
     return folder / "recording"

@@ -13,7 +13,21 @@ CASES = Path(__file__).parents[1] / "cases" / "calendar"
 
 def run(case: str, start: str, tmp_path: Path, *more: str) -> int:
     log = str(tmp_path / "log.csv")
-    return main(["run", str(CASES / f"{case}.yaml"), "--speed", "max", "--start", start, "--log", log, *more])
+    return main(
+        [
+            "run",
+            str(CASES / f"{case}.yaml"),
+            "--speed",
+            "max",
+            "--start",
+            start,
+            "--log",
+            log,
+            "--warm-up",
+            "0 s",
+            *more,
+        ]
+    )
 
 
 @pytest.mark.parametrize(("start", "parts"), [("2026-01-09T08:00", "104"), ("2026-01-10T08:00", "0")])

@@ -178,7 +178,7 @@ def test_list_shows_every_entry_of_every_table(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_run_writes_the_log_of_the_whole_run(tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / f"events.{suffix}"
-    code, out, _ = run("run", LINE, "--duration", "30 min", "--log", file, capsys=capsys)
+    code, out, _ = run("run", LINE, "--warm-up", "0 s", "--duration", "30 min", "--log", file, capsys=capsys)
     assert code == 0
     found = pd.read_csv(file) if suffix == "csv" else pd.read_parquet(file)
     assert f"{len(found):,} events" in out
@@ -257,3 +257,17 @@ def test_the_completion_of_a_shell_knows_the_commands() -> None:
 def test_a_help_text_keeps_square_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run("optimise", "--help", capsys=capsys)
     assert "extra [optimise]" in out
+
+
+def test_a_run_fills_the_line_before_its_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = tmp_path / "full.csv", tmp_path / "empty.csv"
+    words = ("--start", "plant", "--duration", "10 min")
+    _, _, said = run("run", LINE, *words, "--log", files[0], capsys=capsys)
+    found = re.search(r"Warm-up (\d+) min", said)
+    assert found is not None
+    run("run", LINE, *words, "--warm-up", "0 s", "--log", files[1], capsys=capsys)
+    full, empty = (pd.read_csv(file) for file in files)
+    begin_us = 60e6 * int(found[1])
+    first = [frame[frame.outcome == "LEFT"].t_us.to_numpy() for frame in (full, empty)]
+    assert (first[0] >= begin_us).sum() >= len(first[1]) > 0
+    assert full.t_us.max() < begin_us + 600e6

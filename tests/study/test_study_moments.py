@@ -21,6 +21,8 @@ from factory_sim.study.snapshot_files import SnapshotError, is_snapshot, read
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail, Setting
 
+EMPTY = ("--warm-up", "0 s")
+
 
 @pytest.fixture(scope="module")
 def line(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
@@ -43,9 +45,9 @@ def test_a_run_that_was_saved_and_resumed_writes_the_log_of_one_that_was_not(
     plant, _ = line
     logs, state = [tmp_path / f"{name}.csv" for name in ("first", "second", "whole")], tmp_path / "state.npz"
     runs = (
-        (plant, "--duration", "20 min", "--log", logs[0], "--save", state),
+        (plant, *EMPTY, "--duration", "20 min", "--log", logs[0], "--save", state),
         ("--resume", state, "--duration", "10 min", "--log", logs[1]),
-        (plant, "--duration", "30 min", "--log", logs[2], "--engine", "calendar"),
+        (plant, *EMPTY, "--duration", "30 min", "--log", logs[2], "--engine", "calendar"),
     )
     for words in runs:
         assert main(["run", *map(str, words)]) == 0

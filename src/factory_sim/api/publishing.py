@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from factory_sim.api.plants import PlantLike
     from factory_sim.live.publish import Sent
 
+AUTO = "auto"  # the warm-up: until the plant is full
+
 
 def publish(  # noqa: PLR0913 - one argument per option of the command
     plant: PlantLike | None = None,
@@ -84,8 +86,10 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         A plant or scenario file, a packaged name, or a loaded plant; None: `"gearbox_line"`, or that of `resume`.
     broker : str
         URL of the broker, `mqtt://[user@]host:port` or `mqtts://`; `""`: a broker of its own on port 1883.
-    duration, warm_up : str or float
-        Length of the published window, and of the unpublished time before it [s, or a text with a unit].
+    duration : str or float
+        Length of the published window [s, or a text with a unit].
+    warm_up : str or float
+        Unpublished time before the window [s, or a text with a unit]; `"auto"`: until the plant is full.
     changes : mapping, Change, str or list of these, optional
         Changes of the plant, as in `load`.
     seed, replication : int
@@ -184,6 +188,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     with events_of(progress) as report, interruptible(stop):
         plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
         plan.begin(start)
+        if warm_up == AUTO and plan.snapshot is None:
+            plan.fill()
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), stop)
 
 
@@ -200,7 +206,7 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
     return RunSetup(
         seed=whole("seed", seed),
         replication=whole("replication", replication),
-        warm_up_s=seconds("warm_up", warm_up),
+        warm_up_s=0.0 if warm_up == AUTO else seconds("warm_up", warm_up),
         duration_s=seconds("duration", duration),
         payload_format=one_of("payload_format", payload_format, FORMATS),
         root=root,

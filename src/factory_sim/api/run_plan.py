@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from factory_sim.api.arguments import refuse, start_ns, writing
 from factory_sim.api.plants import file_and_changes, resolved, spec_of
 from factory_sim.api.progress import ProgressEvent
@@ -13,11 +15,14 @@ from factory_sim.clock import datetime_from_ns, is_repeated, ns_from_datetime, n
 from factory_sim.live.delivery import LEAD_NS
 from factory_sim.live.publish import dated, window_of
 from factory_sim.plant import clock_changes
+from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import EventLog
 from factory_sim.sim.engines import check_savable, choose, compile_first
 from factory_sim.sim.run import Simulation
 from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
+from factory_sim.study.trial import BINS, Detail, Setting, run_trial
+from factory_sim.study.warmup import filling_bin
 from factory_sim.views.frames import log_frame
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.commands import Command
 
 STAGE = "simulated"
+PILOT_S = 12 * 3600.0
 SAVE_EVERY_S = 5.0  # of a live run
 _NOTED_US = 400 * 86_400_000_000  # of a run: its first changes of the local clock are reported
 
@@ -53,6 +59,16 @@ class RunPlan:
     def say(self, text: str) -> None:
         """Report a sentence."""
         self.report(ProgressEvent(stage=STAGE, message=text))
+
+    def fill(self) -> None:
+        """Let the window begin when the plant has filled, found by a pilot run from empty."""
+        setup, bin_s = self.setup, PILOT_S / BINS
+        setting = Setting(setup.seed, 0.0, PILOT_S, bin_s)
+        pilot = run_trial(self.plant, setting, setup.replication, Detail.PILOT, self.engine)
+        warm_up_s = filling_bin(pilot.wip.astype(np.float64)) * bin_s
+        start = setup.start_ns or epoch_ns(self.plant)
+        self.setup = replace(setup, warm_up_s=warm_up_s, start_ns=start)
+        self.say(f"Warm-up {warm_up_s / 60:.0f} min: the plant fills before the window (--warm-up '0 s': empty).")
 
     def begin(self, start: Start) -> None:
         """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time."""

@@ -183,7 +183,9 @@ JsonFile = Annotated[Path | None, output("--json", help="Write the result there 
 CsvFile = Annotated[Path | None, output("--csv", help="Write a CSV file with one line per row of the answer.")]
 OutFile = Annotated[Path | None, output("--out", help="Write it there instead of to the terminal.")]
 Duration = Annotated[str, typer.Option(metavar="TIME", help="Length of the published window.")]
-WarmUp = Annotated[str, typer.Option(metavar="TIME", help="Simulated before the window, unseen.")]
+WarmUp = Annotated[
+    str, typer.Option(metavar="TIME", help="Simulated before the window, unseen; auto: until the plant is full.")
+]
 Start = Annotated[
     str,
     typer.Option(

@@ -28,7 +28,7 @@ class Feed:
     seed: options.Seed = 1
     replication: options.Replication = 0
     duration: options.Duration = "8 h"
-    warm_up: options.WarmUp = "0 s"
+    warm_up: options.WarmUp = "auto"
     broker: Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")] = ""
     payload_format: Annotated[
         str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.validation.feed import processes
-from factory_sim.validation.feed.processes import BUSY, Crowd, Mortal, Program, program, wait_for
+from factory_sim.validation.feed.processes import BUSY, EMPTY, Crowd, Mortal, Program, program, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 
@@ -93,7 +93,7 @@ def kills(folder: Path, *, payload_format: str, n_brokers: int, n_publishers: in
     folder.mkdir()
     speed = SPEEDS.get(payload_format, SPEED)
     length = f"{speed * GAP_S * (n_brokers + n_publishers + 2) * SLACK:g} s"
-    run = ("run", plant, "--root", ROOT, "--format", payload_format, "--duration", length, "--start", "plant")
+    run = ("run", plant, *EMPTY, "--root", ROOT, "--format", payload_format, "--duration", length, "--start", "plant")
     calm, disturbed = folder / "undisturbed.json", folder / "disturbed.json"
     with (
         Broker() as broker,

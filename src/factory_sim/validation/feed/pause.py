@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from factory_sim.validation.feed import processes
-from factory_sim.validation.feed.processes import BUSY, Crowd, Usage, program, wait_for
+from factory_sim.validation.feed.processes import BUSY, EMPTY, Crowd, Usage, program, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.delivery import acknowledgements
 from factory_sim.wire.mqtt.client import Client
@@ -69,7 +69,19 @@ def pause(folder: Path, seconds: float, *, payload_format: str = "machine", plan
     length = f"{SPEED * (BEFORE_S + seconds + AFTER_S):g} s"
     found = Pause(seconds)
     with Broker() as broker, processes.listening(out, ROOT, broker.url, "--ack-as", CONSUMER) as listener:
-        run = ("run", plant, "--root", ROOT, "--broker", broker.url, "--format", payload_format, "--duration", length)
+        run = (
+            "run",
+            plant,
+            *EMPTY,
+            "--root",
+            ROOT,
+            "--broker",
+            broker.url,
+            "--format",
+            payload_format,
+            "--duration",
+            length,
+        )
         journaled = ("--speed", f"{SPEED:g}", "--journal", str(journal), "--ack", f"consumer:{CONSUMER}")
         with Client(broker.url) as client, program(log, *run, *journaled) as publisher:
             pids = {"publisher": publisher.process.pid, "broker": broker.pid, "consumer": listener.process.pid}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BUSY = 0.25  # share of the time in which a process waits for a CPU; above it latencies are not judged
 END_S = 120.0  # how long a program may take to end by itself, or to begin
 
+EMPTY = ("--warm-up", "0 s")  # options of `run`: from empty, at once
+
 
 @dataclass
 class Usage:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.validation.feed.processes import BUSY, Crowd, Usage, program, unjudged, wait_for
+from factory_sim.validation.feed.processes import BUSY, EMPTY, Crowd, Usage, program, unjudged, wait_for
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 
@@ -92,7 +92,7 @@ def soak(
         client.subscribe([f"{ROOT}/+/+/+/+"])
         ear = _Ear(client)
         length = f"{60 * minutes + 2 * WARM_S:g} s"
-        words = ("run", str(scenario), "--root", ROOT, "--broker", broker.url, "--format", "machine")
+        words = ("run", str(scenario), *EMPTY, "--root", ROOT, "--broker", broker.url, "--format", "machine")
         with program(log, *words, "--duration", length, "--start", "now") as publisher:
 
             def has_begun() -> bool:
