@@ -1,4 +1,4 @@
-"""Draw docs/generated/report.png, the picture of the README, from a study of the reference line: python docs/make_picture.py.
+"""Draw docs/generated/report.png, the picture of the README: python docs/make_picture.py.
 
 It needs Chromium. An existing study may be given instead: python docs/make_picture.py retrofit.study.jsonl.
 """

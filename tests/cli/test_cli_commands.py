@@ -263,11 +263,11 @@ def test_a_run_fills_the_line_before_its_window(tmp_path: Path, capsys: pytest.C
     files = tmp_path / "full.csv", tmp_path / "empty.csv"
     words = ("--start", "plant", "--duration", "10 min")
     _, _, said = run("run", LINE, *words, "--log", files[0], capsys=capsys)
-    found = re.search(r"Warm-up (\d+) min", said)
+    found = re.search(r"Warm-up ([\d.]+) min", said)
     assert found is not None
     run("run", LINE, *words, "--warm-up", "0 s", "--log", files[1], capsys=capsys)
     full, empty = (pd.read_csv(file) for file in files)
-    begin_us = 60e6 * int(found[1])
+    begin_us = 60e6 * float(found[1])
     first = [frame[frame.outcome == "LEFT"].t_us.to_numpy() for frame in (full, empty)]
     assert (first[0] >= begin_us).sum() >= len(first[1]) > 0
     assert full.t_us.max() < begin_us + 600e6

@@ -68,7 +68,7 @@ class RunPlan:
         warm_up_s = filling_bin(pilot.wip.astype(np.float64)) * bin_s
         start = setup.start_ns or epoch_ns(self.plant)
         self.setup = replace(setup, warm_up_s=warm_up_s, start_ns=start)
-        self.say(f"Warm-up {warm_up_s / 60:.0f} min: the plant fills before the window (--warm-up '0 s': empty).")
+        self.say(f"Warm-up {warm_up_s / 60:g} min: the plant fills before the window (--warm-up '0 s': empty).")
 
     def begin(self, start: Start) -> None:
         """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time."""
