@@ -1,0 +1,119 @@
+"""Foreign feeds through a real broker: JSON, bare words, and Sparkplug by name and by alias."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+import factory_sim as fs
+from factory_sim.api.foreign.reading import first_map
+from factory_sim.records import Message
+from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import ClientOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MAP = """
+feed: cell
+units: [M1, M2, M3]
+clock: {time: $.t, late: 1 s}
+states: {RUNNING: busy, IDLE: starved, "*": refuse}
+sources:
+  - {mqtt: "json/{unit}/status", state: $.state, count: $.count}
+  - {mqtt: "words/{unit}/state", state: $}
+  - {mqtt: "words/{unit}/count", count: $}
+"""
+
+
+@pytest.fixture(scope="module")
+def broker_url() -> Iterator[str]:
+    with Broker() as broker:
+        yield broker.url
+
+
+def listened(url: str, path: Path, messages: Callable[[int], list[Message]], n: int) -> fs.Reading:
+    """Return what is read of messages that are published once the listener has subscribed."""
+    ready, stop, found = Event(), Event(), []
+
+    def progress(event: fs.ProgressEvent) -> None:
+        if event.stage == "subscribed":
+            ready.set()
+
+    listener = Thread(target=lambda: found.append(fs.listen(url, map=path, progress=progress, stop=stop)))
+    listener.start()
+    assert ready.wait(20)
+    time.sleep(0.3)  # the broker answers a subscription a little later
+    with Client(url, ClientOptions()) as client:
+        for i in range(n):
+            client.publish(messages(i))
+        client.flush()
+    time.sleep(1)
+    stop.set()
+    listener.join(30)
+    return found[0]
+
+
+def test_json_and_bare_words_yield_parts(tmp_path: Path, broker_url: str) -> None:
+    path = tmp_path / "feed.yaml"
+    path.write_text(MAP, encoding="utf-8")
+    begin = time.time() - 1000
+
+    def messages(i: int) -> list[Message]:
+        state = "RUNNING" if i % 10 >= 2 else "IDLE"
+        status = orjson.dumps({"t": begin + 10 * i, "state": state, "count": i // 10})
+        return [
+            Message("json/M1/status", status),
+            Message("words/M2/state", state.encode()),
+            Message("words/M2/count", str(i // 10).encode()),
+            Message("json/M9/status", status),
+            Message("json/M1/status", b"\xff\x00"),
+        ]
+
+    found = listened(broker_url, path, messages, 60)
+    kpis, skipped = found.kpis(), {each.reason: each.count for each in found.result.skipped}
+    assert kpis["machine.parts", "M1"] == 5
+    assert kpis["machine.cycle_time_s", "M1"] == pytest.approx(80)
+    assert kpis["machine.parts", "M2"] == 5
+    assert skipped["payload that is neither JSON nor text"] == 60
+    assert any("unit" in reason for reason in skipped)
+
+
+def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> None:
+    stop = Event()
+
+    def publish() -> None:
+        with Client(broker_url, ClientOptions()) as client:
+            for i in range(40):
+                body = {
+                    "timestamp": "2026-05-04T06:00:00Z",
+                    "state": "RUNNING" if i % 4 else "FAULT",
+                    "count": i,
+                    "odd": "x",
+                }
+                client.publish([Message(f"plant/{unit}/status", orjson.dumps(body)) for unit in ("A1", "A2")])
+                client.flush()
+                if stop.wait(0.1):
+                    return
+
+    publisher = Thread(target=publish)
+    publisher.start()
+    text = first_map(broker=broker_url, topics=["plant/#"], duration="3 s", progress=False)
+    stop.set()
+    publisher.join(10)
+    for expected in (
+        "units: [A1, A2]",
+        "plant/{unit}/status",
+        "RUNNING: busy",
+        "FAULT: down",
+        "state: $.state",
+        "count: $.count",
+        "$.odd",
+    ):
+        assert expected in text.replace('"', "")
