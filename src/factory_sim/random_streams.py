@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _BLOCK = 64
 
 
+_LONGEST_US = 3.2e15  # about 100 years
+
+
 class Law(NamedTuple):
     """A distribution prepared for drawing: its code, three parameters, and the values of an empirical one [s]."""
 
@@ -69,7 +72,7 @@ def durations_us(name: np.uint64, distribution: Distribution) -> Iterator[int]:
     """Return endless draws of a duration [µs], at least 0; the k-th from the start is draw k."""
     prepared = law(distribution)
     if distribution.kind == "constant":
-        return repeat(math.floor(prepared.p0 * 1e6 + 0.5))
+        return repeat(math.floor(min(prepared.p0 * 1e6 + 0.5, _LONGEST_US)))
     return chain.from_iterable(_at_us(name, at, prepared).tolist() for at in _blocks())
 
 
@@ -117,7 +120,7 @@ def uniform(name, k):
 @njit
 def rounded_us(seconds):
     """Return a duration [s] as whole microseconds, at least 0, at most 100 years (rule TIME-3)."""
-    whole = min(np.floor(seconds * 1e6 + 0.5), 3.2e15)
+    whole = min(np.floor(seconds * 1e6 + 0.5), _LONGEST_US)
     return np.float64(whole + 2.0**52).view(np.int64) & (2**52 - 1)  # vectorises: the compiler rounds four at once
 
 

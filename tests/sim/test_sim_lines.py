@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory_sim.distributions import Distribution, constant
-from factory_sim.errors import ModelError
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Batch, Crew, FailureMode, Fleet, Input, Inspection, Plant, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.plant.wall_clock import repeated
+from factory_sim.random_streams import draw_us, durations_us, key
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, erlang, exponential, line
 
@@ -230,11 +230,11 @@ def test_rework_ends_at_its_limit_of_loops() -> None:
     assert first.outcome.tolist() == [7, *[1, 4] * 2, 1, 5]  # entered, took and sent back twice, took and scrapped
 
 
-def test_a_deadlock_by_rework_stops_the_run_and_is_reported() -> None:
+def test_a_loop_of_rework_with_small_buffers_does_not_deadlock() -> None:
     again = Inspection(rework=1.0, rework_to=0, max_loops=9)
     plant = line([Stop(constant(10), 1, 1), Stop(constant(10), 1, 1, inspection=again)], Source("in", 0))
-    with pytest.raises(ModelError, match="OP1 -> OP2 -> OP1"):
-        simulate(plant, until_us=3600 * S)
+    log = simulate(plant, until_us=3600 * S).log
+    assert (log.outcome == Outcome.SCRAPPED).sum() == 34  # a part needs ten cycles of both operations
 
 
 def test_a_join_waits_for_all_of_its_parts() -> None:
@@ -244,3 +244,9 @@ def test_a_join_waits_for_all_of_its_parts() -> None:
     log = simulate(plant, until_us=60 * S).log
     assert (log.t_us[log.outcome == Outcome.LEFT] // S).tolist() == [4, 6]
     assert np.count_nonzero(log.outcome == Outcome.MERGED) == 2
+
+
+@pytest.mark.parametrize("seconds", [0.0, 12.3456785, 3.1e9, 1e10])
+def test_a_constant_duration_is_rounded_and_limited_as_a_drawn_one(seconds: float) -> None:
+    name = key(1, 0, "M001", "cycle")
+    assert next(durations_us(name, constant(seconds))) == draw_us(name, 0, 1, constant(seconds))[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.sim.run import LONGEST_RUN_US, Simulation
+from factory_sim.sim.run import Simulation
 from factory_sim.validation.exact.batch_means import BATCHES, Estimate, estimate, quantile
 from factory_sim.validation.exact.case import Once
 from factory_sim.validation.exact.models import case_of
@@ -64,7 +64,7 @@ def answer(row: Row, order: Order, *, pilot: int = 0) -> Result:
     """
     began = time.perf_counter()
     case = case_of(row)
-    until_us = math.ceil(case.until_s * 1e6) + 1 if isinstance(case, Once) else LONGEST_RUN_US - 1
+    until_us = math.ceil(case.until_s * 1e6) + 1 if isinstance(case, Once) else _AGES_US
     simulation = Simulation(
         case.plant, seed=order.seed, replication=order.replication, until_us=until_us, engine=order.engine
     )
@@ -100,6 +100,9 @@ def _long_run(slices: _Slices, order: Order, target: float) -> Estimate:
             return found
         ratio = (found.half_width / target) ** 2 * 1.1 if target else math.inf
         n = BATCHES * math.ceil(n / BATCHES * min(max(ratio, _GROWTH[0]), _GROWTH[1]))
+
+
+_AGES_US = 1000 * 365 * 86_400_000_000  # a thousand years: a row ends when its interval is narrow enough
 
 
 class _Slices:

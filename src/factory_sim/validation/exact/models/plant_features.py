@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim import distributions
@@ -97,7 +98,8 @@ def batch(row: Row, metric: str) -> Case:
 def rework(row: Row, metric: str) -> Case:
     """Return an M/M/1 station that reworks a part with probability p, at most max_loops times, then scraps it.
 
-    The number of visits is geometric, truncated at the limit; without a limit it is Jackson's queue with feedback.
+    The number of visits is geometric, truncated at the limit. Parts that come back queue behind those that wait, as in
+    Jackson's queue with feedback (rework_first: no).
     """
     lam, mu, p = row.number("lam"), row.number("mu"), row.number("p", low=0.0)
     loops = row.whole("max_loops", UNLIMITED)
@@ -108,6 +110,7 @@ def rework(row: Row, metric: str) -> Case:
     row.refuse_overload("the station", load)
     stop = Stop(exponential(unit_s / mu), inspection=Inspection(rework=p, rework_to=0, max_loops=loops))
     plant = line([stop], Source("source", 0, exponential(unit_s / lam)))
+    plant = replace(plant, operations=(replace(plant.operations[0], rework_first=False),))
     found = measures(plant, unit_s) | {
         "scrap_probability": Measure(count(Outcome.SCRAPPED), count(Outcome.LEFT, Outcome.SCRAPPED)),
         "mean_visits": Measure(count(Outcome.TOOK), count(Outcome.ENTERED)),
