@@ -49,6 +49,8 @@ def header_from_json(line: Mapping[str, Any]) -> StudyHeader:
 def arm_to_json(arm: Arm) -> dict[str, Json]:
     """Return an arm; of its probe the fields that apply."""
     found: dict[str, Json] = asdict(arm)
+    if not arm.feeds:  # of a probe, and of studies of 0.1
+        del found["feeds"]
     if arm.probe is not None:
         found["probe"] = {name: value for name, value in asdict(arm.probe).items() if value is not None}
     return found
