@@ -19,7 +19,7 @@ from factory_sim.jit import njit
 from factory_sim.records import F8  # noqa: TC001 - a NamedTuple's field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,14 +44,15 @@ class Law(NamedTuple):
 
 def key(seed: int, replication: int, owner: str, purpose: str) -> np.uint64:
     """Return the 64-bit key of a stream's name."""
-    found: np.uint64 = keys(seed, replication, [(owner, purpose)])[0]
+    found: np.uint64 = keys(seed, replication, [owner], [purpose])[0]
     return found
 
 
-def keys(seed: int, replication: int, names: Iterable[tuple[str, str]]) -> NDArray[np.uint64]:
-    """Return the 64-bit keys of the streams of owners and purposes, shape (n,)."""
-    texts = [f"{seed}\x1f{replication}\x1f{owner}\x1f{purpose}".encode() for owner, purpose in names]
-    return np.frombuffer(b"".join([blake2b(text, digest_size=8).digest() for text in texts]), "<u8")
+def keys(seed: int, replication: int, owners: Sequence[str], purposes: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the 64-bit keys of the streams of each owner and purpose, shape (n,)."""
+    run = f"{seed}\x1f{replication}\x1f"
+    names = [f"{run}{owner}\x1f{purpose}".encode() for owner, purpose in zip(owners, purposes, strict=True)]
+    return np.frombuffer(b"".join([blake2b(name, digest_size=8).digest() for name in names]), "<u8")
 
 
 def law(distribution: Distribution) -> Law:

@@ -39,7 +39,7 @@ class Flat(NamedTuple):
     """The tables and lists of a plant, and the random streams that its columns name."""
 
     arrays: dict[str, NDArray[Any]]
-    streams: list[tuple[str, str, list[int], list[tuple[str, str]]]]  # table, column, rows, (owner, purpose) of each
+    streams: list[tuple[str, str, list[int], list[str], list[str]]]  # table, column; rows, owners, purposes
     calendar: str  # rules of shifts and of maintenance by the clock
 
 
@@ -58,7 +58,7 @@ class _Flattener:
         self.laws: dict[Distribution, int] = {}
         self.law_rows: list[tuple[float, ...]] = []
         self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, row of the object)
-        self.streams: list[tuple[str, str, list[int], list[tuple[str, str]]]] = []
+        self.streams: list[tuple[str, str, list[int], list[str], list[str]]] = []
         inputs = [each for operation in plant.operations for each in operation.inputs]
         sizes = dict.fromkeys(c.TABLES, 0)
         sizes |= {"unit": len(plant.units), "ahead": len(plant.units), "line": 1}
@@ -115,9 +115,7 @@ class _Flattener:
 
     def _stream(self, table: str, rows: list[int], owners: list[str], **purposes: str) -> None:
         """Name the random streams of columns: their owner in each row, and their purpose."""
-        self.streams += [
-            (table, name, rows, [(each, purpose) for each in owners]) for name, purpose in purposes.items()
-        ]
+        self.streams += [(table, name, rows, owners, [purpose] * len(rows)) for name, purpose in purposes.items()]
 
     # ---- places and stations
 
@@ -231,7 +229,7 @@ class _Flattener:
 
     def _modes(self) -> None:
         modes = [(machine, mode) for machine in self.plant.machines for mode in machine.failures]
-        self._owned("mode", [(machine, len(machine.failures)) for machine in self.plant.machines])
+        self._owned("mode", [(machine, len(machine.failures)) for machine in self.plant.machines if machine.failures])
         clocks = [int(mode.clock != "busy") for _, mode in modes]  # 0: operation-dependent, 1: time-dependent
         self._put(
             "mode",
@@ -243,9 +241,9 @@ class _Flattener:
             life_law=[self._law(mode.after) for _, mode in modes],
             repair_law=[self._law(mode.repair) for _, mode in modes],
         )
+        rows, owners = list(range(len(modes))), [machine.name for machine, _ in modes]
         for column, purpose in (("lives", "failure"), ("repairs", "repair")):
-            names = [(machine.name, f"{purpose}:{mode.name}") for machine, mode in modes]
-            self.streams.append(("mode", column, list(range(len(modes))), names))
+            self.streams.append(("mode", column, rows, owners, [f"{purpose}:{mode.name}" for _, mode in modes]))
         units = [machine.unit for machine, _ in modes]
         self._put("unit", [unit for unit, (_, mode) in zip(units, modes, strict=True) if mode.wear], wears=1)
         self.slots += [(Class.REPAIR_END, unit, 0, unit) for unit in set(units)]
@@ -257,7 +255,7 @@ class _Flattener:
             for machine in self.plant.machines
             for number, plan in enumerate(machine.maintenance)
         ]
-        self._owned("plan", [(machine, len(machine.maintenance)) for machine in self.plant.machines])
+        self._owned("plan", [(each, len(each.maintenance)) for each in self.plant.machines if each.maintenance])
         self._put(
             "plan",
             slice(None),
@@ -269,8 +267,8 @@ class _Flattener:
             wear_at=[plan.at_wear * 1_000_000 for _, _, plan in plans],
         )
         self._put("station", [machine.operation for machine, _, _ in plans], has_upkeep=1)
-        names = [(machine.name, f"maintenance:{plan.name}") for machine, _, plan in plans]
-        self.streams.append(("plan", "durations", list(range(len(plans))), names))
+        owners, purposes = [machine.name for machine, *_ in plans], [f"maintenance:{plan.name}" for *_, plan in plans]
+        self.streams.append(("plan", "durations", list(range(len(plans))), owners, purposes))
         self.slots += [(Class.ALARM, machine.unit, number, row) for row, (machine, number, _) in enumerate(plans)]
         self.slots += [(Class.UPKEEP_END, unit, 0, unit) for unit in {machine.unit for machine, _, _ in plans}]
 

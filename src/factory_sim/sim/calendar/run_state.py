@@ -25,8 +25,8 @@ def new_arrays(flat: Flat, seed: int, replication: int, window: Window, *, store
     """Return all tables before the first moment; `store`: keep rows, else only count them."""
     shared = c.CONSTANT_LISTS
     arrays = {name: array if name in shared else array.copy() for name, array in flat.arrays.items()}
-    for table, column, rows, names in flat.streams:
-        arrays[table][column][rows] = keys(seed, replication, names)
+    for table, column, rows, owners, purposes in flat.streams:
+        arrays[table][column][rows] = keys(seed, replication, owners, purposes)
     line = arrays["line"]
     line["t0"], line["t1"], line["storing"] = window.t0_us, window.t1_us, store
     return arrays

@@ -66,7 +66,7 @@ TABLES = {
     "unit": _table(
         built="""
             role
-            station shift n_modes mode0 n_plans plan0 setup_pool n_needs=0 needs[2] wears=0  # a machine
+            station shift n_modes=0 mode0 n_plans=0 plan0 setup_pool n_needs=0 needs[2] wears=0  # a machine
             slot_end slot_wear slot_strike slot_repair slot_upkeep
             slot_transport belt pool fleet  # a conveyor or vehicle, a conveyor, a member of a pool, a vehicle
             saturated=0 gives_to n_gaps=0 slot_arrival  # a source
