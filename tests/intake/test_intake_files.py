@@ -141,3 +141,13 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     assert reasons["time stamp that cannot be read"] == 1
     assert reasons["row with another number of columns"] == 1
     assert sum(count for reason, count in reasons.items() if "clock.late" in reason) == 1
+
+
+def test_stop_rules_turn_short_stops_into_a_performance_loss(tmp_path: Path) -> None:
+    (tmp_path / "m1.csv").write_text(LONG, encoding="utf-8")
+    source, rules = f"csv: m1.csv, layout: long, unit: M1, {ITEMS}", "stops: {micro: 60 s}"
+    found = fs.read(tmp_path / "m1.csv", map=feed(tmp_path, source, rules)).result
+    without = fs.read(tmp_path / "m1.csv", map=feed(tmp_path, source, "stops: {}")).result
+    assert found.losses_s["M1"]["performance"] - without.losses_s["M1"]["performance"] == pytest.approx(30)
+    assert sum(found.losses_s["M1"].values()) == pytest.approx(180)
+    assert "micro_stop" in found.loss_table["performance"]

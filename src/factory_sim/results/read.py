@@ -53,5 +53,7 @@ class ReadResult(Result):
     units: Mapping[str, str]  # unit -> what its states and parts are derived from
     derivable: tuple[DerivableKpi, ...]
     kpis: Mapping[str, KpiValues]
+    losses_s: Mapping[str, Mapping[str, float]]  # unit -> category -> seconds, after the stop rules
+    loss_table: Mapping[str, tuple[str, ...]]  # category -> states and stops
     cycles: tuple[CycleCount, ...]
     skipped: tuple[SkippedReason, ...]

@@ -124,8 +124,8 @@ class Wide:
         for name, unit, spec in self._cells:
             value = numbers(batch.column(name), spec, self._context)
             if all_there and len(value) and not np.isnan(value.sum()):
-                same = (np.broadcast_to(np.int16(each), len(value)) for each in (unit, spec.item))
-                yield Observations(t_ns, *same, value)
+                ids, kinds = (np.broadcast_to(np.int16(each), len(value)) for each in (unit, spec.item))
+                yield Observations(t_ns, ids, kinds, value)
                 continue
             ids, kinds = np.full(len(value), unit, np.int16), np.full(len(value), spec.item, np.int16)
             yield from _kept(t_ns, ids, kinds, value, all_there=all_there)

@@ -21,6 +21,7 @@ from factory_sim.intake.series import Store
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
+from factory_sim.live.foreign import stop_losses
 from factory_sim.records import Readings, Rows
 from factory_sim.results.read import CycleCount, DerivableKpi, ReadResult, SkippedReason
 from factory_sim.views.kpi_dict import kpi_values
@@ -51,6 +52,7 @@ class Conclusion:
     table: KpiTable  # NaN where a KPI is not derivable
     derivable: tuple[Derivability, ...]
     cycles: dict[int, Cycles]
+    losses_s: dict[int, dict[str, float]]  # by unit and category
 
 
 class MappedFeed:
@@ -146,9 +148,15 @@ class MappedFeed:
             whole_log=bool(self._rows),
         )
         table = kpis.table(log, meta, feed.blocks() if samples else None)
+        losses = stop_losses.losses_s(events, store, self.mapping, last)
         derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
         return Conclusion(
-            meta=meta, log=log, table=_masked(table, meta, signals, derivable), derivable=derivable, cycles=detected
+            meta=meta,
+            log=log,
+            table=_masked(table, meta, signals, derivable),
+            derivable=derivable,
+            cycles=detected,
+            losses_s=losses,
         )
 
     def _extent(self, store: Store) -> tuple[int, int]:
@@ -252,6 +260,8 @@ def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:
             DerivableKpi(kpi=e.kpi, status=e.status, assumption=e.assumption, needs=e.needs) for e in found.derivable
         ),
         kpis=kpi_values(found.table),
+        losses_s={meta.units[unit].name: seconds for unit, seconds in found.losses_s.items()},
+        loss_table=stop_losses.words_of(stop_losses.table_of(feed.mapping)),
         cycles=tuple(
             _cycle_count(meta.units[unit].name, each, feed.min_confidence) for unit, each in found.cycles.items()
         ),

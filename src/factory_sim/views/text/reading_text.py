@@ -38,6 +38,8 @@ def tables(result: ReadResult, table: KpiTable) -> Iterator[Table]:
     """Yield the table of derivability, that of the machines and that of detected cycles."""
     yield _derivability(result)
     yield _machines(table)
+    if result.losses_s:
+        yield _losses(result)
     if result.cycles:
         yield _cycles(result)
 
@@ -62,6 +64,15 @@ def _machines(table: KpiTable) -> Table:
         shown.add_row(name, *(number(float(np.reshape(kpi.values, -1)[i]), kpi.unit) for kpi in kpis))
     if len(table.machines) > _MOST_MACHINES:
         shown.add_row(f"and {len(table.machines) - _MOST_MACHINES} more: --json FILE", *[""] * len(kpis))
+    return shown
+
+
+def _losses(result: ReadResult) -> Table:
+    names = list(next(iter(result.losses_s.values())))
+    heads = [f"{name}: {', '.join(result.loss_table.get(name, ('all others',)))}" for name in names]
+    shown = Table("hours of", *heads, box=None, pad_edge=False)
+    for unit_name, seconds in result.losses_s.items():
+        shown.add_row(unit_name, *(f"{seconds[name] / 3600:.2f}" for name in names))
     return shown
 
 
