@@ -14,11 +14,13 @@ from analysis_lines import S, describe
 from factory_sim import registry
 from factory_sim.analysis import kpis
 from factory_sim.analysis.needs import NEEDS
+from factory_sim.analysis.rebuild import Feed
+from factory_sim.analysis.unit_energy import power_w
 from factory_sim.distributions import constant
 from factory_sim.plant.spec import Crew, FailureMode, Shift, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.plant.wall_clock import repeated
-from factory_sim.records import EventLog, Window
+from factory_sim.records import EventLog, Message, Window
 from factory_sim.sim.run import simulate
 from factory_sim.validation.exact.lines import Stop, line
 from factory_sim.views.frames import kpi_frame
@@ -26,12 +28,14 @@ from factory_sim.views.kpi_dict import kpi_dict
 from factory_sim.views.text.kpi_text import notes
 from factory_sim.wire import kpi_messages
 from factory_sim.wire import meta as description
+from factory_sim.wire.formats import FORMATS
 
 if TYPE_CHECKING:
     from factory_sim.plant.spec import Plant
     from factory_sim.records import KpiTable, Meta
 
 CASES = Path(__file__).parents[1] / "truth" / "cases"
+RECORDED = Path(__file__).parents[1] / "recorded" / "data"
 HOUR = 3600 * S
 WINDOW = Window(600 * S, HOUR)
 LINE = """
@@ -197,3 +201,21 @@ def test_a_description_of_fourteen_powers_leaves_the_power_of_the_unknown_state_
     assert "absent" not in content
     assert {len(u["power_w"]) for u in content["units"] if u["role"] == "machine"} == {14}
     assert description.decode(description.encode(replace(meta, absent=("quality",)))).absent == ("quality",)
+
+
+def test_a_recorded_feed_of_0_1_0_is_extended_with_the_unknown_state() -> None:
+    lines = (RECORDED / "three_machines_feed.txt").read_text(encoding="utf-8").splitlines()
+    words = [line.split(" ", 3) for line in lines]
+    messages = [Message(topic, payload.encode(), int(qos), retain == "1") for qos, retain, topic, payload in words]
+    meta = description.decode(messages[0].payload)
+    machines = [n for n, unit in enumerate(meta.units) if unit.role == "machine"]
+    assert {len(meta.units[n].power_w) for n in machines} == {14}
+    assert np.isnan(power_w(meta)[machines]).sum(axis=0).tolist() == [0] * 14 + [3]
+    feed, decoder = Feed(meta), FORMATS["machine"].decoder(meta, "test/site/area")
+    for message in (each for each in messages[1:] if each.payload):
+        feed.add(decoder.feed(message))
+    log = feed.log()
+    table = kpis.table(log, meta, window=Window(0, int(log.t_us[-1])))
+    assert table.kpis["machine.share_unknown"].values.tolist() == [0.0, 0.0, 0.0]
+    assert np.isfinite(table.kpis["machine.kwh"].values).all()
+    assert table.kpis["machine.kwh"].low is None
