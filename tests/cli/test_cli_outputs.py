@@ -20,7 +20,17 @@ replications: 2
 duration: 10 min
 warm_up: 0 s
 """
-READ = {"password_file", "ca", "cert", "key", ("run", "resume")}  # files that must be there
+READ = {
+    "password_file",
+    "ca",
+    "cert",
+    "key",
+    ("run", "resume"),
+    "map",
+    "map_file",
+    "nist",
+    "umh",
+}  # files and folders that must be there
 MADE = {"journal", "folder", "record"}  # folders that are made
 
 
