@@ -33,8 +33,8 @@ AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which 
 
 _CLOCK = re.compile(r"\s*(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?\s*")  # a duration as hh:mm:ss
 
-_PART = re.compile(r"[\d.]+\s*[a-zµ]+")
-_SEVERAL = re.compile(r"\s*(?:[\d.]+\s*[a-zµ]+\s*){2,}")  # a duration such as 1h30m
+_PART = re.compile(r"[\d.]+\s*(?:us|µs|ms|min|[smhd])")
+_SEVERAL = re.compile(rf"\s*(?:{_PART.pattern}\s*){{2,}}")  # a duration such as 1h30m
 
 
 def parse(text: str | float, dimension: str) -> float:
