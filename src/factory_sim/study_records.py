@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from factory_sim.results.study_summary import WarmUp
 
 
+WEEK_H, WEEK_SHIFTS = 168.0, 21  # of a plant without shifts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payback:
     """What a scenario costs, in the plant's currency."""
@@ -65,6 +68,8 @@ class Arm:
     probe: Probe | None = None
     start: str = ""  # of a run, by the plant's clock; "": not recorded
     feeds: tuple[tuple[tuple[int, int, str], ...], ...] = ()  # inputs: from which operation, buffer, transport
+    week_h: float = WEEK_H  # planned production of a week
+    week_shifts: int = WEEK_SHIFTS
 
 
 def _no_bins() -> I8:
@@ -85,6 +90,7 @@ class Trial:
     wip: I8 = field(default_factory=_no_bins)  # parts inside at the end of each bin
     losses: tuple[tuple[str, str, str, float], ...] = ()  # section, reason, by, hours
     strip: str = ""  # a digit (a State) per machine and step
+    shifts: tuple[int, ...] = ()  # good parts by shift of the window
     path: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # resource -> shares of the critical path
     notes: Mapping[str, str] = field(default_factory=dict)  # KPI of the line -> why undefined, or a cause
 

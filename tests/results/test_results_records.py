@@ -36,6 +36,7 @@ def scenario(name: str) -> ScenarioResult:
         after={"line_rate_pct": estimate(10.2), "wip_pct": estimate(1.0, math.inf)},
         constraint=Constraint(before=Resource(kind="operation", name="OP10"), after=Resource(kind="fleet", name="agv")),
         attribution=Attribution(method="exact", contributions={"speed": share}),
+        shifts={},
         payback_years=None,
     )
 

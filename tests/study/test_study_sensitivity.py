@@ -144,3 +144,32 @@ def test_a_sobol_design_has_the_order_of_saltelli() -> None:
         assert (np.delete(mixed, i, 1) == np.delete(a, i, 1)).all()
     assert qmc.discrepancy(np.clip(a, 0, 1)) < qmc.discrepancy(np.random.default_rng(0).random((n, k)))
     assert (numbers(sampling.sobol(factors(k), n, SEED + 1)) != x).any()
+
+
+@given(st.integers(0, 10_000), st.floats(0.0, 3.0))
+@settings(max_examples=60)
+def test_shares_of_a_grid_lie_between_0_and_1_or_are_not_estimable(seed: int, effect: float) -> None:
+    levels = np.array([[a, b] for a in range(4) for b in range(2)])
+    noise = np.random.default_rng(seed).normal(0, 1.0, (8, 5))
+    y = 100 + effect * levels[:, [0]] + noise
+    found = sensitivity.grid_indices(levels, y, SEED)
+    for each in (*found["first"], *found["total"]):
+        assert np.isnan(each.mean) or (0 <= each.low <= each.mean <= each.high <= 1)
+    if sensitivity.is_noise(y):
+        assert all(np.isnan(each.mean) for each in found["total"])
+
+
+def test_pure_noise_is_recognised_in_19_of_20_designs_and_an_effect_never_missed() -> None:
+    rng, levels = np.random.default_rng(1), np.arange(8)
+    noise = [sensitivity.is_noise(rng.normal(0, 1.0, (8, 5)) + rng.normal(0, 3.0, (1, 5))) for _ in range(400)]
+    assert 0.92 < np.mean(noise) < 0.98
+    assert not any(sensitivity.is_noise(2.0 * levels[:, None] + rng.normal(0, 1.0, (8, 5))) for _ in range(50))
+
+
+def test_shares_of_a_sobol_design_lie_between_0_and_1_or_are_not_estimable() -> None:
+    x = numbers(sampling.sobol(factors(3), 8, SEED))
+    for seed in range(30):
+        y = (x @ [1.0, 0.2, 0.0])[:, None] + np.random.default_rng(seed).normal(0, 0.5, (len(x), 4))
+        found = sensitivity.sobol_indices(y, 3, SEED)
+        for each in (*found["first"], *found["total"]):
+            assert np.isnan(each.mean) or (0 <= each.mean <= 1)

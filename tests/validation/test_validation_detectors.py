@@ -13,7 +13,8 @@ from factory_sim.cli import main
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.why import DETECTORS
 from factory_sim.study.pool import Pool
-from factory_sim.validation import detectors
+from factory_sim.validation import constraint_lines, detectors
+from factory_sim.validation.constraint_lines import ConstraintLine
 from factory_sim.validation.detectors import Line
 from factory_sim.validation.ledger import Ledger, LedgerError
 
@@ -38,6 +39,13 @@ def line(number: int, pick: int, gains: tuple[float, ...] = (1.0, 5.0, 4.1)) -> 
     return Line(number=number, gains_pct=gains, best=best, picks=picks, pairs=20, separated=True)
 
 
+def constraint_line(
+    number: int, by_gain: str = "fleet agv", by_share: str = "fleet agv", gains: dict[str, float] | None = None
+) -> ConstraintLine:
+    gains = gains or {"fleet agv": 10.0, "operation OP1": 1.0}
+    return ConstraintLine(number=number, drawn="vehicle", gains=gains, by_share=by_share, by_gain=by_gain, pairs=20)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"BASELINE_RUNS": 2, "WARM_UP_S": 600.0, "DURATION_S": 3600.0, "ROUND": 4, "MOST_PAIRS": 8}
@@ -51,10 +59,41 @@ def test_a_hit_earns_nearly_what_the_best_station_earns(pick: int, *, hit: bool)
 
 
 def test_a_summary_counts_hits_and_names_the_lines_that_were_missed() -> None:
-    found = detectors.summarize([line(0, 1), line(1, 0), line(2, 2), line(3, 1)])
+    good = constraint_lines.summarize([constraint_line(0)])
+    found = detectors.summarize([line(0, 1), line(1, 0), line(2, 2), line(3, 1)], good)
     assert found.hit == dict.fromkeys(DETECTORS, 0.75)
     assert (found.missed, found.ok) == ((1,), False)
-    assert detectors.summarize([line(n, 1) for n in range(20)]).ok
+    assert detectors.summarize([line(n, 1) for n in range(20)], good).ok
+    assert not detectors.summarize([line(0, 1)], constraint_lines.summarize([constraint_line(0, "operation OP1")])).ok
+
+
+def test_answers_on_other_constraints_are_counted_by_the_true_kind() -> None:
+    lines = [
+        constraint_line(0),
+        constraint_line(1, by_share="operation OP1"),
+        constraint_line(2, "", gains={"crew c": 3.0, "operation OP1": 2.5}),
+        constraint_line(3, "operation OP1", gains={"crew c": 3.0, "operation OP1": 2.5}),
+    ]
+    found = constraint_lines.summarize(lines)
+    assert found.by_kind == {
+        "crew": {"lines": 2, "why": 0.5, "path_share": 0.0},
+        "fleet": {"lines": 2, "why": 1.0, "path_share": 0.5},
+    }
+    assert (found.why, found.ok, found.missed) == (0.75, False, (2,))
+
+
+@pytest.mark.parametrize("drawn", constraint_lines.DRAWN)
+def test_a_drawn_line_has_the_constraint_that_was_drawn(drawn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"WHY_RUNS": 6, "WARM_UP_S": 1800.0, "DURATION_S": 4 * 3600.0, "ROUND": 4, "MOST_PAIRS": 8}
+    for name, value in sizes.items():
+        monkeypatch.setattr(constraint_lines, name, value)
+    found = constraint_lines.assess(1, constraint_lines.DRAWN.index(drawn), "calendar")
+    assert found.drawn == drawn
+    kinds = {"vehicle": "fleet", "setup": "operation"}
+    if drawn == "crew":  # so few pairs do not separate it from the stations
+        assert {"crew fitters", "operation OP1"} <= set(found.gains)
+    else:
+        assert found.best.startswith(kinds.get(drawn, drawn))
 
 
 @pytest.mark.usefixtures("quick")
@@ -110,6 +149,7 @@ def test_the_command_prints_every_method_and_fails_below_the_promise(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(detectors, "assess", lambda _seed, number, _engine: line(number, pick))
+    monkeypatch.setattr(constraint_lines, "assess", lambda _seed, number, _engine: constraint_line(number))
     monkeypatch.setattr("factory_sim.sim.engines.compile_now", lambda: None)
     assert main(["validate", "detectors", "--lines", "3", "--workers", "1", "--json", "why.json"]) == code
     out = capsys.readouterr().out

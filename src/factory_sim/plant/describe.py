@@ -7,16 +7,18 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from factory_sim.clock import us_from_s
 from factory_sim.plant import clock_changes
 from factory_sim.plant.spec import SINK, UNLIMITED
-from factory_sim.plant.wall_clock import merged, named_hours, open_spans
+from factory_sim.plant.wall_clock import DAY_S, merged, named_hours, open_spans
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.plant.spec import Input, Operation, Plant
+    from factory_sim.plant.spec import Input, Operation, Plant, Shift
 
+SHIFT_S = 8 * 3600.0  # of a plant without shifts
 _YEAR_US = 366 * 86_400_000_000
 
 
@@ -105,9 +107,34 @@ def shifts(plant: Plant, window: Window) -> tuple[tuple[str, int, int], ...]:
 
     Breaks are included. Shifts without names have the empty one; a plant whose machines always work has none.
     """
+    base = _base_shift(plant)
+    return tuple(named_hours(plant, base, window.t0_us, window.t1_us)) if base else ()
+
+
+def _base_shift(plant: Plant) -> Shift | None:
     used = Counter(machine.shift for machine in plant.machines)
     base = max(used, key=lambda shift: (used[shift], -shift), default=-1)
-    return tuple(named_hours(plant, plant.shifts[base], window.t0_us, window.t1_us)) if base >= 0 else ()
+    return plant.shifts[base] if base >= 0 else None
+
+
+def shift_spans(plant: Plant, window: Window) -> list[tuple[int, int]]:
+    """Return the whole shifts of the base calendar within the window, else pieces of eight hours [µs]."""
+    if whole := [(t0, t1) for _, t0, t1 in shifts(plant, window) if t0 >= window.t0_us and t1 <= window.t1_us]:
+        return whole
+    length_us = us_from_s(SHIFT_S)
+    return [(t1 - length_us, t1) for t1 in range(window.t0_us + length_us, window.t1_us + 1, length_us)]
+
+
+def shifts_per_week(plant: Plant) -> int:
+    """Return the number of shifts of a usual week, of eight hours each in a plant without shifts."""
+    base = _base_shift(plant)
+    return sum(len(each.days) for each in base.hours) if base else round(7 * DAY_S / SHIFT_S)
+
+
+def planned_h_per_week(plant: Plant) -> float:
+    """Return the planned production time of the first week of a run [h]."""
+    week_us = us_from_s(7 * DAY_S)
+    return sum(t1 - t0 for t0, t1 in planned(plant, Window(0, week_us))) / 3.6e9
 
 
 def slowest(plant: Plant) -> tuple[Operation, float]:

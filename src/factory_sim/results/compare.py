@@ -48,6 +48,16 @@ class Constraint(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftOutput(Record):
+    """The distribution of good parts over the shifts of all replications."""
+
+    p10: float
+    median: float
+    p90: float
+    n: int  # shifts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult(Record):
     """One scenario against the base, over pairs of replications with common random numbers.
 
@@ -65,6 +75,7 @@ class ScenarioResult(Record):
     after: Mapping[str, Estimate]
     constraint: Constraint
     attribution: Attribution | None
+    shifts: Mapping[str, ShiftOutput]  # "before" and "after"; empty: not recorded
     payback_years: Estimate | None  # None: no investment; an infinite mean: it never pays back
     notes: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not defined, or a cause
 

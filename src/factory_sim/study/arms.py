@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import registry
 from factory_sim.plant import load as loader
-from factory_sim.plant.describe import planned
+from factory_sim.plant.describe import planned, planned_h_per_week, shifts_per_week
 from factory_sim.records import Window
 from factory_sim.study.store import StudyError
 from factory_sim.study.trial import Detail
@@ -143,4 +143,6 @@ def arm_of(name: str, role: str, variant: Variant, plant: Plant, window: Window,
         probe=probe,
         start=plant.start,
         feeds=() if role == PROBE else feeds(plant),
+        week_h=planned_h_per_week(plant),
+        week_shifts=shifts_per_week(plant),
     )

@@ -24,6 +24,7 @@ STRIP_STEP_S = 10
 _RENAMED = {"snapshot": "moment", "snapshot_sha": "moment_sha"}  # field of the header -> key of the file
 _FIELDS = [each.name for each in fields(StudyHeader) if each.name not in {"warm_up", "more"}]
 REQUIRED = {"program", "python", "numpy", "seed", "warm_up_s", "duration_s", "bin_s", "warm_up"}
+_LATER = {"feeds", "week_h", "week_shifts"}  # fields of an arm that version 0.1 does not have
 _NOT_SIMULATED = {"program", "python", "numpy", "engine"}  # keys of the header that the digest leaves out
 
 
@@ -47,10 +48,11 @@ def header_from_json(line: Mapping[str, Any]) -> StudyHeader:
 
 
 def arm_to_json(arm: Arm) -> dict[str, Json]:
-    """Return an arm; of its probe the fields that apply."""
+    """Return an arm; of its probe the fields that apply, of the later fields those without their default."""
     found: dict[str, Json] = asdict(arm)
-    if not arm.feeds:  # of a probe, and of studies of 0.1
-        del found["feeds"]
+    for each in fields(Arm):
+        if each.name in _LATER and getattr(arm, each.name) == each.default:
+            del found[each.name]
     if arm.probe is not None:
         found["probe"] = {name: value for name, value in asdict(arm.probe).items() if value is not None}
     return found
@@ -92,6 +94,7 @@ def trial_from_json(entry: Mapping[str, Any]) -> Trial:
         losses=tuple((section, reason, by, float(hours)) for section, reason, by, hours in entry.get("losses", ())),
         strip=_codes(entry["strip"]) if "strip" in entry else "",
         notes=entry.get("notes", {}),
+        shifts=tuple(entry.get("shifts", ())),
         path={resource: tuple(shares) for resource, shares in entry.get("path", {}).items()},
     )
 
@@ -111,10 +114,9 @@ def trial_digest(trial: Trial) -> str:
 
 def _trial_values(trial: Trial) -> dict[str, Json]:
     found = {each.name: _plain(getattr(trial, each.name)) for each in fields(trial)}
-    if not trial.path:  # of a probe that only counts, and of studies before version 0.3
-        del found["path"]
-    if not trial.notes:
-        del found["notes"]
+    for name in ("path", "shifts", "notes"):  # not of a probe that only counts, and not in version 0.1
+        if not found[name]:
+            del found[name]
     return found
 
 

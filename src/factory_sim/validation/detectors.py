@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Plant
     from factory_sim.study.pool import Pool
+    from factory_sim.validation.constraint_lines import ConstraintAccuracy
     from factory_sim.validation.ledger import Ledger
 
 STATIONS = 12
@@ -69,6 +70,7 @@ class DetectorAccuracy(Result):
     ok: bool
     missed: tuple[int, ...]  # numbers of the lines that the critical path misses
     separated: int  # lines on which one station is significantly the best
+    constraints: ConstraintAccuracy  # of lines whose constraint is no station's speed
 
 
 def measure(
@@ -79,8 +81,8 @@ def measure(
     return ledger.results(Line, assess, jobs, pool, on_progress)
 
 
-def summarize(lines: Sequence[Line]) -> DetectorAccuracy:
-    """Return the share of hits of each detector."""
+def summarize(lines: Sequence[Line], constraints: ConstraintAccuracy) -> DetectorAccuracy:
+    """Return the share of hits of each detector, and of the answers of `why` on lines with other constraints."""
     hit = {detector: sum(line.hit(detector) for line in lines) / len(lines) for detector in DETECTORS}
     return DetectorAccuracy(
         lines=len(lines),
@@ -89,9 +91,10 @@ def summarize(lines: Sequence[Line]) -> DetectorAccuracy:
         enough=ENOUGH,
         least=LEAST,
         hit=hit,
-        ok=hit[DETECTORS[0]] >= LEAST,
+        ok=hit[DETECTORS[0]] >= LEAST and constraints.ok,
         missed=tuple(line.number for line in lines if not line.hit(DETECTORS[0])),
         separated=sum(line.separated for line in lines),
+        constraints=constraints,
     )
 
 

@@ -38,6 +38,8 @@ class Quantity:
 # Quantity of a comparison -> how it is shown; {station} and {currency} are filled in.
 QUANTITIES = {
     "line_rate_pct": Quantity("good_parts_per_h", LINE_LABELS["good_parts_per_h"], "parts/h", 1, ",.2f"),
+    "good_parts_per_day_pct": Quantity("good_parts_per_day", "good parts per calendar day", "parts", 1, ",.0f"),
+    "good_parts_per_week_pct": Quantity("good_parts_per_week", "good parts per calendar week", "parts", 1, ",.0f"),
     "station_time_pct": Quantity("station_cycle_time_s", "cycle time of {station}", "s", -1, ".2f"),
     "station_rate_pct": Quantity("station_rate_per_h", "rate of {station}", "parts/h", 1, ",.2f"),
     "station_oee_pct": Quantity("station_oee", "OEE of {station}", "%", 1, ".1f", 100.0),

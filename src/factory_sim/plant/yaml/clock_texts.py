@@ -32,6 +32,14 @@ def hours(value: object) -> Hours:
     return Hours(begin, end + (DAY_S if end < begin else 0.0), _days(match[1]))
 
 
+def text_of(hours: Hours) -> str:
+    """Return the text of hours, which `hours` reads."""
+    days = ",".join(_DAYS[day] for day in hours.days)
+    end_s = hours.end_s - DAY_S if hours.end_s > DAY_S else hours.end_s
+    times = (f"{int(s // 3600):02}:{int(s // 60 % 60):02}:{int(s % 60):02}" for s in (hours.begin_s, end_s))
+    return f"{days} {'-'.join(times)}"
+
+
 def clock_time(value: object) -> ClockTime:
     """Return the time of a text, on some days of the week or on every day; raise ValueError."""
     text = str(scalar(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -179,7 +180,7 @@ def read_override(text: str) -> Change:
     assign = _ASSIGN.fullmatch(text)
     if assign is not None:
         kind, where = ("let", assign[1][:-1].rstrip()) if assign[1].endswith(":") else ("set", assign[1])
-        return Change(kind, where, Node(scalar(assign[2]), TYPED, TYPED), text)
+        return Change(kind, where, _value(assign[2]), text)
     calculate = _CALCULATE.fullmatch(text)
     if calculate is None:
         msg = f"{text!r} is not a change; write an address, = + - or * and a value: OP410.cycle_time=34s, agv.count+2"
@@ -188,6 +189,13 @@ def read_override(text: str) -> Change:
     if operator == "*":
         return Change("scale", where, Node(units.parse(value, "share"), TYPED, TYPED), text)
     return Change(operator, where, Node(value, TYPED, TYPED), text)
+
+
+def _value(text: str) -> Node:
+    """Return a single value, or a list or mapping in the form of JSON; raise ValueError."""
+    if text.startswith(("[", "{")):
+        return node_of(json.loads(text), TYPED)
+    return Node(scalar(text), TYPED, TYPED)
 
 
 def _words(content: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.paired import mean_estimate, paired_difference, paired_percent_change
-from factory_sim.results.compare import GAIN, PATH_SHARE, ComparisonResult, Constraint, ScenarioResult
+from factory_sim.results.compare import GAIN, PATH_SHARE, ComparisonResult, Constraint, ScenarioResult, ShiftOutput
 from factory_sim.results.estimate import Estimate
 from factory_sim.results.study_summary import StudySummary
 from factory_sim.study.compare import attribution, why
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 _RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}
 _NOT_COMPARED = {"constraint", "constraint_by_active_period"}  # numbers of operations
 RESPONSE = "line_rate_pct"  # the primary response: its interval is not widened by the others
+CALENDAR = {"good_parts_per_day_pct": 7.0, "good_parts_per_week_pct": 1.0}  # quantity -> of these in a week
 STATION = ("station_time_pct", "station_rate_pct", "station_oee_pct")
 # The other quantities that tables show: their intervals hold jointly.
-BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE)
+BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE and name not in CALENDAR)
 
 
 def comparison(study: Study) -> ComparisonResult:
@@ -70,6 +71,7 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         after={n: mean_estimate(pair[1]) for n, pair in values.items()},
         constraint=_constraint(study, base.name, arm.name),
         attribution=attribution.attribution(study, arm),
+        shifts={"before": shift_output(before), "after": shift_output(after)} if before[0].shifts else {},
         payback_years=payback(before, after, arm),
         notes=_notes([*before, *after]),
     )
@@ -100,7 +102,18 @@ def _constraint(study: Study, before: str, after: str) -> Constraint:
 
 def _names(trials: Sequence[Trial]) -> list[str]:
     renamed = {kpi: name for name, kpi in _RENAMED.items()}
-    return [*(renamed.get(kpi, f"{kpi}_pct") for kpi in trials[0].line if kpi not in _NOT_COMPARED), *STATION]
+    return [
+        *(renamed.get(kpi, f"{kpi}_pct") for kpi in trials[0].line if kpi not in _NOT_COMPARED),
+        *STATION,
+        *CALENDAR,
+    ]
+
+
+def shift_output(trials: Sequence[Trial]) -> ShiftOutput:
+    """Return the distribution of good parts over the shifts of some trials."""
+    parts = np.concatenate([np.array(trial.shifts, np.float64) for trial in trials])
+    p10, median, p90 = np.percentile(parts, [10, 50, 90]).tolist() if len(parts) else [math.nan] * 3
+    return ShiftOutput(p10=p10, median=median, p90=p90, n=len(parts))
 
 
 def pacing_station(study: Study) -> str:
@@ -111,6 +124,8 @@ def pacing_station(study: Study) -> str:
 
 def _series(trials: Sequence[Trial], arm: Arm, name: str, station: str) -> F8:
     """Return a quantity by replication, shape (n,)."""
+    if name in CALENDAR:
+        return np.array([trial.line[RATE] * arm.week_h / CALENDAR[name] for trial in trials], np.float64)
     if name not in STATION:
         kpi = _RENAMED.get(name, name.removesuffix("_pct"))
         return np.array([trial.line[kpi] for trial in trials], np.float64)
@@ -124,7 +139,7 @@ def _series(trials: Sequence[Trial], arm: Arm, name: str, station: str) -> F8:
 
 def _confidence(study: Study, name: str) -> float:
     """Return the confidence of one change by itself: line rates hold jointly, and so do the quantities beside them."""
-    if name == RESPONSE:
+    if name == RESPONSE or name in CALENDAR:  # the line rate times a constant
         return joint_confidence(study)
     return joint_confidence(study, len(BESIDE)) if name in BESIDE else CONFIDENCE
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from factory_sim.plant.spec import UNLIMITED
+from factory_sim.plant.spec import EVERY_DAY, UNLIMITED
+from factory_sim.plant.wall_clock import DAY_S
+from factory_sim.plant.yaml import clock_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from factory_sim.plant.spec import Operation, Plant, Source
+    from factory_sim.plant.spec import Hours, Operation, Plant, Source
 
 SECOND_LESS = "one second less"
 LESS_S = 1.0
 MORE_ARRIVALS = 1.1
+MORE_S = 1800.0  # open time per day
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,49 @@ def _more_cards(plant: Plant, name: str) -> str:
     return f"sources.{name}.cards:={cards + max(1, math.floor(0.1 * cards + 0.5))}" if cards else ""
 
 
+def _longer_shift(plant: Plant, name: str) -> str:
+    """Return later closing times; where the hours of the next day follow at once, shorter breaks."""
+    shift = next(each for each in plant.shifts if each.name == name)
+    for key, hours in (("open", _later(shift.hours)), ("breaks", _shorter(shift.breaks))):
+        if hours:
+            return f"shifts.{name}.{key}:={json.dumps([clock_texts.text_of(each) for each in hours])}"
+    return ""
+
+
+def _by_day(hours: Sequence[Hours]) -> list[list[Hours]]:
+    """Return the hours that begin on each day of the week, in the order of their ends."""
+    return [
+        sorted((replace(each, days=(day,)) for each in hours if day in each.days), key=lambda each: each.end_s)
+        for day in EVERY_DAY
+    ]
+
+
+def _later(hours: Sequence[Hours]) -> list[Hours]:
+    """Return the hours with a later end of the last ones of each day; none where no day has room for that."""
+    week = _by_day(hours)
+    changed = False
+    for day, own in enumerate(week):
+        if own:
+            after = min((each.begin_s + DAY_S for each in week[(day + 1) % 7]), default=math.inf)
+            end_s = min(own[-1].end_s + MORE_S, after, own[-1].begin_s + DAY_S - 1)
+            changed = changed or end_s > own[-1].end_s
+            own[-1] = replace(own[-1], end_s=max(end_s, own[-1].end_s))
+    return [each for own in week for each in own] if changed else []
+
+
+def _shorter(breaks: Sequence[Hours]) -> list[Hours]:
+    """Return the breaks, 30 minutes a day shorter, the last ones first."""
+    kept = []
+    for own in _by_day(breaks):
+        left_s = MORE_S
+        for each in reversed(own):
+            cut_s = min(left_s, each.end_s - each.begin_s)
+            left_s -= cut_s
+            if each.end_s - cut_s > each.begin_s:
+                kept.append(replace(each, end_s=each.end_s - cut_s))
+    return kept
+
+
 def _one_more(collection: str) -> tuple[Relief, ...]:
     return (Relief("one more", lambda _plant, name: f"{collection}.{name}.count+1"),)
 
@@ -93,5 +140,5 @@ RELIEFS: dict[str, tuple[Relief, ...]] = {
     "robot": _one_more("robots"),
     "source": (Relief("10 % more arrivals", _more_arrivals),),
     "cards": (Relief("10 % more cards", _more_cards),),
-    "shift": (),
+    "shift": (Relief("30 minutes more per open day", _longer_shift),),
 }

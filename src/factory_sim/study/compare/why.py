@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from factory_sim.analysis.critical_path import STATION_PARTS
 from factory_sim.analysis.paired import bonferroni, mean_estimate, paired_difference
+from factory_sim.clock import us_from_s
 from factory_sim.errors import ConfigError
 from factory_sim.results.compare import GAIN, PATH_SHARE
 from factory_sim.results.resource import Resource
 from factory_sim.results.why import CycleTimeGain, NextConstraint, OperationLimit, ReliefGain, ResourceLimit, WhyResult
 from factory_sim.study.arms import LESS, RELIEF, RELIEVED, Variant, variant_of
-from factory_sim.study.compare.pairing import CONFIDENCE, line_values, pairs
+from factory_sim.study.compare.pairing import CONFIDENCE, base_of, line_values, pairs
 from factory_sim.study.compare.path import first_operation, first_resource, operation_shares, resource_shares
 from factory_sim.study.compare.reliefs import LESS_S, RELIEFS, SECOND_LESS, second_less_s
 from factory_sim.study_records import Probe
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 TOP = 10
 PAIRS = 10  # enough to show what a second is worth
 HALF = 0.5  # of the cycle time: an operation that stays the constraint is limited by its failures
-SHIFT_H = 8.0
 DETECTORS = ("critical_path_share", *labels.DETECTORS)  # KPIs that rank bottlenecks; the first is this project's own
 NO_PARTS = "No good part was produced."
 NO_GAIN = "No change of a resource has a gain whose interval excludes 0. Use more replications or a longer duration."
@@ -210,9 +211,17 @@ def _gains(study: Study, name: str) -> Gains:
 
 def _gain(study: Study, name: str, probe: str, confidence: float) -> Estimate:
     """Return the additional good parts per shift, paired."""
-    found, to_shift = pairs(study, name, probe), SHIFT_H * 3600 / study.header.duration_s
+    found, to_shift = pairs(study, name, probe), 1 / shifts_of(study)
     before, after = (to_shift * line_values(study, arm, "good_parts", found) for arm in (name, probe))
     return paired_difference(before, after, confidence)
+
+
+def shifts_of(study: Study) -> float:
+    """Return the length of a window in shifts of the base calendar, by planned time."""
+    base, head = base_of(study), study.header
+    t0, t1 = us_from_s(head.warm_up_s), us_from_s(head.warm_up_s + head.duration_s)
+    planned_h = sum(max(0, min(b, t1) - max(a, t0)) for a, b in base.planned_us) / 3.6e9
+    return planned_h * base.week_shifts / base.week_h if base.week_h else math.nan
 
 
 def _next(study: Study, name: str, operation: str) -> NextConstraint | None:

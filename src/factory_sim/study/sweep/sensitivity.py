@@ -44,12 +44,13 @@ def main_effects(levels: I8, y: F8) -> list[list[Estimate]]:
 
 
 def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
-    """Return the indices of a full grid with equally likely levels: exact but for the noise of the runs.
+    """Return the indices of a full grid with equally likely levels, by analysis of variance.
 
-    First: Var E(Y | X_i) / Var Y. Total: 1 - Var E(Y | all but X_i) / Var Y. The design is given, so only replications
-    are resampled. levels (n_points, k), y (n_points, n_replications).
+    They are exact but for the noise of the runs. First: Var E(Y | X_i) / Var Y.
+    Total: 1 - Var E(Y | all but X_i) / Var Y. The design is given, so only replications are resampled.
+    levels (n_points, k), y (n_points, n_replications).
     """
-    if _is_flat(y):
+    if _is_flat(y) or is_noise(y):
         return _undefined(levels.shape[1], len(y))
     total = _between(np.arange(len(y))[:, None], y)
     alone, rest = [], []
@@ -59,7 +60,8 @@ def grid_indices(levels: I8, y: F8, seed: int) -> Indices:
         rest.append(total - _between(others, y))
     drawn = weights(seed, "replications", y.shape[1])
     return {
-        name: tuple(_ratio(each, total, drawn) for each in some) for name, some in (("first", alone), ("total", rest))
+        name: tuple(_share(_ratio(each, total, drawn), len(each)) for each in some)
+        for name, some in (("first", alone), ("total", rest))
     }
 
 
@@ -84,7 +86,7 @@ def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     up to a third lower on others.
     """
     n = len(y) // (k + 2)
-    if _is_flat(y):
+    if _is_flat(y) or is_noise(y):
         return _undefined(k, n)
     drawn = weights(seed, "rows", n) / n, weights(seed, "replications", y.shape[1])
     a, b, *mixed = y.reshape(k + 2, n, -1)
@@ -93,8 +95,8 @@ def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     for each in mixed:
         own, with_a, with_b = (_covariance(other, each, *drawn) for other in (each, a, b))
         ra, rb, chance = _correlation(with_a, aa, own), _correlation(with_b, bb, own), _correlation(ab, aa, bb)
-        first.append(_percentiles((rb - chance * ra) / (1 - chance**2), n))
-        total.append(_percentiles(1 - (ra - chance * rb) / (1 - chance**2), n))
+        first.append(_share((rb - chance * ra) / (1 - chance**2), n))
+        total.append(_share(1 - (ra - chance * rb) / (1 - chance**2), n))
     return {"first": tuple(first), "total": tuple(total)}
 
 
@@ -146,14 +148,44 @@ def _undefined(k: int, n: int) -> Indices:
     return {"first": none, "total": none}
 
 
-def _ratio(top: F8, bottom: F8, replications: F8) -> Estimate:
-    """Return Σ top / Σ bottom over pairs of different replications, with its bootstrap interval.
+def is_noise(y: F8) -> bool:
+    """Return whether the points do not differ significantly: F-test of an analysis of variance, replications as blocks.
+
+    A share of a variance that is not significantly above 0 is not estimable.
+    """
+    from scipy.special import fdtrc  # noqa: PLC0415 - heavy
+
+    n, r = y.shape
+    if n < 2 or r < 2 or not np.isfinite(y).all():
+        return False
+    centred = y - y.mean(axis=0)
+    effects = centred.mean(axis=1)
+    residual = float(((centred - effects[:, None]) ** 2).sum()) / ((n - 1) * (r - 1))
+    if residual <= 0:
+        return False
+    f = r * float(effects @ effects) / (n - 1) / residual
+    return bool(fdtrc(n - 1, (n - 1) * (r - 1), f) > 1 - CONFIDENCE)
+
+
+def _share(found: F8, n: int) -> Estimate:
+    """Return a share of the variance, in [0, 1]; not defined where its interval lies outside."""
+    estimate = _percentiles(found, n)
+    if not estimate.is_defined or estimate.high < 0 or estimate.low > 1:
+        return Estimate(mean=np.nan, low=-np.inf, high=np.inf, n=n, confidence=CONFIDENCE)
+    mean, low, high = (
+        min(max(end, 0.0), 1.0) if np.isfinite(end) else end for end in (estimate.mean, estimate.low, estimate.high)
+    )
+    return Estimate(mean=mean, low=low, high=high, n=n, confidence=CONFIDENCE)
+
+
+def _ratio(top: F8, bottom: F8, replications: F8) -> F8:
+    """Return Σ top / Σ bottom over pairs of different replications, then in every resample.
 
     top, bottom (n_replications, n_replications); replications (1 + resamples, n_replications) weights.
     """
     counts = _pairs(replications)
     above, below = (top * counts).sum(axis=(1, 2)), (bottom * counts).sum(axis=(1, 2))
-    return _percentiles(_divided(above, below), len(top))
+    return _divided(above, below)
 
 
 def _percentiles(found: F8, n: int) -> Estimate:

@@ -146,7 +146,8 @@ def _sensitivity(
         measures = {name: fit.coefficients for name, fit in fits.items()}
         explained = {name: fit.explained for name, fit in fits.items()}
         method = LINEAR if explained[LINEAR] >= STRAIGHT else RANKS
-    unexplained = results.CONSTANT if sensitivity.is_constant(y) else None
+    noise = results.NOISE if design in {GRID, SOBOL} and sensitivity.is_noise(y) else None
+    unexplained = results.CONSTANT if sensitivity.is_constant(y) else noise
     return results.Sensitivity(
         method=method,
         factors={

@@ -52,6 +52,10 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     same = "stays" if where.before == where.after else "moves to"
     if each.replications >= FEWEST:
         lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
+    if each.shifts:
+        sides = [f"{one.p10:,.0f} / {one.median:,.0f} / {one.p90:,.0f}" for one in each.shifts.values()]
+        n = each.shifts["after"].n
+        lines.append(f"Shifts      good parts, P10 / median / P90: {sides[0]} before, {sides[1]} after ({n} shifts)")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
     lines += [
