@@ -25,6 +25,7 @@ myst_enable_extensions = ["deflist"]
 
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes are described once, as members
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
