@@ -33,14 +33,14 @@ def data(finished: Compared) -> ReportData:
 
 def test_the_headline_is_the_answer_of_compare(data: ReportData, finished: Compared) -> None:
     change = finished.result.to_dict()["change"]["line_rate_pct"]
-    shown = data.rows[0].changes_pct[1]
+    shown = data.rows[0].changes[1]
     assert (shown.mean, shown.low, shown.high) == (change["mean"], change["low"], change["high"])
 
 
 def test_the_waterfall_sums_to_the_headline(data: ReportData) -> None:
     found = data.sides[1].attribution
     assert found is not None
-    assert sum(share.earned.mean for share in found.shares) == pytest.approx(data.rows[0].changes_pct[1].mean, abs=1e-9)
+    assert sum(share.earned.mean for share in found.shares) == pytest.approx(data.rows[0].changes[1].mean, abs=1e-9)
 
 
 def test_state_shares_of_each_machine_add_up_to_one(data: ReportData) -> None:

@@ -54,6 +54,7 @@ def side(name: str, title: str, *, attribution: page.Attribution | None = None) 
         strip="3" * STEPS + "2" * (STEPS // 2) + "8" * (STEPS // 2) + "4" * STEPS,
         payback_years=around(1.5, 0.2) if attribution else None,
         investment=2e6,
+        notes=((NASTY, f"above 100 %: {NASTY}"),),
     )
 
 

@@ -124,6 +124,17 @@ def test_a_page_names_what_its_study_does_not_contain(sample: ReportData) -> Non
     assert "is not known: there is only one group of changes" in words
 
 
+def test_a_reason_of_an_undefined_quantity_stands_below_the_figures(sample: ReportData) -> None:
+    reason = (("energy per good part", "no meter <and> no stated powers"),)
+    base, after = (replace(each, notes=()) for each in sample.sides)
+    compared = " ".join(Reader(html(replace(sample, sides=(base, replace(after, notes=reason))))).words.split())
+    shown = "energy per good part: no meter <and> no stated powers"
+    assert compared.index("Comparison Means") < compared.index(shown) < compared.index("Contribution of each change")
+    row = replace(sample.rows[0], values=(around(60.0),), changes=(around(0, 0),))
+    single = Reader(html(replace(sample, sides=(replace(base, notes=reason),), rows=(row,))))
+    assert shown in " ".join(single.words.split())
+
+
 def test_three_scenarios_have_a_table_each(sample: ReportData) -> None:
     third = replace(sample.sides[1], name="third", title="A third way")
     rows = tuple(replace(r, values=(*r.values, r.values[1]), changes=(*r.changes, r.changes[1])) for r in sample.rows)

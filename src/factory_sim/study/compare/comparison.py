@@ -73,11 +73,11 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         attribution=attribution.attribution(study, arm),
         shifts={"before": shift_output(before), "after": shift_output(after)} if before[0].shifts else {},
         payback_years=payback(before, after, arm),
-        notes=_notes([*before, *after]),
+        notes=notes([*before, *after]),
     )
 
 
-def _notes(trials: Sequence[Trial]) -> dict[str, str]:
+def notes(trials: Sequence[Trial]) -> dict[str, str]:
     """Return why quantities are not defined, or why OEE is above 100 %, in the first trial that notes it."""
     renamed = {kpi: name for name, kpi in _RENAMED.items()}
     found = {kpi: text for trial in reversed(trials) for kpi, text in trial.notes.items() if kpi not in _NOT_COMPARED}

@@ -16,7 +16,7 @@ from factory_sim.study.study_json import STRIP_STEP_S
 from factory_sim.views.html import palette, plant_drawing
 from factory_sim.views.html import report_data as page
 from factory_sim.views.labels import DETECTORS, QUANTITIES, warm_up_source
-from factory_sim.views.text.study_text import best_relief
+from factory_sim.views.text.study_text import best_relief, noted_quantities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,6 +151,7 @@ def _side(study: Study, arm: Arm, answer: ScenarioResult | None) -> page.Side:
         strip=next((t.strip for t in trials if t.strip), ""),
         payback_years=payback if payback and payback.is_defined else None,
         investment=arm.investment.amount if arm.investment else 0.0,
+        notes=tuple(noted_quantities(answer.notes if answer else comparison.notes(trials))),
     )
 
 

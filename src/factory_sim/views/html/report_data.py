@@ -109,6 +109,7 @@ class Side:
     strip: str = ""  # one digit (a State) a machine and step, machine after machine
     payback_years: Estimate | None = None
     investment: float = 0.0
+    notes: tuple[tuple[str, str], ...] = ()  # label of a quantity, and why it is not defined or above 100 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,10 +58,12 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
         lines.append(f"Shifts      good parts, P10 / median / P90: {sides[0]} before, {sides[1]} after ({n} shifts)")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
-    lines += [
-        f"Note        {QUANTITIES[name].label}: {text}" for name, text in each.notes.items() if name in QUANTITIES
-    ]
-    return lines
+    return [*lines, *(f"Note        {label}: {text}" for label, text in noted_quantities(each.notes))]
+
+
+def noted_quantities(notes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return label and text of each shown quantity that is not defined, or has a cause that must be stated."""
+    return [(QUANTITIES[name].label, text) for name, text in notes.items() if name in QUANTITIES]
 
 
 def attribution_lines(result: ComparisonResult) -> list[RenderableType]:
