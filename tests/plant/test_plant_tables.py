@@ -183,3 +183,20 @@ def test_no_table_makes_the_loader_fail_otherwise(
         assert load(path, catalogue).operations
     except ConfigError as error:
         assert error.problems  # noqa: PT017
+
+
+def test_a_header_after_an_empty_row_begins_another_table(tmp_path: Path, catalogue: Catalogue) -> None:
+    kinds = "\n\n# what the machines have in common\nkind,power.busy\ncnc,6 kW\nrobot,\n"
+    sources = "\nsource,interarrival\nraw,saturated\nlids,saturated\n"
+    (tmp_path / "line.csv").write_text(CSV + kinds + sources)
+    (tmp_path / "line.yaml").write_text(YAML)
+    of_table, of_file = load(tmp_path / "line.csv", catalogue), load(tmp_path / "line.yaml", catalogue)
+    assert of_table.operations == of_file.operations
+    assert of_table.machines == of_file.machines
+
+
+def test_a_mistake_in_a_second_table_has_the_line_of_the_file(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "line.csv").write_text(CSV + "\nkind,power.busy\ncnc,6 kV\n")
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "line.csv", catalogue)
+    assert raised.value.problems[0].line == CSV.count("\n") + 3

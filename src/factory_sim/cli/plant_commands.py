@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,12 @@ from factory_sim.api.arguments import one_of, writing
 from factory_sim.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from factory_sim.plant.spec import Plant
 
+_NAME = "Name: letters, digits, _ and -; a plant may end in .yaml, .csv or .xlsx (extra [excel])."
+_OF = "The plant of a scenario, sweep or optimisation: a file or a built-in name."
 _RECORDING = "With a feed file: files to check it against."
 
 
@@ -117,18 +122,34 @@ def schema(
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the plant: letters, digits, _ and -.")],
+    name: Annotated[str, typer.Argument(help=_NAME)],
     *,
+    kind: Annotated[str, typer.Option(metavar="plant|scenario|sweep|optimisation", help="What to begin.")] = "plant",
+    of: Annotated[str, typer.Option(metavar="PLANT", help=_OF)] = "gearbox_line",
     folder: Annotated[Path, typer.Option(help="Where the files go.", file_okay=False)] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
-    """Begin a plant of your own: a commented file of three machines, and the same as tables for Excel and CSV.
+    """Begin a plant of your own, or a scenario, a sweep or an optimisation of a plant: a commented file to change.
 
-    Example: factory-sim new my_line && factory-sim check my_line.yaml
+    Of NAME: the same plant of three machines as NAME.yaml and as NAME_table.csv. A suffix chooses one format.
+
+    Example: factory-sim new my_line && factory-sim new faster --kind scenario --of my_line.yaml
     """
-    from factory_sim.plant.new import new as files_of
+    from factory_sim.plant.new import PLANT, STUDIES, new_study
+    from factory_sim.plant.new import new as new_plant
 
-    files = {folder / file: content for file, content in files_of(name).items()}
+    if one_of("kind", kind, (PLANT, *STUDIES)) == PLANT:
+        _write_new(new_plant(name), folder, force=force)
+        return
+    from factory_sim import registry
+
+    named = Path(os.path.relpath(of, folder)).as_posix() if Path(of).is_file() else of
+    _write_new(new_study(name, kind, registry.load(of), named), folder, force=force)
+
+
+def _write_new(contents: Mapping[str, str | bytes], folder: Path, *, force: bool) -> None:
+    """Write new files; refuse to overwrite one without `force`."""
+    files = {folder / file: content for file, content in contents.items()}
     there = [str(path) for path in files if path.exists()]
     if there and not force:
         options.refuse(f"{', '.join(there)} exists already; choose another name, or --force")

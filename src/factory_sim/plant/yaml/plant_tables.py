@@ -2,11 +2,12 @@
 
 The first of the columns `operation`, `machine`, `kind`, `source`, `fleet`, `crew` ... gives the type of the rows. Every
 other header is a key or a path of keys: `power.busy`, `failures.tool.after`, `inspection.scrap`. A row that repeats an
-operation adds an input to it.
+operation adds an input to it. A header after an empty row begins another table.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ _ROWS = {
 }
 _INPUT_KEYS = ("from", "quantity", "buffer", "by")
 _TEXTS = {*_ROWS, "section", "title", "kind", "from", "by"}  # columns in which a number is part of a name
+_HEADER = re.compile(r"[a-z_]+(\.[\w*]+)*")  # a key, or a path of keys
 SUFFIXES = (".csv", ".xlsx", ".xlsm", ".xls")
 
 
@@ -99,14 +101,29 @@ def _sheets(path: Path, decimal: str, problems: list[Problem]) -> Iterator[_Shee
         numbers = Numbers.of(texts, commas=True, stated=decimal)
     for name, cells in sheets:
         file = f"{shown} (sheet {name})" if name else shown
-        rows = list(_rows(cells, file, problems))
-        if rows:
-            yield _Sheet(file, rows, numbers)
+        for begin, table in _tables(cells):
+            rows = list(_rows(table, begin, file, problems))
+            if rows:
+                yield _Sheet(file, rows, numbers)
 
 
-def _rows(cells: list[list[Any]], file: str, problems: list[Problem]) -> Iterator[Row]:
+def _tables(cells: list[list[Any]]) -> Iterator[tuple[int, list[list[Any]]]]:
+    """Split a sheet before every header that follows an empty row; return the first line and the rows of each table."""
+    begin, is_after_gap = 0, False
+    for line, row in enumerate(cells):
+        filled = [str(cell).strip() for cell in row if not is_blank(cell)]
+        if filled and filled[0].startswith("#"):
+            continue
+        if is_after_gap and _ROWS.keys() & set(filled) and all(map(_HEADER.fullmatch, filled)):
+            yield begin + 1, cells[begin:line]
+            begin = line
+        is_after_gap = not filled
+    yield begin + 1, cells[begin:]
+
+
+def _rows(cells: list[list[Any]], begin: int, file: str, problems: list[Problem]) -> Iterator[Row]:
     headers: dict[int, str] = {}
-    for line, row in enumerate(cells, 1):
+    for line, row in enumerate(cells, begin):
         filled = {column: cell for column, cell in enumerate(row, 1) if not is_blank(cell)}
         if not filled or str(next(iter(filled.values()))).startswith("#"):
             continue
