@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from factory_sim import registry
+from factory_sim.cli import main
 from factory_sim.demo import Analyzer, AnalyzerError, Setting, audit, changes, figures, run
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish
@@ -111,6 +113,13 @@ def test_the_demo_crosses_a_real_broker_and_says_so_in_json() -> None:
     assert found["change"]["line_rate_pct"]["mean"] > 0
     assert found["feed"]["lost"] == found["feed"]["duplicates"] == 0
     assert found["audit"] == {"cycle_time_error_s": pytest.approx(0.0, abs=1e-9), "parts_error": 0}
+
+
+def test_two_pairs_of_a_quick_demo_print_neither_interval_nor_constraint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", str(LINE), str(FASTER), "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "changes from 2 pairs" in " ".join(said.split())
+    assert not re.search(r"\[[+-]?\d|interval|constraint \(", said)
 
 
 def test_an_analyzer_that_fails_is_told_with_its_own_words() -> None:

@@ -57,6 +57,18 @@ def test_compare_says_the_answer_first_and_writes_it(
     assert (code, out[0]) == (0, "same: yes")
 
 
+def test_two_pairs_print_neither_interval_nor_constraint(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, study = (folder / "line.yaml", folder / "better.yaml"), tmp_path / "s.jsonl"
+    code, out, _ = run("compare", *files, *SHORT, "--replications", "2", "--study", study, capsys=capsys)
+    assert code == 0
+    assert re.match(r"line rate [+-]?\d+\.\d\d %   better against line, 2 pairs", out[0])
+    assert any(re.fullmatch(r"Payback     [\d.]+ years", line.rstrip()) for line in out)
+    shown = "\n".join(out)
+    assert not re.search(r"\[[+-]?\d|Constraint|Intervals|n\.s\.", shown)
+
+
 def test_a_report_drawn_at_once_has_the_whole_proof(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_sample import NASTY, NOTHING, around
+from report_sample import NASTY, NOTHING, around, report_sample
 
 from factory_sim.views import wording
 from factory_sim.views.html import palette
@@ -199,3 +199,11 @@ def test_assumptions_stand_by_part_of_the_plant() -> None:
         ("crews", [("fitters", "4 (assumed: two shifts)")], ["x"]),
         ("operations", [], ["OP1"]),
     ]
+
+
+def test_payback_is_in_years_whatever_its_length() -> None:
+    data = report_sample()
+    brief = replace(data.sides[1], payback_years=around(0.5, 0.1))
+    drawn = html(replace(data, sides=(data.sides[0], brief)))
+    assert re.search(r"0\.50? <small>years</small>", drawn)
+    assert "months" not in drawn.partition("<script")[0]

@@ -108,9 +108,12 @@ READ_WITH_CARE = (
 def _table(result: DemoResult, plant: Plant) -> RenderableType:
     from rich.table import Table
 
+    from factory_sim.views.text.figures import FEWEST
+
     before, after, change = result.baseline, result.retrofit, result.change
     station = _station(plant, before)
-    table = Table("", "before", "after", "change", "95 % interval", box=None, pad_edge=False)
+    is_sure = result.change["line_rate_pct"].n >= FEWEST
+    table = Table("", "before", "after", "change", "95 % interval" * is_sure, box=None, pad_edge=False)
     for column in table.columns[1:4]:
         column.justify = "right"
     currency = result.currency
@@ -125,9 +128,12 @@ def _table(result: DemoResult, plant: Plant) -> RenderableType:
         pair = [format(getattr(each, name), shape) if name else "" for each in (before, after)]
         table.add_row(label, *pair, f"{change[moved].mean:+.1f} %", _interval(change[moved]))
     table.add_row(f"station {station}: OEE, %", f"{100 * before.oee:.1f}", f"{100 * after.oee:.1f}")
-    table.add_row("constraint (critical path)", before.constraint, after.constraint)
+    if is_sure:
+        table.add_row("constraint (critical path)", before.constraint, after.constraint)
     return table
 
 
 def _interval(change: Estimate) -> str:
-    return "" if change.n < 3 else f"\\[{change.low:+.1f}, {change.high:+.1f}]"
+    from factory_sim.views.text.figures import FEWEST
+
+    return "" if change.n < FEWEST else f"\\[{change.low:+.1f}, {change.high:+.1f}]"

@@ -31,9 +31,10 @@ def comparison_lines(result: ComparisonResult) -> list[RenderableType]:
         lines += [*([""] if lines else []), *_scenario(each, result.base)]
     together = "the line rate's by itself" if len(result.scenarios) == 1 else "the line rates' jointly"
     percent = 100 * result.scenarios[0].confidence
-    lines.append(
-        f"Intervals   {percent:g} %: {together}, those of the other rows jointly (Bonferroni); n.s.: contains 0"
-    )
+    if any(each.replications >= FEWEST for each in result.scenarios):
+        lines.append(
+            f"Intervals   {percent:g} %: {together}, those of the other rows jointly (Bonferroni); n.s.: contains 0"
+        )
     lines.append(_runs(result.study))
     return lines
 
@@ -101,14 +102,14 @@ def _table(each: ScenarioResult) -> Table:
 
 
 def not_significant(change: Estimate) -> str:
-    """Return "n.s." for an interval that contains 0."""
-    return "n.s." if change.includes_zero else ""
+    """Return "n.s." for an interval that contains 0 and is printed."""
+    return "n.s." if change.includes_zero and change.n >= FEWEST else ""
 
 
 def _shares(parts: Mapping[str, Contribution]) -> Table:
     table = Table("", "contribution", "", "over orders", box=None, pad_edge=False)
     for name, part in sorted(parts.items(), key=lambda item: -item[1].mean):
-        ends = f"[{signed(part.low)}, {signed(part.high)}]"
+        ends = f"[{signed(part.low)}, {signed(part.high)}]" if part.n >= FEWEST else ""
         table.add_row(f"  {name}", signed(part.mean), ends, f"{signed(part.least)} ... {signed(part.most)}")
     table.add_row("  together", signed(sum(part.mean for part in parts.values())))
     return table
@@ -117,6 +118,8 @@ def _shares(parts: Mapping[str, Contribution]) -> Table:
 def _years(years: Estimate) -> str:
     if not years.is_defined:
         return "never: the scenario does not increase earnings"
+    if years.n < FEWEST:
+        return f"{years.mean:.2f} years"
     upper = "no upper end" if years.to_dict()["high"] is None else f"{years.high:.2f}"
     return f"{years.mean:.2f} years [{years.low:.2f}, {upper}]"
 
