@@ -8,10 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+import factory_sim as fs
 from factory_sim import registry
 from factory_sim.errors import BrokerError, ConflictError
 from factory_sim.live import delivery, liveness
@@ -44,10 +45,10 @@ def url() -> Iterator[str]:
         yield broker.url
 
 
-def feed_of(run_id: str) -> list[Message]:
-    wire = Loopback()
+def feed_of(run_id: str, warm_up_s: float = 0.0) -> list[Message]:
+    wire, start_ns = Loopback(), (SETUP.start_ns or 0) + round(warm_up_s * 1e9)
     wire.subscribe(["#"])
-    publish(PLANT, replace(SETUP, run_id=run_id), wire)
+    publish(PLANT, replace(SETUP, run_id=run_id, warm_up_s=warm_up_s, start_ns=start_ns), wire)
     return [message for message in wire.messages() if message.payload]
 
 
@@ -193,6 +194,33 @@ def test_a_silent_run_is_kept_as_unfinished_and_the_new_one_begins(how: str) -> 
     assert (unfinished.run_id, unfinished.ended) == ("first", False)
     assert 0 < unfinished.feed.readings < result.feed.readings
     assert unfinished.kpis["line.good_parts"].values["line"] >= 0
+
+
+def test_a_broken_run_that_is_resumed_from_a_snapshot_begins_anew_under_its_id() -> None:
+    listener = Listener(ROOT, clock=Clock())
+    for message in [*feed_of("first")[:400], presence.of_run(ROOT, "first").offline]:
+        listener.take(message)
+    for message in feed_of("first", warm_up_s=300.0):
+        listener.take(message)
+    result = listen_result(listener, listener.table())
+    assert (result.run_id, result.ended, result.conflicts) == ("first", True, ())
+    assert (result.window_us, result.feed.lost) == ((300_000_000, 900_000_000), 0)
+    assert [(each.run_id, each.ended) for each in result.unfinished] == [("first", False)]
+
+
+def test_a_run_resumed_from_its_snapshot_is_not_refused_below_its_own_root(url: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"root": ROOT, "duration": "5 min", "speed": "max", "progress": False}
+    file = Path(__file__).with_name("three.yaml")
+    first = fs.publish(file, url, save=tmp_path / "now.npz", **options)
+    with live(url, first.result.run_id):
+        with Client(url) as probe:
+            while liveness.live_run(probe, ROOT) != first.result.run_id:
+                time.sleep(0.1)
+        with pytest.raises(ConflictError, match="is live below"):
+            fs.publish(file, url, **options)
+        second = fs.publish(broker=url, resume=tmp_path / "now.npz", save=tmp_path / "later.npz", **options)
+    third = fs.publish(broker=url, resume=tmp_path / "later.npz", **options)
+    assert first.result.run_id == second.result.run_id == third.result.run_id
 
 
 def test_a_listener_that_joins_late_reports_the_window_that_it_received() -> None:

@@ -263,6 +263,7 @@ def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:
     compiling = compiling_aside() if plan.engine == "auto" else nullcontext()
     with compiling, opened(plant, plan.setup, delivery, plan.say) as (sender, setup, url):
         root = setup.root or plant.topic_root
+        plan.setup = replace(plan.setup, run_id=setup.run_id)  # which its snapshots keep
         plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
         plan.say(f"  factory-sim listen --broker {url} --root {root}")
         handler = command_handler(sender, plant, delivery, stop)

@@ -142,7 +142,7 @@ class RunPlan:
             return
         self._saved_s = time.monotonic()
         try:
-            snapshot_files.Snapshot(run.save(), *self.source).save(self.save)
+            snapshot_files.Snapshot(run.save(), *self.source, self.setup.run_id).save(self.save)
         except snapshot_files.SnapshotError as error:
             if at_once:
                 raise
@@ -188,7 +188,7 @@ def _resumed(resume: Path, setup: RunSetup, save: Path | None, report: Report) -
     return RunPlan(
         plant=snapshot.dated(plant),
         source=(snapshot.file, snapshot.overrides),
-        setup=replace(setup, seed=seed, replication=replication, warm_up_s=warm_up_s),
+        setup=replace(setup, seed=seed, replication=replication, warm_up_s=warm_up_s, run_id=snapshot.run_id),
         engine="calendar",
         save=save,
         snapshot=snapshot,

@@ -206,7 +206,7 @@ class Listener:
         if self._has_own_meta:
             return
         found = description.decode(message.payload, message.topic)
-        if self.meta is None or found.run_id == self.meta.run_id:
+        if self.meta is None or (found.run_id == self.meta.run_id and not self._is_resumed(found)):
             self._continue(found) if self.meta is not None else self._begin(found, message)
         elif self._is_silent() or not self.counts.readings:
             self._begin(found, message)
@@ -244,6 +244,12 @@ class Listener:
         self.feed.finish(self._heard(found))
         if self.store is not None:
             self.store.describe(found)
+
+    def _is_resumed(self, found: Meta) -> bool:
+        """Return whether the run, which fell silent, has been resumed from a snapshot: its window begins later."""
+        meta = self.meta
+        assert meta is not None
+        return self._is_silent() and found.window.t0_us > meta.window.t0_us and _unchanging(found) == _unchanging(meta)
 
     def _is_silent(self) -> bool:
         """Return whether the run has been silent for so long that it counts as unfinished."""

@@ -37,7 +37,7 @@ class Recorder:
         """Open the run `meta.run_id` of the feed below `root` in `folder`. Raises RecordingError."""
         layout.create(folder)
         self.meta = meta
-        self.run = _run_folder(folder, meta.run_id)
+        self.run = _run_folder(folder, meta)
         layout.replace(self.run.source, json.dumps({"root": root}).encode())
         layout.replace(self.run.meta, meta_json)
         self._pages = {q: Pages(q, meta.sensors) for q in sorted({s.period_us for s in meta.sensors})}
@@ -232,11 +232,12 @@ def closed_shifts(run: layout.RunFolder) -> list[dict[str, object]]:
     return [json.loads(line) for line in run.shifts.read_text(encoding="utf-8").splitlines()]
 
 
-def _run_folder(folder: Path, run_id: str) -> layout.RunFolder:
-    """Return the folder of a run: the one that it has, or a new one."""
+def _run_folder(folder: Path, meta: Meta) -> layout.RunFolder:
+    """Return the folder of a run: the one that it has, or a new one; a run resumed from a snapshot begins later."""
     known = layout.runs(folder)
     for each in known:
-        if json.loads(each.meta.read_bytes()).get("run_id") == run_id:
+        found = json.loads(each.meta.read_bytes())
+        if found.get("run_id") == meta.run_id and found["window"]["t0_us"] == meta.window.t0_us:
             return each
     number = max((int(each.path.name) for each in known), default=0) + 1
     return layout.RunFolder(folder / "runs" / f"{number:04d}")

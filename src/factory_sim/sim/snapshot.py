@@ -50,12 +50,12 @@ class SavedRun:
         """The kept rows of the run's log, to be continued."""
         return Memory(self.opening, self.rows, self.n_rows)
 
-    def packed(self, file: str, overrides: tuple[str, ...] = ()) -> bytes:
+    def packed(self, file: str, overrides: tuple[str, ...] = (), run_id: str = "") -> bytes:
         """Return a compressed file of arrays (.npz), followed by its sha256; it contains no code.
 
-        `file`, `overrides`: how the plant was loaded.
+        `file`, `overrides`: how the plant was loaded. `run_id`: under which the run is published; "": it is not.
         """
-        words = {"file": file, "overrides": overrides}
+        words = {"file": file, "overrides": overrides, "run_id": run_id}
         head = {"moment": FORMAT, "version": VERSION, "words": words} | {name: getattr(self, name) for name in _NAMED}
         arrays: dict[str, Any] = {f"table_{name}": table for name, table in self.tables.items()} | {"rows": self.rows}
         arrays |= {f"opening_{column.name}": getattr(self.opening, column.name) for column in fields(EventLog)}
@@ -73,6 +73,7 @@ class Unpacked:
     saved: SavedRun
     file: str
     overrides: tuple[str, ...]
+    run_id: str
 
 
 def unpacked(content: bytes) -> Unpacked:
@@ -95,7 +96,9 @@ def unpacked(content: bytes) -> Unpacked:
             named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}
             tables = {name: file[f"table_{name}"] for name in _TABLES}
             saved = SavedRun(**named, tables=tables, opening=opening, rows=file["rows"])
-            return Unpacked(saved=saved, file=head["words"]["file"], overrides=tuple(head["words"]["overrides"]))
+            words = head["words"]
+            overrides, run_id = tuple(words["overrides"]), words["run_id"]
+            return Unpacked(saved=saved, file=words["file"], overrides=overrides, run_id=run_id)
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         msg = f"it is not a snapshot, or it is damaged ({type(error).__name__})"
         raise ModelError(msg) from None

@@ -35,11 +35,12 @@ class Snapshot:
     saved: SavedRun
     file: str
     overrides: tuple[str, ...] = ()
+    run_id: str = ""  # of the published run that it was taken of; "": that run was not published
     sha: str = ""  # of the file that it was read from
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, which is complete at any time. Raise SnapshotError."""
-        _write(Path(path), self.saved.packed(self.file, self.overrides))
+        _write(Path(path), self.saved.packed(self.file, self.overrides, self.run_id))
 
     def dated(self, plant: Plant) -> Plant:
         """Return the plant with the start of the saved run, from which its calendar follows."""
@@ -125,7 +126,7 @@ def _parsed(path: str | Path, content: bytes) -> Snapshot:
     except ModelError as error:
         msg = f"{path}: {error}"
         raise SnapshotError(msg) from None
-    return Snapshot(found.saved, found.file, found.overrides, sha256(content).hexdigest())
+    return Snapshot(found.saved, found.file, found.overrides, found.run_id, sha256(content).hexdigest())
 
 
 @lru_cache(maxsize=2)
