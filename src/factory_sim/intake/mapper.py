@@ -45,7 +45,7 @@ def rows_of(events: dict[int, UnitEvents], meta: Meta, words: Words) -> Rows:
     found: list[Row] = []
     for t_ns, _, unit in instants:
         found += machines[unit].rows_at(t_ns)
-    return _numbered(found)
+    return _numbered(sorted(found, key=lambda row: row[0]))  # the begin of a trip is known when it ends
 
 
 def _numbered(found: list[Row]) -> Rows:
@@ -69,6 +69,7 @@ class _Machine:
         self._batch = meta.operations[operation].batch if operation >= 0 else 1
         self._held: list[int] = []
         self._state, self._idle_ns, self._busy_since_give = -1, -1, False
+        self._is_empty = False  # it is known to hold no part: one interrupted before the feed began is not taken again
         self._at_state = {int(t): i for i, t in enumerate(events.t_ns)}  # the last of an instant counts
         given, first = np.unique(events.given_ns, return_index=True)
         self._given = {
@@ -91,16 +92,17 @@ class _Machine:
         given = self._given.get(t_ns)
         if given is not None:
             rows += self._give(t_ns, *given, State.STARVED if takes_after else state)
-        if state == UNKNOWN and not self._events.has_counter:
-            self._held = []  # an open cycle is discarded
+        if state == UNKNOWN:
+            self._held = self._held if self._events.has_counter else []  # an open cycle is discarded
+        self._is_empty = (self._is_empty or given is not None) and state != UNKNOWN
         if takes_after and not self._held:
-            rows += self._take(t_ns, state, was, seen=given is not None or (was not in (-1, UNKNOWN)))
-        elif index is not None and (not rows or rows[-1][2] != state):
+            rows += self._take(t_ns, state, was, seen=self._is_empty)
+        elif rows[-1][2] != state if rows else index is not None:
             rows.append((t_ns, self._unit, state, self._held[0] if self._held else -1, int(Outcome.NONE), detail))
         self._state = state
         self._busy_since_give |= state in _TAKING
         if state in (State.STARVED, State.IDLE):
-            self._idle_ns = t_ns if self._idle_ns < 0 else self._idle_ns
+            self._idle_ns, self._is_empty = t_ns if self._idle_ns < 0 else self._idle_ns, True
         else:
             self._idle_ns = -1
         return rows
@@ -109,7 +111,7 @@ class _Machine:
         rows: list[Row] = []
         for i in range(first, stop):
             known = int(self._events.part[i])
-            if not self._held and i > first and self._busy_since_give:  # more than one part since the last report
+            if not self._held and i > first and self._busy_since_give and self._batch == 1:  # a report was lost
                 rows += self._flow.take(t_ns, self._unit, int(State.BUSY), t_ns, known)
                 self._held = [next(row[3] for row in rows[::-1] if row[4] == Outcome.TOOK)]
             part = self._held.pop(0) if self._held else self._flow.new()
@@ -123,12 +125,11 @@ class _Machine:
         known = self._known_after(t_ns)
         if not seen:
             self._held = [known if known >= 0 else self._flow.new()]
+            self._held += [self._flow.new() for _ in range(self._parts_of_cycle(t_ns) - 1)]
             return [(t_ns, self._unit, state, self._held[0], int(Outcome.NONE), 0)]
         since = self._idle_ns if was in (State.STARVED, State.IDLE) and self._idle_ns >= 0 else t_ns
-        rows: list[Row] = []
-        for _ in range(self._parts_of_cycle(t_ns) if self._batch > 1 else 1):
-            rows += self._flow.take(t_ns, self._unit, state, since, known)
-        self._held = [row[3] for row in rows if row[4] == Outcome.TOOK]
+        rows = self._flow.take(t_ns, self._unit, state, since, known, self._parts_of_cycle(t_ns))
+        self._held = [row[3] for row in rows if row[1] == self._unit and row[4] == Outcome.TOOK]
         return rows
 
     def _known_after(self, t_ns: int) -> int:
@@ -137,12 +138,19 @@ class _Machine:
         return int(self._events.part[after]) if after < len(self._events.given_ns) else -1
 
     def _parts_of_cycle(self, t_ns: int) -> int:
-        """Return how many parts of a batch are given before the next cycle begins."""
-        events = self._events
-        given = events.given_ns
+        """Return how many parts of a batch are given before the next cycle begins.
+
+        A batch of which the feed ends before the machine is empty is a full one.
+        """
+        if self._batch == 1:
+            return 1
+        events, given = self._events, self._events.given_ns
         first = int(np.searchsorted(given, t_ns, "right"))
         if first >= len(given):
-            return 1
-        begins = events.t_ns[(events.t_ns >= given[first]) & np.isin(events.state, _TAKING)]
+            return self._batch
+        after = events.t_ns >= given[first]
+        begins = events.t_ns[after & np.isin(events.state, _TAKING)]
         end = int(begins[0]) if len(begins) else 2**62
-        return max(int(np.searchsorted(given, max(end, given[first]), "right")) - first, 1)
+        found = max(int(np.searchsorted(given, end, "right")) - first, 1)
+        empty = len(begins) or np.isin(events.state[after], (State.STARVED, State.IDLE)).any()
+        return found if empty else max(found, self._batch)

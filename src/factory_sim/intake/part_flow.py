@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
-    from factory_sim.records import Meta
+    from factory_sim.records import InputInfo, Meta
 
 Row = tuple[int, int, int, int, int, int]  # time [ns], unit, state, part, outcome, detail
 
@@ -19,9 +20,19 @@ class _Buffer:
     """The parts on their way into one input of an operation, oldest first."""
 
     capacity: int  # -1: not limited
-    is_transport: bool
+    carriers: tuple[int, ...]  # units that may bring a part; none without transport
     parts: deque[tuple[int, int]] = field(default_factory=deque)  # part, when it was given
     travel_ns: int = 0  # the shortest time between giving and a take that ended a wait; 0 without transport
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A part that is taken."""
+
+    part: int
+    given_ns: int = -1  # -1: it did not come while the machine waited, or not from a machine
+    arrived_ns: int = -1  # at the earliest
+    carriers: tuple[int, ...] = ()
 
 
 class PartFlow:
@@ -33,33 +44,58 @@ class PartFlow:
 
     def __init__(self, meta: Meta, first_part: int) -> None:
         self._meta, self._next = meta, first_part
-        self._buffers = [
-            [_Buffer(-1 if way.transport else way.capacity, bool(way.transport)) for way in each.inputs]
-            for each in meta.operations
-        ]
+        vehicles = _units(meta, "vehicle")
+        conveyors = iter(_units(meta, "conveyor"))  # one for each way: the description does not contain which
+        self._free_ns = dict.fromkeys((*vehicles, *_units(meta, "conveyor")), -(2**62))
 
-    def take(self, t_ns: int, unit: int, state: int, since_ns: int, known: int = -1) -> list[Row]:
-        """Return the rows of one take: ENTERED rows of sources, TOOK, and MERGED for each component.
+        def buffer(way: InputInfo) -> _Buffer:
+            if way.transport == "conveyor":
+                return _Buffer(-1, tuple(islice(conveyors, 1)))
+            return _Buffer(-1, vehicles) if way.transport else _Buffer(way.capacity, ())
+
+        self._buffers = [[buffer(way) for way in each.inputs] for each in meta.operations]
+
+    def take(self, t_ns: int, unit: int, state: int, since_ns: int, known: int = -1, cycles: int = 1) -> list[Row]:
+        """Return the rows of one take: the trip that ended a wait, ENTERED rows of sources, TOOK, MERGED.
 
         since_ns : begin of the wait for parts that this take ends; the time itself if there was none
+        cycles : number of parts of a batch
         """
         rows: list[Row] = []
+        found: list[_Taken] = []
+        for _ in range(cycles):
+            taken = self._taken(t_ns, unit, since_ns, rows)
+            found += taken
+            parts = [known if known >= 0 else taken[0].part, *(each.part for each in taken[1:])]
+            kinds = [Outcome.TOOK] + [Outcome.MERGED] * (len(parts) - 1)
+            rows += [(t_ns, unit, state, part, int(kind), 0) for part, kind in zip(parts, kinds, strict=True)]
+        return self._trip(max(found, key=lambda each: each.arrived_ns), t_ns, unit) + rows
+
+    def _taken(self, t_ns: int, unit: int, since_ns: int, rows: list[Row]) -> list[_Taken]:
+        """Return what is taken for one part, and add the ENTERED rows of sources."""
         operation = self._meta.units[unit].operation
         inputs = self._meta.operations[operation].inputs if operation >= 0 else ()
-        taken: list[int] = []
+        taken: list[_Taken] = []
         for way, buffer in zip(inputs, self._buffers[operation] if operation >= 0 else (), strict=True):
             for _ in range(way.quantity):
                 if way.source >= 0:
-                    part = self._new()
-                    rows.append((t_ns, way.source, int(State.STARVED), part, int(Outcome.ENTERED), 0))
-                    taken.append(part)
+                    taken.append(_Taken(self._new()))
+                    rows.append((t_ns, way.source, int(State.STARVED), taken[-1].part, int(Outcome.ENTERED), 0))
                 else:
                     taken.append(self._from(buffer, since_ns, t_ns))
-        taken = taken or [self._new()]
-        if known >= 0:
-            taken[0] = known
-        kinds = [Outcome.TOOK] + [Outcome.MERGED] * (len(taken) - 1)
-        return rows + [(t_ns, unit, state, part, int(kind), 0) for part, kind in zip(taken, kinds, strict=True)]
+        return taken or [_Taken(self._new())]
+
+    def _trip(self, last: _Taken, t_ns: int, unit: int) -> list[Row]:
+        """Return the rows of the carrier that brought the part for which a machine waited; its state is not known."""
+        if not last.carriers:
+            return []
+        carrier = min(last.carriers, key=self._free_ns.__getitem__)
+        self._free_ns[carrier] = t_ns
+        to, state = self._meta.units[unit].operation, int(State.UNKNOWN)
+        return [
+            (last.given_ns, carrier, state, last.part, int(Outcome.TOOK), 0),
+            (t_ns, carrier, state, last.part, int(Outcome.PASSED), to),
+        ]
 
     def give(self, t_ns: int, unit: int, state: int, part: int, outcome: int) -> Row:
         """Return the row of a part given away; a good one is on its way to the next operation."""
@@ -84,16 +120,23 @@ class PartFlow:
         self._next += 1
         return self._next - 1
 
-    def _from(self, buffer: _Buffer, since_ns: int, t_ns: int) -> int:
+    def _from(self, buffer: _Buffer, since_ns: int, t_ns: int) -> _Taken:
         """Return the part that is taken. Without a wait it lay there before: one that arrives now is not it."""
         parts = buffer.parts
         if since_ns >= t_ns:
-            return parts.popleft()[0] if parts and parts[0][1] < t_ns else self._new()
+            return _Taken(parts.popleft()[0] if parts and parts[0][1] < t_ns else self._new())
         oldest_ns = since_ns - 2 * buffer.travel_ns  # given earlier it would have arrived before the wait
         if parts and parts[-1][1] >= oldest_ns:
             while parts[0][1] < oldest_ns:
                 parts.popleft()
-        if parts and buffer.is_transport:
-            travel_ns = t_ns - parts[0][1]
+        if not parts:
+            return _Taken(self._new())
+        part, given_ns = parts.popleft()
+        if buffer.carriers:
+            travel_ns = t_ns - given_ns
             buffer.travel_ns = min(travel_ns, buffer.travel_ns) if buffer.travel_ns else travel_ns
-        return parts.popleft()[0] if parts else self._new()
+        return _Taken(part, given_ns, given_ns + buffer.travel_ns, buffer.carriers)
+
+
+def _units(meta: Meta, role: str) -> tuple[int, ...]:
+    return tuple(unit for unit, info in enumerate(meta.units) if info.role == role)
