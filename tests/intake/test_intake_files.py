@@ -77,6 +77,20 @@ def test_the_same_rows_as_shdr_lines_parquet_and_wide_csv(tmp_path: Path) -> Non
     expect_the_cell(fs.read(tmp_path / "all.csv", map=feed(tmp_path, f"csv: all.csv, layout: wide, {items}")))
 
 
+def test_a_number_that_is_unavailable_counts_as_missing_and_a_text_as_skipped(tmp_path: Path) -> None:
+    lines = ["time,M1.state,M1.count"]
+    lines += [f"2026-05-04T06:00:{t:02}Z,{'RUNNING' if t % 10 else 'IDLE'},{t // 10}" for t in range(50)]
+    lines[13] = "2026-05-04T06:00:12Z,RUNNING,UNAVAILABLE"
+    (tmp_path / "all.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = feed(tmp_path, "csv: all.csv, layout: wide, state: '{unit}.state', count: '{unit}.count'")
+    found = fs.read(map=path)
+    assert (found.kpis()["machine.parts", "M1"], list(found.result.skipped)) == (4, [])
+    (tmp_path / "all.csv").write_text("\n".join([*lines, "2026-05-04T06:00:50Z,IDLE,many"]) + "\n", encoding="utf-8")
+    again = fs.read(map=path)
+    assert again.kpis()["machine.parts", "M1"] == 4
+    assert [(each.reason, each.count) for each in again.result.skipped] == [("value that is not a number", 1)]
+
+
 def test_an_xes_log_yields_states(tmp_path: Path) -> None:
     events = "".join(
         f'<event><string key="org:resource" value="M1"/><string key="lifecycle:transition" value="{word}"/>'

@@ -212,10 +212,8 @@ def numbers(values: pa.Array, spec: ItemMap, context: Context) -> F8:
         codes, words = _codes(values, as_text=False)
         return np.array([*(context.value(spec, word) for word in words), np.nan])[codes]
     try:
-        plain = pc.cast(
-            pc.replace_with_mask(values, pc.equal(values, UNAVAILABLE).fill_null(0), pa.scalar(None, kind)),
-            pa.float64(),
-        )
+        unavailable = pc.equal(values, UNAVAILABLE).fill_null(False)  # noqa: FBT003 - pyarrow's parameter
+        plain = pc.replace_with_mask(values, unavailable, pa.scalar(None, kind)).cast(pa.float64())
     except pa.ArrowInvalid:
         return np.array([context.value(spec, each) for each in values.to_pylist()], np.float64)
     found = plain.to_numpy(zero_copy_only=False) * spec.factor
