@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import csv
+from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,9 +12,8 @@ from pyarrow import parquet
 
 import factory_sim as fs
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+THREE = Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"
+NIST = Path(__file__).parent / "data" / "nist"
 LONG = """time,item,value
 2026-05-04T06:00:00Z,state,IDLE
 2026-05-04T06:00:00Z,count,100
@@ -101,6 +102,47 @@ def test_an_xes_log_yields_states(tmp_path: Path) -> None:
     found = fs.read(tmp_path / "log.xes", map=feed(tmp_path, "xes: log.xes, state: 'lifecycle:transition'"))
     assert found.kpis()["machine.parts", "M1"] == 2
     assert found.kpis()["machine.share_busy", "M1"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_our_own_event_log_yields_the_kpis_of_its_run(tmp_path: Path, kind: str) -> None:
+    run = fs.simulate(THREE, duration="2 h", warm_up="0 s", seed=3)
+    log = run.log.to_pandas()
+    if kind == "csv":  # as `run --log` writes it
+        log.drop(columns="time").to_csv(tmp_path / "run.csv", index=False)
+    else:
+        log.to_parquet(tmp_path / "run.parquet", index=False)
+    text = f"feed: own\nplant: {THREE}\nsources:\n  - {{log: run.{kind}}}\n"
+    (tmp_path / "feed.yaml").write_text(text, encoding="utf-8")
+    found, expected = fs.read(map=tmp_path / "feed.yaml"), run.kpis()
+    for name in ("line.parts_entered", "line.good_parts", "line.lead_time_seen_s"):
+        assert found.kpis()[name] == pytest.approx(expected[name], rel=1e-9)
+    for name in ("line.wip", "line.lead_time_s"):  # the window ends with the last row
+        assert found.kpis()[name] == pytest.approx(expected[name], rel=5e-3)
+    for name in ("operation.cycle_time_s", "operation.share_busy", "operation.critical_path_share"):
+        assert found.kpis().values(name) == pytest.approx(expected.values(name), rel=1e-2, abs=2e-3, nan_ok=True)
+    assert found.derivable()["line.wip"] == "yes"
+
+
+def test_a_day_of_a_real_machine_as_shdr_lines_yields_exactly_its_cycles(tmp_path: Path) -> None:
+    day = NIST / "Mazak03-20170620-20170621.csv"
+    with day.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))[1:]
+    (tmp_path / "mazak.txt").write_text("".join(f"{t}|{item}|{value}\n" for t, item, value in rows), encoding="utf-8")
+    words = (
+        "ACTIVE: busy, INTERRUPTED: waiting, FEED_HOLD: waiting, WAIT: waiting, OPTIONAL_STOP: waiting, "
+        "READY: starved, STOPPED: starved, PROGRAM_COMPLETED: starved, PROGRAM_STOPPED: starved, UNAVAILABLE: unknown"
+    )
+    source = "shdr: mazak.txt, unit: M1, state: execution, clock: {zone: UTC}"
+    text = f"feed: mazak\nunits: [M1]\nstates: {{{words}}}\nsources:\n  - {{{source}}}\n"
+    (tmp_path / "feed.yaml").write_text(text, encoding="utf-8")
+    found = fs.read(map=tmp_path / "feed.yaml")
+    with day.with_suffix(".cycles.csv").open(encoding="utf-8", newline="") as stream:
+        cycles = [datetime.fromisoformat(row["end_utc"]) for row in csv.DictReader(stream)]
+    log = found.log
+    given = log[log["outcome"].astype(str).isin(["PASSED", "LEFT"])]["time"]
+    assert [each.to_pydatetime() for each in given] == cycles
+    assert found.kpis()["machine.parts", "M1"] == len(cycles)
 
 
 @pytest.mark.parametrize(
