@@ -117,7 +117,7 @@ class Workshop:
                     **s["rest"],
                 )
             )
-        robots = tuple(Robot(f"R{i}", new(f"R{i}")) for i in range(self.robots))
+        robots = tuple(Robot(f"R{i}", (new(f"R{i}"),)) for i in range(self.robots))
         fleets = tuple(
             Fleet(f"F{i}", tuple(new(f"V{i}{k}") for k in range(f.pop("n"))), **f)
             for i, f in enumerate([dict(f) for f in self.fleets])

@@ -208,6 +208,19 @@ def test_a_forked_run_continues_the_run_of_its_snapshot() -> None:
     assert fs.fork(start, duration="30 min").good_parts == whole.good_parts > 0
 
 
+def test_a_second_robot_joins_a_fork_and_relieves_the_first(folder: Path) -> None:
+    operations = "{A: {cycle_time: 40 s, buffer: 2, from: s, robot: R}, B: {cycle_time: 40 s, buffer: 2, robot: R}}"
+    (folder / "shared.yaml").write_text(
+        f"plant: shared\nsources: {{s: {{interarrival: saturated}}}}\nrobots: {{R: {{}}}}\n"
+        f"sections: {{x: {{operations: {operations}}}}}\n",
+        encoding="utf-8",
+    )
+    start = fs.snapshot("shared.yaml", at="1 h")
+    one = fs.fork(start, duration="2 h").good_parts
+    two = fs.fork(start, "robots.R.count+1", duration="2 h").good_parts
+    assert (one, two) == (90, 179)
+
+
 @pytest.mark.usefixtures("feed_in_background")
 def test_a_feed_that_is_published_is_heard_without_loss(broker_url: str) -> None:
     feed = fs.listen(broker_url, root="line/feed", progress=False)

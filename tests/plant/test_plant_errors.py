@@ -79,6 +79,7 @@ MISTAKES = [
     ("assembly:\n", "meta:\n", "sections.meta", "reserved", ""),
     ("[HOB1, HOB2]", "[HOB1, HOB1]", "operations.OP25.machines", "used twice", ""),
     ("[HOB1, HOB2]", "[HOB#, HOB2]", "operations.OP25.machines", "cannot be a machine's name", ""),
+    ("robots: {R1: {", "robots: {R1-2: {}, R1: {count: 2, ", "robots.R1.count", "would be 'R1-2'", "Rename"),
     ("robots: {R1", "robots: {castings", "robots.castings", "also one of sources", "unique"),
     ("  HOB2: {", "  HOB3: {", "machines.HOB3", "there is no machine", "Did you mean HOB"),
     # references

@@ -77,7 +77,7 @@ def test_units_are_numbered_by_role_and_every_reference_is_an_index(plant: Plant
         "fitters-1",
         "fitters-2",
     )
-    units = [*plant.sources, *plant.machines, *plant.robots, *plant.conveyors]
+    units = [*plant.sources, *plant.machines, *plant.conveyors]
     assert all(plant.units[thing.unit] == thing.name for thing in units)
     assert [plant.units[u] for u in plant.fleets[0].units] == ["agv-1", "agv-2", "agv-3"]
     assert [plant.units[u] for u in plant.crews[0].units] == ["fitters-1", "fitters-2"]
@@ -205,12 +205,22 @@ def test_sensors_have_the_finest_scale_that_covers_their_range(plant: Plant) -> 
     assert plant.sensors[1].period_us == 100_000
 
 
+def test_further_robots_are_units_with_sensors_and_the_first_keeps_its_name(
+    read: Callable[..., Plant], everything: str
+) -> None:
+    more = read(everything.replace("robots: {R1: {", "robots: {R1: {count: 3, "))
+    (robots,) = more.robots
+    assert [more.units[unit] for unit in robots.units] == ["R1", "R1-2", "R1-3"]
+    assert more.pools[0].units == robots.units
+    assert [more.sensors[sensor].unit for (sensor,) in robots.sensors] == list(robots.units)
+
+
 def test_vehicles_and_robots_have_their_own_sensors_and_power(plant: Plant) -> None:
     fleet = plant.fleets[0]
     assert [[plant.sensors[s].name for s in of] for of in fleet.sensors] == [["battery"]] * 3
     assert fleet.power_w[State.MOVING_LOADED] == 900
     assert plant.robots[0].power_w[State.BUSY] == 1500
-    assert [plant.sensors[s].name for s in plant.robots[0].sensors] == ["joint"]
+    assert [plant.sensors[s].name for s in plant.robots[0].sensors[0]] == ["joint"]
 
 
 def test_the_way_back_is_as_long_unless_given(plant: Plant) -> None:

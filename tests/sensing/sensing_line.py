@@ -129,7 +129,7 @@ def with_vehicle(line: Plant) -> Plant:
     changed = replace(
         line,
         units=(*line.units, "R1", "agv1"),
-        robots=(Robot("R1", robot, power_by_state()),),
+        robots=(Robot("R1", (robot,), power_by_state()),),
         fleets=(fleet,),
         operations=tuple(replace(o, robot=0) for o in line.operations),
     )

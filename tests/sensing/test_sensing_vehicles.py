@@ -144,7 +144,7 @@ def test_the_load_follows_the_parts_on_the_vehicle(plant: Plant, log: EventLog, 
 
 
 def test_a_robot_s_joint_current_follows_its_work(plant: Plant, log: EventLog, whole: Readings) -> None:
-    unit = plant.robots[0].unit
+    unit = plant.robots[0].units[0]
     amps, own = line.values(plant, whole, unit, "joint_1"), rows_of(log, unit)
     tick = np.arange(5, len(amps)) * S
     now, before = (own.state[np.searchsorted(own.t_us, tick - back, side="left") - 1] for back in (0, S))

@@ -360,8 +360,8 @@ class Referee:
         if state == State.STARVED:
             assert not self.held[unit], "starved with a part"
         if state == State.BUSY and operation.robot >= 0:
-            robot = self.plant.robots[operation.robot].unit
-            assert (self.state[robot], self.detail[robot]) == (State.BUSY, unit), "it works without its robot"
+            robots = self.plant.robots[operation.robot].units
+            assert sum(self.serves(u, unit) for u in robots) == 1, "it works without its robot"
         self.is_operated(unit, operation)
         if state in (State.REPAIR, State.MAINTENANCE):
             mode, plan = self.clocks[unit].failed, self.plan[unit]
@@ -391,7 +391,7 @@ class Referee:
                 f"{crew.name} idles beside work"
             )
         for robot in self.plant.robots:
-            if self.state[robot.unit] == State.IDLE:
+            if any(self.state[unit] == State.IDLE for unit in robot.units):
                 waiting = [
                     u
                     for o in self.plant.operations

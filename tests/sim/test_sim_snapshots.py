@@ -204,7 +204,7 @@ def with_idlers(plant: Plant, at: int, n: int) -> Plant:
 
 def read_as(log: EventLog, plant: Plant) -> list[tuple[object, ...]]:
     """Return the rows by unit names, without units that are always idle and without row indices."""
-    servers = {robot.unit for robot in plant.robots} | {unit for crew in plant.crews for unit in crew.units}
+    servers = {unit for pool in plant.pools for unit in pool.units}
 
     def named_detail(unit: int, state: int, detail: int) -> object:
         return plant.units[detail] if unit in servers and state == BUSY else detail

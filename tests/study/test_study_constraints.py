@@ -89,21 +89,24 @@ def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) 
     assert found.resources[0].share.mean > 0.5
 
 
-def test_each_relief_is_a_valid_plant_with_another_digest() -> None:
+def test_each_relief_is_a_valid_plant_with_another_digest(tmp_path: Path) -> None:
     assert set(RELIEFS) == set(KINDS)
     plant = load("gearbox_line", catalogue())
+    with_robot = str(write(tmp_path, a="robot: arm"))
     first = {
         "operation": "OP410",
         "fleet": plant.fleets[0].name,
         "operator": plant.crews[0].name,
         "crew": plant.crews[-1].name,
+        "robot": "arm",
         "source": plant.sources[0].name,
         "cards": plant.sources[0].name,
     }
     for kind, name in first.items():
         for relief in RELIEFS[kind]:
             if override := relief.override(plant, name):
-                changed = load("gearbox_line", catalogue(), None, (override,))
+                file = with_robot if kind == "robot" else "gearbox_line"
+                changed = load(file, catalogue(), None, (override,))
                 assert changed.digest != plant.digest, (kind, relief.change)
 
 
@@ -120,6 +123,14 @@ def test_waiting_for_the_crew_belongs_to_the_crew_and_its_work_to_the_operation(
     assert all(shares[f"operation {name}"].parts["failures"] > 0.05 for name in "AB")
     assert [each.change for each in shares["crew fix"].relief] == ["one more"]
     assert shares["crew fix"].relief[0].parts_per_shift.mean > 10
+
+
+def test_a_robot_that_serves_all_operations_limits_them_and_a_second_one_is_measured(tmp_path: Path) -> None:
+    found = why_of(write(tmp_path, a="robot: arm", b="robot: arm", c="robot: arm"), tmp_path)
+    assert found.constraint == Resource(kind="robot", name="arm")
+    robot = next(each for each in found.resources if each.kind == "robot")
+    assert [each.change for each in robot.relief] == ["one more"]
+    assert robot.relief[0].parts_per_shift.low > 100  # of the 320 that one robot handles alone in eight hours
 
 
 def test_setup_is_a_part_of_an_operation_s_share(tmp_path: Path) -> None:

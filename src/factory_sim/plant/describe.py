@@ -64,7 +64,8 @@ def _units(plant: Plant) -> Iterator[UnitInfo]:
     for m in plant.machines:
         section = plant.sections[plant.operations[m.operation].section]
         yield UnitInfo(m.name, "machine", m.kind, m.operation, section, m.power_w)
-    yield from (UnitInfo(r.name, "robot", r.name, power_w=r.power_w) for r in plant.robots)
+    for robot in plant.robots:
+        yield from (UnitInfo(plant.units[u], "robot", robot.name, power_w=robot.power_w) for u in robot.units)
     yield from (UnitInfo(plant.units[u], "vehicle", f.name, power_w=f.power_w) for f in plant.fleets for u in f.units)
     yield from (UnitInfo(c.name, "conveyor") for c in plant.conveyors)
     yield from (UnitInfo(plant.units[u], "crew", c.name) for c in plant.crews for u in c.units)
@@ -80,7 +81,7 @@ def _operation(plant: Plant, o: Operation) -> OperationInfo:
         destination=o.destination,
         unit_time_s=o.unit_time_s,
         batch=o.batch.size if o.batch else 1,
-        robot=plant.robots[o.robot].unit if o.robot >= 0 else -1,
+        robot=plant.robots[o.robot].units[0] if o.robot >= 0 else -1,
         rework_to=o.inspection.rework_to if o.inspection else SINK,
         rework_places=o.rework_places if o.rework_from and o.rework_places < UNLIMITED else 0,
     )

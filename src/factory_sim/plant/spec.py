@@ -169,12 +169,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """A shared robot: serves its operations one at a time."""
+    """Identical shared robots: each serves one machine of their operations at a time."""
 
     name: str
-    unit: int
+    units: tuple[int, ...]
     power_w: tuple[float, ...] = ()
-    sensors: tuple[int, ...] = ()
+    sensors: tuple[tuple[int, ...], ...] = ()  # by robot
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Identical units that machines wait for and occupy: one robot, or the people of a crew."""
+    """Identical units that machines wait for and occupy: robots, or the people of a crew."""
 
     wait: Wait  # what a machine that waits for one shows
     units: tuple[int, ...]

@@ -62,7 +62,7 @@ def unit_loads(plant: Plant) -> dict[int, UnitLoad]:
     for index, robot in enumerate(plant.robots):
         served = [each for each, o in zip(cycle_s, plant.operations, strict=True) if o.robot == index]
         mean_s = sum(served) / len(served) if served else 0.0
-        found[robot.unit] = _load(robot.power_w, program_of("robot"), mean_s)
+        found |= dict.fromkeys(robot.units, _load(robot.power_w, program_of("robot"), mean_s))
     for fleet in plant.fleets:
         found |= dict.fromkeys(fleet.units, _vehicle(fleet))
     return found

@@ -1,4 +1,4 @@
-"""Vehicles and crew members that join a run at a snapshot (SNAP-5): table rows for them, and all ids renumbered.
+"""Vehicles, robots and crew members that join a run at a snapshot (SNAP-5): their table rows, and all ids renumbered.
 
 A unit's id is its index in the plant, so an additional vehicle changes the ids of all units behind it. Units that join
 start idle (advance.reconsider).
@@ -46,7 +46,7 @@ def known(plant: Plant, units: tuple[str, ...]) -> I8 | None:
     if not set(units) < at.keys():
         return None
     kept = np.array([at[name] for name in units], np.int64)
-    groups = [*(fleet.units for fleet in plant.fleets), *(crew.units for crew in plant.crews)]
+    groups = [*(fleet.units for fleet in plant.fleets), *(pool.units for pool in plant.pools)]
     joining = {unit for group in groups for unit in group}
     return kept if (np.diff(kept) > 0).all() and set(at.values()) - set(kept.tolist()) <= joining else None
 
@@ -59,7 +59,7 @@ def renumbered(plant: Plant, at: Mapping[int, int], units: tuple[str, ...]) -> P
         sources=tuple(replace(each, unit=at[each.unit]) for each in plant.sources),
         machines=tuple(replace(each, unit=at[each.unit]) for each in plant.machines),
         operations=tuple(replace(each, machines=tuple(at[u] for u in each.machines)) for each in plant.operations),
-        robots=tuple(replace(each, unit=at[each.unit]) for each in plant.robots),
+        robots=tuple(replace(each, units=tuple(at[u] for u in each.units if u in at)) for each in plant.robots),
         conveyors=tuple(replace(each, unit=at[each.unit]) for each in plant.conveyors),
         fleets=tuple(replace(each, units=tuple(at[u] for u in each.units if u in at)) for each in plant.fleets),
         crews=tuple(replace(each, units=tuple(at[u] for u in each.units if u in at)) for each in plant.crews),
@@ -103,7 +103,7 @@ def _due(saved: SavedRun, flat: Flat, joining: B1) -> I8:
 
 def _moved_log(log: EventLog, plant: Plant, kept: I8) -> EventLog:
     """Return the rows with the plant's ids, also in `detail` of busy robots and crew members: the unit served."""
-    servers = [robot.unit for robot in plant.robots] + [unit for crew in plant.crews for unit in crew.units]
+    servers = [unit for pool in plant.pools for unit in pool.units]
     unit = kept[log.unit]
     serves = np.isin(unit, servers) & (log.state == State.BUSY)
     detail = np.where(serves, kept[np.where(serves, log.detail, 0)], log.detail)

@@ -117,9 +117,9 @@ class Simulation:
     ) -> Self:
         """Resume a saved run; its window begins at the time of the snapshot (SNAP-2 to SNAP-6).
 
-        `plant` is the same plant, or one with other parameters, which hold from then on, and with additional vehicles
-        or crew members, which start then. With another seed or replication only later draws differ. Raise ModelError
-        when the plant is built differently, or another version made the snapshot.
+        `plant` is the same plant, or one with other parameters, which hold from then on, and with additional vehicles,
+        robots or crew members, which start then. With another seed or replication only later draws differ. Raise
+        ModelError when the plant is built differently, or another version made the snapshot.
         """
         return cls(
             plant,

@@ -66,7 +66,7 @@ FEATURES: dict[str, Callable[[_Shown], object]] = {
     "failures": lambda s: State.REPAIR in s.states,
     "maintenance": lambda s: State.MAINTENANCE in s.states,
     "crews": lambda s: s.crews and any(mode.crew >= 0 for each in s.plant.machines for mode in each.failures),
-    "robots": lambda s: any(robot.unit in s.busy for robot in s.plant.robots),
+    "robots": lambda s: any(unit in s.busy for robot in s.plant.robots for unit in robot.units),
     "operators": lambda s: s.crews and s.has(lambda o: max(o.operator, o.setup_operator) >= 0),
     "fleets": lambda s: State.MOVING_LOADED in s.states,
     "conveyors": lambda s: any(conveyor.unit in s.took for conveyor in s.plant.conveyors),
@@ -131,7 +131,7 @@ class _Draft:
     crews: list[dict[str, Any]] = field(default_factory=list)
     fleets: list[dict[str, Any]] = field(default_factory=list)
     shifts: list[Shift] = field(default_factory=list)
-    n_robots: int = 0
+    robots: list[int] = field(default_factory=list)  # number of each
     n_sections: int = 1
 
     def pick(self, *values: T) -> T:
@@ -198,7 +198,7 @@ def _surroundings(draft: _Draft) -> None:
             {"count": draft.pick(1, 2), "shift": draft.one_of(draft.shifts, "shifts")}
             for _ in range(draft.pick(1, 2) if draft.forced & {"crews", "operators"} else draft.pick(0, 1, 2))
         ]
-    draft.n_robots = draft.pick(1, 2) if draft.some("robots", 2) else 0
+    draft.robots = [draft.pick(1, 1, 2) for _ in range(draft.pick(1, 2))] if draft.some("robots", 2) else []
     if draft.some("fleets", 2):
         draft.fleets = [_fleet(draft) for _ in range(draft.pick(1, 1, 2))]
 
@@ -291,7 +291,7 @@ def _operation(draft: _Draft, feeds: list[int], first: int) -> None:
             "setup_s": _matrix(draft) if many and draft.some("setups", 2) else (),
             "setup_operator": draft.one_of(draft.crews, "operators"),
             "operator": draft.one_of(draft.crews, "operators"),
-            "robot": draft.one_of([None] * draft.n_robots, "robots"),
+            "robot": draft.one_of(draft.robots, "robots"),
             "failures": tuple(_failure(draft, i) for i in range(draft.pick(1, 2))) if draft.some("failures", 2) else (),
             "shift": draft.one_of(draft.shifts, "shifts"),
         }
@@ -384,7 +384,7 @@ def _number(draft: _Draft) -> Plant:
         operations=tuple(operations),
         machines=tuple(machines),
         sources=sources,
-        robots=tuple(Robot(f"R{i}", unit(f"R{i}")) for i in range(draft.n_robots)),
+        robots=tuple(Robot(f"R{i}", units(f"R{i}", n)) for i, n in enumerate(draft.robots)),
         fleets=tuple(Fleet(f"F{i}", units(f"F{i}", f.pop("count")), **f) for i, f in enumerate(draft.fleets)),
         conveyors=tuple(Conveyor(f"B{i}", unit(f"B{i}"), **each) for i, each in enumerate(draft.conveyors)),
         crews=tuple(Crew(f"C{i}", units(f"C{i}", c.pop("count")), **c) for i, c in enumerate(draft.crews)),

@@ -235,10 +235,11 @@ class _Units:
         return machines
 
     def robot(self, name: str, shape: shapes.Robot) -> spec.Robot:
-        """Return a robot with its unit and its sensors."""
-        (unit,) = self._new(name)
+        """Return robots with their units and sensors."""
+        units = self._new(*checks.robot_names(name, min(shape.count, _MOST)))
         sensors = own_sensors(shape.sensors, ("robots", name), "robot", self._context)
-        return spec.Robot(name, unit, power_by_state(shape.power), self._sensors(unit, sensors))
+        each = tuple(self._sensors(unit, sensors) for unit in units)
+        return spec.Robot(name, units, power_by_state(shape.power), each)
 
     def fleet(self, fleet: spec.Fleet) -> spec.Fleet:
         """Return the fleet with units and sensors of its vehicles."""

@@ -38,7 +38,23 @@ def check_names(context: Context) -> None:
     for operation in context.names:
         if operation in context.plant.sources:
             report.add(("sources", operation), f"the name {operation!r} is also an operation", at_key=True)
+    _check_robot_names(context)
     _check_machine_names(context)
+
+
+def robot_names(name: str, count: int) -> tuple[str, ...]:
+    """Return the names of robots: R1, R1-2, R1-3, so that those of a robot do not depend on the count."""
+    return (name, *(f"{name}-{n}" for n in range(2, count + 1)))
+
+
+def _check_robot_names(context: Context) -> None:
+    plant = context.plant
+    taken = {*plant.sources, *plant.robots, *plant.conveyors}
+    for name, shape in plant.robots.items():
+        for each in robot_names(name, min(shape.count, 1000))[1:]:
+            if each in taken:
+                path = ("robots", name, "count")
+                context.report.add(path, f"one of the robots would be {each!r}, as another unit", "Rename one of them.")
 
 
 def _check_machine_names(context: Context) -> None:
@@ -64,7 +80,8 @@ def _other_units(plant: shapes.Plant) -> set[str]:
     """Return the names of all units that are not machines."""
     pools: list[tuple[str, shapes.Fleet | shapes.Crew]] = [*plant.fleets.items(), *plant.crews.items()]
     members = {f"{name}-{n + 1}" for name, shape in pools for n in range(min(shape.count, 1000))}
-    return {*plant.sources, *plant.robots, *plant.conveyors, *members}
+    robots = {each for name, shape in plant.robots.items() for each in robot_names(name, min(shape.count, 1000))}
+    return {*plant.sources, *robots, *plant.conveyors, *members}
 
 
 def _names(context: Context) -> Iterator[tuple[Path, str, str]]:

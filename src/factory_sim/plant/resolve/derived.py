@@ -24,7 +24,7 @@ def with_derived(plant: Plant) -> Plant:
         if each.inspection is not None and each.inspection.rework:
             senders[each.inspection.rework_to].append(n)
     operations = tuple(_operation(plant, each, senders.get(n, [])) for n, each in enumerate(plant.operations))
-    robots = [Pool(Wait.ROBOT, (robot.unit,)) for robot in plant.robots]
+    robots = [Pool(Wait.ROBOT, robot.units) for robot in plant.robots]
     crews = [Pool(Wait.OPERATOR, crew.units, crew.shift) for crew in plant.crews]
     return replace(
         plant,

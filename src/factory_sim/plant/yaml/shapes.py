@@ -267,8 +267,9 @@ class Conveyor(Shape):
 
 
 class Robot(Shape):
-    """A shared robot: serves the operations that name it one at a time."""
+    """Shared robots: each serves one machine of the operations that name them at a time."""
 
+    count: Whole = about("Number.", 1)
     power: RobotPower = RobotPower()
     sensors: dict[str, Sensor | None] = about("Sensors by name.", {})
 
