@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+import factory_sim as fs
+from factory_sim.cli import main
 from factory_sim.plant.describe import planned_h_per_week, shift_spans, shifts_per_week
 from factory_sim.records import Window
 from factory_sim.results.compare import ComparisonResult
@@ -14,6 +17,7 @@ from factory_sim.results.study_summary import GIVEN, StudySummary, WarmUp
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.reliefs import RELIEFS
+from factory_sim.study.output import shift_output
 from factory_sim.study.runner import Progress, Request
 from factory_sim.study.trial import Detail, Setting, run_trial
 from factory_sim.views.text.study_text import comparison_lines
@@ -125,3 +129,25 @@ def test_shares_of_shifts_are_named_after_the_shift(tmp_path: Path) -> None:
     assert trial.path["shift day"][0] > 0.05
     assert sum(trial.shifts) == trial.line["good_parts"]
     assert np.sum(trial.out) == trial.line["good_parts"]
+
+
+def test_a_published_run_has_the_same_output_as_a_trial(tmp_path: Path) -> None:
+    words = {"duration": "2 d", "start": "plant", "progress": False, "log": tmp_path / "log.csv"}
+    output = fs.publish(write(tmp_path), **words).result.output
+    assert output is not None
+    trial = run_trial(plant(tmp_path), Setting(1, 0.0, 48 * 3600.0, 3600.0), 0, Detail.FULL, "calendar")
+    assert output.shifts == shift_output(trial.shifts)
+    assert output.good_parts_per_h == pytest.approx(trial.line["good_parts_per_h"])
+    assert output.good_parts_per_day == pytest.approx(16 * output.good_parts_per_h)
+    assert output.good_parts_per_week == pytest.approx(112 * output.good_parts_per_h)
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(24, r"\d+ / \d+ / \d+ \(2 shifts\)"), (1, "contains no whole shift")])
+def test_run_prints_the_output_at_its_end(
+    hours: int, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--duration", f"{hours} h", "--start", "plant", "--warm-up", "0 s", "--record", str(tmp_path / "days"))
+    assert main(["run", write(tmp_path), *words]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Output +5\d\.\d\d good parts per planned hour; 9\d\d per calendar day, 6,\d{3} per week", said)
+    assert re.search(shown, said)

@@ -17,12 +17,14 @@ from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
 from factory_sim.clock import US_PER_S
 from factory_sim.live.delivery import SETTLE_S, Delivery, command_handler, finish, opened
 from factory_sim.live.interrupts import interruptible
-from factory_sim.live.publish import RunSetup, window_of
+from factory_sim.live.publish import RunSetup, dated, left_since, window_of
 from factory_sim.live.publish import publish as publish_run
 from factory_sim.live.record import record_run
 from factory_sim.plant.catalogue import PROFILES
+from factory_sim.records import Window
 from factory_sim.results.feed import PublishResult
 from factory_sim.sim.engines import compiling_aside
+from factory_sim.study.output import run_output
 from factory_sim.wire.formats import FORMATS, variant_of
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
@@ -225,9 +227,13 @@ def _run(plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | Non
     else:
         sent = None if log and not delivery.url else _published(plan, delivery, stop)
     good_parts = sent.truth.good_parts if sent and sent.truth else None
-    events = 0
+    window, events = window_of(plan.setup), 0
+    left = sent.left_us if sent else []
     if log is not None:
-        events, good_parts = plan.write_log(log, sent)
+        rows, truth = plan.write_log(log, sent)
+        events, good_parts = len(rows), truth.good_parts
+        left = left if sent else [left_since(rows, window.t0_us)]
+    simulated = Window(window.t0_us, sent.t_us) if sent else window
     result = PublishResult(
         plant=plan.plant.name,
         run_id=sent.meta.run_id if sent else "",
@@ -238,6 +244,7 @@ def _run(plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | Non
         undelivered=sent.undelivered if sent else 0,
         good_parts=good_parts,
         events=events,
+        output=run_output(left, dated(plan.plant, plan.setup), simulated),
     )
     return Publication(result)
 

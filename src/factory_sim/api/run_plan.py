@@ -105,8 +105,8 @@ class RunPlan:
         self.say(f"Engine {run.choice.engine}: {why}.")
         return run
 
-    def write_log(self, path: Path, sent: Sent | None) -> tuple[int, int]:
-        """Write the run's events as far as they were published; return their number, and that of the good parts.
+    def write_log(self, path: Path, sent: Sent | None) -> tuple[EventLog, Truth]:
+        """Write the run's events as far as they were published; return them and the simulator's own counts.
 
         The run is repeated, bit-identical. When nothing was published, it runs to its end, and its last state is saved.
         """
@@ -117,7 +117,7 @@ class RunPlan:
         frame = log_frame(log, self.plant.units)
         with writing(path):
             frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
-        return len(frame), truth.good_parts
+        return log, truth
 
     def _rows(self, until_us: int | None, commands: Sequence[Command]) -> tuple[EventLog, Truth]:
         """Return the rows from the start of the run, or those of its snapshot that still matter, to `until_us`."""

@@ -81,11 +81,13 @@ def run(
 ) -> None:
     """Simulate a plant and publish its telemetry; with --log, write all events to a file.
 
+    At the end: good parts per planned hour, calendar day and week, and their distribution over whole shifts.
     Ctrl-C ends the run properly. --save keeps a snapshot in a file for --resume and `factory-sim whatif FILE CHANGE`.
 
     Example: factory-sim run gearbox_line --broker mqtt://127.0.0.1:1883 --speed 60
     """
     from factory_sim.api.publishing import publish
+    from factory_sim.views.text.output_text import output_lines
 
     credentials = login.arguments(access, feed.broker)
     with options.graceful() as stop:
@@ -100,6 +102,8 @@ def run(
         verb = "Simulated" if sent.undelivered else "Sent"
         text = f"{verb} {sent.readings:,} readings; {sent.messages:,} messages passed the link."
         typer.echo(f"{text}{undelivered}{dropped}")
+    if sent.output is not None:
+        typer.echo("\n".join(output_lines(sent.output)))
     if feed.log is not None:
         typer.echo(f"Wrote {sent.events:,} events to {feed.log}; {sent.good_parts:,} good parts in the window.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +11,7 @@ from uuid import uuid4
 from factory_sim import clock
 from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
 from factory_sim.plant.describe import describe
+from factory_sim.plant.states import Outcome
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from factory_sim.live.command_handler import CommandHandler
     from factory_sim.plant.spec import LinkProfile, Plant
-    from factory_sim.records import Message, Meta, Truth
+    from factory_sim.records import I8, EventLog, Message, Meta, Truth
     from factory_sim.sim.commands import Command
     from factory_sim.wire.network import Arrivals
 
@@ -75,6 +76,7 @@ class Sent:
     undelivered: int = 0  # messages that passed the link and could not be sent
     truth: Truth | None = None  # the simulator's own counts; known at the end
     commands: Sequence[Command] = ()  # that were carried out
+    left_us: list[I8] = field(default_factory=list)  # times at which good parts left, by slice
 
 
 def publish(  # noqa: PLR0913 - the run, its destination, and its observers
@@ -105,6 +107,7 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
         readings = publication.sensing.sample(piece.log, piece.t1_us)
         publication.send(publication.link.carry(publication.encoder.data(readings), piece.t1_us))
         sent.t_us = piece.t1_us
+        sent.left_us.append(left_since(piece.log, piece.t0_us))
         sent.readings += readings.count()
         watch(sent)
         if not publication.pace.wait(piece.t1_us, AHEAD_S):
@@ -115,6 +118,12 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
     if not (publication.stop.is_set() and setup.is_resumable):
         publication.close(simulation)
     return sent
+
+
+def left_since(log: EventLog, t0_us: int) -> I8:
+    """Return the times at which good parts left the plant from `t0_us` on."""
+    left_us: I8 = log.t_us[(log.outcome == Outcome.LEFT) & (log.t_us >= t0_us)]
+    return left_us
 
 
 class _Publication:

@@ -10,7 +10,18 @@ from factory_sim.results.record import Record, Result
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from factory_sim.results.compare import ShiftOutput
     from factory_sim.results.simulate import KpiValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutput(Record):
+    """Good parts of a run: per planned hour, per day and week of its calendar, and over its shifts."""
+
+    good_parts_per_h: float
+    good_parts_per_day: float
+    good_parts_per_week: float
+    shifts: ShiftOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +37,7 @@ class PublishResult(Record):
     undelivered: int  # messages that passed the link and were not sent: their broker or primary host was away
     good_parts: int | None  # that the simulator counted; None: the run was stopped
     events: int  # rows of the log file
+    output: RunOutput | None = None  # of the window as far as it was simulated; None: unknown, or no planned time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.losses import pareto
-from factory_sim.plant.describe import shift_spans
 from factory_sim.plant.states import Outcome, State
+from factory_sim.study.output import parts_by_shift
 from factory_sim.study.study_json import STRIP_STEP_S
 
 if TYPE_CHECKING:
@@ -28,16 +28,9 @@ def with_details(trial: Trial, facts: Facts, log: EventLog, plant: Plant) -> Tri
     return replace(
         trial,
         losses=losses_of(facts, plant) if trial.replication < WITH_LOSSES else (),
-        shifts=parts_by_shift(log, plant, facts.window),
+        shifts=parts_by_shift(log.t_us[log.outcome == Outcome.LEFT], plant, facts.window),
         strip=strip_of(log, plant, facts.window) if trial.replication < WITH_STRIP else "",
     )
-
-
-def parts_by_shift(log: EventLog, plant: Plant, window: Window) -> tuple[int, ...]:
-    """Return the good parts of each shift of the window."""
-    left_us = log.t_us[log.outcome == Outcome.LEFT]
-    edges = np.searchsorted(left_us, shift_spans(plant, window)).reshape(-1, 2)
-    return tuple(np.diff(edges, axis=1)[:, 0].tolist())
 
 
 def losses_of(facts: Facts, plant: Plant) -> Losses:

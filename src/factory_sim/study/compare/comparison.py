@@ -14,6 +14,7 @@ from factory_sim.results.study_summary import StudySummary
 from factory_sim.study.compare import attribution, why
 from factory_sim.study.compare.pairing import CONFIDENCE, RATE, base_of, finished, joint_confidence, scenarios_of
 from factory_sim.study.compare.path import first_operation, first_resource
+from factory_sim.study.output import PER_WEEK, shift_output
 from factory_sim.study.study_json import study_digest
 from factory_sim.views import labels
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _RENAMED = {"line_rate_pct": RATE, "lead_time_pct": "lead_time_s", "output_interval_pct": "output_interval_s"}
 _NOT_COMPARED = {"constraint", "constraint_by_active_period"}  # numbers of operations
 RESPONSE = "line_rate_pct"  # the primary response: its interval is not widened by the others
-CALENDAR = {"good_parts_per_day_pct": 7.0, "good_parts_per_week_pct": 1.0}  # quantity -> of these in a week
+CALENDAR = {f"{name}_pct": number for name, number in PER_WEEK.items()}
 STATION = ("station_time_pct", "station_rate_pct", "station_oee_pct")
 # The other quantities that tables show: their intervals hold jointly.
 BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE and name not in CALENDAR)
@@ -71,7 +72,7 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         after={n: mean_estimate(pair[1]) for n, pair in values.items()},
         constraint=_constraint(study, base.name, arm.name),
         attribution=attribution.attribution(study, arm),
-        shifts={"before": shift_output(before), "after": shift_output(after)} if before[0].shifts else {},
+        shifts={"before": _shifts(before), "after": _shifts(after)} if before[0].shifts else {},
         payback_years=payback(before, after, arm),
         notes=notes([*before, *after]),
     )
@@ -109,11 +110,8 @@ def _names(trials: Sequence[Trial]) -> list[str]:
     ]
 
 
-def shift_output(trials: Sequence[Trial]) -> ShiftOutput:
-    """Return the distribution of good parts over the shifts of some trials."""
-    parts = np.concatenate([np.array(trial.shifts, np.float64) for trial in trials])
-    p10, median, p90 = np.percentile(parts, [10, 50, 90]).tolist() if len(parts) else [math.nan] * 3
-    return ShiftOutput(p10=p10, median=median, p90=p90, n=len(parts))
+def _shifts(trials: Sequence[Trial]) -> ShiftOutput:
+    return shift_output([parts for trial in trials for parts in trial.shifts])
 
 
 def pacing_station(study: Study) -> str:

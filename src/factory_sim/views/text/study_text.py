@@ -8,6 +8,7 @@ from rich.table import Table
 
 from factory_sim.views.labels import CONTRIBUTION, DETECTORS, QUANTITIES, warm_up_source
 from factory_sim.views.text.figures import FEWEST, signed, signed_interval
+from factory_sim.views.text.output_text import SHIFTS, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +55,9 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     if each.replications >= FEWEST:
         lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
     if each.shifts:
-        sides = [f"{one.p10:,.0f} / {one.median:,.0f} / {one.p90:,.0f}" for one in each.shifts.values()]
+        sides = [quantiles(one) for one in each.shifts.values()]
         n = each.shifts["after"].n
-        lines.append(f"Shifts      good parts, P10 / median / P90: {sides[0]} before, {sides[1]} after ({n} shifts)")
+        lines.append(f"{SHIFTS} {sides[0]} before, {sides[1]} after ({n} shifts)")
     if each.payback_years:
         lines.append(f"Payback     {_years(each.payback_years)}")
     return [*lines, *(f"Note        {label}: {text}" for label, text in noted_quantities(each.notes))]
