@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 import factory_sim as fs
+from factory_sim.cli import main
 
 THREE = Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"
 NIST = Path(__file__).parent / "data" / "nist"
@@ -122,6 +123,21 @@ def test_our_own_event_log_yields_the_kpis_of_its_run(tmp_path: Path, kind: str)
     for name in ("operation.cycle_time_s", "operation.share_busy", "operation.critical_path_share"):
         assert found.kpis().values(name) == pytest.approx(expected.values(name), rel=1e-2, abs=2e-3, nan_ok=True)
     assert found.derivable()["line.wip"] == "yes"
+
+
+def test_a_recording_yields_the_kpis_of_its_run(tmp_path: Path) -> None:
+    folder = str(tmp_path / "line1")
+    words = ["run", str(THREE), "--record", folder, "--duration", "1 h", "--warm-up", "30 min"]
+    assert main([*words, "--start", "2026-01-05T06:00"]) == 0
+    path = tmp_path / "feed.yaml"
+    path.write_text(f"feed: own\nplant: {THREE}\nsources:\n  - {{log: line1}}\n", encoding="utf-8")
+    found, expected = fs.read(map=path).kpis(), fs.history(tmp_path / "line1").kpis()
+    for name in ("line.parts_entered", "line.good_parts", "line.wip"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-6)
+    assert found.values("operation.share_busy") == pytest.approx(expected.values("operation.share_busy"), abs=2e-3)
+    path.write_text("feed: own\nunits: [M1]\nsources:\n  - {log: line1}\n", encoding="utf-8")
+    with pytest.raises(fs.ConfigError, match="is not known here"):
+        fs.read(map=path)
 
 
 def test_a_day_of_a_real_machine_as_shdr_lines_yields_exactly_its_cycles(tmp_path: Path) -> None:

@@ -55,15 +55,18 @@ def _power(mapping: Mapping, name: str) -> tuple[float, ...]:
     return tuple(given.get(state.name.lower(), 0.0) for state in State) if given else ()
 
 
-def with_window(meta: Meta, epoch_ns: int, until_ns: int, words: Words) -> Meta:
-    """Return a description whose run and window begin at `epoch_ns`, with the failure modes that the feed names."""
+def with_window(meta: Meta, epoch_ns: int, begin_ns: int, until_ns: int, words: Words) -> Meta:
+    """Return a description whose run begins at `epoch_ns`, with the failure modes that the feed names."""
+    t0_us = (begin_ns - epoch_ns) // 1000
     t1_us = (until_ns - epoch_ns) // 1000 + 1  # the last observation lies inside
     modes = tuple(words.texts[Item.REASON])
     by_unit = tuple(
         modes if modes and info.role == "machine" else own
         for info, own in zip(meta.units, meta.failure_modes, strict=True)
     )
-    return replace(meta, epoch_ns=epoch_ns, window=Window(0, t1_us), planned_us=((0, t1_us),), failure_modes=by_unit)
+    return replace(
+        meta, epoch_ns=epoch_ns, window=Window(t0_us, t1_us), planned_us=((t0_us, t1_us),), failure_modes=by_unit
+    )
 
 
 def with_meters(meta: Meta, store: Store, mapping: Mapping, tally: Tally) -> tuple[Meta, tuple[Samples, ...]]:

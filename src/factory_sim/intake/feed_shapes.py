@@ -108,7 +108,9 @@ class Source(Shape):
     csv: q.Text | None = about("CSV files by pattern.")
     parquet: q.Text | None = about("Parquet files by pattern.")
     xes: q.Text | None = about("XES event logs by pattern.")
-    log: q.Text | None = about("Event logs of `factory-sim run --log`, Parquet or CSV, by pattern.")
+    log: q.Text | None = about(
+        "Event logs of `factory-sim run --log`, Parquet or CSV, and recordings (folders), by pattern."
+    )
     unit: q.Text | None = about(
         "The unit, if the source does not name it; in JSON and XES also a path such as $.machine."
     )

@@ -82,8 +82,7 @@ class RecordedRun:
         rows = self.rows()
         t_us = us_from_ns(rows.t_ns, epoch_ns)
         periods = sorted({s.period_us for s in self.meta.sensors})
-        t0 = window.t0_us
-        end = min(window.t1_us, max([int(t_us[-1]) + 1 if len(rows) else t0, *(self.span(q)[1] * q for q in periods)]))
+        t0, end = window.t0_us, self.end_us(rows)
         begin, hours = 0, {q: _Hour(self, q) for q in periods}
         while t0 < end:
             t1 = min(t0 + slice_us, end)
@@ -91,6 +90,13 @@ class RecordedRun:
             found = [each for q in periods for each in hours[q].samples(-(-t0 // q), -(-t1 // q))]
             yield t1, Readings(rows.take(slice(begin, stop)), tuple(found))
             begin, t0 = stop, t1
+
+    def end_us(self, rows: Rows) -> int:
+        """Return the end of the window, or of the readings if it is earlier [µs since the run's start]."""
+        window = self.meta.window
+        last_us = int(us_from_ns(rows.t_ns[-1:], self.meta.epoch_ns)[0]) + 1 if len(rows) else window.t0_us
+        periods = {s.period_us for s in self.meta.sensors}
+        return min(window.t1_us, max([last_us, *(self.span(q)[1] * q for q in periods)]))
 
     def sensor(self, unit: str, name: str) -> SensorInfo | None:
         """Return a sensor by the names of its unit and its own."""

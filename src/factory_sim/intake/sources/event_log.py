@@ -1,7 +1,8 @@
-"""Event logs of `factory-sim run --log`: rows with names, which need no mapping of items."""
+"""Event logs of `factory-sim run --log` and recordings: rows with names, which need no mapping of items."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from factory_sim.plant.states import Outcome, State
 from factory_sim.records import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from factory_sim.intake.feed_context import Context
     from factory_sim.intake.mapping import SourceMap
     from factory_sim.records import I8, Meta
@@ -36,13 +39,29 @@ def rows(stream: IO[bytes], name: str, source: SourceMap, context: Context, meta
     else:
         t_ns = _numbers(table, "t_us") * 1000 + meta.epoch_ns
     unit = _coded(table, "unit", {info.name: i for i, info in enumerate(meta.units)}, name)
-    seq = np.empty(len(unit), np.int64)
-    order = np.argsort(unit, kind="stable")
-    seq[order] = np.arange(len(unit)) - np.searchsorted(unit[order], unit[order], "left")
+    seq = _numbered(unit)
     state = _coded(table, "state", _STATES, name).astype(np.uint8)
     outcome = _coded(table, "outcome", {each.name: int(each) for each in Outcome}, name).astype(np.uint8)
     part, detail = (_numbers(table, column).astype(np.int32) for column in ("part", "detail"))
     return Rows(t_ns, unit.astype(np.int16), seq, state, part, outcome, detail)
+
+
+def renamed(rows: Rows, names: Sequence[str], meta: Meta, file: str) -> Rows:
+    """Return the rows of a recording with the units of `meta`, numbered again; names are those of the rows' units."""
+    known = {info.name: i for i, info in enumerate(meta.units)}
+    used = [names[unit] for unit in np.unique(rows.unit)]
+    strange = next((name for name in used if name not in known), None)
+    if strange is not None:
+        raise ConfigError.of(file, f"unit {strange!r} is not known here", did_you_mean(strange, known))
+    unit = np.array([known.get(name, -1) for name in names], np.int64)[rows.unit]
+    return replace(rows, unit=unit.astype(np.int16), seq=_numbered(unit))
+
+
+def _numbered(unit: I8) -> I8:
+    """Return the number of each row among those of its unit, from 0."""
+    seq, order = np.empty(len(unit), np.int64), np.argsort(unit, kind="stable")
+    seq[order] = np.arange(len(unit)) - np.searchsorted(unit[order], unit[order], "left")
+    return seq
 
 
 def _table(stream: IO[bytes], name: str) -> pa.Table:

@@ -22,13 +22,17 @@ from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
 from factory_sim.live.foreign import stop_losses
+from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Rows
 from factory_sim.results.read import CycleCount, DerivableKpi, ReadResult, SkippedReason
 from factory_sim.views.kpi_dict import kpi_values
+from factory_sim.wire import meta as meta_message
 from factory_sim.wire.sparkplug import foreign
 from factory_sim.wire.sparkplug.namespace import VERSION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from factory_sim.analysis.cycles import Cycles
     from factory_sim.intake.derivability import Derivability
     from factory_sim.intake.mapping import Mapping, SourceMap
@@ -68,6 +72,7 @@ class MappedFeed:
         self.observations = self.messages = 0
         self._json, self._sparkplug = JsonMessages(self.context), SparkplugMetrics(self.context)
         self._rows: list[Rows] = []
+        self._ends_ns: list[int] = []  # begins and ends of event logs and recorded runs
 
     def filters(self) -> list[str]:
         """Return the topics to subscribe to."""
@@ -86,11 +91,25 @@ class MappedFeed:
     def add_file(self, stream: IO[bytes], name: str, source: SourceMap) -> None:
         """Read one file. Raises ConfigError when it is of another type."""
         if source.kind == "log":
-            self._rows.append(event_log.rows(stream, name, source, self.context, self.meta))
-            self.observations += len(self._rows[-1])
+            rows = event_log.rows(stream, name, source, self.context, self.meta)
+            self._add_rows(rows, [int(rows.t_ns.min()), int(rows.t_ns.max())] if len(rows) else [])
             return
         for found in FILE_SOURCES[source.kind](stream, name, source, self.context):
             self._add(source, found)
+
+    def add_recording(self, folder: Path) -> None:
+        """Read the rows of every run of a recording. Raises ConfigError for a unit that is not known here."""
+        for run in open_runs(folder, meta_message.decode):
+            rows, epoch_ns = run.rows(), run.meta.epoch_ns
+            names = [info.name for info in run.meta.units]
+            ends_us = (run.meta.window.t0_us, run.end_us(rows))
+            found = event_log.renamed(rows, names, self.meta, str(folder))
+            self._add_rows(found, [clock.ns_from_us(t_us, epoch_ns) for t_us in ends_us])
+
+    def _add_rows(self, rows: Rows, ends_ns: list[int]) -> None:
+        self._rows.append(rows)
+        self._ends_ns += ends_ns
+        self.observations += len(rows)
 
     def check(self) -> None:
         """Raise ConfigError with every state word that the mapping refuses."""
@@ -134,7 +153,10 @@ class MappedFeed:
             u: (each.begin_ns, each.end_ns) for u, each in detected.items() if each.confidence >= self.min_confidence
         }
         events = mapper.events_by_unit(store, self.mapping, certain, self.context.tally)
-        meta = description.with_window(self.meta, first, last, self.context.words)
+        epoch_ns = min(
+            [first, *(int(rows.t_ns.min()) for rows in self._rows if len(rows))]
+        )  # a recording opens earlier
+        meta = description.with_window(self.meta, epoch_ns, first, last, self.context.words)
         meta, samples = description.with_meters(meta, store, self.mapping, self.context.tally)
         feed = Feed(meta)
         rows = Rows.join([mapper.rows_of(events, meta, self.context.words), *self._rows])
@@ -161,8 +183,7 @@ class MappedFeed:
 
     def _extent(self, store: Store) -> tuple[int, int]:
         runs = [run for series in store.series.values() for run in series.runs]
-        times = [t for run in runs for t in run]
-        times += [int(t) for rows in self._rows if len(rows) for t in (rows.t_ns.min(), rows.t_ns.max())]
+        times = [*self._ends_ns, *(t for run in runs for t in run)]
         if not times:
             reasons = "\n".join(
                 f"  {each.count:,} {each.reason}: {each.example}" for each in self.context.tally.entries()

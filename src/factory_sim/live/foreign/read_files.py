@@ -34,6 +34,9 @@ def read(feed: MappedFeed, files: Sequence[Path], watch: Callable[[str], None] =
     for file in found:
         watch(str(file))
         try:
+            if file.is_dir() and any(source.kind == "log" for source in _sources_of(feed.mapping, file)):
+                feed.add_recording(file)
+                continue
             with file.open("rb") as stream:
                 if file.suffix in CAPTURES:
                     _read_capture(feed, stream, str(file))
