@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
+from factory_sim.analysis.kernels.path_walk import Part
+from factory_sim.analysis.kernels.row_tables import Role
 from factory_sim.plant.states import N_STATES, Outcome, State
 
 GIVES = (Outcome.PASSED, Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)
@@ -162,6 +164,58 @@ def walk(rows: list[Row], cause: list[int], last: int, t0: int, n_units: int) ->
     for later, earlier in pairwise(chain):
         out[rows[earlier].unit] += rows[later].t - max(rows[earlier].t, t0)
     return out
+
+
+def path_parts(rows: list[Row], cause: list[int], last: int, t0: int, role: list[int], n_parts: int) -> list[list[int]]:
+    """Time of the critical path by unit and part (CAUSE-11), microsecond by microsecond."""
+    out = [[0] * n_parts for _ in role]
+    chain = [last]
+    while rows[chain[-1]].t > t0 and 0 <= cause[chain[-1]] < chain[-1]:
+        chain.append(cause[chain[-1]])
+    steps = list(pairwise(chain))
+    waits = [pool_wait(rows, later, earlier, role) for later, earlier in steps]
+    owner: tuple[int, int] | None = None
+    since = 0
+    for (later, earlier), wait in zip(steps, waits, strict=True):
+        if wait is not None and (owner is None or wait[0] < since):
+            since, owner = wait[0], wait[1:]
+        state, unit = rows[earlier].state, rows[earlier].unit
+        for t in range(max(rows[earlier].t, t0), rows[later].t):
+            inside = owner is not None and t >= since and state != State.OFF
+            who, part = owner if inside and owner is not None else (unit, own_part(state))
+            out[who][part] += 1
+        if since >= max(rows[earlier].t, t0):
+            owner = None
+    return out
+
+
+def pool_wait(rows: list[Row], later: int, earlier: int, role: list[int]) -> tuple[int, int, int] | None:
+    """Beginning, owner and part of a wait for a pool or a card that ends at row `later`."""
+    row, enabler = rows[later], rows[earlier]
+    mine = [i for i in range(later) if rows[i].unit == row.unit]
+    if not mine or mine[-1] == earlier:
+        return None
+    before = rows[mine[-1]]
+    if row.outcome == Outcome.ENTERED:
+        is_card = enabler.outcome in (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
+        return (before.t, row.unit, Part.CARDS) if is_card else None
+    if (role[row.unit], role[enabler.unit]) != (Role.MACHINE, Role.POOL):
+        return None
+    if before.state == State.WAITING:
+        return before.t, enabler.unit, Part.SERVICE
+    is_repair = row.state in (State.REPAIR, State.MAINTENANCE)
+    return (before.t, enabler.unit, Part.REPAIR) if is_repair else None
+
+
+def own_part(state: int) -> int:
+    of = {
+        State.SETUP: Part.SETUP,
+        State.DOWN: Part.FAILURES,
+        State.REPAIR: Part.FAILURES,
+        State.MAINTENANCE: Part.MAINTENANCE,
+        State.OFF: Part.CLOSED,
+    }
+    return of.get(State(state), Part.PROCESSING)
 
 
 def blocks(readings: list[tuple[int, int, int]], period: int) -> dict[tuple[int, int], dict[str, int]]:

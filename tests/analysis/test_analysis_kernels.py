@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from factory_sim.analysis.kernels import cause_walk, part_visits, state_times
-from factory_sim.plant.states import N_STATES, Outcome
+from factory_sim.analysis.kernels import cause_walk, part_visits, path_walk, state_times
+from factory_sim.analysis.kernels.path_walk import Part
+from factory_sim.analysis.kernels.row_tables import Role
+from factory_sim.plant.states import N_STATES, Outcome, State
 
 UNITS, PARTS, MODES = 4, 5, 3
 T0, T1 = 20, 80
@@ -96,6 +98,34 @@ def test_the_walk_equals_its_twin(rows: list[naive.Row], data: st.DataObject) ->
     c, out = columns(rows), zeros(UNITS)
     cause_walk.walk(c["t"], c["unit"], np.array(cause), len(rows) - 1, T0, out)
     assert out.tolist() == naive.walk(rows, cause, len(rows) - 1, T0, UNITS)
+
+
+# Mostly machines that wait for members of a pool, so that waits overlap on the path.
+PATH_STATES = [*[State.WAITING] * 3, State.BUSY, State.SETUP, State.DOWN, State.REPAIR, State.MAINTENANCE, State.OFF]
+PATH_OUTCOMES = [*[Outcome.NONE] * 3, Outcome.ENTERED, Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED]
+ROLES = [Role.SOURCE, Role.MACHINE, Role.MACHINE, Role.POOL]
+path_row = st.tuples(
+    st.sampled_from([0, 1, 5, 20]),
+    st.sampled_from([0, 1, 1, 2, 2, 3, 3, 3]),
+    st.sampled_from(PATH_STATES),
+    st.sampled_from(PATH_OUTCOMES),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(path_row, min_size=8, max_size=24), st.data())
+def test_the_divided_path_equals_its_twin_and_adds_up_to_the_walk(
+    drawn: list[tuple[int, int, int, int]], data: st.DataObject
+) -> None:
+    t_us = np.cumsum([r[0] for r in drawn]).tolist()
+    rows = [naive.Row(t, unit, state, -1, outcome, 0) for t, (_, unit, state, outcome) in zip(t_us, drawn, strict=True)]
+    cause = [i - data.draw(st.sampled_from([1, 1, 1, 2, 3])) for i in range(len(rows))]
+    last, c, out, walked = len(rows) - 1, columns(rows), zeros(UNITS, len(Part)), zeros(UNITS)
+    fields = (c["t"], c["unit"], c["state"], c["outcome"], np.array(cause))
+    path_walk.divide(*fields, np.array(ROLES), np.empty(len(rows), np.int64), last, T0, out)
+    assert out.tolist() == naive.path_parts(rows, cause, last, T0, ROLES, len(Part))
+    cause_walk.walk(c["t"], c["unit"], np.array(cause), last, T0, walked)
+    assert out.sum() == walked.sum()
 
 
 @given(logs(), st.data())
