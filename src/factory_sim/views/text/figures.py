@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -35,18 +37,32 @@ class Figures:
 
 
 def terminal_table(figures: Figures) -> Table:
-    """Return a table for the terminal; on a narrow screen its heads break, its figures do not."""
-    table = Table(box=None, pad_edge=False)
+    """Return a table for the terminal; on a narrow screen its heads break, between words or after a point."""
     rows = [*figures.rows, figures.foot] if figures.foot else figures.rows
-    for n, head in enumerate(figures.heads):
+    widest = [max((len(row[n]) for row in rows), default=0) for n in range(len(figures.heads))]
+    natural = sum(max(width, len(head)) + 2 for width, head in zip(widest, figures.heads, strict=True)) - 2
+    is_narrow = natural > get_terminal_size().columns
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if is_narrow and not figures.named else (0, 1))
+    for head, width in zip(figures.heads, widest, strict=True):
         if figures.named:
             table.add_column(head)
         else:
-            widest = max((len(row[n]) for row in rows), default=0)
-            table.add_column(head, justify="right", min_width=widest, overflow="fold")
+            shown = _broken(head, width) if is_narrow else head
+            table.add_column(shown, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _broken(head: str, width: int) -> str:
+    """Return a head in lines no wider than the figures below it, or than its longest piece."""
+    pieces = re.findall(r"[^ .]+[ .]*", head)
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def label(kpi: str) -> str:
