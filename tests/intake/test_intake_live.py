@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -18,8 +21,8 @@ from factory_sim.wire.mqtt.client_options import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+THIRD_PARTY = Path(os.environ.get("FACTORY_SIM_THIRD_PARTY", "/nonexistent"))
 MAP = """
 feed: cell
 units: [M1, M2, M3]
@@ -38,7 +41,9 @@ def broker_url() -> Iterator[str]:
         yield broker.url
 
 
-def listened(url: str, path: Path, messages: Callable[[int], list[Message]], n: int) -> fs.Reading:
+def listened(
+    url: str, path: Path, messages: Callable[[int], list[Message]], n: int, foreign: Callable[[], object] = lambda: None
+) -> fs.Reading:
     """Return what is read of messages that are published once the listener has subscribed."""
     ready, stop, found = Event(), Event(), []
 
@@ -54,6 +59,7 @@ def listened(url: str, path: Path, messages: Callable[[int], list[Message]], n: 
         for i in range(n):
             client.publish(messages(i))
         client.flush()
+    foreign()
     time.sleep(1)
     stop.set()
     listener.join(30)
@@ -83,6 +89,53 @@ def test_json_and_bare_words_yield_parts(tmp_path: Path, broker_url: str) -> Non
     assert kpis["machine.parts", "M2"] == 5
     assert skipped["payload that is neither JSON nor text"] == 60
     assert any("unit" in reason for reason in skipped)
+
+
+UNS = """
+feed: uns
+units: [M1, M2]
+clock: {time: $.t, late: 1 s}
+states: {Execute: busy, Idle: starved, "*": refuse}
+sources:
+  - {mqtt: "acme/site1/+/{unit}/Status/StateCurrent", state: $.value}
+  - {mqtt: "acme/site1/+/{unit}/Admin/ProdProcessedCount", count: $.value}
+"""
+
+
+def test_unified_namespace_topics_with_one_value_each_yield_parts(tmp_path: Path, broker_url: str) -> None:
+    path = tmp_path / "feed.yaml"
+    path.write_text(UNS, encoding="utf-8")
+    begin = time.time() - 1000
+
+    def messages(i: int) -> list[Message]:
+        state, count = ("Execute" if i % 10 >= 2 else "Idle"), i // 10
+        return [
+            Message(f"acme/site1/{cell}/{unit}/{tag}", orjson.dumps({"t": begin + 10 * i, "value": value}))
+            for cell, unit in (("milling", "M1"), ("turning", "M2"))
+            for tag, value in (("Status/StateCurrent", state), ("Admin/ProdProcessedCount", count), ("Other", 1))
+        ]
+
+    found = listened(broker_url, path, messages, 60)
+    kpis = found.kpis()
+    for unit in ("M1", "M2"):
+        assert kpis["machine.parts", unit] == 5
+        assert kpis["machine.cycle_time_s", unit] == pytest.approx(80)
+    assert list(found.result.skipped) == []  # a topic that no source names is not subscribed to
+
+
+def test_an_edge_node_of_pysparkplug_yields_parts(tmp_path: Path, broker_url: str) -> None:
+    python = THIRD_PARTY / "venv" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("pysparkplug is not here")
+    path = tmp_path / "feed.yaml"
+    source = '{sparkplug: "Plant1/+/{unit}", state: State/Current, count: Count}'
+    path.write_text(
+        f"feed: spb\nunits: [M1]\nstates: {{RUN: busy, STOP: starved}}\nsources:\n  - {source}\n", encoding="utf-8"
+    )
+    words = [str(python), str(Path(__file__).with_name("third_party_node.py")), broker_url.rpartition(":")[2]]
+    found = listened(broker_url, path, lambda _: [], 0, lambda: subprocess.run(words, check=True, timeout=60))
+    assert found.kpis()["machine.parts", "M1"] == 5
+    assert found.kpis()["machine.cycle_time_s", "M1"] == pytest.approx(80)
 
 
 def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> None:
