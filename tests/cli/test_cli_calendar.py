@@ -8,6 +8,15 @@ import pytest
 
 from factory_sim.cli import main
 
+SKIPPED = """
+plant: spring
+start: 2026-03-29 00:00
+timezone: Europe/Berlin
+shifts: {day: {open: "02:30-14:00"}}
+shift: day
+sources: {s: {interarrival: saturated}}
+sections: {x: {operations: {OP: {cycle_time: 60 s, buffer: 2, from: s}}}}
+"""
 CASES = Path(__file__).parents[1] / "cases" / "calendar"
 
 
@@ -68,3 +77,18 @@ def test_check_reports_edges_that_the_clock_skips_or_repeats(
     out = capsys.readouterr().out
     assert "shift day: 2026-03-29 02:30 does not exist in Europe/Berlin; it takes effect after the change." in out
     assert "shift day: 2026-10-25 02:30 occurs twice in Europe/Berlin; the first counts." in out
+
+
+@pytest.mark.parametrize(
+    ("command", "more"), [("compare", ["longer.yaml"]), ("whatif", ["OP.cycle_time=70 s"]), ("why", [])]
+)
+def test_a_study_reports_an_edge_that_the_clock_skips_once(
+    command: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plant.yaml").write_text(SKIPPED, encoding="utf-8")
+    Path("longer.yaml").write_text(SKIPPED.replace("cycle_time: 60 s", "cycle_time: 70 s"), encoding="utf-8")
+    window = ["--replications", "5", "--duration", "4h", "--warm-up", "0 s", "--workers", "1", "--engine", "simpy"]
+    assert main([command, "plant.yaml", *more, *window, "--study", "now.study.jsonl"]) == 0
+    line = "shift day: 2026-03-29 02:30 does not exist in Europe/Berlin; it takes effect after the change."
+    assert " ".join(capsys.readouterr().err.split()).count(line) == 1

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 STAGE = "simulated"
 PILOT_S = 12 * 3600.0
 SAVE_EVERY_S = 5.0  # of a live run
-_NOTED_US = 400 * 86_400_000_000  # of a run: its first changes of the local clock are reported
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class RunPlan:
     def new_run(self, setup: RunSetup, *, commanded: bool) -> Simulation:
         """Return the run of `setup` at its start, and report its engine."""
         window, plant = window_of(setup), dated(self.plant, setup)
-        for line in clock_changes.notes(plant, window.t0_us, min(window.t1_us, window.t0_us + _NOTED_US)):
+        for line in clock_changes.notes(plant, window.t0_us, min(window.t1_us, window.t0_us + clock_changes.NOTED_US)):
             self.say(line)
         if self.snapshot is not None:
             run = Simulation.resumed(plant, self.snapshot.saved, until_us=window.t1_us)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.spec import Plant
 
+NOTED_US = 400 * 86_400_000_000  # of a run: its first changes of the local clock are reported
+
 
 def notes(plant: Plant, t0_us: int, t1_us: int) -> list[str]:
     """Return a line for each local time within a stretch of a run that does not exist, or occurs twice."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from factory_sim.plant import clock_changes
 from factory_sim.results.record import Result
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.results.whatif import InterimResult
@@ -180,7 +181,16 @@ def start_session(request: Request, pool: Pool, progress: Progress) -> Session:
             role = BASE if variant is request.base else SCENARIO
             store.add_arm(arms.arm_of(name, role, variant, plants.load(variant), session.setting.window))
         on_error.pop_all()
+    _note_clock_changes(session, [plants.load(each) for each in variants.values()])
     return session
+
+
+def _note_clock_changes(session: Session, plants: Sequence[Plant]) -> None:
+    """Report each local time of the runs that a change of the clock skips or repeats, once (CAL-5)."""
+    until_us = min(session.setting.window.t1_us, clock_changes.NOTED_US)
+    lines = [line for plant in plants for line in clock_changes.notes(plant, 0, until_us)]
+    for line in dict.fromkeys(lines):
+        session.progress.message(line)
 
 
 def _check(request: Request) -> None:
