@@ -17,6 +17,7 @@ CALLS = {"load", "simulate", "compare", "why", "whatif", "sweep", "optimise", "r
 TYPED = """
 from typing import assert_type
 import factory_sim as fs
+from factory_sim.results.resource import Resource
 from factory_sim.views.frames import DataFrame, Series
 
 plant = fs.load("line.yaml", {"WASH.buffer": 4})
@@ -32,10 +33,10 @@ assert_type(run.signal("M002", "power"), Series)
 study = fs.compare(plant, "better.yaml", progress=lambda event: print(event.done))
 assert_type(study, fs.Comparison)
 assert_type(study.change["line_rate_pct"].mean, float)
-assert_type(study.constraint.before, str)
+assert_type(study.constraint.before, Resource | None)
 assert_type(study.why(), fs.Why)
 assert_type(fs.whatif(plant, "WASH.buffer+2"), fs.Comparison)
-assert_type(fs.why(plant).constraint, str | None)
+assert_type(fs.why(plant).constraint, Resource | None)
 assert_type(fs.sweep(plant, factors={"WASH.buffer": [1, 2]}).to_pandas(), DataFrame)
 assert_type(fs.optimise("places.yaml"), fs.Optimisation)
 assert_type(fs.replay(study).same, bool)
