@@ -285,7 +285,9 @@ def test_a_trial_that_fails_says_how_to_make_it_again(
     blocks_itself = "buffer: 3, inspection: {rework: 90 %, rework_to: CUT}}"
     file = tmp_path / "its line.yaml"
     with_rework = blocks_itself.join(LINE.rsplit("buffer: 3}", 1))
-    file.write_text(with_rework.replace("from: blanks,", "from: blanks, rework_places: 1, rework_first: no,"), encoding="utf-8")
+    file.write_text(
+        with_rework.replace("from: blanks,", "from: blanks, rework_places: 1, rework_first: no,"), encoding="utf-8"
+    )
     stuck = request_of(folder, base=Variant(str(file)), scenarios=(), file=tmp_path / "s.jsonl")
     with pytest.raises(TrialError, match=r"line\.yaml' --seed 1 --replication 0 --warm-up 900.0s") as error:
         run_study(stuck, Progress())
