@@ -1,0 +1,36 @@
+"""`factory-sim signal` writes what it reads, as a table and as a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from factory_sim.cli import main
+
+THREE = Path(__file__).parents[1] / "live" / "three.yaml"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("signal") / "recording"
+    words = ["--duration", "10 min", "--warm-up", "0 s", "--start", "2026-01-05T06:00"]
+    assert main(["run", str(THREE), "--record", str(made), *words]) == 0
+    return made
+
+
+def test_buckets_are_written_as_a_table_and_as_a_figure(folder: Path, tmp_path: Path) -> None:
+    table, figure = tmp_path / "power.csv", tmp_path / "power.png"
+    words = ["signal", str(folder), "M002.power", "--every", "1min", "--csv", str(table), "--png", str(figure)]
+    assert main(words) == 0
+    rows = pd.read_csv(table)
+    assert len(rows) == 10
+    assert (rows["low [kW]"] <= rows["mean [kW]"]).all()
+    assert (rows["mean [kW]"] <= rows["high [kW]"]).all()
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_misspelled_sensor_is_refused_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signal", str(folder), "M002.powr"]) == 2
+    assert "Did you mean M002.power?" in capsys.readouterr().err
