@@ -20,6 +20,34 @@ MACHINE_STATES: dict[State, tuple[str, str, str]] = {
     State.REPAIR: ("#8f2f2a", "#b4534b", "in repair"),
     State.OFF: ("#efefec", "#23282d", "off: break or no shift"),
 }
+# States that only vehicles, robots and crews have, and the one of a unit without news
+OTHER_STATES: dict[State, tuple[str, str, str]] = {
+    State.IDLE: ("#d5dbe0", "#2f3941", "free"),
+    State.MOVING_EMPTY: ("#9db3c4", "#5b7286", "drives empty"),
+    State.MOVING_LOADED: ("#1668a8", "#5aa9e6", "drives loaded"),
+    State.LOADING: ("#4a5fb0", "#7387d6", "loads or unloads"),
+    State.CHARGING: ("#9a86c9", "#b3a1dd", "charges"),
+    State.UNKNOWN: ("#ffffff", "#101316", "unknown: no news"),
+}
+STATES = MACHINE_STATES | OTHER_STATES
+# A state is never shown by its colour alone.
+LETTERS: dict[State, str] = {
+    State.BUSY: "B",
+    State.SETUP: "S",
+    State.MAINTENANCE: "M",
+    State.STARVED: "E",  # the entrance is empty
+    State.BLOCKED: "F",  # the exit is full
+    State.WAITING: "W",
+    State.DOWN: "D",
+    State.REPAIR: "R",
+    State.OFF: "O",
+    State.IDLE: "I",
+    State.MOVING_EMPTY: "V",
+    State.MOVING_LOADED: "L",
+    State.LOADING: "U",
+    State.CHARGING: "C",
+    State.UNKNOWN: "?",
+}
 # Cause of energy use -> the state whose colour it has
 ENERGY_CAUSES = {
     "processing": State.BUSY,

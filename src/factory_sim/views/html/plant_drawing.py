@@ -96,7 +96,9 @@ def svg(plan: Outline) -> str:
     """Return the drawing as one SVG element; it adapts to light and dark screens."""
     names = list(dict.fromkeys(plan.sections))
     members = {name: [i for i, section in enumerate(plan.sections) if section == name] for name in names}
-    layers = _layers(plan, names)
+    layers = section_columns(
+        plan.sections, [[each.operation for each in inputs if each.operation >= 0] for inputs in plan.feeds]
+    )
     sections, per_row = _section_boxes(names, members, layers)
     places = {
         i: _operation_box(sections[name], k, per_row[name]) for name in names for k, i in enumerate(members[name])
@@ -115,13 +117,15 @@ def svg(plan: Outline) -> str:
     )
 
 
-def _layers(plan: Outline, names: Sequence[str]) -> dict[str, int]:
-    """Return the column of each section: one more than the last section that feeds it."""
+def section_columns(sections: Sequence[str], sources: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Return the column of each section: one more than the last section that feeds it.
+
+    sections, sources : by operation: its section, and the operations that feed it.
+    """
+    names = list(dict.fromkeys(sections))
     before: dict[str, set[str]] = {name: set() for name in names}
-    for i, inputs in enumerate(plan.feeds):
-        for feed in inputs:
-            if feed.operation >= 0 and plan.sections[feed.operation] != plan.sections[i]:
-                before[plan.sections[i]].add(plan.sections[feed.operation])
+    for section, feeding in zip(sections, sources, strict=True):
+        before[section] |= {sections[each] for each in feeding} - {section}
     column = dict.fromkeys(names, 0)
     for _ in names:  # longer than any path without a cycle; a cycle of sections ends here
         for name in names:
