@@ -43,7 +43,10 @@ def measured(folder: Path, *, hide_uv: bool) -> dict[str, float]:
     home.mkdir()
     environment = {key: value for key, value in os.environ.items() if key not in {"NUMBA_CACHE_DIR", "PYTHONPATH"}}
     environment |= {"HOME": str(home), "PIP_CACHE_DIR": pip_cache(), "TMPDIR": str(folder)}
-    if hide_uv and (uv := shutil.which("uv")):
+    uv = shutil.which("uv")
+    if uv and not hide_uv:
+        environment["UV_CACHE_DIR"] = printed([uv, "cache", "dir"])
+    elif uv:
         kept = [each for each in environment["PATH"].split(os.pathsep) if each != str(Path(uv).parent)]
         environment["PATH"] = os.pathsep.join(kept)
     base = [getattr(sys, "_base_executable", sys.executable), "run.py"]
@@ -78,8 +81,11 @@ def started(command: list[str], clone: Path, environment: dict[str, str]) -> tup
 
 def pip_cache() -> str:
     """Return the folder of pip's downloads: the cache stays warm although the home directory is another."""
-    done = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or str(Path.home() / ".cache" / "pip")
+    return printed([sys.executable, "-m", "pip", "cache", "dir"]) or str(Path.home() / ".cache" / "pip")
+
+
+def printed(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from factory_sim.views.text.terminal import wrapped
+
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ROOT / "docs" / "generated"
 COMMANDS = {
@@ -45,6 +47,7 @@ PAGES = (
         for name in ("calibration", "studies", "sweeps", "reference_line", "engines", "endurance")
     ),
 )
+WIDTH = 100  # columns
 KEEPING = {"compare", "sweep", "optimise"}  # commands that keep a study: here in a folder that goes
 
 
@@ -70,12 +73,13 @@ def generated() -> dict[str, str]:
 
 def printed(words: list[str]) -> str:
     """What a command prints, but for the line that names its study's file."""
-    environment = {**os.environ, "COLUMNS": "100", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "COLUMNS": str(WIDTH), "OPENBLAS_NUM_THREADS": "1"}
     with TemporaryDirectory() as folder:
         kept = ["--study", f"{folder}/study.jsonl"] if words[0] in KEEPING else []
         command = [sys.executable, "-m", "factory_sim", *words, *kept]
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines() if folder not in line]
+        text = wrapped(done.stdout.strip("\n"), WIDTH)  # as in a terminal; a pipe gets whole lines
+        lines = [line.rstrip() for line in text.splitlines() if folder not in line]
     return "\n".join(lines) + "\n"
 
 

@@ -87,6 +87,45 @@ def test_check_reports_values_that_are_seldom_intended(tmp_path: Path, capsys: p
     assert "hint: No machine has a sensor" in out
 
 
+SWEEP = "sweep: three.yaml\nfactors: {WASH.buffer: [3, 4]}\nreplications: 2\n"
+OPTIMISE = "optimise: three.yaml\nvariables: {WASH.buffer: {low: 1, high: 6}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SWEEP, "sweep of three.yaml, design grid: 2 points of 1 factor, 2 replications each"),
+        (OPTIMISE, "optimisation of three.yaml: 1 variable, 6 allowed choices, at least 10 replications each"),
+    ],
+    ids=["sweep", "optimise"],
+)
+def test_check_sums_a_study_file_up(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "three.yaml").write_text(LINE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run("check", "study.yaml", capsys=capsys) == (0, f"study\n  {said}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (SWEEP.replace("WASH", "WAHS") + "design: gird\nduration: 8\n", ["WASH", "grid", "duration"]),
+        (OPTIMISE.replace("high: 6", "high: 0") + "confidence: 2\nfinalist: 3\n", ["high", "confidence", "finalists"]),
+    ],
+    ids=["sweep", "optimise"],
+)
+def test_check_reports_all_mistakes_of_a_study_file(
+    text: str, mistakes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "three.yaml").write_text(LINE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    code, out, err = run("check", tmp_path / "study.yaml", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert [each for each in mistakes if each not in err] == []
+
+
 def test_a_mistake_in_a_file_is_told_with_its_place_and_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

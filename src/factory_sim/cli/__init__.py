@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from factory_sim.errors import FactoryError, MissingExtraError, did_you_mean
 from factory_sim.version import VERSION
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +98,7 @@ def main(words: list[str] | None = None) -> int:
     except MissingExtraError as missing:
         start = os.environ.pop("FACTORY_SIM_START", None)  # set by run.py
         if start is None or subprocess.call([sys.executable, start, "--install-extra", missing.extra]):  # noqa: S603
-            sys.stderr.write(f"{missing}\n")
+            say(str(missing), err=True)
             return missing.exit_code
         importlib.invalidate_caches()
         return main(words)
@@ -116,25 +118,40 @@ def _run(words: list[str]) -> int:
         elif name in MOVED:
             _moved(words)
         elif name in COMMANDS:
-            application([name])(args=words or [name], prog_name="factory-sim")
+            return _typed([name], words or [name])
         elif name.startswith("-"):  # installs the completion, or is wrong
-            application()(args=words, prog_name="factory-sim")
+            return _typed(COMMANDS, words)
         else:
-            sys.stderr.write(f"There is no command {name!r}. {did_you_mean(name, COMMANDS)}\n")
+            say(f"There is no command {name!r}. {did_you_mean(name, COMMANDS)}", err=True)
             return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except MissingExtraError:
         raise
     except FactoryError as error:
-        sys.stderr.write(f"{error}\n")
+        say(str(error), err=True)
         return error.exit_code
     return 0
+
+
+def _typed(names: Iterable[str], words: list[str]) -> int:
+    """Run commands by Typer, which reports wrong arguments; only the lines of the report are wrapped here."""
+    import typer
+
+    usage_error: Any = typer.BadParameter.__mro__[1]  # Typer exports no name of it
+    try:
+        code = application(names)(args=words, prog_name="factory-sim", standalone_mode=False)
+    except usage_error as error:
+        text = io.StringIO()
+        error.show(file=text)
+        say(text.getvalue().rstrip(), err=True)
+        return int(error.exit_code)
+    return code if isinstance(code, int) else 0
 
 
 def _moved(words: list[str]) -> NoReturn:
     """Refuse a command that has another name now. Raises SystemExit with code 2."""
     taken = 2 if " ".join(words[:2]) in MOVED else 1
     old, rest = " ".join(words[:taken]), words[taken:]
-    sys.stderr.write(f"`factory-sim {old}` is now `factory-sim {' '.join([MOVED[old], *map(shlex.quote, rest)])}`.\n")
+    say(f"`factory-sim {old}` is now `factory-sim {' '.join([MOVED[old], *map(shlex.quote, rest)])}`.", err=True)
     raise SystemExit(2)

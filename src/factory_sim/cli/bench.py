@@ -15,6 +15,7 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
+from factory_sim.views.text.terminal import say
 
 SUITE = Path(__file__).resolve().parents[3] / "benchmarks"
 QUICK = "FACTORY_SIM_BENCH_QUICK"  # read by the suite
@@ -38,7 +39,7 @@ def bench(
     _show(rows)
     options.write_json(json, {**file_header(), **rows})
     if failures:
-        typer.echo(failures, err=True)
+        say(failures, err=True)
         raise typer.Exit(1)
 
 
@@ -61,11 +62,11 @@ def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]
             )
         said = done.stdout + done.stderr
         if not out.is_file() or not out.stat().st_size:  # nothing was measured
-            typer.echo(said, err=True)
+            say(said, err=True)
             raise typer.Exit(1)
         for line in done.stdout.splitlines():
             if line.startswith("SKIPPED"):
-                typer.echo(f"left out: {line.partition(': ')[2]}", err=True)
+                say(f"left out: {line.partition(': ')[2]}", err=True)
         found = json_text.loads(out.read_text(encoding="utf-8"))["benchmarks"]
     measured = {one["name"].removeprefix("test_"): one["extra_info"] for one in found if one["extra_info"]}
     rows = {name: {column: info.get(column) for column in COLUMNS} for name, info in measured.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from factory_sim.views.text.terminal import say
 
 
 def compile() -> None:  # noqa: A001 - the name of the command
@@ -24,7 +24,7 @@ def compile() -> None:  # noqa: A001 - the name of the command
         for done, (name, compile_part) in enumerate(parts.items()):
             bar.update(f"compiling {name}", done, len(parts))
             compile_part()
-    typer.echo(f"All kernels are compiled ({time.monotonic() - began:.0f} s).")
+    say(f"All kernels are compiled ({time.monotonic() - began:.0f} s).")
 
 
 def _sense() -> None:

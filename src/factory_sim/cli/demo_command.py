@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import options
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,7 +65,7 @@ def _progress(before: Plant) -> Iterator[Watcher]:
 
         def found(self, name: str, figures: Figures) -> None:
             station = _station(before, figures)
-            typer.echo(
+            say(
                 f"{name:<9} station {station} {figures.station_cycle_time_s:.2f} s a part, "
                 f"line {figures.good_parts_per_h:.1f} good parts an hour"
             )
@@ -85,18 +86,18 @@ def _show(result: DemoResult, plant: Plant, setting: Setting) -> None:
     console.print(f"\n[bold]The line makes {gain.mean:+.1f} % good parts an hour {_interval(gain)}[/bold]\n")
     console.print(_table(result, plant))
     feed, audit = result.feed, result.audit
-    console.print(
+    say(
         f"\nFeed    {result.sent_readings:,} readings in {result.sent_messages:,} messages sent, {feed.readings:,} in "
         f"{feed.messages:,} received; {feed.lost:,} lost, {feed.duplicates:,} duplicates.\n"
         f"Audit   Against the simulator's own counts the machines' cycle times differ by at most "
         f"{audit.cycle_time_error_s:.3f} s, their parts by {audit.parts_error}."
     )
     hours = setting.duration_s / 3600
-    console.print(
+    say(
         f"Read    Before and after come from one streamed window of {hours:g} h, changes from {setting.pairs} pairs of "
         "such windows; a single pair can differ by several percentage points."
     )
-    console.print(READ_WITH_CARE)
+    say(READ_WITH_CARE)
 
 
 READ_WITH_CARE = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import listen_command, login, options
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from factory_sim.api.history import History
@@ -78,8 +79,8 @@ def signal(
         with writing(png):
             plots.save(plots.signal(frame, name), png)
     if csv is parquet is png is None:
-        typer.echo(f"{name}: {len(frame):,} values")
-        typer.echo(frame.head(10).to_string())
+        say(f"{name}: {len(frame):,} values")
+        say(frame.head(10).to_string())
 
 
 def kpis(
@@ -101,7 +102,7 @@ def kpis(
     recording = history(folder)
     if shifts:
         for each in recording.shifts:
-            typer.echo(each)
+            say(each)
         return
     result, table = recording.answer(shift), recording.kpis(shift).record
     _report_damage(recording)
@@ -141,9 +142,9 @@ def play(
     credentials = login.arguments(access, playing.broker)
     with options.graceful() as stop:
         sent = api.play(folder, stop=stop, **asdict(playing), **credentials).result
-    typer.echo(f"Played {sent.readings:,} readings in {sent.messages:,} messages.")
+    say(f"Played {sent.readings:,} readings in {sent.messages:,} messages.")
 
 
 def _report_damage(recording: History) -> None:
     for text in recording.damaged:
-        options.console().print(f"! {text}", style="yellow", markup=False)
+        say(f"! {text}", err=True, style="yellow")

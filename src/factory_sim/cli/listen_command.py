@@ -10,6 +10,7 @@ import typer
 
 from factory_sim.cli import login, options, read_command
 from factory_sim.errors import BrokerError
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +68,11 @@ def listen(
     from factory_sim.api import answers
     from factory_sim.api.foreign.reading import Reading
 
-    console = options.console()
-
     def report(event: ProgressEvent) -> None:
         if event.stage == "subscribed":
-            typer.echo(event.message)
+            say(event.message)
         elif not quiet:
-            console.print(event.message, markup=False, highlight=False)
+            say(event.message, err=True)
 
     def conclude(found: Feed | Reading) -> None:
         if isinstance(found, Reading):
@@ -128,8 +127,8 @@ def _show(found: Feed) -> None:
     console.print()
     console.print(kpi_text.station_table(table))
     for note in kpi_text.notes(table):
-        console.print(f"  * {note}", highlight=False)
-    options.console().print(kpi_text.feed_line(found.result.feed), highlight=False)
+        say(f"  * {note}")
+    say(kpi_text.feed_line(found.result.feed), err=True)
     _show_window(found.result)
     _show_doubts(found.result)
 
@@ -149,16 +148,16 @@ def _show_window(result: ListenResult) -> None:
         for each in result.unfinished
     ]
     for note in notes:
-        options.console().print(f"  ! {note}", style="yellow", markup=False, highlight=False)
+        say(f"  ! {note}", err=True, style="yellow")
 
 
 def _show_doubts(result: ListenResult) -> None:
     """Print doubts to standard error, like everything that is not a result; the JSON file lists all."""
-    console, doubts = options.console(), result.distrusted
+    doubts = result.distrusted
     for each in doubts[:DOUBTS_SHOWN]:
         where = f"{each.unit} {each.sensor}" if each.sensor else each.unit
-        console.print(f"  ! {where}: {each.what.replace('_', ' ')}: {each.reason}", style="yellow", highlight=False)
+        say(f"  ! {where}: {each.what.replace('_', ' ')}: {each.reason}", err=True, style="yellow")
     if len(doubts) > DOUBTS_SHOWN:
-        console.print(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", style="yellow")
+        say(f"  ! and {len(doubts) - DOUBTS_SHOWN} more: --json FILE lists all", err=True, style="yellow")
     for name in result.energy_by_states:
-        console.print(f"  ! The energy of {name} is state × power: its meter is not used.", style="yellow")
+        say(f"  ! The energy of {name} is state × power: its meter is not used.", err=True, style="yellow")

@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ import typer
 from factory_sim.api.arguments import writing
 from factory_sim.errors import ConfigError
 from factory_sim.live import interrupts
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +108,7 @@ def print_json(path: Path | None, content: Any) -> None:
     """Write `content` as JSON to a file, or print it."""
     write_json(path, content)
     if path is None:
-        typer.echo(_json(content), nl=False)
+        sys.stdout.write(_json(content))
 
 
 def _json(content: Any) -> str:
@@ -160,7 +162,7 @@ def answered(out: Path | None, found: Answer, text: str = "", *, ok: bool) -> No
     """Write the answer of a proof to `out` and print its text; raise typer.Exit with code 1 unless it holds."""
     write_json(out, found.to_dict())
     if text:
-        typer.echo(text)
+        say(text)
     if not ok:
         raise typer.Exit(1)
 

@@ -10,6 +10,7 @@ import typer
 
 from factory_sim.api.arguments import one_of, writing
 from factory_sim.cli import options
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,24 +29,34 @@ def check(
     engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
     draw: Annotated[Path | None, options.output("--draw", help="Draw the plant there, as SVG.")] = None,
 ) -> None:
-    """Read a plant, scenario or feed file and report everything that is wrong with it, each with its line.
+    """Read a plant, scenario, sweep, optimisation or feed file and report everything that is wrong, with its line.
 
     A feed file (feed.yaml) may be checked against files: lines that match nothing are reported.
 
     Example: factory-sim check my_line.yaml --engines
     """
-    from factory_sim.api.foreign import reading
+    from factory_sim.plant.yaml import files
 
-    if reading.is_feed_file(plant):
+    kind = files.kind(plant)
+    if kind == "feed":
         unmatched = _check_feed(plant, recording or [])
         raise typer.Exit(1 if unmatched else 0)
     if recording:
-        options.refuse("files are checked against a feed file only; this one is a plant or scenario")
+        options.refuse("files are checked against a feed file only; this is none")
+    if kind != "plant":
+        if engines or draw:
+            options.refuse(f"--engines and --draw are for plants and scenarios; this is a file for {kind}")
+        say(_sweep(plant) if kind == "sweep" else _optimisation(plant))
+        return
+    _check_plant(plant, draw, engines=engines)
+
+
+def _check_plant(plant: str, draw: Path | None, *, engines: bool) -> None:
     from factory_sim import registry
     from factory_sim.plant.describe import seldom_intended
 
     loaded = registry.load(plant)
-    typer.echo("\n".join([_summary(loaded), *(f"  hint: {text}" for text in seldom_intended(loaded))]))
+    say("\n".join([_summary(loaded), *(f"  hint: {text}" for text in seldom_intended(loaded))]))
     if draw is not None:
         from factory_sim.views.html import plant_drawing
 
@@ -55,9 +66,38 @@ def check(
         from factory_sim.sim.engines import choose, obstacle
 
         choice, why_not = choose(loaded), obstacle(loaded)
-        typer.echo(f"  engine auto: {choice.engine} ({choice.reason})")
-        typer.echo(f"  engine calendar: {f'no: {why_not}' if why_not else 'exact for everything in this plant'}")
-        typer.echo("  engine simpy: the reference, exact for every plant")
+        say(f"  engine auto: {choice.engine} ({choice.reason})")
+        say(f"  engine calendar: {f'no: {why_not}' if why_not else 'exact for everything in this plant'}")
+        say("  engine simpy: the reference, exact for every plant")
+
+
+def _sweep(file: str) -> str:
+    """Return what a checked sweep will simulate."""
+    from factory_sim.study.arms import PlantCache
+    from factory_sim.study.sweep.plans import read_plan
+
+    plan = read_plan(file, PlantCache())
+    shape, n = plan.file.shape, len(plan.points)
+    return (
+        f"{plan.file.words()['title']}\n  sweep of {plan.file.plant}, design {shape.design}: {_counted(n, 'point')} of "
+        f"{_counted(len(plan.factors), 'factor')}, {shape.replications} replications each"
+    )
+
+
+def _optimisation(file: str) -> str:
+    """Return among what a checked optimisation will select."""
+    from factory_sim.study.arms import PlantCache
+    from factory_sim.study.optimise.goals import read_goal
+
+    read, goal = read_goal(file, PlantCache())
+    every = goal.space.every(goal.candidates)
+    tried = f"at most {_counted(goal.candidates, 'choice')} tried"
+    variables = _counted(len(goal.space.variables), "variable")
+    how = tried if every is None else _counted(len(every), "allowed choice")
+    return (
+        f"{read.words()['title']}\n  optimisation of {read.plant}: {variables}, {how}, "
+        f"at least {goal.decision.first} replications each"
+    )
 
 
 def _check_feed(file: str, recording: list[Path]) -> list[str]:
@@ -66,13 +106,13 @@ def _check_feed(file: str, recording: list[Path]) -> list[str]:
 
     mapping, found, unmatched = reading.checked(file, recording)
     kinds = ", ".join(f"{each.kind} {each.pattern}" for each in mapping.sources)
-    typer.echo(f"{mapping.name}: {len(mapping.sources)} sources ({kinds}), {len(mapping.states)} state words")
+    say(f"{mapping.name}: {len(mapping.sources)} sources ({kinds}), {len(mapping.states)} state words")
     if found is not None:
-        typer.echo(f"  {found.observations:,} observations of {len(found.units)} units")
+        say(f"  {found.observations:,} observations of {len(found.units)} units")
         for each in found.skipped:
-            typer.echo(f"  skipped {each.count:,}: {each.reason}; first: {each.example}")
+            say(f"  skipped {each.count:,}: {each.reason}; first: {each.example}")
     for line in unmatched:
-        typer.echo(line, err=True)
+        say(line, err=True)
     return unmatched
 
 
@@ -89,12 +129,16 @@ def _summary(plant: Plant) -> str:
     worst, slowest_s = slowest(plant)
     lines = [
         f"{plant.name}: {plant.title}",
-        "  " + ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items()),
+        "  " + ", ".join(_counted(n, thing) for thing, n in counts.items()),
         f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s per finished product",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
     ]
     return "\n".join(lines)
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'s' * (n != 1)}"
 
 
 def schema(
@@ -117,8 +161,8 @@ def schema(
         found = json_schema(registry.catalogue()) if of == "plant" else study_schema(of)
     options.print_json(out, found)
     if out is not None:
-        typer.echo(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
-        typer.echo(f"  # yaml-language-server: $schema={out}")
+        say(f"Wrote {out}. In an editor with YAML support, begin a {of} file with:")
+        say(f"  # yaml-language-server: $schema={out}")
 
 
 def new(
@@ -158,7 +202,7 @@ def _write_new(contents: Mapping[str, str | bytes], folder: Path, *, force: bool
     for path, content in files.items():
         with writing(path):
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-        typer.echo(f"Wrote {path}")
+        say(f"Wrote {path}")
 
 
 def list_(
@@ -175,7 +219,7 @@ def list_(
         one_of("what", what, tables)
     for title, entries in tables.items():
         if what in {"", title}:
-            typer.echo(title)
+            say(title)
             width = max(map(len, entries), default=0)
             for name, said in entries.items():
-                typer.echo(f"  {name:<{width}}  {said}")
+                say(f"  {name:<{width}}  {said}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory_sim.cli import login, options
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from factory_sim.api.foreign.reading import Reading
@@ -51,7 +53,7 @@ def conclude(found: Reading, json: Path | None, csv: Path | None, *, quiet: bool
         for table in reading_text.tables(found.result, found.kpis().record):
             Console().print(table)
         for line in reading_text.skipped_lines(found.result):
-            options.console().print(line, style="yellow", markup=False, highlight=False)
+            say(line, err=True, style="yellow")
 
 
 def map_(
@@ -72,10 +74,8 @@ def map_(
     from factory_sim.api.arguments import writing
     from factory_sim.api.foreign import reading
 
-    console = options.console()
-
     def report(event: ProgressEvent) -> None:
-        console.print(event.message, markup=False, highlight=False)
+        say(event.message, err=True)
 
     with options.graceful() as stop:
         text = reading.first_map(
@@ -88,8 +88,8 @@ def map_(
             **login.arguments(access, broker),
         )
     if out is None:
-        typer.echo(text, nl=False)
+        sys.stdout.write(text)
         return
     with writing(out):
         out.write_text(text, encoding="utf-8")
-    typer.echo(f"Wrote {out}. Check it, then: factory-sim check {out}")
+    say(f"Wrote {out}. Check it, then: factory-sim check {out}")

@@ -10,6 +10,7 @@ import typer
 
 from factory_sim.cli import login, options
 from factory_sim.version import VERSION
+from factory_sim.views.text.terminal import say
 
 _BIND = "Address of our own broker; any but 127.0.0.1 needs --user and a password."
 _EXPIRY = "MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever."
@@ -93,7 +94,7 @@ def run(
     with options.graceful() as stop:
         sent = publish(plant or None, stop=stop, **asdict(feed), **credentials).result
     if feed.record is not None:
-        typer.echo(f"Recorded {sent.readings:,} readings of run {sent.run_id} in {feed.record}.")
+        say(f"Recorded {sent.readings:,} readings of run {sent.run_id} in {feed.record}.")
     elif sent.run_id:
         undelivered = f" {sent.undelivered:,} of these were not sent: they were undelivered at the end." * bool(
             sent.undelivered
@@ -101,11 +102,11 @@ def run(
         dropped = f" The link lost {sent.dropped:,} further messages." if sent.dropped else ""
         verb = "Simulated" if sent.undelivered else "Sent"
         text = f"{verb} {sent.readings:,} readings; {sent.messages:,} messages passed the link."
-        typer.echo(f"{text}{undelivered}{dropped}")
+        say(f"{text}{undelivered}{dropped}")
     if sent.output is not None:
-        typer.echo("\n".join(output_lines(sent.output)))
+        say("\n".join(output_lines(sent.output)))
     if feed.log is not None:
-        typer.echo(f"Wrote {sent.events:,} events to {feed.log}; {sent.good_parts:,} good parts in the window.")
+        say(f"Wrote {sent.events:,} events to {feed.log}; {sent.good_parts:,} good parts in the window.")
 
 
 def asyncapi(

@@ -12,6 +12,7 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.errors import require_extra
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -254,7 +255,7 @@ def report(
 
     page = path or study.with_name(study.name.removesuffix(".jsonl").removesuffix(".study") + ".html")
     size = write_report(study, page).stat().st_size / 1e6
-    typer.echo(f"Wrote {page} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
+    say(f"Wrote {page} ({f'{size:.1f} MB' if size > 0.1 else f'{1000 * size:.0f} kB'})")
 
 
 def _check(report: Path | None) -> None:
@@ -267,7 +268,7 @@ def _write(found: Comparison | Why | Sweep | Optimisation, report: Path | None) 
     """Write the page of a study."""
     if report is not None:
         found.report(report)
-        typer.echo(f"Report      {report}")
+        say(f"Report      {report}")
 
 
 def _show_comparison(found: Comparison, out: Path | None, *, kept: bool) -> None:
@@ -276,7 +277,7 @@ def _show_comparison(found: Comparison, out: Path | None, *, kept: bool) -> None
     options.write_json(out, found.to_dict())
     show(attribution_lines(found.result))
     if kept:
-        typer.echo(f"Study       {found.file}: input of `factory-sim report`, `why` and `replay`.")
+        say(f"Study       {found.file}: input of `factory-sim report`, `why` and `replay`.")
 
 
 def _show_variants(
@@ -285,7 +286,7 @@ def _show_variants(
     options.write_json(out, found.to_dict())
     options.write_csv(csv, found.to_pandas)
     show(lines)
-    typer.echo(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
+    say(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
 
 
 def show(lines: Sequence[RenderableType]) -> None:
@@ -294,7 +295,10 @@ def show(lines: Sequence[RenderableType]) -> None:
 
     console = Console(highlight=False, markup=False)
     for line in lines:
-        console.print(line, soft_wrap=isinstance(line, str))
+        if isinstance(line, str):
+            say(line)
+        else:
+            console.print(line)
 
 
 @contextlib.contextmanager
@@ -327,5 +331,5 @@ def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[P
     except KeyboardInterrupt:
         where = f" in {file}" if file else ""
         resume = f"Finished trials are kept{where}; the same command resumes."
-        typer.echo(f"Stopped. {resume if kept else 'Nothing is kept.'}", err=True)
+        say(f"Stopped. {resume if kept else 'Nothing is kept.'}", err=True)
         raise typer.Exit(130) from None

@@ -16,6 +16,7 @@ from factory_sim.cli.validate_exact import exact
 from factory_sim.cli.validate_feed import feed
 from factory_sim.cli.validate_intake import intake
 from factory_sim.errors import require_extra
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
@@ -71,14 +72,14 @@ def engines(
         found = compare_engines(plants, seed=seed, on_progress=lambda: progress(next(done)))
     options.write_json(out, found.to_dict())
     if found.difference:
-        typer.echo(
+        say(
             f"The engines differ: {found.difference}\n  Reproduce: factory-sim validate engines "
             f"--plants {plants} --seed {seed}"
         )
         raise typer.Exit(1)
-    typer.echo(_engines_text(found))
+    say(_engines_text(found))
     if plants >= ENOUGH_PLANTS and (short := found.shortfalls()):
-        typer.echo("Too few plants exercised:\n  " + "\n  ".join(short), err=True)
+        say("Too few plants exercised:\n  " + "\n  ".join(short), err=True)
         raise typer.Exit(1)
 
 
@@ -183,7 +184,7 @@ def _resumable(resume: Path | None, name: str, header: Mapping[str, object]) -> 
         with Ledger(path, header) as ledger:
             yield ledger
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished work is kept in {path}; the same command resumes it.", err=True)
+        say(f"Interrupted. Finished work is kept in {path}; the same command resumes it.", err=True)
         raise typer.Exit(130) from None
     if resume is None:
         path.unlink()

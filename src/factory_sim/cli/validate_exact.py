@@ -11,6 +11,7 @@ import typer
 from factory_sim.api.arguments import writing
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
+from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def exact(
     rows = tables.read(file)
     table.check(rows)
     width = max(len(row.name) for row in rows)
-    typer.echo(f"{'name':<{width}}  {'exact':>11} {'simulated':>11}  {'interval':<24} inside")
+    say(f"{'name':<{width}}  {'exact':>11} {'simulated':>11}  {'interval':<24} inside")
     results: list[Result] = []
     interrupted = False
     try:
@@ -50,14 +51,14 @@ def exact(
             for result in table.answers(rows, pool, minutes, seed):
                 results.append(result)
                 progress(len(results))
-                typer.echo(_line(result, width))
+                say(_line(result, width))
                 if out is not None:
                     _write(out, rows, results)
     except KeyboardInterrupt:
         interrupted = True
     if out is not None:
         _write(out, rows, results)  # also when no row was finished
-    typer.echo(_verdict(rows, results))
+    say(_verdict(rows, results))
     if interrupted:
         raise typer.Exit(130)
     if not all(result.ok for result in results):

@@ -14,6 +14,7 @@ import typer
 from factory_sim.api.arguments import one_of, seconds
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
+from factory_sim.views.text.terminal import say
 
 PARTS = ("soak", "fuzz", "kills", "pause")
 PUBLISHERS = 2  # killed, beside the brokers
@@ -80,12 +81,12 @@ def feed(
         }
         for one in part or PARTS:
             for result in makers[one]():
-                typer.echo("\n".join(result.text()))
+                say("\n".join(result.text()))
                 problems += result.problems()
                 found.setdefault(one, []).append(dataclasses.asdict(result))  # type: ignore[call-overload]
     options.write_json(json, {**file_header(), **found, "problems": problems})
     for problem in problems:
-        typer.echo(f"  ! {problem}", err=True)
+        say(f"  ! {problem}", err=True)
     if problems:
         raise typer.Exit(1)
 

@@ -253,15 +253,6 @@ def first_map(  # noqa: PLR0913 - one argument per option of the command
     return observer.text(paths[0].stem if paths else "feed")
 
 
-def is_feed_file(file: PathLike) -> bool:
-    """Return whether a file is meant as a mapping: it has the key `feed`."""
-    path = Path(file)
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return any(line.startswith(b"feed:") for line in stream.read(1 << 20).splitlines())
-
-
 def checked(file: PathLike, recording: Iterable[PathLike]) -> tuple[Mapping, ReadResult | None, list[str]]:
     """Return a checked mapping, what it makes of a recording, and its lines that match nothing there.
 

@@ -21,6 +21,7 @@ _FOLDERS = ("configs", "scenarios")
 _SUFFIXES = ("", ".yaml", ".yml", ".csv", ".xlsx")
 _EMPIRICAL = re.compile(r"\s*empirical\(\s*([^(),]*[A-Za-z_][^(),]*\.\w+)\s*\)\s*")
 _SEPARATOR = re.compile(r"[;\t]|,(?!\d)")
+_KIND = re.compile(rb"""^(?:\{\s*)?["']?(feed|sweep|optimise)["']?\s*:""", re.MULTILINE)
 _HEADER_UNIT = re.compile(r".*[\[(]\s*(\w+)\s*[\])]\s*")
 
 
@@ -50,6 +51,13 @@ def find(name: str | os.PathLike[str]) -> Path:
     near = [str(each) for each in path.parent.glob("*.*") if each.suffix in kinds and each.is_file()]
     what, known = "is a folder, not a file" if path.is_dir() else what, known if path.suffix in _SUFFIXES else {}
     raise ConfigError.of(str(name), what, did_you_mean(str(name), [*known, *near]))
+
+
+def kind(name: str | os.PathLike[str]) -> str:
+    """Return feed, sweep or optimise for a file that has this key, else plant, without reading more than its lines."""
+    path = Path(name)
+    found = _KIND.search(read(path)) if path.is_file() and path.suffix.lower() not in {".csv", ".xlsx"} else None
+    return found[1].decode() if found else "plant"
 
 
 def display(path: Path) -> str:

@@ -225,11 +225,18 @@ def regression(x: F8, y: F8, seed: int, *, ranks: bool = False) -> Regression:
     replications, rows = weights(seed, "replications", y.shape[1]), weights(seed, "rows", len(x))
     target = replications @ y.T / replications.sum(axis=1, keepdims=True)  # (1 + resamples, n)
     if ranks:
-        from scipy.stats import rankdata  # noqa: PLC0415 - heavy
-
-        x, target = rankdata(x, axis=0), rankdata(target, axis=1)
+        x, target = average_ranks(x.T).T, average_ranks(target)
     found, explained = _standardised(x, target, rows / len(x))
     return Regression(tuple(_percentiles(found[:, i], len(x)) for i in range(x.shape[1])), float(explained[0]))
+
+
+def average_ranks(values: F8) -> F8:
+    """Return the ranks of the values in each row, from 1; equal values have the mean of their ranks."""
+    found = np.empty(values.shape)
+    for row, ranks in zip(values, found, strict=True):
+        _, place, many = np.unique(row, return_inverse=True, return_counts=True)
+        ranks[:] = (np.cumsum(many) - (many - 1) / 2)[place]
+    return found
 
 
 def _standardised(x: F8, target: F8, shares: F8) -> tuple[F8, F8]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from factory_sim.views.text.terminal import wrapped
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -39,7 +41,9 @@ class ProgressBar:
     def update(self, stage: str, done: float, total: float, message: str = "", note: str = "") -> None:
         """Show how much of a stage is done, with `note` or the numbers beside the bar; or a message above the bar."""
         if message:
-            self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            console = self._bar.console
+            shown = wrapped(message, console.width) if console.is_terminal else message
+            console.print(shown, markup=False, highlight=False, soft_wrap=True)
         elif total:
             if self._task is None or stage != self._stage:
                 if self._task is not None:
