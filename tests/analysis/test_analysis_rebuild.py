@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from factory_sim.analysis import facts, kpis, losses
 from factory_sim.analysis.rebuild import Feed
+from factory_sim.plant.opening_rows import opening_rows
 from factory_sim.plant.states import Outcome
 from factory_sim.records import EventLog, Meta, Readings, Rows, Samples, SensorInfo, Window
-from factory_sim.sim.run import opening_rows
 
 HOUR = 3600 * S
 WINDOW = Window(600 * S, HOUR)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from factory_sim import registry
 from factory_sim.distributions import constant
 from factory_sim.errors import ModelError
+from factory_sim.plant.opening_rows import opening_rows
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.spec import Crew, Fleet, Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
 from factory_sim.sim.added_units import renumbered
 from factory_sim.sim.commands import Command
-from factory_sim.sim.run import Simulation, opening_rows, resume_to_end, simulate
+from factory_sim.sim.run import Simulation, resume_to_end, simulate
 from factory_sim.sim.snapshot import unpacked
 from factory_sim.study.arms import Variant
 from factory_sim.validation.exact.lines import Stop, line

@@ -18,6 +18,7 @@ BLOCK_US = 60_000_000
 _PAGE_BLOCKS = 60  # memory is allocated by the hour
 _PAGE_US = _PAGE_BLOCKS * BLOCK_US
 _GROUPS_KEPT = 4096
+_NEVER = 2**62
 _NO_MASK = np.zeros((0, 0), np.bool_)
 
 
@@ -74,6 +75,10 @@ class BlockStore:
         self.stop_tick = -(-window.t1_us // period_us)
         self.duplicates = 0
         self.foreign = 0  # readings of unknown sensors or from outside the window
+        self.late = 0  # readings of a time that had been dropped when they arrived
+        self._dropped = np.zeros(len(self.sensor), np.int64)  # readings of each sensor
+        self._began = np.full(len(self.sensor), _NEVER)  # first tick of each sensor in what was dropped
+        self._from_tick = self.first_tick  # earlier ones have been dropped
         self._pages: dict[int, _Page] = {}
         self._known: dict[bytes, tuple[I8, B1 | None]] = {}
 
@@ -84,11 +89,28 @@ class BlockStore:
         offered = raw.size if present is None else int(present.sum())
         if known is not None:
             raw, present = raw[:, known], None if present is None else present[:, known]
-        skip = min(max(self.first_tick - samples.first_tick, 0), len(raw))
+        skip = min(max(self._from_tick - samples.first_tick, 0), len(raw))
         keep = max(min(len(raw), self.stop_tick - samples.first_tick), skip)
         raw, mask = raw[skip:keep], _NO_MASK if present is None else present[skip:keep]
-        self.foreign += offered - (raw.size if present is None else int(mask.sum()))
+        unused = offered - (raw.size if present is None else int(mask.sum()))
+        if samples.first_tick + skip <= self._from_tick > self.first_tick and skip:
+            self.late += unused
+        else:
+            self.foreign += unused
         self._count(samples.first_tick + skip, np.ascontiguousarray(raw, np.int32), mask, column)
+
+    def extend(self, window: Window) -> None:
+        """Accept readings up to the end of a longer window."""
+        self.stop_tick = max(self.stop_tick, -(-window.t1_us // self.period_us))
+
+    def forget(self, before_us: int) -> None:
+        """Drop whole hours up to the minute before `before_us`, in which a meter may have been read last."""
+        gone = [number for number in self._pages if (number + 1) * _PAGE_US <= before_us - BLOCK_US]
+        for page in (self._pages.pop(number) for number in gone):
+            self._dropped += page.count.sum(axis=0)
+            first = page.tick0.min(axis=0).astype(np.int64) + page.first_tick
+            self._began = np.where(page.count.any(axis=0), np.minimum(self._began, first), self._began)
+            self._from_tick = max(self._from_tick, page.first_tick + len(page.seen))
 
     def _columns_of(self, sensor: I2) -> tuple[I8, B1 | None]:
         """Return the column of each known sensor, and a mask unless all are known; feeds repeat few groups."""
@@ -123,16 +145,16 @@ class BlockStore:
     @property
     def counted(self) -> int:
         """Number of distinct readings that have arrived."""
-        return sum(int(page.count.sum()) for page in self._pages.values())
+        return int(self._dropped.sum()) + sum(int(page.count.sum()) for page in self._pages.values())
 
     def gaps(self) -> int:
         """Return the number of readings missing between each sensor's first and last one."""
         blocks = self.blocks()
         there = blocks.count > 0
-        first = np.where(there, blocks.first_tick, 2**62).min(axis=0, initial=2**62)
+        first = np.minimum(np.where(there, blocks.first_tick, _NEVER).min(axis=0, initial=_NEVER), self._began)
         last = np.where(there, blocks.last_tick, -1).max(axis=0, initial=-1)
         span = np.where(last >= 0, last - first + 1, 0)
-        return int((span - blocks.count.sum(axis=0)).sum())
+        return int((span - blocks.count.sum(axis=0) - self._dropped).sum())
 
     def blocks(self) -> Blocks:
         """Return the statistics so far, without empty blocks."""

@@ -26,10 +26,21 @@ def path_us(log: EventLog, meta: Meta, window: Window | None = None) -> I8:
 
     window = window or meta.window
     out = np.zeros(len(meta.units), np.int64)
-    left = np.flatnonzero((log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us) & (log.t_us < window.t1_us))
-    if len(left):
-        cause_walk.walk(log.t_us, log.unit, log.cause, int(left[-1]), window.t0_us, out)
+    if (last := _last_exit(log, window)) >= 0:
+        cause_walk.walk(log.t_us, log.unit, log.cause, last, window.t0_us, out)
     return out
+
+
+def path_length_us(log: EventLog, window: Window) -> int:
+    """Return the length of the critical path; more than the times of its units where a cause is not known."""
+    last = _last_exit(log, window)
+    return int(log.t_us[last]) - window.t0_us if last >= 0 else 0
+
+
+def _last_exit(log: EventLog, window: Window) -> int:
+    """Return the position of the row with which the last good part left in the window, -1: none did."""
+    left = np.flatnonzero((log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us) & (log.t_us < window.t1_us))
+    return int(left[-1]) if len(left) else -1
 
 
 def critical_path(log: EventLog, meta: Meta, window: Window | None = None) -> F8:
@@ -61,10 +72,10 @@ def active_periods(log: EventLog, meta: Meta, window: Window | None = None) -> P
     from factory_sim.analysis.kernels import state_times  # noqa: PLC0415 - numba is slow to import
 
     window, n = window or meta.window, len(meta.units)
+    inside = slice(int(np.searchsorted(log.t_us, window.t1_us)))  # later rows must not decide between equal stretches
     owner, start, end = (np.zeros(len(log) + n, np.int64) for _ in range(3))
-    count = state_times.active_periods(
-        log.t_us, log.unit, log.state, ACTIVE, window.t0_us, window.t1_us, n, owner, start, end
-    )
+    columns = (log.t_us[inside], log.unit[inside], log.state[inside])
+    count = state_times.active_periods(*columns, ACTIVE, window.t0_us, window.t1_us, n, owner, start, end)
     machine = np.array([u.role == "machine" for u in meta.units])[owner[:count]]
     return Periods(owner[:count][machine], start[:count][machine], end[:count][machine])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis import bottleneck, causes, needs, topology, unit_energy
+from factory_sim.plant.opening_rows import numbered
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
@@ -228,7 +229,7 @@ def _failures(log: EventLog, meta: Meta, window: Window) -> tuple[I8, I8, I8, I8
 def _flow(log: EventLog, meta: Meta, window: Window) -> tuple[Flow, dict[int, int]]:
     from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
 
-    part, n_parts = topology.numbered(log.part)
+    part, n_parts = numbered(log.part)
     parts, out = np.empty(n_parts, part_visits.PART), np.zeros(1, part_visits.FLOW)
     entered = np.zeros(len(meta.units), np.int64)
     part_visits.flow(log.t_us, log.unit, part, log.outcome, window.t0_us, window.t1_us, parts, entered, out)
@@ -240,7 +241,7 @@ def _visits(log: EventLog, meta: Meta, window: Window) -> topology.Records:
     """Return the fields of Totals that count parts, shape (n_units,) of part_visits.VISITS."""
     from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
 
-    visits, (part, n_parts) = np.zeros(len(meta.units), part_visits.VISITS), topology.numbered(log.part)
+    visits, (part, n_parts) = np.zeros(len(meta.units), part_visits.VISITS), numbered(log.part)
     t0, t1, operation = window.t0_us, window.t1_us, topology.of(meta).units["operation"]
     part_visits.cycles(log.t_us, log.unit, log.state, log.outcome, t0, t1, visits)
     part_visits.first_passes(log.t_us, log.unit, part, log.outcome, operation, n_parts, t0, t1, visits)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.analysis import topology
+from factory_sim.analysis import checkpoint, topology
 from factory_sim.analysis.blocks import BlockStore
 from factory_sim.analysis.kernels import order as kernels
+from factory_sim.analysis.kernels.row_tables import Role
 from factory_sim.clock import us_from_ns
 from factory_sim.plant.states import N_STATES, Outcome
 from factory_sim.records import ROW_READINGS, EventLog, Rows
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SEQ_BITS = 46  # of a sort key; the unit stands above
 _FAR_NS = 2**62
+_UNPLACED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Losses:
     lost: int
     damaged: int  # rows that contradict the plant, the clock or an earlier copy of themselves
     foreign: int  # samples of unknown sensors or from outside the window
-    lost_rows: tuple[int, ...]  # by unit
+    lost_rows: tuple[int, ...]  # by unit, since what `Feed.forget` has dropped
+    late: int = 0  # readings of a time that had been dropped when they arrived
 
     @property
     def distrusted(self) -> tuple[int, ...]:
@@ -39,27 +42,41 @@ class Losses:
         return tuple(unit for unit, rows in enumerate(self.lost_rows) if rows)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlacedRows(Rows):
+    """Rows with their place in causal order, from 0; _UNPLACED where it has to be derived."""
+
+    place: I8
+
+
 class Feed:
-    """Readings in any order, with duplicates and gaps; returns the log and the statistics of the samples."""
+    """Readings in any order, with duplicates and gaps; returns the log and the statistics of the samples.
+
+    `forget` drops what no later window needs, so that a feed of months fits in memory.
+    """
 
     def __init__(self, meta: Meta) -> None:
         self.meta = meta
         self._topology = topology.of(meta)
-        self._rows: list[Rows] = []
+        self._rows: list[_PlacedRows] = []
         self._tidy = True  # _rows is one piece, ordered by unit and number, without duplicates
         self._numbers = np.empty(0, np.int64)  # of these rows: sequence numbers that never restart
-        self._received = self._row_duplicates = self._damaged_rows = 0
+        self._received = self._row_duplicates = self._damaged_rows = self._late_rows = 0
         self._stores = {
             period: BlockStore(period, [s for s in meta.sensors if s.period_us == period], meta.window)
             for period in sorted({s.period_us for s in meta.sensors})
         }
         self._foreign = 0
+        n_units = len(meta.units)
+        self._from_us = -_FAR_NS  # earlier rows have been dropped, or are in order already
+        self._dropped_rows, self._lost_before = np.zeros(n_units, np.int64), np.zeros(n_units, np.int64)
+        self._loads, self._way = np.zeros((2, n_units), np.int64), self._topology.way
 
     def add(self, readings: Readings) -> None:
         """Add readings."""
         self._received += readings.count()
         if len(readings.rows):
-            self._rows.append(readings.rows)
+            self._rows.append(_unplaced(self._in_time(readings.rows)))
             self._tidy = False
         for samples in readings.samples:
             store = self._stores.get(samples.period_us)
@@ -68,23 +85,73 @@ class Feed:
             else:
                 store.add(samples)
 
+    def _in_time(self, rows: Rows) -> Rows:
+        late = rows.t_ns < self._ns(self._from_us)
+        if not late.any():
+            return rows
+        self._late_rows += int(late.sum())
+        return rows.take(~late)
+
+    def _ns(self, us: int) -> int:
+        return self.meta.epoch_ns + us * 1000 if us > -_FAR_NS else -_FAR_NS
+
     def finish(self, meta: Meta) -> None:
-        """Set the final description, which contains the numbers of rows and ticks sent."""
+        """Set a newer description: a later end of the window, or the final numbers of rows and ticks sent."""
         self.meta = meta
+        for store in self._stores.values():
+            store.extend(meta.window)
 
     def log(self) -> EventLog:
         """Return every row so far in causal order, without causes."""
+        rows, t_us = self._ordered()
+        return _log(rows, t_us)
+
+    def forget(self, before_us: int) -> None:
+        """Drop what no window from `before_us` on needs. Readings of an earlier time are late from then on."""
+        rows, t_us = self._ordered()
+        first = int(np.searchsorted(t_us, before_us))
+        before, after = slice(first), slice(first, None)
+        kept = checkpoint.kept_rows(_log(rows.take(before), t_us[before]), self.meta)
+        place = np.concatenate((np.arange(len(kept)), np.full(len(rows) - first, _UNPLACED)))
+        index = np.concatenate((kept, np.arange(len(rows))[after]))
+        self._count_dropped(before_us)
+        self._keep_loads(rows.take(before), t_us[before], kept)
+        self._rows, self._tidy = [replace(rows.take(index), place=place)], False
+        self._from_us = before_us
+        for store in self._stores.values():
+            store.forget(before_us)
+
+    def _count_dropped(self, before_us: int) -> None:
+        """Count lost rows up to `before_us` for good, and those that are present."""
+        rows, n_units = self._tidied(), len(self.meta.units)
+        early = rows.t_ns < self._ns(before_us)
+        new = early & (rows.t_ns >= self._ns(self._from_us))
+        self._lost_before += self._gaps(rows.take(early), self._numbers[early])
+        self._dropped_rows += np.bincount(rows.unit[new], minlength=n_units)
+
+    def _keep_loads(self, rows: Rows, t_us: I8, kept: I8) -> None:
+        """Keep what each carrier carries, less what the kept rows say, and the largest load so far."""
+        change = (rows.outcome == Outcome.TOOK).astype(np.int64) - (rows.outcome == Outcome.PASSED)
+        load, most = self._loads
+        for unit in np.flatnonzero(self._topology.units["role"] == Role.CARRIER).tolist():
+            mine = np.flatnonzero(rows.unit == unit)
+            if len(mine):
+                loads, ends = load[unit] + np.cumsum(change[mine]), np.diff(t_us[mine], append=_FAR_NS) > 0
+                most[unit] = max(most[unit], int(loads[ends].max()))
+                load[unit] = loads[-1] - int(change[kept[rows.unit[kept] == unit]].sum())
+
+    def _ordered(self) -> tuple[_PlacedRows, I8]:
+        """Return every row so far in causal order, and their times."""
         rows = self._tidied()
         t_us = us_from_ns(rows.t_ns, self.meta.epoch_ns)
-        by_time = np.argsort(t_us, kind="stable")
+        by_time = np.lexsort((rows.place, t_us))
         rows, t_us = rows.take(by_time), t_us[by_time]
         packed, n_parts = topology.packed(rows, t_us, self._numbers[by_time])
         where, order = self._topology, np.empty(len(rows), np.int64)
-        way = topology.ways_with_conveyors(self.meta, where, packed)
-        kernels.arrange(kernels.line(packed, n_parts, where.units, way, where.capacity, where.rack), order)
-        rows = rows.take(order)
-        cause = np.full(len(rows), -1, np.int32)
-        return EventLog(t_us[order], rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)
+        self._way = topology.ways_with_conveyors(self.meta, self._way, packed)
+        line = kernels.line(packed, n_parts, where.units, self._way, where.capacity, where.rack, self._loads)
+        kernels.arrange(line, order, int((rows.place < _UNPLACED).sum()))
+        return rows.take(order), t_us[order]
 
     def blocks(self) -> tuple[Blocks, ...]:
         """Return the statistics of the samples so far, one per period."""
@@ -97,19 +164,20 @@ class Feed:
         return Losses(
             received=self._received,
             duplicates=ROW_READINGS * self._row_duplicates + sum(store.duplicates for store in stores),
-            lost=ROW_READINGS * int(lost_rows.sum()) + self._lost_samples(),
+            lost=ROW_READINGS * int((lost_rows + self._lost_before).sum()) + self._lost_samples(),
             damaged=ROW_READINGS * self._damaged_rows,
             foreign=self._foreign + sum(store.foreign for store in stores),
             lost_rows=tuple(lost_rows.tolist()),
+            late=ROW_READINGS * self._late_rows + sum(store.late for store in stores),
         )
 
-    def _tidied(self) -> Rows:
+    def _tidied(self) -> _PlacedRows:
         if not self._tidy:
-            self._rows = [self._sorted(Rows.join(self._rows))]
+            self._rows = [self._sorted(_PlacedRows.join(self._rows))]
             self._tidy = True
-        return self._rows[0] if self._rows else Rows.empty()
+        return self._rows[0] if self._rows else _PlacedRows.empty()
 
-    def _sorted(self, rows: Rows) -> Rows:
+    def _sorted(self, rows: _PlacedRows) -> _PlacedRows:
         good = self._possible(rows)
         self._damaged_rows += len(rows) - int(good.sum())
         rows = rows.take(good)
@@ -154,18 +222,21 @@ class Feed:
         return possible
 
     def _lost_rows(self, rows: Rows) -> I8:
-        n_units = len(self.meta.units)
-        there = np.bincount(rows.unit, minlength=n_units)
-        if self.meta.sent_rows:
-            missing: I8 = np.maximum(np.array(self.meta.sent_rows, np.int64) - there, 0)
-            return missing
-        # Opening rows, from before the window, have gaps; from the last of them on every number is expected.
-        opening = rows.t_ns < self.meta.epoch_ns + self.meta.window.t0_us * 1000
-        numbers = self._numbers
+        if not self.meta.sent_rows:
+            return self._gaps(rows, self._numbers)
+        here = np.bincount(rows.unit[rows.t_ns >= self._ns(self._from_us)], minlength=len(self.meta.units))
+        sent = np.array(self.meta.sent_rows, np.int64) - self._dropped_rows - self._lost_before
+        missing: I8 = np.maximum(sent - here, 0)
+        return missing
+
+    def _gaps(self, rows: Rows, numbers: I8) -> I8:
+        """Return the rows missing from the last opening or kept row of each unit on, where every number is expected."""
+        n_units, t0_us = len(self.meta.units), self.meta.window.t0_us
+        opening = rows.t_ns < max(self._ns(t0_us), self._ns(self._from_us))
         first = _largest(rows.unit[opening], numbers[opening], n_units)
         begins = np.full(n_units, 2**62)
         np.minimum.at(begins, rows.unit[~opening], numbers[~opening])
-        first = np.where(first >= 0, first, -1 if self.meta.window.t0_us == 0 else begins - 1)
+        first = np.where(first >= 0, first, -1 if t0_us == 0 else begins - 1)
         last = _largest(rows.unit[~opening], numbers[~opening], n_units)
         inside = np.bincount(rows.unit[~opening], minlength=n_units)
         lost: I8 = np.where(last >= 0, np.maximum(last - first - inside, 0), 0)
@@ -177,6 +248,16 @@ class Feed:
         known = [(self._stores[period], ticks) for period, _, ticks in self.meta.sent_ticks if period in self._stores]
         sent = sum(ticks * len(store.sensor) for store, ticks in known)
         return max(sent - sum(store.counted for store in self._stores.values()), 0)
+
+
+def _unplaced(rows: Rows) -> _PlacedRows:
+    columns = (getattr(rows, each.name) for each in fields(Rows))
+    return _PlacedRows(*columns, np.full(len(rows), _UNPLACED))
+
+
+def _log(rows: Rows, t_us: I8) -> EventLog:
+    cause = np.full(len(rows), -1, np.int32)
+    return EventLog(t_us, rows.unit, rows.state, rows.part, rows.outcome, rows.detail, cause)
 
 
 def _largest(unit: I2, seq: I8, n_units: int) -> I8:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis.kernels.row_tables import ROW, UNIT, Role
+from factory_sim.plant.opening_rows import numbered
 from factory_sim.plant.states import Outcome
 
 if TYPE_CHECKING:
@@ -87,17 +88,19 @@ def _first_buffer(meta: Meta) -> I8:
     return first
 
 
-def ways_with_conveyors(meta: Meta, where: Topology, rows: Records) -> I4:
-    """Return `where.way` with the buffers at which conveyors end, derived from the first part of each conveyor.
+def ways_with_conveyors(meta: Meta, known: I4, rows: Records) -> I4:
+    """Return the ways with the buffers at which conveyors end, derived from the first part of each conveyor.
 
-    rows : (n_rows,) of row_tables.ROW, in order of time. The description does not contain where a conveyor ends.
+    known : `Topology.way`, or what an earlier call returned; rows : (n_rows,) of row_tables.ROW, in order of time. The
+    description does not contain where a conveyor ends.
     """
-    way, first = where.way.copy(), _first_buffer(meta)
-    for unit in (u for u, info in enumerate(meta.units) if info.role == "conveyor"):
+    way, first = known.copy(), _first_buffer(meta)
+    conveyors = [u for u, info in enumerate(meta.units) if info.role == "conveyor" and (known[:, u] < 0).all()]
+    for unit in conveyors:
         taken = rows[(rows["unit"] == unit) & (rows["outcome"] == Outcome.TOOK)][:1]
         given = rows[np.isin(rows["part"], taken["part"]) & np.isin(rows["t_us"], taken["t_us"])]
         for row in given[(given["outcome"] == Outcome.PASSED) & (given["unit"] != unit)]:
-            sender, to = int(where.units[row["unit"]]["operation"]), int(row["detail"])
+            sender, to = meta.units[row["unit"]].operation, int(row["detail"])
             ways = meta.operations[to].inputs if 0 <= to < len(meta.operations) else ()
             for k, each in enumerate(ways):
                 if each.operation == sender and each.transport == "conveyor":
@@ -123,17 +126,6 @@ def packed(log: EventLog | Rows, t_us: I8, seq: I8 | int = 0) -> tuple[Records, 
         for name, values in zip(ROW.names or (), columns, strict=True):
             rows[name][stretch] = values[stretch]
     return rows, n_parts
-
-
-def numbered(part: I4) -> tuple[I8, int]:
-    """Return part numbers from 0 without wide gaps, -1 for none, and their number."""
-    known = part.astype(np.int64)
-    top = int(known.max(initial=-1)) + 1
-    if top <= 4 * len(known) + 1024:
-        return known, top
-    names, index = np.unique(known, return_inverse=True)
-    shift = int(names[0] == -1)
-    return index.reshape(-1) - shift, len(names) - shift
 
 
 def missing(n: int, record_type: np.dtype[np.void]) -> Records:

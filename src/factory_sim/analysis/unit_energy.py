@@ -112,22 +112,23 @@ def by_meters(blocks: Sequence[Blocks], meta: Meta, edges_us: I8) -> F8:
             if there.any():
                 ticks = np.stack((each.first_tick[there, column], each.last_tick[there, column]), axis=1).ravel()
                 raw = np.stack((each.first_raw[there, column], each.last_raw[there, column]), axis=1).ravel()
-                risen = _reading(ticks, raw, info.bits, edges_us / each.period_us)
-                out[:, info.unit] = np.nansum((out[:, info.unit], np.diff(risen) * kwh_per_count(info)), axis=0)
+                rise = _rises(ticks, raw, info.bits, edges_us / each.period_us)
+                out[:, info.unit] = np.nansum((out[:, info.unit], rise * kwh_per_count(info)), axis=0)
     return out
 
 
-def _reading(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
-    """Return the counter's rise since its first reading at times `at`, counted in ticks."""
+def _rises(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
+    """Return the counter's rise between successive times `at`, counted in ticks; earlier readings change no digit."""
     steps = np.diff(raw.astype(np.int64))
     steps = np.where(steps < -(1 << (bits - 1)), steps + (1 << bits), np.maximum(steps, 0))
-    risen = np.concatenate(([0], np.cumsum(steps))).astype(np.float64)
-    spans = np.diff(ticks)
+    risen, spans = np.concatenate(([0], np.cumsum(steps))), np.diff(ticks)
     moved = np.flatnonzero(spans > 0)
     slope = steps[moved[-1]] / spans[moved[-1]] if len(moved) else 0.0
-    end = np.clip(at - ticks[-1], 0, 1)
-    reading: F8 = np.interp(at, ticks, risen) + end * slope
-    return reading
+    slopes = np.append(np.divide(steps, spans, out=np.zeros(len(steps)), where=spans > 0), slope)
+    last = np.maximum(np.searchsorted(ticks, at, side="right") - 1, 0)
+    ahead = np.clip(at - ticks[last], 0, np.where(last + 1 < len(ticks), np.inf, 1.0))
+    rises: F8 = np.diff(risen[last]) + np.diff(slopes[last] * ahead)
+    return rises
 
 
 def measured(blocks: Sequence[Blocks] | None, log: EventLog, meta: Meta, edges_us: I8) -> tuple[Energy, Energy, B1]:

@@ -12,6 +12,7 @@ from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
 from factory_sim.plant.describe import describe
+from factory_sim.plant.opening_rows import opening_rows
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import EventLog
 from factory_sim.results.simulate import SimulationResult
@@ -134,7 +135,7 @@ class Run:
         before, rows = (log.take(log.t_us < window.t0_us), log.take(log.t_us >= window.t0_us))
         if window.t0_us > 0:
             sensing.remember(before)
-        opening = simulator.opening_rows(before, len(plant.units))
+        opening = opening_rows(before, len(plant.units))
         samples = sensing.sample(EventLog.join([opening, rows]), window.t1_us).samples
         return frames.signal_series(samples, chosen, unit, start_ns, plant.timezone)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.errors import ModelError
-from factory_sim.plant.states import Outcome
+from factory_sim.plant.opening_rows import opening_rows, still_matter
 from factory_sim.records import EventLog, Truth, Window
 from factory_sim.sim.engines import Resumable, choose, fitted, open_run, resumed_run
 from factory_sim.sim.forking import layout
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import B1, I8
     from factory_sim.sim.commands import Command
 
 LONGEST_RUN_US = 2**61
@@ -218,46 +217,3 @@ def resume_to_end(
     memory = saved.memory
     memory.add(simulation.advance(until_us))
     return Run(memory.alone(), simulation.truth(), simulation.window)
-
-
-_ENDS = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
-_PLACES = (Outcome.ENTERED, Outcome.TOOK, Outcome.PASSED, Outcome.REWORK)
-
-
-def opening_rows(log: EventLog, n_units: int) -> EventLog:
-    """Return the rows of `log` that still matter at its end (ROW-14)."""
-    return log.take(still_matter(log, n_units))
-
-
-def still_matter(log: EventLog, n_units: int) -> I8:
-    """Return the positions of the rows of `log` that still matter at its end (ROW-14), shape (n,)."""
-    if not len(log):
-        return np.zeros(0, np.int64)
-    keep = np.zeros(len(log), np.bool_)
-    since = _last_rows(log, n_units)
-    n_parts = int(log.part.max(initial=-1)) + 1
-    inside = np.ones(n_parts, np.bool_)
-    inside[log.part[np.isin(log.outcome, _ENDS)]] = False
-    placed = _rows_of(log, np.isin(log.outcome, _PLACES), inside)
-    last = np.full(n_parts, -1)
-    last[log.part[placed]] = placed  # the last assignment wins
-    last = last[last >= 0]
-    keep[last] = True
-    keep[_rows_of(log, log.outcome == Outcome.ENTERED, inside)] = True
-    held = last[log.outcome[last] == Outcome.TOOK]
-    cycle = np.searchsorted(log.t_us, log.t_us[held])  # a batch is taken at one instant, and some of it given early
-    np.minimum.at(since, log.unit[held], cycle)
-    keep |= np.arange(len(log)) >= since[log.unit]
-    return np.flatnonzero(keep)
-
-
-def _last_rows(log: EventLog, n_units: int) -> I8:
-    last = np.full(n_units, len(log), np.int64)
-    last[log.unit] = np.arange(len(log))
-    return last
-
-
-def _rows_of(log: EventLog, chosen: B1, inside: B1) -> I8:
-    rows = np.flatnonzero(chosen)
-    kept: I8 = rows[inside[log.part[rows]]]
-    return kept

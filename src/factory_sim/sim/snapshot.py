@@ -42,7 +42,7 @@ class SavedRun:
     numbers: str  # digest of the tables that the run read
     layout: str  # digest of what the columns of the arrays mean, which a version may change
     tables: dict[str, NDArray[Any]]  # state columns of the engine's tables, and when events are due [µs]
-    opening: EventLog  # sim.run.opening_rows at t_us
+    opening: EventLog  # plant.opening_rows at t_us
     rows: I8  # their indices in the log of the whole run, shape (len(opening),)
 
     @property

@@ -35,10 +35,14 @@ class Line(NamedTuple):
     lies: I8  # (n_parts,): the buffer a part lies in, -1: none
 
 
-def line(rows: np.ndarray, n_parts: int, units: np.ndarray, way: I4, capacity: I8, rack: I8) -> Line:
-    """Return the line before its first row; allocating in compiled code would compile slowly."""
+def line(rows: np.ndarray, n_parts: int, units: np.ndarray, way: I4, capacity: I8, rack: I8, loads: I8) -> Line:
+    """Return the line before its first row; allocating in compiled code would compile slowly.
+
+    loads (2, n_units): parts that each unit carries at first, and the largest number known.
+    """
     buffers, now, links = np.zeros(len(capacity), _BUFFER), np.zeros(len(units), _UNIT), np.zeros(len(rows), _LINKS)
     buffers["capacity"], buffers["rack"] = capacity, rack
+    now["load"], now["most"] = loads
     for table, names in ((now, ("last", "client")), (links, ("needs", "leads", "after"))):
         for name in names:
             table[name] = -1
@@ -46,15 +50,18 @@ def line(rows: np.ndarray, n_parts: int, units: np.ndarray, way: I4, capacity: I
 
 
 @njit
-def arrange(line, order):
-    """Write row indices to `order` (n_rows,) so that the rows of each instant follow the order of the line's moves."""
+def arrange(line, order, n_placed):
+    """Write row indices to `order` (n_rows,) so that the rows of each instant follow the order of the line's moves.
+
+    The first n_placed rows, whole instants, are in order already.
+    """
     rows, n = line.rows, np.int64(0)
     _count_fullest(line)
     while n < len(rows):
         i, j = n, n + 1
         while j < len(rows) and rows[j].t_us == rows[i].t_us:
             j += 1
-        alone = rows[i].unit == rows[j - 1].unit or j - i > LARGEST_INSTANT
+        alone = rows[i].unit == rows[j - 1].unit or j - i > LARGEST_INSTANT or i < n_placed
         if not alone:
             _link(line, i, j)
         place = np.int64(-2)
@@ -87,8 +94,8 @@ def _count_fullest(line):
         now[u].load += int(rows[i].outcome == Outcome.TOOK) - int(rows[i].outcome == Outcome.PASSED)
         if i + 1 == len(rows) or rows[i + 1].unit != u or rows[i + 1].t_us != rows[i].t_us:
             now[u].most = max(now[u].most, now[u].load)
-    for u in range(len(now)):
-        now[u].load = 0
+    for i in range(len(rows)):
+        now[rows[i].unit].load -= int(rows[i].outcome == Outcome.TOOK) - int(rows[i].outcome == Outcome.PASSED)
 
 
 @inner_njit
@@ -114,7 +121,7 @@ def _follow(line, h):
     now[u].load += int(o == Outcome.TOOK) - int(o == Outcome.PASSED)
     if line.units[u].role == Role.POOL:
         now[u].client = row.detail if row.state == State.BUSY else -1
-    if p < 0 or not (_takes(o) or _gives(o)):
+    if p < 0 or not (_takes(o) or _gives(o) or Outcome.SCRAPPED <= o <= Outcome.LEFT):
         return
     if lies[p] >= 0:
         line.buffers[lies[p]].held -= 1

@@ -52,9 +52,9 @@ def constraint_by_active_period(f: Facts, level: str) -> F8:
 
 
 def path_outside_share(f: Facts, _level: str) -> F8:
-    """Share of the critical path outside operations: waiting for arrivals, on vehicles and conveyors."""
+    """Share of the critical path outside operations: waiting for arrivals, on vehicles and conveyors, or not known."""
     inside = sum(int(f.path_us[list(each.machines)].sum()) for each in f.meta.operations)
-    return 1 - ratio([inside], [f.path_us.sum()])
+    return 1 - ratio([inside], [bottleneck.path_length_us(f.log, f.window)])
 
 
 def _first(score: F8) -> F8:
