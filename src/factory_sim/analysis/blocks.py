@@ -147,6 +147,14 @@ class BlockStore:
         """Number of distinct readings that have arrived."""
         return int(self._dropped.sum()) + sum(int(page.count.sum()) for page in self._pages.values())
 
+    def reached(self) -> int:
+        """Return the tick that most sensors have reached, -1 at first."""
+        last = np.full(len(self.sensor), -1)
+        for page in self._pages.values():
+            there = page.tick1.max(axis=0)
+            last = np.maximum(last, np.where(there >= 0, there + page.first_tick, -1))
+        return int(np.median(last))
+
     def gaps(self) -> int:
         """Return the number of readings missing between each sensor's first and last one."""
         blocks = self.blocks()

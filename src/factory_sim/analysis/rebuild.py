@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SEQ_BITS = 46  # of a sort key; the unit stands above
 _FAR_NS = 2**62
 _UNPLACED = 2**62
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Feed:
         }
         self._foreign = 0
         n_units = len(meta.units)
-        self._from_us = -_FAR_NS  # earlier rows have been dropped, or are in order already
+        self.from_us = -_FAR_NS  # earlier rows have been dropped, or are in order already
+        self._latest_us = meta.window.t0_us  # time of the latest row
         self._dropped_rows, self._lost_before = np.zeros(n_units, np.int64), np.zeros(n_units, np.int64)
         self._loads, self._way = np.zeros((2, n_units), np.int64), self._topology.way
 
@@ -76,8 +78,12 @@ class Feed:
         """Add readings."""
         self._received += readings.count()
         if len(readings.rows):
-            self._rows.append(_unplaced(self._in_time(readings.rows)))
+            rows = _unplaced(self._in_time(readings.rows))
+            self._rows.append(rows)
             self._tidy = False
+            latest_us = int(us_from_ns(rows.t_ns.max(initial=0), self.meta.epoch_ns))
+            if self._latest_us < latest_us < self._latest_us + _DAY_US:  # else it is damaged
+                self._latest_us = latest_us
         for samples in readings.samples:
             store = self._stores.get(samples.period_us)
             if store is None:
@@ -86,7 +92,7 @@ class Feed:
                 store.add(samples)
 
     def _in_time(self, rows: Rows) -> Rows:
-        late = rows.t_ns < self._ns(self._from_us)
+        late = rows.t_ns < self._ns(self.from_us)
         if not late.any():
             return rows
         self._late_rows += int(late.sum())
@@ -95,9 +101,16 @@ class Feed:
     def _ns(self, us: int) -> int:
         return self.meta.epoch_ns + us * 1000 if us > -_FAR_NS else -_FAR_NS
 
+    def reached_us(self) -> int:
+        """Return the time that most sensors have reached; of a plant without sensors, that of the latest row."""
+        if not self._stores:
+            return self._latest_us
+        store = self._stores[min(self._stores)]
+        return max(store.reached() * store.period_us, self.meta.window.t0_us)
+
     def finish(self, meta: Meta) -> None:
         """Set a newer description: a later end of the window, or the final numbers of rows and ticks sent."""
-        self.meta = meta
+        self.meta, self._latest_us = meta, max(self._latest_us, meta.window.t0_us)
         for store in self._stores.values():
             store.extend(meta.window)
 
@@ -117,7 +130,7 @@ class Feed:
         self._count_dropped(before_us)
         self._keep_loads(rows.take(before), t_us[before], kept)
         self._rows, self._tidy = [replace(rows.take(index), place=place)], False
-        self._from_us = before_us
+        self.from_us = before_us
         for store in self._stores.values():
             store.forget(before_us)
 
@@ -125,7 +138,7 @@ class Feed:
         """Count lost rows up to `before_us` for good, and those that are present."""
         rows, n_units = self._tidied(), len(self.meta.units)
         early = rows.t_ns < self._ns(before_us)
-        new = early & (rows.t_ns >= self._ns(self._from_us))
+        new = early & (rows.t_ns >= self._ns(self.from_us))
         self._lost_before += self._gaps(rows.take(early), self._numbers[early])
         self._dropped_rows += np.bincount(rows.unit[new], minlength=n_units)
 
@@ -224,7 +237,7 @@ class Feed:
     def _lost_rows(self, rows: Rows) -> I8:
         if not self.meta.sent_rows:
             return self._gaps(rows, self._numbers)
-        here = np.bincount(rows.unit[rows.t_ns >= self._ns(self._from_us)], minlength=len(self.meta.units))
+        here = np.bincount(rows.unit[rows.t_ns >= self._ns(self.from_us)], minlength=len(self.meta.units))
         sent = np.array(self.meta.sent_rows, np.int64) - self._dropped_rows - self._lost_before
         missing: I8 = np.maximum(sent - here, 0)
         return missing
@@ -232,7 +245,7 @@ class Feed:
     def _gaps(self, rows: Rows, numbers: I8) -> I8:
         """Return the rows missing from the last opening or kept row of each unit on, where every number is expected."""
         n_units, t0_us = len(self.meta.units), self.meta.window.t0_us
-        opening = rows.t_ns < max(self._ns(t0_us), self._ns(self._from_us))
+        opening = rows.t_ns < max(self._ns(t0_us), self._ns(self.from_us))
         first = _largest(rows.unit[opening], numbers[opening], n_units)
         begins = np.full(n_units, 2**62)
         np.minimum.at(begins, rows.unit[~opening], numbers[~opening])

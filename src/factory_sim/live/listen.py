@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from copy import copy
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from factory_sim import clock
-from factory_sim.analysis import kpis, trust
+from factory_sim.analysis import kpis
 from factory_sim.analysis.rebuild import Feed
+from factory_sim.analysis.trust import Trust
 from factory_sim.errors import FactoryError, PayloadError
+from factory_sim.live.listen_result import listen_result
 from factory_sim.live.liveness import LIVE_S
 from factory_sim.live.replies import Replies
-from factory_sim.records import Window
+from factory_sim.live.rolling.descriptions import extended, since, unchanging
+from factory_sim.live.rolling.windows import Windows
 from factory_sim.wire import meta as description
 from factory_sim.wire import presence, topics
 from factory_sim.wire.formats import FORMATS, uns
@@ -24,16 +26,17 @@ from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.analysis.facts import Facts
     from factory_sim.live.recording_store import Store
-    from factory_sim.records import EventLog, KpiTable, Message, Meta, Readings
+    from factory_sim.records import KpiTable, Message, Meta, Readings
+    from factory_sim.results.feed import ListenResult
     from factory_sim.wire.formats import Decoder
 
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
-ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sensors
 TURN_S = 0.2  # the longest wait for messages between two checks for Ctrl-C and the clock
 LATE_US = 1_500_000  # after the start of the window: a listener whose first reading is later has joined late
 _NEVER_US = 2**62
+_UNFINISHED_KEPT = 20
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
 
 
@@ -103,9 +106,9 @@ class Listener:
         store: Store | None = None,
     ) -> None:
         self.root, self.counts, self.store = topics.clean_root(root), Counts(), store
-        self.meta, self.feed = meta, Feed(meta) if meta else None
+        self.meta, self.windows = meta, self._windows(meta) if meta else None
         self.conflicts: dict[str, None] = {}  # sentences about descriptions that were ignored, in order
-        self.unfinished: list[Listener] = []  # runs that were silent when another one began
+        self.unfinished: list[ListenResult] = []  # runs that were silent when another one began, the latest ones
         self._clock = clock
         self._heard_at = float("-inf")  # when the last reading or heartbeat of the run arrived
         self._first_us = _NEVER_US  # time of the earliest reading that was not retained
@@ -116,8 +119,6 @@ class Listener:
         self._group = group_id(root)
         self._has_own_meta = meta is not None
         self._decoders: dict[str, Decoder] = {}
-        self.trust = trust.Trust(())  # as of the last table
-        self._assessed = (-1, False)
         if store is not None and meta is not None:
             store.describe(meta)
 
@@ -139,9 +140,21 @@ class Listener:
             self.counts.reason = str(error)
         return True
 
+    @property
+    def feed(self) -> Feed | None:
+        """The readings of the run; None before its description."""
+        return self.windows.feed if self.windows is not None else None
+
+    @property
+    def trust(self) -> Trust:
+        """The readings that cannot be right, as of the last table."""
+        return self.windows.trust if self.windows is not None else Trust(())
+
     def close(self) -> None:
         """End the recording, if there is one."""
         if self.store is not None:
+            if self.windows is not None and self.counts.readings:
+                self.windows.finish()
             self.store.close(self.feed.losses() if self.feed is not None else None)
 
     @property
@@ -150,32 +163,37 @@ class Listener:
         return self.meta is not None and bool(self.meta.sent_rows)
 
     def table(self) -> KpiTable:
-        """Return every KPI of the window, or of the part of it that has arrived."""
-        if self.meta is None or self.feed is None:
+        """Return every KPI of the window, or of the part that has arrived; of a run without end, of the shift."""
+        windows = self._checked()
+        if windows.is_rolling:
+            windows.refresh()
+            for name in ("shift", "today"):
+                if (table := windows.table(name)) is not None:
+                    return table
+        return kpis.of_facts(self.facts())
+
+    def facts(self) -> Facts:
+        """Return the facts of the window, or of the part of it that has arrived and is kept."""
+        return self._checked().whole()
+
+    def _checked(self) -> Windows:
+        if self.windows is None:
             raise NoFeedError(self.root)
         if not self.counts.readings:
             raise NoReadingsError(self)
-        log = self.feed.log()
-        until_us = int(log.t_us[-1]) + 1 if len(log) else 0
-        meta = self.feed.meta if self.ended else clipped(self.feed.meta, until_us)
-        return kpis.table(log, meta, self._usable(log, meta, until_us))
+        return self.windows
 
-    def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
-        """Return the plausible samples: assessed every ten minutes of the feed, and at its end."""
-        assert self.feed is not None
-        blocks, stage = self.feed.blocks(), (until_us // ASSESS_US, self.ended)
-        if stage != self._assessed:
-            self.trust, self._assessed = trust.judge(log, meta, blocks, self.feed.losses()), stage
-        return self.trust.usable(blocks)
+    def _windows(self, meta: Meta) -> Windows:
+        return Windows(Feed(meta))
 
     def _add(self, readings: Readings, *, is_live: bool) -> None:
         """Add readings to the feed; the first live one shows whether the listener joined late."""
         assert self.meta is not None
-        assert self.feed is not None
+        assert self.windows is not None
         count = readings.count()
         self.counts.readings += count
         self.counts.messages += 1
-        self.feed.add(readings)
+        self.windows.add(readings)
         if self.store is not None:
             self.store.add(readings)
         if count and is_live:
@@ -183,7 +201,7 @@ class Listener:
             first_us = _earliest_us(readings, self.meta)
             if first_us < self._first_us:
                 self._first_us = first_us
-                self.feed.finish(self._heard(self.meta))
+                self.windows.feed.finish(self._heard(self.meta))
 
     @property
     def joined_us(self) -> int | None:
@@ -194,13 +212,7 @@ class Listener:
 
     def _heard(self, meta: Meta) -> Meta:
         """Return a description of what a listener can have received that joined late: its part of the window."""
-        if self.joined_us is None:
-            return meta
-        t0_us, t1_us = self.joined_us, max(meta.window.t1_us, self.joined_us + 1)
-        planned = tuple((max(a, t0_us), b) for a, b in meta.planned_us if b > t0_us)
-        shifts = tuple(each for each in meta.shifts if each[2] > t0_us)
-        window = Window(t0_us, t1_us)
-        return replace(meta, window=window, planned_us=planned, shifts=shifts, sent_rows=(), sent_ticks=())
+        return meta if self.joined_us is None else since(meta, self.joined_us)
 
     def _describe(self, message: Message) -> None:
         if self._has_own_meta:
@@ -220,28 +232,27 @@ class Listener:
         if message.retain and found.sent_rows:
             return
         if self.counts.readings:
-            before = copy(self)
-            before.unfinished = []
-            self.unfinished.append(before)
-        self.meta, self.feed, self.counts, self._decoders = found, Feed(found), Counts(), {}
+            self.unfinished.append(replace(listen_result(self, self.table()), unfinished=()))
+            del self.unfinished[:-_UNFINISHED_KEPT]
+        self.meta, self.windows, self.counts, self._decoders = found, self._windows(found), Counts(), {}
         self._first_us, self._heard_at, self._rival = _NEVER_US, float("-inf"), None
-        self._assessed = (-1, False)
         if self.store is not None:
             self.store.describe(found)
 
     def _continue(self, found: Meta) -> None:
-        """Use a further description of the run: its end. An altered one is a conflict."""
+        """Use a further description of the run: a later end, or its end. An altered one is a conflict."""
         assert self.meta is not None
-        assert self.feed is not None
+        assert self.windows is not None
         if self.ended and not found.sent_rows:  # the opening description, sent again from a journal
             return
-        if _unchanging(found) != _unchanging(self.meta):
+        if unchanging(found) != unchanging(self.meta):
             self.conflicts[f"The description of run {found.run_id} was altered below {self.root}: it is ignored."] = (
                 None
             )
             return
-        self.meta = found
-        self.feed.finish(self._heard(found))
+        self.meta = found = extended(self.meta, found)
+        self.windows.feed.finish(self._heard(found))
+        self.windows.ended = self.ended
         if self.store is not None:
             self.store.describe(found)
 
@@ -249,7 +260,7 @@ class Listener:
         """Return whether the run, which fell silent, has been resumed from a snapshot: its window begins later."""
         meta = self.meta
         assert meta is not None
-        return self._is_silent() and found.window.t0_us > meta.window.t0_us and _unchanging(found) == _unchanging(meta)
+        return self._is_silent() and found.window.t0_us > meta.window.t0_us and unchanging(found) == unchanging(meta)
 
     def _is_silent(self) -> bool:
         """Return whether the run has been silent for so long that it counts as unfinished."""
@@ -299,18 +310,6 @@ def _earliest_us(readings: Readings, meta: Meta) -> int:
     if len(readings.rows):
         times.append(int(clock.us_from_ns(readings.rows.t_ns.min(), meta.epoch_ns)))
     return min(times)
-
-
-def _unchanging(meta: Meta) -> Meta:
-    """Return a description without what its end changes: the window, and what follows from it."""
-    return replace(meta, window=Window(0, 1), planned_us=(), shifts=(), sent_rows=(), sent_ticks=())
-
-
-def clipped(meta: Meta, until_us: int) -> Meta:
-    """Return the description of the window up to `until_us`, for a feed that has not ended."""
-    t0, t1 = meta.window.t0_us, min(max(until_us, meta.window.t0_us + 1), meta.window.t1_us)
-    planned = tuple((a, min(b, t1)) for a, b in meta.planned_us if a < t1)
-    return replace(meta, window=Window(t0, t1), planned_us=planned)
 
 
 def find_root(receiver: Receiver, stop: Event, ready: Callable[[], None] = lambda: None) -> str:

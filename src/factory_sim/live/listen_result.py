@@ -74,5 +74,5 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         ),
         joined_us=listener.joined_us,
         conflicts=tuple(listener.conflicts),
-        unfinished=tuple(listen_result(each, each.table()) for each in listener.unfinished),
+        unfinished=tuple(listener.unfinished),
     )

@@ -1,0 +1,1 @@
+"""Rolling windows of a running feed, in bounded memory."""

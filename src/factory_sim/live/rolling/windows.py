@@ -1,0 +1,173 @@
+"""The KPIs of a running feed: of its rolling windows, and of the whole run while that fits in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis import facts as facts_of
+from factory_sim.analysis import kpis, trust
+from factory_sim.analysis.checkpoint import windowed
+from factory_sim.live.rolling.descriptions import clipped
+from factory_sim.live.rolling.shift_spans import (
+    DAY_US,
+    HOUR_US,
+    MINUTE_US,
+    NAMES,
+    begun_shifts,
+    midnight_us,
+    shifts_of,
+    windows_at,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from factory_sim.analysis.blocks import Blocks
+    from factory_sim.analysis.facts import Facts
+    from factory_sim.analysis.rebuild import Feed
+    from factory_sim.live.rolling.shift_spans import ShiftSpan
+    from factory_sim.records import EventLog, KpiTable, Meta, Readings, Window
+
+__all__ = ["NAMES", "WHOLE_US", "Windows"]
+
+WHOLE_US = 2 * DAY_US  # a longer run, or one without end, has no KPIs of the whole
+LATE_US = 600_000_000  # readings may arrive so late; then a finished shift is closed
+ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sensors
+_SETTLE_US = 10_000_000  # readings of the end of a minute may arrive so late
+_LOOK_EVERY = 64  # messages between two looks at the time reached
+_CLOSED_KEPT = 2
+
+
+class Windows:
+    """The windows of one run, which end at a whole minute of the run, or with their shift.
+
+    `add` and `refresh` belong to the thread that receives the feed; `table`, `facts` and `window` return what the last
+    `refresh` computed, to any thread. Edges are whole minutes, so that a meter has been read at each.
+    """
+
+    def __init__(self, feed: Feed, close_shift: Callable[[str, KpiTable], None] | None = None) -> None:
+        self.feed, self.trust = feed, trust.Trust(())  # trust as of the last analysis
+        self.ended = False  # the publisher has ended the run
+        self.shift_name = ""  # of the window `shift`
+        self._close_shift = close_shift
+        self._closed: dict[str, tuple[KpiTable, Facts | None]] = {}  # the latest finished shifts, by name
+        self._shown: dict[str, tuple[KpiTable, Facts | None]] = {}
+        self._assessed = (-1, False)
+        self._closed_until_us = -1  # the end of the latest closed shift
+        self._shown_until_us = -1
+        self._seen = 0
+
+    @property
+    def is_rolling(self) -> bool:
+        """Whether rows are forgotten: the run is longer than WHOLE_US, or has no end."""
+        window = self.feed.meta.window
+        return window.t1_us - window.t0_us > WHOLE_US
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the windows that exist as of the last `refresh`."""
+        return tuple(self._shown)
+
+    def table(self, name: str) -> KpiTable | None:
+        """Return every KPI of a window as of the last `refresh`; None: there is no such window yet."""
+        found = self._shown.get(name)
+        return found[0] if found else None
+
+    def facts(self, name: str) -> Facts | None:
+        """Return the facts behind the KPIs of a window; None: none yet, or a shift closed by an earlier process."""
+        found = self._shown.get(name)
+        return found[1] if found else None
+
+    def window(self, name: str) -> Window | None:
+        """Return a window as of the last `refresh`."""
+        found = self._shown.get(name)
+        return found[0].window if found else None
+
+    def add(self, readings: Readings) -> None:
+        """Add readings to the feed; close the shifts that are over, and forget what no window needs."""
+        self.feed.add(readings)
+        self._seen += 1
+        if self._seen % _LOOK_EVERY == 0 and (self.is_rolling or self._close_shift):
+            self._advance(self.feed.reached_us())
+
+    def whole(self) -> Facts:
+        """Return the facts of the whole window, or of the part that has arrived or is kept."""
+        log = self.feed.log()
+        until_us = int(log.t_us[-1]) + 1 if len(log) else 0
+        meta = self.feed.meta if self.ended else clipped(self.feed.meta, until_us)
+        return facts_of.collect(log, meta, self._usable(log, meta, until_us))
+
+    def refresh(self) -> None:
+        """Compute the windows anew if a minute has passed since the last time."""
+        meta, end_us = self.feed.meta, self._end_us()
+        self._advance(end_us)
+        if end_us == self._shown_until_us:
+            return
+        spans, self._shown_until_us = windows_at(meta, max(meta.window.t0_us, self.feed.from_us), end_us), end_us
+        begun = begun_shifts(meta, meta.window.t0_us, end_us)[-2:]
+        self.shift_name = begun[-1].name if begun else ""
+        log, until_us = self.feed.log(), end_us
+        blocks = self._usable(log, clipped(meta, until_us), until_us)
+        shown = {name: self._of(log, window, blocks) for name, window in spans.items()}
+        for name, span in zip(("shift", "last shift"), reversed(begun), strict=False):
+            if span.name in self._closed:
+                shown[name] = self._closed[span.name]
+        self._shown = {name: shown[name] for name in NAMES if name in shown}
+
+    def finish(self) -> None:
+        """Close the shifts that are over at the end of the run, without waiting for late readings."""
+        self._advance(self._end_us() + LATE_US)
+
+    def restore(self, closed: dict[str, KpiTable]) -> None:
+        """Continue with the shifts that an earlier process has closed."""
+        self._closed = {name: (table, None) for name, table in list(closed.items())[-_CLOSED_KEPT:]}
+        self._closed_until_us = max((table.window.t1_us for table in closed.values()), default=-1)
+
+    def _end_us(self) -> int:
+        """Return the end of the last whole minute whose readings have arrived."""
+        window = self.feed.meta.window
+        if self.ended:
+            return window.t1_us
+        settled = self.feed.reached_us() - _SETTLE_US
+        return max(window.t0_us, min(settled // MINUTE_US * MINUTE_US, window.t1_us))
+
+    def _of(self, log: EventLog, window: Window, blocks: tuple[Blocks, ...]) -> tuple[KpiTable, Facts]:
+        meta = self.feed.meta
+        found = facts_of.collect(windowed(log, meta, window), meta, blocks, window)
+        return kpis.of_facts(found), found
+
+    def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
+        """Return the plausible samples: assessed every ten minutes of the feed, and at its end."""
+        blocks, stage = self.feed.blocks(), (until_us // ASSESS_US, self.ended)
+        if stage != self._assessed:
+            self.trust, self._assessed = trust.judge(log, meta, blocks, self.feed.losses()), stage
+        return self.trust.usable(blocks)
+
+    def _advance(self, reached_us: int) -> None:
+        due = self._due(reached_us)
+        if due and (self.is_rolling or self._close_shift):
+            log = self.feed.log()
+            blocks = self._usable(log, clipped(self.feed.meta, reached_us), reached_us)
+            for each in due:
+                self._closed[each.name] = found = self._of(log, each.window, blocks)
+                self._closed_until_us = each.window.t1_us
+                if self._close_shift is not None:
+                    self._close_shift(each.name, found[0])
+            for name in list(self._closed)[:-_CLOSED_KEPT]:
+                del self._closed[name]
+        if self.is_rolling and (cut_us := self._cut_us(reached_us)) > self.feed.from_us + HOUR_US:
+            self.feed.forget(cut_us)
+
+    def _due(self, reached_us: int) -> list[ShiftSpan]:
+        """Return the shifts that are over and have not been closed; none that began before what is kept."""
+        begin_us = max(self.feed.meta.window.t0_us, self.feed.from_us)
+        spans = shifts_of(self.feed.meta, begin_us, max(reached_us - LATE_US, 0))
+        over = [each for each in spans if begin_us <= each.window.t0_us and each.window.t1_us <= reached_us - LATE_US]
+        return [each for each in over if each.window.t1_us > self._closed_until_us]
+
+    def _cut_us(self, reached_us: int) -> int:
+        """Return the time from which on everything is needed: the day, the hour, and the shifts not closed."""
+        meta, settled = self.feed.meta, reached_us - LATE_US
+        begins = [midnight_us(meta, max(settled, 0)), settled - HOUR_US]
+        begins += [each.window.t0_us for each in begun_shifts(meta, meta.window.t0_us, settled)[-1:]]
+        return max(min(begins), meta.window.t0_us)
