@@ -57,6 +57,8 @@ IMPORTERS: dict[str, set[str]] = {
     "jinja2": {"views"},
     "markupsafe": {"views"},
     "distributed": {"study.dask_pool"},
+    "starlette": {"live.page.server"},
+    "uvicorn": {"live.page.server"},
     "optuna": {"study.optimise.search"},
 }
 # Packages with one module per kind: they may grow, and share names with others.

@@ -130,6 +130,7 @@ _LIBRARIES = {
     "excel": "openpyxl",
     "history": "duckdb",
     "optimise": "optuna",
+    "page": "uvicorn",
     "plots": "matplotlib",
     "report": "jinja2",
     "validate": "hypothesis",

@@ -278,6 +278,7 @@ class Meta:
     version: int = 1
     shifts: tuple[tuple[str, int, int], ...] = ()  # of the base calendar, in the window: name, begin and end [µs]
     heartbeat_s: float = 0.0  # interval of <root>/status; 0: the publisher sends none
+    plan_parts: float = 0.0  # good parts planned for a shift; 0: no plan
     absent: tuple[str, ...] = ()  # what a foreign feed lacks: names of analysis.kpis.needs
 
 

@@ -22,6 +22,7 @@ UNITS: dict[str, dict[str, float]] = {
     "velocity": {"mm/s": 1e-3, "m/s": 1.0},
     "share": {"%": 0.01, "ppm": 1e-6, "": 1.0},
     "count": {"": 1.0, "parts": 1.0, "part": 1.0},
+    "plan": {"parts/shift": 1.0},
     "number": {"": 1.0},
     "price": {"": 1.0},  # the currency of a price is checked and removed before; it is never converted
     "price_per_h": {"/h": 1.0, "/min": 60.0},

@@ -45,7 +45,7 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
             refuse(name, f"expected a readable PEM file, got {file!r}")
     return ClientOptions(
         user=user,
-        password=_first_line(password_file) if password_file is not None else password,
+        password=first_line("password_file", password_file) if password_file is not None else password,
         ca_file=files.get("ca", ""),
         cert_file=files.get("cert", ""),
         key_file=files.get("key", ""),
@@ -54,9 +54,9 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
     )
 
 
-def _first_line(file: PathLike) -> str:
+def first_line(argument: str, file: PathLike) -> str:
     """Return the password in a file. Raise ConfigError if others may read it."""
-    argument, path = "password_file", Path(file)
+    path = Path(file)
     try:
         mode = path.stat().st_mode
         first = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from threading import Event
@@ -15,6 +15,7 @@ from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_o
 from factory_sim.api.client_arguments import client_options
 from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
+from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, serving, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.live import listen as listening
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from factory_sim.api.foreign.reading import Reading
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import Report
+    from factory_sim.live.page.live_page import LivePage
     from factory_sim.records import Meta
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
@@ -51,6 +53,9 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     host_id: str = "",
     record: PathLike | None = None,
     publish_kpis: bool = False,
+    page: bool = False,
+    page_address: str = PAGE_ADDRESS,
+    page_password_file: PathLike | None = None,
     every: Duration = "10 s",
     user: str = "",
     password: str = "",
@@ -94,6 +99,12 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         Folder in which to record the feed; `history` reads it.
     publish_kpis : bool
         Whether to retain KPIs below `<root>/kpi`.
+    page : bool
+        Whether to serve a live page of the feed (extra `[page]`).
+    page_address : str
+        `HOST:PORT` of the page; an address that other machines reach requires a password.
+    page_password_file : str or path, optional
+        File whose first line is the password of the page; only its owner may read it.
     every : str or float
         Interval of reports [s, or a text with a unit].
     user, password, password_file, ca, cert, key, mqtt
@@ -127,7 +138,8 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     stop = stop or Event()
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
-        _refuse_given({"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id})
+        own = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id, "page": page}
+        _refuse_given(own)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
@@ -136,16 +148,19 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     every_s = seconds("every", every)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
-    with events_of(progress) as report:
+    with ExitStack() as stack:
+        report = stack.enter_context(events_of(progress))
         where = root or own_root or _found(broker, options, stop, report)
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
         store = None if record is None else Store(path_of("record", record), where)
-        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
+        served = shown(page=page, address=page_address, password_file=page_password_file)
+        live = stack.enter_context(serving(served, where, report)) if served else None
+        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store or live)  # type: ignore[arg-type]
         try:
             with closing(listener), Client(broker, replies.connection(options)) as client:
-                _follow(listener, client, report, every_s, stop, replies)
+                _follow(listener, client, report, live, every_s, stop, replies)
         except KeyboardInterrupt:
             if not listener.counts.readings:
                 raise
@@ -161,14 +176,20 @@ def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> 
         return listening.find_root(client, stop, partial(_ready, report, "every root"))
 
 
-def _follow(
-    listener: listening.Listener, client: Client, report: Report, every_s: float, stop: Event, replies: Replies
+def _follow(  # noqa: PLR0913 - a listener, its connection, and its observers
+    listener: listening.Listener,
+    client: Client,
+    report: Report,
+    live: LivePage | None,
+    every_s: float,
+    stop: Event,
+    replies: Replies,
 ) -> None:
     listening.listen(
         listener,
         client,
         ready=partial(_ready, report, listener.root),
-        watch=partial(_watch, report),
+        watch=partial(_watch, report, live),
         notify=partial(_notify, report),
         every_s=every_s,
         stop=stop,
@@ -192,7 +213,9 @@ def _notify(report: Report, text: str) -> None:
     report(ProgressEvent(stage="listening", message=text))
 
 
-def _watch(report: Report, listener: listening.Listener) -> None:
+def _watch(report: Report, live: LivePage | None, listener: listening.Listener) -> None:
+    if live is not None:
+        conclude(live, listener)
     if listener.feed is not None:
         text = feed_line(feed_counts(listener), listener.counts.reason)
         report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import Duration, Start, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
+from factory_sim.api.page.serving import PAGE_ADDRESS, shown, watched
+from factory_sim.api.page.what_if import what_if
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
 from factory_sim.clock import US_PER_S
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from factory_sim.api.arguments import Changes
     from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.plants import PlantLike
     from factory_sim.live.publish import Sent
 
@@ -75,6 +78,9 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     expiry: Duration = "24 h",
     log: PathLike | None = None,
     record: PathLike | None = None,
+    page: bool = False,
+    page_address: str = PAGE_ADDRESS,
+    page_password_file: PathLike | None = None,
     save: PathLike | None = None,
     resume: PathLike | None = None,
     progress: ProgressOption = True,
@@ -144,6 +150,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         File for every event of the run (.parquet or .csv); without `broker`, nothing is published.
     record : str or path, optional
         Folder in which to record the run instead of publishing it, as fast as possible; `history` reads it.
+    page, page_address, page_password_file
+        As in `listen`: a live page of what arrives. It offers what-if changes where snapshots of the run are possible.
     save : str or path, optional
         File that keeps a snapshot of the run, for `resume`, `whatif` and `fork`.
     resume : str or path, optional
@@ -176,6 +184,9 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     0
     """
     stop = stop or Event()
+    where = shown(page=page, address=page_address, password_file=page_password_file)
+    if where is not None and (record is not None or (log is not None and not broker)):
+        arguments.refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
     setup = _setup(seed, replication, warm_up, duration, payload_format, root, speed, link)
     setup = replace(setup, variant=variant_of(payload_format, payload=payload, sparkplug=sparkplug))
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
@@ -187,12 +198,14 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     delivery.check(payload_format)
     files = optional_path("save", save), optional_path("resume", resume)
     commanded = payload_format == "sparkplug" or commands is not None
-    with events_of(progress) as report, interruptible(stop):
+    with ExitStack() as stack:
+        report = stack.enter_context(events_of(progress))
+        stack.enter_context(interruptible(stop))
         plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
         plan.begin(start)
         if warm_up == AUTO and plan.snapshot is None:
             plan.fill()
-        return _run(plan, delivery, optional_path("log", log), optional_path("record", record), stop)
+        return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
 
 
 def _setup(  # noqa: PLR0913 - arguments of `publish`
@@ -218,14 +231,16 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
     )
 
 
-def _run(plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | None, stop: Event) -> Publication:
+def _run(
+    plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | None, where: Shown | None, stop: Event
+) -> Publication:
     """Publish the run and write its log; a run with a log and without a broker is not published."""
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
     if record is not None:
         sent: Sent | None = _recorded(plan, delivery, record, stop)
     else:
-        sent = None if log and not delivery.url else _published(plan, delivery, stop)
+        sent = None if log and not delivery.url else _published(plan, delivery, where, stop)
     good_parts = sent.truth.good_parts if sent and sent.truth else None
     window, events = window_of(plan.setup), 0
     left = sent.left_us if sent else []
@@ -265,14 +280,19 @@ def _recorded(plan: RunPlan, delivery: Delivery, folder: Path, stop: Event) -> S
     return record_run(plan.plant, plan.setup, simulation, folder, watch=watch, stop=stop)
 
 
-def _published(plan: RunPlan, delivery: Delivery, stop: Event) -> Sent:
+def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Event) -> Sent:
     plant, window = plan.plant, window_of(plan.setup)
-    compiling = compiling_aside() if plan.engine == "auto" else nullcontext()
-    with compiling, opened(plant, plan.setup, delivery, plan.say) as (sender, setup, url):
+    with ExitStack() as stack:
+        if plan.engine == "auto":
+            stack.enter_context(compiling_aside())
+        sender, setup, url = stack.enter_context(opened(plant, plan.setup, delivery, plan.say))
         root = setup.root or plant.topic_root
         plan.setup = replace(plan.setup, run_id=setup.run_id)  # which its snapshots keep
         plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
         plan.say(f"  factory-sim listen --broker {url} --root {root}")
+        if where is not None:
+            login = replace(delivery.client, cert_file="", key_file="") if not delivery.url else delivery.client
+            stack.enter_context(watched(where, url, login, root, plan.report, what_if(plan)))
         handler = command_handler(sender, plant, delivery, stop)
         simulation = plan.new_run(setup, commanded=handler is not None)
         event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S, note="warming up")

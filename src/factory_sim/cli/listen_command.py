@@ -47,6 +47,9 @@ class Listening:
     host_id: Annotated[str, typer.Option(help="Act as this Sparkplug host: STATE, and rebirth requests.")] = ""
     record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record the feed in this folder.")] = None
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False
+    page: options.Page = False
+    page_address: options.PageAddress = options.PAGE_ADDRESS
+    page_password_file: options.PagePasswordFile = None
 
 
 def listen(

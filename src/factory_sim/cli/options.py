@@ -195,6 +195,14 @@ Start = Annotated[
         show_default="now at --speed 1, else plant",
     ),
 ]
+PAGE_ADDRESS = "127.0.0.1:8800"
+Page = Annotated[bool, typer.Option("--page", help="Serve a live page of the feed for browsers.")]
+PageAddress = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Address of the page; any but 127.0.0.1 needs a password.")
+]
+PagePasswordFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The first line is the password of the page.")
+]
 Root = Annotated[str, typer.Option(help="First levels of every topic.", show_default="the plant file's")]
 
 

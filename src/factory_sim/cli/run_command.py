@@ -44,6 +44,9 @@ class Feed:
         options.output(help="Write every event there (.parquet or .csv); without --broker, do nothing else."),
     ] = None
     record: Annotated[Path | None, typer.Option(metavar="DIR", help=_RECORD)] = None
+    page: options.Page = False
+    page_address: options.PageAddress = options.PAGE_ADDRESS
+    page_password_file: options.PagePasswordFile = None
     link: Annotated[
         str, typer.Option(help="How telemetry travels: `factory-sim list links`.", show_default="the plant file's")
     ] = ""

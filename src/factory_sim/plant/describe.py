@@ -55,6 +55,7 @@ def describe(plant: Plant, run_id: str, epoch_ns: int, window: Window) -> Meta:
         base_load_w=plant.base_load_w,
         pacing=plant.pacing,
         shifts=shifts(plant, window),
+        plan_parts=plant.plan_parts,
     )
 
 

@@ -202,6 +202,6 @@ def _assumptions(path: Path, root: Node) -> list[str]:
 
 
 def _digest(draft: _Draft) -> str:
-    content = {key: node.plain() for key, node in draft.root.value.items() if key != "title"}
+    content = {key: node.plain() for key, node in draft.root.value.items() if key not in {"title", "plan"}}
     text = json.dumps([content, {name: list(machines) for name, machines in draft.names.items()}], sort_keys=True)
     return sha256(text.encode()).hexdigest()

@@ -360,6 +360,7 @@ class Plant:
     cost: Cost = Cost()
     link: LinkProfile = LinkProfile()
     pacing: int = -1  # operation at which the headline reads station times; -1: the first bottleneck
+    plan_parts: float = 0.0  # good parts planned for a shift; 0: no plan
     digest: str = ""  # sha256 of the resolved input
     assumptions: tuple[str, ...] = field(default=(), compare=False)
     scenario: Scenario | None = field(default=None, compare=False)  # None: a plant file as it is

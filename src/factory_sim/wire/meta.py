@@ -28,6 +28,7 @@ _MAX_OFFSET_COUNTS = 2.0**40  # beyond it a double cannot distinguish neighbouri
 LATER = {
     "absent",
     "heartbeat_s",
+    "plan_parts",
     "rework_places",
     "shifts",
 }  # keys that 0.1.0 does not read; omitted while they are empty
@@ -139,6 +140,7 @@ def _check(meta: Meta) -> None:
         _need(0 <= span[0] <= span[1] <= _MAX_US, f"planned_us[{i}]", "expected 0 <= start <= end")
     for i, (_, begin_us, end_us) in enumerate(meta.shifts):
         _need(-_MAX_US <= begin_us < end_us <= _MAX_US, f"shifts[{i}]", "expected start < end")
+    _need(meta.plan_parts >= 0, "plan_parts", "expected 0 (no plan) or more")
     names = [unit.name for unit in meta.units]
     _need(len(set(names)) == n, "units", "two units have one name")
     for key, value, low, stop, kind in _references(meta):

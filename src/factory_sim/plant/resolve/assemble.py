@@ -68,6 +68,7 @@ def build(context: Context) -> spec.Plant:
         cost=_cost(context),
         link=_link(context),
         pacing=pacing,
+        plan_parts=plant.plan,
     )
     if max(len(given.units), len(given.sensors)) > _MOST:
         what = (

@@ -192,6 +192,7 @@ Watts = Annotated[float, *_of("power", "A power with its unit.", "6 kW", "150 W"
 Metres = Annotated[float, *_of("length", "A length with its unit.", "40 m")]
 Speed = Annotated[float, *_of("speed", "A speed with its unit.", "1.2 m/s", low=1e-6)]
 Hertz = Annotated[float, *_of("frequency", "A rate with its unit.", "1 Hz", low=1e-6, high=1e6)]
+Plan = Annotated[float, *_of("plan", "Parts of a shift.", "480 parts/shift", high=1e9)]
 Share = Annotated[float, *_of("share", "A share: per cent, or a number from 0 to 1.", "2 %", 0.02, high=1.0)]
 Factor = Annotated[float, *_of("share", "A factor: a number or per cent.", 1.15, "115 %")]
 Duration = Annotated[

@@ -330,6 +330,7 @@ class Plant(Shape):
     timezone: Text = about("IANA name, such as Europe/Berlin.", "UTC")
     topic: Text | None = about("ISA-95 path with which all topics begin; without it the name of the plant.")
     pacing: Text | None = about("Operation at which the headline reads station times; without it the first bottleneck.")
+    plan: q.Plan = about("Good parts planned for a shift; the live page shows them beside those made.", 0.0)
     currency: Text = about("Currency of every price, three letters.", "EUR")
     costs: Costs = Costs()
     tariff: Annotated[dict[ct.TimeOfDay, q.PricePerKwh], q.Short(dict, lambda v: {"00:00": v}, "One price.")] = about(

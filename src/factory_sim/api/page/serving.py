@@ -1,0 +1,111 @@
+"""The live page of a feed: beside a listener, or with a listener of its own beside a publisher."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from factory_sim.api.arguments import refuse
+from factory_sim.api.client_arguments import first_line
+from factory_sim.api.progress import ProgressEvent
+from factory_sim.errors import BrokerError, require_extra
+from factory_sim.live import listen as listening
+from factory_sim.wire.mqtt.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.progress import Report
+    from factory_sim.live.page.live_page import LivePage, WhatIf
+    from factory_sim.wire.mqtt.client_options import ClientOptions
+
+PAGE_ADDRESS = "127.0.0.1:8800"
+_READY_S, _END_S = 10.0, 5.0
+_SHARE = 0.1  # of the time, at most, that conclusions for the page may take
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where a page is served."""
+
+    address: str = PAGE_ADDRESS
+    password_file: PathLike | None = None
+
+
+def shown(*, page: bool, address: str, password_file: PathLike | None) -> Shown | None:
+    """Return where the page is served that arguments ask for; None: none is."""
+    return Shown(address, password_file) if page else None
+
+
+@contextmanager
+def serving(where: Shown, root: str, report: Report, what_if: WhatIf | None = None) -> Iterator[LivePage]:
+    """Serve the page of the feed below `root`. Raises ConfigError about an argument, and PageServerError."""
+    require_extra("page", "The live page")
+    from factory_sim.live.page.live_page import LivePage  # noqa: PLC0415 - an extra
+    from factory_sim.live.page.server import PageAddress, PageServer  # noqa: PLC0415 - same
+
+    try:
+        address = PageAddress.parse(where.address)
+    except ValueError:
+        refuse("page_address", f"expected HOST:PORT, got {where.address!r}", f"Example: {PAGE_ADDRESS}")
+    password = "" if where.password_file is None else first_line("page_password_file", where.password_file)
+    page = LivePage(root, what_if=what_if)
+    with PageServer(page, address, password) as server:
+        report(ProgressEvent(stage="subscribed", message=f"Live page: {server.address.url}"))
+        yield page
+
+
+def conclude(page: LivePage, listener: listening.Listener, *, at_once: bool = False) -> None:
+    """Show on a page what a listener concludes, unless the last time was too long and too short ago."""
+    begin_s = time.monotonic()
+    if not listener.counts.readings or (begin_s < page.conclude_due_s and not at_once):
+        return
+    from factory_sim.live.page.conclusions import concluded  # noqa: PLC0415 - the analysis is slow to import
+
+    page.conclude(concluded(listener))
+    end_s = time.monotonic()
+    page.conclude_due_s = end_s + (end_s - begin_s) / _SHARE
+
+
+@contextmanager
+def watched(
+    where: Shown, url: str, options: ClientOptions, root: str, report: Report, what_if: WhatIf | None = None
+) -> Iterator[None]:
+    """Serve the page of a feed that this process publishes: what a listener of its own receives from the broker."""
+    with serving(where, root, report, what_if) as page:
+        listener = listening.Listener(root, store=page)  # type: ignore[arg-type]
+        stop, ready = Event(), Event()
+        follow = partial(_follow, page, listener, url, options, stop, ready, report)
+        thread = Thread(target=follow, name="listener of the page", daemon=True)
+        thread.start()
+        ready.wait(_READY_S)
+        try:
+            yield
+            thread.join(_END_S)
+        finally:
+            stop.set()
+            thread.join(_END_S)
+
+
+def _follow(  # noqa: PLR0913 - a listener, its connection, and its observers
+    page: LivePage,
+    listener: listening.Listener,
+    url: str,
+    options: ClientOptions,
+    stop: Event,
+    ready: Event,
+    report: Report,
+) -> None:
+    try:
+        with Client(url, options) as client:
+            listening.listen(listener, client, ready=ready.set, watch=partial(conclude, page), stop=stop)
+        conclude(page, listener, at_once=True)
+    except BrokerError as error:
+        report(ProgressEvent(stage="subscribed", message=f"! The live page has lost its feed: {error}"))
+    finally:
+        ready.set()

@@ -1,0 +1,158 @@
+"""What the analysis concludes of a feed, as the page shows it: computed by the listener, at its own slow pace."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factory_sim import clock
+from factory_sim.analysis import kpis, losses
+from factory_sim.live.listen_result import feed_counts
+from factory_sim.views.kpi_dict import kpi_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from factory_sim.analysis.losses import Loss
+    from factory_sim.analysis.trust.finding import Finding
+    from factory_sim.live.listen import Listener
+    from factory_sim.records import KpiTable, Meta
+    from factory_sim.results.feed import FeedCounts
+    from factory_sim.results.simulate import KpiValues
+
+SHOWN_LOSSES, SHOWN_STOPS, SHOWN_PATH = 12, 5, 5
+# Key of the top -> KPI
+TOP = {
+    "good_parts": "line.good_parts",
+    "rate_per_h": "line.good_parts_per_h",
+    "oee": "line.oee",
+    "energy_kwh_per_part": "line.kwh_per_part",
+}
+_PATH, _SHIFTS = "operation.critical_path_share", "off"
+
+
+def concluded(listener: Listener) -> Conclusions:
+    """Return the conclusions of a listener at this moment. Raises NoFeedError."""
+    facts, counts = listener.facts(), feed_counts(listener)
+    found = losses.pareto(facts)
+    window = facts.window
+    return Conclusions(
+        meta=facts.meta,
+        table=kpis.of_facts(facts),
+        shift=("", window.t0_us, window.t1_us),
+        losses=found,
+        stopped=found,
+        feed=counts,
+        findings=listener.trust.findings,
+        conflicts=tuple(listener.conflicts),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusions:
+    """The conclusions at one instant of the feed."""
+
+    meta: Meta
+    table: KpiTable  # of the shift so far
+    shift: tuple[str, int, int]  # name, begin and end [µs since the run's start]
+    losses: Sequence[Loss]  # of the shift so far, longest first
+    stopped: Sequence[Loss]  # of the last hour
+    feed: FeedCounts
+    findings: Sequence[Finding] = ()
+    conflicts: Sequence[str] = ()
+
+    @property
+    def t_ms(self) -> int:
+        """The end of what was analysed [ms since 1970 UTC]."""
+        return self.ms(self.table.window.t1_us)
+
+    def ms(self, t_us: int) -> int:
+        """Return an instant of the run [ms since 1970 UTC]."""
+        return int(clock.ns_from_us(t_us, self.meta.epoch_ns)) // 1_000_000
+
+    def values(self) -> dict[str, KpiValues]:
+        """Return the KPIs as `listen --json` has them."""
+        return kpi_values(self.table)
+
+    def top(self) -> dict[str, object]:
+        """Return the figures at the top of the page."""
+        values = self.values()
+        reasons: dict[str, str] = {}
+        found: dict[str, object] = {"t_ms": self.t_ms, "plan_parts": self.meta.plan_parts or None}
+        for key, name in TOP.items():
+            kpi = values[name]
+            value = kpi.values["line"]
+            found[key] = value if value is not None and math.isfinite(value) else None
+            if found[key] is None:
+                reasons[key] = kpi.reasons.get("line", "")
+        path = [{"kind": "operation", "name": name, "share": share} for name, share in self.path()]
+        if not path:
+            reasons["constraint"] = next(iter(values[_PATH].reasons.values()), "No good part has left the line yet.")
+        name, begin_us, end_us = self.shift
+        return found | {
+            "shift": {"name": name, "from_ms": self.ms(begin_us), "to_ms": self.ms(end_us)},
+            "constraint": next(iter(path), None),
+            "path": path[:SHOWN_PATH],
+            "stopped": [
+                {"name": each.by or self._name(each), "kind": each.reason, "seconds": round(each.seconds, 1)}
+                for each in self.stopped[:SHOWN_STOPS]
+            ],
+            "reasons": reasons,
+        }
+
+    def path(self) -> list[tuple[str, float]]:
+        """Return operations with their share of the critical path, largest first."""
+        shares = kpi_values(self.table)[_PATH].values.items()
+        found = [(name, share) for name, share in shares if share is not None and share > 0]
+        return sorted(found, key=lambda each: -each[1])
+
+    def pareto(self) -> dict[str, object]:
+        """Return the largest losses of the shift, without closed shifts and breaks."""
+        worst = [each for each in self.losses if each.reason != _SHIFTS]
+        return {
+            "pareto": [
+                {"reason": each.reason, "at": self._name(each), "by": each.by, "seconds": round(each.seconds, 1)}
+                for each in worst[:SHOWN_LOSSES]
+            ],
+            "pareto_total_s": round(sum(each.seconds for each in worst), 1),
+        }
+
+    def distrusted(self, unit: int) -> list[dict[str, object]]:
+        """Return what is distrusted of a unit."""
+        return [{"sensor": self._sensor(each), "text": each.reason} for each in self.findings if each.unit == unit]
+
+    def alarms(self) -> list[dict[str, object]]:
+        """Return what is wrong with sensors and with the feed."""
+        names = self.meta.units
+        found = [
+            self._alarm(
+                f"sensor:{names[each.unit].name}.{self._sensor(each) or ''}:{each.kind}",
+                self.ms(each.t0_us),
+                names[each.unit].name,
+                "sensor",
+                f"{self._sensor(each) or 'clock or rows'}: {each.kind.replace('_', ' ')}: {each.reason}",
+            )
+            for each in self.findings
+        ]
+        faults = {
+            "lost": (self.feed.lost, f"{self.feed.lost:,} readings are missing."),
+            "damaged": (self.feed.damaged, f"{self.feed.damaged:,} readings contradict the plant or its clock."),
+            "foreign": (self.feed.foreign, f"{self.feed.foreign:,} samples are of unknown sensors."),
+            "skipped": (self.feed.skipped, f"{self.feed.skipped:,} messages could not be read."),
+        }
+        begin_ms = self.ms(self.shift[1])
+        found += [self._alarm(f"feed:{key}", begin_ms, None, "feed", text) for key, (n, text) in faults.items() if n]
+        found += [self._alarm(f"feed:{text}", begin_ms, None, "feed", text) for text in self.conflicts]
+        return found
+
+    def _name(self, loss: Loss) -> str:
+        return self.meta.operations[loss.operation].name
+
+    def _sensor(self, finding: Finding) -> str | None:
+        if finding.sensor < 0:
+            return None
+        return next(each.name for each in self.meta.sensors if each.id == finding.sensor)
+
+    def _alarm(self, key: str, since_ms: int, unit: str | None, what: str, text: str) -> dict[str, object]:
+        return {"id": key, "since_ms": since_ms, "unit": unit, "what": what, "severity": "low", "text": text}
