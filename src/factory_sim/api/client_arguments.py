@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from factory_sim.api.arguments import one_of, refuse
+from factory_sim.api.arguments import one_of, refuse, seconds
 from factory_sim.errors import ConfigError, Problem
 from factory_sim.wire.mqtt.broker_url import PORTS, parse
 from factory_sim.wire.mqtt.client_options import VERSIONS, ClientOptions
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from threading import Event
 
+    from factory_sim.api.arguments import Duration
     from factory_sim.wire.mqtt.broker_url import Address
 
 _OPEN_TO_OTHERS = 0o077
@@ -32,6 +34,7 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
     cert: PathLike | None,
     key: PathLike | None,
     mqtt: str,
+    expiry: Duration = 0.0,
 ) -> ClientOptions:
     """Return the options of a client of `broker`. Raise ConfigError about an argument."""
     if not isinstance(broker, str):
@@ -50,6 +53,7 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
         cert_file=files.get("cert", ""),
         key_file=files.get("key", ""),
         mqtt=one_of("mqtt", mqtt, VERSIONS),
+        expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1),  # 32 bits
         is_stopped=stop.is_set,
     )
 

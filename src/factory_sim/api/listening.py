@@ -138,8 +138,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     stop = stop or Event()
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
-        own = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id, "page": page}
-        _refuse_given(own)
+        _refuse_given(root=root, plant=plant, start=start, ack_as=ack_as, host_id=host_id, page=page)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
@@ -148,8 +147,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     every_s = seconds("every", every)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
-    with ExitStack() as stack:
-        report = stack.enter_context(events_of(progress))
+    with events_of(progress) as report, ExitStack() as stack:
         where = root or own_root or _found(broker, options, stop, report)
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
@@ -197,7 +195,7 @@ def _follow(  # noqa: PLR0913 - a listener, its connection, and its observers
     )
 
 
-def _refuse_given(arguments: dict[str, Any]) -> None:
+def _refuse_given(**arguments: Any) -> None:
     """Refuse arguments that a feed with a mapping does not have."""
     for name, value in arguments.items():
         if value:

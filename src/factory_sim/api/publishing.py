@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
-from factory_sim.api.arguments import Duration, Start, one_of, optional_path, seconds, whole
+from factory_sim.api.arguments import Duration, Start, engine_name, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
 from factory_sim.api.page.serving import PAGE_ADDRESS, shown, watched
 from factory_sim.api.page.what_if import what_if
@@ -185,26 +184,18 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     """
     stop = stop or Event()
     where = shown(page=page, address=page_address, password_file=page_password_file)
-    if where is not None and (record is not None or (log is not None and not broker)):
-        arguments.refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
-    setup = _setup(seed, replication, warm_up, duration, payload_format, root, speed, link)
-    setup = replace(setup, variant=variant_of(payload_format, payload=payload, sparkplug=sparkplug))
-    client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
-    client = replace(client, expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1))  # 32 bits
+    variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
+    setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
+    client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt, expiry)
     host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
     delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client, port=port)
     delivery = replace(delivery, takeover=takeover, linger_s=seconds("linger", linger))
     delivery = replace(delivery, journal_limit_mb=journal_limit_mb, commands=optional_path("commands", commands))
     delivery.check(payload_format)
     files = optional_path("save", save), optional_path("resume", resume)
-    commanded = payload_format == "sparkplug" or commands is not None
-    with ExitStack() as stack:
-        report = stack.enter_context(events_of(progress))
-        stack.enter_context(interruptible(stop))
-        plan = plan_of(plant, changes, setup, arguments.engine_name(engine), *files, report, commanded=commanded)
-        plan.begin(start)
-        if warm_up == AUTO and plan.snapshot is None:
-            plan.fill()
+    with events_of(progress) as report, interruptible(stop):
+        plan = plan_of(plant, changes, setup, engine_name(engine), *files, report, commanded=commands is not None)
+        plan.begin(start, fill=warm_up == AUTO)
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
 
 
@@ -214,6 +205,7 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
     warm_up: Duration,
     duration: Duration,
     payload_format: str,
+    variant: str,
     root: str,
     speed: float | str,
     link: str,
@@ -224,6 +216,7 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
         warm_up_s=0.0 if warm_up == AUTO else seconds("warm_up", warm_up),
         duration_s=seconds("duration", duration),
         payload_format=one_of("payload_format", payload_format, FORMATS),
+        variant=variant,
         root=root,
         speed=arguments.speed("speed", speed),
         settle_s=SETTLE_S,
@@ -235,6 +228,8 @@ def _run(
     plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | None, where: Shown | None, stop: Event
 ) -> Publication:
     """Publish the run and write its log; a run with a log and without a broker is not published."""
+    if where is not None and (record is not None or (log is not None and not delivery.url)):
+        arguments.refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
     if record is not None:

@@ -69,8 +69,11 @@ class RunPlan:
         self.setup = replace(setup, warm_up_s=warm_up_s, start_ns=start)
         self.say(f"Warm-up {warm_up_s / 60:g} min: the plant fills before the window (--warm-up '0 s': empty).")
 
-    def begin(self, start: Start) -> None:
-        """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time."""
+    def begin(self, start: Start, *, fill: bool) -> None:
+        """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time.
+
+        fill : let the plant fill before the window, unless it resumes a snapshot.
+        """
         begin_ns, is_now = start_ns("start", start, self.plant.timezone, self.setup.speed)
         if begin_ns is not None and is_now:
             begin_ns += LEAD_NS
@@ -79,6 +82,8 @@ class RunPlan:
             if is_repeated(local, self.plant.timezone) and ns_from_datetime(local, self.plant.timezone) == begin_ns:
                 self.say(f"{local} occurs twice in {self.plant.timezone}; the first counts.")
         self.setup = replace(self.setup, start_ns=begin_ns, begun_ns=begin_ns or 0 if is_now else 0)
+        if fill and self.snapshot is None:
+            self.fill()
 
     def new_run(self, setup: RunSetup, *, commanded: bool) -> Simulation:
         """Return the run of `setup` at its start, and report its engine."""
@@ -160,6 +165,7 @@ def plan_of(  # noqa: PLR0913 - arguments of `publish`
     commanded: bool,
 ) -> RunPlan:
     """Return the run that arguments of `publish` describe. Raise ConfigError, SnapshotError, ModelError."""
+    commanded = commanded or setup.payload_format == "sparkplug"
     if (save or resume) and (commanded or engine == "simpy"):
         hint = "Leave out commands, engine simpy and the format sparkplug."
         refuse("save" if save else "resume", "snapshots require the compiled engine, which accepts no commands", hint)

@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from factory_sim import clock
-from factory_sim.analysis import kpis, losses
+from factory_sim.analysis import bottleneck, losses
 from factory_sim.live.listen_result import feed_counts
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from factory_sim.analysis.facts import Facts
     from factory_sim.analysis.losses import Loss
     from factory_sim.analysis.trust.finding import Finding
     from factory_sim.live.listen import Listener
@@ -34,19 +37,35 @@ _PATH, _SHIFTS = "operation.critical_path_share", "off"
 
 def concluded(listener: Listener) -> Conclusions:
     """Return the conclusions of a listener at this moment. Raises NoFeedError."""
-    facts, counts = listener.facts(), feed_counts(listener)
-    found = losses.pareto(facts)
-    window = facts.window
+    whole, windows = listener.table(), listener.windows
+    assert windows is not None
+    windows.refresh()
+    facts, hour = windows.facts("shift"), windows.facts("1 h")
+    name, meta = windows.shift_name.partition("/")[2], windows.feed.meta
+    table = windows.table("shift") or whole
+    begin_us, end_us = table.window.t0_us, table.window.t1_us
+    end_us = next((end for _, begin, end in meta.shifts if begin <= begin_us < end), end_us)
     return Conclusions(
-        meta=facts.meta,
-        table=kpis.of_facts(facts),
-        shift=("", window.t0_us, window.t1_us),
-        losses=found,
-        stopped=found,
-        feed=counts,
+        meta=meta,
+        whole=whole,
+        table=table,
+        shift=(name, begin_us, end_us),
+        losses=losses.pareto(facts) if facts else (),
+        stopped=_stops(hour) if hour else (),
+        feed=feed_counts(listener),
         findings=listener.trust.findings,
         conflicts=tuple(listener.conflicts),
     )
+
+
+def _stops(facts: Facts) -> list[losses.Loss]:
+    """Return what stopped the operation that limits the line, longest first; an hour lost there is lost for the line.
+
+    Where no operation limits it, all losses.
+    """
+    shares = bottleneck.shares(facts.path_us, facts.meta)
+    limit = int(np.nanargmax(shares)) if np.isfinite(shares).any() else -1
+    return [each for each in losses.pareto(facts) if limit in {-1, each.operation} and each.reason != _SHIFTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +73,7 @@ class Conclusions:
     """The conclusions at one instant of the feed."""
 
     meta: Meta
+    whole: KpiTable  # what `listen --json` has: of the run so far
     table: KpiTable  # of the shift so far
     shift: tuple[str, int, int]  # name, begin and end [µs since the run's start]
     losses: Sequence[Loss]  # of the shift so far, longest first
@@ -72,7 +92,7 @@ class Conclusions:
         return int(clock.ns_from_us(t_us, self.meta.epoch_ns)) // 1_000_000
 
     def values(self) -> dict[str, KpiValues]:
-        """Return the KPIs as `listen --json` has them."""
+        """Return the KPIs of the shift."""
         return kpi_values(self.table)
 
     def top(self) -> dict[str, object]:
@@ -103,7 +123,7 @@ class Conclusions:
 
     def path(self) -> list[tuple[str, float]]:
         """Return operations with their share of the critical path, largest first."""
-        shares = kpi_values(self.table)[_PATH].values.items()
+        shares = self.values()[_PATH].values.items()
         found = [(name, share) for name, share in shares if share is not None and share > 0]
         return sorted(found, key=lambda each: -each[1])
 

@@ -9,6 +9,7 @@ import numpy as np
 from factory_sim.clock import NS_PER_MS
 from factory_sim.errors import FactoryError, did_you_mean
 from factory_sim.live.page.signal_ring import thinned
+from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
     from factory_sim.live.page.look_back import LookBack
@@ -108,14 +109,17 @@ class PageAnswers:
         ]
         return {"from_ms": begin_ms, "to_ms": end_ms, "rows": rows}
 
-    def values(self) -> dict[str, object]:
-        """Return the content of /values.json."""
+    def values(self, window: str) -> dict[str, object]:
+        """Return the content of /values.json: the KPIs of `listen --json`, or those of the shift."""
         found = self.picture.conclusions
         if found is None:
             raise PageError(404, "No KPIs have been computed yet: they follow the first report.")
-        window = found.table.window
-        kpis = {name: each.to_dict() for name, each in found.values().items()}
-        return {"t_ms": found.t_ms, "window": {"from_ms": found.ms(window.t0_us), "to_ms": found.t_ms}, "kpis": kpis}
+        table = {"run": found.whole, "shift": found.table}.get(window)
+        if table is None:
+            raise PageError(400, f"window: expected run or shift, got {window[:40]!r}.")
+        begin_ms, end_ms = found.ms(table.window.t0_us), found.ms(table.window.t1_us)
+        kpis = {name: each.to_dict() for name, each in kpi_values(table).items()}
+        return {"t_ms": end_ms, "window": {"from_ms": begin_ms, "to_ms": end_ms}, "kpis": kpis}
 
     def timeline(self) -> dict[str, object]:
         """Return the content of /timeline: shifts, and the stretch that can be looked back on."""

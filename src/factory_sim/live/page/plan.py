@@ -8,7 +8,7 @@ from factory_sim.views.html.plant_drawing import section_columns
 from factory_sim.views.live.state_marks import STATE_MARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from factory_sim.live.page.line_now import Place
     from factory_sim.records import Meta
@@ -47,29 +47,8 @@ def plan(
             {"name": name, "column": column, "operations": [each.name for each in operations if each.section == name]}
             for name, column in columns.items()
         ],
-        "operations": [
-            {
-                "name": each.name,
-                "title": each.title,
-                "section": each.section,
-                "machines": [meta.units[unit].name for unit in each.machines],
-                "unit_time_s": each.unit_time_s or None,
-                "pacing": index == meta.pacing,
-            }
-            for index, each in enumerate(operations)
-        ],
-        "units": [
-            {
-                "id": index,
-                "name": unit.name,
-                "role": unit.role,
-                "kind": unit.kind,
-                "operation": operations[unit.operation].name if unit.operation >= 0 else None,
-                "section": unit.section or None,
-                "sensors": sensors.get(index, []),
-            }
-            for index, unit in enumerate(meta.units)
-        ],
+        "operations": [_operation(meta, index) for index in range(len(operations))],
+        "units": [_unit(meta, index, sensors.get(index, [])) for index in range(len(meta.units))],
         "places": [
             {
                 "id": each.id,
@@ -83,6 +62,31 @@ def plan(
         "routes": _routes(meta),
         "crews": [{"name": name, "size": size} for name, size in crews.items()],
         "states": [{"id": m.id, "name": m.name, "letter": m.letter, "kind": m.kind} for m in STATE_MARKS],
+    }
+
+
+def _operation(meta: Meta, index: int) -> dict[str, object]:
+    each = meta.operations[index]
+    return {
+        "name": each.name,
+        "title": each.title,
+        "section": each.section,
+        "machines": [meta.units[unit].name for unit in each.machines],
+        "unit_time_s": each.unit_time_s or None,
+        "pacing": index == meta.pacing,
+    }
+
+
+def _unit(meta: Meta, index: int, sensors: Sequence[str]) -> dict[str, object]:
+    unit = meta.units[index]
+    return {
+        "id": index,
+        "name": unit.name,
+        "role": unit.role,
+        "kind": unit.kind,
+        "operation": meta.operations[unit.operation].name if unit.operation >= 0 else None,
+        "section": unit.section or None,
+        "sensors": list(sensors),
     }
 
 

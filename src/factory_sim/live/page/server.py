@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import os
 import socket
 import threading
 from base64 import b64decode
@@ -42,6 +43,7 @@ START_S, STOP_S = 10.0, 3.0
 MOST_CONNECTIONS = 400
 MOST_READS = 8  # of a recording, that wait for each other
 POINTS = 600  # of a curve
+BACKLOG = 128  # connections that wait to be accepted
 LONGEST_BODY = 1_000  # bytes of a request
 _HEADERS = [
     (
@@ -158,8 +160,10 @@ class PageServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks for the protocol
         try:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere the option would let two servers share a port
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((host, port))
+            found.listen(BACKLOG)  # a browser that connects before the server is ready waits
         except OSError as error:
             found.close()
             reason = _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror or error}")
@@ -231,9 +235,9 @@ class _Answers:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(self._browsers.events(), media_type="text/event-stream", headers=headers)
 
-    async def values(self, _: Request) -> Response:
+    async def values(self, request: Request) -> Response:
         """The KPIs."""
-        return _json(self._page.answers().values())
+        return _json(self._page.answers().values(request.query_params.get("window", "run")))
 
     async def unit(self, request: Request) -> Response:
         """The last hours of a unit."""
