@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import FactoryError as FactoryError
     from factory_sim.errors import MissingExtraError as MissingExtraError
     from factory_sim.errors import ModelError as ModelError
+    from factory_sim.errors import PageError as PageError
     from factory_sim.errors import PayloadError as PayloadError
     from factory_sim.errors import Problem as Problem
     from factory_sim.errors import StoppedError as StoppedError
@@ -86,6 +87,7 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "FactoryError",
         "MissingExtraError",
         "ModelError",
+        "PageError",
         "PayloadError",
         "Problem",
         "StoppedError",

@@ -89,6 +89,10 @@ class ConflictError(FactoryError):
     """A second run below a root on which one is live already."""
 
 
+class PageError(FactoryError):
+    """A live page that cannot be served."""
+
+
 class ModelError(FactoryError):
     """A simulation that cannot continue, because of a deadlock or because its clock overflows."""
 

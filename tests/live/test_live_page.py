@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from factory_sim import registry
+from factory_sim.errors import PageError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.listen_result import listen_result
 from factory_sim.live.page.browsers import MOST_CHANGES, Browsers
 from factory_sim.live.page.conclusions import concluded
 from factory_sim.live.page.line_now import LineNow
 from factory_sim.live.page.live_page import LivePage
-from factory_sim.live.page.server import PageAddress, PageServer, PageServerError
+from factory_sim.live.page.server import PageAddress, PageServer
 from factory_sim.live.publish import RunSetup, epoch_ns, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import Outcome, State
@@ -283,7 +284,7 @@ def test_a_password_is_asked_for(plant: Plant) -> None:
 
 
 def test_other_machines_need_a_password() -> None:
-    with pytest.raises(PageServerError, match="--page-password-file"):
+    with pytest.raises(PageError, match="--page-password-file"):
         PageServer(LivePage(ROOT), PageAddress("192.0.2.1", 0))
 
 
@@ -293,10 +294,7 @@ def test_a_port_in_use_is_reported() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         page = LivePage(ROOT)
-        with (
-            pytest.raises(PageServerError, match=f"{port} is in use") as caught,
-            PageServer(page, PageAddress(port=port)),
-        ):
+        with pytest.raises(PageError, match=f"{port} is in use") as caught, PageServer(page, PageAddress(port=port)):
             pass
     assert "\n" not in str(caught.value)
 

@@ -127,6 +127,8 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         When the broker cannot be reached or used; its `feed` is the result so far, None if nothing has arrived.
     NoFeedError
         When no feed has been found.
+    PageError
+        When the page cannot be served.
 
     Examples
     --------

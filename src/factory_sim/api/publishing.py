@@ -173,6 +173,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         When the broker cannot be started, reached or used.
     ConflictError
         When another run is live below the root.
+    PageError
+        When the page cannot be served.
     ModelError
         When the run cannot continue, or cannot be saved.
 

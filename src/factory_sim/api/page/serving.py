@@ -44,7 +44,7 @@ def shown(*, page: bool, address: str, password_file: PathLike | None) -> Shown 
 
 @contextmanager
 def serving(where: Shown, root: str, report: Report, what_if: WhatIf | None = None) -> Iterator[LivePage]:
-    """Serve the page of the feed below `root`. Raises ConfigError about an argument, and PageServerError."""
+    """Serve the page of the feed below `root`. Raises ConfigError about an argument, and PageError."""
     require_extra("page", "The live page")
     from factory_sim.live.page.live_page import LivePage  # noqa: PLC0415 - an extra
     from factory_sim.live.page.server import PageAddress, PageServer  # noqa: PLC0415 - same

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import did_you_mean
-from factory_sim.live.page.page_answers import PageError
+from factory_sim.live.page.page_answers import Refusal
 from factory_sim.plant.describe import slowest
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class SnapshotWhatIf:
         return found
 
     async def evaluate(self, change: str, constraint: str) -> dict[str, object]:
-        """Return the effect of an offered change in good parts per shift. Raises PageError."""
+        """Return the effect of an offered change in good parts per shift. Raises Refusal."""
         offered = [each for each, _ in self.offered(constraint)]
         if change not in offered:
-            raise PageError(400, f"{change[:80]!r} is not offered. {did_you_mean(change[:80], offered)}")
+            raise Refusal(400, f"{change[:80]!r} is not offered. {did_you_mean(change[:80], offered)}")
         if not self._snapshot.exists():
-            raise PageError(503, "The run has not been saved yet: try again in a few seconds.")
+            raise Refusal(503, "The run has not been saved yet: try again in a few seconds.")
         if self._evaluating.locked():
-            raise PageError(503, "Another change is being evaluated: try again when it is done.")
+            raise Refusal(503, "Another change is being evaluated: try again when it is done.")
         async with self._evaluating:
             with TemporaryDirectory() as folder:
                 return _effect(change, await self._answered(change, Path(folder)))
@@ -82,14 +82,14 @@ class SnapshotWhatIf:
         try:
             _, errors = await asyncio.wait_for(process.communicate(), LONGEST_S)
         except TimeoutError:
-            raise PageError(504, f"The change was not evaluated within {LONGEST_S:g} s.") from None
+            raise Refusal(504, f"The change was not evaluated within {LONGEST_S:g} s.") from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
             lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
-            raise PageError(500, f"The change could not be evaluated: {lines[-1].strip() if lines else 'no message'}")
+            raise Refusal(500, f"The change could not be evaluated: {lines[-1].strip() if lines else 'no message'}")
         answer: dict[str, dict[str, dict[str, float]]] = json.loads(out.read_text(encoding="utf-8"))
         return answer
 

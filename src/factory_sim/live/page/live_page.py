@@ -106,7 +106,7 @@ class LivePage:
         return self.picture.full() if self.picture is not None else NO_PICTURE
 
     def answers(self) -> PageAnswers:
-        """Return the answers about the present run. Raises PageError without one."""
+        """Return the answers about the present run. Raises Refusal without one."""
         past = None
         if self.recording is not None and self.picture is not None:
             past = LookBack(self.recording, self.picture.meta.run_id)

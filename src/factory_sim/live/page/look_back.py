@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.clock import NS_PER_MS
-from factory_sim.live.page.page_answers import CHART_STRETCHES, PageError, shift_at, us_of
+from factory_sim.live.page.page_answers import CHART_STRETCHES, Refusal, shift_at, us_of
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.unit_past import stretches
 from factory_sim.live.play import runs_of
@@ -69,7 +69,7 @@ class LookBack:
         """Return the stretches [from, to, state] of each machine."""
         run = self._run()
         if to_ms - from_ms > LONGEST_MS:
-            raise PageError(400, "A chart covers at most seven days: name a later from_ms.")
+            raise Refusal(400, "A chart covers at most seven days: name a later from_ms.")
         rows, found = self._rows(run, from_ms, to_ms), {}
         t_ms = rows.t_ns // NS_PER_MS
         for number, unit in enumerate(run.meta.units):
@@ -85,7 +85,7 @@ class LookBack:
         low, high = run.span(period)
         first, stop = max(-(-from_us // period), low), min(-(-to_us // period), high)
         if stop - first > MOST_TICKS:
-            raise PageError(400, f"{stop - first:,} readings are too many for a curve: at most {MOST_TICKS:,}.")
+            raise Refusal(400, f"{stop - first:,} readings are too many for a curve: at most {MOST_TICKS:,}.")
         if stop <= first:
             return np.zeros(0, np.int64), np.zeros(0)
         samples = run.samples(period, first, stop, [sensor.id])
@@ -98,14 +98,14 @@ class LookBack:
         try:
             runs = runs_of(self._folder)
         except RecordingError as error:
-            raise PageError(503, str(error).splitlines()[0]) from None
+            raise Refusal(503, str(error).splitlines()[0]) from None
         own = [run for run in runs if run.meta.run_id == self._run_id]
         return own[-1] if own else runs[-1]
 
     def _check(self, meta: Meta, t_ms: int) -> None:
         begin_ms = (meta.epoch_ns + meta.window.t0_us * 1000) // NS_PER_MS
         if t_ms < begin_ms:
-            raise PageError(404, "The recording begins later.")
+            raise Refusal(404, "The recording begins later.")
 
     def _rows(self, run: RecordedRun, from_ms: int, to_ms: int) -> Rows:
         """Return the rows of a stretch, and enough before it for every unit to have a state."""

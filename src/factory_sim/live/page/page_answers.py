@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.clock import NS_PER_MS
-from factory_sim.errors import FactoryError, did_you_mean
+from factory_sim.errors import did_you_mean
 from factory_sim.live.page.signal_ring import thinned
 from factory_sim.views.kpi_dict import kpi_values
 
@@ -20,7 +20,7 @@ HOUR_MS, SHIFT_MS = 3_600_000, 8 * 3_600_000
 CHART_STRETCHES, MOST_POINTS = 600, 5_000
 
 
-class PageError(FactoryError):
+class Refusal(Exception):  # noqa: N818 - it is an answer
     """A request that cannot be answered; `status` is that of HTTP."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -33,7 +33,7 @@ class PageAnswers:
 
     def __init__(self, picture: Picture | None, past: LookBack | None = None) -> None:
         if picture is None:
-            raise PageError(404, "No feed has been received yet.")
+            raise Refusal(404, "No feed has been received yet.")
         self.picture, self.meta, self.past = picture, picture.meta, past
 
     def is_old(self, from_ms: int | None, kept_ms: int) -> bool:
@@ -86,7 +86,7 @@ class PageAnswers:
         chosen = [each for each in self._sensors(unit) if sensor_name in ("", each.name)]
         if sensor_name and not chosen:
             known = did_you_mean(sensor_name, [each.name for each in self._sensors(unit)])
-            raise PageError(404, f"{unit_name} has no sensor {sensor_name[:80]!r}. {known}")
+            raise Refusal(404, f"{unit_name} has no sensor {sensor_name[:80]!r}. {known}")
         return chosen
 
     def chart(self, from_ms: int | None, to_ms: int | None) -> dict[str, object]:
@@ -113,10 +113,10 @@ class PageAnswers:
         """Return the content of /values.json: the KPIs of `listen --json`, or those of the shift."""
         found = self.picture.conclusions
         if found is None:
-            raise PageError(404, "No KPIs have been computed yet: they follow the first report.")
+            raise Refusal(404, "No KPIs have been computed yet: they follow the first report.")
         table = {"run": found.whole, "shift": found.table}.get(window)
         if table is None:
-            raise PageError(400, f"window: expected run or shift, got {window[:40]!r}.")
+            raise Refusal(400, f"window: expected run or shift, got {window[:40]!r}.")
         begin_ms, end_ms = found.ms(table.window.t0_us), found.ms(table.window.t1_us)
         kpis = {name: each.to_dict() for name, each in kpi_values(table).items()}
         return {"t_ms": end_ms, "window": {"from_ms": begin_ms, "to_ms": end_ms}, "kpis": kpis}
@@ -136,9 +136,9 @@ class PageAnswers:
     def at(self, t_ms: int | None) -> dict[str, object]:
         """Return the content of /at."""
         if self.past is None:
-            raise PageError(404, "There is no recording to look back into: start with --record DIR.")
+            raise Refusal(404, "There is no recording to look back into: start with --record DIR.")
         if t_ms is None:
-            raise PageError(400, "t_ms: expected an instant [ms since 1970 UTC].")
+            raise Refusal(400, "t_ms: expected an instant [ms since 1970 UTC].")
         return self.past.at(min(t_ms, self.picture.t_ms))
 
     def _signal(self, sensor: SensorInfo, from_ms: int, to_ms: int, points: int) -> dict[str, object]:
@@ -162,7 +162,7 @@ class PageAnswers:
     def _number(self, name: str) -> int:
         names = self.picture.names
         if name not in names:
-            raise PageError(404, f"There is no unit {name[:80]!r}. {did_you_mean(name[:80], names)}")
+            raise Refusal(404, f"There is no unit {name[:80]!r}. {did_you_mean(name[:80], names)}")
         return names.index(name)
 
     def _sensors(self, unit: int) -> list[SensorInfo]:

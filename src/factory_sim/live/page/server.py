@@ -23,10 +23,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from factory_sim.errors import FactoryError
+from factory_sim.errors import PageError
 from factory_sim.live.page.browsers import MOST_BROWSERS, Browsers
 from factory_sim.live.page.live_page import encoded
-from factory_sim.live.page.page_answers import HOUR_MS, SHIFT_MS, PageError
+from factory_sim.live.page.page_answers import HOUR_MS, SHIFT_MS, Refusal
 from factory_sim.views.live.page_files import PAGE, page_files
 
 if TYPE_CHECKING:
@@ -60,10 +60,6 @@ _REASONS = {
     errno.EADDRNOTAVAIL: "is not an address of this machine",
     errno.EACCES: "needs rights that this user does not have; use a port above 1023",
 }
-
-
-class PageServerError(FactoryError):
-    """A page that cannot be served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +98,10 @@ class PageServer:
     """Serves a page between entering and leaving the context."""
 
     def __init__(self, page: LivePage, address: PageAddress, password: str = "") -> None:
-        """Raise PageServerError for an address that other machines reach without a password."""
+        """Raise PageError for an address that other machines reach without a password."""
         if not address.is_loopback and not password:
             msg = f"--page-address {address.host}: other machines could read the page. Give --page-password-file FILE."
-            raise PageServerError(msg)
+            raise PageError(msg)
         self.page, self.address = page, address
         self.browsers = Browsers(page)
         self._password = password
@@ -113,7 +109,7 @@ class PageServer:
         self._server: uvicorn.Server | None = None
 
     def __enter__(self) -> Self:
-        """Start to serve. Raises PageServerError if the address cannot be used."""
+        """Start to serve. Raises PageError if the address cannot be used."""
         listening = self._bound()
         self.address = PageAddress(self.address.host, listening.getsockname()[1])
         ready = threading.Event()
@@ -138,7 +134,7 @@ class PageServer:
         self._thread.start()
         if not ready.wait(START_S):
             msg = f"The page did not start within {START_S:g} s."
-            raise PageServerError(msg)
+            raise PageError(msg)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,7 +165,7 @@ class PageServer:
             reason = _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror or error}")
             text = reason.format(host=host, other=port + 1 if port < 2**16 - 1 else port - 1)
             msg = f"The page cannot be served: {host}:{port} {text}."
-            raise PageServerError(msg) from None
+            raise PageError(msg) from None
         return found
 
 
@@ -201,7 +197,7 @@ def _app(page: LivePage, browsers: Browsers, ready: threading.Event) -> Starlett
             Route("/whatif", answers.offered),
             Route("/whatif", answers.evaluated, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: _http_error, PageError: _page_error},
+        exception_handlers={HTTPException: _http_error, Refusal: _page_error},
     )
 
 
@@ -218,7 +214,7 @@ class _Answers:
         name = request.path_params.get("name", PAGE)
         found = page_files().get(name)
         if found is None:
-            raise PageError(404, f"The page has no file {name[:80]!r}.")
+            raise Refusal(404, f"The page has no file {name[:80]!r}.")
         headers = {"etag": self._tags[name], "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == self._tags[name]:
             return Response(status_code=304, headers=headers)
@@ -231,7 +227,7 @@ class _Answers:
     async def events(self, _: Request) -> Response:
         """Server-sent events."""
         if len(self._browsers) >= MOST_BROWSERS:
-            raise PageError(503, f"The page is open in {MOST_BROWSERS} browsers already: close one.")
+            raise Refusal(503, f"The page is open in {MOST_BROWSERS} browsers already: close one.")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(self._browsers.events(), media_type="text/event-stream", headers=headers)
 
@@ -274,18 +270,16 @@ class _Answers:
     async def evaluated(self, request: Request) -> Response:
         """The effect of a change."""
         if self._page.what_if is None:
-            raise PageError(
-                404, "Changes are evaluated for a simulated feed whose run is saved: run --page --save FILE."
-            )
+            raise Refusal(404, "Changes are evaluated for a simulated feed whose run is saved: run --page --save FILE.")
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host')}":
-            raise PageError(403, "Changes are evaluated for the page itself only.")
+            raise Refusal(403, "Changes are evaluated for the page itself only.")
         return _json(await self._page.what_if.evaluate(await _change(request), self._page.constraint()))
 
     async def _read(self, read: Callable[[], object]) -> object:
         """Return what a recording answers: read in a thread, one at a time, so that the analysis is not slowed."""
         if self._reads >= MOST_READS:
-            raise PageError(503, "The recording is being read for other browsers: try again.")
+            raise Refusal(503, "The recording is being read for other browsers: try again.")
         self._reads += 1
         try:
             async with self._reading:
@@ -299,7 +293,7 @@ def _number(request: Request, key: str) -> int | None:
     try:
         return int(float(text)) if text else None
     except (ValueError, OverflowError):
-        raise PageError(400, f"{key}: expected a whole number, got {text[:40]!r}.") from None
+        raise Refusal(400, f"{key}: expected a whole number, got {text[:40]!r}.") from None
 
 
 async def _change(request: Request) -> str:
@@ -308,13 +302,13 @@ async def _change(request: Request) -> str:
     async for piece in request.stream():
         body += piece
         if len(body) > LONGEST_BODY:
-            raise PageError(413, f"The request is longer than {LONGEST_BODY} bytes.")
+            raise Refusal(413, f"The request is longer than {LONGEST_BODY} bytes.")
     try:
         change = json.loads(body)["change"]
     except (ValueError, KeyError, TypeError):
         change = None
     if not isinstance(change, str):
-        raise PageError(400, 'Expected {"change": TEXT}.')
+        raise Refusal(400, 'Expected {"change": TEXT}.')
     return change
 
 
@@ -324,7 +318,7 @@ def _json(content: object, status: int = 200) -> Response:
 
 
 async def _page_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, PageError)
+    assert isinstance(error, Refusal)
     return _json({"error": str(error)}, error.status)
 
 
