@@ -29,7 +29,8 @@ def changes(*rows: tuple[int, int]) -> list[Change]:
 @pytest.mark.parametrize("case", stop_cases.run(CASES), ids=lambda case: case.name)
 def test_a_published_case_is_met_exactly(case: stop_cases.CaseResult) -> None:
     if case.name == "processStates 1601585625":  # the origin's file of counts is empty
-        assert (case.ok, case.reason) == (False, "low speed is expected, but the file of counts is empty")
+        reason = "85 states of low speed are expected, but the file of counts is empty; 1004 of the 1004 other states"
+        assert (case.ok, case.reason.partition(" are right")[0]) == (False, reason)
     else:
         assert case.ok, case.reason
 
@@ -61,11 +62,13 @@ def test_an_unspecified_stop_takes_the_reason_that_follows_it() -> None:
     assert stops.apply(rows, replace(RULES, specify=False))[1] == Change(600 * S, STOP)
 
 
-def test_gaps_between_shifts_are_breaks_or_closed_time() -> None:
+def test_stops_between_shifts_are_breaks_or_closed_time_and_runs_continue() -> None:
     shifts = [Span(100 * S, 1000 * S), Span(1600 * S, 3000 * S), Span(9000 * S, 9900 * S)]
     found = stops.with_shifts(changes((0, STOP), (500, RUN)), shifts, RULES)
-    expected = [(0, OFF), (100, STOP), (500, RUN), (1000, BREAK), (1600, RUN), (3000, OFF), (9000, RUN), (9900, OFF)]
-    assert found == changes(*expected)
+    assert found == changes((0, OFF), (100, STOP), (500, RUN))
+    found = stops.with_shifts(changes((0, STOP), (500, REPAIR)), shifts, RULES)
+    expected = [(0, OFF), (100, STOP), (500, REPAIR), (1000, BREAK), (1600, REPAIR), (3000, OFF), (9000, REPAIR)]
+    assert found == changes(*expected, (9900, OFF))
 
 
 def test_a_slow_minute_is_low_speed() -> None:

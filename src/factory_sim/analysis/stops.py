@@ -53,6 +53,7 @@ class Codes:
     changeover_begin: int  # from the begin of an order to the first run
     changeover_end: int  # from the last run to the end of an order
     break_delay_ns: int = 0  # from the end of a shift to the begin of the break
+    entered_after: bool = False  # each reason is entered at the end of the stop that it explains
 
 
 LOW_SPEED, MICRO_STOP, BREAK, CHANGEOVER = range(100, 104)  # beside the codes of `State`
@@ -106,9 +107,9 @@ def apply(
     counts : times [ns] and numbers of pieces, shapes (n,); without them speed is not judged. `until_ns`: the end of
     the last state.
     """
-    found = combined(minimum_run(changes, rules), rules.codes)
-    found = specified(found, rules) if rules.specify else found
+    found = minimum_run(changes, rules)
     found = with_shifts(found, shifts, rules, until_ns) if shifts else found
+    found = specified(found, rules) if rules.specify else found
     found = without_short_stops(found, rules)
     found = with_low_speed(found, counts, rules, until_ns) if counts is not None else found
     found = with_micro_stops(found, rules)
@@ -116,57 +117,71 @@ def apply(
 
 
 def minimum_run(changes: Sequence[Change], rules: StopRules) -> list[Change]:
-    """Remove running stretches shorter than the minimum: the stop before them continues."""
+    """Remove running stretches shorter than the minimum: the stop before them continues.
+
+    Also removed is a change that changes nothing: running after running, or an unspecified stop after a stop.
+    """
+    codes = rules.codes
     found: list[Change] = []
-    stretches = [list(group) for _, group in groupby(changes, lambda change: change.code in rules.codes.run)]
+    stretches = [list(group) for _, group in groupby(changes, lambda change: change.code in codes.run)]
     for stretch, after in pairwise([*stretches, []]):
-        runs = stretch[0].code in rules.codes.run
-        if not (runs and after and after[0].t_ns - stretch[0].t_ns < rules.minimum_run_s * _S):
-            found += stretch
+        is_run = stretch[0].code in codes.run
+        if is_run and after and after[0].t_ns - stretch[0].t_ns < rules.minimum_run_s * _S:
+            continue
+        for change in stretch:
+            before = found[-1].code if found else None
+            continues = change.code == before if is_run else change.code == codes.stop and before not in (None, *codes.run)
+            found += [] if continues else [change]
     return found
 
 
-def combined(changes: Sequence[Change], codes: Codes) -> list[Change]:
-    """Remove stops that continue the same stop."""
-    return [
-        change
-        for before, change in pairwise([None, *changes])
-        if change is not None and (before is None or change.code in codes.run or change.code != before.code)
-    ]
-
-
 def specified(changes: Sequence[Change], rules: StopRules) -> list[Change]:
-    """Give an unspecified stop the reason of the stop that directly follows it."""
+    """Give an unspecified stop, or every stop if reasons are entered afterwards, the reason that directly follows."""
     codes = rules.codes
     plain = {codes.stop, codes.micro_stop, codes.break_, codes.no_shift, codes.low_speed}
-    found = list(changes)
-    for i in range(len(found) - 2, -1, -1):
-        after = found[i + 1].code
-        if found[i].code == codes.stop and after not in codes.run and after not in plain:
-            found[i] = Change(found[i].t_ns, after)
+    found = []
+    for change, after in pairwise([*changes, None]):
+        assert change is not None
+        open_ = change.code not in codes.run if codes.entered_after else change.code == codes.stop
+        takes = open_ and after is not None and after.code not in codes.run and after.code not in plain
+        found.append(Change(change.t_ns, after.code) if takes and after is not None else change)
     return found
 
 
 def with_shifts(
     changes: Sequence[Change], shifts: Sequence[Span], rules: StopRules, until_ns: int | None = None
 ) -> list[Change]:
-    """Lay breaks and closed shifts over the states; at the begin of a shift the state of that time continues."""
+    """Turn stops between shifts into breaks or closed shifts; a run continues over them.
+
+    At the begin of a shift the state of that time continues.
+    """
+    codes, found = rules.codes, list(changes)
     if not changes:
-        return []
-    codes, begin_ns, end_ns = rules.codes, changes[0].t_ns, 2**62 if until_ns is None else until_ns
-    found: list[Change] = []
+        return found
+    begin_ns, end_ns = changes[0].t_ns, 2**62 if until_ns is None else until_ns
     for before, shift in pairwise([Span(-(2**62), -(2**62)), *shifts, Span(2**62, 2**62)]):
         gap_s = (shift.begin_ns - before.end_ns) / _S
-        if gap_s >= _SHORTEST_GAP_S:
-            is_break = gap_s <= rules.break_s
-            t_ns = max(before.end_ns + is_break * codes.break_delay_ns, begin_ns)
-            if t_ns < min(shift.begin_ns, end_ns):
-                found.append(Change(t_ns, codes.break_ if is_break else codes.no_shift))
-        now = [change for change in changes if change.t_ns <= shift.begin_ns][-1:]
-        if now and gap_s >= _SHORTEST_GAP_S and shift.begin_ns < end_ns:
-            found.append(Change(max(shift.begin_ns, now[0].t_ns), now[0].code))
-        found += [c for c in changes if shift.begin_ns < c.t_ns < shift.end_ns and c not in found[-1:]]
+        if gap_s < _SHORTEST_GAP_S:
+            continue
+        is_break = gap_s <= rules.break_s
+        code, from_ns = codes.break_ if is_break else codes.no_shift, before.end_ns + is_break * codes.break_delay_ns
+        found = _split(found, shift.begin_ns, codes) if shift.begin_ns < end_ns else found
+        found = _split(found, from_ns, codes) if begin_ns < from_ns < end_ns else found
+        found = [
+            Change(change.t_ns, code)
+            if from_ns <= change.t_ns < shift.begin_ns and change.code not in codes.run
+            else change
+            for change in found
+        ]
     return found
+
+
+def _split(changes: list[Change], at_ns: int, codes: Codes) -> list[Change]:
+    """Return the changes with one more at a time, that of the stop which holds then."""
+    place = sum(change.t_ns <= at_ns for change in changes)
+    if not place or changes[place - 1].t_ns == at_ns or changes[place - 1].code in codes.run:
+        return changes
+    return [*changes[:place], Change(at_ns, changes[place - 1].code), *changes[place:]]
 
 
 def without_short_stops(changes: Sequence[Change], rules: StopRules) -> list[Change]:
@@ -229,23 +244,23 @@ def with_changeovers(changes: Sequence[Change], orders: Sequence[Span], codes: C
     """Turn unspecified stops around the change of an order into changeovers."""
     found = list(changes)
     for order in orders:
-        found = _split(found, order.begin_ns, codes.stop, codes.changeover_begin, codes, keeps_before=True)
-        found = _split(found, order.end_ns, codes.stop, codes.changeover_end, codes, keeps_before=False)
+        found = _changed_over(found, order.begin_ns, codes.changeover_begin, codes, keeps_before=True)
+        found = _changed_over(found, order.end_ns, codes.changeover_end, codes, keeps_before=False)
     return found
 
 
-def _split(
-    changes: list[Change], at_ns: int, stop: int, changeover: int, codes: Codes, *, keeps_before: bool
+def _changed_over(
+    changes: list[Change], at_ns: int, changeover: int, codes: Codes, *, keeps_before: bool
 ) -> list[Change]:
     """Split the unspecified stop at a time: the piece after it, or else before it, becomes a changeover."""
     place = sum(change.t_ns <= at_ns for change in changes) - 1
-    if place < 0 or changes[place].code != stop:
+    if place < 0 or changes[place].code != codes.stop:
         return changes
     runs_after = any(change.code in codes.run for change in changes[place + 1 :])
     if keeps_before and not runs_after:
         return changes
-    pieces = [Change(changes[place].t_ns, stop if keeps_before else changeover)]
-    pieces.append(Change(at_ns, changeover if keeps_before else stop))
+    pieces = [Change(changes[place].t_ns, codes.stop if keeps_before else changeover)]
+    pieces.append(Change(at_ns, changeover if keeps_before else codes.stop))
     return [*changes[:place], *pieces, *changes[place + 1 :]]
 
 
