@@ -84,7 +84,7 @@ def test_what_a_feed_lacks_leaves_the_kpis_that_need_it_undefined_with_the_reaso
     for name, kpi in table.kpis.items():
         if need in kpis.KPIS[name.partition(".")[2]].needs:
             assert np.isnan(kpi.values).all(), name
-            assert NEEDS[need] in kpi.reasons, name
+            assert NEEDS[need].reason in kpi.reasons, name
 
 
 def test_a_unit_without_meter_and_power_makes_every_total_unknown_that_contains_it(plant: Plant) -> None:
@@ -92,7 +92,7 @@ def test_a_unit_without_meter_and_power_makes_every_total_unknown_that_contains_
     table = kpis.table(run(plant), without_power(describe(plant, WINDOW), first))
     assert np.isnan(table.kpis["machine.kwh"].values).tolist() == [True, False]
     for name in ("machine.kwh", "operation.kwh", "section.kwh", "line.kwh", "line.kwh_per_part"):
-        assert reason(table, name) == NEEDS["energy"], name
+        assert reason(table, name) == NEEDS["energy"].reason, name
     assert value(table, "machine.kwh", 1) > 0
 
 
@@ -106,7 +106,7 @@ def test_without_prices_there_is_no_cost(plant: Plant) -> None:
     log, meta = run(plant), describe(plant, WINDOW)
     assert value(kpis.table(log, meta), "line.cost_per_part") > 0
     free = kpis.table(log, replace(meta, prices=replace(meta.prices, machine_per_h=0.0)))
-    assert reason(free, "line.cost_per_part") == NEEDS["prices"]
+    assert reason(free, "line.cost_per_part") == NEEDS["prices"].reason
 
 
 def test_without_source_rows_work_in_progress_and_lead_time_are_not_defined(plant: Plant) -> None:
@@ -115,21 +115,21 @@ def test_without_source_rows_work_in_progress_and_lead_time_are_not_defined(plan
     table = kpis.table(log.take(log.unit != source), meta)
     for name in ("line.wip", "line.lead_time_s", "line.lead_time_seen_s", "line.parts_entered"):
         assert np.isnan(table.kpis[name].values), name
-        assert reason(table, name) == NEEDS["sources"], name
+        assert reason(table, name) == NEEDS["sources"].reason, name
     assert value(table, "line.good_parts") == value(kpis.table(log, meta), "line.good_parts")
 
 
 def test_without_part_identity_there_is_no_critical_path_but_the_active_period(plant: Plant) -> None:
     log, meta = run(plant), describe(plant, WINDOW)
     table = kpis.table(replace(log, part=np.full_like(log.part, -1)), meta)
-    assert reason(table, "line.constraint") == reason(table, "operation.critical_path_share") == NEEDS["parts"]
+    assert reason(table, "line.constraint") == reason(table, "operation.critical_path_share") == NEEDS["parts"].reason
     assert value(table, "line.constraint_by_active_period") == 1
     assert value(table, "line.good_parts") == value(kpis.table(log, meta), "line.good_parts")
 
 
 def test_without_a_quality_channel_oee_is_marked_and_yield_is_not_defined(plant: Plant) -> None:
     table = kpis.table(run(plant), replace(describe(plant, WINDOW), absent=("quality",)))
-    assert reason(table, "line.first_pass_yield") == reason(table, "operation.quality") == NEEDS["quality"]
+    assert reason(table, "line.first_pass_yield") == reason(table, "operation.quality") == NEEDS["quality"].reason
     assert value(table, "line.oee") > 0
     assert "assumes good parts" in table.kpis["line.oee"].marks[0]
 
@@ -183,15 +183,15 @@ def test_energy_and_oee_have_bounds_while_a_state_is_unknown(plant: Plant) -> No
 def test_reasons_and_marks_reach_tables_frames_json_and_messages(plant: Plant) -> None:
     meta = replace(describe(plant, WINDOW), absent=("quality", "failures"))
     table = kpis.table(run(plant), meta)
-    assert any(NEEDS["quality"] in each and "first-pass yield" in each for each in notes(table))
+    assert any(NEEDS["quality"].reason in each and "first-pass yield" in each for each in notes(table))
     frame = kpi_frame(table).set_index(["kpi", "name"])
-    assert frame.loc[("line.failures", "line"), "note"] == NEEDS["failures"]
+    assert frame.loc[("line.failures", "line"), "note"] == NEEDS["failures"].reason
     found = kpi_dict(table)["line.failures"]
     assert found["values"] == {"line": None}
-    assert found["reasons"] == {"line": NEEDS["failures"]}
+    assert found["reasons"] == {"line": NEEDS["failures"].reason}
     message = next(m for m in kpi_messages.messages(table, meta, "a/b") if m.topic.endswith("/kpi/line"))
     sent = json.loads(message.payload)["kpis"]
-    assert sent["line.failures"] == {"value": None, "unit": "1", "reason": NEEDS["failures"]}
+    assert sent["line.failures"] == {"value": None, "unit": "1", "reason": NEEDS["failures"].reason}
     assert "mark" in sent["line.kwh"]
 
 

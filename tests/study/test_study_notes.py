@@ -27,15 +27,15 @@ def test_a_report_names_what_is_not_defined_and_why_oee_is_above_one(tmp_path: P
     sides = report_data(finished.study, finished.file).sides
     for side in sides:
         notes = dict(side.notes)
-        assert notes["cost per good part"] == NEEDS["prices"]
-        assert notes["energy per good part"] == NEEDS["energy"]
+        assert notes["cost per good part"] == NEEDS["prices"].reason
+        assert notes["energy per good part"] == NEEDS["energy"].reason
         assert notes["OEE of all machines"].startswith("above 100 %: ")
 
 
 def test_a_trial_notes_what_is_not_defined_and_why_oee_is_above_one() -> None:
     trial = run_trial(registry.load(CASE), SETTING, 0, Detail.PROBE, "simpy")
-    assert trial.notes["kwh"] == NEEDS["energy"]
-    assert trial.notes["cost_per_part"] == NEEDS["prices"]
+    assert trial.notes["kwh"] == NEEDS["energy"].reason
+    assert trial.notes["cost_per_part"] == NEEDS["prices"].reason
     assert trial.notes["oee"].startswith("above 100 %: 60 s are planned")
     assert trial_from_json(trial_to_json(trial)).notes == trial.notes
     assert "notes" not in trial_to_json(replace(trial, notes={}))

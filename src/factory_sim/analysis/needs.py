@@ -1,8 +1,8 @@
-"""What KPIs need of a feed, and which needs a feed does not meet."""
+"""What KPIs need of a feed: why one is not defined without it, and which signal would provide it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,19 +11,42 @@ from factory_sim.plant.states import Outcome
 if TYPE_CHECKING:
     from factory_sim.records import EventLog, Meta
 
-# need -> why a KPI with this need is not defined
+
+class Need(NamedTuple):
+    """What a KPI needs of a feed."""
+
+    reason: str  # why a KPI is not defined without it
+    signal: str  # what would provide it, in a foreign feed
+
+
+_OWN = "rows of our own event log"
 NEEDS = {
-    "states": "the feed has no states",
-    "counts": "the feed has no part counts",
-    "quality": "the feed has no quality channel: scrap and rework are not known",
-    "failures": "the feed has no failure signal",
-    "sources": "no rows of a source: when parts entered is not known",
-    "material": "no rows of a source: how much material entered is not known",
-    "parts": "the feed does not identify parts",
-    "unit_time": "no planned time per part is stated",
-    "energy": "no meter and no stated power",
-    "power": "no stated power",
-    "prices": "no prices are stated",
+    "states": Need("the feed has no states", "state words of every unit (state)"),
+    "counts": Need("the feed has no part counts", "a counter of parts of every unit (count)"),
+    "good": Need("which parts are good is not known", "a counter of good or scrapped parts (good, scrap)"),
+    "quality": Need(
+        "the feed has no quality channel: scrap and rework are not known",
+        "a counter of good or scrapped parts (good, scrap)",
+    ),
+    "rework": Need("rework is not known", f"{_OWN}: a feed has no word for rework"),
+    "failures": Need("the feed has no failure signal", "state words of every unit (state)"),
+    "sources": Need(
+        "no rows of a source: when parts entered is not known",
+        "serial numbers from the entry of the line on, and its stock at the start: our own event log",
+    ),
+    "material": Need("no rows of a source: how much material entered is not known", f"{_OWN}, with those of sources"),
+    "parts": Need("the feed does not identify parts", "serial numbers of parts at every unit (parts: {id: ...})"),
+    "flow": Need("the flow between units is not known", "a plant file: the flow between units (plant)"),
+    "unit_time": Need(
+        "no planned time per part is stated",
+        "the planned time of a part: a plant file, or units: {M1: {unit_time: 30 s}}",
+    ),
+    "energy": Need("no meter and no stated power", "a meter or the power of every unit (energy, power)"),
+    "power": Need(
+        "no stated power", "the power of every unit in each state: a plant file, or units: {M1: {power: {busy: 6 kW}}}"
+    ),
+    "prices": Need("no prices are stated", "prices: a plant file with cost"),
+    "service": Need("the feed has no vehicles, robots and crews", f"{_OWN}: those of vehicles, robots and crews"),
 }
 _UNNAMED = 0.01  # share of moves of unnamed parts, above which parts are not identified
 

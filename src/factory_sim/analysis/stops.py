@@ -119,7 +119,7 @@ def apply(
 def minimum_run(changes: Sequence[Change], rules: StopRules) -> list[Change]:
     """Remove running stretches shorter than the minimum: the stop before them continues.
 
-    Also removed is a change that changes nothing: running after running, or an unspecified stop after a stop.
+    So does a state that is repeated, and a stop with a reason that is entered afterwards.
     """
     codes = rules.codes
     found: list[Change] = []
@@ -130,8 +130,9 @@ def minimum_run(changes: Sequence[Change], rules: StopRules) -> list[Change]:
             continue
         for change in stretch:
             before = found[-1].code if found else None
-            continues = change.code == before if is_run else change.code == codes.stop and before not in (None, *codes.run)
-            found += [] if continues else [change]
+            repeats = change.code == before and (is_run or change.code == codes.stop)
+            stops_still = codes.entered_after and change.code == codes.stop and before not in (None, *codes.run)
+            found += [] if repeats or stops_still else [change]
     return found
 
 

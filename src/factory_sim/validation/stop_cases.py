@@ -86,7 +86,11 @@ def _without_counts(found: Sequence[Change], expected: Sequence[Change], slow: i
     plain = [c for before, c in pairwise([None, *plain]) if not (c and before and c.code == before.code in OLD.run)]
     right = len(set(plain) & set(found))
     text = f"{slow} states of low speed are expected, but the file of counts is empty"
-    others = [f"state {c.code} at {np.datetime64(c.t_ns, 'ns').astype('datetime64[ms]')}Z is not expected" for c in found if c not in plain]
+    others = [
+        f"state {c.code} at {np.datetime64(c.t_ns, 'ns').astype('datetime64[ms]')}Z is not expected"
+        for c in found
+        if c not in plain
+    ]
     return f"{text}; {right} of the {len(plain)} other states are right" + "".join(f"; {each}" for each in others[:3])
 
 

@@ -79,7 +79,7 @@ def _defined(kind: KpiKind, facts: Facts, level: str) -> tuple[F8, list[str]]:
         return values, [""] * values.size
     reasons = np.where(undefined, EMPTY_WINDOW, "").astype(object)
     for need in reversed(kind.needs):
-        reasons[undefined & facts.lacks(need, level)] = needs.NEEDS[need]
+        reasons[undefined & facts.lacks(need, level)] = needs.NEEDS[need].reason
     return values, reasons.tolist()
 
 

@@ -8,7 +8,7 @@ from factory_sim.analysis import bottleneck
 from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, ratio, single
 
 _OPERATION = ("operation",)
-_PATH = ("states", "parts")
+_PATH = ("states", "counts", "flow", "parts")
 
 
 def critical_path_share(f: Facts, _level: str) -> F8:
@@ -66,8 +66,8 @@ KINDS = {
     "average_active_period_s": KpiKind("s", -1, _OPERATION, average_active_period_s, ("states",)),
     "momentary_active_share": KpiKind("1", -1, _OPERATION, momentary_active_share, ("states",)),
     "active_share": KpiKind("1", 0, _OPERATION, active_share, ("states",)),
-    "turning_point": KpiKind("1", -1, _OPERATION, turning_point, ("states",)),
-    "arrow": KpiKind("1", -1, _OPERATION, arrow, ("states",)),
+    "turning_point": KpiKind("1", -1, _OPERATION, turning_point, ("states", "flow")),
+    "arrow": KpiKind("1", -1, _OPERATION, arrow, ("states", "flow")),
     "constraint": KpiKind("operation", 0, LINE, constraint, _PATH),
     "constraint_by_active_period": KpiKind("operation", 0, LINE, constraint_by_active_period, ("states",)),
     "path_outside_share": KpiKind("1", 0, LINE, path_outside_share, _PATH),

@@ -8,7 +8,7 @@ from factory_sim.analysis.kpis.energy import by_states
 from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Callable, Facts, KpiKind, ratio
 
 _US_PER_H = 3.6e9
-_NEEDS = ("prices", "counts")
+_NEEDS = ("prices", "counts", "good")
 
 
 def energy(f: Facts) -> float:

@@ -119,8 +119,9 @@ def _cause(planned_s: float, took_s: float) -> str:
 
 
 _INDICES = (oee, availability, effectiveness, quality, nee, teep, ooe, utilisation_efficiency, technical_efficiency)
-_TIMES, _PARTS = ("states",), ("states", "counts", "unit_time")
+_TIMES, _PARTS = ("states",), ("states", "counts", "unit_time", "good")
 _NEEDS = {
+    effectiveness: _PARTS[:3],
     availability: _TIMES,
     utilisation_efficiency: _TIMES,
     technical_efficiency: _TIMES,

@@ -76,13 +76,15 @@ def _by_cause(name: str, states: tuple[State, ...]) -> KpiKind:
         return np.bincount(group, joules, n) / J_PER_KWH
 
     part.__doc__ = f"Energy while {name}: Σ state time × power over {', '.join(s.name for s in states)}."
-    return KpiKind("kWh", 0 if name == "processing" else -1, ALL, part, ("power",))
+    return KpiKind("kWh", 0 if name == "processing" else -1, ALL, part, ("power", "states"))
 
 
 KINDS = {
     "kwh": KpiKind("kWh", -1, ALL, kwh, ("energy",), by_states, _kwh_bounds),
-    "kwh_per_good_part": of_totals("kWh/part", -1, STATION, kwh_per_good_part, "energy", "counts", marks=by_states),
-    "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part, ("energy", "counts"), by_states),
-    "kwh_audit": of_totals("1", 0, ALL, kwh_audit, "energy", "power"),
+    "kwh_per_good_part": of_totals(
+        "kWh/part", -1, STATION, kwh_per_good_part, "energy", "counts", "good", marks=by_states
+    ),
+    "kwh_per_part": KpiKind("kWh/part", -1, LINE, kwh_per_part, ("energy", "counts", "good"), by_states),
+    "kwh_audit": of_totals("1", 0, ALL, kwh_audit, "energy", "power", "states"),
     **{f"kwh_{name}": _by_cause(name, states) for name, states in _CAUSES.items()},
 }

@@ -62,11 +62,11 @@ def arrivals_lost(f: Facts, _level: str) -> F8:
 
 
 KINDS = {
-    "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h, ("counts",)),
-    "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts, ("counts",)),
+    "good_parts_per_h": KpiKind("parts/h", 1, LINE, good_parts_per_h, ("counts", "good")),
+    "good_parts": KpiKind("parts", 1, (*STATION, "line"), good_parts, ("counts", "good")),
     "parts": of_totals("parts", 1, STATION, parts, "counts"),
     "scrap_parts": KpiKind("parts", -1, (*STATION, "line"), scrap_parts, ("quality",)),
-    "rework_parts": of_totals("parts", -1, (*STATION, "line"), rework_parts, "quality"),
+    "rework_parts": of_totals("parts", -1, (*STATION, "line"), rework_parts, "quality", "rework"),
     "cycle_time_s": of_totals("s", -1, STATION, cycle_time_s, "states", "counts"),
     "throughput_per_h": KpiKind("parts/h", 1, (*STATION, "line"), throughput_per_h, ("counts",)),
     "output_interval_s": KpiKind("s", -1, (*STATION, "line"), output_interval_s, ("counts",)),

@@ -29,7 +29,7 @@ def rework_ratio(t: Totals) -> F8:
 
 
 KINDS = {
-    "first_pass_yield": KpiKind("1", 1, _LEVELS, first_pass_yield, ("counts", "quality", "parts")),
+    "first_pass_yield": KpiKind("1", 1, _LEVELS, first_pass_yield, ("counts", "quality", "rework", "parts")),
     "scrap_ratio": KpiKind("1", -1, _LEVELS, scrap_ratio, ("counts", "quality")),
-    "rework_ratio": of_totals("1", -1, _LEVELS, rework_ratio, "counts", "quality"),
+    "rework_ratio": of_totals("1", -1, _LEVELS, rework_ratio, "counts", "quality", "rework"),
 }

@@ -31,7 +31,7 @@ def _at_work(role: str) -> KpiKind:
         return ratio([times[:, WORKING_STATES].sum()], [times.sum()])
 
     work.__doc__ = f"Share of time the {role}s of the plant are at work, all together."
-    return KpiKind("1", 0, LINE, work, ("states",))
+    return KpiKind("1", 0, LINE, work, ("states", "service"))
 
 
 KINDS = {

@@ -15,13 +15,13 @@ from factory_sim.analysis.rebuild import Feed
 from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem, did_you_mean
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
-from factory_sim.intake.derivability import NO, Available, available, derivability, is_defined
 from factory_sim.intake.mapping import Item
 from factory_sim.intake.series import Store
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
 from factory_sim.live.foreign import stop_losses
+from factory_sim.live.foreign.derivability import NO, Available, available, derivability, is_defined
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Rows
 from factory_sim.results.read import CycleCount, DerivableKpi, ReadResult, SkippedReason
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.analysis.cycles import Cycles
-    from factory_sim.intake.derivability import Derivability
     from factory_sim.intake.mapping import Mapping, SourceMap
     from factory_sim.intake.unit_events import UnitEvents
+    from factory_sim.live.foreign.derivability import Derivability
     from factory_sim.records import I8, EventLog, KpiTable, Message, Meta, Observations
 
 BY_STATES = "each busy period of the state words is one part"

@@ -1,0 +1,124 @@
+"""Which KPIs a feed yields: yes, under a named assumption, or not, and which signal would change that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from factory_sim.analysis.kpis import KPIS
+from factory_sim.analysis.needs import NEEDS
+from factory_sim.intake.mapping import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from factory_sim.intake.mapping import Mapping
+    from factory_sim.records import Meta
+
+YES, ASSUMED, NO = "yes", "assumed", "no"
+_WORST = (YES, ASSUMED, NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Available:
+    """The signals of a feed: for each need, the units that have it and the assumption that it rests on."""
+
+    units: dict[str, set[int]] = field(default_factory=dict)
+    assumption: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivability:
+    """Whether one KPI is derivable."""
+
+    kpi: str
+    status: str
+    assumption: str
+    needs: str
+
+
+def available(
+    mapping: Mapping, meta: Meta, items: Iterable[tuple[int, int]], *, counted_by: dict[int, str], whole_log: bool
+) -> Available:
+    """Return the signals of a feed.
+
+    items : (unit, item) of every series; counted_by : unit -> the assumption by which its parts are counted, "" for a
+    counter; whole_log : rows of our own event log, which have everything.
+    """
+    machines = {unit for unit, info in enumerate(meta.units) if info.role == "machine"}
+    if whole_log:
+        return Available(units=dict.fromkeys(NEEDS, machines))
+    found = set(items)
+
+    def having(*wanted: int) -> set[int]:
+        return {unit for unit, item in found if item in wanted}
+
+    described = machines if mapping.plant else set()
+    powered = {u for u in machines if meta.units[u].power_w}
+    metered = having(Item.ENERGY, Item.POWER)
+    units = {
+        "states": having(Item.STATE),
+        "failures": having(Item.STATE),
+        "counts": set(counted_by),
+        "good": machines,
+        "quality": having(Item.GOOD, Item.SCRAP),
+        "unit_time": {u for u in machines if meta.operations[meta.units[u].operation].unit_time_s > 0},
+        "flow": described,
+        "parts": machines if mapping.parts != "none" else set(),
+        "energy": metered or powered,
+        "power": powered,
+        "prices": described,
+    }
+    assumption = {
+        "parts": ("parts keep their order (FIFO); " if mapping.parts == "fifo" else "") + "causes are inferred"
+    }
+    if not machines <= units["quality"]:
+        assumption["good"] = "every part counted without `good` or `scrap` is good"
+    if not metered:
+        assumption["energy"] = "power is that of the state (plant file)"
+    if any(counted_by.values()):
+        assumption["counts"] = next(filter(None, counted_by.values()))
+    return Available(units=units, assumption=assumption)
+
+
+def derivability(kpi: str, meta: Meta, feed: Available) -> Derivability:
+    """Return whether a KPI (`level.name`) is derivable."""
+    level, _, name = kpi.partition(".")
+    lacking: list[str] = []
+    assumed: list[str] = []
+    status = YES
+    for need in KPIS[name].needs:
+        required, there = _required(meta, level, name, need), feed.units.get(need, set())
+        if not required & there:
+            status = NO
+            lacking.append(NEEDS[need].signal)
+        else:
+            if need in feed.assumption:
+                assumed.append(feed.assumption[need])
+                status = max(status, ASSUMED, key=_WORST.index)
+            if required - there:
+                names = sorted(meta.units[unit].name for unit in required - there)
+                shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+                lacking.append(f"for {shown}: {NEEDS[need].signal}")
+                status = NO if level in ("line", "section") or need in ("parts", "flow") else status
+    return Derivability(kpi=kpi, status=status, assumption="; ".join(assumed), needs="; ".join(lacking))
+
+
+def is_defined(kpi: str, meta: Meta, feed: Available, machines: set[int]) -> bool:
+    """Return whether a KPI is defined for a group of machines: each has every signal that it needs."""
+    level, _, name = kpi.partition(".")
+    return all(
+        _required(meta, level, name, need) & machines <= feed.units.get(need, set()) for need in KPIS[name].needs
+    )
+
+
+def _required(meta: Meta, level: str, name: str, need: str) -> set[int]:
+    """Return the machines whose signal a KPI needs; parts of the line are counted where they leave it."""
+    machines = {unit for unit, info in enumerate(meta.units) if info.role == "machine"}
+    if (
+        level == "line"
+        and need in ("counts", "good", "quality")
+        and name not in ("oee", "nee", "teep", "ooe", "effectiveness")
+    ):
+        return {unit for unit in machines if meta.operations[meta.units[unit].operation].destination < 0}
+    return machines
