@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 import factory_sim as fs
 from factory_sim.cli import main
+from factory_sim.live.foreign import stop_losses
 
 THREE = Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"
 NIST = Path(__file__).parent / "data" / "nist"
@@ -123,6 +124,8 @@ def test_our_own_event_log_yields_the_kpis_of_its_run(tmp_path: Path, kind: str)
     for name in ("operation.cycle_time_s", "operation.share_busy", "operation.critical_path_share"):
         assert found.kpis().values(name) == pytest.approx(expected.values(name), rel=1e-2, abs=2e-3, nan_ok=True)
     assert found.derivable()["line.wip"] == "yes"
+    for losses in found.result.losses_s.values():
+        assert sum(losses.values()) == pytest.approx(7200, rel=5e-3)
 
 
 def test_a_recording_yields_the_kpis_of_its_run(tmp_path: Path) -> None:
@@ -135,6 +138,14 @@ def test_a_recording_yields_the_kpis_of_its_run(tmp_path: Path) -> None:
     for name in ("line.parts_entered", "line.good_parts", "line.wip"):
         assert found[name] == pytest.approx(expected[name], rel=1e-6)
     assert found.values("operation.share_busy") == pytest.approx(expected.values("operation.share_busy"), abs=2e-3)
+    stops = tmp_path / "stops.yaml"
+    stops.write_text("stops: {micro: 5 min}\nlosses: {availability: [starved, blocked], performance: [micro_stop]}\n")
+    with_stops = fs.history(tmp_path / "line1").answer(stops=stops).stops
+    assert with_stops is not None
+    assert with_stops.loss_table == {"availability": ("starved", "blocked"), "performance": ("micro_stop",)}
+    assert {name: sum(each.values()) for name, each in with_stops.losses_s.items()} == dict.fromkeys(
+        with_stops.losses_s, pytest.approx(3600)
+    )
     path.write_text("feed: own\nunits: [M1]\nsources:\n  - {log: line1}\n", encoding="utf-8")
     with pytest.raises(fs.ConfigError, match="is not known here"):
         fs.read(map=path)
@@ -213,6 +224,17 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     assert reasons["time stamp that cannot be read"] == 1
     assert reasons["row with another number of columns"] == 1
     assert sum(count for reason, count in reasons.items() if "clock.late" in reason) == 1
+
+
+def test_a_word_of_the_loss_table_that_is_no_state_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "stops.yaml"
+    path.write_text("stops: {micro: 60 s}\nlosses: {availability: [dwn]}\n", encoding="utf-8")
+    (tmp_path / "m1.csv").write_text(LONG, encoding="utf-8")
+    mapped = feed(tmp_path, f"csv: m1.csv, layout: long, unit: M1, {ITEMS}", "losses: {availability: [dwn]}")
+    with pytest.raises(fs.ConfigError, match=r"(?s)losses.availability.*Did you mean down"):
+        fs.read(map=mapped)
+    with pytest.raises(fs.ConfigError, match="Did you mean down"):
+        stop_losses.of_file(path)
 
 
 def test_stop_rules_turn_short_stops_into_a_performance_loss(tmp_path: Path) -> None:

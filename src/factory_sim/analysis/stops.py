@@ -1,4 +1,4 @@
-"""Stop rules as factories use them, applied to the changes of one machine's state: pure functions, in one order.
+"""Stop rules as factories use them, applied to the changes of each machine's state: pure functions, in one order.
 
 A state is a code. `Codes` gives the meaning of the codes that the rules read and write; all others are stops with a
 reason. Every rule returns new changes, in order of time; the last change is open: its length is not known.
@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from factory_sim.plant.states import State
+from factory_sim.clock import ns_from_us
+from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from factory_sim.records import I8
+    from factory_sim.records import I8, EventLog, Meta, Window
 
     Counts = tuple[I8, I8]  # times [ns] and numbers of pieces, shapes (n,)
 
 _S = 1_000_000_000  # ns
 _BUCKET_S = 60  # of low speed
 _SHORTEST_GAP_S = 60  # between shifts; a shorter one is none
+_GIVEN = (Outcome.PASSED, Outcome.REWORK, Outcome.SCRAPPED, Outcome.LEFT)
 
 
 class Change(NamedTuple):
@@ -271,4 +273,43 @@ def losses_s(changes: Sequence[Change], until_ns: int, table: Mapping[str, Seque
     found = dict.fromkeys(("running", *table), 0.0)
     for change, after in pairwise([*changes, Change(until_ns, 0)]):
         found[category.get(change.code, "running")] += (after.t_ns - change.t_ns) / _S
+    return found
+
+
+def losses_of_log_s(  # noqa: PLR0913 - a log, its window, the rules and what they need besides
+    log: EventLog,
+    meta: Meta,
+    rules: StopRules,
+    table: Mapping[str, Sequence[int]],
+    *,
+    window: Window | None = None,
+    shifts: Sequence[Span] = (),
+    orders: Mapping[int, Sequence[Span]] | None = None,
+) -> dict[int, dict[str, float]]:
+    """Return the seconds of each machine of a log by loss category, after all rules: unit -> category -> seconds."""
+    window = window or meta.window
+    begin_ns, until_ns = (ns_from_us(t_us, meta.epoch_ns) for t_us in (window.t0_us, window.t1_us))
+    order = np.argsort(log.unit, kind="stable")
+    edges = np.searchsorted(log.unit[order], np.arange(len(meta.units) + 1))
+    found = {}
+    for unit in (u for u, info in enumerate(meta.units) if info.role == "machine"):
+        rows = order[edges[unit] : edges[unit + 1]]
+        t_ns, given = ns_from_us(log.t_us[rows], meta.epoch_ns), np.isin(log.outcome[rows], _GIVEN)
+        counts = (t_ns[given], np.ones(int(given.sum()), np.int64)) if rules.low_speed_per_h else None
+        changes = _within(t_ns, log.state[rows], begin_ns, until_ns)
+        spans = (orders or {}).get(unit, ())
+        changed = apply(changes, rules, shifts=shifts, orders=spans, counts=counts, until_ns=until_ns)
+        found[unit] = losses_s(changed, until_ns, table)
+    return found
+
+
+def _within(t_ns: I8, state: I8, begin_ns: int, until_ns: int) -> list[Change]:
+    """Return the changes within a window; before the first row a state is unknown."""
+    last = np.append(np.diff(t_ns) > 0, True)[: len(t_ns)]  # of each instant
+    found = [Change(begin_ns, int(State.UNKNOWN))]
+    for t, code in zip(t_ns[last].tolist(), state[last].tolist(), strict=True):
+        if t <= begin_ns:
+            found = [Change(begin_ns, code)]
+        elif t < until_ns and code != found[-1].code:
+            found.append(Change(t, code))
     return found

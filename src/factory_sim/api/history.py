@@ -20,6 +20,7 @@ from factory_sim.clock import US_PER_S, ns_from_datetime
 from factory_sim.errors import require_extra
 from factory_sim.live import recorded_kpis
 from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
+from factory_sim.live.foreign import stop_losses
 from factory_sim.live.play import Played, PlaySetup, runs_of
 from factory_sim.live.play import play as publish_recording
 from factory_sim.live.publish import run_id_of
@@ -108,13 +109,15 @@ class History:
         span = recorded_kpis.shift(self._runs, shift)
         return KpiTable(recorded_kpis.table(self._runs[span.run], span.window))
 
-    def answer(self, shift: str = "") -> RecordedKpis:
+    def answer(self, shift: str = "", stops: str | os.PathLike[str] | None = None) -> RecordedKpis:
         """Return the KPIs of a shift, or of the whole last run, as one record.
 
         Parameters
         ----------
         shift : str
             As in `kpis`.
+        stops : path, optional
+            Stop rules and loss categories to apply: a file with the keys `stops` and `losses`.
 
         Returns
         -------
@@ -122,7 +125,7 @@ class History:
             The content of `factory-sim kpis --json`.
         """
         run = self._runs[recorded_kpis.shift(self._runs, shift).run if shift else -1]
-        table = self.kpis(shift).record
+        convention, table = stop_losses.of_file(stops) if stops is not None else None, self.kpis(shift).record
         return RecordedKpis(
             plant=run.meta.plant,
             run_id=run.meta.run_id,
@@ -130,6 +133,8 @@ class History:
             window_us=(table.window.t0_us, table.window.t1_us),
             damaged=tuple(self.damaged),
             kpis=kpi_values(table),
+            stops=convention
+            and convention.losses(recorded_kpis.rebuilt(run, table.window).log(), run.meta, window=table.window),
         )
 
     def signal(

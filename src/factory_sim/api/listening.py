@@ -19,6 +19,7 @@ from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, serving, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.live import listen as listening
+from factory_sim.live.foreign import stop_losses
 from factory_sim.live.listen_result import feed_counts, listen_result
 from factory_sim.live.recording_store import Store
 from factory_sim.live.replies import Replies
@@ -52,6 +53,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     ack_as: str = "",
     host_id: str = "",
     record: PathLike | None = None,
+    stops: PathLike | None = None,
     publish_kpis: bool = False,
     page: bool = False,
     page_address: str = PAGE_ADDRESS,
@@ -97,6 +99,9 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         Act as this Sparkplug host.
     record : str or path, optional
         Folder in which to record the feed; `history` reads it.
+    stops : str or path, optional
+        Stop rules and loss categories to apply: a file with the keys `stops` and `losses`. With `map` the mapping has
+        them.
     publish_kpis : bool
         Whether to retain KPIs below `<root>/kpi`.
     page : bool
@@ -140,13 +145,14 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     stop = stop or Event()
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
-        _refuse_given(root=root, plant=plant, start=start, ack_as=ack_as, host_id=host_id, page=page)
+        _refuse_given(stops=stops, root=root, plant=plant, start=start, ack_as=ack_as, host_id=host_id, page=page)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
     for argument, name in (("ack_as", ack_as), ("host_id", host_id)):
         one_level(argument, name)
     every_s = seconds("every", every)
+    convention = None if stops is None else stop_losses.of_file(stops)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report, ExitStack() as stack:
@@ -166,9 +172,9 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
                 raise
         except BrokerError as error:
             if listener.counts.readings:
-                error.feed = _feed(listener)
+                error.feed = _feed(listener, convention)
             raise
-    return _feed(listener)
+    return _feed(listener, convention)
 
 
 def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> str:
@@ -221,9 +227,13 @@ def _watch(report: Report, live: LivePage | None, listener: listening.Listener) 
         report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))
 
 
-def _feed(listener: listening.Listener) -> Feed:
+def _feed(listener: listening.Listener, convention: stop_losses.Convention | None) -> Feed:
     table = listener.table()
-    return Feed(listen_result(listener, table), KpiTable(table))
+    found = listen_result(listener, table)
+    if convention is not None and listener.feed is not None:
+        losses = convention.losses(listener.feed.log(), listener.feed.meta, window=table.window)
+        found = replace(found, stops=losses)
+    return Feed(found, KpiTable(table))
 
 
 def _described(plant: PlantLike, start: Start, duration: Duration) -> tuple[str, Meta]:

@@ -88,6 +88,7 @@ def kpis(
     *,
     shift: Annotated[str, typer.Option(help=_SHIFT)] = "",
     shifts: Annotated[bool, typer.Option("--shifts", help="List the shifts of the recording and stop.")] = False,
+    stops: Annotated[Path | None, typer.Option(metavar="FILE", help=options.STOPS)] = None,
     json: options.JsonFile = None,
 ) -> None:
     """Compute the KPIs of the last run of a recording, or of one shift.
@@ -97,20 +98,22 @@ def kpis(
     from rich.console import Console
 
     from factory_sim.api.history import history
-    from factory_sim.views.text import kpi_text
+    from factory_sim.views.text import kpi_text, reading_text
 
     recording = history(folder)
     if shifts:
         for each in recording.shifts:
             say(each)
         return
-    result, table = recording.answer(shift), recording.kpis(shift).record
+    result, table = recording.answer(shift, stops), recording.kpis(shift).record
     _report_damage(recording)
     options.write_json(json, result.to_dict())
     console = Console()
     console.print(kpi_text.line_table(table))
     console.print()
     console.print(kpi_text.station_table(table))
+    if result.stops is not None:
+        console.print(reading_text.losses(result.stops))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ class Listening:
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = ""
     host_id: Annotated[str, typer.Option(help="Act as this Sparkplug host: STATE, and rebirth requests.")] = ""
     record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record the feed in this folder.")] = None
+    stops: Annotated[Path | None, typer.Option(metavar="FILE", help=options.STOPS)] = None
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False
     page: options.Page = False
     page_address: options.PageAddress = options.PAGE_ADDRESS
@@ -123,7 +124,7 @@ def _received(
 def _show(found: Feed) -> None:
     from rich.console import Console
 
-    from factory_sim.views.text import kpi_text
+    from factory_sim.views.text import kpi_text, reading_text
 
     console, table = Console(), found.kpis().record
     console.print(kpi_text.line_table(table))
@@ -131,6 +132,8 @@ def _show(found: Feed) -> None:
     console.print(kpi_text.station_table(table))
     for note in kpi_text.notes(table):
         say(f"  * {note}")
+    if found.result.stops is not None:
+        console.print(reading_text.losses(found.result.stops))
     say(kpi_text.feed_line(found.result.feed), err=True)
     _show_window(found.result)
     _show_doubts(found.result)

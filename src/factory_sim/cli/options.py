@@ -176,6 +176,7 @@ class Answer(Protocol):
 
 PORT = 1883  # MQTT's own
 BROKER_URL = "The MQTT broker: mqtt://[user@]host:port, or mqtts://."
+STOPS = "Apply the stop rules and loss categories of this file: keys `stops` and `losses`."
 PLANT_HELP = "A plant or scenario file, or the name of a built-in one (`factory-sim list plants`)."
 PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
 Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled); the results are bit-identical.")]

@@ -42,6 +42,26 @@ def read(path: str | os.PathLike[str]) -> Mapping:
     return mapping
 
 
+def read_stops(path: str | os.PathLike[str]) -> tuple[str, shapes.FeedFile]:
+    """Return the name of a file and its keys, of which `stops` and `losses` are wanted; a feed file has them too."""
+    file = files.find(path)
+    problems: list[Problem] = []
+    root = read_yaml(files.read(file), files.display(file), problems)
+    report = Report(root, problems)
+    shape = validated(shapes.FeedFile, root, report, {})
+    _check_losses(shape, report)
+    if shape.stops is None and shape.losses is None and report.clean(()):
+        report.add((), "has neither stops nor losses", "Example: stops: {micro: 5 min}")
+    report.close()
+    return files.display(file), shape
+
+
+def _check_losses(shape: shapes.FeedFile, report: Report) -> None:
+    for category in ("availability", "performance", "planned"):
+        for i, word in enumerate(getattr(shape.losses, category, ())):
+            report.check_known(("losses", category, i), word, "a state or a stop", shapes.LOSSES)
+
+
 def _other(file: Path, keys: set[str]) -> Problem:
     known = {"plant": "check", "extends": "check", "sweep": "sweep", "optimise": "optimise"}
     what = next(
@@ -66,6 +86,7 @@ class _Reader:
         stations = shape.units or {}
         self._check_topology()
         self._check_words()
+        _check_losses(shape, self.report)
         sources = tuple(self._sources())
         self._check_twice(sources)
         is_id = shape.parts not in {shapes.FIFO, shapes.NONE}

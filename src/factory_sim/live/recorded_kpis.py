@@ -56,8 +56,8 @@ def shift(runs: Sequence[RecordedRun], name: str) -> ShiftSpan:
     return known[name]
 
 
-def table(run: RecordedRun, window: Window | None = None) -> KpiTable:
-    """Return every KPI of a window of a recorded run; None: of all that was recorded."""
+def rebuilt(run: RecordedRun, window: Window | None = None) -> Feed:
+    """Return the feed of a window of a recorded run; None: of all that was recorded."""
     meta = run.meta
     window = window or meta.window
     feed = Feed(replace(meta, sent_rows=(), sent_ticks=()))
@@ -69,5 +69,12 @@ def table(run: RecordedRun, window: Window | None = None) -> KpiTable:
             samples = run.samples(period, tick, min(tick + step, stop))
             if samples.present is None or samples.present.any():
                 feed.add(Readings(Rows.empty(), (samples,)))
+    return feed
+
+
+def table(run: RecordedRun, window: Window | None = None) -> KpiTable:
+    """Return every KPI of a window of a recorded run; None: of all that was recorded."""
+    meta, feed = run.meta, rebuilt(run, window)
     log, blocks = feed.log(), feed.blocks()
-    return kpis.table(log, meta, trust.judge(log, meta, blocks, feed.losses()).usable(blocks), window)
+    usable = trust.judge(log, meta, blocks, feed.losses()).usable(blocks)
+    return kpis.table(log, meta, usable, window or meta.window)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from factory_sim.results.compare import ShiftOutput
     from factory_sim.results.simulate import KpiValues
+    from factory_sim.results.stop_losses import StopLosses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +96,4 @@ class ListenResult(Result):
     joined_us: int | None  # of a listener that joined late: where the window that it received begins
     conflicts: tuple[str, ...]  # sentences about descriptions that were ignored while the run was live
     unfinished: tuple[ListenResult, ...]  # earlier runs, silent when another one began
+    stops: StopLosses | None = None  # with stop rules

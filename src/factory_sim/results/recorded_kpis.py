@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from factory_sim.results.simulate import KpiValues
+    from factory_sim.results.stop_losses import StopLosses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +24,4 @@ class RecordedKpis(Result):
     window_us: tuple[int, int]  # since the run's start
     damaged: tuple[str, ...]  # files that could not be read
     kpis: Mapping[str, KpiValues]
+    stops: StopLosses | None = None  # with stop rules

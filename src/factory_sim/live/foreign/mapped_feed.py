@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from factory_sim.intake.unit_events import UnitEvents
     from factory_sim.live.foreign.derivability import Derivability
     from factory_sim.records import I8, EventLog, KpiTable, Message, Meta, Observations
+    from factory_sim.results.stop_losses import StopLosses
 
 BY_STATES = "each busy period of the state words is one part"
 BY_SIGNALS = "each cycle detected from the signals is one part"
@@ -56,7 +57,7 @@ class Conclusion:
     table: KpiTable  # NaN where a KPI is not derivable
     derivable: tuple[Derivability, ...]
     cycles: dict[int, Cycles]
-    losses_s: dict[int, dict[str, float]]  # by unit and category
+    losses: StopLosses
 
 
 class MappedFeed:
@@ -170,7 +171,8 @@ class MappedFeed:
             whole_log=bool(self._rows),
         )
         table = kpis.table(log, meta, feed.blocks() if samples else None)
-        losses = stop_losses.losses_s(events, store, self.mapping, last)
+        convention = stop_losses.of_mapping(self.mapping)
+        losses = convention.losses(log, meta, orders=stop_losses.orders_of(store, last))
         derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
         return Conclusion(
             meta=meta,
@@ -178,7 +180,7 @@ class MappedFeed:
             table=_masked(table, meta, signals, derivable),
             derivable=derivable,
             cycles=detected,
-            losses_s=losses,
+            losses=losses,
         )
 
     def _extent(self, store: Store) -> tuple[int, int]:
@@ -281,8 +283,8 @@ def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:
             DerivableKpi(kpi=e.kpi, status=e.status, assumption=e.assumption, needs=e.needs) for e in found.derivable
         ),
         kpis=kpi_values(found.table),
-        losses_s={meta.units[unit].name: seconds for unit, seconds in found.losses_s.items()},
-        loss_table=stop_losses.words_of(stop_losses.table_of(feed.mapping)),
+        losses_s=found.losses.losses_s,
+        loss_table=found.losses.loss_table,
         cycles=tuple(
             _cycle_count(meta.units[unit].name, each, feed.min_confidence) for unit, each in found.cycles.items()
         ),

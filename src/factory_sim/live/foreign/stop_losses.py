@@ -1,24 +1,28 @@
-"""Stop rules of a feed file: the time of each unit by loss category."""
+"""Stop rules of a file, applied to any log: the time of each machine by loss category."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from factory_sim.analysis import stops
+from factory_sim.analysis.stops import Span, StopRules
 from factory_sim.errors import ConfigError
-from factory_sim.intake import time_stamps
-from factory_sim.intake.mapping import MAPPED_STATES, Item
+from factory_sim.intake import feed_file, time_stamps
+from factory_sim.intake.mapping import MAPPED_STATES, ClockRule, Item
 from factory_sim.intake.tally import Tally
 from factory_sim.plant.states import State
+from factory_sim.results.stop_losses import StopLosses
 
 if TYPE_CHECKING:
+    import os
+
+    from factory_sim.intake.feed_shapes import FeedFile, Losses
     from factory_sim.intake.mapping import Mapping
     from factory_sim.intake.series import Store
-    from factory_sim.intake.unit_events import UnitEvents
+    from factory_sim.records import EventLog, Meta, Window
 
 CODES = {  # word of `losses` -> code
     **MAPPED_STATES,
@@ -33,63 +37,75 @@ _WORDS = {code: word for word, code in reversed(CODES.items())}
 _PER_H = 3600.0
 
 
-def table_of(mapping: Mapping) -> dict[str, tuple[int, ...]]:
-    """Return the loss categories: those of the feed file, or of docs/kpis.md."""
-    given = mapping.shape.losses
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """The keys `stops` and `losses` of a file: rules, shifts, and the table of states and stops by loss category."""
+
+    rules: StopRules
+    shifts: tuple[Span, ...]
+    table: dict[str, tuple[int, ...]]
+
+    def losses(
+        self, log: EventLog, meta: Meta, *, window: Window | None = None, orders: dict[int, list[Span]] | None = None
+    ) -> StopLosses:
+        """Return the time of each machine of a log by loss category."""
+        found = stops.losses_of_log_s(
+            log, meta, self.rules, self.table, window=window, shifts=self.shifts, orders=orders
+        )
+        return StopLosses(
+            losses_s={meta.units[unit].name: seconds for unit, seconds in found.items()},
+            loss_table={name: tuple(_WORDS[code] for code in codes) for name, codes in self.table.items()},
+        )
+
+
+def of_file(path: str | os.PathLike[str]) -> Convention:
+    """Return the stop rules of a file with the keys `stops` and `losses`, such as a feed file."""
+    file, shape = feed_file.read_stops(path)
+    return _convention(file, shape, ClockRule(zone=shape.clock.zone or ""))
+
+
+def of_mapping(mapping: Mapping) -> Convention:
+    """Return the stop rules and loss categories of a feed file; without any, those of docs/kpis.md."""
+    return _convention(mapping.file, mapping.shape, mapping.sources[0].clock)
+
+
+def _convention(file: str, shape: FeedFile, clock: ClockRule) -> Convention:
+    given, rules, shifts = shape.stops, StopRules(specify=False), ()
+    if given is not None:
+        rules = StopRules(
+            minimum_run_s=given.minimum_run or 0.0,
+            ignore_below_s=given.ignore_below or 0.0,
+            micro_s=given.micro or 0.0,
+            low_speed_per_h=(given.low_speed or 0.0) * _PER_H,
+            break_s=given.break_ or 0.0,
+            specify=given.unspecified == "following",
+            changeovers=given.changeovers,
+        )
+        shifts = _shifts(Path(file).parent / given.shifts, clock) if given.shifts else ()
+    return Convention(rules=rules, shifts=shifts, table=_table(shape.losses))
+
+
+def _table(given: Losses | None) -> dict[str, tuple[int, ...]]:
+    """Return the loss categories: those given, or those of docs/kpis.md."""
     if given is None:
         return dict(stops.LOSSES)
     found = {"availability": given.availability, "performance": given.performance, "not planned": given.planned}
-    return {name: tuple(CODES[word] for word in words if word in CODES) for name, words in found.items() if words}
+    return {name: tuple(CODES[word] for word in words) for name, words in found.items() if words}
 
 
-def words_of(table: dict[str, tuple[int, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return a table of loss categories in words."""
-    return {name: tuple(_WORDS[code] for code in codes) for name, codes in table.items()}
-
-
-def losses_s(
-    events: dict[int, UnitEvents], store: Store, mapping: Mapping, until_ns: int
-) -> dict[int, dict[str, float]]:
-    """Return the seconds of each unit by category, after the stop rules; empty without `stops` and `losses`."""
-    shape = mapping.shape.stops
-    if shape is None and mapping.shape.losses is None:
-        return {}
-    rules, shifts = stops.StopRules(), []
-    if shape is not None:
-        rules = stops.StopRules(
-            minimum_run_s=shape.minimum_run or 0.0,
-            ignore_below_s=shape.ignore_below or 0.0,
-            micro_s=shape.micro or 0.0,
-            low_speed_per_h=(shape.low_speed or 0.0) * _PER_H,
-            break_s=shape.break_ or 0.0,
-            specify=shape.unspecified == "following",
-            changeovers=shape.changeovers,
-        )
-        shifts = _shifts(mapping) if shape.shifts else []
-    table = table_of(mapping)
+def orders_of(store: Store, until_ns: int) -> dict[int, list[Span]]:
+    """Return the orders of each unit, from one change of the item `order` to the next."""
     found = {}
-    for unit, each in events.items():
-        changes = [stops.Change(int(t), int(code)) for t, code in zip(each.t_ns, each.state, strict=True)]
-        counts = (each.given_ns, np.ones(len(each.given_ns), np.int64)) if rules.low_speed_per_h else None
-        orders = _orders(store, unit, until_ns) if rules.changeovers else []
-        changed = stops.apply(changes, rules, shifts=shifts, orders=orders, counts=counts, until_ns=until_ns)
-        found[unit] = stops.losses_s(changed, until_ns, table)
+    for (unit, item), series in store.series.items():
+        if item == Item.ORDER:
+            times = series.arrays()[0].tolist()
+            found[unit] = [Span(begin, end) for begin, end in zip(times, [*times[1:], until_ns], strict=True)]
     return found
 
 
-def _orders(store: Store, unit: int, until_ns: int) -> list[stops.Span]:
-    series = store.series.get((unit, Item.ORDER))
-    if series is None:
-        return []
-    times = series.arrays()[0].tolist()
-    return [stops.Span(begin, end) for begin, end in zip(times, [*times[1:], until_ns], strict=True)]
-
-
-def _shifts(mapping: Mapping) -> list[stops.Span]:
-    """Return the shifts of the CSV file that the feed file names: columns begin, end."""
-    shape = mapping.shape.stops
-    name = (shape.shifts if shape else None) or ""
-    file, tally, clock = Path(mapping.file).parent / name, Tally(), mapping.sources[0].clock
+def _shifts(file: Path, clock: ClockRule) -> tuple[Span, ...]:
+    """Return the shifts of a CSV file with columns begin, end."""
+    tally = Tally()
     try:
         with file.open(encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
@@ -99,4 +115,4 @@ def _shifts(mapping: Mapping) -> list[stops.Span]:
     if tally.entries():
         first = tally.entries()[0]
         raise ConfigError.of(str(file), f"{first.reason}: {first.example}")
-    return [stops.Span(begin, end) for begin, end in ends]
+    return tuple(Span(begin, end) for begin, end in ends)

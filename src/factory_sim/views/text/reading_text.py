@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from factory_sim.results.stop_losses import StopLosses
 from factory_sim.views.text.kpi_text import number, unit
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def tables(result: ReadResult, table: KpiTable) -> Iterator[Table]:
     """Yield the table of derivability, that of the machines and that of detected cycles."""
     yield _derivability(result)
     yield _machines(table)
-    if result.losses_s:
-        yield _losses(result)
+    yield losses(StopLosses(losses_s=result.losses_s, loss_table=result.loss_table))
     if result.cycles:
         yield _cycles(result)
 
@@ -67,12 +67,13 @@ def _machines(table: KpiTable) -> Table:
     return shown
 
 
-def _losses(result: ReadResult) -> Table:
-    names = list(next(iter(result.losses_s.values())))
-    heads = [f"{name}: {', '.join(result.loss_table.get(name, ('all others',)))}" for name in names]
+def losses(found: StopLosses) -> Table:
+    """Return the hours of each machine by loss category; the heads name the states and stops of each."""
+    categories = ["running", *found.loss_table]
+    heads = [f"{name}: {', '.join(found.loss_table.get(name, ('all others',)))}" for name in categories]
     shown = Table("hours of", *heads, box=None, pad_edge=False)
-    for unit_name, seconds in result.losses_s.items():
-        shown.add_row(unit_name, *(f"{seconds[name] / 3600:.2f}" for name in names))
+    for unit_name, seconds in found.losses_s.items():
+        shown.add_row(unit_name, *(f"{seconds[name] / 3600:.2f}" for name in categories))
     return shown
 
 
