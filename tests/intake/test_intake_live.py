@@ -18,6 +18,7 @@ from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
+from wire_brokers import TOOLS, mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,21 +46,29 @@ def listened(
     url: str, path: Path, messages: Callable[[int], list[Message]], n: int, foreign: Callable[[], object] = lambda: None
 ) -> fs.Reading:
     """Return what is read of messages that are published once the listener has subscribed."""
+
+    def publish() -> None:
+        with Client(url, ClientOptions()) as client:
+            for i in range(n):
+                client.publish(messages(i))
+            client.flush()
+
+    return heard(url, path, publish if n else foreign)
+
+
+def heard(url: str, path: Path, publish: Callable[[], object], **login: str) -> fs.Reading:
+    """Return what is read of what `publish` publishes."""
     ready, stop, found = Event(), Event(), []
 
     def progress(event: fs.ProgressEvent) -> None:
         if event.stage == "subscribed":
             ready.set()
 
-    listener = Thread(target=lambda: found.append(fs.listen(url, map=path, progress=progress, stop=stop)))
+    listener = Thread(target=lambda: found.append(fs.listen(url, map=path, progress=progress, stop=stop, **login)))
     listener.start()
     assert ready.wait(20)
     time.sleep(0.3)  # the broker answers a subscription a little later
-    with Client(url, ClientOptions()) as client:
-        for i in range(n):
-            client.publish(messages(i))
-        client.flush()
-    foreign()
+    publish()
     time.sleep(1)
     stop.set()
     listener.join(30)
@@ -123,19 +132,42 @@ def test_unified_namespace_topics_with_one_value_each_yield_parts(tmp_path: Path
     assert list(found.result.skipped) == []  # a topic that no source names is not subscribed to
 
 
+SPARKPLUG = """
+feed: spb
+units: [M1]
+states: {RUN: busy, STOP: starved}
+sources:
+  - {sparkplug: "Plant1/+/{unit}", state: State/Current, count: Count}
+"""
+
+
+def expect_the_edge_node(found: fs.Reading) -> None:
+    assert found.kpis()["machine.parts", "M1"] == 5
+    assert found.kpis()["machine.cycle_time_s", "M1"] == pytest.approx(80)
+
+
 def test_an_edge_node_of_pysparkplug_yields_parts(tmp_path: Path, broker_url: str) -> None:
     python = THIRD_PARTY / "venv" / "bin" / "python"
     if not python.exists():
         pytest.skip("pysparkplug is not here")
     path = tmp_path / "feed.yaml"
-    source = '{sparkplug: "Plant1/+/{unit}", state: State/Current, count: Count}'
-    path.write_text(
-        f"feed: spb\nunits: [M1]\nstates: {{RUN: busy, STOP: starved}}\nsources:\n  - {source}\n", encoding="utf-8"
-    )
+    path.write_text(SPARKPLUG, encoding="utf-8")
     words = [str(python), str(Path(__file__).with_name("third_party_node.py")), broker_url.rpartition(":")[2]]
-    found = listened(broker_url, path, lambda _: [], 0, lambda: subprocess.run(words, check=True, timeout=60))
-    assert found.kpis()["machine.parts", "M1"] == 5
-    assert found.kpis()["machine.cycle_time_s", "M1"] == pytest.approx(80)
+    expect_the_edge_node(heard(broker_url, path, lambda: subprocess.run(words, check=True, timeout=60)))
+
+
+@pytest.mark.skipif(TOOLS["mosquitto_passwd"] is None, reason="mosquitto is not here")
+def test_an_edge_node_of_npm_sparkplug_client_yields_parts_with_user_and_password(tmp_path: Path) -> None:
+    if not (THIRD_PARTY / "node_modules" / "sparkplug-client").exists():
+        pytest.skip("npm sparkplug-client is not here")
+    path, users = tmp_path / "feed.yaml", tmp_path / "users"
+    path.write_text(SPARKPLUG, encoding="utf-8")
+    login = {"user": "edge", "password": "secret"}
+    subprocess.run([str(TOOLS["mosquitto_passwd"]), "-b", "-c", str(users), *login.values()], check=True)
+    with mosquitto(tmp_path, "allow_anonymous false", f"password_file {users}") as port:
+        words = ["node", str(Path(__file__).with_name("third_party_node.cjs")), str(port), *login.values()]
+        found = heard(f"mqtt://127.0.0.1:{port}", path, lambda: subprocess.run(words, check=True, timeout=60), **login)
+    expect_the_edge_node(found)
 
 
 def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> None:
