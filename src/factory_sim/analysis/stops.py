@@ -296,7 +296,7 @@ def losses_of_log_s(  # noqa: PLR0913 - a log, its window, the rules and what th
         rows = order[edges[unit] : edges[unit + 1]]
         t_ns, given = ns_from_us(log.t_us[rows], meta.epoch_ns), np.isin(log.outcome[rows], _GIVEN)
         counts = (t_ns[given], np.ones(int(given.sum()), np.int64)) if rules.low_speed_per_h else None
-        changes = _within(t_ns, log.state[rows], begin_ns, until_ns)
+        changes = _within(t_ns, log.state[rows].astype(np.int64), begin_ns, until_ns)
         spans = (orders or {}).get(unit, ())
         changed = apply(changes, rules, shifts=shifts, orders=spans, counts=counts, until_ns=until_ns)
         found[unit] = losses_s(changed, until_ns, table)

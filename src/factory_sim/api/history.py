@@ -125,7 +125,9 @@ class History:
             The content of `factory-sim kpis --json`.
         """
         run = self._runs[recorded_kpis.shift(self._runs, shift).run if shift else -1]
-        convention, table = stop_losses.of_file(stops) if stops is not None else None, self.kpis(shift).record
+        table = self.kpis(shift).record
+        convention = None if stops is None else stop_losses.of_file(stops)
+        log = recorded_kpis.rebuilt(run, table.window).log() if convention else None
         return RecordedKpis(
             plant=run.meta.plant,
             run_id=run.meta.run_id,
@@ -133,8 +135,7 @@ class History:
             window_us=(table.window.t0_us, table.window.t1_us),
             damaged=tuple(self.damaged),
             kpis=kpi_values(table),
-            stops=convention
-            and convention.losses(recorded_kpis.rebuilt(run, table.window).log(), run.meta, window=table.window),
+            stops=None if convention is None or log is None else convention.losses(log, run.meta, window=table.window),
         )
 
     def signal(

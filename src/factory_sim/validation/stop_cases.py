@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +82,7 @@ def _result(name: str, parts: Mapping[str, Path]) -> CaseResult:
 def _without_counts(found: Sequence[Change], expected: Sequence[Change], slow: int) -> str:
     """Return why a case without counts is not met, and how many of the states that need no counts are."""
     plain = [c if c.code != OLD.low_speed else Change(c.t_ns, OLD.run.start) for c in expected]
-    plain = [c for before, c in pairwise([None, *plain]) if not (c and before and c.code == before.code in OLD.run)]
+    plain = [c for i, c in enumerate(plain) if not i or not plain[i - 1].code == c.code in OLD.run]
     right = len(set(plain) & set(found))
     text = f"{slow} states of low speed are expected, but the file of counts is empty"
     others = [

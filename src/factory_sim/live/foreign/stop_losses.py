@@ -70,7 +70,8 @@ def of_mapping(mapping: Mapping) -> Convention:
 
 
 def _convention(file: str, shape: FeedFile, clock: ClockRule) -> Convention:
-    given, rules, shifts = shape.stops, StopRules(specify=False), ()
+    given, rules = shape.stops, StopRules(specify=False)
+    shifts: tuple[Span, ...] = ()
     if given is not None:
         rules = StopRules(
             minimum_run_s=given.minimum_run or 0.0,
