@@ -147,10 +147,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     if map is not None:
         _refuse_given(stops=stops, root=root, plant=plant, start=start, ack_as=ack_as, host_id=host_id, page=page)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
-    if payload_format:
-        one_of("payload_format", payload_format, FORMATS)
-    for argument, name in (("ack_as", ack_as), ("host_id", host_id)):
-        one_level(argument, name)
+    _check(payload_format, ack_as=ack_as, host_id=host_id)
     every_s = seconds("every", every)
     convention = None if stops is None else stop_losses.of_file(stops)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
@@ -175,6 +172,13 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
                 error.feed = _feed(listener, convention)
             raise
     return _feed(listener, convention)
+
+
+def _check(payload_format: str, **names: str) -> None:
+    if payload_format:
+        one_of("payload_format", payload_format, FORMATS)
+    for argument, name in names.items():
+        one_level(argument, name)
 
 
 def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> str:
