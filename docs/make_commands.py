@@ -22,7 +22,7 @@ HEAD = """# Commands
 | exit code | meaning |
 |---|---|
 | 0 | an answer; also a `listen` or a `run` that Ctrl-C or SIGTERM ended in good order |
-| 1 | the model or the data do not allow an answer, a proof fails, a replay differs, or two runs are in conflict |
+| 1 | the model or the data do not allow an answer, a proof fails, a study is not reproduced, or two runs conflict |
 | 2 | invalid input |
 | 3 | a server is missing |
 | 130 | interrupted before an answer |

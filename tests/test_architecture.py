@@ -46,6 +46,7 @@ IMPORTERS: dict[str, set[str]] = {
     "orjson": {"wire", "intake", "live.foreign.read_files", "live.command_handler", "validation.feed"},
     "scipy": {"analysis.paired", "study.sweep", "study.optimise"},
     "duckdb": {"recordings.queries"},
+    "psycopg": {"recordings.postgres.database"},
     "pyarrow": {"recordings.parquet", "intake", "live.foreign.observe"},
     "matplotlib": {"views.plots"},
     "openpyxl": {"plant.yaml", "plant.new"},

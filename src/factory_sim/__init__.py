@@ -16,9 +16,6 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.arguments import Change as Change
     from factory_sim.api.foreign.reading import Reading as Reading
     from factory_sim.api.foreign.reading import read as read
-    from factory_sim.api.history import History as History
-    from factory_sim.api.history import history as history
-    from factory_sim.api.history import play as play
     from factory_sim.api.kpi_table import KpiTable as KpiTable
     from factory_sim.api.listening import listen as listen
     from factory_sim.api.plants import Plant as Plant
@@ -26,6 +23,9 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.plants import load as load
     from factory_sim.api.progress import ProgressEvent as ProgressEvent
     from factory_sim.api.publishing import publish as publish
+    from factory_sim.api.recorded.history import History as History
+    from factory_sim.api.recorded.history import history as history
+    from factory_sim.api.recorded.playing import play as play
     from factory_sim.api.runs import Run as Run
     from factory_sim.api.runs import simulate as simulate
     from factory_sim.api.snapshots import Snapshot as Snapshot
@@ -44,8 +44,10 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.variants import sweep as sweep
     from factory_sim.demo import AnalyzerError as AnalyzerError
     from factory_sim.errors import BrokerError as BrokerError
+    from factory_sim.errors import BufferFullError as BufferFullError
     from factory_sim.errors import ConfigError as ConfigError
     from factory_sim.errors import ConflictError as ConflictError
+    from factory_sim.errors import DatabaseError as DatabaseError
     from factory_sim.errors import FactoryError as FactoryError
     from factory_sim.errors import MissingExtraError as MissingExtraError
     from factory_sim.errors import ModelError as ModelError
@@ -67,7 +69,8 @@ __version__ = VERSION
 _NAMES = {  # module -> public names that are imported from it on first use
     "api.arguments": ("Change",),
     "api.answers": ("Feed", "Publication"),
-    "api.history": ("History", "history", "play"),
+    "api.recorded.history": ("History", "history"),
+    "api.recorded.playing": ("play",),
     "api.kpi_table": ("KpiTable",),
     "api.listening": ("listen",),
     "api.plants": ("Plant", "Table", "load"),
@@ -82,8 +85,10 @@ _NAMES = {  # module -> public names that are imported from it on first use
     "demo": ("AnalyzerError",),
     "errors": (
         "BrokerError",
+        "BufferFullError",
         "ConfigError",
         "ConflictError",
+        "DatabaseError",
         "FactoryError",
         "MissingExtraError",
         "ModelError",

@@ -85,6 +85,20 @@ class StoppedError(BrokerError):
     exit_code = 130
 
 
+class DatabaseError(FactoryError):
+    """A database that cannot be reached (`is_lost`), or one that refuses: another schema, a missing right, a login."""
+
+    exit_code = 3
+
+    def __init__(self, shown: str, reason: str, *, is_lost: bool = False) -> None:
+        self.is_lost = is_lost
+        super().__init__(f"{shown}: {reason}")
+
+
+class BufferFullError(FactoryError):
+    """A full buffer on disk while the database is away and a publisher waits for acknowledgements."""
+
+
 class ConflictError(FactoryError):
     """A second run below a root on which one is live already."""
 
@@ -136,6 +150,7 @@ _LIBRARIES = {
     "optimise": "optuna",
     "page": "uvicorn",
     "plots": "matplotlib",
+    "postgresql": "psycopg",
     "report": "jinja2",
     "validate": "hypothesis",
 }

@@ -20,6 +20,7 @@ UNITS: dict[str, dict[str, float]] = {
     "current": {"mA": 1e-3, "A": 1.0},
     "voltage": {"V": 1.0, "kV": 1e3},
     "velocity": {"mm/s": 1e-3, "m/s": 1.0},
+    "storage": {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
     "share": {"%": 0.01, "ppm": 1e-6, "": 1.0},
     "count": {"": 1.0, "parts": 1.0, "part": 1.0},
     "plan": {"parts/shift": 1.0},

@@ -31,7 +31,7 @@ READ = {
     "nist",
     "umh",
 }  # files and folders that must be there
-MADE = {"journal", "folder", "record"}  # folders that are made
+MADE = {"journal", "folder", "record", "sink_buffer"}  # folders that are made
 
 
 def path_options() -> Iterator[Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         (["selftest", "why", "--lines", "150"], "factory-sim validate detectors --lines 150"),
         (["selftest", "engines"], "factory-sim validate engines"),
         (["selftest"], "factory-sim validate"),
+        (["replay", "my.study.jsonl"], "factory-sim validate study my.study.jsonl"),
         (["bench", "--calibration"], "factory-sim validate calibration"),
     ],
 )

@@ -154,7 +154,7 @@ def test_the_same_commands_make_the_recorded_study_again(study: str, folder: Pat
     path = folder / f"{study}.study.jsonl"
     path.unlink()
     for words in STUDIES[study].values():
-        if words[0] != "replay":
+        if words[0] != "validate":
             run(*words)
     record, found = (result(each) for each in (with_keys_of_today(stored(RECORDED / path.name)), stored(path)))
     assert_same_study(without_why(record), without_why(found))

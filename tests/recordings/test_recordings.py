@@ -23,13 +23,13 @@ from factory_sim.live import recorded_kpis
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.play import PlaySetup, play, runs_of
 from factory_sim.live.publish import RunSetup, publish
-from factory_sim.live.recording_store import Store
+from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import State
 from factory_sim.recordings import layout, queries
 from factory_sim.recordings.layout import RecordingError
-from factory_sim.recordings.recorded_run import forget
 from factory_sim.recordings.recorder import Recorder, compact
+from factory_sim.recordings.retention import Retention, forget
 from factory_sim.records import Message, Readings, Rows, Samples, Window
 from factory_sim.wire import meta as description
 from factory_sim.wire.loopback import Exchange, Loopback
@@ -248,7 +248,7 @@ def test_old_days_are_forgotten_and_closed_shifts_stay(tmp_path: Path) -> None:
     recorder.close_shift({"shift": "2026-01-05/early", "good_parts": 7})
     recorder.close_shift({"shift": "2026-01-05/early", "good_parts": 7})
     recorder.close()
-    gone = forget(tmp_path / "r", description.decode, days=2, size=None)
+    gone = forget(tmp_path / "r", Retention(days=2))
     (run,) = runs_of(tmp_path / "r")
     assert len(gone) == 2
     assert [each["shift"] for each in run.shifts] == ["2026-01-05/early"]

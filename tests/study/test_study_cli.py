@@ -1,4 +1,4 @@
-"""`compare`, `whatif`, `why`, `replay` and the Python calls, as a person meets them: the answer stands first."""
+"""`compare`, `whatif`, `why`, `validate study` and the Python calls: the answer stands first."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def run(*words: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[s
     return code, said.out.splitlines(), said.err
 
 
-@pytest.mark.parametrize("command", ["compare", "whatif", "why", "replay"])
+@pytest.mark.parametrize("command", ["compare", "whatif", "why", "validate study"])
 def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(command, "--help", capsys=capsys)
+    code, out, _ = run(*command.split(), "--help", capsys=capsys)
     assert code == 0
     assert f"Example: factory-sim {command}" in "\n".join(out)
 
@@ -53,7 +53,7 @@ def test_compare_says_the_answer_first_and_writes_it(
         next(i for i, line in enumerate(out) if line.startswith(word)) for word in ("Intervals", "Runs", "Contribution")
     ]
     assert where == sorted(where)
-    code, out, _ = run("replay", study, "--workers", "1", "--engine", "simpy", capsys=capsys)
+    code, out, _ = run("validate", "study", study, "--workers", "1", "--engine", "simpy", capsys=capsys)
     assert (code, out[0]) == (0, "same: yes")
 
 
@@ -122,7 +122,7 @@ def test_why_reads_a_study(finished: Compared, tmp_path: Path, capsys: pytest.Ca
         (("compare", "gearbox_line", "retrofitt"), "Did you mean retrofit?"),
         (("compare", "gearbox_line", "retrofit", "--until", "narrow"), "half-width above 0"),
         (("whatif", "gearbox_line", "OP41.cycle_time=34s"), "OP41"),
-        (("replay", "nowhere.jsonl"), "cannot be read"),
+        (("validate", "study", "nowhere.jsonl"), "cannot be read"),
         (("why", "nowhere.jsonl"), "cannot be read"),
     ],
 )

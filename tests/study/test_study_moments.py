@@ -70,7 +70,7 @@ def test_whatif_from_a_moment_compares_two_branches_in_the_same_futures(
     futures = [fs.fork(moment, duration="30 min", future=n).truth.good_parts for n in range(4)]
     assert written["before"]["line_rate_pct"]["mean"] == pytest.approx(2 * np.mean(futures))
     assert f"the past of {moment}" in " ".join(capsys.readouterr().out.split())
-    assert main(["replay", str(study), "--workers", "1"]) == 0
+    assert main(["validate", "study", str(study), "--workers", "1"]) == 0
 
 
 def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_again(
@@ -86,7 +86,7 @@ def test_whatif_keeps_the_moment_it_began_with_while_a_live_run_writes_its_own_a
     capsys.readouterr()
     assert main(words) == 2
     assert "another study" in capsys.readouterr().err
-    assert main(["replay", str(study), "--workers", "1"]) == 0
+    assert main(["validate", "study", str(study), "--workers", "1"]) == 0
 
 
 def test_a_study_that_was_deleted_begins_again_with_the_moment_of_now(line: tuple[str, str], tmp_path: Path) -> None:

@@ -249,10 +249,10 @@ def test_of_an_unfinished_study_every_command_says_so(
     study = tmp_path / "s.study.jsonl"
     content = {"header": [head], "arms": [head, *arms], "one trial": [head, *arms, trial]}[kept]
     study.write_text("".join(content), encoding="utf-8")
-    for command in ("report", "why", "replay"):
+    for command in ("report", "why", "validate study"):
         words = ["--workers", "1", "--engine", "simpy"] if command != "report" else []
-        code = main([command, str(study), *words])
-        if (command, kept) == ("replay", "one trial"):
+        code = main([*command.split(), str(study), *words])
+        if (command, kept) == ("validate study", "one trial"):
             assert code == 0
             continue
         assert code == 2

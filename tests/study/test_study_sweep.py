@@ -239,7 +239,7 @@ def test_the_command_prints_the_best_point_first_and_writes_files(
     assert json.loads((one / "a.json").read_text(encoding="utf-8"))["best"] == 0
     assert (one / "a.csv").read_text(encoding="utf-8").startswith("PRESS.cycle_time,good_parts_per_h,")
     assert len(list(one.glob("s-*.study.jsonl"))) == 1
-    assert main(["replay", *map(str, one.glob("*.jsonl")), "--workers", "1", "--engine", "simpy"]) == 0
+    assert main(["validate", "study", *map(str, one.glob("*.jsonl")), "--workers", "1", "--engine", "simpy"]) == 0
     assert main(["report", *map(str, one.glob("*.jsonl")), "--out", "p.html"]) == 0
     assert "<svg" in (one / "p.html").read_text(encoding="utf-8")
     assert main(["sweep", "nowhere.yaml"]) == 2

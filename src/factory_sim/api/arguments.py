@@ -110,6 +110,17 @@ def seconds(argument: str, value: Duration) -> float:
     return found
 
 
+def storage(argument: str, value: str | float) -> int:
+    """Return an amount of storage in bytes. Raise ConfigError when it is not one."""
+    try:
+        found = units.parse(value, "storage") if isinstance(value, str) else float(value)
+    except (TypeError, ValueError) as error:
+        refuse(argument, str(error), "Write a text such as '50 GB', or a number of bytes.")
+    if not 0 <= found < math.inf:
+        refuse(argument, f"an amount of storage cannot be negative or infinite, got {value!r}")
+    return round(found)
+
+
 def half_width(argument: str, value: float | str | None) -> float | None:
     """Return a half-width in percentage points, such as 0.5 or "0.5%". Raise ConfigError unless it is above 0."""
     if value is None:

@@ -1,4 +1,4 @@
-"""The connection to a broker, and the start of a feed, from arguments."""
+"""The connection to a broker, and what is kept of a feed, from arguments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from factory_sim.api.arguments import one_of, refuse, seconds
+from factory_sim.api.arguments import one_of, optional_path, path_of, refuse, seconds, storage
 from factory_sim.errors import ConfigError, Problem
+from factory_sim.live.sinks.opening import Keeping
+from factory_sim.recordings.retention import Retention
 from factory_sim.wire.mqtt.broker_url import PORTS, parse
 from factory_sim.wire.mqtt.client_options import VERSIONS, ClientOptions
 
@@ -55,6 +57,27 @@ def client_options(  # noqa: PLR0913 - one argument per argument of the calls
         mqtt=one_of("mqtt", mqtt, VERSIONS),
         expiry_s=min(math.ceil(seconds("expiry", expiry)), 2**32 - 1),  # 32 bits
         is_stopped=stop.is_set,
+    )
+
+
+def keeping_of(
+    record: PathLike | None,
+    keep: Duration,
+    keep_size: str | float,
+    sink: str,
+    sink_buffer: PathLike,
+    sink_limit: str | float,
+) -> Keeping:
+    """Return what is kept of a feed. Raise ConfigError about an argument."""
+    retention = Retention(days=seconds("keep", keep) / 86400, size=storage("keep_size", keep_size))
+    if retention and record is None:
+        refuse("keep" if retention.days else "keep_size", "applies to a recording", "Add its folder: record.")
+    return Keeping(
+        record=optional_path("record", record),
+        retention=retention,
+        sink=sink,
+        buffer=path_of("sink_buffer", sink_buffer),
+        limit=storage("sink_limit", sink_limit),
     )
 
 

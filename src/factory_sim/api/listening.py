@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, overload
 
 from factory_sim.analysis.warm_kernels import warm
 from factory_sim.api.answers import Feed
-from factory_sim.api.arguments import Duration, Start, one_level, one_of, path_of, refuse, seconds, start_ns
-from factory_sim.api.client_arguments import client_options
+from factory_sim.api.arguments import Duration, Start, one_level, one_of, refuse, seconds, start_ns
+from factory_sim.api.client_arguments import client_options, keeping_of
 from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, serving, shown
@@ -21,8 +21,9 @@ from factory_sim.errors import BrokerError
 from factory_sim.live import listen as listening
 from factory_sim.live.foreign import stop_losses
 from factory_sim.live.listen_result import feed_counts, listen_result
-from factory_sim.live.recording_store import Store
 from factory_sim.live.replies import Replies
+from factory_sim.live.sinks import BUFFER, LIMIT
+from factory_sim.live.sinks.opening import opened
 from factory_sim.views.text.kpi_text import feed_line
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.mqtt.client import Client
@@ -54,6 +55,11 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     host_id: str = "",
     record: PathLike | None = None,
     stops: PathLike | None = None,
+    keep: Duration = 0.0,
+    keep_size: str | float = 0,
+    sink: str = "",
+    sink_buffer: PathLike = BUFFER,
+    sink_limit: str | float = LIMIT,
     publish_kpis: bool = False,
     page: bool = False,
     page_address: str = PAGE_ADDRESS,
@@ -102,6 +108,17 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     stops : str or path, optional
         Stop rules and loss categories to apply: a file with the keys `stops` and `losses`. With `map` the mapping has
         them.
+    keep : str or float
+        Age at which recorded days are deleted [s, or a text with a unit]; 0: never.
+    keep_size : str or float
+        Size beyond which the oldest recorded days are deleted [bytes, or a text with a unit]; 0: none.
+    sink : str
+        URL of a PostgreSQL database to write to, `postgresql://[user@]host/database`; the password comes from
+        `PGPASSWORD` or `~/.pgpass`.
+    sink_buffer : str or path
+        Folder that keeps what arrives while the database is away.
+    sink_limit : str or float
+        Largest size of that folder [bytes, or a text with a unit].
     publish_kpis : bool
         Whether to retain KPIs below `<root>/kpi`.
     page : bool
@@ -132,6 +149,8 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         When the broker cannot be reached or used; its `feed` is the result so far, None if nothing has arrived.
     NoFeedError
         When no feed has been found.
+    DatabaseError
+        When the database of `sink` refuses.
     PageError
         When the page cannot be served.
 
@@ -145,11 +164,13 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     stop = stop or Event()
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
-        _refuse_given(stops=stops, root=root, plant=plant, start=start, ack_as=ack_as, host_id=host_id, page=page)
+        given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}
+        _refuse_given(**given, record=record, sink=sink, stops=stops, page=page)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
     _check(payload_format, ack_as=ack_as, host_id=host_id)
     every_s = seconds("every", every)
     convention = None if stops is None else stop_losses.of_file(stops)
+    keeping = keeping_of(record, keep, keep_size, sink, sink_buffer, sink_limit)
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report, ExitStack() as stack:
@@ -157,21 +178,12 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
-        store = None if record is None else Store(path_of("record", record), where)
         served = shown(page=page, address=page_address, password_file=page_password_file)
         live = stack.enter_context(serving(served, where, report)) if served else None
-        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store or live)  # type: ignore[arg-type]
-        try:
-            with closing(listener), Client(broker, replies.connection(options)) as client:
-                _follow(listener, client, report, live, every_s, stop, replies)
-        except KeyboardInterrupt:
-            if not listener.counts.readings:
-                raise
-        except BrokerError as error:
-            if listener.counts.readings:
-                error.feed = _feed(listener, convention)
-            raise
-    return _feed(listener, convention)
+        store = opened(keeping, where, partial(_notify, report), live, must_keep=bool(ack_as))
+        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
+        link = _Link(broker=broker, options=replies.connection(options), report=report, page=live, every_s=every_s)
+        return _followed(listener, link, stop, replies, convention)
 
 
 def _check(payload_format: str, **names: str) -> None:
@@ -186,25 +198,41 @@ def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> 
         return listening.find_root(client, stop, partial(_ready, report, "every root"))
 
 
-def _follow(  # noqa: PLR0913 - a listener, its connection, and its observers
-    listener: listening.Listener,
-    client: Client,
-    report: Report,
-    live: LivePage | None,
-    every_s: float,
-    stop: Event,
-    replies: Replies,
-) -> None:
-    listening.listen(
-        listener,
-        client,
-        ready=partial(_ready, report, listener.root),
-        watch=partial(_watch, report, live),
-        notify=partial(_notify, report),
-        every_s=every_s,
-        stop=stop,
-        replies=replies,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    """The connection of a listener, and where it reports."""
+
+    broker: str
+    options: ClientOptions
+    report: Report
+    page: LivePage | None
+    every_s: float
+
+
+def _followed(
+    listener: listening.Listener, link: _Link, stop: Event, replies: Replies, convention: stop_losses.Convention | None
+) -> Feed:
+    """Listen until the run ends, and return the result; Ctrl-C and a lost connection leave what has been received."""
+    try:
+        with closing(listener), Client(link.broker, link.options) as client:
+            listening.listen(
+                listener,
+                client,
+                ready=partial(_ready, link.report, listener.root),
+                watch=partial(_watch, link.report, link.page),
+                notify=partial(_notify, link.report),
+                every_s=link.every_s,
+                stop=stop,
+                replies=replies,
+            )
+    except KeyboardInterrupt:
+        if not listener.counts.readings:
+            raise
+    except BrokerError as error:
+        if listener.counts.readings:
+            error.feed = _feed(listener, convention)
+        raise
+    return _feed(listener, convention)
 
 
 def _refuse_given(**arguments: Any) -> None:
@@ -220,7 +248,7 @@ def _ready(report: Report, where: str) -> None:
 
 
 def _notify(report: Report, text: str) -> None:
-    report(ProgressEvent(stage="listening", message=text))
+    report(ProgressEvent(stage="notice", message=text))
 
 
 def _watch(report: Report, live: LivePage | None, listener: listening.Listener) -> None:

@@ -26,7 +26,6 @@ COMMANDS = {  # name -> its module, and what it does
     "why": ("study_commands", "Show what limits the line, and what would limit it next."),
     "sweep": ("study_commands", "Run a plant at every point of a design; rank the factors."),
     "optimise": ("study_commands", "Select buffers, vehicles and crews within a budget."),
-    "replay": ("study_commands", "Simulate a study again and compare bit by bit."),
     "report": ("study_commands", "Write a saved study as one HTML file."),
     "check": ("plant_commands", "Report everything that is wrong with a plant file."),
     "new": ("plant_commands", "Begin a plant of your own."),
@@ -41,11 +40,17 @@ COMMANDS = {  # name -> its module, and what it does
     "signal": ("history_commands", "Read one sensor from a recording."),
     "kpis": ("history_commands", "Compute the KPIs of a recording."),
     "play": ("history_commands", "Publish a recording again."),
+    "forget": ("history_commands", "Delete the oldest days of a recording."),
     "compile": ("compile_command", "Compile all kernels now, once on this machine."),
     "validate": ("validate_commands", "Prove on this machine that the results can be trusted."),
     "bench": ("bench", "Measure the speed of this machine."),
 }
-MOVED = {"exact": "validate exact", "selftest": "validate", "selftest why": "validate detectors"}  # since 0.2
+MOVED = {
+    "exact": "validate exact",
+    "selftest": "validate",
+    "selftest why": "validate detectors",
+    "replay": "validate study",
+}  # since 0.2
 HELP = """\
 Usage: factory-sim COMMAND [OPTIONS]
 

@@ -1,4 +1,4 @@
-"""Recordings: `record` a feed, read a `signal` or the `kpis` of a shift, `play` it again."""
+"""Recordings: `record` a feed, read a `signal` or the `kpis` of a shift, `play` it again, `forget` old days."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from factory_sim.cli import listen_command, login, options
 from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
-    from factory_sim.api.history import History
+    from factory_sim.api.recorded.history import History
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a recording (`factory-sim record`, `run --record`).")]
 _ACK_AS = "Acknowledge journals under this name, once their readings are safe on the disk."
+_SINK = "Write it to this PostgreSQL database instead, postgresql://[user@]host[:port]/database."
 _EVERY = "Mean, lowest and highest value of stretches of this length."
 _SHIFT = "One shift, such as 2026-01-05/early; an unnamed one as 2026-01-05/0600."
 _BROKER = Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")]
@@ -28,6 +29,7 @@ def record(
     root: Annotated[str, typer.Option(help="First levels of its topics.", show_default="the first feed found")] = "",
     payload_format: Annotated[str, typer.Option("--format", help="Payload.", show_default="detected")] = "",
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = "",
+    keeping: listen_command.Keeping = listen_command.Keeping(),  # noqa: B008 - frozen
     access: login.Login = login.Login(),  # noqa: B008 - frozen
 ) -> None:
     """Record a feed in a folder until its run ends or Ctrl-C. A kill loses at most the last minute.
@@ -36,10 +38,8 @@ def record(
 
     Example: factory-sim record --broker mqtt://127.0.0.1:1883 recordings/line1
     """
-    feed = listen_command.Listening(
-        broker=broker, root=root, payload_format=payload_format, ack_as=ack_as, record=folder
-    )
-    listen_command.listen(feed=feed, quiet=True, access=access)
+    feed = listen_command.Listening(broker=broker, root=root, payload_format=payload_format, ack_as=ack_as)
+    listen_command.listen(feed=feed, record=folder, keeping=keeping, quiet=True, access=access)
 
 
 def signal(
@@ -60,7 +60,7 @@ def signal(
     Example: factory-sim signal recordings/line1 M041.spindle_power --every 1min --csv power.csv
     """
     from factory_sim.api.arguments import writing
-    from factory_sim.api.history import history
+    from factory_sim.api.recorded.history import history
 
     recording = history(folder)
     unit, _, sensor = name.partition(".")
@@ -97,7 +97,7 @@ def kpis(
     """
     from rich.console import Console
 
-    from factory_sim.api.history import history
+    from factory_sim.api.recorded.history import history
     from factory_sim.views.text import kpi_text, reading_text
 
     recording = history(folder)
@@ -128,6 +128,7 @@ class Playing:
     ] = "machine"
     start: Annotated[str, typer.Option(metavar="recorded|now", help="now: shift the time stamps.")] = "recorded"
     root: Annotated[str, typer.Option(help="First levels of every topic.", show_default="the recorded feed's")] = ""
+    sink: Annotated[str, typer.Option(metavar="URL", help=_SINK, show_default="no")] = ""
 
 
 def play(
@@ -136,16 +137,37 @@ def play(
     playing: Playing = Playing(),
     access: login.Login = login.Login(),  # noqa: B008 - frozen
 ) -> None:
-    """Publish a recording again, message by message as it was recorded but for the run id.
+    """Publish a recording again, message by message as it was recorded but for the run id; or write it to a database.
 
     Example: factory-sim play recordings/line1 --speed 60 --broker mqtt://127.0.0.1:1883
     """
-    from factory_sim.api import history as api
+    from factory_sim.api.recorded.playing import play as play_again
 
     credentials = login.arguments(access, playing.broker)
     with options.graceful() as stop:
-        sent = api.play(folder, stop=stop, **asdict(playing), **credentials).result
-    say(f"Played {sent.readings:,} readings in {sent.messages:,} messages.")
+        sent = play_again(folder, stop=stop, **asdict(playing), **credentials).result
+    where = f"to {playing.sink}" if playing.sink else f"in {sent.messages:,} messages"
+    say(f"Played {sent.readings:,} readings {where}.")
+
+
+def forget(
+    folder: Folder,
+    *,
+    keep: Annotated[str, typer.Option(metavar="TIME", help=listen_command.KEEP, show_default="forever")] = "0 s",
+    keep_size: Annotated[
+        str, typer.Option(metavar="SIZE", help=listen_command.KEEP_SIZE, show_default="no limit")
+    ] = "0 GB",
+) -> None:
+    """Delete the oldest days of a recording. The newest day and the KPIs of closed shifts stay.
+
+    Example: factory-sim forget recordings/line1 --keep 30d
+    """
+    from factory_sim.api.recorded.history import history
+
+    gone = history(folder).forget(keep=keep, keep_size=keep_size)
+    for day, size in gone.items():
+        say(f"{day}  {size / 1e6:,.1f} MB")
+    say(f"Deleted {len(gone)} days, {sum(gone.values()) / 1e6:,.1f} MB.")
 
 
 def _report_damage(recording: History) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factory_sim.cli import login, options, read_command
 from factory_sim.errors import BrokerError
+from factory_sim.live.sinks import BUFFER, LIMIT
 from factory_sim.views.text.terminal import say
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ LOCAL = f"mqtt://127.0.0.1:{options.PORT}"
 _PLANT = "A plant file, for a feed without a description."
 _MAP = "For any plant's own feed: the mapping, a file feed.yaml."
 _DURATION = "With --plant: length of the window; with --map: how long to listen."
+KEEP = "Delete recorded days that are older, such as 30d."
+KEEP_SIZE = "Delete the oldest recorded days beyond this size, such as '50 GB'."
+_SINK = "Write to this PostgreSQL database, postgresql://[user@]host[:port]/database."
+_SINK_BUFFER = "Where what arrives waits while the database is away."
 _ACK_AS = "Acknowledge journals under this name (run --ack consumer:NAME)."
 
 
@@ -45,7 +50,6 @@ class Listening:
     every: Annotated[str, typer.Option(metavar="TIME", help="Interval of reports.")] = "10 s"
     ack_as: Annotated[str, typer.Option(help=_ACK_AS)] = ""
     host_id: Annotated[str, typer.Option(help="Act as this Sparkplug host: STATE, and rebirth requests.")] = ""
-    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record the feed in this folder.")] = None
     stops: Annotated[Path | None, typer.Option(metavar="FILE", help=options.STOPS)] = None
     publish_kpis: Annotated[bool, typer.Option("--publish-kpis", help="Retain KPIs below <root>/kpi.")] = False
     page: options.Page = False
@@ -53,9 +57,22 @@ class Listening:
     page_password_file: options.PagePasswordFile = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What is kept of a feed: arguments of the Python call `listen`."""
+
+    keep: Annotated[str, typer.Option(metavar="TIME", help=KEEP, show_default="forever")] = "0 s"
+    keep_size: Annotated[str, typer.Option(metavar="SIZE", help=KEEP_SIZE, show_default="no limit")] = "0 GB"
+    sink: Annotated[str, typer.Option(metavar="URL", help=_SINK, show_default="no")] = ""
+    sink_buffer: Annotated[Path, typer.Option(metavar="DIR", help=_SINK_BUFFER)] = Path(BUFFER)
+    sink_limit: Annotated[str, typer.Option(metavar="SIZE", help="Largest size of that folder.")] = LIMIT
+
+
 def listen(
     *,
     feed: Listening = Listening(),
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record the feed in this folder.")] = None,
+    keeping: Keeping = Keeping(),
     json: options.JsonFile = None,
     csv: Annotated[Path | None, options.output("--csv", help="Write every KPI there.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No reports, no tables at the end.")] = False,
@@ -67,6 +84,9 @@ def listen(
     neither simulator nor plant file, because it describes itself under <root>/meta.
     --plant, with --start and --duration, replaces a missing description.
 
+    --sink postgresql://USER@HOST/DATABASE also writes rows, minutes of the signals and KPIs to a database; its password
+    comes from PGPASSWORD or ~/.pgpass.
+
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
     from factory_sim.api import answers
@@ -75,7 +95,7 @@ def listen(
     def report(event: ProgressEvent) -> None:
         if event.stage == "subscribed":
             say(event.message)
-        elif not quiet:
+        elif not quiet or event.stage == "notice":
             say(event.message, err=True)
 
     def conclude(found: Feed | Reading) -> None:
@@ -89,7 +109,8 @@ def listen(
 
     with options.graceful() as stop:
         try:
-            found = _received(feed, access, report, stop)
+            kept = {"record": record, **asdict(keeping)}
+            found = _received({**asdict(feed), **kept, **login.arguments(access, feed.broker)}, report, stop)
         except BrokerError as error:
             if isinstance(error.feed, answers.Feed | Reading):  # keep what has arrived
                 conclude(error.feed)
@@ -99,18 +120,15 @@ def listen(
         raise typer.Exit(1)
 
 
-def _received(
-    feed: Listening, access: login.Login, report: Callable[[ProgressEvent], None], stop: Event
-) -> Feed | Reading:
+def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None], stop: Event) -> Feed | Reading:
     """Return what has arrived of a feed. Raises typer.Exit with code 130 after Ctrl-C before the first reading."""
     from factory_sim.api import listening
     from factory_sim.live.listen import NoFeedError
 
-    arguments = {**asdict(feed), **login.arguments(access, feed.broker)}
     try:
         found: Feed | Reading = listening.listen(progress=report, stop=stop, **arguments)
     except BrokerError as error:
-        if feed.broker == LOCAL and error.feed is None and type(error) is BrokerError:
+        if arguments["broker"] == LOCAL and error.feed is None and type(error) is BrokerError:
             hint = "Start a feed in another terminal: factory-sim run"
             raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
         raise

@@ -1,4 +1,4 @@
-"""`compare`, `whatif`, `why`, `sweep`, `optimise`, `replay`, `report`: studies, the answer first."""
+"""`compare`, `whatif`, `why`, `sweep`, `optimise`, `report`: studies, the answer first."""
 
 from __future__ import annotations
 
@@ -215,27 +215,6 @@ def optimise(
     _write(found, report)
 
 
-def replay(
-    study: Annotated[Path, typer.Argument(help="A study file.", dir_okay=False)],
-    *,
-    execution: options.Execution = Execution,
-    out: options.JsonFile = None,
-) -> None:
-    """Simulate every trial of a study again from its plants and seed, and compare: the results must be bit-identical.
-
-    Exit code 1 when they are not.
-
-    Example: factory-sim replay retrofit-vs-gearbox_line-1a2b3c4d.study.jsonl
-    """
-    from factory_sim.api import studies
-
-    with study_progress(kept=False) as progress:
-        found = studies.replay(study, progress=progress, **options.given(execution)).result
-    lines = [f"same: {'yes' if found.same else 'no'}", f"{found.trials} trials, digest {found.digest[:16]}"]
-    lines += [f"  differs: {arm}, replication {replication}" for arm, replication in found.differing[:10]]
-    options.answered(out, found, "\n".join(lines), ok=found.same)
-
-
 def report(
     study: Annotated[
         Path, typer.Argument(metavar="STUDY", help="A study file, as written by `compare`, `sweep` and `optimise`.")
@@ -277,7 +256,7 @@ def _show_comparison(found: Comparison, out: Path | None, *, kept: bool) -> None
     options.write_json(out, found.to_dict())
     show(attribution_lines(found.result))
     if kept:
-        say(f"Study       {found.file}: input of `factory-sim report`, `why` and `replay`.")
+        say(f"Study       {found.file}: input of `factory-sim report`, `why` and `validate study`.")
 
 
 def _show_variants(
@@ -286,7 +265,7 @@ def _show_variants(
     options.write_json(out, found.to_dict())
     options.write_csv(csv, found.to_pandas)
     show(lines)
-    say(f"Study       {found.file}: read by `factory-sim report`, `why` and `replay`.")
+    say(f"Study       {found.file}: read by `factory-sim report`, `why` and `validate study`.")
 
 
 def show(lines: Sequence[RenderableType]) -> None:

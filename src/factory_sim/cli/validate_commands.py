@@ -164,6 +164,30 @@ def calibration(
     options.answered(out, found, _calibration_text(found), ok=found.inside)
 
 
+@app.command()
+@options.flattened
+def study(
+    file: Annotated[Path, typer.Argument(help="A study file.", dir_okay=False)],
+    *,
+    execution: options.Execution = options.Execution(),  # noqa: B008 - frozen
+    out: options.JsonFile = None,
+) -> None:
+    """Simulate every trial of a study again from its plants and seed, and compare: the results must be bit-identical.
+
+    Exit code 1 when they are not.
+
+    Example: factory-sim validate study retrofit-vs-gearbox_line-1a2b3c4d.study.jsonl
+    """
+    from factory_sim.api import studies
+    from factory_sim.cli.study_commands import study_progress
+
+    with study_progress(kept=False) as progress:
+        found = studies.replay(file, progress=progress, **options.given(execution)).result
+    lines = [f"same: {'yes' if found.same else 'no'}", f"{found.trials} trials, digest {found.digest[:16]}"]
+    lines += [f"  differs: {arm}, replication {replication}" for arm, replication in found.differing[:10]]
+    options.answered(out, found, "\n".join(lines), ok=found.same)
+
+
 @contextlib.contextmanager
 def _open_pool(workers: int, what: str, total: int) -> Iterator[tuple[Pool, Callable[[int], None]]]:
     """Open a pool with the compiled engine, and a progress bar for `total` jobs."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from factory_sim.analysis.facts import Facts
-    from factory_sim.live.recording_store import Store
+    from factory_sim.live.sinks.sink import Sink
     from factory_sim.records import KpiTable, Message, Meta, Readings
     from factory_sim.results.feed import ListenResult
     from factory_sim.wire.formats import Decoder
@@ -93,7 +93,7 @@ class Listener:
 
     meta : replaces the description for a feed that publishes none; the feed then has no end of its own.
     payload_format : a key of FORMATS, or "": the first that can read a data message.
-    store : the recording of every reading that arrives; None: none.
+    store : keeps every reading that arrives, such as a recording; None: nothing does.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Listener:
         payload_format: str = "",
         meta: Meta | None = None,
         clock: Callable[[], float] = time.monotonic,
-        store: Store | None = None,
+        store: Sink | None = None,
     ) -> None:
         self.root, self.counts, self.store = topics.clean_root(root), Counts(), store
         self.meta, self.windows = meta, self._windows(meta) if meta else None
@@ -151,7 +151,7 @@ class Listener:
         return self.windows.trust if self.windows is not None else Trust(())
 
     def close(self) -> None:
-        """End the recording, if there is one."""
+        """End what is stored of the run."""
         if self.store is not None:
             if self.windows is not None and self.counts.readings:
                 self.windows.finish()

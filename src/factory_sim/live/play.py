@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.clock import NS_PER_US, us_from_s
+from factory_sim.live import recorded_kpis
 from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Window
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.live.publish import Sender
+    from factory_sim.live.sinks.sink import Sink
     from factory_sim.recordings.recorded_run import RecordedRun
     from factory_sim.records import Meta
 
@@ -90,6 +92,28 @@ def play(
     played.meta = closing if closing.sent_rows and played.t_us >= closing.window.t1_us else sent.closing(played.t_us)
     sender.publish([description.message(played.meta, setup.root)])
     sender.flush()
+    return played
+
+
+def store(run: RecordedRun, sink: Sink, *, stop: Event, watch: Callable[[Played], None] = lambda _: None) -> Played:
+    """Write a recorded run to a sink, with the KPIs of its shifts and of the whole; end early once `stop` is set."""
+    played = Played(run.meta, run.meta.window.t0_us)
+    sink.describe(run.meta)
+    for readings in run.pieces():
+        sink.add(readings)
+        played.readings += readings.count()
+        for samples in readings.samples:
+            played.t_us = max(played.t_us, samples.first_tick * samples.period_us)
+        watch(played)
+        if stop.is_set():
+            break
+    else:
+        for span in recorded_kpis.shifts_of([run]):
+            table = recorded_kpis.table(run, span.window)
+            sink.kpis("shift", table)
+            sink.close_shift(span.name, table)
+        sink.kpis("run", recorded_kpis.table(run))
+    sink.close(run.losses)
     return played
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim.live.publish import Sent, epoch_ns, left_since, new_run_id, window_of
-from factory_sim.live.recording_store import Store
+from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing

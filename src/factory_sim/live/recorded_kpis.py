@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from factory_sim.recordings.recorded_run import RecordedRun
     from factory_sim.records import KpiTable, Meta
 
-_HOUR_US = 3_600_000_000
-
 
 class ShiftSpan(NamedTuple):
     """One shift of a run."""
@@ -63,12 +61,8 @@ def rebuilt(run: RecordedRun, window: Window | None = None) -> Feed:
     feed = Feed(replace(meta, sent_rows=(), sent_ticks=()))
     feed.add(Readings(run.rows(stop_ns=meta.epoch_ns + window.t1_us * NS_PER_US)))
     for period in sorted({s.period_us for s in meta.sensors}):
-        first, stop = -(-window.t0_us // period), -(-window.t1_us // period)
-        step = max(1, _HOUR_US // period)
-        for tick in range(first, stop, step):
-            samples = run.samples(period, tick, min(tick + step, stop))
-            if samples.present is None or samples.present.any():
-                feed.add(Readings(Rows.empty(), (samples,)))
+        for samples in run.hours(period, -(-window.t0_us // period), -(-window.t1_us // period)):
+            feed.add(Readings(Rows.empty(), (samples,)))
     return feed
 
 

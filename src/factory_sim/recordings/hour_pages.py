@@ -1,4 +1,4 @@
-"""The grid of recent samples in memory: an hour of ticks x sensors per page, filled in any order."""
+"""The grid of recent samples in memory: an hour or so of ticks x sensors per page, filled in any order."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ class Page:
 class Pages:
     """The pages of one period that are not in a Parquet file yet."""
 
-    def __init__(self, period_us: int, sensors: Iterable[SensorInfo]) -> None:
+    def __init__(
+        self, period_us: int, sensors: Iterable[SensorInfo], *, page_us: int = PAGE_US, shift_us: int = 0
+    ) -> None:
+        """Begin without pages; their borders lie `shift_us` before multiples of `page_us` since the run's start."""
         chosen = sorted((s for s in sensors if s.period_us == period_us), key=lambda s: s.id)
-        self.period_us = period_us
+        self.period_us, self._page_us, self._shift_us = period_us, page_us, shift_us
         self.sensor: I2 = np.array([s.id for s in chosen], np.int16)
         self.bits = [s.bits for s in chosen]
         self.newest = -1  # tick
@@ -90,10 +93,11 @@ class Pages:
         return [self._pages[number] for number in sorted(self._pages)]
 
     def _page(self, tick: int) -> Page:
-        number = tick * self.period_us // PAGE_US
+        number = (tick * self.period_us + self._shift_us) // self._page_us
         page = self._pages.get(number)
         if page is None:
-            first, stop = (-(-n * PAGE_US // self.period_us) for n in (number, number + 1))
+            starts_us = (n * self._page_us - self._shift_us for n in (number, number + 1))
+            first, stop = (-(-us // self.period_us) for us in starts_us)
             page = self._pages[number] = Page(first, stop - first, len(self.sensor))
         return page
 

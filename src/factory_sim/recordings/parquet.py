@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 from factory_sim.recordings import layout
@@ -125,6 +126,15 @@ def _row_table(rows: Rows) -> Table:
 def _rows(table: Table) -> Rows:
     columns = zip(_NAMES, _KINDS, strict=True)
     return Rows(*(table[name].to_numpy().astype(kind, copy=False) for name, kind in columns))
+
+
+def csv_text(columns: Sequence[Any]) -> memoryview:
+    """Return columns of equal length as CSV without a header; None and NaN become empty."""
+    arrays = [pa.array(column, from_pandas=True) for column in columns]
+    sink = pa.BufferOutputStream()
+    table = pa.table(arrays, names=[str(j) for j in range(len(arrays))])
+    pyarrow.csv.write_csv(table, sink, pyarrow.csv.WriteOptions(include_header=False))
+    return memoryview(sink.getvalue())
 
 
 class Stream:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 _ALL = (-(2**62), 2**62)
 
 
+class RecordedLosses(NamedTuple):
+    """Readings of a run."""
+
+    received: int
+    lost: int
+
+
 @dataclass(slots=True)
 class RecordedRun:
     """One run of a recording."""
@@ -34,6 +42,12 @@ class RecordedRun:
     def shifts(self) -> list[dict[str, object]]:
         """The closed shifts."""
         return closed_shifts(self.folder)
+
+    @property
+    def losses(self) -> RecordedLosses | None:
+        """The readings received and lost; None: not known."""
+        found = json.loads(self.folder.losses.read_bytes()) if self.folder.losses.exists() else {}
+        return RecordedLosses(**found) if found else None
 
     def rows(self, first_ns: int = _ALL[0], stop_ns: int = _ALL[1]) -> Rows:
         """Return the rows of [first_ns, stop_ns), each once, ordered by time; ties in the order of recording."""
@@ -90,6 +104,21 @@ class RecordedRun:
             found = [each for q in periods for each in hours[q].samples(-(-t0 // q), -(-t1 // q))]
             yield t1, Readings(rows.take(slice(begin, stop)), tuple(found))
             begin, t0 = stop, t1
+
+    def hours(self, period_us: int, first: int, stop: int) -> Iterator[Samples]:
+        """Yield the samples of ticks [first, stop) of one period by the hour, without hours that have none."""
+        step = max(1, PAGE_US // period_us)
+        for tick in range(first, stop, step):
+            samples = self.samples(period_us, tick, min(tick + step, stop))
+            if samples.present is None or samples.present.any():
+                yield samples
+
+    def pieces(self) -> Iterator[Readings]:
+        """Yield everything that was recorded, also from outside the window: the rows, then samples by the hour."""
+        yield Readings(self.rows())
+        for period_us in sorted({s.period_us for s in self.meta.sensors}):
+            for samples in self.hours(period_us, *self.span(period_us)):
+                yield Readings(Rows.empty(), (samples,))
 
     def end_us(self, rows: Rows) -> int:
         """Return the end of the window, or of the readings if it is earlier [µs since the run's start]."""
@@ -180,37 +209,3 @@ def open_runs(folder: Path, decode: Callable[[bytes], Meta]) -> list[RecordedRun
         msg = f"{folder}: the recording contains no run yet."
         raise layout.RecordingError(msg)
     return found
-
-
-def forget(folder: Path, decode: Callable[[bytes], Meta], *, days: float | None, size: int | None) -> list[Path]:
-    """Delete the oldest days of a recording until it is young and small enough; return what was deleted.
-
-    Parameters
-    ----------
-    days : largest age of a day, counted from the newest one; None: any
-    size : largest size [bytes]; None: any
-
-    The newest day always stays. Closed shifts stay as well.
-    """
-    by_day: dict[str, list[Path]] = {}
-    for run in open_runs(folder, decode):
-        for path in (*run.folder.path.glob("samples/*/*"), *run.folder.path.glob("rows/*")):
-            by_day.setdefault(path.name, []).append(path)
-    names = sorted(by_day)
-    total = sum(_size(path) for paths in by_day.values() for path in paths)
-    gone = []
-    for name in names[:-1]:
-        age = (np.datetime64(names[-1]) - np.datetime64(name)) / np.timedelta64(1, "D")
-        if (days is None or age < days) and (size is None or total <= size):
-            break
-        for path in by_day[name]:
-            total -= _size(path)
-            for file in path.iterdir():
-                file.unlink()
-            path.rmdir()
-            gone.append(path)
-    return gone
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())

@@ -14,7 +14,7 @@ from factory_sim.recordings.hour_pages import PAGE_US, Pages
 from factory_sim.records import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from factory_sim.recordings.hour_pages import Page
@@ -83,7 +83,7 @@ class Recorder:
         self._drop_tail()
         compact(self.run, self.meta, before="9999")
 
-    def close_shift(self, entry: dict[str, object]) -> None:
+    def close_shift(self, entry: Mapping[str, object]) -> None:
         """Add a closed shift, once."""
         known = closed_shifts(self.run)
         if entry["shift"] not in {each["shift"] for each in known}:

@@ -1,4 +1,4 @@
-"""The answer of `replay`: whether the trials of a study are reproduced."""
+"""The answer of `validate study`: whether the trials of a study are reproduced."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def watched(
 ) -> Iterator[None]:
     """Serve the page of a feed that this process publishes: what a listener of its own receives from the broker."""
     with serving(where, root, report, what_if) as page:
-        listener = listening.Listener(root, store=page)  # type: ignore[arg-type]
+        listener = listening.Listener(root, store=page)
         stop, ready = Event(), Event()
         follow = partial(_follow, page, listener, url, options, stop, ready, report)
         thread = Thread(target=follow, name="listener of the page", daemon=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from factory_sim.analysis.rebuild import Losses
     from factory_sim.live.page.conclusions import Conclusions
+    from factory_sim.live.sinks.sink import Counted
     from factory_sim.records import KpiTable
 
 MOST_WAITING = 20_000  # messages that wait for the server; samples of further ones are not shown
@@ -67,7 +67,7 @@ class LivePage:
     def flush(self) -> None:
         """Do nothing: a page keeps nothing."""
 
-    def close(self, losses: Losses | None) -> None:
+    def close(self, losses: Counted | None) -> None:
         """Do nothing: the page shows the last picture until its server ends."""
 
     def turn(self) -> None:

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING
 
-from factory_sim.api import arguments
-from factory_sim.api.answers import Publication
-from factory_sim.api.arguments import one_of, path_of, refuse, seconds, whole
-from factory_sim.api.client_arguments import client_options
+from factory_sim.api.arguments import one_of, path_of, refuse, seconds, storage
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Table
-from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
-from factory_sim.clock import US_PER_S, ns_from_datetime
+from factory_sim.clock import ns_from_datetime
 from factory_sim.errors import require_extra
 from factory_sim.live import recorded_kpis
-from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
 from factory_sim.live.foreign import stop_losses
-from factory_sim.live.play import Played, PlaySetup, runs_of
-from factory_sim.live.play import play as publish_recording
-from factory_sim.live.publish import run_id_of
-from factory_sim.results.feed import PublishResult
+from factory_sim.live.play import runs_of
+from factory_sim.recordings.retention import Retention, forget
 from factory_sim.results.recorded_kpis import RecordedKpis
 from factory_sim.views import frames
 from factory_sim.views.kpi_dict import kpi_values
-from factory_sim.wire import presence
-from factory_sim.wire.formats import FORMATS
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from factory_sim.api.arguments import Duration
-    from factory_sim.api.client_arguments import PathLike
-    from factory_sim.api.progress import Report
-    from factory_sim.recordings.recorded_run import RecordedRun
     from factory_sim.views.frames import DataFrame
 
 _FAR_NS = 2**62
@@ -57,8 +43,8 @@ class History:
     True
     """
 
-    def __init__(self, runs: list[RecordedRun]) -> None:
-        self._runs = runs
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._runs = folder, runs_of(folder)
 
     @property
     def runs(self) -> Table:
@@ -197,6 +183,31 @@ class History:
 
         return frames.DataFrame(queries.sql(self._runs, query))
 
+    def forget(self, *, keep: Duration = 0.0, keep_size: str | float = 0) -> dict[str, int]:
+        """Delete the oldest days, until the rest is young and small enough; the newest day and closed shifts stay.
+
+        Parameters
+        ----------
+        keep : str or float
+            Largest age, counted from the newest day [s, or a text with a unit]; 0: any.
+        keep_size : str or float
+            Largest size of samples and rows [bytes, or a text with a unit]; 0: any.
+
+        Returns
+        -------
+        dict of str to int
+            Deleted days and their sizes [bytes].
+
+        Raises
+        ------
+        ConfigError
+            When neither is given, or one of them cannot be read.
+        """
+        retention = Retention(days=seconds("keep", keep) / 86400, size=storage("keep_size", keep_size))
+        if not retention:
+            refuse("keep", "give an age or a size", "Example: '30 d'.")
+        return forget(self._folder, retention)
+
     def __repr__(self) -> str:
         return f"<History of {self._runs[-1].meta.plant}: {len(self._runs)} runs>"
 
@@ -228,125 +239,7 @@ def history(folder: str | os.PathLike[str]) -> History:
     >>> len(fs.history("recording").runs.to_pandas())
     1
     """
-    return History(runs_of(path_of("folder", folder)))
-
-
-def play(  # noqa: PLR0913 - one argument per option of the command
-    folder: PathLike,
-    broker: str = "",
-    *,
-    run: int = 0,
-    speed: float | str = 1.0,
-    payload_format: str = "machine",
-    start: str = "recorded",
-    root: str = "",
-    user: str = "",
-    password: str = "",
-    password_file: PathLike | None = None,
-    ca: PathLike | None = None,
-    cert: PathLike | None = None,
-    key: PathLike | None = None,
-    mqtt: str = "auto",
-    progress: ProgressOption = True,
-    stop: Event | None = None,
-) -> Publication:
-    """Publish a recording again, message by message as it was recorded but for the run id.
-
-    Parameters
-    ----------
-    folder : str or path
-        A recording.
-    broker : str
-        URL of the broker, `mqtt://[user@]host:port` or `mqtts://`; `""`: a broker of its own on port 1883.
-    run : int
-        Which run of the recording, 1 is the oldest; 0: the last.
-    speed : float or "max"
-        Recorded seconds per second.
-    payload_format : {"machine", "uns", "bulk", "sparkplug"}
-        How readings become messages.
-    start : {"recorded", "now"}
-        `"now"` shifts the time stamps.
-    root : str
-        First levels of every topic; `""`: those of the recorded feed.
-    user, password, password_file, ca, cert, key, mqtt
-        As in `publish`.
-    progress : bool or callable
-        As in `compare`; the stage is measured in recorded seconds.
-    stop : threading.Event, optional
-        Set by another thread to end the feed properly.
-
-    Returns
-    -------
-    Publication
-        What was published.
-
-    Raises
-    ------
-    ConfigError
-        When an argument cannot be used.
-    RecordingError
-        When the folder is not a recording, or one of another format.
-    BrokerError
-        When the broker cannot be started, reached or used.
-
-    Examples
-    --------
-    >>> import factory_sim as fs
-    >>> fs.play("recording", broker_url, speed="max", progress=False).result.readings > 0
-    True
-    """
-    stop, pace = stop or Event(), arguments.speed("speed", speed)
-    one_of("payload_format", payload_format, FORMATS)
-    client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
-    runs = runs_of(path_of("folder", folder))
-    if whole("run", run) > len(runs):
-        refuse("run", f"{run} of a recording of {len(runs)} runs")
-    chosen = runs[run - 1]
-    setup = PlaySetup(
-        root=root or chosen.folder.root,
-        run_id=run_id_of(chosen.meta.plant),
-        payload_format=payload_format,
-        speed=pace,
-        settle_s=SETTLE_S,
-        heartbeat_s=presence.HEARTBEAT_S,
-    )
-    if one_of("start", start, _STARTS) == "now":
-        begin_ns = time.time_ns() + round(SETTLE_S * 1e9)
-        setup = replace(setup, start_ns=begin_ns, begun_ns=begin_ns)
-    with events_of(progress) as report:
-        played = _played(chosen, setup, Delivery(url=broker, client=client), report, stop)
-    result = PublishResult(
-        plant=chosen.meta.plant,
-        run_id=setup.run_id,
-        root=setup.root,
-        readings=played.readings,
-        messages=played.messages,
-        dropped=0,
-        undelivered=0,
-        good_parts=None,
-        events=0,
-    )
-    return Publication(result)
-
-
-def _played(run: RecordedRun, setup: PlaySetup, delivery: Delivery, report: Report, stop: Event) -> Played:
-    window = run.meta.window
-    event = ProgressEvent(stage="played", total=(window.t1_us - window.t0_us) // US_PER_S)
-
-    def say(text: str) -> None:
-        report(replace(event, message=text))
-
-    def watch(played: Played) -> None:
-        report(replace(event, done=(played.t_us - window.t0_us) // US_PER_S))
-
-    with opened_again(delivery, setup.root, setup.run_id, setup.payload_format, say) as (sender, url):
-        say(f"Playing {run.meta.run_id} below {setup.root}/. To analyse it, in another terminal:")
-        say(f"  factory-sim listen --broker {url} --root {setup.root}")
-        played = publish_recording(run, setup, sender, stop=stop, watch=watch)
-        stop.wait(0 if delivery.url else LINGER_S)
-    for text in run.damaged:
-        say(text)
-    return played
+    return History(path_of("folder", folder))
 
 
 def _instant(name: str, given: str | datetime, zone: str, default: int) -> int:

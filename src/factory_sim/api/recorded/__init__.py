@@ -1,0 +1,1 @@
+"""Recordings for users: questions, and playing one again."""
