@@ -212,6 +212,7 @@ def test_one_process_at_a_time_writes_and_nobody_else_cuts_what_it_is_writing(
     here, there = get_context("spawn").Pipe()
     process = get_context("spawn").Process(target=_hold, args=(file, there))
     process.start()
+    there.close()  # else a process that cannot start would be waited for without end
     assert here.recv()
     with file.open("ab") as line:
         line.write(b'{"trial": {"arm": "line", "repl')  # the writer is in the middle of it

@@ -6,13 +6,17 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from factory_sim.analysis import kpis
 from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
+from factory_sim.errors import require_extra
 from factory_sim.plant.describe import describe
 from factory_sim.plant.opening_rows import opening_rows
+from factory_sim.plant.states import Outcome
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import EventLog
 from factory_sim.results.simulate import SimulationResult
@@ -21,12 +25,16 @@ from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
 from factory_sim.views import frames
 from factory_sim.views.kpi_dict import kpi_values
+from factory_sim.views.state_grid import state_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from factory_sim.api.arguments import Changes, Duration
     from factory_sim.api.plants import PlantLike
     from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame, Series
+    from factory_sim.views.plots import Drawing
 
 
 class Run:
@@ -138,6 +146,53 @@ class Run:
         opening = opening_rows(before, len(plant.units))
         samples = sensing.sample(EventLog.join([opening, rows]), window.t1_us).samples
         return frames.signal_series(samples, chosen, unit, start_ns, plant.timezone)
+
+    def plot(self, units: Sequence[str] | None = None) -> Drawing:
+        """Draw the output per hour and the states of units over the window (extra `[plots]`).
+
+        Parameters
+        ----------
+        units : sequence of str, optional
+            Names of machines, vehicles, robots or crew members; without it all machines in flow order.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it; `savefig("run.png")` writes it.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such unit; the message names the nearest one.
+        MissingExtraError
+            When matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import factory_sim as fs
+        >>> figure = fs.simulate("line.yaml", duration="1 h").plot()
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['good parts/h', '']
+        """
+        require_extra("plots", "A figure")
+        from factory_sim.views import plots  # noqa: PLC0415 - an extra
+
+        plant, log, window = spec_of(self.plant), self._run.log, self._run.window
+        groups = {plant.units[m.unit]: plant.sections[plant.operations[m.operation].section] for m in plant.machines}
+        names = list(groups) if units is None else [one_of("unit", unit, plant.units) for unit in units]
+        step_us = max(US_PER_S, -(-(window.t1_us - window.t0_us) // plots.STEPS))
+        inside = (log.outcome == Outcome.LEFT) & (log.t_us >= window.t0_us)
+        start_ns = epoch_ns(plant)
+        chart = plots.StateChart(
+            title=repr(self)[1:-1],
+            grid=state_grid(log, [plant.units.index(name) for name in names], window, step_us),
+            start=frames.clock_times(np.array([window.t0_us]), start_ns, plant.timezone)[0],
+            step_s=step_us / US_PER_S,
+            names=names,
+            groups=[groups.get(name, "") for name in names],
+            good_parts=frames.clock_times(log.t_us[inside], start_ns, plant.timezone),
+        )
+        return plots.states(chart)
 
     @property
     def result(self) -> SimulationResult:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from factory_sim.results.why import NextConstraint, OperationLimit, ResourceLimit
     from factory_sim.study.pool import Pool
     from factory_sim.views.frames import DataFrame
+    from factory_sim.views.plots import Drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,25 @@ class StudyBase(Answer[ResultT]):
             When the file cannot be written.
         """
         return write_report(self.file, path_of("path", path))
+
+    def plot(self) -> Drawing:
+        """Draw the estimates of the study with their confidence intervals (extra `[plots]`).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Changes [%] and contributions [percentage points] of a comparison; gains [good parts per shift] of `why`;
+            the first response at every point of a sweep, or along a Pareto front, in its unit. A notebook shows it.
+
+        Raises
+        ------
+        MissingExtraError
+            When matplotlib is not installed.
+        """
+        require_extra("plots", "A figure")
+        from factory_sim.views import plots  # noqa: PLC0415 - an extra
+
+        return plots.study(self.result)  # type: ignore[arg-type]  # the four answers that derive from this class
 
 
 class Comparison(StudyBase[ComparisonResult]):

@@ -120,7 +120,7 @@ class Pool:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers inherit it
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self.workers, context, _start_worker)  # starts a thread that unblocks signals
-        with _interrupts_deferred():
+        with _interrupts_deferred(), _main_module_hidden():
             for _ in range(self.workers):
                 self._pool.submit(_no_work)  # a process starts with its first job
         meanwhile()
@@ -147,6 +147,19 @@ def _interrupts_deferred() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
         if received:
             signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Start processes that do not import the user's script: it needs no `if __name__ == "__main__"`."""
+    names = vars(sys.modules["__main__"])
+    kept = {name: names[name] for name in ("__file__", "__spec__") if name in names}
+    names.pop("__file__", None)
+    names["__spec__"] = None
+    try:
+        yield
+    finally:
+        names.update(kept)
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from factory_sim.analysis.losses import pareto
-from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.states import Outcome
 from factory_sim.study.output import parts_by_shift
 from factory_sim.study.study_json import STRIP_STEP_S
+from factory_sim.views.state_grid import state_grid
 
 if TYPE_CHECKING:
     from factory_sim.analysis.facts import Facts
@@ -52,12 +51,5 @@ def losses_of(facts: Facts, plant: Plant) -> Losses:
 
 def strip_of(log: EventLog, plant: Plant, window: Window) -> str:
     """Return the state of every machine at every step of the window: one digit each, machine after machine."""
-    step_us = STRIP_STEP_S * 1_000_000
-    n_steps = -(-(window.t1_us - window.t0_us) // step_us)
-    step = np.maximum(-((window.t0_us - log.t_us) // step_us), 0)  # the first that a row's state reaches
-    rows = np.flatnonzero(step < n_steps)
-    latest = np.full((len(plant.units), n_steps), -1, np.int32)
-    latest[log.unit[rows], step[rows]] = rows  # of several rows at one step the last one remains
-    latest = np.maximum.accumulate(latest[[machine.unit for machine in plant.machines]], axis=1)
-    codes = np.where(latest >= 0, log.state[latest], np.uint8(State.OFF)).astype(np.uint8)
-    return (codes + ord("0")).tobytes().decode("ascii")
+    grid = state_grid(log, [machine.unit for machine in plant.machines], window, STRIP_STEP_S * 1_000_000)
+    return (grid + ord("0")).tobytes().decode("ascii")
