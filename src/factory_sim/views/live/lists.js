@@ -1,0 +1,116 @@
+// Alarms, the critical path and the Pareto of lost time, beside the line; crews and robots, and the legend, below it.
+import { byId, fillRows, make, put, show } from "./dom.js";
+import { fixed, lasting, percent, words } from "./text.js";
+
+const MARKS = { high: "!", medium: "▲", low: "·" };
+const MOST_ALARMS = 40;
+const PIPS = 8; // people of a crew that are drawn one by one
+
+// The states that machines have; those of vehicles alone are in their own part.
+const ON_MACHINES = ["busy", "setup", "maintenance", "starved", "blocked", "waiting", "down", "repair", "off", "unknown"];
+
+export const legend = (states) => {
+  const entry = ({ id, letter, name }) => make("li", {}, make("i", { className: `m s${id}` }, letter), name);
+  const machine = states.filter(({ kind }) => ON_MACHINES.includes(kind));
+  byId("legend").replaceChildren(...machine.map(entry));
+};
+
+const bars = (id, shareOf, parts) => {
+  const section = byId(id);
+  const list = section.querySelector("ol");
+  const makeRow = () => make("li", {}, make("button", { type: "button", className: "plain" }), make("span", { className: "what" }), make("span", { className: "bar" }, make("i")), make("em"), make("em"));
+  return (items, none) => {
+    show(section.querySelector(".none"), !items.length);
+    if (!items.length && none) put(section.querySelector(".none"), none);
+    const most = Math.max(...items.map(shareOf), 1e-9);
+    fillRows(list, items, makeRow, (row, item) => {
+      const [name, what, bar, value, ofAll] = row.children;
+      const { at, kind, text, share, colour } = parts(item);
+      put(name, words(at));
+      name.dataset.open = at;
+      put(what, words(kind));
+      bar.firstChild.style.transform = `scaleX(${(shareOf(item) / most).toFixed(3)})`;
+      bar.firstChild.style.background = colour;
+      put(value, text);
+      put(ofAll, share ?? "");
+    });
+  };
+};
+
+export const listsView = (plan, clock) => {
+  const kinds = new Map(plan.states.map(({ kind, id }) => [kind, id]));
+  // a loss has the colour of the state in which its time was spent
+  const stateOf = { failure: "repair", crew: "down" };
+  const reasonColour = (reason) => `var(--s${kinds.get(stateOf[reason] ?? reason) ?? 14})`;
+  const drawPath = bars("path", ({ share }) => share, ({ kind, name, share }) => ({ at: name, kind: kind === "operation" ? "" : kind, text: percent(share), colour: "var(--link)" }));
+  let total = 0;
+  const drawPareto = bars("pareto", ({ seconds }) => seconds, ({ at, reason, seconds }) => ({ at: at ?? "", kind: reason, text: lasting(seconds), share: total ? percent(seconds / total) : "", colour: reasonColour(reason) }));
+  const count = byId("pareto").querySelector(".count");
+  const pareto = (items, sum) => {
+    total = sum ?? 0;
+    put(count, total ? `${fixed(total / 3600, 1)} h` : "");
+    drawPareto(items);
+  };
+
+  const alarmsSection = byId("alarms");
+  const alarmRow = () => make("li", {}, make("i"), make("button", { type: "button", className: "plain" }), make("span", { className: "what" }), make("em"));
+  const alarms = (items) => {
+    put(alarmsSection.querySelector(".count"), items.length ? fixed(items.length) : "");
+    show(alarmsSection.querySelector(".none"), !items.length);
+    fillRows(alarmsSection.querySelector("ol"), items.slice(0, MOST_ALARMS), alarmRow, (row, { unit, text, severity, since_ms: since }) => {
+      const [mark, name, what, time] = row.children;
+      mark.className = `mark ${severity in MARKS ? severity : "low"}`;
+      put(mark, MARKS[severity] ?? "·");
+      mark.title = `severity: ${severity}`;
+      show(name, Boolean(unit));
+      put(name, unit ?? "");
+      name.dataset.open = unit ?? "";
+      put(what, text);
+      put(time, Number.isFinite(since) ? clock.minute(since) : "");
+    });
+  };
+
+  const crewNodes = new Map();
+  const chips = plan.crews.map(({ name, size }) => {
+    const pips = make("span", { className: "pips", "aria-hidden": "true" }, ...Array.from({ length: Math.min(size, PIPS) }, () => make("i")));
+    const text = make("span", {}, "–");
+    crewNodes.set(name, { pips, text });
+    return make("li", {}, make("b", {}, words(name)), " ", pips, " ", text);
+  });
+  const robots = new Map();
+  const states = new Map(plan.states.map((state) => [state.id, state]));
+  for (const { name } of plan.units.filter(({ role }) => role === "robot")) {
+    const node = make("button", { type: "button", className: "m s14" }, "?");
+    node.dataset.open = name;
+    robots.set(name, node);
+    chips.push(make("li", {}, make("b", {}, words(name)), " ", node));
+  }
+  byId("crews").replaceChildren(...chips);
+  const crews = (change) => {
+    for (const [name, entry] of Object.entries(change)) {
+      const found = crewNodes.get(name);
+      if (!found || !entry) continue;
+      const [busy, size] = entry;
+      [...found.pips.children].forEach((pip, i) => pip.classList.toggle("busy", i < busy));
+      put(found.text, `${busy} of ${size} busy`);
+    }
+  };
+  const units = (change) => {
+    for (const [name, entry] of Object.entries(change)) {
+      const node = robots.get(name);
+      const state = states.get(entry?.[0]);
+      if (!node || !state) continue;
+      node.className = `m s${state.id}`;
+      put(node, state.letter);
+      node.setAttribute("aria-label", `${name}: ${state.name}`);
+    }
+  };
+  const update = (change) => {
+    if (change.crews) crews(change.crews);
+    if (change.units) units(change.units);
+    if (change.alarms) alarms(change.alarms);
+    if (change.pareto) pareto(change.pareto, change.pareto_total_s);
+    if (change.top) drawPath(change.top.path ?? [], change.top.reasons?.constraint ?? "The path is not known yet.");
+  };
+  return { update };
+};

@@ -1,0 +1,170 @@
+// The page: connects, keeps one picture of the line, and draws what has changed, at most once per frame.
+import { detailsView } from "./details.js";
+import { ask, byId, perFrame, put, show } from "./dom.js";
+import { connect, emptyPicture, merge } from "./feed.js";
+import { legend, listsView } from "./lists.js";
+import { planView } from "./plan_view.js";
+import { stateChart } from "./state_chart.js";
+import { clockOf, words } from "./text.js";
+import { timeline } from "./timeline.js";
+import { topView } from "./top.js";
+import { whatIf } from "./what_if.js";
+
+const SHEET_PX = 700; // width of the printed page
+const RESTYLE_MS = 150;
+
+const page = { plan: null, clock: null, view: null, picture: emptyPicture(), past: null, lostSince: null, planId: null };
+
+const notice = (text) => { put(byId("notice"), text ?? ""); show(byId("notice"), Boolean(text)); };
+const shown = () => page.past ?? page.picture;
+const moment = () => ({ t_ms: shown().t_ms ?? Date.now(), live: page.past === null });
+
+// ---- the head: time, and whether it is the present
+const localTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const drawHead = () => {
+  const { t_ms: t, ended } = shown();
+  if (Number.isFinite(t)) {
+    put(byId("clock"), page.clock.second(t));
+    put(byId("day"), page.clock.day(t));
+    document.body.dataset.t = t;
+  }
+  const isLost = page.lostSince !== null;
+  const text = isLost ? `not connected since ${localTime.format(page.lostSince)}` : page.past ? "recording" : ended ? "run ended" : "live";
+  put(byId("link"), text);
+  byId("link").className = isLost ? "lost" : page.past ? "past" : ended ? "ended" : "live";
+  document.body.classList.toggle("lost", isLost);
+  document.body.classList.toggle("past", page.past !== null);
+};
+
+// ---- values
+let pending = null;
+let shiftFrom = null;
+const draw = (picture, change) => {
+  const { view } = page;
+  view.line.update(picture, change);
+  view.lists.update(change);
+  if (change.top) view.top.update(change.top);
+  if (change.health) view.top.health(change.health);
+  if (change.units) view.details.change(picture);
+  const shift = picture.top?.shift;
+  if (shift && shift.from_ms !== shiftFrom) {
+    shiftFrom = shift.from_ms;
+    view.chart.load(shift);
+  } else if (page.past === null) {
+    view.chart.extend(picture);
+  }
+};
+const flush = perFrame(() => {
+  if (!page.view) return;
+  drawHead();
+  page.view.time.draw();
+  if (!pending || page.past) return;
+  const change = pending;
+  pending = null;
+  draw(page.picture, change);
+});
+// Absent units of a full picture have to be drawn as unknown: they are named with no entry.
+const drawAll = (picture) => {
+  const names = Object.fromEntries(page.plan.units.map(({ name }) => [name, picture.units[name] ?? null]));
+  const levels = Object.fromEntries(page.plan.places.map(({ id }) => [id, picture.levels[id] ?? null]));
+  draw(picture, { ...picture, units: names, levels });
+  drawHead();
+};
+
+// ---- the plan
+const build = (plan) => {
+  const clock = clockOf(plan.timezone);
+  page.plan = plan;
+  page.clock = clock;
+  document.title = plan.title || words(plan.plant);
+  put(byId("title"), plan.title || words(plan.plant));
+  put(byId("run"), [plan.root, plan.run_id].filter(Boolean).join(" · "));
+  put(byId("about"), `factory_sim ${plan.version}. Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence).`);
+  legend(plan.states);
+  const details = detailsView(plan, byId("details"), { clock, moment, onClose: () => { line.select(null); document.body.classList.remove("open"); } });
+  const open = (name, from) => {
+    if (!plan.units.some((unit) => unit.name === name)) return;
+    document.body.classList.add("open");
+    line.select(name);
+    details.open(name, shown().units[name], from);
+  };
+  const line = planView(plan, byId("line"), { onOpen: open });
+  page.view = {
+    line, details, open,
+    top: topView(new Map(plan.operations.map((each) => [each.name, each]))),
+    lists: listsView(plan, clock),
+    chart: stateChart(plan, { clock, moment, onOpen: open }),
+    time: timeline(plan, {
+      clock,
+      liveMs: () => page.picture.t_ms ?? Date.now(),
+      onPast: (picture, error) => { notice(error); if (picture) { page.past = { ...emptyPicture(), ...picture }; drawAll(page.past); details.jump(); } },
+      onLive: () => { notice(null); page.past = null; pending = null; drawAll(page.picture); details.jump(); },
+    }),
+  };
+  whatIf(plan);
+  // a row of a list names a machine or an operation; of an operation the first machine is opened
+  document.addEventListener("click", ({ target }) => {
+    const node = target.closest("[data-open]");
+    if (!node) return;
+    open(plan.operations.find(({ name }) => name === node.dataset.open)?.machines[0] ?? node.dataset.open, node);
+  });
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape") details.shut(); });
+};
+
+// Another run has another plan: the page begins anew, once per plan.
+const isOther = (id) => {
+  if (!page.planId || id === undefined || id === page.planId) return false;
+  location.reload();
+  return true;
+};
+
+// ---- the window: size, colours, paper
+const resize = () => { page.view?.line.place(); restyle(); };
+let waiting = 0;
+const restyle = () => { page.view?.chart.restyle(); page.view?.details.restyle(); };
+addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(resize, RESTYLE_MS); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
+const toPaper = () => { page.view?.line.place(SHEET_PX); page.view?.chart.restyle(); };
+addEventListener("beforeprint", toPaper);
+addEventListener("afterprint", resize);
+matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : resize()));
+
+const untilAnswered = async (first) => {
+  let answer = first;
+  for (let wait = 1000; ; wait = Math.min(2 * wait, 8000)) {
+    try {
+      return await answer;
+    } catch (problem) {
+      notice(problem.message);
+      await new Promise((resolve) => { setTimeout(resolve, wait); });
+      answer = ask("plan.json");
+    }
+  }
+};
+const start = async () => {
+  const plan = ask("plan.json");
+  connect("events", {
+    onFull: (picture) => {
+      if (isOther(picture.plan_id)) return;
+      page.planId = picture.plan_id;
+      page.picture = { ...emptyPicture(), ...picture };
+      pending = null;
+      if (!page.view) return;
+      if (page.past === null) drawAll(page.picture);
+      flush();
+    },
+    onChange: (change) => {
+      merge(page.picture, change);
+      pending ??= emptyPicture();
+      merge(pending, change, true);
+      flush();
+    },
+    onStatus: (since) => { page.lostSince = since; if (page.clock) drawHead(); },
+  });
+  build(await untilAnswered(plan));
+  notice(null);
+  document.body.classList.remove("waiting");
+  if (page.picture.t_ms !== undefined) drawAll(page.picture);
+  byId("line").dispatchEvent(new Event("ready"));
+};
+start();
