@@ -1,6 +1,6 @@
 // Where everything of the plan is drawn: sections in columns of the flow, or below each other on a narrow screen.
 const TILE = 18, BETWEEN = 2, PER_ROW = 2; // machines in the cell of an operation
-const PAD = 3, NAME = 13, LEVEL = 8; // of a cell: margin, name, one buffer
+const PAD = 3, NAME = 13, LEVEL = 9; // of a cell: margin, name, one buffer
 const LINE = 13, LETTER = 6.3, GAP = 4; // of a section: a line of its title, a letter of it; between cells
 const FOOT = 8; // below the cells of a section, for standing vehicles
 const LANE = 24, MOST_LANE = 64, WIDEST = 1.5; // between columns; and how far a cell may be stretched

@@ -53,6 +53,7 @@ const draw = (picture, change) => {
   } else if (page.past === null) {
     view.chart.extend(picture);
   }
+  view.chart.mark(picture.t_ms);
 };
 const flush = perFrame(() => {
   if (!page.view) return;

@@ -1,5 +1,5 @@
 // The state chart: all machines over the shift, continued by every event.
-import { ask, byId, fillRows, make, perFrame, put } from "./dom.js";
+import { ask, byId, fillRows, make, perFrame, put, show } from "./dom.js";
 import { Carpet, EMPTY, hourMarks, stateColours } from "./strips.js";
 import { words } from "./text.js";
 
@@ -54,6 +54,12 @@ export const stateChart = (plan, { clock, moment, onOpen }) => {
     drawMarks();
     paint();
   };
+  const cursor = root.querySelector(".cursor");
+  const mark = (ms) => {
+    const share = carpet && (ms - carpet.fromMs) / (carpet.toMs - carpet.fromMs);
+    show(cursor, share >= 0 && share <= 1);
+    cursor.style.left = `${(100 * share).toFixed(2)}%`;
+  };
   // Continue the chart with the present states.
   const extend = (picture) => {
     if (!carpet || picture.t_ms - lastMs < Math.min(REPAINT_MS, carpet.stepMs)) return;
@@ -88,5 +94,5 @@ export const stateChart = (plan, { clock, moment, onOpen }) => {
     const from = selected ?? { row: 0, column: Math.max(0, carpet.columnAt(lastMs)) };
     read(Math.min(members.length - 1, Math.max(0, from.row + step[0])), Math.min(COLUMNS - 1, Math.max(0, from.column + step[1])));
   };
-  return { load, extend, restyle: () => { if (carpet) { drawMarks(); paint(); } } };
+  return { load, extend, mark, restyle: () => { if (carpet) { drawMarks(); paint(); } } };
 };
