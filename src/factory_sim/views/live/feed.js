@@ -17,6 +17,12 @@ export const merge = (picture, change, keepsMissing = false) => {
   }
 };
 
+// Vehicles drive on between two events: each entry keeps the time at which it was true.
+const stamp = (message) => {
+  for (const entry of Object.values(message.vehicles ?? {})) if (entry) entry.t_ms ??= message.t_ms;
+  return message;
+};
+
 export const connect = (path, { onFull, onChange, onStatus }) => {
   let source = null;
   let heardAt = performance.now();
@@ -44,8 +50,8 @@ export const connect = (path, { onFull, onChange, onStatus }) => {
   const open = () => {
     heardAt = performance.now();
     source = new EventSource(path);
-    source.addEventListener("full", ({ data }) => { hear(); onFull(JSON.parse(data)); });
-    source.addEventListener("change", ({ data }) => { hear(); onChange(JSON.parse(data)); });
+    source.addEventListener("full", ({ data }) => { hear(); onFull(stamp(JSON.parse(data))); });
+    source.addEventListener("change", ({ data }) => { hear(); onChange(stamp(JSON.parse(data))); });
     source.onerror = again;
   };
   setInterval(() => {

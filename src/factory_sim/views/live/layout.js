@@ -3,9 +3,9 @@ const TILE = 18, BETWEEN = 2, PER_ROW = 2; // machines in the cell of an operati
 const PAD = 3, NAME = 13, LEVEL = 9; // of a cell: margin, name, one buffer
 const LINE = 13, LETTER = 6.3, GAP = 4; // of a section: a line of its title, a letter of it; between cells
 const FOOT = 8; // below the cells of a section, for standing vehicles
-const LANE = 24, MOST_LANE = 64, WIDEST = 1.5; // between columns; and how far a cell may be stretched
+const LANE = 24, MOST_LANE = 64, WIDEST = 2.4; // between columns; and how far a cell may be stretched
 const GUTTER = 34; // beside stacked sections, for their routes
-const SCALES = [2.2, 1.8, 1.5, 1.25, 1]; // a small plant is drawn larger
+const SCALES = [1.8, 1.5, 1.25, 1]; // a small plant is drawn larger
 const TOUCHED = 1.35; // scale of stacked sections: a finger hits a machine
 const COMFORTABLE = 340, TALLEST = 2600, NARROW = 640; // px
 

@@ -85,6 +85,17 @@ export const listsView = (plan, clock) => {
     robots.set(name, node);
     chips.push(make("li", {}, make("b", {}, words(name)), " ", node));
   }
+  // parts on conveyors, in one sum
+  const conveyors = plan.places.filter(({ kind }) => kind === "conveyor").map(({ id }) => id);
+  const onConveyors = make("span", {}, "–");
+  if (conveyors.length) chips.push(make("li", {}, make("b", {}, "conveyors"), " ", onConveyors));
+  const carried = (levels) => {
+    const known = conveyors.filter((id) => Number.isFinite(levels[id]));
+    if (!known.length) return;
+    const sum = known.reduce((total, id) => total + levels[id], 0);
+    put(onConveyors, `${sum} part${sum === 1 ? "" : "s"}`);
+    onConveyors.title = known.map((id) => `${words(id)}: ${levels[id]}`).join(", ");
+  };
   byId("crews").replaceChildren(...chips);
   const crews = (change) => {
     for (const [name, entry] of Object.entries(change)) {
@@ -105,7 +116,8 @@ export const listsView = (plan, clock) => {
       node.setAttribute("aria-label", `${name}: ${state.name}`);
     }
   };
-  const update = (change) => {
+  const update = (picture, change) => {
+    if (Object.keys(change.levels ?? {}).length) carried(picture.levels);
     if (change.crews) crews(change.crews);
     if (change.units) units(change.units);
     if (change.alarms) alarms(change.alarms);

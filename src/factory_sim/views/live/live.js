@@ -10,7 +10,7 @@ import { timeline } from "./timeline.js";
 import { topView } from "./top.js";
 import { whatIf } from "./what_if.js";
 
-const SHEET_PX = 700; // width of the printed page
+const PAPER_PX = 1060; // width at which the line is drawn for paper; the style sheet makes it smaller
 const RESTYLE_MS = 150;
 
 const page = { plan: null, clock: null, view: null, picture: emptyPicture(), past: null, lostSince: null, planId: null };
@@ -42,7 +42,7 @@ let shiftFrom = null;
 const draw = (picture, change) => {
   const { view } = page;
   view.line.update(picture, change);
-  view.lists.update(change);
+  view.lists.update(picture, change);
   if (change.top) view.top.update(change.top);
   if (change.health) view.top.health(change.health);
   if (change.units) view.details.change(picture);
@@ -80,7 +80,7 @@ const build = (plan) => {
   document.title = plan.title || words(plan.plant);
   put(byId("title"), plan.title || words(plan.plant));
   put(byId("run"), [plan.root, plan.run_id].filter(Boolean).join(" · "));
-  put(byId("about"), `factory_sim ${plan.version}. Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence).`);
+  put(byId("about"), `Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence).`);
   legend(plan.states);
   const details = detailsView(plan, byId("details"), { clock, moment, onClose: () => { line.select(null); document.body.classList.remove("open"); } });
   const open = (name, from) => {
@@ -102,6 +102,7 @@ const build = (plan) => {
       onLive: () => { notice(null); page.past = null; pending = null; drawAll(page.picture); details.jump(); },
     }),
   };
+  page.view.top.update({});
   whatIf(plan);
   // a row of a list names a machine or an operation; of an operation the first machine is opened
   document.addEventListener("click", ({ target }) => {
@@ -120,12 +121,13 @@ const isOther = (id) => {
 };
 
 // ---- the window: size, colours, paper
-const resize = () => { page.view?.line.place(); restyle(); };
+const isPaper = () => matchMedia("print").matches;
+const resize = () => { page.view?.line.place(isPaper() ? PAPER_PX : undefined); restyle(); };
 let waiting = 0;
 const restyle = () => { page.view?.chart.restyle(); page.view?.details.restyle(); };
 addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(resize, RESTYLE_MS); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
-const toPaper = () => { page.view?.line.place(SHEET_PX); page.view?.chart.restyle(); };
+const toPaper = () => { page.view?.line.place(PAPER_PX); page.view?.chart.restyle(); };
 addEventListener("beforeprint", toPaper);
 addEventListener("afterprint", resize);
 matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : resize()));

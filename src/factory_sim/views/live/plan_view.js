@@ -16,6 +16,7 @@ export const planView = (plan, root, { onOpen }) => {
   const boxes = new Map(); // section -> its node
   let now = { units: {}, levels: {}, vehicles: {}, top: null };
   let layout = null;
+  let placedAt = 0;
 
   const placesOf = (operation) => plan.places.filter((place) => place.operation === operation);
   const sections = plan.sections.map(({ name, column, operations: members }) => ({
@@ -73,7 +74,8 @@ export const planView = (plan, root, { onOpen }) => {
     }));
   };
   const place = (room = root.clientWidth) => {
-    if (!room) return;
+    if (!room || room === placedAt) return;
+    placedAt = room;
     layout = arrange(sections, room);
     root.style.height = `${Math.ceil(layout.height) + 24}px`;
     root.style.setProperty("--u", `${layout.scale}px`);
@@ -129,7 +131,7 @@ export const planView = (plan, root, { onOpen }) => {
     const what = change ?? picture;
     for (const name of Object.keys(what.units ?? {})) setUnit(name);
     for (const id of Object.keys(what.levels ?? {})) setLevel(id);
-    if (what.vehicles) vehicles.update(picture.vehicles);
+    if (Object.keys(what.vehicles ?? {}).length || vehicles.areMoving()) vehicles.update(picture.vehicles, picture.t_ms);
     if (what.top) setConstraint();
   };
 

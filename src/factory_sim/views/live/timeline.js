@@ -68,18 +68,21 @@ export const timeline = (plan, { clock, liveMs, onPast, onLive }) => {
 
   const refresh = async () => {
     if (!plan.recording) return;
+    const none = byId("no-time");
     try {
       const found = await ask("timeline");
       ({ shifts } = found);
       toMs = found.to_ms;
       fill();
       draw();
+      show(none, false);
     } catch (problem) {
-      put(byId("no-time"), problem.message);
-      show(byId("no-time"), true);
+      put(none, problem.message);
+      show(none, true);
     }
+    show(byId("time"), shifts.length > 0);
   };
-  show(byId("time"), plan.recording);
+  show(byId("time"), false);
   show(byId("no-time"), !plan.recording);
   if (!plan.recording) put(byId("no-time"), "The feed is not recorded, so the page cannot look back: start it with --record DIR.");
   setInterval(refresh, REFRESH_MS);

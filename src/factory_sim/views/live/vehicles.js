@@ -13,6 +13,7 @@ export const vehicleView = (plan, root, states) => {
   let layout = null;
   let routes = new Map();
   let last = {};
+  let nowMs = 0;
   for (const { name } of plan.units.filter(({ role }) => role === "vehicle")) {
     const battery = make("i");
     const text = make("span", {}, short(name));
@@ -41,11 +42,14 @@ export const vehicleView = (plan, root, states) => {
     }
     return found;
   };
-  const pointOf = ({ from, to, at }, slot) => {
+  // `at` was true at the time of the event that brought it; the vehicle has driven on at `rate` per second since.
+  const shareOf = ({ at, rate, t_ms: since }) => Math.min(1, Math.max(0, (at ?? 0) + ((rate ?? 0) * (nowMs - (since ?? nowMs))) / 1000));
+  const pointOf = (vehicle, slot) => {
+    const { from, to } = vehicle;
     const box = layout.sections.get(from);
     if (slot === undefined) {
       const found = wayOf(from, to);
-      return found ? found.at(Math.min(1, Math.max(0, at ?? 0))) : null;
+      return found ? found.at(shareOf(vehicle)) : null;
     }
     if (!box) return null;
     const perRow = Math.max(1, Math.floor((box.width - 4) / SLOT));
@@ -69,8 +73,9 @@ export const vehicleView = (plan, root, states) => {
     const where = to && to !== from ? `from ${words(from)} to ${words(to)}` : `at ${words(from)}`;
     label(node, `${name}: ${mark.name}, ${where}${Number.isFinite(charge) ? `, battery ${percent(charge)}` : ""}`);
   };
-  const update = (vehicles) => {
+  const update = (vehicles, tMs) => {
     last = vehicles;
+    nowMs = tMs;
     if (!layout) return;
     const slots = standing(vehicles);
     for (const name of nodes.keys()) set(name, vehicles[name], slots.get(name));
@@ -78,7 +83,11 @@ export const vehicleView = (plan, root, states) => {
   const place = (found, drawn) => {
     layout = found;
     routes = new Map(drawn.map(({ from, to, way: each }) => [`${from}\n${to}`, each]));
-    update(last);
+    update(last, nowMs);
   };
-  return { update, place, node: (name) => nodes.get(name)?.node };
+  return {
+    update, place,
+    areMoving: () => Object.values(last).some(({ to, from }) => to && to !== from),
+    node: (name) => nodes.get(name)?.node,
+  };
 };
