@@ -35,7 +35,7 @@ def test_every_letter_is_readable_on_its_colour() -> None:
 
 
 def test_the_page_names_only_files_of_the_table() -> None:
-    named = re.findall(r'(?:src|href)="/static/([^"]+)"', page_files()[PAGE].content.decode())
+    named = re.findall(r'(?:src|href)="static/([^"]+)"', page_files()[PAGE].content.decode())
     modules = [name for name in OWN if name.endswith(".js")]
     imported = [each for m in modules for each in re.findall(r'from "\./([^"]+)"', page_files()[m].content.decode())]
     assert {*named, *imported} <= set(page_files())

@@ -21,19 +21,25 @@ const moment = () => ({ t_ms: shown().t_ms ?? Date.now(), live: page.past === nu
 
 // ---- the head: time, and whether it is the present
 const localTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const MARKS = { lost: "not connected since", past: "looking back", ended: "run ended", silent: "feed silent", waiting: "waiting for a feed", live: "live" };
+const markOf = () => {
+  if (page.lostSince !== null) return "lost";
+  if (!page.view || page.picture.t_ms === undefined) return "waiting";
+  if (page.past) return "past";
+  if (page.picture.ended) return "ended";
+  return page.picture.live === false ? "silent" : "live";
+};
 const drawHead = () => {
-  const { t_ms: t, ended } = shown();
-  if (Number.isFinite(t)) {
-    put(byId("clock"), page.clock.second(t));
-    put(byId("day"), page.clock.day(t));
-    document.body.dataset.t = t;
-  }
-  const isLost = page.lostSince !== null;
-  const text = isLost ? `not connected since ${localTime.format(page.lostSince)}` : page.past ? "recording" : ended ? "run ended" : "live";
-  put(byId("link"), text);
-  byId("link").className = isLost ? "lost" : page.past ? "past" : ended ? "ended" : "live";
-  document.body.classList.toggle("lost", isLost);
-  document.body.classList.toggle("past", page.past !== null);
+  const mark = markOf();
+  put(byId("link"), mark === "lost" ? `${MARKS.lost} ${localTime.format(page.lostSince)}` : MARKS[mark]);
+  byId("link").className = mark;
+  document.body.classList.toggle("lost", mark === "lost");
+  document.body.classList.toggle("past", mark === "past");
+  const { t_ms: t } = shown();
+  if (!page.clock || !Number.isFinite(t)) return;
+  put(byId("clock"), page.clock.second(t));
+  put(byId("day"), page.clock.day(t));
+  document.body.dataset.t = t;
 };
 
 // ---- values
@@ -132,15 +138,14 @@ addEventListener("beforeprint", toPaper);
 addEventListener("afterprint", resize);
 matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : resize()));
 
+const PLAN_MS = 1000; // between two requests, while there is no feed
 const untilAnswered = async (first) => {
-  let answer = first;
-  for (let wait = 1000; ; wait = Math.min(2 * wait, 8000)) {
+  for (let answer = first; ; answer = ask("plan.json")) {
     try {
       return await answer;
     } catch (problem) {
       notice(problem.message);
-      await new Promise((resolve) => { setTimeout(resolve, wait); });
-      answer = ask("plan.json");
+      await new Promise((resolve) => { setTimeout(resolve, PLAN_MS); });
     }
   }
 };
@@ -162,7 +167,7 @@ const start = async () => {
       merge(pending, change, true);
       flush();
     },
-    onStatus: (since) => { page.lostSince = since; if (page.clock) drawHead(); },
+    onStatus: (since) => { if (since !== page.lostSince) { page.lostSince = since; drawHead(); } },
   });
   build(await untilAnswered(plan));
   notice(null);

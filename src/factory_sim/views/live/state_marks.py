@@ -18,7 +18,7 @@ class StateMark:
 
 
 STATE_MARKS = tuple(StateMark(int(state), STATES[state][2], LETTERS[state], state.name.lower()) for state in STATES)
-_DARK_INK, _LIGHT_INK = "#14181c", "#ffffff"
+_DARK_INK, _LIGHT_INK = "#05070a", "#ffffff"
 
 
 def state_css() -> str:
