@@ -15,7 +15,7 @@ from factory_sim.api.arguments import Duration, Start, one_level, one_of, refuse
 from factory_sim.api.client_arguments import client_options, keeping_of
 from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
-from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, serving, shown
+from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, past_of, serving, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.live import listen as listening
@@ -179,7 +179,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
         served = shown(page=page, address=page_address, password_file=page_password_file)
-        live = stack.enter_context(serving(served, where, report)) if served else None
+        live = stack.enter_context(serving(served, where, report, past_of(record))) if served else None
         store = opened(keeping, where, partial(_notify, report), live, must_keep=bool(ack_as))
         listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
         link = _Link(broker=broker, options=replies.connection(options), report=report, page=live, every_s=every_s)

@@ -11,7 +11,7 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import Duration, Start, engine_name, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.page.serving import PAGE_ADDRESS, shown, watched
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, watched
 from factory_sim.api.page.what_if import what_if
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
@@ -288,8 +288,9 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
         plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
         plan.say(f"  factory-sim listen --broker {url} --root {root}")
         if where is not None:
-            login = replace(delivery.client, cert_file="", key_file="") if not delivery.url else delivery.client
-            stack.enter_context(watched(where, url, login, root, plan.report, what_if(plan)))
+            stack.enter_context(
+                watched(where, url, delivery.for_subscribers, root, plan.report, Offers(what_if=what_if(plan)))
+            )
         handler = command_handler(sender, plant, delivery, stop)
         simulation = plan.new_run(setup, commanded=handler is not None)
         event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S, note="warming up")

@@ -129,6 +129,9 @@ class Playing:
     start: Annotated[str, typer.Option(metavar="recorded|now", help="now: shift the time stamps.")] = "recorded"
     root: Annotated[str, typer.Option(help="First levels of every topic.", show_default="the recorded feed's")] = ""
     sink: Annotated[str, typer.Option(metavar="URL", help=_SINK, show_default="no")] = ""
+    page: options.Page = False
+    page_address: options.PageAddress = options.PAGE_ADDRESS
+    page_password_file: options.PagePasswordFile = None
 
 
 def play(

@@ -80,6 +80,11 @@ class Delivery:
                 raise ConfigError([Problem("delivery", 0, 0, "", message)])
 
     @property
+    def for_subscribers(self) -> ClientOptions:
+        """The options of a client that receives what is published: the certificate for our own broker is not its."""
+        return self.client if self.url else replace(self.client, cert_file="", key_file="")
+
+    @property
     def consumer(self) -> str:
         """The consumer that acknowledges end to end; empty: the broker does."""
         kind, _, name = self.ack.partition(":")

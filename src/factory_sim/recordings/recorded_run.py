@@ -39,6 +39,11 @@ class RecordedRun:
     damaged: list[str] = field(default_factory=list)  # files that could not be read, with the reason
 
     @property
+    def recording(self) -> Path:
+        """The folder of the whole recording."""
+        return self.folder.path.parent.parent
+
+    @property
     def shifts(self) -> list[dict[str, object]]:
         """The closed shifts."""
         return closed_shifts(self.folder)

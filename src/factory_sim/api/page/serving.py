@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from factory_sim.api.arguments import refuse
+from factory_sim.api.arguments import optional_path, refuse
 from factory_sim.api.client_arguments import first_line
 from factory_sim.api.progress import ProgressEvent
 from factory_sim.errors import BrokerError, require_extra
@@ -18,6 +18,7 @@ from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.progress import Report
@@ -37,16 +38,30 @@ class Shown:
     password_file: PathLike | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a page can show beside the present: the past, and what-if changes."""
+
+    folder: Path | None = None  # of a recording
+    run_id: str = ""  # of a run that is played again
+    what_if: WhatIf | None = None
+
+
+def past_of(record: PathLike | None) -> Offers:
+    """Return what the page of a feed offers that is recorded in a folder, or not at all."""
+    return Offers(optional_path("record", record))
+
+
 def shown(*, page: bool, address: str, password_file: PathLike | None) -> Shown | None:
     """Return where the page is served that arguments ask for; None: none is."""
     return Shown(address, password_file) if page else None
 
 
 @contextmanager
-def serving(where: Shown, root: str, report: Report, what_if: WhatIf | None = None) -> Iterator[LivePage]:
+def serving(where: Shown, root: str, report: Report, offers: Offers = Offers()) -> Iterator[LivePage]:
     """Serve the page of the feed below `root`. Raises ConfigError about an argument, and PageError."""
     require_extra("page", "The live page")
-    from factory_sim.live.page.live_page import LivePage  # noqa: PLC0415 - an extra
+    from factory_sim.live.page.live_page import LivePage, Recording  # noqa: PLC0415 - an extra
     from factory_sim.live.page.server import PageAddress, PageServer  # noqa: PLC0415 - same
 
     try:
@@ -54,7 +69,8 @@ def serving(where: Shown, root: str, report: Report, what_if: WhatIf | None = No
     except ValueError:
         refuse("page_address", f"expected HOST:PORT, got {where.address!r}", f"Example: {PAGE_ADDRESS}")
     password = "" if where.password_file is None else first_line("page_password_file", where.password_file)
-    page = LivePage(root, what_if=what_if)
+    recording = Recording(offers.folder, offers.run_id) if offers.folder is not None else None
+    page = LivePage(root, what_if=offers.what_if, recording=recording)
     with PageServer(page, address, password) as server:
         report(ProgressEvent(stage="subscribed", message=f"Live page: {server.address.url}"))
         yield page
@@ -74,10 +90,10 @@ def conclude(page: LivePage, listener: listening.Listener, *, at_once: bool = Fa
 
 @contextmanager
 def watched(
-    where: Shown, url: str, options: ClientOptions, root: str, report: Report, what_if: WhatIf | None = None
+    where: Shown, url: str, options: ClientOptions, root: str, report: Report, offers: Offers
 ) -> Iterator[None]:
     """Serve the page of a feed that this process publishes: what a listener of its own receives from the broker."""
-    with serving(where, root, report, what_if) as page:
+    with serving(where, root, report, offers) as page:
         listener = listening.Listener(root, store=page)
         stop, ready = Event(), Event()
         follow = partial(_follow, page, listener, url, options, stop, ready, report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import one_of, path_of, refuse, whole
 from factory_sim.api.client_arguments import client_options
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, watched
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.clock import US_PER_S
 from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
@@ -25,6 +27,7 @@ from factory_sim.wire.formats import FORMATS
 
 if TYPE_CHECKING:
     from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.progress import Report
     from factory_sim.recordings.recorded_run import RecordedRun
 
@@ -42,6 +45,9 @@ def play(  # noqa: PLR0913 - one argument per option of the command
     start: str = "recorded",
     root: str = "",
     sink: str = "",
+    page: bool = False,
+    page_address: str = PAGE_ADDRESS,
+    page_password_file: PathLike | None = None,
     user: str = "",
     password: str = "",
     password_file: PathLike | None = None,
@@ -72,6 +78,8 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         First levels of every topic; `""`: those of the recorded feed.
     sink : str
         URL of a PostgreSQL database to write the run to, as in `listen`, as fast as possible and without a broker.
+    page, page_address, page_password_file
+        As in `listen`: a live page of what is played. Unless time stamps are shifted, it looks back into the recording.
     user, password, password_file, ca, cert, key, mqtt
         As in `publish`.
     progress : bool or callable
@@ -94,6 +102,8 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         When the broker cannot be started, reached or used.
     DatabaseError
         When the database of `sink` cannot be reached, or refuses.
+    PageError
+        When the page cannot be served.
 
     Examples
     --------
@@ -121,12 +131,13 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         setup = replace(setup, start_ns=begin_ns, begun_ns=begin_ns)
     if sink and broker:
         refuse("sink", "a recording goes to a database or to a broker", "Leave out one of them.")
+    where = shown(page=page and not sink, address=page_address, password_file=page_password_file)
     with events_of(progress) as report:
         if sink:
             played = _stored(chosen, sink, setup.root, report, stop)
             setup = replace(setup, run_id=chosen.meta.run_id)
         else:
-            played = _played(chosen, setup, Delivery(url=broker, client=client), report, stop)
+            played = _played(chosen, setup, Delivery(url=broker, client=client), where, report, stop)
     result = PublishResult(
         plant=chosen.meta.plant,
         run_id=setup.run_id,
@@ -141,7 +152,9 @@ def play(  # noqa: PLR0913 - one argument per option of the command
     return Publication(result)
 
 
-def _played(run: RecordedRun, setup: PlaySetup, delivery: Delivery, report: Report, stop: Event) -> Played:
+def _played(
+    run: RecordedRun, setup: PlaySetup, delivery: Delivery, where: Shown | None, report: Report, stop: Event
+) -> Played:
     window = run.meta.window
     event = ProgressEvent(stage="played", total=(window.t1_us - window.t0_us) // US_PER_S)
 
@@ -151,9 +164,14 @@ def _played(run: RecordedRun, setup: PlaySetup, delivery: Delivery, report: Repo
     def watch(played: Played) -> None:
         report(replace(event, done=(played.t_us - window.t0_us) // US_PER_S))
 
-    with opened_again(delivery, setup.root, setup.run_id, setup.payload_format, say) as (sender, url):
+    with ExitStack() as stack:
+        opened = opened_again(delivery, setup.root, setup.run_id, setup.payload_format, say)
+        sender, url = stack.enter_context(opened)
         say(f"Playing {run.meta.run_id} below {setup.root}/. To analyse it, in another terminal:")
         say(f"  factory-sim listen --broker {url} --root {setup.root}")
+        if where is not None:
+            past = Offers(run.recording, run.meta.run_id) if setup.start_ns is None else Offers()
+            stack.enter_context(watched(where, url, delivery.for_subscribers, setup.root, report, past))
         played = publish_recording(run, setup, sender, stop=stop, watch=watch)
         stop.wait(0 if delivery.url else LINGER_S)
     for text in run.damaged:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from factory_sim.live.page.look_back import LookBack
@@ -25,6 +26,14 @@ MOST_WAITING = 20_000  # messages that wait for the server; samples of further o
 NO_PICTURE: dict[str, object] = {"plan_id": "", "live": False, "ended": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The recording that a page looks back into."""
+
+    folder: Path
+    run_id: str = ""  # of a run that is played again; empty: the run that is shown
+
+
 class WhatIf(Protocol):
     """The changes that a page offers for a simulated feed."""
 
@@ -38,7 +47,7 @@ class WhatIf(Protocol):
 class LivePage:
     """Takes what a listener receives, in its thread; `turn` and everything after it belong to the server's thread."""
 
-    def __init__(self, root: str, *, what_if: WhatIf | None = None, recording: Path | None = None) -> None:
+    def __init__(self, root: str, *, what_if: WhatIf | None = None, recording: Recording | None = None) -> None:
         self.root, self.what_if, self.recording = root, what_if, recording
         self.picture: Picture | None = None
         self.conclude_due_s = 0.0  # before this time (of time.monotonic) the analysis need not conclude again
@@ -109,7 +118,7 @@ class LivePage:
         """Return the answers about the present run. Raises Refusal without one."""
         past = None
         if self.recording is not None and self.picture is not None:
-            past = LookBack(self.recording, self.picture.meta.run_id)
+            past = LookBack(self.recording.folder, self.recording.run_id or self.picture.meta.run_id)
         return PageAnswers(self.picture, past)
 
     def constraint(self) -> str:
