@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -30,8 +32,6 @@ from factory_sim.wire.formats import FORMATS, variant_of
 from factory_sim.wire.sparkplug.sessions import EdgeSessions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from factory_sim.api.arguments import Changes
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.page.serving import Shown
@@ -282,6 +282,8 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
     with ExitStack() as stack:
         if plan.engine == "auto":
             stack.enter_context(compiling_aside())
+        if where is not None and delivery.commands is None:
+            plan.keep_snapshots(Path(stack.enter_context(TemporaryDirectory(prefix="factory-sim-page-"))))
         sender, setup, url = stack.enter_context(opened(plant, plan.setup, delivery, plan.say))
         root = setup.root or plant.topic_root
         plan.setup = replace(plan.setup, run_id=setup.run_id)  # which its snapshots keep

@@ -17,7 +17,7 @@ from factory_sim.live.publish import dated, window_of
 from factory_sim.plant import clock_changes
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import EventLog
-from factory_sim.sim.engines import check_savable, choose, compile_first
+from factory_sim.sim.engines import check_savable, choose, compile_first, is_compiled, obstacle
 from factory_sim.sim.run import Simulation
 from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
@@ -139,6 +139,13 @@ class RunPlan:
             memory.add(log)
             log = memory.alone()
         return log, run.truth()
+
+    def keep_snapshots(self, folder: Path) -> None:
+        """Save the state of the run in `folder`, for what-if changes of its page, where that needs no other engine."""
+        origin = self.plant.origin
+        can_save = self.engine != "simpy" and self.setup.payload_format != "sparkplug" and is_compiled()
+        if self.save is None and origin is not None and origin.groups is None and can_save and not obstacle(self.plant):
+            self.save, self.source = folder / "run.npz", (origin.file, origin.changes)
 
     def save_snapshot(self, run: Simulation, *, at_once: bool = False) -> None:
         """Save the state of the run, if that is asked for and the last one is old."""

@@ -47,9 +47,9 @@ class SnapshotWhatIf:
         if mean_s > 2 * _FASTER_S:
             factor = f"{(mean_s - _FASTER_S) / mean_s:.6g}"
             found.append((f"{limiting.name}.cycle_time*{factor}", f"one second less at {limiting.name}"))
-        found += [(f"fleets.{each.name}.count+1", f"one more {each.name}") for each in self._plant.fleets[:_EACH]]
-        found += [(f"crews.{each.name}.count+1", f"one more of {each.name}") for each in self._plant.crews[:_EACH]]
-        return found
+        fleets, crews = (each[:_EACH] for each in (self._plant.fleets, self._plant.crews))
+        found += [(f"fleets.{each.name}.count+1", f"one more {each.name}") for each in fleets]
+        return found + [(f"crews.{each.name}.count+1", f"one more person in {each.name}") for each in crews]
 
     async def evaluate(self, change: str, constraint: str) -> dict[str, object]:
         """Return the effect of an offered change in good parts per shift. Raises Refusal."""

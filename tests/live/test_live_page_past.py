@@ -1,0 +1,136 @@
+"""The live page looks back into a recording and into changed futures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import factory_sim as fs
+from factory_sim import registry
+from factory_sim.api.page.what_if import SnapshotWhatIf
+from factory_sim.live.listen import Listener, listen
+from factory_sim.live.page.line_now import LineNow
+from factory_sim.live.page.live_page import LivePage, Recording
+from factory_sim.live.page.look_back import LookBack
+from factory_sim.live.page.page_answers import PageAnswers, Refusal
+from factory_sim.live.play import runs_of
+from factory_sim.live.publish import RunSetup, publish
+from factory_sim.live.recording_store import Store
+from factory_sim.wire.loopback import Exchange, Loopback
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.recordings.recorded_run import RecordedRun
+
+ROOT = "test/site/area"
+THREE = Path(__file__).parent / "three.yaml"
+ORDER = RunSetup(warm_up_s=1800.0, duration_s=7200.0, payload_format="bulk", root=ROOT)
+MINUTE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def plant() -> Plant:
+    return registry.load(THREE)
+
+
+@pytest.fixture(scope="module")
+def recording(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LivePage, RecordedRun]:
+    """A recorded run, the page that saw it live, and the run as it is read again."""
+    folder = tmp_path_factory.mktemp("past") / "r"
+    exchange, page = Exchange(), LivePage(ROOT, recording=Recording(folder))
+    receivers = [Loopback(exchange), Loopback(exchange)]
+    listeners = [Listener(ROOT, store=Store(folder, ROOT)), Listener(ROOT, store=page)]  # type: ignore[arg-type]
+    for receiver in receivers:
+        receiver.subscribe([f"{ROOT}/#"])
+    publish(plant, ORDER, Loopback(exchange))
+    for receiver, listener in zip(receivers, listeners, strict=True):
+        listen(listener, receiver)
+        listener.close()
+    page.turn()
+    return folder, page, runs_of(folder)[-1]
+
+
+def begin_ms(run: RecordedRun) -> int:
+    return (run.meta.epoch_ns + run.meta.window.t0_us * 1000) // 1_000_000
+
+
+@pytest.mark.parametrize("minute", [1, 37, 90])
+def test_a_picture_of_the_past_is_that_of_its_rows(recording: tuple[Path, LivePage, RecordedRun], minute: int) -> None:
+    folder, _, run = recording
+    t_ms = begin_ms(run) + minute * MINUTE_MS
+    line = LineNow(run.meta)
+    line.take(run.rows(stop_ns=t_ms * 1_000_000 + 1))
+    found = LookBack(folder, run.meta.run_id).at(t_ms)
+    wanted = {unit.name: now.state for unit, now in zip(run.meta.units, line.units, strict=True)}
+    assert {name: unit[0] for name, unit in found["units"].items()} == wanted  # type: ignore[attr-defined]
+    assert found["levels"] == {place.id: n for place, n in zip(line.places, line.levels, strict=True)}
+    assert found["top"]["good_parts"] == line.good_parts(run.meta.window.t0_us, 2**62)  # type: ignore[index]
+    assert found["t_ms"] == t_ms
+    assert found["live"] is False
+    json.dumps(found, allow_nan=False)
+
+
+def test_memory_and_recording_agree(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    folder, page, run = recording
+    assert page.picture is not None
+    answers, past = PageAnswers(page.picture), LookBack(folder, run.meta.run_id)
+    first_ms, last_ms = begin_ms(run), page.picture.t_ms
+    chart = answers.chart(first_ms, last_ms)
+    assert {row["name"]: row["strip"] for row in chart["rows"]} == past.strips(first_ms, last_ms)  # type: ignore[attr-defined]
+    sensor = run.meta.sensors[2]
+    t0_us, t1_us = run.meta.window.t0_us, run.meta.window.t1_us
+    t_us, values = past.signal(sensor, t0_us, t1_us)
+    kept_us, kept = page.picture.signals.values(sensor, t0_us, t1_us)
+    assert len(kept) == 3600 < len(values) == 7200
+    np.testing.assert_array_equal(values[-3600:], kept)
+    np.testing.assert_array_equal(t_us[-3600:], kept_us)
+
+
+def test_an_older_signal_continues_into_memory_without_a_gap(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    _, page, run = recording
+    sensor, answers = run.meta.sensors[0], page.answers()
+    name = f"{run.meta.units[sensor.unit].name}.{sensor.name}"
+    found = answers.signals(name, begin_ms(run), None, 5000)["signals"][sensor.name]  # type: ignore[index]
+    assert found["t_ms"][0] == begin_ms(run)
+    assert found["t_ms"][-1] > begin_ms(run) + 7100 * 1000
+    assert max(np.diff(found["t_ms"])) < 10_000
+    timeline = answers.timeline()
+    assert timeline["from_ms"] == begin_ms(run)
+
+
+def test_what_is_not_recorded_is_refused(recording: tuple[Path, LivePage, RecordedRun], tmp_path: Path) -> None:
+    folder, _, run = recording
+    with pytest.raises(Refusal, match="begins later") as early:
+        LookBack(folder, run.meta.run_id).at(begin_ms(run) - MINUTE_MS)
+    assert early.value.status == 404
+    with pytest.raises(Refusal, match="is not a recording") as missing:
+        LookBack(tmp_path, run.meta.run_id).at(begin_ms(run))
+    assert missing.value.status == 503
+    with pytest.raises(Refusal, match="seven days"):
+        LookBack(folder, run.meta.run_id).strips(begin_ms(run), begin_ms(run) + 8 * 24 * 60 * MINUTE_MS)
+
+
+@pytest.mark.slow
+def test_a_change_on_the_page_is_a_what_if_from_the_snapshot(plant: Plant, tmp_path: Path) -> None:
+    file = tmp_path / "run.npz"
+    what_if = SnapshotWhatIf(plant, file)
+    offered = what_if.offered("CUT")
+    assert offered == [("CUT.cycle_time*0.972973", "one second less at CUT")]
+    assert what_if.offered("")[0][1] == "one second less at WASH"
+    with pytest.raises(Refusal, match="not been saved yet"):
+        asyncio.run(what_if.evaluate(offered[0][0], "CUT"))
+    with pytest.raises(Refusal, match="not offered"):
+        asyncio.run(what_if.evaluate("CUT.cycle_time=1 s", "CUT"))
+    fs.snapshot(str(THREE), at="1 h").save(file)
+    change = what_if.offered("WASH")[0][0]
+    found = asyncio.run(what_if.evaluate(change, "WASH"))
+    study = fs.whatif(str(file), change, replications=32, workers=1, study=tmp_path / "own.jsonl", progress=False)
+    rate = study.change["line_rate_pct"]
+    per_shift = found["parts_per_shift"]
+    assert per_shift["low"] < per_shift["mean"] < per_shift["high"]  # type: ignore[index]
+    assert per_shift["mean"] / found["base"]["mean"] == pytest.approx(rate.mean / 100)  # type: ignore[index]
