@@ -20,7 +20,7 @@ from factory_sim.live.page.look_back import LookBack
 from factory_sim.live.page.page_answers import PageAnswers, Refusal
 from factory_sim.live.play import runs_of
 from factory_sim.live.publish import RunSetup, publish
-from factory_sim.live.recording_store import Store
+from factory_sim.live.sinks.recording_store import Store
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def recording(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     folder = tmp_path_factory.mktemp("past") / "r"
     exchange, page = Exchange(), LivePage(ROOT, recording=Recording(folder))
     receivers = [Loopback(exchange), Loopback(exchange)]
-    listeners = [Listener(ROOT, store=Store(folder, ROOT)), Listener(ROOT, store=page)]  # type: ignore[arg-type]
+    listeners = [Listener(ROOT, store=Store(folder, ROOT)), Listener(ROOT, store=page)]
     for receiver in receivers:
         receiver.subscribe([f"{ROOT}/#"])
     publish(plant, ORDER, Loopback(exchange))

@@ -138,8 +138,12 @@ def play(  # noqa: PLR0913 - one argument per option of the command
             setup = replace(setup, run_id=chosen.meta.run_id)
         else:
             played = _played(chosen, setup, Delivery(url=broker, client=client), where, report, stop)
+    return _publication(setup, played)
+
+
+def _publication(setup: PlaySetup, played: Played) -> Publication:
     result = PublishResult(
-        plant=chosen.meta.plant,
+        plant=played.meta.plant,
         run_id=setup.run_id,
         root=setup.root,
         readings=played.readings,
