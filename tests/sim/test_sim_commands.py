@@ -8,10 +8,10 @@ import pytest
 from factory_sim import registry
 from factory_sim.errors import ModelError
 from factory_sim.plant.states import Outcome, State
-from factory_sim.records import EventLog, Window
+from factory_sim.records import EventLog
 from factory_sim.sim.commands import Command
-from factory_sim.sim.reference.reference_run import ReferenceRun
-from factory_sim.sim.run import simulate
+from factory_sim.sim.run import Simulation, obey, simulate
+from factory_sim.sim.snapshot import unpacked
 
 PLANT = registry.load(Path(__file__).parents[1] / "live" / "three.yaml")
 MINUTE = 60_000_000
@@ -19,14 +19,19 @@ WASH = next(m.unit for m in PLANT.machines if PLANT.operations[m.operation].name
 UNTIL = 120 * MINUTE
 
 
-def run(*commands: Command, slice_us: int = MINUTE) -> EventLog:
-    reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
+@pytest.fixture(params=["simpy", "calendar"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def run(engine: str, *commands: Command, slice_us: int = MINUTE) -> EventLog:
+    simulation = Simulation(PLANT, until_us=UNTIL, engine=engine)
     pieces = []
     for t1 in range(slice_us, UNTIL + 1, slice_us):
         for command in commands:
             if command.t_us == t1 - slice_us:
-                reference.command(command)
-        pieces.append(reference.advance(t1))
+                simulation.command(command)
+        pieces.append(simulation.advance(t1))
     return EventLog.join(pieces)
 
 
@@ -35,36 +40,36 @@ def same(a: EventLog, b: EventLog) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
 
 
-def test_the_same_commands_at_the_same_times_give_the_same_log_in_any_slices() -> None:
+def test_the_same_commands_at_the_same_times_give_the_same_log_in_any_slices(engine: str) -> None:
     commands = [
         Command(10 * MINUTE, WASH, "speed", 0.5),
         Command(20 * MINUTE, WASH, "stop"),
         Command(30 * MINUTE, WASH, "start"),
         Command(40 * MINUTE, WASH, "speed", 1.0),
     ]
-    assert same(run(*commands), run(*commands))
-    assert same(run(*commands), run(*commands, slice_us=10 * MINUTE))
-    assert same(run(*commands), simulate(PLANT, until_us=UNTIL, commands=commands).log)
-    assert not same(run(*commands), run())
+    assert same(run(engine, *commands), run(engine, *commands))
+    assert same(run(engine, *commands), run(engine, *commands, slice_us=10 * MINUTE))
+    assert same(run(engine, *commands), simulate(PLANT, until_us=UNTIL, commands=commands, engine=engine).log)
+    assert not same(run(engine, *commands), run(engine))
 
 
-def test_a_command_changes_nothing_before_its_time() -> None:
-    plain, reported = run(), run(Command(50 * MINUTE, WASH, "stop"))
+def test_a_command_changes_nothing_before_its_time(engine: str) -> None:
+    plain, reported = run(engine), run(engine, Command(50 * MINUTE, WASH, "stop"))
     n = int((plain.t_us < 50 * MINUTE).sum())
     assert same(plain.take(slice(n)), reported.take(slice(n)))
 
 
-def test_a_machine_at_half_speed_takes_twice_as_long() -> None:
-    log = run(Command(0, WASH, "speed", 0.5))
+def test_a_machine_at_half_speed_takes_twice_as_long(engine: str) -> None:
+    log = run(engine, Command(0, WASH, "speed", 0.5))
     took = log.t_us[(log.unit == WASH) & (log.outcome == Outcome.TOOK)]
-    plain = run()
+    plain = run(engine)
     usual = plain.t_us[(plain.unit == WASH) & (plain.outcome == Outcome.TOOK)]
     assert np.median(np.diff(took)) / np.median(np.diff(usual)) == pytest.approx(2.0, rel=0.1)
 
 
-def test_a_stopped_machine_is_off_until_it_is_started() -> None:
+def test_a_stopped_machine_is_off_until_it_is_started(engine: str) -> None:
     reported = [(20, "stop"), (30, "stop"), (45, "start")]
-    log = run(*(Command(minute * MINUTE, WASH, name) for minute, name in reported))
+    log = run(engine, *(Command(minute * MINUTE, WASH, name) for minute, name in reported))
     rows = log.take(log.unit == WASH)
     inside = (rows.t_us >= 20 * MINUTE) & (rows.t_us < 45 * MINUTE)
     assert rows.state[inside].tolist() == [State.OFF]
@@ -72,8 +77,8 @@ def test_a_stopped_machine_is_off_until_it_is_started() -> None:
     assert rows.state[rows.t_us >= 45 * MINUTE][0] != State.OFF
 
 
-def test_a_speed_of_one_changes_nothing() -> None:
-    assert same(run(Command(0, WASH, "speed", 1.0)), run())
+def test_a_speed_of_one_changes_nothing(engine: str) -> None:
+    assert same(run(engine, Command(0, WASH, "speed", 1.0)), run(engine))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,17 @@ def test_a_speed_of_one_changes_nothing() -> None:
         Command(0, 999, "start"),
     ],
 )
-def test_an_impossible_command_is_refused(command: Command) -> None:
-    reference = ReferenceRun(PLANT, seed=1, replication=0, window=Window(0, UNTIL))
+def test_an_impossible_command_is_refused(engine: str, command: Command) -> None:
+    simulation = Simulation(PLANT, until_us=UNTIL, engine=engine)
     with pytest.raises(ModelError):
-        reference.command(command)
+        simulation.command(command)
+
+
+def test_a_snapshot_keeps_what_commands_have_set(engine: str) -> None:
+    commands = [Command(10 * MINUTE, WASH, "speed", 0.5), Command(20 * MINUTE, WASH, "stop")]
+    commands.append(Command(40 * MINUTE, WASH, "start"))
+    saved_run = Simulation(PLANT, until_us=UNTIL, engine="calendar", savable=True)
+    obey(saved_run, commands[:2], 30 * MINUTE)
+    resumed = Simulation.resumed(PLANT, unpacked(saved_run.save().packed("")).saved, until_us=UNTIL)
+    whole = simulate(PLANT, until_us=UNTIL, commands=commands, engine=engine).log
+    assert same(obey(resumed, commands[2:], UNTIL), whole.take(whole.t_us >= 30 * MINUTE))

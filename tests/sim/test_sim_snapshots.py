@@ -114,7 +114,7 @@ def test_a_fork_with_another_speed_equals_the_simpy_run_with_that_command() -> N
     run = Simulation(plant, until_us=1000 * S, engine="calendar", savable=True)
     run.advance(500 * S)
     fork = Simulation.resumed(faster(plant, 1, 0.5), run.save(), until_us=1000 * S)
-    commanded = simulate(plant, until_us=1000 * S, commands=[Command(500 * S, 2, "speed", 2.0)]).log
+    commanded = simulate(plant, until_us=1000 * S, engine="simpy", commands=[Command(500 * S, 2, "speed", 2.0)]).log
     assert same(fork.advance(1000 * S), commanded.take(commanded.t_us >= 500 * S))
 
 
@@ -124,7 +124,7 @@ def test_a_fork_with_another_policy_equals_the_simpy_run_with_that_command(gearb
     changed = replace(gearbox, fleets=(replace(fleet, policy=policy), *gearbox.fleets[1:]))
     fork = Simulation.resumed(changed, saved, until_us=HOUR_US + HOUR_US // 4)
     commands = [Command(HOUR_US, fleet.units[0], "policy", policy)]
-    commanded = simulate(gearbox, until_us=HOUR_US + HOUR_US // 4, commands=commands).log
+    commanded = simulate(gearbox, until_us=HOUR_US + HOUR_US // 4, engine="simpy", commands=commands).log
     assert same(fork.advance(HOUR_US + HOUR_US // 4), commanded.take(commanded.t_us >= HOUR_US))
 
 
@@ -150,14 +150,22 @@ def test_a_snapshot_of_another_version_is_refused(gearbox: Plant, saved: SavedRu
         Simulation.resumed(gearbox, replace(saved, layout="older"), until_us=2 * HOUR_US)
 
 
-def test_a_snapshot_of_an_older_format_is_refused_with_the_version_that_reads_it(
-    saved: SavedRun, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "version", "refusal"),
+    [
+        (3, "", r"format 3, written by factory_sim 0\.1\.0; .* Resume it with factory_sim 0\.1\.0, or save"),
+        (4, "", r"format 4, written by a development version of factory_sim, .* format \d+\. Save the run again"),
+        (6, "0.3.1", r"format 6, written by factory_sim 0\.3\.1; .* Resume it with factory_sim 0\.3\.1, or save"),
+    ],
+)
+def test_a_snapshot_of_another_format_is_refused_with_the_version_that_reads_it(
+    saved: SavedRun, monkeypatch: pytest.MonkeyPatch, number: int, version: str, refusal: str
 ) -> None:
-    with monkeypatch.context() as older:
-        older.setattr("factory_sim.sim.snapshot.FORMAT", 2)
-        older.setattr("factory_sim.sim.snapshot.VERSION", "0.1.7")
+    with monkeypatch.context() as other:
+        other.setattr("factory_sim.sim.snapshot.FORMAT", number)
+        other.setattr("factory_sim.sim.snapshot.VERSION", version)
         content = saved.packed("")
-    with pytest.raises(ModelError, match=r"has format 2, .* Resume it with factory_sim 0\.1\.7"):
+    with pytest.raises(ModelError, match=refusal):
         unpacked(content)
 
 

@@ -196,7 +196,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     delivery.check(payload_format)
     files = optional_path("save", save), optional_path("resume", resume)
     with events_of(progress) as report, interruptible(stop):
-        plan = plan_of(plant, changes, setup, engine_name(engine), *files, report, commanded=commands is not None)
+        plan = plan_of(plant, changes, setup, engine_name(engine), *files, report)
         plan.begin(start, fill=warm_up == AUTO)
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
 
@@ -273,7 +273,7 @@ def _recorded(plan: RunPlan, delivery: Delivery, folder: Path, stop: Event) -> S
         done = (sent.t_us - window.t0_us) // US_PER_S
         plan.report(replace(event, done=done, note=f"{sent.readings:,} readings"))
 
-    simulation = plan.new_run(plan.setup, commanded=False)
+    simulation = plan.new_run(plan.setup)
     return record_run(plan.plant, plan.setup, simulation, folder, watch=watch, stop=stop)
 
 
@@ -294,7 +294,7 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
                 watched(where, url, delivery.for_subscribers, root, plan.report, Offers(what_if=what_if(plan)))
             )
         handler = command_handler(sender, plant, delivery, stop)
-        simulation = plan.new_run(setup, commanded=handler is not None)
+        simulation = plan.new_run(setup)
         event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S, note="warming up")
         plan.report(event)
 

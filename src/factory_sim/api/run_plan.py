@@ -16,9 +16,8 @@ from factory_sim.live.delivery import LEAD_NS
 from factory_sim.live.publish import dated, window_of
 from factory_sim.plant import clock_changes
 from factory_sim.plant.wall_clock import epoch_ns
-from factory_sim.records import EventLog
 from factory_sim.sim.engines import check_savable, choose, compile_first, is_compiled, obstacle
-from factory_sim.sim.run import Simulation
+from factory_sim.sim.run import Simulation, obey
 from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
 from factory_sim.study.trial import BINS, Detail, Setting, run_trial
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from factory_sim.api.progress import Report
     from factory_sim.live.publish import RunSetup, Sent
     from factory_sim.plant import spec
-    from factory_sim.records import Truth
+    from factory_sim.records import EventLog, Truth
     from factory_sim.sim.commands import Command
 
 STAGE = "simulated"
@@ -85,7 +84,7 @@ class RunPlan:
         if fill and self.snapshot is None:
             self.fill()
 
-    def new_run(self, setup: RunSetup, *, commanded: bool) -> Simulation:
+    def new_run(self, setup: RunSetup) -> Simulation:
         """Return the run of `setup` at its start, and report its engine."""
         window, plant = window_of(setup), dated(self.plant, setup)
         for line in clock_changes.notes(plant, window.t0_us, min(window.t1_us, window.t0_us + clock_changes.NOTED_US)):
@@ -100,12 +99,11 @@ class RunPlan:
                 replication=setup.replication,
                 warm_up_us=window.t0_us,
                 until_us=window.t1_us,
-                engine="simpy" if commanded else engine,
+                engine=engine,
                 savable=self.save is not None,
             )
-        why = "the one that takes commands" if commanded else run.choice.reason
-        if self.save is not None or self.snapshot is not None:
-            why = "the one whose runs can be saved"
+        saved = self.save is not None or self.snapshot is not None
+        why = "the one whose runs can be saved" if saved else run.choice.reason
         self.say(f"Engine {run.choice.engine}: {why}.")
         return run
 
@@ -127,11 +125,8 @@ class RunPlan:
         """Return the rows from the start of the run, or those of its snapshot that still matter, to `until_us`."""
         window = window_of(self.setup)
         end_us = window.t1_us if until_us is None else max(until_us, window.t0_us + 1)
-        run, pieces = self.new_run(self.setup, commanded=bool(commands)), []
-        for command in (each for each in commands if each.t_us < end_us):
-            pieces.append(run.advance(command.t_us))
-            run.command(command)
-        log = EventLog.join([*pieces, run.advance(end_us)])
+        run = self.new_run(self.setup)
+        log = obey(run, commands, end_us)
         if until_us is None:
             self.save_snapshot(run, at_once=True)
         if self.snapshot is not None:
@@ -168,14 +163,10 @@ def plan_of(  # noqa: PLR0913 - arguments of `publish`
     save: Path | None,
     resume: Path | None,
     report: Report,
-    *,
-    commanded: bool,
 ) -> RunPlan:
     """Return the run that arguments of `publish` describe. Raise ConfigError, SnapshotError, ModelError."""
-    commanded = commanded or setup.payload_format == "sparkplug"
-    if (save or resume) and (commanded or engine == "simpy"):
-        hint = "Leave out commands, engine simpy and the format sparkplug."
-        refuse("save" if save else "resume", "snapshots require the compiled engine, which accepts no commands", hint)
+    if (save or resume) and engine == "simpy":
+        refuse("save" if save else "resume", "snapshots require the compiled engine", "Leave out engine simpy.")
     if resume is not None:
         if plant is not None or changes is not None:
             refuse("resume", "a snapshot has its own plant", "Leave out the plant, or --resume.")

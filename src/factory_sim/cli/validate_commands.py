@@ -224,6 +224,7 @@ def _engines_text(found: EngineComparison) -> str:
             f"  {found.deadlocks} of them deadlock, in both engines alike",
             f"  counters without a log: {found.counted} visits, counted as with a log",
             f"  saved halfway and resumed from the file: {found.resumed} plants, bit-identical",
+            "  plants that were given commands: " + ", ".join(f"{name} {n}" for name, n in found.commands.items()),
             f"  forks with another dispatch policy: {found.commanded}, equal to SimPy with that command",
             "  plants that exercised each feature, alone and with each of the others:",
             " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),

@@ -92,15 +92,17 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
 
     The description is retained under `<root>/meta` before the data, and again after them with the numbers sent.
     `commands` handles what hosts command; it takes effect at the start of the next slice. `simulation` is the run in
-    its initial state, of the plant that `dated` returns, in an engine that accepts these commands; None: a new one.
+    its initial state, of the plant that `dated` returns; None: a new one.
     Only data pass through the link: descriptions always arrive.
     """
     plant = dated(plant, setup)
     publication = _Publication(plant, setup, sender, stop or Event())
     sent = publication.sent
     if simulation is None:
-        simulation = _simulation(plant, setup, engine="auto" if commands is None else "simpy")
+        simulation = _simulation(plant, setup)
     publication.open()
+    if commands is not None and simulation.now_us == sent.meta.window.t0_us:  # it was resumed, or has no warm-up
+        commands.serve(simulation.now_us, simulation.command)
     for piece in simulation.slices(_slice_us(setup)):
         if piece.t0_us == sent.meta.window.t0_us > 0:
             publication.sensing.remember(simulation.before)
@@ -166,15 +168,10 @@ class _Publication:
         self.sender.flush()
 
 
-def _simulation(plant: Plant, setup: RunSetup, engine: str) -> Simulation:
+def _simulation(plant: Plant, setup: RunSetup) -> Simulation:
     window = window_of(setup)
     return Simulation(
-        plant,
-        seed=setup.seed,
-        replication=setup.replication,
-        warm_up_us=window.t0_us,
-        until_us=window.t1_us,
-        engine=engine,
+        plant, seed=setup.seed, replication=setup.replication, warm_up_us=window.t0_us, until_us=window.t1_us
     )
 
 

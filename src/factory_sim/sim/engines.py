@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.forking import layout
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from factory_sim.plant.spec import Plant
     from factory_sim.records import EventLog, Truth, Window
+    from factory_sim.sim.commands import Command
     from factory_sim.sim.snapshot import SavedRun
 
 ENGINES = ("auto", "simpy", "calendar")
@@ -47,27 +46,14 @@ class Engine(Protocol):
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; return the rows written since the last call."""
 
+    def command(self, command: Command) -> None:
+        """Schedule a command for the start of the next slice. Raise ModelError if it cannot be carried out."""
+
     def truth(self) -> Truth:
         """Return the counters of the window so far."""
 
     def balance(self) -> tuple[int, int, int, int, int]:
         """Return parts since the start: entered, left good, scrapped, merged into others, inside."""
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A run that can be saved."""
-
-    @property
-    def skeleton(self) -> str:
-        """Digest of how the plant is built, without its parameters."""
-
-    @property
-    def numbers(self) -> str:
-        """Digest of the tables that the run reads."""
-
-    def changing(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the state columns of all tables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,17 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.plant.opening_rows import opening_rows, still_matter
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim.engines import Resumable, choose, fitted, open_run, resumed_run
+from factory_sim.sim.engines import choose, fitted, open_run, resumed_run
 from factory_sim.sim.forking import layout
 from factory_sim.sim.snapshot import Memory, SavedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
     from factory_sim.plant.spec import Plant
     from factory_sim.sim.commands import Command
+    from factory_sim.sim.engines import Engine
 
 LONGEST_RUN_US = 2**61
 _KEPT_ROWS = 200_000  # of the past, before those that no longer matter are dropped
@@ -68,18 +69,18 @@ class Simulation:
         self.window = window = checked(plant, Window(warm_up_us if fits is None else fits.t_us, until_us))
         self.choice = choose(plant, engine)
         self.before = EventLog.empty()  # the rows of the warm-up, once `slices` has begun
-        self._name, self._now_us, self._fresh = (seed, replication), 0, fits is None
+        self._name, self.now_us, self._fresh = (seed, replication), 0, fits is None
         self._memory = Memory(EventLog.empty(), np.zeros(0, np.int64), 0) if savable else None
         if fits is None:
             self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=window)
         else:
             self._run = resumed_run(plant, fits, window, seed, replication)
-            self._memory, self._now_us, self.before = fits.memory, fits.t_us, fits.memory.alone()
+            self._memory, self.now_us, self.before = fits.memory, fits.t_us, fits.memory.alone()
 
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us`; return the rows written since the last call (TIME-4)."""
         log = self._run.advance(until_us)
-        self._now_us = until_us
+        self.now_us = until_us
         if self._memory is not None:
             self._memory.add(log)
             if len(self._memory.log) > _KEPT_ROWS:
@@ -88,24 +89,26 @@ class Simulation:
 
     def save(self) -> SavedRun:
         """Return a snapshot of the run. Raise ModelError when it was not started as savable, or runs in SimPy."""
-        if not isinstance(self._run, Resumable) or self._memory is None:
+        from factory_sim.sim.calendar.calendar_run import CalendarRun, numbers_of, skeleton_of  # noqa: PLC0415 - numba
+
+        run, memory, (seed, replication) = self._run, self._memory, self._name
+        if memory is None or not isinstance(run, CalendarRun):
             why = f"it runs in the engine {self.choice.engine} ({self.choice.reason})"
-            msg = f"This run cannot be saved: {why if self._memory is not None else 'it was not started as savable'}."
+            msg = f"This run cannot be saved: {why if memory is not None else 'it was not started as savable'}."
             raise ModelError(msg)
-        memory, (seed, replication) = self._memory, self._name
         memory.forget(still_matter(memory.log, len(self.plant.units)))
         return SavedRun(
             units=self.plant.units,
             start=self.plant.start,
             n_rows=memory.n_rows,
-            t_us=self._now_us,
+            t_us=self.now_us,
             seed=seed,
             replication=replication,
             digest=self.plant.digest,
-            skeleton=self._run.skeleton,
-            numbers=self._run.numbers,
+            skeleton=skeleton_of(self.plant),
+            numbers=numbers_of(self.plant),
             layout=layout(),
-            tables=self._run.changing(),
+            tables=run.changing(),
             opening=memory.log,
             rows=memory.rows,
         )
@@ -142,15 +145,7 @@ class Simulation:
             opening, t0 = EventLog.empty(), t1
 
     def command(self, command: Command) -> None:
-        """Schedule a command for the start of the next slice, in the engine `simpy` (CMD-1).
-
-        Raise ModelError if the plant or the engine cannot carry it out.
-        """
-        from factory_sim.sim.reference.reference_run import ReferenceRun  # noqa: PLC0415 - compiled runs do without SimPy
-
-        if not isinstance(self._run, ReferenceRun):
-            msg = f"The engine {self.choice.engine} does not take commands. Use the engine simpy."
-            raise ModelError(msg)
+        """Schedule a command for the start of the next slice (CMD-1). Raise ModelError if it cannot be carried out."""
         self._run.command(command)
 
     def truth(self) -> Truth:
@@ -170,23 +165,22 @@ def simulate(  # noqa: PLR0913 - keywords that identify a run
     warm_up_us: int = 0,
     until_us: int,
     engine: str = "auto",
-    commands: Sequence[Command] = (),
+    commands: Iterable[Command] = (),
 ) -> Run:
-    """Run a plant to the end. `commands`, ordered by time, are carried out by the engine simpy at their times."""
+    """Run a plant to the end. `commands`, ordered by time, are carried out at their times."""
     simulation = Simulation(
-        plant,
-        seed=seed,
-        replication=replication,
-        warm_up_us=warm_up_us,
-        until_us=until_us,
-        engine="simpy" if commands else engine,
+        plant, seed=seed, replication=replication, warm_up_us=warm_up_us, until_us=until_us, engine=engine
     )
+    return Run(obey(simulation, commands, until_us), simulation.truth(), simulation.window)
+
+
+def obey(run: Engine | Simulation, commands: Iterable[Command], until_us: int) -> EventLog:
+    """Advance `run` to `until_us`; carry out the commands before it, which are ordered by time, at their times."""
     pieces = []
-    for command in (c for c in commands if c.t_us < until_us):
-        pieces.append(simulation.advance(command.t_us))
-        simulation.command(command)
-    log = EventLog.join([*pieces, simulation.advance(until_us)])
-    return Run(log, simulation.truth(), simulation.window)
+    for command in (each for each in commands if each.t_us < until_us):
+        pieces.append(run.advance(command.t_us))
+        run.command(command)
+    return EventLog.join([*pieces, run.advance(until_us)])
 
 
 def count(plant: Plant, window: Window, *, seed: int = 1, replication: int = 0, engine: str = "auto") -> Truth:

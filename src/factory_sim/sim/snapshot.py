@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from factory_sim.records import I8
 
-FORMAT = 5
+FORMAT, _FORMAT_OF_0_1_0 = 5, 3
 _SEAL_BYTES = sha256().digest_size
 _NAMED = ("units", "start", "n_rows", "t_us", "seed", "replication", "digest", "skeleton", "numbers", "layout")
 _TABLES = (*SAVED, "wanted", "due")
@@ -86,12 +86,7 @@ def unpacked(content: bytes) -> Unpacked:
         with np.load(BytesIO(content), allow_pickle=False) as file:
             head = json.loads(file["head"].tobytes())
             if head["moment"] != FORMAT:
-                version = head.get("version", "0.1.0")  # which did not write it
-                msg = (
-                    f"it has format {head['moment']}, and this version reads format {FORMAT}. "
-                    f"Resume it with factory_sim {version}"
-                )
-                raise ModelError(msg)
+                raise ModelError(_other_format(head["moment"], head.get("version", "")))
             opening = EventLog(*(file[f"opening_{column.name}"] for column in fields(EventLog)))
             named = {key: head[key] for key in _NAMED} | {"units": tuple(head["units"])}
             tables = {name: file[f"table_{name}"] for name in _TABLES}
@@ -102,6 +97,14 @@ def unpacked(content: bytes) -> Unpacked:
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         msg = f"it is not a snapshot, or it is damaged ({type(error).__name__})"
         raise ModelError(msg) from None
+
+
+def _other_format(number: object, version: str) -> str:
+    """Return why a file of another format is refused; formats up to 4 do not name the version that wrote them."""
+    version = version or ("0.1.0" if number == _FORMAT_OF_0_1_0 else "")
+    writer = f"factory_sim {version}" if version else "a development version of factory_sim, not by a release"
+    advice = f"Resume it with factory_sim {version}, or save the run again" if version else "Save the run again"
+    return f"it has format {number}, written by {writer}; factory_sim {VERSION} reads format {FORMAT}. {advice}"
 
 
 class Memory:

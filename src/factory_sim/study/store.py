@@ -180,10 +180,11 @@ def _head(path: Path, line: bytes) -> dict[str, Json]:
         msg = f"{path} is not a study file; it is unchanged. Name another file with --study."
         raise StudyError(msg) from None
     if number != study_json.FORMAT:
-        writer = head.get("program", "?")
+        writer = head.get("program")
+        advice = f"Read it with version {writer}, or repeat" if writer else "Repeat"
         msg = (
-            f"{path} is a study of format {number}, written by version {writer}; this is version {VERSION}, which "
-            f"reads format {study_json.FORMAT}.\n  Read it with version {writer}, or repeat the study."
+            f"{path} is a study of format {number}, written by {f'version {writer}' if writer else 'another version'}; "
+            f"this is version {VERSION}, which reads format {study_json.FORMAT}.\n  {advice} the study."
         )
         raise StudyError(msg)
     if missing := study_json.REQUIRED - head.keys():

@@ -64,7 +64,7 @@ def _begin_work(w, unit):
     become_free(w, pool, unit)
 
 
-@rare_njit
+@inner_njit
 def _reconsider(w):
     """Start the units that have joined and look at every place where a part may move: parameters differ (SNAP-4)."""
     w.line.changed = 0
@@ -111,14 +111,21 @@ def _begin_shift(w, shift):
                 w.pool[pool].open = 0
 
 
-@inner_njit
-def _read_calendar(w):
-    """Schedule the next edge of every shift and the next alarm of every plan by the clock."""
-    w.line.new_calendar = 0
-    for shift in range(len(w.shift)):
-        _wait_for_edge(w, shift)
-    for plan in range(len(w.plan)):
-        next_alarm(w, plan)
+@rare_njit
+def _prepare(w):
+    """Read new edges and alarms of the calendar, apply changed parameters, carry out a command if there is one."""
+    if w.line.new_calendar:
+        w.line.new_calendar = 0
+        for shift in range(len(w.shift)):
+            _wait_for_edge(w, shift)
+        for plan in range(len(w.plan)):
+            next_alarm(w, plan)
+    if w.line.changed:
+        _reconsider(w)
+    if w.line.command < 0:
+        return False
+    _carry_out(w)
+    return True
 
 
 @inner_njit
@@ -142,6 +149,27 @@ def _turn_shift(w, shift):
     w.shift[shift].is_open = opens
     w.shift[shift].next_edge += 1
     _wait_for_edge(w, shift)
+
+
+@inner_njit
+def _carry_out(w):
+    """Carry out a command, an event of this instant among those of the calendar (rules CMD-1 to CMD-4)."""
+    line, unit, command = w.line, w.line.commanded, w.line.command
+    while line.next_key >> line.slot_bits == line.now:
+        slot = line.next_key & ((1 << line.slot_bits) - 1)
+        if w.slot[slot].kind != c.CALENDAR or w.slot[slot].subject > unit:
+            break
+        _turn_shift(w, w.slot[pop(w)].subject)
+    if command == c.SPEED:
+        w.unit[unit].speed, w.ahead[unit].block = line.command_value, -1
+    elif command == c.START:
+        shift_begins(w, unit)
+    elif command == c.POLICY:
+        w.fleet[w.unit[unit].fleet].policy, w.fleet[w.unit[unit].fleet].dirty = int(line.command_value), 1
+    elif not w.unit[unit].off:
+        shift_ends(w, unit, 0)
+    line.command = -1
+    line.stage = c.EVENTS if line.next_key >> line.slot_bits == line.now else c.SERVING
 
 
 @inner_njit
@@ -241,10 +269,8 @@ def advance(address, until_us, margin):
     line = w.line
     most_rows = line.first_row + len(w.row) - margin if line.storing else c.NEVER
     most_parts = len(w.part) - margin
-    if line.new_calendar:
-        _read_calendar(w)
-    if line.changed and line.rows <= most_rows:
-        _reconsider(w)
+    if line.rows <= most_rows and _prepare(w):
+        return FINISHED
     while line.rows <= most_rows and line.n_parts <= most_parts:
         if line.stage == c.BETWEEN:
             due = line.next_key >> line.slot_bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +19,17 @@ from factory_sim.sim import added_units, forking
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.advance import DEADLOCK, FINISHED, FULL_PARTS, FULL_ROWS, advance
 from factory_sim.sim.calendar.deadlock_search import deadlock_text
-from factory_sim.sim.calendar.flatten import Flat, flatten
+from factory_sim.sim.calendar.flatten import POLICY_CODES, Flat, flatten
 from factory_sim.sim.calendar.run_state import new_arrays, restore, saved, view
 from factory_sim.sim.calendar.world import fault, header
+from factory_sim.sim.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from factory_sim.sim.commands import Command
     from factory_sim.sim.snapshot import SavedRun
 
 MOST_ROWS = 2**31 - 1  # `cause` names a row in four bytes
@@ -60,6 +63,7 @@ class CalendarRun:
                 f"ends at {window.t1_us / _YEAR_US:.0f} years. Run a shorter stretch, or use the engine simpy."
             )
             raise ModelError(msg)
+        self._commands: list[Command] = []  # of the next slice
         self._alarms = [plan.at for machine in plant.machines for plan in machine.maintenance]
         self._arrays["shift"]["is_open"] = [wall_clock.is_open(plant, shift, 0) for shift in plant.shifts]
         self._lay_out_calendar(0)
@@ -68,24 +72,44 @@ class CalendarRun:
     def advance(self, until_us: int) -> EventLog:
         """Run every instant before `until_us` and return the new rows. Raises ModelError on a deadlock."""
         pieces: list[NDArray[Any]] = []
+        if self._commands and until_us > self._now_us:
+            pieces += self._carry_out()
         while self._calendar_us < until_us:
             pieces += self._advance_to(self._calendar_us)
-            self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)  # pieces are views
             self._lay_out_calendar(self._calendar_us)
-            self._make_room(parts=False)
         pieces += self._advance_to(until_us)
-        return _log(pieces)
+        return _log([*pieces, self._take_rows()])
+
+    def command(self, command: Command) -> None:
+        """Schedule a command for the start of the next slice (CMD-1). Raise ModelError if it cannot be carried out."""
+        command.check(self.plant, POLICY_CODES, self._now_us)
+        self._commands.append(command)
+
+    def _carry_out(self) -> Iterator[NDArray[Any]]:
+        """Carry out the commands of this instant, in the order of units, and yield full tables of rows."""
+        now_us, line = self._now_us, self._arrays["line"][0]
+        yield from self._advance_to(now_us)  # the run has begun
+        if self._calendar_us == now_us:
+            self._lay_out_calendar(now_us)
+        for each in sorted(self._commands, key=attrgetter("unit")):
+            line["command"], line["commanded"] = COMMANDS.index(each.name), each.unit
+            line["command_value"] = POLICY_CODES[str(each.value)] if each.name == "policy" else each.value or 0
+            yield from self._advance_to(now_us)
+        self._commands = []
+
+    @property
+    def _now_us(self) -> int:
+        return int(self._arrays["line"]["now"][0])
 
     def _advance_to(self, until_us: int) -> Iterator[NDArray[Any]]:
-        """Run every instant before `until_us`, within the stretch of the calendar, and yield the rows."""
+        """Run every instant before `until_us`, within the stretch of the calendar, and yield full tables of rows."""
         while (why := self._advance(until_us)) != FINISHED:
             if why == FULL_ROWS:
                 yield self._take_rows()
-                self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)
+                self._arrays["row"] = np.empty(0, c.TABLES["row"].dtype)  # what was yielded is a view
             if why == DEADLOCK:
                 raise ModelError(deadlock_text(view(self._arrays), self.plant))
             self._make_room(parts=why == FULL_PARTS)
-        yield self._take_rows()
 
     def _advance(self, until_us: int) -> int:
         try:
@@ -103,16 +127,6 @@ class CalendarRun:
         line = self._arrays["line"][0]
         inside = int(self._arrays["unit"]["inside"].sum())
         return int(line["entered"]), int(line["left"]), int(line["scrapped"]), int(line["merged"]), inside
-
-    @property
-    def skeleton(self) -> str:
-        """Return a digest of how the plant is built, without its parameters."""
-        return skeleton_of(self.plant)
-
-    @property
-    def numbers(self) -> str:
-        """Return a digest of the tables that the run reads."""
-        return numbers_of(self.plant)
 
     def changing(self) -> dict[str, NDArray[Any]]:
         """Return copies of all state columns, by the names that `resumed` takes."""

@@ -298,7 +298,8 @@ class _Flattener:
             travel = [us_from_s(d / fleet.speed_mps) for line in fleet.distance_m for d in line]
             lists = {"travel0": self._list(travel), "vehicle0": self._list(sorted(fleet.units))}
             sizes = {"n_stops": len(fleet.distance_m), "n_vehicles": len(fleet.units)}
-            self._put("fleet", index, policy=POLICY_CODES[fleet.policy], **sizes, **lists)
+            policy = POLICY_CODES[fleet.policy]
+            self._put("fleet", index, planned=policy, policy=policy, **sizes, **lists)
             self._put(
                 "unit",
                 rows := list(fleet.units),

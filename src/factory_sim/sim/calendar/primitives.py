@@ -6,11 +6,13 @@ minima. An entry is a due time with the slot's number in its low bits, so one co
 
 from __future__ import annotations
 
+import math
+
 from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
-from factory_sim.sim.calendar.world import highest_bit, least, least_but
+from factory_sim.sim.calendar.world import highest_bit, least, least_but, most
 
 # ---- event list
 
@@ -168,6 +170,10 @@ def _draw_ahead(w, unit, first):
     else:
         for i in range(c.DRAWS):
             us[i] = draw(w, law, stream, first + i)
+    speed = w.unit[unit].speed
+    if speed != 1.0:  # rule CMD-2
+        for i in range(c.DRAWS):
+            us[i] = most(1, math.floor(us[i] / speed + 0.5))
 
 
 # ---- queues of parts (rule MOVE-5)

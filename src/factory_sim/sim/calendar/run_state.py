@@ -50,10 +50,13 @@ def saved(arrays: Arrays) -> Arrays:
 
 def restore(arrays: Arrays, states: Arrays) -> None:
     """Put what `saved` returned, of the same tables, into tables with any other constants."""
+    planned = arrays["fleet"]["planned"].copy()
     for name in c.SAVED:
         rows = arrays[name][: len(states[name])]
         for column in c.TABLES[name].state:
             rows[column] = states[name][column]
+    fleet = arrays["fleet"]  # another policy of the plant replaces one that a command has set
+    fleet["policy"], fleet["planned"] = np.where(planned == fleet["planned"], fleet["policy"], planned), planned
     arrays["wanted"][:] = states["wanted"]
     put_due(arrays, states["due"])
 

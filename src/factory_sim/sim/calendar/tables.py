@@ -61,6 +61,7 @@ TABLES = {
         state="""
             now rows first_row storing n_parts stage pools_called any_unsettled look_at n_rework busy_unit
             visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never marked changed new_calendar
+            command=-1 commanded command_value:f  # to carry out next, and its unit
         """,
     ),
     "unit": _table(
@@ -83,7 +84,7 @@ TABLES = {
             off closing failed=-1 repairing upkeep=-1 parts_done:w due_count:w
             variant=-1 setup_us calls_on=-1 need_as interrupted served[5]=-1
             calls_from=-1 assigned call_next=-1 call_priority:w call_since:w call_as
-            parts:w parts_us scrapped_parts:w k_cycle:w k_verdict:w
+            parts:w parts_us scrapped_parts:w k_cycle:w k_verdict:w speed:f=1
             outside:w inside:w card_row=-1 k_arrival:w k_variant:w  # a source
             free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1  # a vehicle
             k_load:w k_unload:w k_trip:w
@@ -125,7 +126,10 @@ TABLES = {
     "pool": _table(built="wait_kind shift", state="open=1 free=-1 calls=-1"),
     # `next_edge` and `end_edge` point into `edges`; at an edge the shift opens and closes in turn.
     "shift": _table(built="slot", numbers="finish", state="is_open next_edge end_edge"),
-    "fleet": _table(built="n_stops n_vehicles", numbers="policy travel0 vehicle0", state="dirty requests=-1 n_free"),
+    # `policy` is the plant's, `planned`, until a command sets another one.
+    "fleet": _table(
+        built="n_stops n_vehicles", numbers="travel0 vehicle0", state="planned policy dirty requests=-1 n_free"
+    ),
     "slot": _table(built="kind subject"),  # of the event list: what happens, to which object
     "law": _table(numbers="code p0:f p1:f p2:f value0 n_values"),
     "part": _table(state="next row at_us variant origin loops"),
@@ -162,6 +166,7 @@ SOURCE, MACHINE, VEHICLE, CONVEYOR, MEMBER = range(5)  # unit.role
 TAKES_ONE, TAKES_SET, TAKES_BATCH = range(3)  # station.takes
 BUFFER, EXIT, BELT, CALLS = range(4)  # place.kind
 FIRST_COME, NEAREST, MOST_URGENT = range(3)  # fleet.policy
+SPEED, STOP, START, POLICY = range(4)  # line.command, as in commands.COMMANDS
 EMPTY, CHANGEOVER, NEEDS, WORK, DONE = range(5)  # unit.phase
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)  # unit.clock_on
 AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # unit.call_as, and the positions of unit.served

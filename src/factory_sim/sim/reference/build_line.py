@@ -35,6 +35,7 @@ class Builder:
         line.stations = [*self.stations, line.exit]
         line.pools = [Pool(line, pool.units, pool.wait) for pool in plant.pools]
         line.fleets = [Fleet(line, f, [plant.units[u] for u in f.units], POLICIES[f.policy]) for f in plant.fleets]
+        self.specs = {machine.unit: machine for machine in plant.machines}
         self.sources: dict[int, Source] = {}
         self.machines: list[Machine] = []
 
@@ -81,8 +82,8 @@ class Builder:
 
     def _equip(self, station: Station) -> None:
         """Give an operation its machines, with the pools that they call."""
-        operation, specs = station.spec, {machine.unit: machine for machine in self.plant.machines}
-        station.machines = [Machine(self.line, station, specs[unit]) for unit in operation.machines]
+        operation = station.spec
+        station.machines = [Machine(self.line, station, self.specs[unit]) for unit in operation.machines]
         station.maintained = any(machine.spec.maintenance for machine in station.machines)
         self.machines += station.machines
         for machine in station.machines:

@@ -63,7 +63,7 @@ class Line(simpy.Environment):
 
     def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
         """Schedule `event`; a timer has its own priority."""
-        super().schedule(event, event.priority if type(event) is Timer else priority, delay)
+        simpy.Environment.schedule(self, event, event.priority if type(event) is Timer else priority, delay)
 
     def durations(self, owner: str, purpose: str, distribution: Distribution) -> Iterator[int]:
         """Return the endless draws [µs] of one owner and purpose (DRAW-1)."""
@@ -90,14 +90,13 @@ class Line(simpy.Environment):
         self._look()  # a plant may be deadlocked before its first event
         due_us = self.peek()
         while due_us < until_us:
-            self.now_us = int(due_us)
+            now_us = self.now_us = int(due_us)
             self.step()
-            if self.peek() > due_us:  # this was the last event of a round
+            if (due_us := self.peek()) > now_us:  # this was the last event of a round
                 self._move()
-                if self.peek() > due_us:  # no move made another event due
+                if (due_us := self.peek()) > now_us:  # no move made another event due
                     self._settle_states()
                     self._look()
-            due_us = self.peek()
         if self.now_us < until_us:
             self.run(until=until_us)
             self.now_us = until_us

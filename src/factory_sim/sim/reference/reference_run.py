@@ -6,7 +6,6 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from factory_sim.errors import ModelError
 from factory_sim.sim.event_classes import Class
 from factory_sim.sim.reference.build_line import Builder
 from factory_sim.sim.reference.canonical_order import Timer
@@ -58,10 +57,7 @@ class ReferenceRun:
 
     def command(self, command: Command) -> None:
         """Schedule a command for the start of the next slice (CMD-1). Raise ModelError if it cannot be carried out."""
-        command.check(self._machines, self._fleets, POLICIES)
-        if command.t_us != self._line.now_us:
-            msg = f"A command for {command.t_us} µs was given at {self._line.now_us} µs."
-            raise ModelError(msg)
+        command.check(self._line.plant, POLICIES, self._line.now_us)
         self._line.process(self._carry_out(command))
 
     def _carry_out(self, command: Command) -> Steps:

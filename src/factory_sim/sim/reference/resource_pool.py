@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from factory_sim.plant.states import State
 from factory_sim.sim.reference.canonical_order import WaitingQueue
 from factory_sim.sim.reference.unit import Unit
 
 if TYPE_CHECKING:
-    import simpy
-
     from factory_sim.plant.states import Wait
     from factory_sim.sim.reference.line import Line
+    from factory_sim.sim.reference.machines.breakdowns import Breakdowns
+    from factory_sim.sim.reference.machines.machine import Machine
+    from factory_sim.sim.reference.machines.maintenance import Upkeep
     from factory_sim.sim.reference.station import Station
 
-
-class Client(Protocol):
-    """A machine, or its repair or maintenance, that a member can serve."""
-
-    unit: int
-
-    @property
-    def last_row(self) -> int:
-        """The machine's last row."""
-
-
-class Caller(Client, Protocol):
-    """A client that waits for a member."""
-
-    resumed: simpy.Event  # resumes the client when its call is served; the member's row is the last one written
+    Caller = Machine | Breakdowns  # a client whose `resumed` is triggered when its call is served
+    Client = Caller | Upkeep  # that a member serves
 
 
 class Member(Unit):

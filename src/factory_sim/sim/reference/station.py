@@ -55,12 +55,13 @@ class Gate:
 
     def fill(self) -> None:
         """Accept offers while there is room; a sender that must wait may have another state (INST-5)."""
-        room = self.room() if self.senders else 0
+        if not self.senders:
+            return
+        room, now_us = self.room(), self.line.now_us
         while room > 0 and self.senders:
             self.senders.first().hand_over(self)
             room -= 1
-        if self.senders:
-            self.line.unsettled.update(self.senders.members())
+        self.line.unsettled.update(sender for _, since_us, _, sender in self.senders if since_us == now_us)
 
 
 class Stock(Gate):

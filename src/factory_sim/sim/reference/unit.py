@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
+    from factory_sim.sim.reference.fleet import Calls, Vehicle
     from factory_sim.sim.reference.line import Line
+    from factory_sim.sim.reference.station import Gate
+
+    Place = Gate | Vehicle  # where a part goes next
+    Offers = Gate | Calls  # where a part is offered: the queue in front of a place, or the requests of a fleet (MOVE-3)
 
 
 class Unit:
@@ -30,20 +35,6 @@ class Unit:
         self.last_row = self.line.row(self.unit, state, part, outcome, detail, max(cause, self.last_row))
 
 
-class Place(Protocol):
-    """A buffer, a conveyor, a vehicle or the exit: where a part goes next."""
-
-    @property
-    def index(self) -> int:
-        """The operation that the part gets to; -1: none."""
-
-    def freed_by(self) -> int:
-        """Return the row that made room for a sender that had to wait; -1: there is always room (CAUSE-3)."""
-
-    def put(self, part: int, row: int) -> None:
-        """Receive a part, which `row` brings."""
-
-
 class Sender(Unit):
     """A unit that holds a part and offers it to a place."""
 
@@ -53,17 +44,3 @@ class Sender(Unit):
 
     def settle_state(self) -> None:
         """Write a row if the state changed without a move (INST-5)."""
-
-
-class Offers(Protocol):
-    """The queue in front of a place, or the requests of a fleet: where a part is offered (MOVE-3)."""
-
-    @property
-    def index(self) -> int:
-        """The operation that the part gets to; -1: none."""
-
-    def offer(self, sender: Sender) -> None:
-        """Queue the part that `sender` holds."""
-
-    def withdraw(self, sender: Sender) -> None:
-        """Remove the offer of `sender`."""
