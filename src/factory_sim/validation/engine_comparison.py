@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.engines import Engine
 
 HOUR_US = 3_600_000_000
+_VALUES: dict[str, list[float | str]] = {"speed": [0.4, 1.0, 1.7], "policy": [*POLICY_CODES]}  # of commands
 _INSTANTS = 36  # of commands; an hour's are multiples of 100 s, as the edges of shifts are
 
 
@@ -71,9 +72,8 @@ def _cases(draw: st.DrawFn, until_us: int) -> tuple[Plant, list[Command]]:
     for name in draw(st.lists(st.sampled_from(COMMANDS), max_size=6)):
         if name != "policy" or vehicles:
             unit = draw(st.sampled_from(vehicles if name == "policy" else machines))
-            values = {"speed": (0.4, 1.0, 1.7), "policy": tuple(POLICY_CODES)}.get(name, ("",))
             t_us = draw(st.integers(0, _INSTANTS - 1)) * (until_us // _INSTANTS)
-            found.append(Command(t_us, unit, name, draw(st.sampled_from(values))))
+            found.append(Command(t_us, unit, name, draw(st.sampled_from(_VALUES.get(name, [""])))))
     return plant, sorted(found, key=lambda each: each.t_us)
 
 

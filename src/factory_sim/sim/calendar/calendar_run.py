@@ -77,6 +77,7 @@ class CalendarRun:
         while self._calendar_us < until_us:
             pieces += self._advance_to(self._calendar_us)
             self._lay_out_calendar(self._calendar_us)
+            self._make_room(parts=False)
         pieces += self._advance_to(until_us)
         return _log([*pieces, self._take_rows()])
 
@@ -91,6 +92,7 @@ class CalendarRun:
         yield from self._advance_to(now_us)  # the run has begun
         if self._calendar_us == now_us:
             self._lay_out_calendar(now_us)
+            self._make_room(parts=False)
         for each in sorted(self._commands, key=attrgetter("unit")):
             line["command"], line["commanded"] = COMMANDS.index(each.name), each.unit
             line["command_value"] = POLICY_CODES[str(each.value)] if each.name == "policy" else each.value or 0
@@ -182,7 +184,6 @@ class CalendarRun:
         arrays["edges"] = np.array([t_us for times in edges + alarms for t_us in times], np.int64)
         arrays["line"]["new_calendar"] = 1
         self._calendar_us = end_us if plant.shifts or any(self._alarms) else NEVER_US
-        self._header = header(arrays)
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,7 @@ class _Flattener:
         self.whole: list[int] = []
         self.numbers: list[float] = []
         self.laws: dict[Distribution, int] = {}
+        self.known_laws: dict[int, int] = {}  # by id of the distribution, which the plant keeps: hashing is slow
         self.law_rows: list[tuple[float, ...]] = []
         self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, row of the object)
         self.streams: list[tuple[str, str, list[int], list[str], list[str]]] = []
@@ -66,8 +67,9 @@ class _Flattener:
         ways = sum(each.conveyor >= 0 or each.fleet >= 0 for each in inputs)
         self.racks = [i for i, operation in enumerate(plant.operations) if operation.rework_from]
         sizes["place"] = len(inputs) + 1 + ways + len(self.racks)
-        sizes |= {"pool": len(plant.pools), "mode": sum(len(machine.failures) for machine in plant.machines)}
-        sizes["plan"] = sum(len(machine.maintenance) for machine in plant.machines)
+        self.modes = [(machine, mode) for machine in plant.machines for mode in machine.failures]
+        self.plans = [(each, n, plan) for each in plant.machines for n, plan in enumerate(each.maintenance)]
+        sizes |= {"pool": len(plant.pools), "mode": len(self.modes), "plan": len(self.plans)}
         self.arrays = {name: c.TABLES[name].first.repeat(n) for name, n in sizes.items()}
 
     def flat(self) -> Flat:
@@ -88,7 +90,7 @@ class _Flattener:
         lists = {"whole": np.array(self.whole, np.int64), "numbers": np.array(self.numbers, np.float64)}
         lists["edges"] = np.zeros(0, np.int64)  # see CalendarRun
         hours = [(shift.hours, shift.breaks, shift.exceptions) for shift in self.plant.shifts]
-        rules = repr((hours, [plan.at for machine in self.plant.machines for plan in machine.maintenance]))
+        rules = repr((hours, [plan.at for *_, plan in self.plans]))
         return Flat(self.arrays | lists, self.streams, rules)
 
     def _put(self, table: str, rows: Any, **columns: Any) -> None:
@@ -106,12 +108,15 @@ class _Flattener:
     def _law(self, distribution: Distribution | None) -> int:
         if distribution is None:
             return -1
-        if distribution not in self.laws:
-            own = law(distribution)
-            self.laws[distribution] = len(self.law_rows)
-            values = own.values.tolist()
-            self.law_rows.append((own.code, own.p0, own.p1, own.p2, self._number_list(values), len(values)))
-        return self.laws[distribution]
+        index = self.known_laws.get(id(distribution), -1)
+        if index < 0:
+            if distribution not in self.laws:
+                own = law(distribution)
+                self.laws[distribution] = len(self.law_rows)
+                values = own.values.tolist()
+                self.law_rows.append((own.code, own.p0, own.p1, own.p2, self._number_list(values), len(values)))
+            index = self.known_laws[id(distribution)] = self.laws[distribution]
+        return index
 
     def _stream(self, table: str, rows: list[int], owners: list[str], **purposes: str) -> None:
         """Name the random streams of columns: their owner in each row, and their purpose."""
@@ -142,21 +147,28 @@ class _Flattener:
         places = [operations[i].rework_places for i in self.racks]
         self._put("place", racks, kind=c.BUFFER, index=self.racks, at=self.racks, capacity=places)
         self._put("station", self.racks, rack=range(racks.start, len(self.arrays["place"])))
+        gates: list[list[int]] = [[] for _ in [*operations, exit_]]  # where parts come to a station, in filling order
+        for rack, i in enumerate(self.racks, racks.start):
+            gates[i].append(rack)
         destinations = [exit_] * len(operations)
         ways = iter(range(exit_ + 1, racks.start))
         for buffer, (i, each) in enumerate(inputs):
             way = next(ways) if each.conveyor >= 0 or each.fleet >= 0 else buffer
+            gates[i] += [buffer] if way == buffer else [buffer, way]
             if each.conveyor >= 0:
                 self._conveyor(way, i, each.conveyor, buffer)
             elif each.fleet >= 0:
                 stops = {"fleet": each.fleet, "origin": each.pickup, "stop": operations[i].section}
                 self._put("place", way, kind=c.CALLS, index=i, at=i, buffer=buffer, **stops)
-                self._put("place", buffer, fleet_in=each.fleet)
             if each.source >= 0:
                 self._put("unit", plant.sources[each.source].unit, gives_to=way)
             else:
                 destinations[each.operation] = way
         passes = [c.LEFT if place == exit_ else c.PASSED for place in destinations]
+        gates[-1].append(exit_)
+        n_gates = list(map(len, gates))
+        gate0 = self._list(list(chain.from_iterable(gates)))
+        self._put("station", slice(None), gate0=list(accumulate(n_gates[:-1], initial=gate0)), n_gates=n_gates)
         self._put("station", slice(len(operations)), destination=destinations, passes=passes)
 
     def _conveyor(self, way: int, index: int, number: int, buffer: int) -> None:
@@ -228,7 +240,9 @@ class _Flattener:
         self._put("unit", rows, **{f"{table}0": [0, *accumulate(n)][:-1], f"n_{table}s": n})
 
     def _modes(self) -> None:
-        modes = [(machine, mode) for machine in self.plant.machines for mode in machine.failures]
+        modes = self.modes
+        if not modes:
+            return
         self._owned("mode", [(machine, len(machine.failures)) for machine in self.plant.machines if machine.failures])
         clocks = [int(mode.clock != "busy") for _, mode in modes]  # 0: operation-dependent, 1: time-dependent
         self._put(
@@ -250,11 +264,9 @@ class _Flattener:
         self.slots += [(Class.FAILURE, unit, clock, unit) for unit, clock in set(zip(units, clocks, strict=True))]
 
     def _plans(self) -> None:
-        plans = [
-            (machine, number, plan)
-            for machine in self.plant.machines
-            for number, plan in enumerate(machine.maintenance)
-        ]
+        plans = self.plans
+        if not plans:
+            return
         self._owned("plan", [(each, len(each.maintenance)) for each in self.plant.machines if each.maintenance])
         self._put(
             "plan",
@@ -330,7 +342,7 @@ class _Flattener:
         """Give every slot its number, in canonical order, and set the empty list with its minima."""
         slots = sorted(self.slots)
         self.arrays["slot"] = c.TABLES["slot"].first.repeat(len(slots))
-        classes, _, numbers, subjects = np.array(slots, np.int64).reshape(-1, 4).T
+        classes, _, numbers, subjects = np.fromiter(chain.from_iterable(slots), np.int64).reshape(-1, 4).T
         kinds = 2 * classes + numbers * (classes == Class.FAILURE)
         self._put("slot", slice(None), kind=kinds, subject=subjects)
         for kind, (table, column) in _SLOT_OF.items():

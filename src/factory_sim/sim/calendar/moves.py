@@ -24,7 +24,7 @@ from factory_sim.sim.calendar.world import least, most
 # ---- giving
 
 
-@inner_njit
+@frequent_njit
 def give_front(w, unit, target):
     """Hand the front part of `unit` over to `target`: a place, or a vehicle named by a negative number."""
     role = w.unit[unit].role
@@ -221,21 +221,18 @@ def visit(w, station):
         _start(w, machine, row_of, n_kept)
 
 
-@inner_njit
+@frequent_njit
 def _fill_all(w, row_of):
-    if row_of.rack >= 0 and w.place[row_of.rack].senders >= 0:
-        _fill(w, row_of.rack)
-    for buffer in range(row_of.in0, row_of.in0 + row_of.n_in):
-        p = w.place[buffer]
-        if p.senders >= 0:
-            _fill(w, buffer)
-        if p.belt_in >= 0:
-            _fill(w, p.belt_in)
-        elif p.fleet_in >= 0:
-            w.fleet[p.fleet_in].dirty = 1
+    """Fill the places of a station; rack, buffers and conveyors in order."""
+    for i in range(row_of.gate0, row_of.gate0 + row_of.n_gates):
+        place = w.whole[i]
+        if w.place[place].senders >= 0:
+            _fill(w, place)
+        elif w.place[place].kind == c.CALLS:
+            w.fleet[w.place[place].fleet].dirty = 1
 
 
-@inner_njit
+@frequent_njit
 def _fill(w, place):
     """Let senders give while there is room; the state of those that begin to wait is settled (rule INST-5)."""
     free = room(w, place)
@@ -263,7 +260,7 @@ def _maintain(w, station):
         machine = following
 
 
-@inner_njit
+@frequent_njit
 def _ready(w, station, row_of):
     first = row_of.in0
     waiting = w.place[first].count
@@ -368,7 +365,7 @@ def _take_components(w, row_of, again, cause):
     return merged, cause
 
 
-@inner_njit
+@frequent_njit
 def _start(w, unit, row_of, n_kept):
     u, first, merged = w.unit[unit], row_of.in0, -1
     again = row_of.takes == c.TAKES_SET and _joins_again(w, row_of)

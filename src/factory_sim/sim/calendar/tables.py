@@ -94,7 +94,7 @@ TABLES = {
     # A buffer, a rework rack, the exit, a conveyor, or the calls of one input for vehicles; `at` is its station.
     "place": _table(
         built="""
-            kind index at belt_in fleet_in feeding_unit feeding_station  # a buffer
+            kind index at belt_in feeding_unit feeding_station  # a buffer
             belt_unit delay_us buffer fleet origin stop  # a conveyor, both, calls
         """,
         numbers="capacity quantity pace:f=0",
@@ -103,7 +103,8 @@ TABLES = {
     # One for each operation, and one for the exit, which is above all operations.
     "station": _table(
         built="""
-            takes in0 n_in rack machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0 slot_timeout
+            takes in0 n_in rack gate0 n_gates machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0
+            slot_timeout
         """,
         numbers="""
             scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0

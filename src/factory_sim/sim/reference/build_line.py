@@ -85,11 +85,10 @@ class Builder:
         operation = station.spec
         station.machines = [Machine(self.line, station, self.specs[unit]) for unit in operation.machines]
         station.maintained = any(machine.spec.maintenance for machine in station.machines)
+        station.pools = [self.line.pools[n] for n in operation.pools]
+        station.operator, station.setup_operator = map(self._crew, (operation.operator, operation.setup_operator))
         self.machines += station.machines
         for machine in station.machines:
-            machine.pools = [self.line.pools[n] for n in operation.pools]
-            machine.operator = self._crew(operation.operator)
-            machine.setup_operator = self._crew(operation.setup_operator)
             machine.breakdowns.crews = [self._crew(mode.crew) for mode in machine.spec.failures]
             machine.upkeep.crews = [self._crew(plan.crew) for plan in machine.spec.maintenance]
 

@@ -49,4 +49,4 @@ class WaitingQueue(list[tuple[int, int, int, W]]):
 
     def members(self) -> list[W]:
         """Return the members in order."""
-        return [entry[3] for entry in self]
+        return [member for _, _, _, member in self]

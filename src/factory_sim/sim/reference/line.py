@@ -87,7 +87,8 @@ class Line(simpy.Environment):
 
     def advance(self, until_us: int) -> None:
         """Run every instant before `until_us`; a round of events is followed by moves (INST-1, TIME-4)."""
-        self._look()  # a plant may be deadlocked before its first event
+        if self.watch is not None:  # a plant may be deadlocked before its first event
+            self._look(self.watch)
         due_us = self.peek()
         while due_us < until_us:
             now_us = self.now_us = int(due_us)
@@ -95,14 +96,17 @@ class Line(simpy.Environment):
             if (due_us := self.peek()) > now_us:  # this was the last event of a round
                 self._move()
                 if (due_us := self.peek()) > now_us:  # no move made another event due
-                    self._settle_states()
-                    self._look()
+                    if self.unsettled:
+                        self._settle_states()
+                    if self.watch is not None:
+                        self._look(self.watch)
         if self.now_us < until_us:
             self.run(until=until_us)
             self.now_us = until_us
 
     def let_act(self, event: simpy.Event) -> None:
         """Resume the processes that wait for `event`, which was triggered by a move, before the next move."""
+        self.step()
         while not event.processed:
             self.step()
 
@@ -125,13 +129,11 @@ class Line(simpy.Environment):
 
     def _settle_states(self) -> None:
         """Write the rows of states that changed without a move (INST-5)."""
-        if not self.unsettled:
-            return
         unsettled, self.unsettled = self.unsettled, set()
         for unit in sorted(unsettled, key=attrgetter("unit")):
             unit.settle_state()
 
-    def _look(self) -> None:
+    def _look(self, watch: DeadlockWatch) -> None:
         """Look for a deadlock when one may have arisen (DEAD-3)."""
-        if self.watch is not None and (self.now_us >= self._look_us or self.n_rework):
-            self._look_us = self.watch.look(self.now_us, always=self.n_rework > 0)
+        if self.now_us >= self._look_us or self.n_rework:
+            self._look_us = watch.look(self.now_us, always=self.n_rework > 0)

@@ -39,7 +39,8 @@ class ReferenceRun:
 
     def __init__(self, plant: Plant, *, seed: int, replication: int, window: Window) -> None:
         builder = Builder(plant, seed, replication, window)
-        self._line = line = builder.build()
+        with _no_garbage_collection():
+            self._line = line = builder.build()
         self._window = window
         self._machines = {machine.unit: machine for machine in builder.machines}
         self._fleets = {unit: fleet for fleet in line.fleets for unit in fleet.spec.units}

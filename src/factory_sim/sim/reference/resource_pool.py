@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from factory_sim.plant.states import State
 from factory_sim.sim.reference.canonical_order import WaitingQueue
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from factory_sim.sim.reference.machines.maintenance import Upkeep
     from factory_sim.sim.reference.station import Station
 
-    Caller = Machine | Breakdowns  # a client whose `resumed` is triggered when its call is served
-    Client = Caller | Upkeep  # that a member serves
+    Caller: TypeAlias = "Machine | Breakdowns"  # a client whose `resumed` is triggered when its call is served
+    Client: TypeAlias = "Caller | Upkeep"  # that a member serves
 
 
 class Member(Unit):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.reference.fleet import Fleet
     from factory_sim.sim.reference.line import Line
     from factory_sim.sim.reference.machines.machine import Machine
+    from factory_sim.sim.reference.resource_pool import Pool
     from factory_sim.sim.reference.unit import Offers, Sender
 
     Waiting = tuple[int, int, int]  # (part, row that brought it, arrival [µs])
@@ -55,8 +56,6 @@ class Gate:
 
     def fill(self) -> None:
         """Accept offers while there is room; a sender that must wait may have another state (INST-5)."""
-        if not self.senders:
-            return
         room, now_us = self.room(), self.line.now_us
         while room > 0 and self.senders:
             self.senders.first().hand_over(self)
@@ -127,6 +126,9 @@ class Station:
         self.fleets: list[Fleet] = []  # that bring parts
         self.idle: WaitingQueue[Machine] = WaitingQueue()
         self.machines: list[Machine] = []
+        self.pools: list[Pool] = []  # that they need for work, robot first
+        self.operator: Pool | None = None  # one of them
+        self.setup_operator: Pool | None = None
         self.good: tuple[int, Offers] = Outcome.LEFT, line.exit  # outcome and destination of a good part
         self.rework: Offers | None = None  # the rack that gets its rework
         self.room_row = -1  # the row that last made room here
@@ -140,7 +142,8 @@ class Station:
                 for machine in self.idle.members():
                     machine.upkeep.start_due()
             for gate in self.gates:
-                gate.fill()
+                if gate.senders:
+                    gate.fill()
             taken = self.behaviour.ready(self) if self.idle else None
             if taken is None:
                 break

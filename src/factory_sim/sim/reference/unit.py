@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from factory_sim.plant.states import Outcome, State
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from factory_sim.sim.reference.line import Line
     from factory_sim.sim.reference.station import Gate
 
-    Place = Gate | Vehicle  # where a part goes next
-    Offers = Gate | Calls  # where a part is offered: the queue in front of a place, or the requests of a fleet (MOVE-3)
+    Place: TypeAlias = "Gate | Vehicle"  # where a part goes next
+    Offers: TypeAlias = "Gate | Calls"  # where it is offered (MOVE-3)
 
 
 class Unit:

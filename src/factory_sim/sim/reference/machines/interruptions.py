@@ -45,7 +45,7 @@ class Interruptions:
     def dismiss(self) -> None:
         """Release the operator of an interrupted setup or work; the machine requests one again later (POOL-4)."""
         machine, phase = self.machine, self.machine.phase
-        operator = {SETUP: machine.setup_operator, WORK: machine.operator}.get(phase)
+        operator = {SETUP: machine.station.setup_operator, WORK: machine.station.operator}.get(phase)
         if operator is not None:
             operator.release(machine)
             machine.phase, machine.pool = NEEDS, operator

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from factory_sim.sim.reference.unit import Place
 
 _STATES = (State.STARVED, State.SETUP, State.WAITING, State.BUSY, State.BLOCKED)  # by phase
+BUSY, PASSED, TOOK = State.BUSY, Outcome.PASSED, Outcome.TOOK
 
 
 class Machine(Sender):
@@ -44,9 +45,6 @@ class Machine(Sender):
         self.drawn_us = 0  # processing time of this cycle
         self.outcome, self.place = station.good  # where the front part goes
         self.offered_us = 0
-        self.pools: list[Pool] = []  # needed for work, robot first
-        self.operator: Pool | None = None  # one of them
-        self.setup_operator: Pool | None = None
         self.pool: Pool | None = None  # that it calls
         self.helped = False  # its call was served, and no row is written yet
         self.parts_come = simpy.Event(line)
@@ -63,7 +61,8 @@ class Machine(Sender):
         """Write the first row and start the behaviour."""
         self.breakdowns.sync()
         self.write_state()
-        self._wait_for_parts()
+        if not self.stops.halted:
+            self.station.waits(self)
         self.process = self.line.process(self.station.behaviour.process(self))
 
     # ---- the words of behaviours
@@ -75,20 +74,25 @@ class Machine(Sender):
         self.held = [part for part, _, _ in kept]
         return self.held
 
-    def set_up(self, parts: list[int]) -> Steps:
+    def set_up(self, parts: list[int]) -> Steps | tuple[()]:
         """Change over, if the first part is another variant than the one before (SETUP-1, SETUP-2)."""
         before, self.variant = self.variant, self.line.parts.variant[parts[0]]
-        setup_s, operator = self.station.spec.setup_s, self.setup_operator
-        if setup_s and before >= 0 and (duration_us := us_from_s(setup_s[before][self.variant])):
-            if operator is not None:
-                yield from self.hold(operator)
-            yield from self.run(SETUP, duration_us)
-            if operator is not None:
-                operator.release(self)
+        setup_s = self.station.spec.setup_s
+        duration_us = us_from_s(setup_s[before][self.variant]) if setup_s and before >= 0 else 0
+        return self._change_over(duration_us) if duration_us else ()
+
+    def _change_over(self, duration_us: int) -> Steps:
+        operator = self.station.setup_operator
+        if operator is not None:
+            yield from self.hold(operator)
+        yield from self.run(SETUP, duration_us)
+        if operator is not None:
+            operator.release(self)
 
     def work(self, parts: list[int]) -> Steps:
         """Process the parts, with the robot and the operator that this needs (WORK-1, WORK-2)."""
-        for pool in self.pools:
+        pools = self.station.pools
+        for pool in pools:
             yield from self.hold(pool)
         drawn_us, factors = next(self.cycles), self.station.spec.variant_factor
         if self.speed != 1:
@@ -97,7 +101,7 @@ class Machine(Sender):
             drawn_us = floor(drawn_us * factors[self.line.parts.variant[parts[0]]] + 0.5)
         self.drawn_us = drawn_us
         yield from self.run(WORK, drawn_us)
-        for pool in self.pools:
+        for pool in pools:
             pool.release(self)
 
     def give(self, parts: list[int]) -> None:
@@ -160,9 +164,10 @@ class Machine(Sender):
         tally, part = self.line.tally, self.held.pop(0)
         cause = place.freed_by() if self.offered_us < self.line.now_us else -1
         tally.parts[self.unit] += 1
-        tally.scrapped[self.unit] += self.outcome == Outcome.SCRAPPED
-        tally.good += self.outcome == Outcome.LEFT
-        self.line.n_rework -= self.outcome == Outcome.REWORK
+        if self.outcome is not PASSED:
+            tally.scrapped[self.unit] += self.outcome == Outcome.SCRAPPED
+            tally.good += self.outcome == Outcome.LEFT
+            self.line.n_rework -= self.outcome == Outcome.REWORK
         if not self.held:
             tally.busy_us[self.unit] += self.drawn_us
             self.phase = EMPTY
@@ -170,8 +175,8 @@ class Machine(Sender):
         place.put(part, self.last_row)
         if self.held:
             self._offer()
-        else:
-            self._wait_for_parts()
+        elif not self.stops.halted:
+            self.station.waits(self)
 
     def _offer(self) -> None:
         """Offer the front part to the place that inspection chooses (MOVE-3, QUAL-1)."""
@@ -180,10 +185,6 @@ class Machine(Sender):
             self.line.n_rework += self.outcome == Outcome.REWORK
         self.offered_us = self.line.now_us
         self.place.offer(self)
-
-    def _wait_for_parts(self) -> None:
-        if not self.stops.halted:
-            self.station.waits(self)
 
     # ---- rows
 
@@ -222,7 +223,7 @@ class Machine(Sender):
         detail = self._detail(state)
         cause = max(self.last_row, *[row for _, row, _ in (*kept, *components)])
         for part in self.held:
-            self.last_row = line.row(self.unit, state, part, Outcome.TOOK, detail, cause)
+            self.last_row = line.row(self.unit, state, part, TOOK, detail, cause)
         for part, _, _ in components:
             self.last_row = line.row(self.unit, state, part, Outcome.MERGED, detail, first)
             line.tally.merged += 1
@@ -232,7 +233,7 @@ class Machine(Sender):
 
     def _detail(self, state: State) -> int:
         """Return what the row of a state says beside it (ROW-13)."""
-        if state is State.BUSY:
+        if state is BUSY:
             return self.breakdowns.wear()
         if state is State.WAITING:
             return Wait.VEHICLE if self.pool is None else self.pool.kind
