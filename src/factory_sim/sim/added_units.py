@@ -15,8 +15,7 @@ from factory_sim.clock import NEVER_US
 from factory_sim.plant.resolve.derived import with_derived
 from factory_sim.plant.states import State
 from factory_sim.records import Window
-from factory_sim.sim.calendar.run_state import new_arrays, put_due
-from factory_sim.sim.calendar.run_state import saved as states
+from factory_sim.sim.calendar.run_state import new_arrays, put_due, states_of
 from factory_sim.sim.calendar.tables import SAVED, TABLES
 from factory_sim.sim.event_classes import Class
 
@@ -87,7 +86,7 @@ def widened(saved: SavedRun, plant: Plant, flat: Flat, kept: I8, skeleton: str) 
         digest=plant.digest,
         skeleton=skeleton,
         numbers="",
-        tables=states(arrays),
+        tables=states_of(arrays),
         opening=_moved_log(saved.opening, plant, kept),
     )
 

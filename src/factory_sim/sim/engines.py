@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from factory_sim.errors import ConfigError, ModelError, Problem, did_you_mean
 from factory_sim.sim.forking import layout
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.plant.spec import Plant
-    from factory_sim.records import EventLog, Truth, Window
-    from factory_sim.sim.commands import Command
+    from factory_sim.records import Window
+    from factory_sim.sim.calendar.calendar_run import CalendarRun
+    from factory_sim.sim.reference.reference_run import ReferenceRun
     from factory_sim.sim.snapshot import SavedRun
+
+    Engine: TypeAlias = ReferenceRun | CalendarRun  # a run in one of the engines
 
 ENGINES = ("auto", "simpy", "calendar")
 LARGEST_BATCH = 100_000  # the compiled engine reserves the rows of a whole batch
@@ -38,22 +41,6 @@ getattr(os, "nice", int)(10)
 from factory_sim.sim.engines import compile_now
 compile_now()
 """
-
-
-class Engine(Protocol):
-    """A run in one of the engines."""
-
-    def advance(self, until_us: int) -> EventLog:
-        """Run every instant before `until_us`; return the rows written since the last call."""
-
-    def command(self, command: Command) -> None:
-        """Schedule a command for the start of the next slice. Raise ModelError if it cannot be carried out."""
-
-    def truth(self) -> Truth:
-        """Return the counters of the window so far."""
-
-    def balance(self) -> tuple[int, int, int, int, int]:
-        """Return parts since the start: entered, left good, scrapped, merged into others, inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +130,6 @@ def fitted(plant: Plant, saved: SavedRun) -> SavedRun:
         )
         raise ModelError(msg)
     return fits
-
-
-def resumed_run(plant: Plant, saved: SavedRun, window: Window, seed: int, replication: int) -> Engine:
-    """Return a run that resumes a snapshot. Raise ModelError when the snapshot does not fit."""
-    from factory_sim.sim.calendar.calendar_run import CalendarRun, numbers_of  # noqa: PLC0415 - numba is slow to import
-
-    saved = fitted(plant, saved)
-    changed = saved.numbers != numbers_of(plant)
-    return CalendarRun.resumed(plant, saved.tables, seed=seed, replication=replication, window=window, changed=changed)
 
 
 def is_compiled() -> bool:

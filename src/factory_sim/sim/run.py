@@ -10,7 +10,7 @@ import numpy as np
 from factory_sim.errors import ModelError
 from factory_sim.plant.opening_rows import opening_rows, still_matter
 from factory_sim.records import EventLog, Truth, Window
-from factory_sim.sim.engines import choose, fitted, open_run, resumed_run
+from factory_sim.sim.engines import choose, fitted, open_run
 from factory_sim.sim.forking import layout
 from factory_sim.sim.snapshot import Memory, SavedRun
 
@@ -74,7 +74,9 @@ class Simulation:
         if fits is None:
             self._run = open_run(self.choice, plant, seed=seed, replication=replication, window=window)
         else:
-            self._run = resumed_run(plant, fits, window, seed, replication)
+            from factory_sim.sim.calendar.calendar_run import CalendarRun  # noqa: PLC0415 - numba is slow to import
+
+            self._run = CalendarRun.resumed(plant, fits, seed=seed, replication=replication, window=window)
             self._memory, self.now_us, self.before = fits.memory, fits.t_us, fits.memory.alone()
 
     def advance(self, until_us: int) -> EventLog:

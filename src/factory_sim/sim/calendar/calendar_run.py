@@ -20,7 +20,7 @@ from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.advance import DEADLOCK, FINISHED, FULL_PARTS, FULL_ROWS, advance
 from factory_sim.sim.calendar.deadlock_search import deadlock_text
 from factory_sim.sim.calendar.flatten import POLICY_CODES, Flat, flatten
-from factory_sim.sim.calendar.run_state import new_arrays, restore, saved, view
+from factory_sim.sim.calendar.run_state import new_arrays, restore, states_of, view
 from factory_sim.sim.calendar.world import fault, header
 from factory_sim.sim.commands import COMMANDS
 
@@ -77,7 +77,6 @@ class CalendarRun:
         while self._calendar_us < until_us:
             pieces += self._advance_to(self._calendar_us)
             self._lay_out_calendar(self._calendar_us)
-            self._make_room(parts=False)
         pieces += self._advance_to(until_us)
         return _log([*pieces, self._take_rows()])
 
@@ -92,7 +91,6 @@ class CalendarRun:
         yield from self._advance_to(now_us)  # the run has begun
         if self._calendar_us == now_us:
             self._lay_out_calendar(now_us)
-            self._make_room(parts=False)
         for each in sorted(self._commands, key=attrgetter("unit")):
             line["command"], line["commanded"] = COMMANDS.index(each.name), each.unit
             line["command_value"] = POLICY_CODES[str(each.value)] if each.name == "policy" else each.value or 0
@@ -132,30 +130,21 @@ class CalendarRun:
 
     def changing(self) -> dict[str, NDArray[Any]]:
         """Return copies of all state columns, by the names that `resumed` takes."""
-        return saved(self._arrays)
+        return states_of(self._arrays)
 
     @classmethod
-    def resumed(
-        cls,
-        plant: Plant,
-        states: dict[str, NDArray[Any]],
-        *,
-        seed: int,
-        replication: int,
-        window: Window,
-        changed: bool,
-    ) -> CalendarRun:
-        """Return a run that continues from the states of another one, of a plant with the same skeleton.
+    def resumed(cls, plant: Plant, saved: SavedRun, *, seed: int, replication: int, window: Window) -> CalendarRun:
+        """Return a run that continues a saved one, of a plant with the same skeleton.
 
-        `changed`: the plant's parameters differ. `window` begins at that moment or later, with counters from zero.
+        `window` begins at that moment or later, with counters from zero.
         """
-        run = cls(plant, seed=seed, replication=replication, window=window)
+        run, states = cls(plant, seed=seed, replication=replication, window=window), saved.tables
         arrays = run._arrays
         _check(states, arrays)
         arrays["part"] = np.zeros(2 * len(states["part"]) + 2 * run._margin, c.TABLES["part"].dtype)
         restore(arrays, states)
         line = arrays["line"][0]
-        line["storing"], line["first_row"], line["changed"] = 1, line["rows"], changed
+        line["storing"], line["first_row"], line["changed"] = 1, line["rows"], saved.numbers != numbers_of(plant)
         forking.count_anew(arrays, window)
         run._lay_out_calendar(int(line["now"]))
         run._make_room(parts=False)
@@ -184,6 +173,7 @@ class CalendarRun:
         arrays["edges"] = np.array([t_us for times in edges + alarms for t_us in times], np.int64)
         arrays["line"]["new_calendar"] = 1
         self._calendar_us = end_us if plant.shifts or any(self._alarms) else NEVER_US
+        self._header = header(arrays)
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays
@@ -212,7 +202,7 @@ def _log(pieces: list[NDArray[Any]]) -> EventLog:
 
 def _check(states: dict[str, NDArray[Any]], arrays: dict[str, NDArray[Any]]) -> None:
     """Raise ModelError where states are not of these tables: compiled code checks no bounds."""
-    wanted = saved(arrays)
+    wanted = states_of(arrays)
     for name, own in wanted.items():
         given = states.get(name)
         n = len(own) if name != "part" or given is None else int(states["line"]["n_parts"][0])

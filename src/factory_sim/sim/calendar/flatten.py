@@ -74,16 +74,9 @@ class _Flattener:
 
     def flat(self) -> Flat:
         """Return all tables."""
-        self._places()
-        self._stations()
-        self._machines()
-        self._modes()
-        self._plans()
-        self._sources()
-        self._fleets()
-        self._pools()
-        self._shifts()
-        self._event_list()
+        units = (self._machines, self._modes, self._plans, self._sources, self._fleets, self._pools)
+        for fill in (self._places, self._stations, *units, self._shifts, self._event_list):
+            fill()
         self.arrays["law"] = np.array(self.law_rows, c.TABLES["law"].dtype)
         for name, table in (("dirty", "station"), ("wanted", "station"), ("unsettled", "unit")):
             self.arrays[name] = np.zeros((len(self.arrays[table]) >> c.WORD_BITS) + 1, np.int64)

@@ -58,7 +58,7 @@ def _choose(w, fleet):
                 if best < 0 or stock < least_stock:
                     best, least_stock = unit, stock
             else:
-                return unit, _longest_free(w, fleet)
+                return unit, _nearest_vehicle(w, fleet, -1)
         unit = w.unit[unit].next
     if policy == c.MOST_URGENT and best >= 0:
         best_vehicle = _nearest_vehicle(w, fleet, w.place[w.unit[best].calls_from].origin)
@@ -66,24 +66,14 @@ def _choose(w, fleet):
 
 
 @inner_njit
-def _longest_free(w, fleet):
-    best, first = -1, w.fleet[fleet].vehicle0
-    for i in range(first, first + w.fleet[fleet].n_vehicles):
-        unit = w.whole[i]
-        if w.unit[unit].free and (best < 0 or w.unit[unit].since < w.unit[best].since):
-            best = unit
-    return best
-
-
-@inner_njit
 def _nearest_vehicle(w, fleet, stop):
-    """Return the free vehicle with the shortest way to `stop`; then free longest, then lowest unit."""
+    """Return the free vehicle with the shortest way to `stop` (-1: anywhere); then free longest, then lowest unit."""
     best, shortest, since, first = -1, 0, 0, w.fleet[fleet].vehicle0
     for i in range(first, first + w.fleet[fleet].n_vehicles):
         unit = w.whole[i]
         u = w.unit[unit]
         if u.free:
-            way = travel_us(w, fleet, u.at_stop, stop)
+            way = travel_us(w, fleet, u.at_stop, stop) if stop >= 0 else 0
             if best < 0 or way < shortest or (way == shortest and u.since < since):
                 best, shortest, since = unit, way, u.since
     return best

@@ -5,7 +5,7 @@ from __future__ import annotations
 from factory_sim.sim.calendar import tables as c
 from factory_sim.sim.calendar.linkage import inner_njit
 from factory_sim.sim.calendar.primitives import cancel, draw, mark, schedule
-from factory_sim.sim.calendar.world import least, most
+from factory_sim.sim.calendar.world import most
 
 
 @inner_njit
@@ -26,11 +26,8 @@ def wear(w, unit):
 @inner_njit
 def find_due(w, unit):
     """Find the earliest operation-dependent failure, in busy time."""
-    due = c.NEVER
-    for i in range(w.unit[unit].mode0, w.unit[unit].mode0 + w.unit[unit].n_modes):
-        if not w.mode[i].clock:
-            due = least(due, w.mode[i].due)
-    w.unit[unit].busy_due = due
+    mode = first_due(w, unit, 0)
+    w.unit[unit].busy_due = w.mode[mode].due if mode >= 0 else c.NEVER
 
 
 @inner_njit

@@ -273,7 +273,7 @@ def _ready(w, station, row_of):
     if not waiting:
         return 0
     timeout, now = row_of.batch_us, w.line.now
-    due = _oldest_us(w, row_of) + timeout
+    due = least(_oldest_us(w, row_of.rack), _oldest_us(w, first)) + timeout
     if waiting >= row_of.batch_min or (timeout and due <= now):
         return least(row_of.batch_size, waiting)
     if timeout and w.station[station].alarm < due:
@@ -309,19 +309,13 @@ def _next_queue(w, row_of):
     rack, first = row_of.rack, row_of.in0
     if rack < 0 or not w.place[rack].count:
         return first
-    if row_of.rework_first or not w.place[first].count:
-        return rack
-    return rack if w.part[w.place[rack].head].at_us <= w.part[w.place[first].head].at_us else first
+    return rack if row_of.rework_first or _oldest_us(w, rack) <= _oldest_us(w, first) else first
 
 
 @inner_njit
-def _oldest_us(w, row_of):
-    """Return the arrival of the oldest part in rack or buffer; there is one."""
-    rack, first = row_of.rack, row_of.in0
-    if rack < 0 or not w.place[rack].count:
-        return w.part[w.place[first].head].at_us
-    oldest = w.part[w.place[rack].head].at_us
-    return least(oldest, w.part[w.place[first].head].at_us) if w.place[first].count else oldest
+def _oldest_us(w, place):
+    """Return the arrival of the first part in a place; NEVER without a part."""
+    return w.part[w.place[place].head].at_us if place >= 0 and w.place[place].count else c.NEVER
 
 
 @inner_njit

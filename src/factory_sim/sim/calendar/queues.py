@@ -226,15 +226,13 @@ def _goes_first(w, unit, other):
 @inner_njit
 def withdraw_call(w, pool, unit):
     """Withdraw a call."""
-    at, behind = w.pool[pool].calls, -1
-    while at >= 0 and at != unit:
-        at, behind = w.unit[at].call_next, at
-    if at < 0:
-        return
-    if behind < 0:
+    at = w.pool[pool].calls
+    if at == unit:
         w.pool[pool].calls = w.unit[unit].call_next
-    else:
-        w.unit[behind].call_next = w.unit[unit].call_next
+    while at >= 0:
+        if w.unit[at].call_next == unit:
+            w.unit[at].call_next = w.unit[unit].call_next
+        at = w.unit[at].call_next
 
 
 @inner_njit

@@ -37,7 +37,7 @@ def view(arrays: Arrays) -> Tables:
     return SimpleNamespace(**{n: a.view(np.recarray) if a.dtype.names else a for n, a in arrays.items()})
 
 
-def saved(arrays: Arrays) -> Arrays:
+def states_of(arrays: Arrays) -> Arrays:
     """Return copies of what a run changes, without the room it has for more; `due` in microseconds."""
     line = arrays["line"][0]
     states = {name: repack_fields(arrays[name][list(c.TABLES[name].state)]).copy() for name in c.SAVED}
@@ -49,7 +49,7 @@ def saved(arrays: Arrays) -> Arrays:
 
 
 def restore(arrays: Arrays, states: Arrays) -> None:
-    """Put what `saved` returned, of the same tables, into tables with any other constants."""
+    """Put what `states_of` returned, of the same tables, into tables with any other constants."""
     planned = arrays["fleet"]["planned"].copy()
     for name in c.SAVED:
         rows = arrays[name][: len(states[name])]

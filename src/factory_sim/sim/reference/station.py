@@ -29,8 +29,7 @@ class Gate:
     """A place with a queue of senders in front of it, whose parts go to an operation."""
 
     def __init__(self, line: Line, station: int, index: int) -> None:
-        self.line, self.index = line, index  # what rows name as destination
-        self._station = station  # where it is visited
+        self.line, self._station, self.index = line, station, index  # visited at a station; named in rows
         self.senders: WaitingQueue[Sender] = WaitingQueue()
 
     def room(self) -> int:

@@ -42,9 +42,8 @@ class Machine(Sender):
         self.taken: Taken | None = None  # parts whose rows are not written yet
         self.variant = -1  # that it is set up for
         self.speed = 1.0  # times the plant file's
-        self.drawn_us = 0  # processing time of this cycle
+        self.drawn_us = self.offered_us = 0  # processing time of this cycle; when the front part was offered
         self.outcome, self.place = station.good  # where the front part goes
-        self.offered_us = 0
         self.pool: Pool | None = None  # that it calls
         self.helped = False  # its call was served, and no row is written yet
         self.parts_come = simpy.Event(line)
@@ -91,8 +90,7 @@ class Machine(Sender):
 
     def work(self, parts: list[int]) -> Steps:
         """Process the parts, with the robot and the operator that this needs (WORK-1, WORK-2)."""
-        pools = self.station.pools
-        for pool in pools:
+        for pool in self.station.pools:
             yield from self.hold(pool)
         drawn_us, factors = next(self.cycles), self.station.spec.variant_factor
         if self.speed != 1:
@@ -101,7 +99,7 @@ class Machine(Sender):
             drawn_us = floor(drawn_us * factors[self.line.parts.variant[parts[0]]] + 0.5)
         self.drawn_us = drawn_us
         yield from self.run(WORK, drawn_us)
-        for pool in pools:
+        for pool in self.station.pools:
             pool.release(self)
 
     def give(self, parts: list[int]) -> None:
