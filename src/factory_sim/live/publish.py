@@ -101,7 +101,7 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
     if simulation is None:
         simulation = _simulation(plant, setup)
     publication.open()
-    if commands is not None and simulation.now_us == sent.meta.window.t0_us:  # it was resumed, or has no warm-up
+    if commands is not None and simulation.now_us:  # it was resumed
         commands.serve(simulation.now_us, simulation.command)
     for piece in simulation.slices(_slice_us(setup)):
         if piece.t0_us == sent.meta.window.t0_us > 0:

@@ -315,12 +315,10 @@ def _dispatch_and_settle(w):
             dispatch(w, fleet)
     if line.pools_called or line.marked:
         line.stage = c.SERVING
-    elif line.next_key >> line.slot_bits == line.now:
-        line.stage = c.EVENTS
-    else:
-        line.stage = c.BETWEEN
-        if line.any_unsettled:
-            _settle_states(w)
-        if line.check_deadlock and (line.n_rework or line.now >= line.look_at):
-            return is_deadlocked(w)
-    return False
+        return False
+    line.stage = c.BETWEEN
+    if line.next_key >> line.slot_bits == line.now:
+        return False  # another round of events of this instant
+    if line.any_unsettled:
+        _settle_states(w)
+    return line.check_deadlock and (line.n_rework or line.now >= line.look_at) and is_deadlocked(w)
