@@ -7,11 +7,14 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.errors import ModelError
+from factory_sim.plant.spec import Source
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import EventLog
 from factory_sim.sim.commands import Command
 from factory_sim.sim.run import Simulation, obey, simulate
 from factory_sim.sim.snapshot import unpacked
+from factory_sim.validation.engine_comparison import differ
+from factory_sim.validation.exact.lines import Stop, exponential, line
 
 PLANT = registry.load(Path(__file__).parents[1] / "live" / "three.yaml")
 MINUTE = 60_000_000
@@ -108,3 +111,11 @@ def test_a_snapshot_keeps_what_commands_have_set(engine: str) -> None:
     resumed = Simulation.resumed(PLANT, unpacked(saved_run.save().packed("")).saved, until_us=UNTIL)
     whole = simulate(PLANT, until_us=UNTIL, commands=commands, engine=engine).log
     assert same(obey(resumed, commands[2:], UNTIL), whole.take(whole.t_us >= 30 * MINUTE))
+
+
+def test_a_command_comes_before_other_events_of_its_instant_in_both_engines() -> None:
+    plant = line([Stop(exponential(37.0), 1, 3)] * 2, Source("in", 0, arrivals_s=(0.0, 0.0, 5.0, 100.0)))
+    commands = [Command(0, 1, "stop"), Command(5_000_000, 1, "start"), Command(100_000_000, 2, "stop")]
+    difference, log = differ(plant, 1, UNTIL, commands)
+    assert difference == ""
+    assert len(log) > len(plant.units)
