@@ -138,7 +138,7 @@ class RunPlan:
     def keep_snapshots(self, folder: Path) -> None:
         """Save the state of the run in `folder`, for what-if changes of its page, where that needs no other engine."""
         origin = self.plant.origin
-        can_save = self.engine != "simpy" and self.setup.payload_format != "sparkplug" and is_compiled()
+        can_save = self.engine != "simpy" and is_compiled()
         if self.save is None and origin is not None and origin.groups is None and can_save and not obstacle(self.plant):
             self.save, self.source = folder / "run.npz", (origin.file, origin.changes)
 
