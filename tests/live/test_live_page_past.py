@@ -75,6 +75,17 @@ def test_a_picture_of_the_past_is_that_of_its_rows(recording: tuple[Path, LivePa
     json.dumps(found, allow_nan=False)
 
 
+def test_a_unit_of_the_past_has_its_shift(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    _, page, run = recording
+    t_ms, name = begin_ms(run) + 100 * MINUTE_MS, run.meta.units[2].name
+    found = page.answers().unit(name, t_ms)
+    now = PageAnswers(page.picture).unit(name)
+    assert found["t_ms"] == found["strip"][-1][1] == t_ms  # type: ignore[index]
+    assert [each for each in now["strip"] if each[1] <= t_ms] == found["strip"][:-1]  # type: ignore[attr-defined,index]
+    with pytest.raises(Refusal, match="--record"):
+        PageAnswers(page.picture).unit(name, t_ms)
+
+
 def test_memory_and_recording_agree(recording: tuple[Path, LivePage, RecordedRun]) -> None:
     folder, page, run = recording
     assert page.picture is not None

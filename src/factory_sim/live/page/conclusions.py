@@ -55,6 +55,7 @@ def concluded(listener: Listener) -> Conclusions:
         feed=feed_counts(listener),
         findings=listener.trust.findings,
         conflicts=tuple(listener.conflicts),
+        joined_us=listener.joined_us,
     )
 
 
@@ -81,6 +82,7 @@ class Conclusions:
     feed: FeedCounts
     findings: Sequence[Finding] = ()
     conflicts: Sequence[str] = ()
+    joined_us: int | None = None  # of a listener that joined late: where what it received begins
 
     @property
     def t_ms(self) -> int:
@@ -145,14 +147,15 @@ class Conclusions:
     def alarms(self) -> list[dict[str, object]]:
         """Return what is wrong with sensors and with the feed."""
         names = self.meta.units
-        found = [
-            self._alarm(
-                f"sensor:{names[each.unit].name}.{self._sensor(each) or ''}:{each.kind}",
-                self.ms(each.t0_us),
-                names[each.unit].name,
-                "sensor",
-                f"{self._sensor(each) or 'clock or rows'}: {each.kind.replace('_', ' ')}: {each.reason}",
-            )
+        found: list[dict[str, object]] = [
+            {
+                "id": f"sensor:{names[each.unit].name}.{self._sensor(each) or ''}:{each.kind}",
+                "since_ms": self.ms(each.t0_us),
+                "unit": names[each.unit].name,
+                "what": "sensor",
+                "severity": "low",
+                "text": f"{self._sensor(each) or 'clock or rows'}: {each.kind.replace('_', ' ')}: {each.reason}",
+            }
             for each in self.findings
         ]
         faults = {
@@ -162,8 +165,11 @@ class Conclusions:
             "skipped": (self.feed.skipped, f"{self.feed.skipped:,} messages could not be read."),
         }
         begin_ms = self.ms(self.shift[1])
-        found += [self._alarm(f"feed:{key}", begin_ms, None, "feed", text) for key, (n, text) in faults.items() if n]
-        found += [self._alarm(f"feed:{text}", begin_ms, None, "feed", text) for text in self.conflicts]
+        found += [feed_alarm(f"feed:{key}", begin_ms, text, "medium") for key, (n, text) in faults.items() if n]
+        found += [feed_alarm(f"feed:{text}", begin_ms, text, "medium") for text in self.conflicts]
+        if self.joined_us is not None:
+            text = "The listener joined late: what came before is not known, parts in buffers included."
+            found.append(feed_alarm("feed:joined", self.ms(self.joined_us), text, "low"))
         return found
 
     def _name(self, loss: Loss) -> str:
@@ -174,5 +180,7 @@ class Conclusions:
             return None
         return next(each.name for each in self.meta.sensors if each.id == finding.sensor)
 
-    def _alarm(self, key: str, since_ms: int, unit: str | None, what: str, text: str) -> dict[str, object]:
-        return {"id": key, "since_ms": since_ms, "unit": unit, "what": what, "severity": "low", "text": text}
+
+def feed_alarm(key: str, since_ms: int, text: str, severity: str) -> dict[str, object]:
+    """Return an alarm about the feed."""
+    return {"id": key, "since_ms": since_ms, "unit": None, "what": "feed", "severity": severity, "text": text}

@@ -13,6 +13,7 @@ from factory_sim.live.page.page_answers import PageAnswers
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.plan import plan
 from factory_sim.records import Meta, Readings
+from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ class LivePage:
         """Return the content of /plan.json; without a feed, that of a plant without units."""
         picture = self.picture
         if picture is None:
-            return {"version": 1, "plant": "", "run_id": "", "root": self.root, "sections": [], "operations": []}
+            return {"version": VERSION, "plant": "", "run_id": "", "root": self.root, "sections": [], "operations": []}
         return plan(
             picture.meta,
             self.root,

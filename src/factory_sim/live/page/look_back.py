@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.clock import NS_PER_MS
+from factory_sim.clock import NS_PER_MS, us_from_ns
 from factory_sim.live.page.page_answers import CHART_STRETCHES, Refusal, shift_at, us_of
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.unit_past import stretches
 from factory_sim.live.play import runs_of
+from factory_sim.plant.states import Outcome
 from factory_sim.recordings.layout import RecordingError
 from factory_sim.records import Readings, Rows
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from factory_sim.records import F8, I8, Meta, Samples, SensorInfo
 
 HOUR_MS = 3_600_000
-FARTHEST_MS = 8 * HOUR_MS  # before an instant, at first, to look for the states of units
+NEAR_MS = 2 * HOUR_MS  # before an instant, at first, to look for the states of units
 LONGEST_MS = 7 * 24 * HOUR_MS  # of a chart
 MOST_TICKS = 200_000  # of a signal that is read at once
 _NOT_PAST = "It is computed while the line runs; factory-sim kpis gives it for a whole shift."
@@ -35,22 +36,18 @@ class LookBack:
 
     def at(self, t_ms: int) -> dict[str, object]:
         """Return the picture of an instant."""
-        run = self._run()
-        meta, t_ns = run.meta, t_ms * NS_PER_MS
-        self._check(meta, t_ms)
-        picture = Picture(meta)
+        picture = self.picture(t_ms)
+        meta = picture.meta
         begin_ms, end_ms = shift_at(meta, t_ms)
-        rows = self._rows(run, min(begin_ms, t_ms - FARTHEST_MS), t_ms)
-        picture.take([Readings(rows, tuple(self._batteries(run, t_ns)))])
-        line, begin_us, to_us = picture.line, us_of(meta, begin_ms), us_of(meta, t_ms)
-        hour_us = max(to_us - 3_600_000_000, meta.window.t0_us)
-        rate = line.good_parts(hour_us, to_us) / max((to_us - hour_us) / 3.6e9, 1e-9)
+        hour_ms = max(t_ms - HOUR_MS, self._begin_ms(meta))
+        left_us = self._left_us(self._run(), min(begin_ms, hour_ms), t_ms)
+        parts, in_hour = (int((left_us >= us_of(meta, ms)).sum()) for ms in (begin_ms, hour_ms))
         top = {
             "t_ms": t_ms,
             "shift": {"name": _name(meta, t_ms), "from_ms": begin_ms, "to_ms": end_ms},
-            "good_parts": line.good_parts(begin_us, to_us),
+            "good_parts": parts,
             "plan_parts": meta.plan_parts or None,
-            "rate_per_h": rate,
+            "rate_per_h": in_hour / max((t_ms - hour_ms) / HOUR_MS, 1e-9),
             "constraint": None,
             "path": [],
             "stopped": [],
@@ -60,10 +57,21 @@ class LookBack:
         }
         return picture.full() | {"t_ms": t_ms, "live": False, "ended": False, "top": top}
 
+    def picture(self, t_ms: int, unit: int = -1) -> Picture:
+        """Return the state of the line at an instant; with `unit` of this unit alone, with the whole shift."""
+        run = self._run()
+        if t_ms < self._begin_ms(run.meta):
+            raise Refusal(404, "The recording begins later.")
+        picture, t_ns = Picture(run.meta), t_ms * NS_PER_MS
+        near_ms = t_ms - NEAR_MS if unit < 0 else shift_at(run.meta, t_ms)[0]
+        rows = self._rows(run, near_ms, t_ms)
+        rows = rows if unit < 0 else rows.take(rows.unit == unit)
+        picture.take([Readings(rows, tuple(self._batteries(run, t_ns)))])
+        return picture
+
     def begin_ms(self) -> int:
         """Return the first instant of the recording."""
-        meta = self._run().meta
-        return (meta.window.t0_us * 1000 + meta.epoch_ns) // NS_PER_MS
+        return self._begin_ms(self._run().meta)
 
     def strips(self, from_ms: int, to_ms: int) -> dict[str, list[list[int]]]:
         """Return the stretches [from, to, state] of each machine."""
@@ -102,10 +110,14 @@ class LookBack:
         own = [run for run in runs if run.meta.run_id == self._run_id]
         return own[-1] if own else runs[-1]
 
-    def _check(self, meta: Meta, t_ms: int) -> None:
-        begin_ms = (meta.epoch_ns + meta.window.t0_us * 1000) // NS_PER_MS
-        if t_ms < begin_ms:
-            raise Refusal(404, "The recording begins later.")
+    def _begin_ms(self, meta: Meta) -> int:
+        return (meta.window.t0_us * 1000 + meta.epoch_ns) // NS_PER_MS
+
+    def _left_us(self, run: RecordedRun, from_ms: int, to_ms: int) -> I8:
+        """Return when good parts left the line [µs since the run's start]."""
+        rows = run.rows(from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1)
+        left_us: I8 = us_from_ns(rows.t_ns[rows.outcome == Outcome.LEFT], run.meta.epoch_ns)
+        return left_us
 
     def _rows(self, run: RecordedRun, from_ms: int, to_ms: int) -> Rows:
         """Return the rows of a stretch, and enough before it for every unit to have a state."""

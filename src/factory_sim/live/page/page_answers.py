@@ -40,10 +40,11 @@ class PageAnswers:
         """Return whether a recording has an instant that memory, which keeps `kept_ms`, has not."""
         return self.past is not None and from_ms is not None and from_ms < self._oldest_ms(kept_ms)
 
-    def unit(self, name: str) -> dict[str, object]:
-        """Return the content of /units/NAME."""
+    def unit(self, name: str, at_ms: int | None = None) -> dict[str, object]:
+        """Return the content of /units/NAME, at present or at an instant of the recording."""
         unit = self._number(name)
-        past, now, t_ms = self.picture.line.past[unit], self.picture.line.units[unit], self.picture.t_ms
+        picture = self.picture if at_ms is None else self._past().picture(at_ms, unit)
+        past, now, t_ms = picture.line.past[unit], picture.line.units[unit], at_ms or picture.t_ms
         modes, known = self.meta.failure_modes[unit], self.picture.conclusions
         return {
             "name": name,
@@ -135,11 +136,10 @@ class PageAnswers:
 
     def at(self, t_ms: int | None) -> dict[str, object]:
         """Return the content of /at."""
-        if self.past is None:
-            raise Refusal(404, "There is no recording to look back into: start with --record DIR.")
+        past = self._past()
         if t_ms is None:
             raise Refusal(400, "t_ms: expected an instant [ms since 1970 UTC].")
-        return self.past.at(min(t_ms, self.picture.t_ms))
+        return past.at(min(t_ms, self.picture.t_ms))
 
     def _signal(self, sensor: SensorInfo, from_ms: int, to_ms: int, points: int) -> dict[str, object]:
         first_us, stop_us = us_of(self.meta, from_ms), us_of(self.meta, to_ms)
@@ -155,6 +155,11 @@ class PageAnswers:
             "high": sensor.high,
             "text": sensor.unit_text,
         }
+
+    def _past(self) -> LookBack:
+        if self.past is None:
+            raise Refusal(404, "There is no recording to look back into: start with --record DIR.")
+        return self.past
 
     def _oldest_ms(self, kept_ms: int) -> int:
         return max(self.picture.begin_ms, self.picture.t_ms - kept_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import NS_PER_MS, ns_from_us
+from factory_sim.live.page.conclusions import feed_alarm
 from factory_sim.live.page.line_now import LineNow, crews
 from factory_sim.live.page.signal_ring import Signals
 from factory_sim.plant.states import State
@@ -107,7 +108,7 @@ class Picture:
             "live": not ended and self.silent_s < SILENT_S,
             "ended": ended,
             **self._concluded,
-            "alarms": [*self._failures(), *self._alarms],
+            "alarms": [*self._failures(), *self._silence(), *self._alarms],
             "health": {
                 "readings": self.readings,
                 "late": self.line.late,
@@ -146,6 +147,13 @@ class Picture:
         sensor = self._batteries.get(unit)
         value = self.signals.latest(sensor) if sensor is not None else None
         return None if value is None else round(value / 100, 2)
+
+    def _silence(self) -> list[dict[str, object]]:
+        """Return an alarm while no reading arrives."""
+        if self.meta.sent_rows or self.silent_s < SILENT_S:
+            return []
+        text = f"No reading has arrived for more than {SILENT_S:g} s."
+        return [feed_alarm("feed:silent", self.t_ms, text, "high")]
 
     def _failures(self) -> list[dict[str, object]]:
         """Return an alarm for each unit that is down."""

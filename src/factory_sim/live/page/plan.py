@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from factory_sim.version import VERSION
 from factory_sim.views.html.plant_drawing import section_columns
 from factory_sim.views.live.state_marks import STATE_MARKS
 
@@ -33,7 +34,7 @@ def plan(
         if unit.role == "crew":
             crews[unit.kind] = crews.get(unit.kind, 0) + 1
     return {
-        "version": 1,
+        "version": VERSION,
         "plant": meta.plant,
         "title": meta.plant,
         "run_id": meta.run_id,

@@ -237,7 +237,9 @@ class _Answers:
 
     async def unit(self, request: Request) -> Response:
         """The last hours of a unit."""
-        return _json(self._page.answers().unit(request.path_params["name"]))
+        name, at_ms = request.path_params["name"], _number(request, "t_ms")
+        read = partial(self._page.answers().unit, name, at_ms)
+        return _json(read() if at_ms is None else await self._read(read))
 
     async def signals(self, request: Request) -> Response:
         """The signals of a unit."""
