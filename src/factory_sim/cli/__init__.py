@@ -41,6 +41,7 @@ COMMANDS = {  # name -> its module, and what it does
     "kpis": ("history_commands", "Compute the KPIs of a recording."),
     "play": ("history_commands", "Publish a recording again."),
     "forget": ("history_commands", "Delete the oldest days of a recording."),
+    "dashboard": ("history_commands", "Print the Grafana dashboard of a database."),
     "compile": ("compile_command", "Compile all kernels now, once on this machine."),
     "validate": ("validate_commands", "Prove on this machine that the results can be trusted."),
     "bench": ("bench", "Measure the speed of this machine."),

@@ -173,6 +173,18 @@ def forget(
     say(f"Deleted {len(gone)} days, {sum(gone.values()) / 1e6:,.1f} MB.")
 
 
+def dashboard(*, out: options.OutFile = None) -> None:
+    """Print the Grafana dashboard of a database that `listen --sink` fills: import it in Grafana.
+
+    Example: factory-sim dashboard --out line.json
+    """
+    from json import loads
+
+    from factory_sim.recordings.postgres import dashboard as text
+
+    options.print_json(out, loads(text()))
+
+
 def _report_damage(recording: History) -> None:
     for text in recording.damaged:
         say(f"! {text}", err=True, style="yellow")

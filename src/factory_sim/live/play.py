@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim.analysis import kpis
+from factory_sim.analysis.rebuild import Feed
 from factory_sim.clock import NS_PER_US, us_from_s
-from factory_sim.live import recorded_kpis
 from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
+from factory_sim.live.rolling.shift_spans import HOUR_US
+from factory_sim.live.rolling.windows import Windows
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Window
 from factory_sim.wire import meta as description
@@ -96,7 +99,7 @@ def play(
 
 
 def store(run: RecordedRun, sink: Sink, *, stop: Event, watch: Callable[[Played], None] = lambda _: None) -> Played:
-    """Write a recorded run to a sink, with the KPIs of its shifts and of the whole; end early once `stop` is set."""
+    """Write a recorded run to a sink, with the KPIs that a listener has each hour; end early once `stop` is set."""
     played = Played(run.meta, run.meta.window.t0_us)
     sink.describe(run.meta)
     for readings in run.pieces():
@@ -108,13 +111,29 @@ def store(run: RecordedRun, sink: Sink, *, stop: Event, watch: Callable[[Played]
         if stop.is_set():
             break
     else:
-        for span in recorded_kpis.shifts_of([run]):
-            table = recorded_kpis.table(run, span.window)
-            sink.kpis("shift", table)
-            sink.close_shift(span.name, table)
-        sink.kpis("run", recorded_kpis.table(run))
+        _conclude(run, sink)
     sink.close(run.losses)
     return played
+
+
+def _conclude(run: RecordedRun, sink: Sink) -> None:
+    """Write the KPIs of the rolling windows at each hour, of the finished shifts, and of the whole."""
+    windows = Windows(Feed(replace(run.meta, sent_rows=(), sent_ticks=())), sink.close_shift)
+    for _, readings in run.slices(HOUR_US):
+        windows.add(readings)
+        _show(windows, sink)
+    windows.ended = bool(run.meta.sent_rows)
+    _show(windows, sink)
+    windows.finish()
+    if not windows.is_rolling:
+        sink.kpis("run", kpis.of_facts(windows.whole()))
+
+
+def _show(windows: Windows, sink: Sink) -> None:
+    windows.refresh()
+    for name in windows.names:
+        if (table := windows.table(name)) is not None:
+            sink.kpis(name, table)
 
 
 class _Counts:

@@ -32,7 +32,7 @@ MOST_READINGS = 4_000_000  # that wait in memory for a commit
 RETRY_S = 5.0  # between two attempts to reach the database
 DRAIN_S = 1.0  # of each flush, for what waits on the disk
 _TABLES_KEPT = 2000  # of KPIs, while the database is away
-_MINUTE_US, _HOUR_US = 60_000_000, 3_600_000_000
+_MINUTE_US, _OTHERS_US, _HOUR_US = 60_000_000, 600_000_000, 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,7 @@ class DatabaseSink:
         self._count = 0  # of the readings in `_pending`
         self._kpis: dict[tuple[str, int, bool], list[KpiRow]] = {}
         self._latest: dict[str, KpiTable] = {}  # by span
+        self._written: dict[str, int] = {}  # by span: the stretch whose KPIs below the line are written
         self._shifts: list[tuple[str, KpiTable]] = []
         self._due_s = self._retry_s = 0.0
         self._store: Store | None = None  # the open buffer
@@ -91,15 +92,20 @@ class DatabaseSink:
             self.flush()
 
     def kpis(self, span: str, table: KpiTable) -> None:
-        """Keep the KPIs of a window: those of the line by the minute in which it ends, the others by the hour."""
+        """Keep the KPIs of a window: those of the line every minute, the others every ten minutes.
+
+        A time is that of the end of the window. The others are many: of each hour the latest stay.
+        """
         if self._meta is None or self._latest.get(span) is table:
             return
         self._latest[span] = table
         epoch_us = self._meta.epoch_ns // NS_PER_US
-        for is_line, step_us in ((True, _MINUTE_US), (False, _HOUR_US)):
-            us = epoch_us + table.window.t1_us
-            us -= us % step_us
-            self._kpis[span, us, is_line] = _kpi_rows(table, span, us, epoch_us, is_line=is_line)
+        end_us = epoch_us + table.window.t1_us
+        line_us, others_us = end_us - end_us % _MINUTE_US, end_us - end_us % _HOUR_US
+        self._kpis[span, line_us, True] = _kpi_rows(table, span, line_us, epoch_us, is_line=True)
+        if self._written.get(span) != end_us // _OTHERS_US:
+            self._written[span] = end_us // _OTHERS_US
+            self._kpis[span, others_us, False] = _kpi_rows(table, span, others_us, epoch_us, is_line=False)
         while len(self._kpis) > _TABLES_KEPT:
             del self._kpis[next(iter(self._kpis))]
 
@@ -125,6 +131,8 @@ class DatabaseSink:
         if self._database is not None:
             self._database.close()
         self._database = self._meta = None
+        self._latest.clear()
+        self._written.clear()
 
     def _flush(self, losses: Counted | None) -> None:
         self._due_s = time.monotonic() + FLUSH_S

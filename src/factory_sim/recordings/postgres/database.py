@@ -211,7 +211,8 @@ def _describe(cursor: psycopg.Cursor[Any], batch: Batch) -> int:
         (run, s.id, s.unit, s.name, s.kind, s.unit_text, s.scale, s.offset, s.low, s.high, s.period_us)
         for s in meta.sensors
     ]
-    for table, rows in (("unit", units), ("sensor", sensors)):
+    modes = [(run, unit, k, name) for unit, names in enumerate(meta.failure_modes) for k, name in enumerate(names)]
+    for table, rows in (("unit", units), ("sensor", sensors), ("failure_mode", modes)):
         if rows:
             _copy(cursor, f"factory_sim.{table}", list(zip(*rows, strict=True)))
     return int(run)

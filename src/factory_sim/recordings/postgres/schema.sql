@@ -34,6 +34,14 @@ CREATE TABLE factory_sim.unit (
     PRIMARY KEY (run, unit)
 );
 
+CREATE TABLE factory_sim.failure_mode (
+    run integer NOT NULL,
+    unit smallint NOT NULL,
+    mode integer NOT NULL,          -- `detail` of events in the states DOWN and REPAIR
+    name text NOT NULL,
+    PRIMARY KEY (run, unit, mode)
+);
+
 CREATE TABLE factory_sim.sensor (
     run integer NOT NULL,
     sensor integer NOT NULL,
@@ -81,7 +89,7 @@ CREATE INDEX ON factory_sim.minute (time);
 CREATE TABLE factory_sim.kpi (
     run integer NOT NULL,
     span text NOT NULL,             -- kind of window: 'run', 'hour', 'shift', ...
-    time timestamptz NOT NULL,      -- end of the window, of the line to the minute, else to the hour
+    time timestamptz NOT NULL,      -- end of the window: minute of KPIs of the line, else hour
     kpi text NOT NULL,
     name text NOT NULL,             -- operation, machine, section, or 'line'
     started timestamptz NOT NULL,
@@ -109,6 +117,16 @@ JOIN factory_sim.run r USING (run)
 JOIN factory_sim.unit u USING (run, unit)
 JOIN factory_sim.state s USING (state)
 JOIN factory_sim.outcome o USING (outcome);
+
+CREATE VIEW factory_sim.failures AS  -- the begin of each
+SELECT f.time, r.run_id, r.plant, u.name AS unit, u.section, u.operation, m.name AS mode
+FROM (
+    SELECT *, lag(state) OVER (PARTITION BY run, unit ORDER BY seq) AS before FROM factory_sim.event
+) AS f
+JOIN factory_sim.run r USING (run)
+JOIN factory_sim.unit u USING (run, unit)
+LEFT JOIN factory_sim.failure_mode m ON m.run = f.run AND m.unit = f.unit AND m.mode = f.detail
+WHERE f.state IN (7, 8) AND coalesce(f.before, 0) NOT IN (7, 8);  -- DOWN, REPAIR
 
 CREATE VIEW factory_sim.signals AS
 SELECT m.time, r.run_id, r.plant, u.name AS unit, c.name AS sensor, c.unit_text,
