@@ -255,14 +255,14 @@ def test_kills_of_listener_and_database_with_acknowledgements_lose_nothing(
     server: Server, database: str, run: RecordedRun, tmp_path: Path
 ) -> None:
     words = ["run", str(THREE), "--warm-up", "0 s", "--duration", "2 h", "--start", "2026-01-05T06:00", "--root", ROOT]
-    journal = ["--journal", str(tmp_path / "journal"), "--ack", "consumer:database", "--speed", "150"]
+    journal = ["--journal", str(tmp_path / "journal"), "--ack", "consumer:database", "--speed", "60"]
     sink = ["--ack-as", "database", "--sink", server.url(database), "--sink-buffer", str(tmp_path / "buffer")]
     with Broker() as broker, ExitStack() as last:
         publisher = last.enter_context(
             program(tmp_path / "run.log", *words, *journal, "--format", "bulk", "--broker", broker.url)
         )
         for kill in range(10):
-            with listening(tmp_path / "heard.json", ROOT, broker.url, *sink):
+            with listening(tmp_path / f"heard{kill}.json", ROOT, broker.url, *sink):
                 before = _count(server, database) if kill % 2 else 0
                 time.sleep(1.5)
                 if kill % 2:
