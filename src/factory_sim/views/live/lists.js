@@ -25,7 +25,8 @@ const bars = (id, shareOf, parts) => {
     const most = Math.max(...items.map(shareOf), 1e-9);
     fillRows(list, items, makeRow, (row, item) => {
       const [name, what, bar, value, ofAll] = row.children;
-      const { at, kind, text, share, colour } = parts(item);
+      const { at, kind, text, share, colour, note } = parts(item);
+      what.title = note ?? "";
       put(name, words(at));
       name.dataset.open = at;
       put(what, words(kind));
@@ -44,7 +45,7 @@ export const listsView = (plan, clock) => {
   const reasonColour = (reason) => `var(--s${kinds.get(stateOf[reason] ?? reason) ?? 14})`;
   const drawPath = bars("path", ({ share }) => share, ({ kind, name, share }) => ({ at: name, kind: kind === "operation" ? "" : kind, text: percent(share), colour: "var(--link)" }));
   let total = 0;
-  const drawPareto = bars("pareto", ({ seconds }) => seconds, ({ at, reason, seconds }) => ({ at: at ?? "", kind: reason, text: lasting(seconds), share: total ? percent(seconds / total) : "", colour: reasonColour(reason) }));
+  const drawPareto = bars("pareto", ({ seconds }) => seconds, ({ at, reason, by, seconds }) => ({ at: at ?? "", kind: reason, note: by ? `${words(reason)} by ${words(by)}` : words(reason), text: lasting(seconds), share: total ? percent(seconds / total) : "", colour: reasonColour(reason) }));
   const count = byId("pareto").querySelector(".count");
   const pareto = (items, sum) => {
     total = sum ?? 0;

@@ -98,7 +98,7 @@ const build = (plan) => {
   const line = planView(plan, byId("line"), { onOpen: open });
   page.view = {
     line, details, open,
-    top: topView(new Map(plan.operations.map((each) => [each.name, each]))),
+    top: topView(new Map(plan.operations.map((each) => [each.name, each])), clock),
     lists: listsView(plan, clock),
     chart: stateChart(plan, { clock, moment, onOpen: open }),
     time: timeline(plan, {
@@ -139,14 +139,16 @@ addEventListener("afterprint", resize);
 matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : resize()));
 
 const PLAN_MS = 1000; // between two requests, while there is no feed
-const untilAnswered = async (first) => {
+const untilDescribed = async (first) => {
   for (let answer = first; ; answer = ask("plan.json")) {
     try {
-      return await answer;
+      const plan = await answer;
+      if (plan.run_id) return plan;
+      notice("No feed has been received yet.");
     } catch (problem) {
       notice(problem.message);
-      await new Promise((resolve) => { setTimeout(resolve, PLAN_MS); });
     }
+    await new Promise((resolve) => { setTimeout(resolve, PLAN_MS); });
   }
 };
 const start = async () => {
@@ -157,7 +159,7 @@ const start = async () => {
       page.planId = picture.plan_id;
       page.picture = { ...emptyPicture(), ...picture };
       pending = null;
-      if (!page.view) return;
+      if (!page.view) { drawHead(); return; }
       if (page.past === null) drawAll(page.picture);
       flush();
     },
@@ -169,10 +171,9 @@ const start = async () => {
     },
     onStatus: (since) => { if (since !== page.lostSince) { page.lostSince = since; drawHead(); } },
   });
-  build(await untilAnswered(plan));
+  build(await untilDescribed(plan));
   notice(null);
   document.body.classList.remove("waiting");
   if (page.picture.t_ms !== undefined) drawAll(page.picture);
-  byId("line").dispatchEvent(new Event("ready"));
-};
+  };
 start();

@@ -49,8 +49,9 @@ export const stateChart = (plan, { clock, moment, onOpen }) => {
     }
     if (mine !== turn) return;
     carpet = new Carpet(members.length, COLUMNS, shift.from_ms, to);
-    for (const { name, strip } of rows) if (rowOf.has(name)) carpet.fill(rowOf.get(name), strip);
     lastMs = moment().t_ms;
+    const past = (strip) => strip.filter(([begin]) => begin < lastMs).map(([begin, end, state]) => [begin, Math.min(end, lastMs), state]);
+    for (const { name, strip } of rows) if (rowOf.has(name)) carpet.fill(rowOf.get(name), past(strip));
     drawMarks();
     paint();
   };

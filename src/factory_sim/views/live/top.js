@@ -13,7 +13,7 @@ const figure = (id) => {
   };
 };
 
-export const topView = (operations) => {
+export const topView = (operations, clock) => {
   const set = Object.fromEntries(["good", "rate", "constraint", "oee", "energy", "health"].map((id) => [id, figure(id)]));
   const stopped = byId("stopped");
   const meter = byId("good").querySelector(".meter");
@@ -25,21 +25,25 @@ export const topView = (operations) => {
     const hasPlan = Number.isFinite(planned) && planned > 0;
     const share = shift && Number.isFinite(shift.to_ms) ? Math.min(1, Math.max(0, (t - shift.from_ms) / (shift.to_ms - shift.from_ms))) : null;
     show(meter, hasPlan && Number.isFinite(made));
-    let note = reason(top, "good_parts") || (shift?.name ? `${words(shift.name)} shift` : "");
+    const notes = [];
+    if (shift && Number.isFinite(shift.from_ms)) notes.push(`${shift.name ? `${words(shift.name)} shift, ` : ""}since ${clock.minute(shift.from_ms)}`);
     if (hasPlan && Number.isFinite(made)) {
       meter.querySelector("i").style.transform = `scaleX(${Math.min(1, made / planned).toFixed(3)})`;
       meter.querySelector("u").style.left = share === null ? "" : `${(100 * share).toFixed(1)}%`;
       show(meter.querySelector("u"), share !== null);
-      if (share !== null) note = `${signed(made - planned * share, 0)} against the plan at this time`;
+      if (share !== null) notes.push(`${signed(made - planned * share, 0)} against the plan`);
     }
+    const note = reason(top, "good_parts") || notes.join(": ");
     set.good(fixed(made), note, hasPlan ? `of ${fixed(planned)} planned` : "parts");
   };
+  // a share of little time says little: the time stands beside it
+  const analysed = ({ t_ms: t, shift }) => (shift && Number.isFinite(t - shift.from_ms) ? ` in ${lasting((t - shift.from_ms) / 1000)}` : "");
   const constraint = (top) => {
     const found = top.constraint;
     if (!found) { set.constraint("–", reason(top, "constraint"), ""); return; }
     const title = operations.get(found.name)?.title;
     const kind = found.kind === "operation" ? title : words(found.kind ?? "");
-    set.constraint(words(found.name), kind ?? "", found.share === null ? "" : `${percent(found.share)} of the critical path`);
+    set.constraint(words(found.name), kind ?? "", found.share === null ? "" : `${percent(found.share)} of the critical path${analysed(top)}`);
   };
   const stops = (top) => {
     const rows = top.stopped ?? [];

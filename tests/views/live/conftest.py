@@ -1,0 +1,69 @@
+"""The live page of a small line after a whole feed, and a browser that opens it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page_feeds import THREE, received
+
+from factory_sim.live.page.server import PageAddress, PageServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from factory_sim.live.page.live_page import LivePage
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def three() -> LivePage:
+    return received(THREE)
+
+
+@pytest.fixture(scope="session")
+def server(three: LivePage) -> Iterator[PageServer]:
+    with PageServer(three, PageAddress(port=0)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
+    if not CHROMIUM.exists():
+        pytest.skip("no /usr/bin/chromium: apt-get install chromium")
+    with playwright.sync_playwright() as program:
+        started = program.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page and wait for its first picture; `noise` has errors and requests to other hosts."""
+    opened = []
+
+    def visiting(url: str, *, width: int = 1440, wait: str = "body[data-t]", **options: Any) -> Any:
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        opened.append(page)
+        page.set_default_timeout(20_000)
+        page.noise = []
+        page.on("console", lambda message: page.noise.append(message.text))
+        page.on("pageerror", lambda error: page.noise.append(str(error)))
+        page.on("request", lambda each: each.url.startswith((url, "data:")) or page.noise.append(each.url))
+        page.goto(url)
+        page.wait_for_selector(wait)
+        return page
+
+    yield visiting
+    for page in opened:
+        page.close()
