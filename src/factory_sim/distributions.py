@@ -69,6 +69,7 @@ EXAMPLES = (
     "weibull(15 min, shape 1.4), triangular(30 s, 37 s, 50 s), uniform(30 s, 40 s), empirical(30 s, 35 s, 41 s), "
     "empirical(times.csv)"
 )
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _CALL = re.compile(r"\s*([A-Za-z_]+)\s*\((.*)\)\s*", re.DOTALL)
 
 
@@ -77,6 +78,25 @@ def parse(text: str) -> Distribution:
 
     The plant loader replaces a file named in empirical(...) by its values before.
     """
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        with_points = _DECIMAL_COMMA.sub(".", str(text))
+        if "(" not in with_points or not _is_valid(with_points):
+            raise
+        msg = f"{error}. If a comma is a decimal mark, write {with_points}"
+        raise ValueError(msg) from None
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        _parsed(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> Distribution:
     call = _CALL.fullmatch(text) if isinstance(text, str) else None
     if call is None:
         return constant(units.parse(text, "time"))

@@ -160,6 +160,7 @@ class Readings:
 
 
 ROW_READINGS = 4
+CLOCK_DOUBT = "clock_doubt"  # begins the entry of `Kpi.marks` about clocks that disagree
 EMPTY_WINDOW = "the window has no parts, failures or time to compute it from"  # a reason in `Kpi.reasons`
 NO_ROWS = Rows.empty()  # shared: records are never written to
 NO_READINGS = Readings(NO_ROWS)

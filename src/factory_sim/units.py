@@ -33,6 +33,7 @@ UNITS: dict[str, dict[str, float]] = {
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which may be empty
 
+_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*[^\d,]*")  # a quantity with a decimal comma
 _CLOCK = re.compile(r"\s*(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?\s*")  # a duration as hh:mm:ss
 
 _PART = re.compile(r"[\d.]+\s*(?:us|µs|ms|min|[smhd])")
@@ -49,6 +50,9 @@ def parse(text: str | float, dimension: str) -> float:
         return _of_clock(clock)
     if dimension == "time" and _SEVERAL.fullmatch(str(text)):
         return math.fsum(parse(part, dimension) for part in _PART.findall(str(text)))
+    if _COMMA.fullmatch(str(text)):
+        msg = f"{text!r} has a decimal comma; write {str(text).replace(',', '.').strip()}"
+        raise ValueError(msg)
     match = AMOUNT.fullmatch(str(text)) if not isinstance(text, bool) else None
     if match is None:
         msg = f"expected {_expected(dimension)}, got {text!r}"

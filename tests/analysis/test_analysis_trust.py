@@ -202,8 +202,12 @@ def test_half_a_second_of_any_interior_machine_is_found(seed: int) -> None:
         for ahead_us in (-S // 2, S // 2):
             t_us = np.where(log.unit == unit, log.t_us + ahead_us, log.t_us)
             order = np.argsort(t_us, kind="stable")
-            found = {d.unit: d.size for d in clock_offsets.skews(replace(log.take(order), t_us=t_us[order]), meta)}
+            shifted = replace(log.take(order), t_us=t_us[order])
+            findings = list(clock_offsets.skews(shifted, meta))
+            found = {d.unit: d.size for d in findings}
             assert found.get(unit) == pytest.approx(ahead_us / S, abs=1e-3), meta.units[unit].name
+            (mark,) = kpis.table(shifted, meta, findings=findings).kpis["line.constraint"].marks
+            assert f"{meta.units[unit].name} {ahead_us / S:+.3f} s" in mark
 
 
 @pytest.mark.parametrize("flavour", ["plain", "people", "transport"])

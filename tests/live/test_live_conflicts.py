@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from factory_sim.live.listen_result import listen_result
 from factory_sim.live.publish import RunSetup, publish
 from factory_sim.wire import meta as description
 from factory_sim.wire import presence
+from factory_sim.wire.broker import servers
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.loopback import Loopback
 from factory_sim.wire.mqtt.client import Client
@@ -252,22 +254,33 @@ def test_a_feed_without_readings_has_no_kpis() -> None:
         listener.table()
 
 
-def test_our_own_broker_waits_for_a_slow_subscriber_and_reports_its_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("server", servers.installed())
+@pytest.mark.parametrize("qos", [0, 1])
+def test_our_own_broker_waits_for_a_slow_subscriber_and_reports_its_backlog(
+    server: str, qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "SERVERS", {server: servers.SERVERS[server]})
     monkeypatch.setattr(delivery, "LINGER_S", 0.0)
+    monkeypatch.setattr(delivery, "_REPORT_S", 0.0)
     monkeypatch.setattr(delivery, "PORTS", {"mqtt": 0, "mqtts": 0})
     said: list[str] = []
-    with SlowSubscriber() as slow:
+    with SlowSubscriber(qos) as slow:
         with opened(PLANT, SETUP, Delivery(linger_s=20.0), said.append) as (sender, known, url):
             slow.begin(url)
-            publish(PLANT, known, sender)
-        assert slow.end() == len(feed_of("x"))
+            sent = publish(PLANT, known, sender)
+            slow.may_read.set()
+        assert slow.end() >= sent.messages
+    assert any("behind; our broker waits" in text for text in said)
+    assert not any(text.startswith("!") for text in said)
 
 
 class SlowSubscriber:
     """A subscriber that takes its messages late, in a thread of its own."""
 
+    def __init__(self, qos: int) -> None:
+        self.qos, self.count, self.ready, self.may_read = qos, 0, Event(), Event()
+
     def __enter__(self) -> Self:
-        self.count, self.ready = 0, Event()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -280,9 +293,12 @@ class SlowSubscriber:
 
     def _serve(self, url: str) -> None:
         with suppress(BrokerError), Client(url, reconnect_timeout_s=0.1) as client:
-            client.subscribe([f"{ROOT}/#"])
+            assert client.stream is not None
+            client.stream.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.subscribe([f"{ROOT}/#"], qos=self.qos)
             self.ready.set()
-            time.sleep(3.0)
+            self.may_read.wait(60)
+            time.sleep(2.0)
             for message in client.messages(5.0):
                 self.count += not message.topic.endswith("/status")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,12 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.live.listen import Listener, listen
+from factory_sim.live.listen_result import listen_result
 from factory_sim.live.publish import RunSetup, Sent, publish
 from factory_sim.plant.spec import LinkProfile
+from factory_sim.views import frames
+from factory_sim.views.text import kpi_text
+from factory_sim.wire import kpi_messages
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -63,6 +68,31 @@ def test_faults_are_named_in_every_format(plant: Plant, payload_format: str, mon
     found = {(plant.units[d.unit], d.kind): d for d in listener.trust.findings if d.kind != "rows_lost"}
     assert set(found) == {("M001", "stuck"), ("M002", "clock_skew")}
     assert found["M002", "clock_skew"].size == pytest.approx(3.0, abs=0.002)
+
+
+def test_a_doubt_about_a_clock_reaches_tables_frames_json_and_messages(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, listener = feed(plant, ORDER, monkeypatch)
+    table, doubt = listener.table(), "clock_doubt: estimated offset of the clock of M002 +3.000 s"
+    doubted = {name for name, kpi in table.kpis.items() if kpi.marks and kpi.marks[0].startswith("clock_doubt")}
+    assert doubted == {
+        "operation.critical_path_share",
+        "line.constraint",
+        "line.path_outside_share",
+        "line.wip",
+        "line.lead_time_s",
+        "line.lead_time_seen_s",
+    }
+    assert f"constraint, work in progress, lead time, station critical path share: {doubt}" in kpi_text.notes(table)
+    frame = frames.kpi_frame(table).set_index(["kpi", "name"])["note"]
+    assert frame["line.constraint", "line"] == frame["operation.critical_path_share", "OP20"] == doubt
+    result = listen_result(listener, table)
+    assert (result.kpis["line.wip"].marks["line"], set(result.clock_doubt[0].kpis)) == (doubt, doubted)
+    assert listener.meta is not None
+    messages = kpi_messages.messages(table, listener.meta, "doubted")
+    line = next(each for each in messages if each.topic == "doubted/kpi/line")
+    assert json.loads(line.payload)["kpis"]["line.lead_time_s"]["mark"] == doubt
 
 
 def test_losses_of_the_link_are_counted(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,14 @@ MISTAKES = [
     ("busy: 6 kW", "busy: 6 kJ", "kinds.cnc.power.busy", "'kJ', which is not a unit of power", ""),
     ("busy: 6 kW", "busi: 6 kW", "kinds.cnc.power.busi", "not a known key", "Did you mean busy?"),
     ("cycle_time: 56 s", "cycle_time: 56", "operations.OP30.cycle_time", "has no unit", ""),
+    ("cycle_time: 56 s", "cycle_time: '56,5 s'", "operations.OP30.cycle_time", "decimal comma; write 56.5 s", ""),
+    (
+        "cycle_time: 56 s",
+        "cycle_time: 'lognormal(56,5 s, cv 0,1)'",
+        "operations.OP30.cycle_time",
+        "If a comma is a decimal mark, write lognormal(56.5 s, cv 0.1)",
+        "",
+    ),
     ("cycle_time: 56 s", "cycle_time: [56 s]", "operations.OP30.cycle_time", "expected one value, got a list", ""),
     (
         "lognormal(84 s, cv 0.05)",

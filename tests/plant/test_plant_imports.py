@@ -73,6 +73,12 @@ def test_numbers_of_a_value_file(text: str, found: list[float], tmp_path: Path) 
     assert durations(tmp_path / "times.csv") == found
 
 
+def test_a_value_file_may_be_unicode_text_of_excel(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-8-sig"):
+        (tmp_path / "times.csv").write_bytes("56,5\n40,5\n".encode(encoding))
+        assert durations(tmp_path / "times.csv") == [56.5, 40.5]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -82,6 +88,9 @@ def test_numbers_of_a_value_file(text: str, found: list[float], tmp_path: Path) 
         ("# decimal: point\n1,23\n", 2, "is not a number with a decimal point"),
         ("40\n00:40\n", 2, "can mean hours or minutes"),
         ("40\nabc\n", 2, "expected a time"),
+        ("# decimal: comma\n0.250\n", 2, "is not a number with a decimal comma"),
+        ("cycle time min\n0,5\n", 1, "leaves its unit open"),
+        ("t_ms\n500\n", 1, "leaves its unit open"),
         ("56.5,M1\n", 1, "several columns"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from study_lines import arm, study, trial
 
@@ -16,6 +17,7 @@ from factory_sim.study import store
 from factory_sim.study.arms import Variant
 from factory_sim.study.compare import why
 from factory_sim.study.compare.compare_study import run_study, run_why
+from factory_sim.study.compare.pairing import base_of
 from factory_sim.study.compare.path import first_resource
 from factory_sim.study.compare.reliefs import RELIEFS
 from factory_sim.study.runner import Progress, Request
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from factory_sim.results.why import WhyResult
 
 CASES = Path(__file__).parent / "cases"
+ENGINES = ("calendar", "simpy")
 SMALL = """
 plant: small
 sources: {s: {SOURCE}}
@@ -52,7 +55,9 @@ def write(folder: Path, *, source: str = "interarrival: saturated", a: str = "",
     return file
 
 
-def why_of(file: Path | str, folder: Path, replications: int = 8, duration_s: float = 8 * 3600.0) -> WhyResult:
+def why_of(
+    file: Path | str, folder: Path, replications: int = 8, duration_s: float = 8 * 3600.0, engine: str = "auto"
+) -> WhyResult:
     return run_why(
         Request(
             base=Variant(str(file)),
@@ -60,14 +65,16 @@ def why_of(file: Path | str, folder: Path, replications: int = 8, duration_s: fl
             duration_s=duration_s,
             warm_up_s=3600.0,
             workers=1,
+            engine=engine,
             file=folder / "why.jsonl",
         ),
         Progress(),
     )
 
 
-def test_the_source_limits_a_line_that_waits_for_arrivals(tmp_path: Path) -> None:
-    found = why_of(CASES / "source.yaml", tmp_path)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_source_limits_a_line_that_waits_for_arrivals(engine: str, tmp_path: Path) -> None:
+    found = why_of(CASES / "source.yaml", tmp_path, engine=engine)
     assert found.constraint == Resource(kind="source", name="s")
     assert found.by == GAIN
     gains = {(each.name, relief.change): relief.parts_per_shift for each in found.resources for relief in each.relief}
@@ -75,18 +82,27 @@ def test_the_source_limits_a_line_that_waits_for_arrivals(tmp_path: Path) -> Non
     assert not gains["B", "one second less"].low > 0
 
 
-def test_the_operator_limits_a_line_with_one_for_three_operations(tmp_path: Path) -> None:
-    found = why_of(CASES / "operator.yaml", tmp_path, replications=2)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_operator_limits_a_line_with_one_for_three_operations(engine: str, tmp_path: Path) -> None:
+    found = why_of(CASES / "operator.yaml", tmp_path, replications=2, engine=engine)
     assert found.constraint == Resource(kind="operator", name="op")
     gain = found.resources[0].relief[0]
     assert gain.change == "one more"
     assert gain.parts_per_shift.mean == pytest.approx(0.78 * 360, rel=0.02)  # 360 parts of 80 s
 
 
-def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) -> None:
-    found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications=6)
+@pytest.mark.parametrize(
+    ("engine", "replications"),
+    [("calendar", 6), pytest.param("simpy", 2, marks=pytest.mark.long("a hundred trials of the reference line"))],
+)
+def test_the_fleet_limits_the_reference_line_with_five_vehicles(engine: str, replications: int, tmp_path: Path) -> None:
+    found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications, engine=engine)
     assert found.constraint == Resource(kind="fleet", name="agv")
     assert found.resources[0].share.mean > 0.5
+    kept = store.load(tmp_path / "why.jsonl")
+    base = np.mean([each.line["good_parts"] for (arm, _), each in kept.trials.items() if arm == base_of(kept).name])
+    gain = found.resources[0].relief[0].parts_per_shift.mean
+    assert gain / (base / why.shifts_of(kept)) == pytest.approx(0.21, abs=0.05)
 
 
 def test_each_relief_is_a_valid_plant_with_another_digest(tmp_path: Path) -> None:

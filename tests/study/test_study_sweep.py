@@ -185,6 +185,8 @@ def test_a_frame_has_a_row_per_point(one: Path) -> None:
         ("30 s,", "30 x,", r"sweep.yaml:4:28: factors.PRESS.cycle_time.1: .*30 x"),
         ("[20 s, 30 s, 40 s]", "[20 s, 20 s]", "expected at least two different values, each once"),
         ("[20 s, 30 s, 40 s]", "[20 s, 3 kW]", "3 kW has the unit kW, but the first value has s"),
+        ("[20 s, 30 s, 40 s]", "[34,5 s, 36,5 s]", "A comma separates values; write 34.5 s, 36.5 s"),
+        ("[20 s, 30 s, 40 s]", "['34,5 s', 36 s]", "has a decimal comma; write 34.5 s"),
         ("[20 s, 30 s, 40 s]", "{low: 20 s}", "either levels, or low and high"),
         ("[20 s, 30 s, 40 s]", "{low: 20 s, high: 40 s}", "Write steps: 5"),
         ("[20 s, 30 s, 40 s]", "{low: 40 s, high: 20 s, steps: 2}", "low must be less than high"),

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from factory_sim.results.estimate import Estimate
+from factory_sim.results.resource import Resource
+from factory_sim.results.why import OperationLimit, ReliefGain, ResourceLimit, WhyResult
+from factory_sim.study.compare.why import DETECTORS
 from factory_sim.views.text.figures import Figures, terminal_table
+from factory_sim.views.text.study_text import why_lines
 
 HEADS = [
     "WASH.buffer",
@@ -43,3 +48,50 @@ def test_heads_break_after_points_and_between_words(monkeypatch: pytest.MonkeyPa
         "cost,\nEUR",
         "good\nparts/h",
     ]
+
+
+def test_the_tables_of_why_wrap_words_and_keep_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    share, gain = Estimate(mean=0.121, low=0.1, high=0.14, n=12), Estimate(mean=166.9, low=-158.2, high=175.2, n=12)
+    parts = {"processing": 0.1, "setup": 0.01, "failures": 0.01, "maintenance": 0.001}
+    kinds = [("operation", "OP750"), ("shift", "three_shifts"), ("operation", "final_assembly_of_covers")]
+    found = WhyResult(
+        of="line",
+        replications=12,
+        constraint=Resource(kind="operation", name="OP750"),
+        by="gain",
+        reason=None,
+        resources=tuple(
+            ResourceLimit(
+                kind=kind,
+                name=name,
+                share=share,
+                parts=parts if kind == "operation" else {},
+                relief=(ReliefGain(change="30 minutes more per open day", parts_per_shift=gain),),
+            )
+            for kind, name in kinds
+        ),
+        operations=tuple(
+            OperationLimit(
+                operation=name,
+                title="",
+                critical_path_share=share,
+                ranks=dict.fromkeys(DETECTORS),
+                one_second_less=None,
+            )
+            for kind, name in kinds
+            if kind == "operation"
+        ),
+        first_by={},
+        next=None,
+    )
+    console = Console(width=80)
+    with console.capture() as captured:
+        for each in why_lines(found):
+            console.print(each)
+    text = captured.get()
+    assert "\u2026" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("+166.9 [-158.2, +175.2]") == 4  # the answer and three resources
+    assert "maintenance" in text
+    assert all(word in text for word in ("30", "minutes", "more", "per", "open", "day"))

@@ -19,12 +19,7 @@ from factory_sim.wire.broker import servers
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 
-INSTALLED = []
-for one in servers.SERVERS:
-    try:
-        INSTALLED.append(servers.find(one)[0])
-    except BrokerError:
-        continue
+INSTALLED = list(servers.installed())
 
 PARENT = """
 import signal, sys, time
@@ -156,7 +151,7 @@ def test_a_free_port_that_is_asked_for_is_used(server: str) -> None:
 def test_a_port_lost_to_another_program_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     choose = broker_module.free_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = [taken.getsockname()[1], choose()]
+        ports = [taken.getsockname()[1], choose(), choose(), choose()]
         monkeypatch.setattr(broker_module, "free_port", lambda: ports.pop(0))
         with Broker() as broker:
             assert ports == []

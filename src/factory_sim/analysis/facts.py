@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis import bottleneck, causes, needs, topology, unit_energy
+from factory_sim.analysis.trust.finding import CLOCK_SKEW
 from factory_sim.plant.opening_rows import numbered
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.bottleneck import Periods
+    from factory_sim.analysis.trust.finding import Finding
     from factory_sim.records import B1, F8, I8, EventLog, Meta
 
 
@@ -107,6 +109,7 @@ class Facts:
     entered_of: dict[int, int]  # source unit -> parts entered
     lacking: frozenset[str]  # needs of `needs.NEEDS` that the whole feed does not meet
     power_w: F8  # (n_units, N_STATES); NaN where it is not known
+    clocks: tuple[Finding, ...]  # of units whose clocks disagree with those of others in the window
     _levels: dict[str, Totals] = field(default_factory=dict)
 
     def at(self, level: str) -> Totals:
@@ -149,7 +152,13 @@ def groups(meta: Meta, level: str) -> tuple[I8, int]:
     return (np.arange(len(machines)), len(machines)) if level == "machine" else (np.zeros_like(machines), 1)
 
 
-def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> Facts:
+def collect(
+    log: EventLog,
+    meta: Meta,
+    blocks: Sequence[Blocks] | None = None,
+    window: Window | None = None,
+    findings: Iterable[Finding] = (),
+) -> Facts:
     """Return the facts of `window` (default: the feed's). Causes are inferred; those in `log` are not read."""
     from factory_sim.analysis.kernels import part_visits  # noqa: PLC0415 - numba is slow to import
 
@@ -198,6 +207,11 @@ def collect(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, w
         entered_of=entered_of,
         lacking=needs.lacking(log, meta),
         power_w=unit_energy.power_w(meta),
+        clocks=tuple(
+            each
+            for each in findings
+            if each.kind == CLOCK_SKEW and window.t0_us < each.t1_us and each.t0_us < window.t1_us
+        ),
     )
 
 

@@ -164,10 +164,6 @@ def _show_window(result: ListenResult) -> None:
         heard_min = (result.window_us[1] - result.joined_us) / 60e6
         notes.append(f"Joined late: KPIs and rates are of the {heard_min:,.1f} min that were received.")
     notes += [
-        f"clock_doubt: the clock of {each.unit} is {each.ahead_s:+.3f} s off: doubt path, constraint, lead time, WIP."
-        for each in result.clock_doubt
-    ]
-    notes += [
         f"Run {each.run_id} has no end; its KPIs are of its {each.feed.readings:,} readings (--json FILE)."
         for each in result.unfinished
     ]

@@ -52,7 +52,7 @@ def conclude(found: Reading, json: Path | None, csv: Path | None, *, quiet: bool
 
         for table in reading_text.tables(found.result, found.kpis().record):
             Console().print(table)
-        for line in reading_text.skipped_lines(found.result):
+        for line in (*reading_text.clock_lines(found.kpis().record), *reading_text.skipped_lines(found.result)):
             say(line, err=True, style="yellow")
 
 

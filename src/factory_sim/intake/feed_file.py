@@ -262,6 +262,7 @@ class _Reader:
             zone=chosen["zone"] or "",
             late_ns=round((_LATE_S if chosen["late"] is None else chosen["late"]) * _NS),
             stale_ns=round((chosen["stale"] or 0.0) * _NS),
+            resolution_ns=round((chosen["resolution"] or 0.0) * _NS),
             skip_without=chosen["without"] == shapes.SKIP,
         )
 

@@ -61,6 +61,10 @@ class Clock(Shape):
     )
     zone: q.Text | None = about("Time zone of time stamps without one, such as Europe/Berlin.")
     late: q.Seconds | None = about("How late an observation may come and still be put in order.", shown="5 s")
+    resolution: q.Seconds | None = about(
+        "Resolution of time stamps, or interval of a poll: moves out of order by less are no sign of differing clocks.",
+        shown="2 ms",
+    )
     stale: q.Seconds | None = about("After this time without news a unit is unknown; without it a state holds.")
     without: Annotated[str | None, *_one_of(ARRIVAL, SKIP)] = about(
         "A message without a time stamp: arrival: its time of arrival counts; skip: it is counted as skipped.",

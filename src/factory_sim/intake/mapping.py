@@ -58,6 +58,7 @@ class ClockRule:
     time: str = ""
     zone: str = ""
     late_ns: int = 5_000_000_000
+    resolution_ns: int = 0
     stale_ns: int = 0  # 0: a state holds
     skip_without: bool = False
 

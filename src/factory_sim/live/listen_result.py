@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from factory_sim.analysis.trust.finding import CLOCK_SKEW
+from factory_sim.records import CLOCK_DOUBT
 from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult
 from factory_sim.views.kpi_dict import kpi_values
 
@@ -11,15 +13,7 @@ if TYPE_CHECKING:
     from factory_sim import records
     from factory_sim.live.listen import Listener
 
-_SIZES = {"stuck": "min", "drop_out": "readings", "clock_skew": "s", "rows_lost": "rows"}
-_IN_ORDER_OF_MOVES = (
-    "operation.critical_path_share",
-    "line.path_outside_share",
-    "line.constraint",
-    "line.lead_time_s",
-    "line.lead_time_seen_s",
-    "line.wip",
-)
+_SIZES = {"stuck": "min", "drop_out": "readings", CLOCK_SKEW: "s", "rows_lost": "rows"}
 
 
 def feed_counts(listener: Listener) -> FeedCounts:
@@ -68,11 +62,16 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         energy_by_states=tuple(meta.units[unit].name for unit in listener.trust.by_states(meta)),
         kpis=kpi_values(table),
         clock_doubt=tuple(
-            ClockDoubt(unit=meta.units[each.unit].name, ahead_s=each.size, kpis=_IN_ORDER_OF_MOVES)
+            ClockDoubt(unit=meta.units[each.unit].name, ahead_s=each.size, kpis=_doubted(table))
             for each in listener.trust.findings
-            if each.kind == "clock_skew"
+            if each.kind == CLOCK_SKEW
         ),
         joined_us=listener.joined_us,
         conflicts=tuple(listener.conflicts),
         unfinished=tuple(listener.unfinished),
     )
+
+
+def _doubted(table: records.KpiTable) -> tuple[str, ...]:
+    """Return the KPIs that carry the doubt about clocks."""
+    return tuple(name for name, kpi in table.kpis.items() if any(mark.startswith(CLOCK_DOUBT) for mark in kpi.marks))

@@ -70,5 +70,5 @@ def table(run: RecordedRun, window: Window | None = None) -> KpiTable:
     """Return every KPI of a window of a recorded run; None: of all that was recorded."""
     meta, feed = run.meta, rebuilt(run, window)
     log, blocks = feed.log(), feed.blocks()
-    usable = trust.judge(log, meta, blocks, feed.losses()).usable(blocks)
-    return kpis.table(log, meta, usable, window or meta.window)
+    found = trust.judge(log, meta, blocks, feed.losses())
+    return kpis.table(log, meta, found.usable(blocks), window or meta.window, found.findings)

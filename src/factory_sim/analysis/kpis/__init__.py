@@ -23,11 +23,12 @@ from factory_sim.plant.states import State
 from factory_sim.records import EMPTY_WINDOW, Kpi, KpiTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.facts import Facts
     from factory_sim.analysis.kpis.kpi_kind import KpiKind
+    from factory_sim.analysis.trust.finding import Finding
     from factory_sim.records import F8, EventLog, Meta, Window
 
 # keys of a table are "<level>.<name>": "operation.oee", "line.good_parts_per_h"
@@ -35,12 +36,19 @@ _FAMILIES = (production, effectiveness, states, quality, maintenance, flow, cons
 KPIS: dict[str, KpiKind] = {name: kind for family in _FAMILIES for name, kind in family.KINDS.items()}
 
 
-def table(log: EventLog, meta: Meta, blocks: Sequence[Blocks] | None = None, window: Window | None = None) -> KpiTable:
+def table(
+    log: EventLog,
+    meta: Meta,
+    blocks: Sequence[Blocks] | None = None,
+    window: Window | None = None,
+    findings: Iterable[Finding] = (),
+) -> KpiTable:
     """Return every KPI of `window` (default: the feed's). Without `blocks` (meter readings), energy is state × power.
 
-    Only what telemetry carries is read: `log.cause` is inferred anew.
+    Only what telemetry carries is read: `log.cause` is inferred anew. findings : those about clocks mark the KPIs that
+    depend on the order of moves between units.
     """
-    return of_facts(facts_of.collect(log, meta, blocks, window))
+    return of_facts(facts_of.collect(log, meta, blocks, window, findings))
 
 
 def of_facts(facts: Facts) -> KpiTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory_sim.analysis import bottleneck
-from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, clock_doubt, ratio, single
 
 _OPERATION = ("operation",)
 _PATH = ("states", "counts", "flow", "parts")
@@ -62,13 +62,13 @@ def _first(score: F8) -> F8:
 
 
 KINDS = {
-    "critical_path_share": KpiKind("1", -1, _OPERATION, critical_path_share, _PATH),
+    "critical_path_share": KpiKind("1", -1, _OPERATION, critical_path_share, _PATH, clock_doubt),
     "average_active_period_s": KpiKind("s", -1, _OPERATION, average_active_period_s, ("states",)),
     "momentary_active_share": KpiKind("1", -1, _OPERATION, momentary_active_share, ("states",)),
     "active_share": KpiKind("1", 0, _OPERATION, active_share, ("states",)),
     "turning_point": KpiKind("1", -1, _OPERATION, turning_point, ("states", "flow")),
     "arrow": KpiKind("1", -1, _OPERATION, arrow, ("states", "flow")),
-    "constraint": KpiKind("operation", 0, LINE, constraint, _PATH),
+    "constraint": KpiKind("operation", 0, LINE, constraint, _PATH, clock_doubt),
     "constraint_by_active_period": KpiKind("operation", 0, LINE, constraint_by_active_period, ("states",)),
-    "path_outside_share": KpiKind("1", 0, LINE, path_outside_share, _PATH),
+    "path_outside_share": KpiKind("1", 0, LINE, path_outside_share, _PATH, clock_doubt),
 }

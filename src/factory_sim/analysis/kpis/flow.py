@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, ratio, single
+from factory_sim.analysis.kpis.kpi_kind import F8, LINE, Facts, KpiKind, clock_doubt, ratio, single
 
 
 def wip(f: Facts, _level: str) -> F8:
@@ -26,8 +26,8 @@ def parts_entered(f: Facts, _level: str) -> F8:
 
 
 KINDS = {
-    "wip": KpiKind("parts", -1, LINE, wip, ("counts", "sources", "parts")),
-    "lead_time_s": KpiKind("s", -1, LINE, lead_time_s, ("counts", "sources", "parts")),
-    "lead_time_seen_s": KpiKind("s", -1, LINE, lead_time_seen_s, ("counts", "sources", "parts")),
+    "wip": KpiKind("parts", -1, LINE, wip, ("counts", "sources", "parts"), clock_doubt),
+    "lead_time_s": KpiKind("s", -1, LINE, lead_time_s, ("counts", "sources", "parts"), clock_doubt),
+    "lead_time_seen_s": KpiKind("s", -1, LINE, lead_time_seen_s, ("counts", "sources", "parts"), clock_doubt),
     "parts_entered": KpiKind("parts", 0, LINE, parts_entered, ("sources",)),
 }

@@ -9,13 +9,27 @@ from typing import Any
 import numpy as np
 
 from factory_sim.analysis.facts import Facts, Totals
-from factory_sim.records import F8
+from factory_sim.records import CLOCK_DOUBT, F8
 
-__all__ = ["ALL", "F8", "LINE", "STATION", "Callable", "Facts", "KpiKind", "Totals", "of_totals", "ratio", "single"]
+__all__ = [
+    "ALL",
+    "F8",
+    "LINE",
+    "STATION",
+    "Callable",
+    "Facts",
+    "KpiKind",
+    "Totals",
+    "clock_doubt",
+    "of_totals",
+    "ratio",
+    "single",
+]
 
 STATION = ("machine", "operation")
 ALL = ("machine", "operation", "section", "line")
 LINE = ("line",)
+_NAMED = 5  # clocks that a mark names
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +77,11 @@ def ratio(numerator: Any, denominator: Any) -> F8:
 def single(value: float) -> F8:
     """Return the value of a KPI of the line, shape (1,)."""
     return np.array([value], np.float64)
+
+
+def clock_doubt(facts: Facts, level: str) -> list[str]:
+    """Return the mark of KPIs that depend on the order of moves: which clocks disagree, and by how much."""
+    clocks = [f"{facts.meta.units[each.unit].name} {each.size:+.3f} s" for each in facts.clocks]
+    more = f" and {len(clocks) - _NAMED} more" * (len(clocks) > _NAMED)
+    text = f"{CLOCK_DOUBT}: estimated offset of the clock of {', '.join(clocks[:_NAMED])}{more}" if clocks else ""
+    return [text] * len(facts.at(level).machines)

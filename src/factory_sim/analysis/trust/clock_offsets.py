@@ -1,7 +1,8 @@
 """Clock offsets: a part cannot be taken before it is given.
 
-A starved machine takes it in the instant in which it is given, and a blocked machine gives its part in the instant in
-which the next operation takes one.
+In feeds of this program a starved machine takes it in the instant in which it is given, and a blocked machine gives its
+part in the instant in which the next operation takes one. Plants need time for both, so that for foreign feeds the
+order alone counts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import topology
-from factory_sim.analysis.trust.finding import Finding
+from factory_sim.analysis.trust.finding import CLOCK_SKEW, Finding
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
@@ -21,20 +22,29 @@ if TYPE_CHECKING:
 
 _TOLERANCE_S = 0.0021  # formats that round to the millisecond move both ends by half a millisecond
 _GIVES = (Outcome.PASSED, Outcome.REWORK, Outcome.ENTERED)
-_FEWEST = 3  # handovers that must contradict each other
+_FEWEST, _SHARE = 3, 0.01  # moves between two units that must be out of order: so many, or this share of them
 _MOST = 1000  # maximum number of clocks that are corrected
 
 
-def skews(log: EventLog, meta: Meta) -> Iterator[Finding]:
+def skews(log: EventLog, meta: Meta, resolution_s: float = 0.0, *, by_order_alone: bool = False) -> Iterator[Finding]:
     """Yield units whose clocks are off, starting with the one that explains the most impossible handovers.
 
     A handover is a part that one unit gives and another takes. With correct clocks taken - given is 0 if the taker was
-    starved, and never negative. Handovers that remain impossible after one correction are attributed to the next clock.
+    starved, and never negative. Two clocks disagree when three handovers between their units, or 1 % of them, are out
+    of order. Handovers that remain impossible after one correction are attributed to the next clock.
+
+    resolution_s : of time stamps, as stated; lags up to it are possible. by_order_alone : parts need time to be moved.
     """
-    pairs = (_handovers(log, meta), _releases(log, meta))
+    tolerance_s = max(resolution_s, _TOLERANCE_S)
+    pairs = [_handovers(log, meta)] if by_order_alone else [_handovers(log, meta), _releases(log, meta)]
+    is_move = np.arange(sum(len(each[0]) for each in pairs)) < len(pairs[0][0])
     giver, taker, t_us, lag_s, at_once = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
+    if by_order_alone:
+        at_once[:] = False
     for _ in range(_MOST):
-        wrong = (lag_s < -_TOLERANCE_S) | (at_once & (np.abs(lag_s) > _TOLERANCE_S))
+        reverse = is_move & (lag_s < -tolerance_s)
+        wrong = reverse | (at_once & (np.abs(lag_s) > tolerance_s))
+        wrong &= _disagree(giver * len(meta.units) + taker, wrong, reverse, is_move)
         found = _worst(giver, taker, lag_s, wrong, at_once, len(meta.units))
         if found is None:
             return
@@ -44,9 +54,19 @@ def skews(log: EventLog, meta: Meta) -> Iterator[Finding]:
             "taken before they were given, or not at the instant of a starved or blocked machine"
         )
         t0, t1 = int(t_us[mine].min()), int(t_us[mine].max()) + 1
-        yield Finding(kind="clock_skew", unit=unit, t0_us=t0, t1_us=t1, size=ahead_s, reason=reason)
+        yield Finding(kind=CLOCK_SKEW, unit=unit, t0_us=t0, t1_us=t1, size=ahead_s, reason=reason)
         keep = (giver != unit) & (taker != unit)
-        giver, taker, t_us, lag_s, at_once = (each[keep] for each in (giver, taker, t_us, lag_s, at_once))
+        columns = (giver, taker, t_us, lag_s, at_once, is_move)
+        giver, taker, t_us, lag_s, at_once, is_move = (each[keep] for each in columns)
+
+
+def _disagree(pair: I8, wrong: B1, reverse: B1, is_move: B1) -> B1:
+    """Return whether the two units of each handover have enough impossible ones, shape (n,)."""
+    _, index = np.unique(pair, return_inverse=True)
+    n_wrong, n_reverse, n_moves = (np.bincount(index, weights=each) for each in (wrong, reverse, is_move))
+    enough = (n_wrong >= _FEWEST) | ((n_reverse > 0) & (n_reverse >= _SHARE * n_moves))
+    found: B1 = enough[index]
+    return found
 
 
 def _worst(giver: I8, taker: I8, lag_s: F8, wrong: B1, at_once: B1, n: int) -> tuple[int, float, B1] | None:
@@ -57,10 +77,7 @@ def _worst(giver: I8, taker: I8, lag_s: F8, wrong: B1, at_once: B1, n: int) -> t
     partners = np.zeros(n, np.int64)
     pairs = np.unique(np.stack((giver[wrong], taker[wrong])), axis=1)
     np.add.at(partners, pairs.ravel(), 1)
-    score = np.where(bad >= _FEWEST, bad * (bad / np.maximum(exact, 1)) * partners, 0.0)
-    unit = int(np.argmax(score))
-    if score[unit] <= 0:
-        return None
+    unit = int(np.argmax(bad * (bad / np.maximum(exact, 1)) * partners))
     mine = wrong & ((giver == unit) | (taker == unit))
     ahead = np.where(taker == unit, lag_s, -lag_s)[mine]
     sure = at_once[mine]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CLOCK_SKEW = "clock_skew"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:

@@ -12,6 +12,7 @@ from factory_sim.analysis import cycles as detection
 from factory_sim.analysis import facts as facts_of
 from factory_sim.analysis import kpis
 from factory_sim.analysis.rebuild import Feed
+from factory_sim.analysis.trust import clock_offsets
 from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem, did_you_mean
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.analysis.cycles import Cycles
+    from factory_sim.analysis.trust.finding import Finding
     from factory_sim.intake.mapping import Mapping, SourceMap
     from factory_sim.intake.unit_events import UnitEvents
     from factory_sim.live.foreign.derivability import Derivability
@@ -170,7 +172,7 @@ class MappedFeed:
             counted_by=self._counted_by(events, store, certain),
             whole_log=bool(self._rows),
         )
-        table = kpis.table(log, meta, feed.blocks() if samples else None)
+        table = kpis.table(log, meta, feed.blocks() if samples else None, findings=self._clock_findings(log, meta))
         convention = stop_losses.of_mapping(self.mapping)
         losses = convention.losses(log, meta, orders=stop_losses.orders_of(store, last))
         derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
@@ -182,6 +184,11 @@ class MappedFeed:
             cycles=detected,
             losses=losses,
         )
+
+    def _clock_findings(self, log: EventLog, meta: Meta) -> list[Finding]:
+        """Return the units whose clocks disagree; parts of a plant's own feed need time to be moved."""
+        resolution_s = max((each.clock.resolution_ns * 1e-9 for each in self.mapping.sources), default=0.0)
+        return list(clock_offsets.skews(log, meta, resolution_s, by_order_alone=bool(self.store.series)))
 
     def _extent(self, store: Store) -> tuple[int, int]:
         runs = [run for series in store.series.values() for run in series.runs]

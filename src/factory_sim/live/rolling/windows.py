@@ -95,7 +95,8 @@ class Windows:
         log = self.feed.log()
         until_us = int(log.t_us[-1]) + 1 if len(log) else 0
         meta = self.feed.meta if self.ended else clipped(self.feed.meta, until_us)
-        return facts_of.collect(log, meta, self._usable(log, meta, until_us))
+        usable = self._usable(log, meta, until_us)
+        return facts_of.collect(log, meta, usable, findings=self.trust.findings)
 
     def refresh(self) -> None:
         """Compute the windows anew if a minute has passed since the last time."""
@@ -133,7 +134,7 @@ class Windows:
 
     def _of(self, log: EventLog, window: Window, blocks: tuple[Blocks, ...]) -> tuple[KpiTable, Facts]:
         meta = self.feed.meta
-        found = facts_of.collect(windowed(log, meta, window), meta, blocks, window)
+        found = facts_of.collect(windowed(log, meta, window), meta, blocks, window, self.trust.findings)
         return kpis.of_facts(found), found
 
     def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:

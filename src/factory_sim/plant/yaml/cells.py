@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO, StringIO
@@ -25,7 +26,7 @@ DECIMAL = {"comma": ",", ",": ",", "point": ".", ".": "."}
 _STATED = re.compile(r"\s*#\s*decimal:\s*(comma|point|,|\.)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,]\d+)+(?![\d:])")
 _QUANTITY = re.compile(r"\s*[+-]?[\d.,]+(?:[eE][+-]?\d+)?\s*[^\d\s]*\s*|\s*[A-Za-z_]+\(.*\)\s*")
-_GROUPS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")  # as thousands are written
+_GROUPS = re.compile(r"[1-9]\d{0,2}(?:[.,]\d{3})+")  # as thousands are written
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _DAMAGED = (ValueError, OSError, LookupError, SyntaxError, TypeError, AttributeError, ImportError, BadZipFile)
 
@@ -88,9 +89,15 @@ def stated_decimal(text: str) -> str:
     return next((DECIMAL[mark[1].lower()] for mark in marks if mark), "")
 
 
+def decoded(content: bytes) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark, which Excel writes as Unicode text."""
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding, errors="replace").replace("\0", "")
+
+
 def csv_rows(content: bytes, stated: str) -> tuple[list[list[Any]], Numbers]:
     """Return the cells of a CSV file separated by comma, semicolon or tab, whichever its header has most."""
-    text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
+    text = decoded(content)
     head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     delimiter = max(",;\t", key=head.count)
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
@@ -100,7 +107,7 @@ def csv_rows(content: bytes, stated: str) -> tuple[list[list[Any]], Numbers]:
 
 def value_rows(content: bytes, stated: str) -> tuple[list[tuple[int, str]], Numbers]:
     """Return line and text of the values of a file with one value per line."""
-    text = content.decode("utf-8-sig", errors="replace").replace("\0", "")
+    text = decoded(content)
     lines = [(n, line.strip().strip('"').strip()) for n, line in enumerate(text.splitlines(), 1)]
     found = [(n, line) for n, line in lines if line and not line.startswith("#")]
     numbers = Numbers.of((line for _, line in found), commas=True, stated=stated_decimal(text) or stated)

@@ -86,8 +86,7 @@ def durations(path: Path, decimal: str = "") -> list[float]:
     rows, numbers = value_rows(read(path), decimal)
     unit = "s"
     if rows and not rows[0][1].lstrip("+-.,")[:1].isdigit():
-        header = _HEADER_UNIT.fullmatch(rows.pop(0)[1])
-        unit = header[1] if header else unit
+        unit = _unit_of(*rows.pop(0), path)
     problems, values = [], []
     for line, text in rows:
         try:
@@ -99,6 +98,20 @@ def durations(path: Path, decimal: str = "") -> list[float]:
     if problems:
         raise ConfigError(problems)
     return values
+
+
+def _unit_of(line: int, header: str, path: Path) -> str:
+    """Return the unit that a header states in brackets, else s. Raise ConfigError for a unit without brackets."""
+    if stated := _HEADER_UNIT.fullmatch(header):
+        return stated[1]
+    last = re.split(r"[\s_,;:./]+", header.strip(' ";,'))[-1].lower()
+    if last in units.UNITS["time"] and last not in {"s", "m"}:
+        message, hint = (
+            f"the header {header[:40]!r} leaves its unit open",
+            f"Write it in brackets, such as time [{last}].",
+        )
+        raise ConfigError([Problem(display(path), line, 1, "", message, hint)])
+    return "s"
 
 
 def _duration(text: str, numbers: Numbers, unit: str) -> float:

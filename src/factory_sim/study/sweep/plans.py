@@ -151,11 +151,18 @@ def _values(file: StudyFile[Sweep], path: tuple[str, ...], shape: Shape) -> tupl
     found = [split(value) for value in written]
     if any(math.isnan(each) for each, _ in found):
         return [Level(str(value).strip(), math.nan) for value in written], ""
-    unit = found[0][1]
+    unit, hint = found[0][1], _comma_hint(written)
     return [
-        Level(str(value).strip(), number(partial(sampling.in_unit, each, its, unit), str(value).strip()))
+        Level(str(value).strip(), number(partial(sampling.in_unit, each, its, unit), str(value).strip(), hint))
         for value, (each, its) in zip(written, found, strict=True)
     ], unit
+
+
+def _comma_hint(written: Sequence[str | float]) -> str:
+    """Return what to write where YAML has split quantities with a decimal comma, as in [34,5 s, 35,5 s], in two."""
+    pairs = list(zip(written[::2], written[1::2], strict=False))
+    split_up = len(written) % 2 == 0 and all(isinstance(a, int) and str(b)[:1].isdigit() for a, b in pairs)
+    return f"A comma separates values; write {', '.join(f'{a}.{b}' for a, b in pairs)}." if split_up else ""
 
 
 def _points(file: StudyFile[Sweep], factors: Sequence[Factor]) -> list[Point]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from factory_sim.records import CLOCK_DOUBT
 from factory_sim.results.stop_losses import StopLosses
-from factory_sim.views.text.kpi_text import number, unit
+from factory_sim.views.text.kpi_text import notes, number, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,11 @@ def _cycles(result: ReadResult) -> Table:
         mean = "-" if each.mean_s is None else f"{each.mean_s:.4g}"
         shown.add_row(each.unit, found, mean, f"{each.confidence:.2f}")
     return shown
+
+
+def clock_lines(table: KpiTable) -> list[str]:
+    """Return which KPIs clocks that disagree make doubtful."""
+    return [f"  * {note}" for note in notes(table) if CLOCK_DOUBT in note]
 
 
 def skipped_lines(result: ReadResult) -> Iterator[str]:

@@ -169,12 +169,15 @@ def _path(share: Estimate) -> str:
 
 def _resources(found: WhyResult) -> Table:
     table = Table("resource", "path, %", "largest gain", "parts/shift", "", box=None, pad_edge=False)
-    table.columns[1].justify = "right"
+    table.columns[0].overflow, table.columns[1].justify = "fold", "right"
     for each in found.resources[:RESOURCES_SHOWN]:
         relief = best_relief(each)
         gain = (relief.change, _parts(relief), not_significant(relief.parts_per_shift)) if relief else ("-", "", "")
         table.add_row(f"{each.kind} {each.name}", f"{100 * each.share.mean:.1f}", *gain)
-    for column in table.columns:
+    for column in (
+        table.columns[1],
+        *table.columns[3:],
+    ):  # where the terminal is narrow, words are wrapped, not figures
         column.no_wrap = True
     return table
 
@@ -184,9 +187,11 @@ def _operations(found: WhyResult) -> Table:
     heads = [head for _, head in DETECTORS.values()]
     shown = [each for each in found.resources[:RESOURCES_SHOWN] if each.kind == "operation"]
     ranks = {each.operation: each.ranks for each in found.operations}
-    table = Table("operation, % of path", *(shown[0].parts if shown else ()), *heads, box=None, pad_edge=False)
+    names = ("operation,\n% of path", *(shown[0].parts if shown else ()), *heads)
+    table = Table(*names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
     for each in shown:
         parts = [f"{100 * share:.1f}" for share in each.parts.values()]
         places = [str(ranks.get(each.name, {}).get(detector) or "-") for detector in DETECTORS]

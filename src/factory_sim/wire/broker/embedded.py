@@ -22,7 +22,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
-from urllib.request import urlopen
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire.broker import servers
@@ -38,7 +37,6 @@ _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bou
 _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
-_PAGE_S = 2.0  # for an answer of the monitoring page
 _PR_SET_PDEATHSIG = 1
 _HINTS = {
     errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
@@ -113,19 +111,11 @@ class Broker(servers.Settings):
     def backlog(self) -> tuple[int, int]:
         """Return what subscribers have not received yet: messages at QoS 1, and bytes that wait for their sockets.
 
-        (0, 0) where the server does not count them.
+        (0, 0) when the server does not answer.
         """
-        words = servers.SERVERS[self.name].monitor if self.name else b""
-        _, found, rest = self._child.log.read_bytes().partition(words) if words and self._child else (b"", b"", b"")
-        if not found:
-            return 0, 0
-        page = f"http://{rest.split()[0].decode()}"
         try:
-            with urlopen(f"{page}/jsz?accounts=1&streams=1&consumers=1", timeout=_PAGE_S) as streams:  # noqa: S310 - our own server
-                messages = servers.pending_messages(streams.read())
-            with urlopen(f"{page}/connz", timeout=_PAGE_S) as connections:  # noqa: S310 - same
-                return messages, servers.pending_bytes(connections.read())
-        except (OSError, ValueError):
+            return servers.SERVERS[self.name].backlog(self) if self._child else (0, 0)
+        except (OSError, ValueError, BrokerError):
             return 0, 0
 
     @property
@@ -158,13 +148,13 @@ class Broker(servers.Settings):
 
     def _start(self, program: str, folder: Path) -> None:
         for attempt in range(_ATTEMPTS):
-            self.port = self._asked_port or free_port()
+            self.port, self.monitor_port = self._asked_port or free_port(), free_port()
             self._child = self._spawn(program, folder)
             if self._child.is_ready(servers.SERVERS[self.name].ready):
                 return
             died = self._child.process.poll() is not None
             self._child.stop()
-            if self._asked_port or not died or attempt == _ATTEMPTS - 1:
+            if not died or attempt == _ATTEMPTS - 1:
                 what = "ended at once" if died else f"did not answer within {START_TIMEOUT_S:g} s"
                 self._fail(f"{self.name} {what}; its log ends with:\n{self._child.log_tail()}")
 
