@@ -45,6 +45,17 @@ def test_check_s(benchmark: Any) -> None:
     held(benchmark, benchmark.stats.stats.min, "s", 0.6)
 
 
+def test_check_10000_operations_s(benchmark: Any, tmp_path: Path) -> None:
+    fed = (f"      O{i}: {{kind: cnc, cycle_time: 30 s, buffer: 4{', from: s' * (i == 0)}}}" for i in range(10_000))
+    file = tmp_path / "big.yaml"
+    file.write_text(
+        "plant: big\nkinds: {cnc: {power: {busy: 6 kW}, sensors: {power: {kind: power}}}}\n"
+        "sources: {s: {interarrival: saturated}}\nsections:\n  a:\n    operations:\n" + "\n".join(fed) + "\n"
+    )
+    benchmark.pedantic(start, args=("-m", "factory_sim", "check", str(file)), rounds=2)
+    held(benchmark, benchmark.stats.stats.min, "s", 10.0)
+
+
 def test_sense_readings_per_s(stretch: Stretch, row: Callable[..., None]) -> None:
     row(lambda: sensed(stretch.plant, stretch.meta, stretch.logs), stretch.count, "readings/s")
 
