@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -243,6 +244,21 @@ def test_a_listener_that_joins_late_reports_the_window_that_it_received() -> Non
     good, rate = (float(table.kpis[name].values) for name in ("line.good_parts", "line.throughput_per_h"))
     assert good > 0
     assert rate == pytest.approx(good / hours)
+
+
+def test_one_clock_that_is_ahead_does_not_move_the_end_of_a_running_feed() -> None:
+    feed = feed_of("ahead")
+    half = feed[: len(feed) // 2]
+    right, wrong = Listener(ROOT), Listener(ROOT)
+    for message in half:
+        right.take(message)
+        if "/M002/event" in message.topic:
+            row = json.loads(message.payload)
+            message = replace(message, payload=json.dumps({**row, "t_ns": row["t_ns"] + 200 * 10**9}).encode())  # noqa: PLW2901
+        wrong.take(message)
+    for name in ("line.good_parts_per_h", "line.throughput_per_h"):
+        expected, found = (float(each.table().kpis[name].values) for each in (right, wrong))
+        assert found == pytest.approx(expected, rel=0.01)
 
 
 def test_a_feed_without_readings_has_no_kpis() -> None:

@@ -32,6 +32,7 @@ __all__ = ["NAMES", "WHOLE_US", "Windows"]
 
 WHOLE_US = 2 * DAY_US  # a longer run, or one without end, has no KPIs of the whole
 LATE_US = 600_000_000  # readings may arrive so late; then a finished shift is closed
+AHEAD_US = 120_000_000  # readings of sensors may arrive so long after rows
 ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sensors
 _SETTLE_US = 10_000_000  # readings of the end of a minute may arrive so late
 _LOOK_EVERY = 64  # messages between two looks at the time reached
@@ -92,8 +93,10 @@ class Windows:
 
     def whole(self) -> Facts:
         """Return the facts of the whole window, or of the part that has arrived or is kept."""
-        log = self.feed.log()
+        log, reached_us = self.feed.log(), self.feed.reached_us()
         until_us = int(log.t_us[-1]) + 1 if len(log) else 0
+        if until_us > reached_us + AHEAD_US and reached_us > self.feed.meta.window.t0_us:
+            until_us = reached_us  # later rows are of a clock that is ahead
         meta = self.feed.meta if self.ended else clipped(self.feed.meta, until_us)
         usable = self._usable(log, meta, until_us)
         return facts_of.collect(log, meta, usable, findings=self.trust.findings)
