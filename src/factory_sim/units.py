@@ -33,7 +33,7 @@ UNITS: dict[str, dict[str, float]] = {
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 AMOUNT = re.compile(rf"\s*({NUMBER})\s*(.*?)\s*")  # a number and a unit, which may be empty
 
-_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*[^\d,]*")  # a quantity with a decimal comma
+_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*(\D*?)\s*")  # a quantity with a decimal comma
 _CLOCK = re.compile(r"\s*(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?\s*")  # a duration as hh:mm:ss
 
 _PART = re.compile(r"[\d.]+\s*(?:us|µs|ms|min|[smhd])")
@@ -50,7 +50,7 @@ def parse(text: str | float, dimension: str) -> float:
         return _of_clock(clock)
     if dimension == "time" and _SEVERAL.fullmatch(str(text)):
         return math.fsum(parse(part, dimension) for part in _PART.findall(str(text)))
-    if _COMMA.fullmatch(str(text)):
+    if (comma := _COMMA.fullmatch(str(text))) and comma[1] in table:
         msg = f"{text!r} has a decimal comma; write {str(text).replace(',', '.').strip()}"
         raise ValueError(msg)
     match = AMOUNT.fullmatch(str(text)) if not isinstance(text, bool) else None

@@ -91,6 +91,9 @@ def test_a_value_file_may_be_unicode_text_of_excel(tmp_path: Path) -> None:
         ("# decimal: comma\n0.250\n", 2, "is not a number with a decimal comma"),
         ("cycle time min\n0,5\n", 1, "leaves its unit open"),
         ("t_ms\n500\n", 1, "leaves its unit open"),
+        ("~56,5\n40,5\n", 1, "expected a time"),
+        ("\u22125\n40\n", 1, "expected a time"),
+        ("n/a\n40\n", 1, "expected a time"),
         ("56.5,M1\n", 1, "several columns"),
     ],
 )
@@ -149,6 +152,13 @@ def test_a_plant_states_the_decimal_mark_of_its_files(tmp_path: Path, read: Call
     text = "plant: p\ntable: line.csv\nsources: {c: {interarrival: saturated}}\n"
     assert [o.cycle_time.mean_s for o in read(text + "decimal: comma\n").operations] == [1234.0, 1234.0]
     assert [o.cycle_time.mean_s for o in read(text + "decimal: point\n").operations] == [1.234, 1.234]
+
+
+def test_tables_of_excel_may_state_their_separator_and_use_its_code_page(tmp_path: Path, catalogue: Catalogue) -> None:
+    text = "sep=;\n" + HEAD.replace("machines", "title") + "m;OP10;H\u00e4rten;56,5 s;4;c\n"
+    (tmp_path / "line.csv").write_bytes(text.encode("cp1252"))
+    (operation,) = load(tmp_path / "line.csv", catalogue).operations
+    assert (operation.title, operation.cycle_time.mean_s) == ("H\u00e4rten", 56.5)
 
 
 def test_names_keep_their_commas(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -93,7 +93,10 @@ def test_the_operator_limits_a_line_with_one_for_three_operations(engine: str, t
 
 @pytest.mark.parametrize(
     ("engine", "replications"),
-    [("calendar", 6), pytest.param("simpy", 2, marks=pytest.mark.long("a hundred trials of the reference line"))],
+    [
+        ("calendar", 6),
+        pytest.param("simpy", 2, marks=pytest.mark.long(reason="a hundred trials of the reference line")),
+    ],
 )
 def test_the_fleet_limits_the_reference_line_with_five_vehicles(engine: str, replications: int, tmp_path: Path) -> None:
     found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications, engine=engine)

@@ -26,6 +26,7 @@ DECIMAL = {"comma": ",", ",": ",", "point": ".", ".": "."}
 _STATED = re.compile(r"\s*#\s*decimal:\s*(comma|point|,|\.)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,]\d+)+(?![\d:])")
 _QUANTITY = re.compile(r"\s*[+-]?[\d.,]+(?:[eE][+-]?\d+)?\s*[^\d\s]*\s*|\s*[A-Za-z_]+\(.*\)\s*")
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t])(?=\r?\n)")  # the first line of a CSV file of Excel
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:[.,]\d{3})+")  # as thousands are written
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _DAMAGED = (ValueError, OSError, LookupError, SyntaxError, TypeError, AttributeError, ImportError, BadZipFile)
@@ -90,16 +91,22 @@ def stated_decimal(text: str) -> str:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark, which Excel writes as Unicode text."""
+    """Return the text of a file in UTF-8 or, as Excel writes, in UTF-16 with a byte order mark or in Windows-1252."""
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
-    return content.decode(encoding, errors="replace").replace("\0", "")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    return text.replace("\0", "")
 
 
 def csv_rows(content: bytes, stated: str) -> tuple[list[list[Any]], Numbers]:
     """Return the cells of a CSV file separated by comma, semicolon or tab, whichever its header has most."""
     text = decoded(content)
+    separator = _SEPARATOR_LINE.match(text)
+    text = f"#{text}" if separator else text
     head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    delimiter = max(",;\t", key=head.count)
+    delimiter = separator[1] if separator else max(",;\t", key=head.count)
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     cells = [cell for row in rows for cell in row]
     return rows, Numbers.of(cells, commas=delimiter != ",", stated=stated_decimal(text) or stated)

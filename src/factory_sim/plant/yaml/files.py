@@ -22,6 +22,7 @@ _SUFFIXES = ("", ".yaml", ".yml", ".csv", ".xlsx")
 _EMPIRICAL = re.compile(r"\s*empirical\(\s*([^(),]*[A-Za-z_][^(),]*\.\w+)\s*\)\s*")
 _SEPARATOR = re.compile(r"[;\t]|,(?!\d)")
 _KIND = re.compile(rb"""^(?:\{\s*)?["']?(feed|sweep|optimise)["']?\s*:""", re.MULTILINE)
+_HEADER = re.compile(r"(?!n/?a\b|nan\b|null\b|none\b|inf)[^\W\d_]|[\[(]", re.IGNORECASE)  # not a missing value
 _HEADER_UNIT = re.compile(r".*[\[(]\s*(\w+)\s*[\])]\s*")
 
 
@@ -85,7 +86,7 @@ def durations(path: Path, decimal: str = "") -> list[float]:
     """Return the durations [s] of a file with one per line; a header `time [min]` gives the unit of numbers."""
     rows, numbers = value_rows(read(path), decimal)
     unit = "s"
-    if rows and not rows[0][1].lstrip("+-.,")[:1].isdigit():
+    if rows and _HEADER.match(rows[0][1]):
         unit = _unit_of(*rows.pop(0), path)
     problems, values = [], []
     for line, text in rows:
