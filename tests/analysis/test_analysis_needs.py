@@ -57,8 +57,8 @@ def plant(tmp_path: Path) -> Plant:
     return registry.load(tmp_path / "line.yaml")
 
 
-def run(plant: Plant, until_us: int = HOUR) -> EventLog:
-    return simulate(plant, seed=1, until_us=until_us, engine="simpy").log
+def run(plant: Plant, until_us: int = HOUR, engine: str = "simpy") -> EventLog:
+    return simulate(plant, seed=1, until_us=until_us, engine=engine).log
 
 
 def value(table: KpiTable, name: str, i: int = 0) -> float:
@@ -134,9 +134,10 @@ def test_without_a_quality_channel_oee_is_marked_and_yield_is_not_defined(plant:
     assert "assumes good parts" in table.kpis["line.oee"].marks[0]
 
 
-def test_oee_above_one_is_kept_and_marked_with_its_cause() -> None:
+@pytest.mark.parametrize("engine", ["simpy", "calendar"])
+def test_oee_above_one_is_kept_and_marked_with_its_cause(engine: str) -> None:
     plant = registry.load(CASES / "oee_above_one.yaml")
-    table = kpis.table(run(plant), describe(plant, Window(0, HOUR)))
+    table = kpis.table(run(plant, engine=engine), describe(plant, Window(0, HOUR)))
     assert value(table, "operation.oee") == pytest.approx(1.6167, abs=1e-3)
     assert table.kpis["operation.oee"].marks == ("above 100 %: 60 s are planned for a part, 37 s were measured",)
     assert table.kpis["operation.oee"].reasons == ()

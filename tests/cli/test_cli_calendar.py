@@ -39,11 +39,12 @@ def run(case: str, start: str, tmp_path: Path, *more: str) -> int:
     )
 
 
+@pytest.mark.parametrize("engine", ["simpy", "calendar"])
 @pytest.mark.parametrize(("start", "parts"), [("2026-01-09T08:00", "104"), ("2026-01-10T08:00", "0")])
 def test_a_week_shift_works_on_friday_and_not_on_saturday(
-    start: str, parts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    start: str, parts: str, engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("weekend", start, tmp_path, "--duration", "2h", "--engine", "simpy") == 0
+    assert run("weekend", start, tmp_path, "--duration", "2h", "--engine", engine) == 0
     assert f"{parts} good parts" in capsys.readouterr().out
 
 
