@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 import pytest
 
 import factory_sim as fs
+from factory_sim.records import CLOCK_DOUBT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +106,46 @@ def test_wip_and_lead_time_are_undefined_with_the_missing_signal(tmp_path: Path)
     assert found.to_dict()["kpis"]["line.wip"]["values"]["line"] is None  # type: ignore[index,call-overload]
     entry = next(each for each in found.result.derivable if each.kpi == "line.wip")
     assert (entry.status, "serial numbers" in entry.needs) == ("no", True)
+
+
+TWO = """
+plant: two
+sources: {s: {interarrival: saturated}}
+sections:
+  a:
+    operations:
+      A: {machines: [M1], cycle_time: 60 s, buffer: 1, from: s}
+      B: {machines: [M2], cycle_time: 40 s, buffer: 4}
+"""
+BY_ID = """
+feed: two
+plant: line.yaml
+states: {RUN: busy, IDLE: starved}
+clock: {time: time, resolution: RESOLUTION}
+parts: {id: id}
+sources:
+  - {csv: "*.csv", layout: wide, columns: {time: time, unit: unit}, state: state, id: id}
+"""
+
+
+@pytest.mark.parametrize(
+    ("behind_s", "resolution", "is_doubted"), [(0, "1 ms", False), (10, "1 ms", True), (10, "12 s", False)]
+)
+def test_clocks_are_doubted_where_parts_arrive_before_they_left(
+    behind_s: int, resolution: str, is_doubted: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "line.yaml").write_text(TWO, encoding="utf-8")
+    (tmp_path / "feed.yaml").write_text(BY_ID.replace("RESOLUTION", resolution), encoding="utf-8")
+    rows = []
+    for k in range(80):  # five seconds from M1 to M2
+        taken = START + 60 * k + 65 - behind_s
+        rows += [(START + 60 * k, "M1", "RUN", k), (taken, "M2", "RUN", k), (taken + 40, "M2", "IDLE", k)]
+    lines = [f"{t},{unit},{state},P{k}" for t, unit, state, k in sorted(rows)]
+    (tmp_path / "feed.csv").write_text("time,unit,state,id\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    table = fs.read(tmp_path / "feed.csv", map=tmp_path / "feed.yaml").kpis().record
+    doubted = {name for name, kpi in table.kpis.items() if any(mark.startswith(CLOCK_DOUBT) for mark in kpi.marks)}
+    for name, kpi in table.kpis.items():  # what is undefined has a reason
+        reasons = kpi.reasons or [""] * kpi.values.size
+        assert all(reason for reason, v in zip(reasons, kpi.values.flat, strict=True) if np.isnan(v)), name
+    expected = {"operation.critical_path_share", "line.constraint", "line.path_outside_share"}
+    assert doubted == (expected if is_doubted else set())

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from factory_sim.intake.mapping import Mapping, SourceMap
     from factory_sim.intake.unit_events import UnitEvents
     from factory_sim.live.foreign.derivability import Derivability
-    from factory_sim.records import I8, EventLog, KpiTable, Message, Meta, Observations
+    from factory_sim.records import B1, I8, EventLog, Kpi, KpiTable, Message, Meta, Observations
     from factory_sim.results.stop_losses import StopLosses
 
 BY_STATES = "each busy period of the state words is one part"
@@ -250,23 +250,30 @@ class MappedFeed:
 
 
 def _masked(table: KpiTable, meta: Meta, signals: Available, derivable: tuple[Derivability, ...]) -> KpiTable:
-    """Return a table with NaN where a KPI is not derivable, for all machines or for those without a signal."""
-    machines, status = facts_of.machine_units(meta).tolist(), {each.kpi: each.status for each in derivable}
+    """Return a table with NaN and a reason where a KPI is not derivable, for all machines or those without a signal."""
+    machines, about = facts_of.machine_units(meta).tolist(), {each.kpi: each for each in derivable}
     found = {}
     for name, kpi in table.kpis.items():
         level = name.partition(".")[0]
         index, n = facts_of.groups(meta, level)
-        values = np.array(kpi.values, np.float64).reshape(-1)
-        for k in range(n if level != "line" else 1):
-            group = (
-                set(machines)
-                if level == "line"
-                else {u for u, g in zip(machines, index.tolist(), strict=True) if g == k}
-            )
-            if status[name] == NO or not is_defined(name, meta, signals, group):
-                values[k] = np.nan
-        found[name] = replace(kpi, values=values.reshape(np.shape(kpi.values)))
+        groups = [{u for u, g in zip(machines, index.tolist(), strict=True) if g == k} for k in range(n)]
+        if level == "line":
+            groups = [set(machines)]
+        lacking = [about[name].status == NO or not is_defined(name, meta, signals, group) for group in groups]
+        found[name] = _without(kpi, np.array(lacking), f"not derivable: it needs {about[name].needs}")
     return replace(table, kpis=found)
+
+
+def _without(kpi: Kpi, lacking: B1, reason: str) -> Kpi:
+    """Return a KPI without the values that are lacking; what is undefined already keeps its own reason."""
+    if not lacking.any():
+        return kpi
+    values = np.where(lacking, np.nan, np.reshape(kpi.values, -1)).reshape(np.shape(kpi.values))
+    reasons = [
+        own or reason * bool(gone) for own, gone in zip(kpi.reasons or [""] * len(lacking), lacking, strict=True)
+    ]
+    marks = ["" if gone else mark for mark, gone in zip(kpi.marks, lacking, strict=bool(kpi.marks))]
+    return replace(kpi, values=values, reasons=tuple(reasons), marks=tuple(marks) if any(marks) else ())
 
 
 def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:
