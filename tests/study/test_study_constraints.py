@@ -82,6 +82,15 @@ def test_the_source_limits_a_line_that_waits_for_arrivals(engine: str, tmp_path:
     assert not gains["B", "one second less"].low > 0
 
 
+def test_the_source_limits_a_line_that_waits_for_the_arrivals_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "arrivals.csv").write_text("\n".join(str(100 * k) for k in range(400)) + "\n")
+    file = write(tmp_path, source="file: arrivals.csv")
+    found = why_of(file, tmp_path, replications=4)
+    assert found.constraint == Resource(kind="source", name="s")
+    (relief,) = found.resources[0].relief
+    assert relief.parts_per_shift.mean == pytest.approx(28.8, rel=0.1)  # 10 % of 288
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_operator_limits_a_line_with_one_for_three_operations(engine: str, tmp_path: Path) -> None:
     found = why_of(CASES / "operator.yaml", tmp_path, replications=2, engine=engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.spec import EVERY_DAY, UNLIMITED
@@ -70,7 +71,13 @@ def _one_more_place(plant: Plant, name: str) -> str:
 
 
 def _more_arrivals(plant: Plant, name: str) -> str:
-    return f"sources.{name}.interarrival*{1 / MORE_ARRIVALS!r}" if _source(plant, name).interarrival else ""
+    """Return shorter times between arrivals; of a schedule, an arrival more in the middle of every tenth gap."""
+    source = _source(plant, name)
+    if source.interarrival:
+        return f"sources.{name}.interarrival*{1 / MORE_ARRIVALS!r}"
+    times = source.arrivals_s
+    more = [(a + b) / 2 for a, b in islice(pairwise(times), min(max(len(times) - 1, 0) // 2, 5), None, 10)]
+    return f"sources.{name}.schedule:={json.dumps([f'{t!r} s' for t in sorted((*times, *more))])}" if more else ""
 
 
 def _more_cards(plant: Plant, name: str) -> str:
