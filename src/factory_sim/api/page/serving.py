@@ -17,7 +17,7 @@ from factory_sim.live import listen as listening
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from factory_sim.api.client_arguments import PathLike
@@ -102,10 +102,18 @@ def watched(
         ready.wait(_READY_S)
         try:
             yield
-            thread.join(_END_S)
+            _wait(thread, listener, options.is_stopped)
         finally:
             stop.set()
             thread.join(_END_S)
+
+
+def _wait(thread: Thread, listener: listening.Listener, is_stopped: Callable[[], bool]) -> None:
+    """Wait until the listener has received the end of the run, as long as it receives anything."""
+    seen = -1
+    while thread.is_alive() and listener.counts.readings > seen and not is_stopped():
+        seen = listener.counts.readings
+        thread.join(_END_S)
 
 
 def _follow(  # noqa: PLR0913 - a listener, its connection, and its observers

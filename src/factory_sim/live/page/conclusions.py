@@ -117,7 +117,7 @@ class Conclusions:
             "constraint": next(iter(path), None),
             "path": path[:SHOWN_PATH],
             "stopped": [
-                {"name": each.by or self._name(each), "kind": each.reason, "seconds": round(each.seconds, 1)}
+                {"name": self._name(each), "kind": each.reason, "by": each.by, "seconds": round(each.seconds, 1)}
                 for each in self.stopped[:SHOWN_STOPS]
             ],
             "reasons": reasons,

@@ -1,0 +1,137 @@
+"""`page=True` of the Python calls: a page beside a publisher, a listener and a recording that is played."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+import factory_sim as fs
+from factory_sim.wire.broker.embedded import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+THREE = str(Path(__file__).parent / "three.yaml")
+ANY_PORT = {"page": True, "page_address": "127.0.0.1:0"}
+WITHIN_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Broker(port=0) as broker:
+        yield broker.url
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page") / "r"
+    fs.publish(THREE, duration="30 min", record=folder, progress=False)
+    return folder
+
+
+class Call:
+    """A call with a page, in a thread, until it is stopped."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> None:
+        self.stop, self._found, self._pages = Event(), Event(), list[str]()
+        self.errors: list[BaseException] = []
+        more = {**ANY_PORT, **more, "progress": self._report, "stop": self.stop}
+        self._thread = threading.Thread(target=self._call, args=(function, arguments, more))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+        assert not self.errors
+
+    def ask(self, path: str, until: Callable[[Any], bool] = bool) -> Any:
+        """The answer of the page, as soon as it fulfils a condition."""
+        assert self._found.wait(WITHIN_S)
+        end = time.monotonic() + WITHIN_S
+        while True:
+            with contextlib.suppress(HTTPError), urlopen(self._pages[0] + path) as answer:  # noqa: S310 - our own page
+                if until(found := json.load(answer)):
+                    return found
+            assert time.monotonic() < end, path
+            time.sleep(0.1)
+
+    def _call(self, function: Callable[..., Any], arguments: Any, more: Any) -> None:
+        try:
+            function(*arguments, **more)
+        except BaseException as error:  # noqa: BLE001 - asserted by the test
+            self.errors.append(error)
+            self._found.set()
+
+    def _report(self, event: fs.ProgressEvent) -> None:
+        _, is_page, address = event.message.partition("Live page: ")
+        if is_page:
+            self._pages.append(address)
+            self._found.set()
+
+
+def has_parts(chart: Any) -> bool:
+    return all(len(row["strip"]) > 3 for row in chart["rows"])
+
+
+def test_publish_shows_what_arrives_and_offers_changes(url: str) -> None:
+    with Call(fs.publish, THREE, url, duration="8 h", speed=120, root="page/own") as call:
+        plan = call.ask("plan.json", lambda found: found.get("units"))
+        assert [each["name"] for each in plan["operations"]] == ["CUT", "WASH", "TEST"]
+        assert plan["root"] == "page/own"
+        assert plan["recording"] is False
+        assert has_parts(call.ask("chart", has_parts))
+        changes = call.ask("whatif", lambda _: True)
+        assert plan["simulated"] == bool(changes)
+
+
+def test_listen_records_and_looks_back(url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    with Call(fs.listen, url, root="page/heard", record=folder, every="1 s") as call:
+        call.ask("plan.json", lambda _: True)
+        fs.publish(THREE, url, duration="20 min", speed=600, root="page/heard", progress=False)
+        values = call.ask("values.json?window=shift", lambda found: found["kpis"]["line.good_parts"]["values"]["line"])
+        assert values["kpis"]["line.good_parts"]["values"]["line"] > 0
+
+
+def test_play_looks_back_into_its_recording(url: str, recording: Path) -> None:
+    with Call(fs.play, recording, url, speed=60, root="page/played") as call:
+        plan = call.ask("plan.json", lambda found: found.get("units"))
+        assert plan["recording"] is True
+        timeline = call.ask("timeline", lambda found: found["to_ms"] > found["from_ms"] + 60_000)
+        past = call.ask(f"at?t_ms={timeline['from_ms'] + 30_000}")
+        assert past["t_ms"] == timeline["from_ms"] + 30_000
+        assert past["live"] is False
+
+
+def test_a_page_needs_something_that_is_published(tmp_path: Path) -> None:
+    with pytest.raises(fs.ConfigError, match="not published"):
+        fs.publish(THREE, duration="1 min", record=tmp_path / "r", progress=False, **ANY_PORT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["8800", "host:port", "127.0.0.1:99999", ""])
+def test_a_wrong_address_is_refused(url: str, address: str) -> None:
+    with pytest.raises(fs.ConfigError, match="HOST:PORT"):
+        fs.listen(url, root="page/none", page=True, page_address=address, progress=False)
+
+
+def test_an_address_for_others_needs_a_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(fs.PageError, match="--page-password-file"):
+        fs.listen(url, root="page/none", page=True, page_address="192.0.2.1:0", progress=False)
+    password = tmp_path / "page.pw"
+    password.write_text("secret\n")
+    password.chmod(0o644)
+    with pytest.raises(fs.ConfigError, match="others may read it"):
+        fs.listen(url, root="page/none", page=True, page_password_file=password, progress=False)
