@@ -251,7 +251,7 @@ def test_old_days_are_forgotten_and_closed_shifts_stay(tmp_path: Path) -> None:
     gone = forget(tmp_path / "r", Retention(days=2))
     (run,) = runs_of(tmp_path / "r")
     assert len(gone) == 2
-    assert [each["shift"] for each in run.shifts] == ["2026-01-05/early"]
+    assert [each["shift"] for each in run.closed_shifts()] == ["2026-01-05/early"]
     first, stop = run.span(period)
     assert (first * period // 86_400_000_000, (stop - 1) * period // 86_400_000_000) == (2, 3)
 

@@ -47,6 +47,16 @@ class Blocks:
             return self.total / np.where(self.count > 0, self.count, np.nan)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DroppedReadings:
+    """What is known of the readings of one period that have been dropped."""
+
+    from_tick: int
+    counts: I8  # (3,): duplicate, foreign and late readings
+    dropped: I8  # (n_sensors,): readings
+    began: I8  # (n_sensors,): first tick
+
+
 class _Page:
     """One hour of one period: running statistics, and one bit for each reading that has been counted."""
 
@@ -112,6 +122,16 @@ class BlockStore:
             self._began = np.where(page.count.any(axis=0), np.minimum(self._began, first), self._began)
             self._from_tick = max(self._from_tick, page.first_tick + len(page.seen))
 
+    def state(self) -> DroppedReadings:
+        """Return what is known of the dropped readings."""
+        counts = np.array([self.duplicates, self.foreign, self.late])
+        return DroppedReadings(self._from_tick, counts, self._dropped.copy(), self._began.copy())
+
+    def restore(self, state: DroppedReadings) -> None:
+        """Continue with what is known of dropped readings."""
+        self._from_tick, self._dropped, self._began = state.from_tick, state.dropped, state.began
+        self.duplicates, self.foreign, self.late = state.counts.tolist()
+
     def _columns_of(self, sensor: I2) -> tuple[I8, B1 | None]:
         """Return the column of each known sensor, and a mask unless all are known; feeds repeat few groups."""
         key = sensor.tobytes()
@@ -145,7 +165,12 @@ class BlockStore:
     @property
     def counted(self) -> int:
         """Number of distinct readings that have arrived."""
-        return int(self._dropped.sum()) + sum(int(page.count.sum()) for page in self._pages.values())
+        return int(self._dropped.sum()) + self.kept
+
+    @property
+    def kept(self) -> int:
+        """Number of distinct readings that have not been dropped."""
+        return sum(int(page.count.sum()) for page in self._pages.values())
 
     def reached(self) -> int:
         """Return the tick that most sensors have reached, -1 at first."""

@@ -16,8 +16,8 @@ from factory_sim.plant.states import N_STATES, Outcome
 from factory_sim.records import ROW_READINGS, EventLog, Rows
 
 if TYPE_CHECKING:
-    from factory_sim.analysis.blocks import Blocks
-    from factory_sim.records import B1, I2, I8, Meta, Readings
+    from factory_sim.analysis.blocks import Blocks, DroppedReadings
+    from factory_sim.records import B1, I2, I4, I8, Meta, Readings
 
 _SEQ_BITS = 46  # of a sort key; the unit stands above
 _FAR_NS = 2**62
@@ -48,6 +48,19 @@ class _PlacedRows(Rows):
     """Rows with their place in causal order, from 0; _UNPLACED where it has to be derived."""
 
     place: I8
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FeedState:
+    """A feed without its readings from `from_us` on: with them it continues."""
+
+    from_us: int
+    rows: Rows  # earlier ones that later windows need, in causal order
+    counts: I8  # (5,): readings received, rows twice, damaged and late, readings of unknown sensors
+    lost: I8  # (2, n_units): rows dropped, and missing before `from_us`
+    loads: I8  # (2, n_units) of kernels.line
+    way: I4  # of Topology, with conveyors
+    samples: dict[int, DroppedReadings]  # by period
 
 
 class Feed:
@@ -133,6 +146,34 @@ class Feed:
         self.from_us = before_us
         for store in self._stores.values():
             store.forget(before_us)
+
+    def state(self) -> FeedState:
+        """Return what remains of the dropped readings. Received are then those that arrived before `from_us`."""
+        rows, _ = self._ordered()
+        placed = rows.place < _UNPLACED
+        here = ROW_READINGS * int((~placed).sum()) + sum(store.kept for store in self._stores.values())
+        counts = (self._received - here, self._row_duplicates, self._damaged_rows, self._late_rows, self._foreign)
+        kept = rows.take(placed)
+        return FeedState(
+            from_us=self.from_us,
+            rows=Rows(*(getattr(kept, each.name) for each in fields(Rows))),
+            counts=np.array(counts),
+            lost=np.stack((self._dropped_rows, self._lost_before)),
+            loads=self._loads.copy(),
+            way=self._way,
+            samples={period: store.state() for period, store in self._stores.items()},
+        )
+
+    def restore(self, state: FeedState) -> None:
+        """Continue a feed: before any readings are added, those from `state.from_us` on."""
+        self.from_us, self._loads, self._way = state.from_us, state.loads, state.way
+        self._dropped_rows, self._lost_before = state.lost
+        received, self._row_duplicates, self._damaged_rows, self._late_rows, self._foreign = state.counts.tolist()
+        self._received, self._tidy = received, False
+        self._rows = [replace(_unplaced(state.rows), place=np.arange(len(state.rows)))]
+        for period, each in state.samples.items():
+            if period in self._stores:
+                self._stores[period].restore(each)
 
     def _count_dropped(self, before_us: int) -> None:
         """Count lost rows up to `before_us` for good, and those that are present."""
@@ -264,8 +305,8 @@ class Feed:
 
 
 def _unplaced(rows: Rows) -> _PlacedRows:
-    columns = (getattr(rows, each.name) for each in fields(Rows))
-    return _PlacedRows(*columns, np.full(len(rows), _UNPLACED))
+    columns = {each.name: getattr(rows, each.name) for each in fields(Rows)}
+    return _PlacedRows(**columns, place=np.full(len(rows), _UNPLACED))
 
 
 def _log(rows: Rows, t_us: I8) -> EventLog:

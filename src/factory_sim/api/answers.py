@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from factory_sim.api.arguments import one_of
 from factory_sim.results.feed import ListenResult, PublishResult
 from factory_sim.results.record import Record
 from factory_sim.views import frames
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from factory_sim.api.kpi_table import KpiTable
     from factory_sim.results.record import Json
     from factory_sim.views.frames import DataFrame
@@ -82,19 +85,30 @@ class Feed(Answer[ListenResult]):
     (True, True)
     """
 
-    def __init__(self, result: ListenResult, kpis: KpiTable) -> None:
+    def __init__(self, result: ListenResult, kpis: KpiTable, windows: Mapping[str, KpiTable] | None = None) -> None:
         super().__init__(result)
-        self._kpis = kpis
+        self._kpis, self._windows = kpis, windows or {}
 
-    def kpis(self) -> KpiTable:
+    def kpis(self, window: str = "") -> KpiTable:
         """Return the KPIs of the window, or of the part of it that has arrived.
+
+        Parameters
+        ----------
+        window : str
+            One of `result.windows`, such as `"1 h"` or `"last shift"`; `""`: the whole window of a run of at most two
+            days, else the present shift.
 
         Returns
         -------
         KpiTable
             All KPIs; energy comes from the meters that the analyzer trusts.
+
+        Raises
+        ------
+        ConfigError
+            When the feed has no such window.
         """
-        return self._kpis
+        return self._windows[one_of("window", window, self._windows)] if window else self._kpis
 
     def to_pandas(self) -> DataFrame:
         """Return the KPIs as a pandas DataFrame.

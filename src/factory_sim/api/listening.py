@@ -22,9 +22,11 @@ from factory_sim.live import listen as listening
 from factory_sim.live.foreign import stop_losses
 from factory_sim.live.listen_result import feed_counts, listen_result
 from factory_sim.live.replies import Replies
+from factory_sim.live.rolling.resuming import Memory
 from factory_sim.live.sinks import BUFFER, LIMIT
 from factory_sim.live.sinks.opening import opened
 from factory_sim.views.text.kpi_text import feed_line
+from factory_sim.views.text.window_text import window_lines
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.mqtt.client import Client
 
@@ -181,7 +183,8 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         served = shown(page=page, address=page_address, password_file=page_password_file)
         live = stack.enter_context(serving(served, where, report, past_of(record))) if served else None
         store = opened(keeping, where, partial(_notify, report), live, must_keep=bool(ack_as))
-        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store)
+        memory = None if keeping.record is None else Memory(keeping.record)
+        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store, memory=memory)
         link = _Link(broker=broker, options=replies.connection(options), report=report, page=live, every_s=every_s)
         return _followed(listener, link, stop, replies, convention)
 
@@ -256,16 +259,21 @@ def _watch(report: Report, live: LivePage | None, listener: listening.Listener) 
         conclude(live, listener)
     if listener.feed is not None:
         text = feed_line(feed_counts(listener), listener.counts.reason)
+        if listener.windows is not None and listener.windows.is_rolling:
+            text = "\n".join((text, *window_lines(listener.windows.tables(), listener.windows.shift_name)))
         report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))
 
 
 def _feed(listener: listening.Listener, convention: stop_losses.Convention | None) -> Feed:
-    table = listener.table()
+    table, windows = listener.table(), listener.windows
+    assert windows is not None
+    windows.refresh()
+    tables = {name: KpiTable(each) for name, each in windows.tables().items()}
     found = listen_result(listener, table)
-    if convention is not None and listener.feed is not None:
-        losses = convention.losses(listener.feed.log(), listener.feed.meta, window=table.window)
+    if convention is not None:
+        losses = convention.losses(windows.feed.log(), windows.feed.meta, window=table.window)
         found = replace(found, stops=losses)
-    return Feed(found, KpiTable(table))
+    return Feed(found, KpiTable(table), tables)
 
 
 def _described(plant: PlantLike, start: Start, duration: Duration) -> tuple[str, Meta]:

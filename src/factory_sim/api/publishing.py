@@ -20,7 +20,7 @@ from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
 from factory_sim.clock import US_PER_S
 from factory_sim.live.delivery import SETTLE_S, Delivery, command_handler, finish, opened
 from factory_sim.live.interrupts import interruptible
-from factory_sim.live.publish import RunSetup, dated, left_since, window_of
+from factory_sim.live.publish import FOREVER_S, RunSetup, dated, left_since, window_of
 from factory_sim.live.publish import publish as publish_run
 from factory_sim.live.record import record_run
 from factory_sim.plant.catalogue import PROFILES
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from factory_sim.live.publish import Sent
 
 AUTO = "auto"  # the warm-up: until the plant is full
+FOREVER = "forever"  # the duration: until the run is stopped
 
 
 def publish(  # noqa: PLR0913 - one argument per option of the command
@@ -94,7 +95,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     broker : str
         URL of the broker, `mqtt://[user@]host:port` or `mqtts://`; `""`: a broker of its own on port 1883.
     duration : str or float
-        Length of the published window [s, or a text with a unit].
+        Length of the published window [s, or a text with a unit]; `"forever"`: until `stop` is set or Ctrl-C.
     warm_up : str or float
         Unpublished time before the window [s, or a text with a unit]; `"auto"`: until the plant is full.
     changes : mapping, Change, str or list of these, optional
@@ -216,7 +217,7 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
         seed=whole("seed", seed),
         replication=whole("replication", replication),
         warm_up_s=0.0 if warm_up == AUTO else seconds("warm_up", warm_up),
-        duration_s=seconds("duration", duration),
+        duration_s=FOREVER_S if duration == FOREVER else seconds("duration", duration),
         payload_format=one_of("payload_format", payload_format, FORMATS),
         variant=variant,
         root=root,
@@ -234,6 +235,9 @@ def _run(
         arguments.refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
+    if plan.setup.is_endless and (record or (log and not delivery.url)):
+        hint = "Give it a length, or publish it and record it with factory-sim record."
+        arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
     if record is not None:
         sent: Sent | None = _recorded(plan, delivery, record, stop)
     else:
@@ -295,7 +299,8 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
             )
         handler = command_handler(sender, plant, delivery, stop)
         simulation = plan.new_run(setup)
-        event = ProgressEvent(stage=STAGE, total=(window.t1_us - window.t0_us) // US_PER_S, note="warming up")
+        total_s = 0 if setup.is_endless else (window.t1_us - window.t0_us) // US_PER_S
+        event = ProgressEvent(stage=STAGE, total=total_s, note="warming up")
         plan.report(event)
 
         def watch(sent: Sent) -> None:

@@ -142,10 +142,15 @@ def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None]
 def _show(found: Feed) -> None:
     from rich.console import Console
 
-    from factory_sim.views.text import kpi_text, reading_text
+    from factory_sim.views.text import kpi_text, reading_text, window_text
 
-    console, table = Console(), found.kpis().record
-    console.print(kpi_text.line_table(table))
+    console, table, result = Console(), found.kpis().record, found.result
+    if result.kpis_of == "run":
+        console.print(kpi_text.line_table(table))
+    else:
+        tables = {name: found.kpis(name).record for name in result.windows}
+        shift = result.windows["shift"].shift if "shift" in result.windows else ""
+        typer.echo("\n".join(window_text.window_lines(tables, shift)))
     console.print()
     console.print(kpi_text.station_table(table))
     for note in kpi_text.notes(table):

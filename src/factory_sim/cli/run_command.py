@@ -12,6 +12,7 @@ from factory_sim.cli import login, options
 from factory_sim.version import VERSION
 from factory_sim.views.text.terminal import say
 
+_DURATION = "Length of the published window; forever: until Ctrl-C or SIGTERM."
 _BIND = "Address of our own broker; any but 127.0.0.1 needs --user and a password."
 _EXPIRY = "MQTT 5: how long a broker keeps readings for absent subscribers; 0 s: forever."
 _PAYLOAD = "uns: bare sends exactly timestamp_ms and value."
@@ -28,7 +29,7 @@ class Feed:
 
     seed: options.Seed = 1
     replication: options.Replication = 0
-    duration: options.Duration = "8 h"
+    duration: Annotated[str, typer.Option(metavar="TIME|forever", help=_DURATION)] = "8 h"
     warm_up: options.WarmUp = "auto"
     broker: Annotated[str, typer.Option(help=options.BROKER_URL, show_default=f"our own, port {options.PORT}")] = ""
     payload_format: Annotated[

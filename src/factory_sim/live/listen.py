@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from factory_sim import clock
 from factory_sim.analysis import kpis
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.analysis.trust import Trust
@@ -15,7 +14,7 @@ from factory_sim.errors import FactoryError, PayloadError
 from factory_sim.live.listen_result import listen_result
 from factory_sim.live.liveness import LIVE_S
 from factory_sim.live.replies import Replies
-from factory_sim.live.rolling.descriptions import extended, since, unchanging
+from factory_sim.live.rolling.descriptions import earliest_us, extended, since, unchanging
 from factory_sim.live.rolling.windows import Windows
 from factory_sim.wire import meta as description
 from factory_sim.wire import presence, topics
@@ -24,9 +23,11 @@ from factory_sim.wire.kpi_messages import kpi_root
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from factory_sim.analysis.facts import Facts
+    from factory_sim.live.receiver import Receiver
+    from factory_sim.live.rolling.resuming import Memory
     from factory_sim.live.sinks.sink import Sink
     from factory_sim.records import KpiTable, Message, Meta, Readings
     from factory_sim.results.feed import ListenResult
@@ -38,22 +39,6 @@ LATE_US = 1_500_000  # after the start of the window: a listener whose first rea
 _NEVER_US = 2**62
 _UNFINISHED_KEPT = 20
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
-
-
-class Receiver(Protocol):
-    """The interface of the client and its in-memory twin."""
-
-    def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
-        """Subscribe to topics."""
-
-    def messages(self, timeout_s: float) -> Iterable[Message]:
-        """Return what arrives, until nothing has for `timeout_s`."""
-
-    def publish(self, messages: Iterable[Message]) -> None:
-        """Send in this order."""
-
-    def flush(self) -> None:
-        """Wait until everything is acknowledged."""
 
 
 class NoFeedError(FactoryError):
@@ -94,6 +79,7 @@ class Listener:
     meta : replaces the description for a feed that publishes none; the feed then has no end of its own.
     payload_format : a key of FORMATS, or "": the first that can read a data message.
     store : keeps every reading that arrives, such as a recording; None: nothing does.
+    memory : gives what an earlier process has recorded of the same run; None: nothing.
     """
 
     def __init__(
@@ -104,8 +90,9 @@ class Listener:
         meta: Meta | None = None,
         clock: Callable[[], float] = time.monotonic,
         store: Sink | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        self.root, self.counts, self.store = topics.clean_root(root), Counts(), store
+        self.root, self.counts, self.store, self._memory = topics.clean_root(root), Counts(), store, memory
         self.meta, self.windows = meta, self._windows(meta) if meta else None
         self.conflicts: dict[str, None] = {}  # sentences about descriptions that were ignored, in order
         self.unfinished: list[ListenResult] = []  # runs that were silent when another one began, the latest ones
@@ -119,8 +106,8 @@ class Listener:
         self._group = group_id(root)
         self._has_own_meta = meta is not None
         self._decoders: dict[str, Decoder] = {}
-        if store is not None and meta is not None:
-            store.describe(meta)
+        if meta is not None:
+            self._open(meta)
 
     def take(self, message: Message) -> bool:
         """Use a message, or count it as skipped; False if it came before the description and is needed again."""
@@ -155,6 +142,8 @@ class Listener:
         if self.store is not None:
             if self.windows is not None and self.counts.readings:
                 self.windows.finish()
+                if self._memory is not None:
+                    self._memory.keep(self.windows)
             self.store.close(self.feed.losses() if self.feed is not None else None)
 
     @property
@@ -184,7 +173,8 @@ class Listener:
         return self.windows
 
     def _windows(self, meta: Meta) -> Windows:
-        return Windows(Feed(meta))
+        close_shift = None if self.store is None else self.store.close_shift
+        return Windows(Feed(meta), close_shift, None if self._memory is None else self._memory.keep)
 
     def _add(self, readings: Readings, *, is_live: bool) -> None:
         """Add readings to the feed; the first live one shows whether the listener joined late."""
@@ -198,7 +188,7 @@ class Listener:
             self.store.add(readings)
         if count and is_live:
             self._heard_at = self._clock()
-            first_us = _earliest_us(readings, self.meta)
+            first_us = earliest_us(readings, self.meta)
             if first_us < self._first_us:
                 self._first_us = first_us
                 self.windows.feed.finish(self._heard(self.meta))
@@ -236,8 +226,17 @@ class Listener:
             del self.unfinished[:-_UNFINISHED_KEPT]
         self.meta, self.windows, self.counts, self._decoders = found, self._windows(found), Counts(), {}
         self._first_us, self._heard_at, self._rival = _NEVER_US, float("-inf"), None
+        self._open(found)
+
+    def _open(self, found: Meta) -> None:
+        """Begin the recording of a run, or continue it with what an earlier process has recorded."""
         if self.store is not None:
             self.store.describe(found)
+        if self._memory is not None and self.windows is not None:
+            first_us = self._memory.resume(self.windows)
+            if first_us is not None:
+                self._first_us, self.counts.readings = first_us, self.windows.feed.losses().received
+                self.windows.feed.finish(self._heard(found))
 
     def _continue(self, found: Meta) -> None:
         """Use a further description of the run: a later end, or its end. An altered one is a conflict."""
@@ -253,6 +252,8 @@ class Listener:
         self.meta = found = extended(self.meta, found)
         self.windows.feed.finish(self._heard(found))
         self.windows.ended = self.ended
+        for decoder in self._decoders.values():
+            decoder.extend(found)
         if self.store is not None:
             self.store.describe(found)
 
@@ -304,14 +305,6 @@ class Listener:
         return self._decoders[name]
 
 
-def _earliest_us(readings: Readings, meta: Meta) -> int:
-    """Return the time of the first reading [µs since the run's start]."""
-    times = [samples.first_tick * samples.period_us for samples in readings.samples]
-    if len(readings.rows):
-        times.append(int(clock.us_from_ns(readings.rows.t_ns.min(), meta.epoch_ns)))
-    return min(times)
-
-
 def find_root(receiver: Receiver, stop: Event, ready: Callable[[], None] = lambda: None) -> str:
     """Return the root of the first running feed with a description; wait for one until `stop` is set."""
     receiver.subscribe([f"{'+/' * levels}meta" for levels in range(1, DEEPEST_ROOT + 1)], qos=0)
@@ -358,8 +351,8 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
             _reply(receiver, answers)
             deadline_s = float("inf")
             if time.monotonic() >= next_s:
-                watch(listener)
                 _reply(receiver, _kpis(listener, replies))
+                watch(listener)
                 next_s = time.monotonic() + every_s
             if stop.is_set() or listener.ended:
                 break
@@ -370,12 +363,26 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
         if listener.ended and deadline_s == float("inf"):
             patience_s = GRACE_S if _complete(listener) else max(GRACE_S, replies.patience_s)
             deadline_s = time.monotonic() + patience_s
-    _reply(receiver, [*_kpis(listener, replies), *replies.closing()])
+    _reply(receiver, [*_kpis(listener, replies, is_last=True), *replies.closing()])
     receiver.flush()  # a broker may drop what it has not acknowledged when its client disconnects
 
 
-def _kpis(listener: Listener, replies: Replies) -> list[Message]:
-    return replies.kpis(listener.meta, listener.table) if listener.counts.readings else []
+def _kpis(listener: Listener, replies: Replies, *, is_last: bool = False) -> list[Message]:
+    """Compute the windows, hand them to the store, and return them as messages, where anything needs them."""
+    windows, store, meta = listener.windows, listener.store, listener.meta
+    if windows is None or meta is None or not listener.counts.readings:
+        return []
+    if windows.is_rolling or store is not None or replies.with_kpis:
+        windows.refresh()
+    is_whole = is_last and not windows.is_rolling  # the run is over: only its own KPIs are published
+    if store is not None:
+        for name, table in windows.tables().items():
+            store.kpis(name, table)
+        if is_whole:
+            store.kpis("run", listener.table())
+    if not replies.with_kpis:
+        return []
+    return replies.kpis(meta, listener.table(), {} if is_whole else windows.tables())
 
 
 def _reply(receiver: Receiver, messages: list[Message]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.analysis.trust.finding import CLOCK_SKEW
 from factory_sim.records import CLOCK_DOUBT
-from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult
+from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult, WindowKpis
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def feed_counts(listener: Listener) -> FeedCounts:
         damaged=losses.damaged,
         foreign=losses.foreign,
         skipped=counts.skipped,
+        late=losses.late,
     )
 
 
@@ -69,9 +70,22 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         joined_us=listener.joined_us,
         conflicts=tuple(listener.conflicts),
         unfinished=tuple(listener.unfinished),
+        kpis_of="shift" if listener.windows is not None and listener.windows.is_rolling else "run",
+        windows=_windows(listener),
     )
 
 
 def _doubted(table: records.KpiTable) -> tuple[str, ...]:
     """Return the KPIs that carry the doubt about clocks."""
     return tuple(name for name, kpi in table.kpis.items() if any(mark.startswith(CLOCK_DOUBT) for mark in kpi.marks))
+
+
+def _windows(listener: Listener) -> dict[str, WindowKpis]:
+    assert listener.windows is not None
+    tables, shifts = listener.windows.tables(), listener.windows.shift_names
+    return {
+        name: WindowKpis(
+            window_us=(table.window.t0_us, table.window.t1_us), shift=shifts.get(name, ""), kpis=kpi_values(table)
+        )
+        for name, table in tables.items()
+    }

@@ -8,6 +8,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
+import numpy as np
+
 from factory_sim import clock
 from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
 from factory_sim.plant.describe import describe
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from factory_sim.plant.spec import LinkProfile, Plant
     from factory_sim.records import I8, EventLog, Message, Meta, Truth
     from factory_sim.sim.commands import Command
+    from factory_sim.sim.run import Slice
     from factory_sim.wire.network import Arrivals
 
 
@@ -42,6 +45,11 @@ class Sender(Protocol):
         """Service the connection. Return when a message arrives or `seconds` have passed."""
 
 
+FOREVER_S = 100 * 365.25 * 86_400.0  # of a run without end: the clock of a feed can represent it
+AHEAD_US, PAST_US = 14 * 86_400_000_000, 31 * 86_400_000_000  # that the description of a run without end covers
+_PIECES_KEPT = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSetup:
     """The parameters of a published run."""
@@ -49,7 +57,7 @@ class RunSetup:
     seed: int = 1
     replication: int = 0
     warm_up_s: float = 0.0
-    duration_s: float = 8 * 3600.0
+    duration_s: float = 8 * 3600.0  # FOREVER_S: until it is stopped
     payload_format: str = "bulk"
     variant: str = ""  # of the format; "": the usual one
     root: str = ""  # first levels of every topic; "": the plant's own
@@ -62,6 +70,11 @@ class RunSetup:
     is_resumable: bool = False  # a stopped run is not closed: the same command resumes it
     heartbeat_s: float = 0.0  # stated in the description; 0: the sender's client sends none
     begun_ns: int = 0  # when the window's start is due, ns since 1970 UTC, and late data catch up; 0: now
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether the run lasts until it is stopped."""
+        return self.duration_s >= FOREVER_S
 
 
 @dataclass(slots=True)
@@ -76,7 +89,15 @@ class Sent:
     undelivered: int = 0  # messages that passed the link and could not be sent
     truth: Truth | None = None  # the simulator's own counts; known at the end
     commands: Sequence[Command] = ()  # that were carried out
-    left_us: list[I8] = field(default_factory=list)  # times at which good parts left, by slice
+    left_us: list[I8] = field(default_factory=list)  # times at which good parts left, in pieces
+
+    def advance(self, piece: Slice, readings: int) -> None:
+        """Count a slice of the run."""
+        self.t_us, self.readings = piece.t1_us, self.readings + readings
+        if len(left := left_since(piece.log, piece.t0_us)):
+            self.left_us.append(left)
+        if len(self.left_us) > _PIECES_KEPT:  # many small arrays need more memory than one
+            self.left_us = [np.concatenate(self.left_us)]
 
 
 def publish(  # noqa: PLR0913 - the run, its destination, and its observers
@@ -108,9 +129,8 @@ def publish(  # noqa: PLR0913 - the run, its destination, and its observers
             publication.sensing.remember(simulation.before)
         readings = publication.sensing.sample(piece.log, piece.t1_us)
         publication.send(publication.link.carry(publication.encoder.data(readings), piece.t1_us))
-        sent.t_us = piece.t1_us
-        sent.left_us.append(left_since(piece.log, piece.t0_us))
-        sent.readings += readings.count()
+        sent.advance(piece, readings.count())
+        publication.describe_again()
         watch(sent)
         if not publication.pace.wait(piece.t1_us, AHEAD_S):
             break
@@ -133,8 +153,8 @@ class _Publication:
 
     def __init__(self, plant: Plant, setup: RunSetup, sender: Sender, stop: Event) -> None:
         window, epoch = window_of(setup), epoch_ns(plant, setup)
-        meta = describe(plant, setup.run_id or new_run_id(plant), epoch, window)
-        meta = replace(meta, heartbeat_s=setup.heartbeat_s)
+        run_id = setup.run_id or new_run_id(plant)
+        meta = replace(described(plant, setup, run_id, window.t0_us), heartbeat_s=setup.heartbeat_s)
         self.plant, self.setup, self.sender, self.stop = plant, setup, sender, stop
         self.root, self.sent = setup.root or plant.topic_root, Sent(meta, window.t0_us)
         self.encoder = FORMATS[setup.payload_format].encoder_of(setup.variant)(meta, self.root)
@@ -155,17 +175,40 @@ class _Publication:
         self.pace.send(arrived.messages, arrived.t_us, self.sender.publish)
         self.sent.messages, self.sent.dropped = self.sent.messages + len(arrived.messages), self.link.lost
 
+    def describe_again(self) -> None:
+        """Publish a description with a later end when half of the time that it covers ahead has passed."""
+        sent = self.sent
+        if self.setup.is_endless and sent.meta.window.t1_us < sent.t_us + AHEAD_US // 2:
+            meta = described(self.plant, self.setup, sent.meta.run_id, sent.t_us)
+            sent.meta = replace(meta, heartbeat_s=sent.meta.heartbeat_s)
+            self.sender.publish([description.message(sent.meta, self.root)])
+
     def close(self, simulation: Simulation) -> None:
         """Publish the rest and the closing description: the window really sent, and how much of everything."""
         sent, sensing = self.sent, self.sensing
         self.send(self.link.rest())
         self.pace.wait(sent.t_us)
         sent.truth = simulation.truth()
-        closed = describe(self.plant, sent.meta.run_id, sent.meta.epoch_ns, Window(sent.meta.window.t0_us, sent.t_us))
+        closed = described(self.plant, self.setup, sent.meta.run_id, sent.t_us, is_over=True)
         rows, ticks = sensing.sent_rows(), sensing.sent_ticks()
         sent.meta = replace(closed, heartbeat_s=sent.meta.heartbeat_s, sent_rows=rows, sent_ticks=ticks)
         self.sender.publish([description.message(sent.meta, self.root)])
         self.sender.flush()
+
+
+def described(plant: Plant, setup: RunSetup, run_id: str, t_us: int, *, is_over: bool = False) -> Meta:
+    """Return the description of a run at time `t_us`, or of one that is over then.
+
+    That of a run without end covers some days around `t_us`; its window ends ahead.
+    """
+    window, epoch = window_of(setup), epoch_ns(plant, setup)
+    if is_over:
+        window = Window(window.t0_us, t_us)
+    if not setup.is_endless:
+        return describe(plant, run_id, epoch, window)
+    window = Window(window.t0_us, min(window.t1_us, t_us + AHEAD_US))
+    found = describe(plant, run_id, epoch, Window(max(window.t0_us, t_us - PAST_US), window.t1_us))
+    return replace(found, window=window)
 
 
 def _simulation(plant: Plant, setup: RunSetup) -> Simulation:

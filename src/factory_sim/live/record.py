@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from factory_sim.live.publish import Sent, epoch_ns, left_since, new_run_id, window_of
+from factory_sim.live.publish import Sent, epoch_ns, new_run_id, window_of
 from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.records import Window
@@ -46,8 +46,7 @@ def record_run(
             sensing.remember(simulation.before)
         readings = sensing.sample(piece.log, piece.t1_us)
         store.add(readings)
-        sent.t_us, sent.readings = piece.t1_us, sent.readings + readings.count()
-        sent.left_us.append(left_since(piece.log, piece.t0_us))
+        sent.advance(piece, readings.count())
         watch(sent)
         if stop.is_set():
             break

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.rebuild import Feed
-from factory_sim.clock import NS_PER_US, datetime_from_ns
+from factory_sim.clock import NS_PER_US
 from factory_sim.errors import ConfigError, did_you_mean
+from factory_sim.live.rolling import shift_spans
+from factory_sim.live.rolling.shift_spans import MINUTE_US
 from factory_sim.records import Readings, Rows, Window
+from factory_sim.results.simulate import KpiValues
+from factory_sim.views.kpi_dict import kpi_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.recordings.recorded_run import RecordedRun
-    from factory_sim.records import KpiTable, Meta
+    from factory_sim.records import KpiTable
 
 
-class ShiftSpan(NamedTuple):
+class RecordedShift(NamedTuple):
     """One shift of a run."""
 
     name: str  # "2026-01-05/early"; an unnamed one by its opening time, "2026-01-05/0600"
@@ -26,32 +30,38 @@ class ShiftSpan(NamedTuple):
     window: Window
 
 
-def shifts_of(runs: Sequence[RecordedRun]) -> list[ShiftSpan]:
-    """Return every shift that the recorded windows touch, in order of time."""
+def shifts_of(runs: Sequence[RecordedRun]) -> list[RecordedShift]:
+    """Return every shift that the recorded windows touch, and every closed one, in order of time."""
     found = []
     for number, run in enumerate(runs):
-        meta = run.meta
-        for name, t0_us, t1_us in _named(meta):
-            opens = datetime_from_ns(t0_us * NS_PER_US + meta.epoch_ns, meta.timezone)
-            label = f"{opens.date().isoformat()}/{name or opens.strftime('%H%M')}"
-            window = Window(max(t0_us, meta.window.t0_us), min(t1_us, meta.window.t1_us))
-            if window.t0_us < window.t1_us:
-                found.append(ShiftSpan(label, number, window))
-    return found
+        spans = {each.name: each.window for each in shift_spans.shifts_of(run.meta)}
+        for name in run.folder.closed_shifts:
+            if name not in spans and (closed := closed_table(run, name)) is not None:
+                spans[name] = closed.window
+        found += [RecordedShift(name, number, window) for name, window in spans.items()]
+    return sorted(found, key=lambda each: (each.run, each.window.t0_us))
 
 
-def _named(meta: Meta) -> tuple[tuple[str, int, int], ...]:
-    """Return (name, from, to) of the shifts; without any, each stretch of planned time is one."""
-    return meta.shifts or tuple(("", *span) for span in meta.planned_us)
-
-
-def shift(runs: Sequence[RecordedRun], name: str) -> ShiftSpan:
+def shift(runs: Sequence[RecordedRun], name: str) -> RecordedShift:
     """Return the shift called `name`. Raises ConfigError that names the nearest one."""
     known = {span.name: span for span in shifts_of(runs)}
     if name not in known:
         where = "--shift"
         raise ConfigError.of(where, f"{name!r} is not a shift of this recording. {did_you_mean(name, known)}")
     return known[name]
+
+
+def closed_table(run: RecordedRun, name: str) -> KpiTable | None:
+    """Return the KPIs of a shift as it was closed; None: it was not."""
+    entry = run.closed_shift(name)
+    if entry is None:
+        return None
+    return kpi_table(Window(*entry["window_us"]), {key: KpiValues(**found) for key, found in entry["kpis"].items()})
+
+
+def shift_table(run: RecordedRun, span: RecordedShift) -> KpiTable:
+    """Return every KPI of a shift: as it was closed when it was over, or else computed from the readings."""
+    return closed_table(run, span.name) or table(run, span.window)
 
 
 def rebuilt(run: RecordedRun, window: Window | None = None) -> Feed:
@@ -61,7 +71,8 @@ def rebuilt(run: RecordedRun, window: Window | None = None) -> Feed:
     feed = Feed(replace(meta, sent_rows=(), sent_ticks=()))
     feed.add(Readings(run.rows(stop_ns=meta.epoch_ns + window.t1_us * NS_PER_US)))
     for period in sorted({s.period_us for s in meta.sensors}):
-        for samples in run.hours(period, -(-window.t0_us // period), -(-window.t1_us // period)):
+        first, stop = (-(-t_us // period) for t_us in (window.t0_us - MINUTE_US, window.t1_us + MINUTE_US))
+        for samples in run.hours(period, max(first, 0), stop):  # a meter is also read beside the window
             feed.add(Readings(Rows.empty(), (samples,)))
     return feed
 

@@ -15,7 +15,7 @@ from factory_sim.wire.sparkplug.host import Host
 from factory_sim.wire.sparkplug.namespace import VERSION, group_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from factory_sim.records import KpiTable, Message, Meta
 
@@ -79,9 +79,14 @@ class Replies:
         """Return the requests since the last report in words, empty if there were none."""
         return self.host.report() if self.host is not None else ""
 
-    def kpis(self, meta: Meta | None, table: Callable[[], KpiTable]) -> list[Message]:
-        """Return the KPIs so far, if they are to be published and a description has arrived."""
-        return kpi_messages.messages(table(), meta, self.root) if self.with_kpis and meta is not None else []
+    def kpis(self, meta: Meta, table: KpiTable, windows: Mapping[str, KpiTable]) -> list[Message]:
+        """Return the KPIs so far and those of the rolling windows by name, if they are to be published."""
+        if not self.with_kpis:
+            return []
+        found = kpi_messages.messages(table, meta, self.root)
+        for name, each in windows.items():
+            found += kpi_messages.messages(each, meta, self.root, name)
+        return found
 
     def closing(self) -> list[Message]:
         """Return what to publish before disconnecting."""

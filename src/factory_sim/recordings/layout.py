@@ -5,7 +5,7 @@ runs/0001/meta.json, source.json                description of the run; the root
 runs/0001/samples/<period>/<day>/<first>-<stop>.parquet   ticks [first, stop) x sensors, raw counts
 runs/0001/rows/<day>/<number>.parquet           event rows
 runs/0001/tail/<number>-<what>.arrows           what is not in Parquet yet
-runs/0001/losses.json, shifts.jsonl             readings lost; closed shifts
+runs/0001/losses.json, shifts/<name>.json       readings lost; closed shifts
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
 
 from factory_sim.clock import NS_PER_US, datetime_from_ns
 from factory_sim.errors import FactoryError
@@ -73,9 +74,13 @@ class RunFolder:
         return self.path / "losses.json"
 
     @property
-    def shifts(self) -> Path:
-        """The closed shifts, one JSON object per line."""
-        return self.path / "shifts.jsonl"
+    def closed_shifts(self) -> list[str]:
+        """The names of the closed shifts, such as "2026-01-05/early"."""
+        return sorted(unquote(path.stem) for path in (self.path / "shifts").glob("*.json"))
+
+    def closed_shift(self, name: str) -> Path:
+        """Return the file of a closed shift."""
+        return self.path / "shifts" / f"{quote(name, safe='')}.json"
 
     def samples(self, period_us: int) -> Path:
         """Return the folder of the samples of one period."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from factory_sim.clock import ns_from_us, us_from_ns
 from factory_sim.recordings import layout, parquet
 from factory_sim.recordings.hour_pages import PAGE_US, Pages
-from factory_sim.recordings.recorder import closed_shifts
 from factory_sim.records import Readings, Rows, Samples
 
 if TYPE_CHECKING:
@@ -43,10 +42,21 @@ class RecordedRun:
         """The folder of the whole recording."""
         return self.folder.path.parent.parent
 
-    @property
-    def shifts(self) -> list[dict[str, object]]:
-        """The closed shifts."""
-        return closed_shifts(self.folder)
+    def closed_shift(self, name: str) -> dict[str, Any] | None:
+        """Return what was kept of a closed shift; None: it was not closed, or its file is damaged."""
+        path = self.folder.closed_shift(name)
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self._report(path, error)
+            return None
+        return found
+
+    def closed_shifts(self) -> Iterator[dict[str, Any]]:
+        """Yield what was kept of each closed shift, by name."""
+        yield from filter(None, map(self.closed_shift, self.folder.closed_shifts))
 
     @property
     def losses(self) -> RecordedLosses | None:

@@ -85,10 +85,8 @@ class Recorder:
 
     def close_shift(self, entry: Mapping[str, object]) -> None:
         """Add a closed shift, once."""
-        known = closed_shifts(self.run)
-        if entry["shift"] not in {each["shift"] for each in known}:
-            lines = [json.dumps(each, ensure_ascii=False) for each in (*known, entry)]
-            layout.replace(self.run.shifts, ("\n".join(lines) + "\n").encode())
+        if not (path := self.run.closed_shift(str(entry["shift"]))).exists():
+            layout.replace(path, json.dumps(entry, ensure_ascii=False).encode())
 
     def _recover(self) -> None:
         """Read the tail of an earlier process, then start a new one with its content."""
@@ -223,13 +221,6 @@ def _one(group: list[layout.Part], pages: Pages) -> Table:
         present[at] |= there
     used = present.any(axis=1)
     return parquet.sample_table(first + np.flatnonzero(used), raw[used], present[used], pages)
-
-
-def closed_shifts(run: layout.RunFolder) -> list[dict[str, object]]:
-    """Return the closed shifts of a run."""
-    if not run.shifts.exists():
-        return []
-    return [json.loads(line) for line in run.shifts.read_text(encoding="utf-8").splitlines()]
 
 
 def _run_folder(folder: Path, meta: Meta) -> layout.RunFolder:

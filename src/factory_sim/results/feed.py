@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory_sim.results.record import Record, Result
@@ -52,6 +52,7 @@ class FeedCounts(Record):
     damaged: int
     foreign: int
     skipped: int  # messages that no decoder reads
+    late: int = 0  # of a time that a long run had dropped when they arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,15 @@ class ClockDoubt(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowKpis(Record):
+    """The KPIs of one of the windows that end now."""
+
+    window_us: tuple[int, int]  # since the run's start
+    shift: str  # of the windows `shift` and `last shift`: its name, such as "2026-01-05/early"; else empty
+    kpis: Mapping[str, KpiValues]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenResult(Result):
     """A feed and its KPIs."""
 
@@ -97,3 +107,5 @@ class ListenResult(Result):
     conflicts: tuple[str, ...]  # sentences about descriptions that were ignored while the run was live
     unfinished: tuple[ListenResult, ...]  # earlier runs, silent when another one began
     stops: StopLosses | None = None  # with stop rules
+    kpis_of: str = "run"  # "run": `kpis` are of the whole window; "shift": the run is longer than two days
+    windows: Mapping[str, WindowKpis] = field(default_factory=dict)  # "15 min", "1 h", "shift", "last shift", "today"

@@ -2,6 +2,7 @@
 
 <root>/kpi/line, <root>/kpi/sections/<name>, <root>/kpi/operations/<name>, <root>/kpi/machines/<name>:
 {"v":1,"run_id":"...","timestamp_ms":0,"window_us":[0,1],"kpis":{"oee":{"value":0.81,"unit":"1"}}}
+The same topics below <root>/kpi/windows/<window> (15_min, 1_h, shift, last_shift, today) contain the rolling windows.
 A value may have `low` and `high` (bounds), `reason` (what the feed lacks) or `mark` (an assumption, or a cause).
 """
 
@@ -28,8 +29,9 @@ def kpi_root(root: str) -> str:
     return f"{topics.clean_root(root)}/kpi"
 
 
-def messages(table: KpiTable, meta: Meta, root: str) -> list[Message]:
-    """Return the messages of all KPIs of a table; an unknown value is null."""
+def messages(table: KpiTable, meta: Meta, root: str, window: str = "") -> list[Message]:
+    """Return the messages of all KPIs of a table; an unknown value is null. window : a rolling one, by name."""
+    start = f"{kpi_root(root)}/windows/{topics.level(window)}" if window else kpi_root(root)
     head = {
         "v": VERSION,
         "run_id": meta.run_id,
@@ -37,10 +39,10 @@ def messages(table: KpiTable, meta: Meta, root: str) -> list[Message]:
         "window_us": [table.window.t0_us, table.window.t1_us],
     }
     places = {"section": table.sections, "operation": table.operations, "machine": table.machines}
-    found = [_message(f"{kpi_root(root)}/line", head, table, "line", 0)]
+    found = [_message(f"{start}/line", head, table, "line", 0)]
     for per, names in places.items():
         for i, name in enumerate(names):
-            found.append(_message(f"{kpi_root(root)}/{per}s/{topics.level(name)}", head, table, per, i))
+            found.append(_message(f"{start}/{per}s/{topics.level(name)}", head, table, per, i))
     return [message for message in found if message is not None]
 
 

@@ -60,8 +60,12 @@ class Span:
     """The times that a feed can contain: from the run's start to an hour after the window's end."""
 
     def __init__(self, meta: Meta) -> None:
-        self.epoch_ns = meta.epoch_ns
-        self.last_us = meta.window.t1_us + _SLACK_US
+        self.epoch_ns, self.last_us = meta.epoch_ns, 0
+        self.extend(meta)
+
+    def extend(self, meta: Meta) -> None:
+        """Accept times up to the end of a longer window."""
+        self.last_us = max(self.last_us, meta.window.t1_us + _SLACK_US)
         self.last_ns = ns_from_us(self.last_us, meta.epoch_ns)
 
     def check_ticks(self, first: int, last: int, period_us: int) -> None:

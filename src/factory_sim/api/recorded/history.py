@@ -83,7 +83,7 @@ class History:
         Returns
         -------
         KpiTable
-            The same KPIs as those of a listener that heard this stretch.
+            Those of a listener that heard this stretch; of a shift that it closed, its own table.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class History:
         if not shift:
             return KpiTable(recorded_kpis.table(self._runs[-1]))
         span = recorded_kpis.shift(self._runs, shift)
-        return KpiTable(recorded_kpis.table(self._runs[span.run], span.window))
+        return KpiTable(recorded_kpis.shift_table(self._runs[span.run], span))
 
     def answer(self, shift: str = "", stops: str | os.PathLike[str] | None = None) -> RecordedKpis:
         """Return the KPIs of a shift, or of the whole last run, as one record.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.live.foreign.mapped_feed import MappedFeed
-    from factory_sim.live.listen import Receiver
+    from factory_sim.live.receiver import Receiver
 
 TURN_S = 0.2
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.intake.first_map import Observer
-    from factory_sim.live.listen import Receiver
+    from factory_sim.live.receiver import Receiver
     from factory_sim.records import Message
 
 ROWS = 20_000  # of a file that are looked at

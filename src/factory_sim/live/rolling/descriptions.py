@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from factory_sim import clock
 from factory_sim.records import Window
 
 if TYPE_CHECKING:
-    from factory_sim.records import Meta
+    from factory_sim.records import Meta, Readings
 
 
 def clipped(meta: Meta, until_us: int) -> Meta:
@@ -48,3 +49,11 @@ def extended(known: Meta, newer: Meta) -> Meta:
     begins = min((each[1] for each in newer.shifts), default=first)
     shifts = tuple(each for each in known.shifts if each[1] < begins) + newer.shifts
     return replace(newer, planned_us=tuple(planned), shifts=shifts)
+
+
+def earliest_us(readings: Readings, meta: Meta) -> int:
+    """Return the time of the first reading [µs since the run's start]."""
+    times = [samples.first_tick * samples.period_us for samples in readings.samples]
+    if len(readings.rows):
+        times.append(int(clock.us_from_ns(readings.rows.t_ns.min(), meta.epoch_ns)))
+    return min(times)

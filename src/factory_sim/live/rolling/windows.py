@@ -8,6 +8,7 @@ from factory_sim.analysis import facts as facts_of
 from factory_sim.analysis import kpis, trust
 from factory_sim.analysis.checkpoint import windowed
 from factory_sim.live.rolling.descriptions import clipped
+from factory_sim.live.rolling.free_memory import trim
 from factory_sim.live.rolling.shift_spans import (
     DAY_US,
     HOUR_US,
@@ -46,11 +47,17 @@ class Windows:
     `refresh` computed, to any thread. Edges are whole minutes, so that a meter has been read at each.
     """
 
-    def __init__(self, feed: Feed, close_shift: Callable[[str, KpiTable], None] | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        close_shift: Callable[[str, KpiTable], None] | None = None,
+        keep: Callable[[Windows], None] | None = None,
+    ) -> None:
+        """Begin without readings. close_shift : stores a finished shift; keep : is called when rows were forgotten."""
         self.feed, self.trust = feed, trust.Trust(())  # trust as of the last analysis
         self.ended = False  # the publisher has ended the run
-        self.shift_name = ""  # of the window `shift`
-        self._close_shift = close_shift
+        self.shift_names: dict[str, str] = {}  # of the windows `shift` and `last shift`
+        self._close_shift, self._keep = close_shift, keep
         self._closed: dict[str, tuple[KpiTable, Facts | None]] = {}  # the latest finished shifts, by name
         self._shown: dict[str, tuple[KpiTable, Facts | None]] = {}
         self._assessed = (-1, False)
@@ -63,6 +70,15 @@ class Windows:
         """Whether rows are forgotten: the run is longer than WHOLE_US, or has no end."""
         window = self.feed.meta.window
         return window.t1_us - window.t0_us > WHOLE_US
+
+    @property
+    def shift_name(self) -> str:
+        """The name of the present shift, or of the one that ended last."""
+        return self.shift_names.get("shift", "")
+
+    def tables(self) -> dict[str, KpiTable]:
+        """Return the KPIs of all windows as of the last `refresh`."""
+        return {name: table for name, (table, _) in self._shown.items()}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,14 +125,17 @@ class Windows:
             return
         spans, self._shown_until_us = windows_at(meta, max(meta.window.t0_us, self.feed.from_us), end_us), end_us
         begun = begun_shifts(meta, meta.window.t0_us, end_us)[-2:]
-        self.shift_name = begun[-1].name if begun else ""
         log, until_us = self.feed.log(), end_us
         blocks = self._usable(log, clipped(meta, until_us), until_us)
-        shown = {name: self._of(log, window, blocks) for name, window in spans.items()}
-        for name, span in zip(("shift", "last shift"), reversed(begun), strict=False):
-            if span.name in self._closed:
-                shown[name] = self._closed[span.name]
+        shown: dict[str, tuple[KpiTable, Facts | None]] = {
+            name: self._of(log, window, blocks) for name, window in spans.items()
+        }
+        named = dict(zip(("shift", "last shift"), (each.name for each in reversed(begun)), strict=False))
+        shown |= {name: self._closed[shift] for name, shift in named.items() if shift in self._closed}
+        self.shift_names = named
         self._shown = {name: shown[name] for name in NAMES if name in shown}
+        del log, blocks
+        trim()
 
     def finish(self) -> None:
         """Close the shifts that are over at the end of the run, without waiting for late readings."""
@@ -124,7 +143,8 @@ class Windows:
 
     def restore(self, closed: dict[str, KpiTable]) -> None:
         """Continue with the shifts that an earlier process has closed."""
-        self._closed = {name: (table, None) for name, table in list(closed.items())[-_CLOSED_KEPT:]}
+        in_time = sorted(closed.items(), key=lambda each: each[1].window.t0_us)
+        self._closed = {name: (table, None) for name, table in in_time[-_CLOSED_KEPT:]}
         self._closed_until_us = max((table.window.t1_us for table in closed.values()), default=-1)
 
     def _end_us(self) -> int:
@@ -161,6 +181,9 @@ class Windows:
                 del self._closed[name]
         if self.is_rolling and (cut_us := self._cut_us(reached_us)) > self.feed.from_us + HOUR_US:
             self.feed.forget(cut_us)
+            if self._keep is not None:
+                self._keep(self)
+            trim()
 
     def _due(self, reached_us: int) -> list[ShiftSpan]:
         """Return the shifts that are over and have not been closed; none that began before what is kept."""

@@ -255,7 +255,7 @@ class DatabaseSink:
                         return
                     count += readings.count()
                     yield
-                shifts, losses = [_shift_row(run.meta, each) for each in run.shifts], run.losses
+                shifts, losses = [_shift_row(run.meta, each) for each in run.closed_shifts()], run.losses
                 if not self._write(run.meta, run.folder.root, [], shifts=shifts, losses=losses):
                     yield
                     return

@@ -38,6 +38,10 @@ class Decoder(Protocol):
         """Return the readings of a message, none while its row is incomplete. A PayloadError changes nothing."""
         ...
 
+    def extend(self, meta: Meta) -> None:
+        """Accept readings up to the end of a longer window."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

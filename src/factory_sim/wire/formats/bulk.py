@@ -136,6 +136,11 @@ class Decoder:
         self._period_of = {topics.bulk_samples_topic(root, period): period for period in periods}
         self._rows_topic = topics.bulk_rows_topic(root)
 
+    def extend(self, meta: Meta) -> None:
+        """Accept readings up to the end of a longer window."""
+        self._span.extend(meta)
+        self._limits["t_ns"] = (self._span.epoch_ns, self._span.last_ns)
+
     def feed(self, message: Message) -> Readings:
         """Return a block of samples, or rows."""
         with reading(message.topic, "bulk"):

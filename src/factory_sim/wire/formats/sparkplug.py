@@ -75,6 +75,10 @@ class Decoder:
         self._devices = {node.topic("DDATA", device): _Aliases(device, meta) for node, device in known}
         self._session = tuple(f"{VERSION}/{group_id(root)}/{kind}/" for kind in _SESSION)
 
+    def extend(self, meta: Meta) -> None:
+        """Accept readings up to the end of a longer window."""
+        self._span.extend(meta)
+
     def feed(self, message: Message) -> Readings:
         """Return the rows and samples of one device."""
         with reading(message.topic, "sparkplug"):

@@ -118,6 +118,10 @@ class UnitDecoder:
             _alarm_topic(unit): partial(_read_alarm, self._span) for unit in self._units
         }
 
+    def extend(self, meta: Meta) -> None:
+        """Accept readings up to the end of a longer window."""
+        self._span.extend(meta)
+
     def feed(self, message: Message) -> Readings:
         """Return the readings that this message completes, none for an alarm."""
         try:  # `reading` would take a twentieth of the time of a small message

@@ -1,0 +1,218 @@
+"""A listener that runs for long: rolling windows in bounded memory, shifts closed once, restarts without loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from factory_sim import registry
+from factory_sim.analysis import kpis
+from factory_sim.analysis.rebuild import Feed
+from factory_sim.live import recorded_kpis
+from factory_sim.live.listen import Listener
+from factory_sim.live.play import runs_of
+from factory_sim.live.publish import AHEAD_US, FOREVER_S, RunSetup, publish
+from factory_sim.live.rolling.resuming import Memory
+from factory_sim.live.rolling.shift_spans import DAY_US, HOUR_US, shifts_of
+from factory_sim.live.sinks.recording_store import Store
+from factory_sim.records import Readings, Window
+from factory_sim.wire import meta as description
+from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.loopback import Exchange, Loopback
+
+if TYPE_CHECKING:
+    from factory_sim.plant.spec import Plant
+    from factory_sim.records import KpiTable, Message, Meta
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files a kill leaves open
+ROOT = "test/site/area"
+ENDLESS = RunSetup(duration_s=FOREVER_S, payload_format="bulk", root=ROOT, slice_s=600.0)
+THREE = Path(__file__).parent / "three.yaml"
+
+
+@pytest.fixture(scope="module")
+def plant() -> Plant:
+    return registry.load(THREE)
+
+
+def endless(plant: Plant, until_us: int, setup: RunSetup = ENDLESS) -> list[Message]:
+    """The messages of a run without end that is stopped at a time."""
+    exchange, stop = Exchange(), Event()
+    tap = Loopback(exchange)
+    tap.subscribe([f"{ROOT}/#"])
+    publish(plant, setup, Loopback(exchange), lambda sent: stop.set() if sent.t_us >= until_us else None, stop)
+    return [message for message in tap.messages() if message.payload]
+
+
+@pytest.fixture(scope="module")
+def three_days(plant: Plant) -> list[Message]:
+    return endless(plant, 3 * DAY_US)
+
+
+def heard(messages: list[Message], listener: Listener | None = None) -> Listener:
+    """A listener that has received these messages."""
+    listener = listener or Listener(ROOT)
+    for message in messages:
+        listener.take(replace(message, retain=False))
+    return listener
+
+
+def same(found: KpiTable | None, wanted: KpiTable | None) -> None:
+    assert found is not None
+    assert wanted is not None
+    assert found.window == wanted.window
+    for name, kpi in wanted.kpis.items():
+        np.testing.assert_array_equal(found.kpis[name].values, kpi.values, err_msg=name)
+
+
+def whole(messages: list[Message], meta: Meta) -> Feed:
+    """All readings of a run, none forgotten."""
+    feed, decoder = Feed(meta), FORMATS["bulk"].decoder(meta, ROOT)
+    for message in messages:
+        if not message.topic.endswith("/meta"):
+            feed.add(decoder.feed(message))
+    return feed
+
+
+def metas(messages: list[Message]) -> list[Meta]:
+    return [description.decode(each.payload) for each in messages if each.topic.endswith("/meta")]
+
+
+def test_a_run_without_end_is_described_again_before_its_window_ends(plant: Plant) -> None:
+    messages = endless(plant, AHEAD_US + 2 * DAY_US)
+    first, *later, last = metas(messages)
+    assert [each.window.t1_us for each in (first, *later)] == sorted({each.window.t1_us for each in (first, *later)})
+    assert len(later) == 2
+    assert not any(each.sent_rows for each in (first, *later))
+    assert last.sent_rows
+    assert last.window == Window(0, AHEAD_US + 2 * DAY_US)
+    listener = heard(messages)
+    counts = listener.windows.feed.losses() if listener.windows else None
+    assert counts is not None
+    assert (listener.ended, listener.conflicts, counts.lost, counts.late, counts.foreign) == (True, {}, 0, 0, 0)
+    assert listener.joined_us is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_kpi_of_every_window_is_that_of_the_whole_run(three_days: list[Message], seed: int) -> None:
+    cut = int(np.random.default_rng(seed).integers(20, len(three_days) - 2))
+    listener = heard(three_days[:cut])
+    windows = listener.windows
+    assert windows is not None
+    assert windows.is_rolling
+    windows.refresh()
+    meta = metas(three_days)[-1]
+    feed = whole(three_days, meta)
+    log, blocks = feed.log(), windows.trust.usable(feed.blocks())
+    for name in windows.names:
+        found = windows.table(name)
+        assert found is not None
+        same(found, kpis.table(log, meta, blocks, found.window))
+
+
+def test_rows_and_samples_that_no_window_needs_are_dropped(three_days: list[Message]) -> None:
+    listener = heard(three_days)
+    windows = listener.windows
+    assert windows is not None
+    all_rows = len(whole(three_days, metas(three_days)[-1]).log())
+    log = windows.feed.log()
+    assert len(log) < 0.5 * all_rows
+    assert all(len(each.block) < 26 * 60 for each in windows.feed.blocks())
+    assert windows.feed.losses().lost == 0
+
+
+def test_finished_shifts_are_closed_once_and_stored(three_days: list[Message], tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    listener = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
+    heard(three_days, listener)
+    listener.close()
+    (run,) = runs_of(folder)
+    spans = shifts_of(run.meta)
+    assert [each.name for each in spans] == [each.name for each in recorded_kpis.shifts_of([run])]
+    assert len(spans) == 9
+    feed = whole(three_days, run.meta)
+    log, blocks = feed.log(), feed.blocks()
+    for name, number, window in recorded_kpis.shifts_of([run]):
+        closed = recorded_kpis.closed_table(run, name)
+        same(closed, kpis.table(log, run.meta, blocks, window))
+        assert number == 0
+    file = run.folder.closed_shift(spans[0].name)
+    before = file.read_bytes()
+    Store(folder, ROOT).describe(run.meta)
+    assert file.read_bytes() == before
+    same(
+        recorded_kpis.shift_table(run, recorded_kpis.shift([run], spans[0].name)),
+        recorded_kpis.closed_table(run, spans[0].name),
+    )
+
+
+def test_a_listener_killed_ten_times_continues_from_its_recording(three_days: list[Message], tmp_path: Path) -> None:
+    folder, pieces = tmp_path / "r", np.array_split(np.arange(len(three_days)), 11)
+    opening = three_days[0]
+    for number, piece in enumerate(pieces):
+        store = Store(folder, ROOT)
+        listener = Listener(ROOT, store=store, memory=Memory(folder))
+        if number:
+            listener.take(opening)  # retained
+        heard([three_days[i] for i in piece.tolist()], listener)
+        store.flush()  # as before every acknowledgement; then the process is killed
+    never = heard(three_days)
+    assert listener.windows is not None
+    assert never.windows is not None
+    listener.windows.refresh()
+    never.windows.refresh()
+    assert listener.windows.names == never.windows.names
+    for name in never.windows.names:
+        same(listener.windows.table(name), never.windows.table(name))
+    counts = listener.windows.feed.losses()
+    assert (counts.lost, counts.damaged, listener.joined_us, listener.ended) == (0, 0, None, True)
+    assert counts.received == never.windows.feed.losses().received
+
+
+def test_readings_that_no_process_received_are_reported_as_lost(three_days: list[Message], tmp_path: Path) -> None:
+    folder, n = tmp_path / "r", len(three_days)
+    store = Store(folder, ROOT)
+    heard(three_days[: n // 2], Listener(ROOT, store=store, memory=Memory(folder)))
+    store.flush()
+    store = Store(folder, ROOT)
+    listener = Listener(ROOT, store=store, memory=Memory(folder))
+    listener.take(three_days[0])
+    missed = three_days[n // 2 : n // 2 + 3]
+    heard(three_days[n // 2 + 3 :], listener)
+    assert listener.windows is not None
+    decoder = FORMATS["bulk"].decoder(metas(three_days)[-1], ROOT)
+    assert listener.windows.feed.losses().lost == sum(decoder.feed(message).count() for message in missed)
+
+
+def test_windows_begin_with_the_feed_and_a_shift_with_its_begin(three_days: list[Message]) -> None:
+    listener = heard(three_days[:12])
+    assert listener.windows is not None
+    listener.windows.refresh()
+    begins = {name: listener.windows.window(name) for name in listener.windows.names}
+    assert set(begins) == {"15 min", "1 h", "shift", "today"}
+    end_us = next(iter(begins.values())).t1_us  # type: ignore[union-attr]
+    assert begins["15 min"] == Window(end_us - HOUR_US // 4, end_us)
+    assert begins["shift"] == begins["today"] == Window(0, end_us)
+    assert listener.windows.shift_name == shifts_of(metas(three_days)[0])[0].name
+
+
+def test_the_readings_of_a_bounded_run_are_all_kept(plant: Plant) -> None:
+    setup = replace(ENDLESS, duration_s=36 * 3600.0)
+    exchange = Exchange()
+    tap = Loopback(exchange)
+    tap.subscribe([f"{ROOT}/#"])
+    publish(plant, setup, Loopback(exchange))
+    messages = [message for message in tap.messages() if message.payload]
+    listener = heard(messages)
+    assert listener.windows is not None
+    assert not listener.windows.is_rolling
+    meta = metas(messages)[-1]
+    feed = whole(messages, meta)
+    same(listener.table(), kpis.table(feed.log(), meta, listener.trust.usable(feed.blocks())))
+    listener.windows.feed.add(Readings(feed.state().rows))
+    assert listener.windows.feed.losses().late == 0
