@@ -153,7 +153,7 @@ def _interrupts_deferred() -> Iterator[None]:
 def _main_module_hidden() -> Iterator[None]:
     """Start processes that do not import the user's script: it needs no `if __name__ == "__main__"`."""
     names = vars(sys.modules["__main__"])
-    kept = {name: names[name] for name in ("__file__", "__spec__") if name in names}
+    kept: dict[str, object] = {name: names[name] for name in ("__file__", "__spec__") if name in names}
     names.pop("__file__", None)
     names["__spec__"] = None
     try:
