@@ -177,9 +177,11 @@ def healthy() -> bool:
 
 def clear() -> None:
     """Empty .venv, except for the lock file."""
-    for path in VENV.iterdir():
+    for path in sorted(VENV.iterdir(), key=lambda path: not path.name.startswith("discarded-")):
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(str(path))
+            aside = VENV / ("discarded-" + path.name)  # a process that still byte-compiles there finds it no more
+            path.rename(aside)
+            shutil.rmtree(str(aside), ignore_errors=True)
         elif path != LOCK:
             path.unlink()
 
