@@ -47,7 +47,8 @@ def section(name: str, command: Any) -> str:
 
 def row(option: Any) -> str:
     """Return the table row of an argument or option."""
-    names = option.name.upper() if option.param_type_name == "argument" else option.opts[0]
+    names = option.metavar if option.param_type_name == "argument" else option.opts[0]
+    names = names.replace("|", "\\|")  # within a table
     shown = option.show_default if isinstance(option.show_default, str) else option.default
     default = "" if shown is None or shown == "" or callable(shown) else str(shown)
     help_text = re.sub(r"\s+", " ", option.help or "").replace("|", "/")

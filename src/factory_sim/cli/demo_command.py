@@ -83,7 +83,8 @@ def _show(result: DemoResult, plant: Plant, setting: Setting) -> None:
 
     console = Console(highlight=False)
     gain = result.change["line_rate_pct"]
-    console.print(f"\n[bold]The line makes {gain.mean:+.1f} % good parts an hour {_interval(gain)}[/bold]\n")
+    headline = f"The line makes {gain.mean:+.1f} % good parts an hour {_interval(gain)}".rstrip()
+    console.print(f"\n[bold]{headline}[/bold]\n")
     console.print(_table(result, plant))
     feed, audit = result.feed, result.audit
     say(

@@ -43,6 +43,7 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
             parameters += fields
         else:
             parameters.append(parameter)
+            _name_argument(parameter)
     shown = {each.name: _shown(each) for each in parameters}
 
     @functools.wraps(function)
@@ -65,12 +66,19 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [each.replace(annotation=hints[name]) for name, each in inspect.signature(function).parameters.items()]
 
 
+def _name_argument(parameter: inspect.Parameter) -> None:
+    """Let usage lines and errors name an argument in capitals."""
+    [about] = parameter.annotation.__metadata__
+    if isinstance(about, typer.models.ArgumentInfo) and about.metavar is None:
+        about.metavar = parameter.name.upper()
+
+
 def _shown(parameter: inspect.Parameter) -> str:
     """Return how a user names a parameter: its long option, or the metavar of an argument."""
     [about] = parameter.annotation.__metadata__
     names = [name for name in about.param_decls or () if name.startswith("--")]
     if isinstance(about, typer.models.ArgumentInfo):
-        return about.metavar or parameter.name.upper()
+        return str(about.metavar)
     return names[0] if names else "--" + parameter.name.replace("_", "-")
 
 

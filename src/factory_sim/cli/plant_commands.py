@@ -24,7 +24,7 @@ _RECORDING = "With a feed file: files to check it against."
 
 def check(
     plant: options.PlantFile,
-    recording: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help=_RECORDING)] = None,
+    recording: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=_RECORDING)] = None,
     *,
     engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
     draw: Annotated[Path | None, options.output("--draw", help="Draw the plant there, as SVG.")] = None,

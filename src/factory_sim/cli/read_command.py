@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factory_sim.api.progress import ProgressEvent
 
 Files = Annotated[
-    list[Path] | None, typer.Argument(metavar="FILE...", help="CSV, Parquet, SHDR, XES, captures (.jsonl).")
+    list[Path] | None, typer.Argument(metavar="FILE", help="CSV, Parquet, SHDR, XES, captures (.jsonl).")
 ]
 _MAP = "The mapping, a file feed.yaml; `factory-sim map` writes a first one."
 

@@ -40,7 +40,7 @@ Window, Execution = options.StudyWindow(), options.Execution()
 def compare(
     base: Annotated[str, typer.Argument(help="The plant before: a file or a built-in name.")],
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Scenarios or plants, each compared with BASE.")
+        list[str], typer.Argument(metavar="SCENARIO", help="Scenarios or plants, each compared with BASE.")
     ],
     *,
     replications: Annotated[int, _REPLICATIONS] = 30,
@@ -83,7 +83,7 @@ def compare(
 def whatif(
     plant: options.PlantFile,
     changes: Annotated[
-        list[str], typer.Argument(metavar="CHANGE...", help="Such as OP410.cycle_time=34s or agv.count+2.")
+        list[str], typer.Argument(metavar="CHANGE", help="Such as OP410.cycle_time=34s or agv.count+2.")
     ],
     *,
     replications: Annotated[int, _REPLICATIONS] = 64,
@@ -124,7 +124,7 @@ def whatif(
 
 def why(
     what: Annotated[
-        str, typer.Argument(metavar="[PLANT|STUDY]", help="A plant, a scenario or a study file.")
+        str, typer.Argument(metavar="PLANT|STUDY", help="A plant, a scenario or a study file.")
     ] = "gearbox_line",
     *,
     arm: Annotated[str, typer.Option(help="Of a study: the plant to explain.", show_default="the base")] = "",

@@ -37,9 +37,9 @@ Resume = Annotated[Path | None, options.output(help="File that keeps finished wo
 ENOUGH_PLANTS = 10_000  # from here on every feature and pair must have been exercised by 100 plants
 BASELINE, RETROFIT = "gearbox_line", "retrofit"
 
-app.command()(options.flattened(exact))
-app.command()(options.flattened(feed))
-app.command()(options.flattened(intake))
+app.command(short_help="Compare the engine with values known from theory.")(options.flattened(exact))
+app.command(short_help="Run the endurance proofs of the feed.")(options.flattened(feed))
+app.command(short_help="Run cases of real machines.")(options.flattened(intake))
 
 
 @app.callback()
@@ -50,7 +50,7 @@ def validate() -> None:
     """
 
 
-@app.command()
+@app.command(short_help="Compare the engines on random plants, bit for bit.")
 def engines(
     plants: Annotated[int, typer.Option(help="How many random plants.", min=1)] = 500,
     seed: Seed = 1,
@@ -83,7 +83,7 @@ def engines(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Count how often intervals cover the truth.")
 def coverage(
     studies: Annotated[int, typer.Option(help="How many small studies.", min=1)] = 1000,
     workers: Workers = 0,
@@ -109,7 +109,7 @@ def coverage(
     options.answered(out, found, text, ok=found.ok)
 
 
-@app.command()
+@app.command(short_help="Count how often detectors name the constraint.")
 def detectors(
     lines: Annotated[int, typer.Option(help="How many random lines.", min=1)] = 150,
     seed: Seed = 1,
@@ -141,7 +141,7 @@ def detectors(
     options.answered(out, found, _detectors_text(found), ok=found.ok)
 
 
-@app.command()
+@app.command(short_help="Compare the reference line with the published gain.")
 def calibration(
     replications: Annotated[int, typer.Option(help="How many pairs.", min=2)] = 200,
     seed: options.Seed = 1,

@@ -9,7 +9,7 @@ from shutil import get_terminal_size
 
 _WHOLE = re.compile(r"`[^`\n]+`|(?<=: )factory-sim .+")  # commands to be copied are not broken
 _HANGING = re.compile(r" *(?:\S(?:\S| (?! ))* {2,}(?=\S)|[!*•] )?")  # indentation and label of a line
-_LONGEST_LABEL = 30
+_LONGEST_LABEL = 34
 _SPACE = "\0"  # stands for a space that is not broken
 
 
