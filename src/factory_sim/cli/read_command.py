@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from factory_sim.api.foreign.reading import Reading
     from factory_sim.api.progress import ProgressEvent
 
-Files = Annotated[
-    list[Path] | None, typer.Argument(metavar="FILE", help="CSV, Parquet, SHDR, XES, captures (.jsonl).")
-]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="CSV, Parquet, SHDR, XES, captures (.jsonl).")]
 _MAP = "The mapping, a file feed.yaml; `factory-sim map` writes a first one."
 
 

@@ -12,7 +12,7 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.errors import require_extra
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -266,18 +266,6 @@ def _show_variants(
     options.write_csv(csv, found.to_pandas)
     show(lines)
     say(f"Study       {found.file}: read by `factory-sim report`, `why` and `validate study`.")
-
-
-def show(lines: Sequence[RenderableType]) -> None:
-    """Print texts and tables."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    for line in lines:
-        if isinstance(line, str):
-            say(line)
-        else:
-            console.print(line)
 
 
 @contextlib.contextmanager

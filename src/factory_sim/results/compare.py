@@ -78,19 +78,26 @@ class ScenarioResult(Record):
     shifts: Mapping[str, ShiftOutput]  # "before" and "after"; empty: not recorded
     payback_years: Estimate | None  # None: no investment; an infinite mean: it never pays back
     notes: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not defined, or a cause
+    change_points: Mapping[str, Estimate] = field(default_factory=dict)  # of shares [percentage points]
 
     def to_dict(self) -> dict[str, Json]:
         """Return the scenario as `compare --json` writes it."""
         made = self.attribution
         return {
             **Record.to_dict(self),
-            "change": {
-                name: {**found.to_dict(), "confidence": found.confidence} if found.is_defined else None
-                for name, found in self.change.items()
-            },
+            "change": _joint(self.change),
+            "change_points": _joint(self.change_points),
             "attribution": to_json(made.contributions) if made else None,
             "attribution_method": made.method if made else NOT_MADE,
         }
+
+
+def _joint(changes: Mapping[str, Estimate]) -> dict[str, Json]:
+    """Return changes with the confidence of each, which differs where intervals hold jointly."""
+    return {
+        name: {**found.to_dict(), "confidence": found.confidence} if found.is_defined else None
+        for name, found in changes.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

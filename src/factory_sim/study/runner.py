@@ -221,7 +221,7 @@ def _header(
         if not warm_up.settled:
             progress.message(
                 f"! The pilot of {1.5 * request.duration_s / 3600:g} h is too short to show where the warm-up ends; "
-                f"{warm_up_s / 3600:.2g} h are dropped. Use a longer --duration, or set --warm-up."
+                f"{warm_up_s / 3600:.2g} h are dropped. Use a longer duration, or set the warm-up."
             )
     return StudyHeader(
         **versions(),

@@ -29,7 +29,7 @@ class Quantity:
 
     key: str  # on the page
     label: str
-    unit: str
+    unit: str  # "": the label says it
     better: int  # 1: more is better, -1: less
     form: str  # of a number in that unit
     factor: float = 1.0  # from the quantity to that unit
@@ -37,9 +37,9 @@ class Quantity:
 
 # Quantity of a comparison -> how it is shown; {station} and {currency} are filled in.
 QUANTITIES = {
-    "line_rate_pct": Quantity("good_parts_per_h", LINE_LABELS["good_parts_per_h"], "parts/h", 1, ",.2f"),
-    "good_parts_per_day_pct": Quantity("good_parts_per_day", "good parts per calendar day", "parts", 1, ",.0f"),
-    "good_parts_per_week_pct": Quantity("good_parts_per_week", "good parts per calendar week", "parts", 1, ",.0f"),
+    "line_rate_pct": Quantity("good_parts_per_h", LINE_LABELS["good_parts_per_h"], "", 1, ",.2f"),
+    "good_parts_per_day_pct": Quantity("good_parts_per_day", "good parts per calendar day", "", 1, ",.0f"),
+    "good_parts_per_week_pct": Quantity("good_parts_per_week", "good parts per calendar week", "", 1, ",.0f"),
     "station_time_pct": Quantity("station_cycle_time_s", "cycle time of {station}", "s", -1, ".2f"),
     "station_rate_pct": Quantity("station_rate_per_h", "rate of {station}", "parts/h", 1, ",.2f"),
     "station_oee_pct": Quantity("station_oee", "OEE of {station}", "%", 1, ".1f", 100.0),

@@ -30,6 +30,7 @@ _NOT_COMPARED = {"constraint", "constraint_by_active_period"}  # numbers of oper
 RESPONSE = "line_rate_pct"  # the primary response: its interval is not widened by the others
 CALENDAR = {f"{name}_pct": number for name, number in PER_WEEK.items()}
 STATION = ("station_time_pct", "station_rate_pct", "station_oee_pct")
+SHARES = {name for name, shown in labels.QUANTITIES.items() if shown.unit == "%"}
 # The other quantities that tables show: their intervals hold jointly.
 BESIDE = tuple(name for name in labels.QUANTITIES if name != RESPONSE and name not in CALENDAR)
 
@@ -68,6 +69,7 @@ def scenario_result(study: Study, arm: Arm) -> ScenarioResult:
         station=station,
         currency=base.currency,
         change={n: paired_percent_change(*pair, _confidence(study, n)) for n, pair in values.items()},
+        change_points={n: _points(*values[n], _confidence(study, n)) for n in values if n in SHARES},
         before={n: mean_estimate(pair[0]) for n, pair in values.items()},
         after={n: mean_estimate(pair[1]) for n, pair in values.items()},
         constraint=_constraint(study, base.name, arm.name),
@@ -85,12 +87,9 @@ def notes(trials: Sequence[Trial]) -> dict[str, str]:
     return {renamed.get(kpi, f"{kpi}_pct"): text for kpi, text in found.items()}
 
 
-def points(study: Study, arm: Arm, name: str) -> Estimate:
+def _points(before: F8, after: F8, confidence: float) -> Estimate:
     """Return the change of a share in percentage points, by paired differences."""
-    base, station = base_of(study), pacing_station(study)
-    found = finished(study, base.name, arm.name)
-    before, after = (_series([study.trials[each.name, r] for r in found], each, name, station) for each in (base, arm))
-    return paired_difference(before, after, _confidence(study, name)).scaled(100.0)
+    return paired_difference(before, after, confidence).scaled(100.0)
 
 
 def _constraint(study: Study, before: str, after: str) -> Constraint:

@@ -105,7 +105,7 @@ def _rows(study: Study, base: Arm, scenarios: Sequence[ScenarioResult]) -> list[
         if len(changes) < len(scenarios) or not all(change.is_defined for change in changes):
             continue
         if shown.unit == "%":
-            changes = [comparison.points(study, study.arms[each.scenario], name) for each in scenarios]
+            changes = [each.change_points[name] for each in scenarios]
         values = (scenarios[0].before[name], *(each.after[name] for each in scenarios))
         scaled = tuple(each.scaled(shown.factor) for each in values)
         label, unit = shown.label.format(**words), shown.unit.format(**words)

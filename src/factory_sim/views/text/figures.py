@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from factory_sim.views.labels import LINE_LABELS
 from factory_sim.views.text.kpi_text import number, unit
+from factory_sim.views.text.terminal import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,20 +37,29 @@ class Figures:
 
 
 def terminal_table(figures: Figures) -> Table:
-    """Return a table for the terminal; on a narrow screen its heads break, between words or after a point."""
+    """Return a table for the terminal; on a narrow screen its heads break, and then the last columns are left out."""
     rows = [*figures.rows, figures.foot] if figures.foot else figures.rows
     widest = [max((len(row[n]) for row in rows), default=0) for n in range(len(figures.heads))]
     natural = sum(max(width, len(head)) + 2 for width, head in zip(widest, figures.heads, strict=True)) - 2
-    is_narrow = natural > get_terminal_size().columns
+    is_narrow = natural > columns()
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0) if is_narrow and not figures.named else (0, 1))
-    for head, width in zip(figures.heads, widest, strict=True):
+    heads = [_broken(head, width) for head, width in zip(figures.heads, widest, strict=True)]
+    shown = list(range(len(heads)))
+    if is_narrow and not figures.named:
+        taken = [max(width, *map(len, head.split("\n"))) + 1 for width, head in zip(widest, heads, strict=True)]
+        titled = [n for n in shown if figures.heads[n]]
+        while sum(taken[n] for n in shown) - 1 > columns() and len(titled) > 1:
+            shown.remove(titled.pop())
+        if left_out := [head for n, head in enumerate(figures.heads) if n not in shown]:
+            table.caption = f"The terminal is too narrow for {', '.join(left_out)}."
+            table.caption_justify = "left"
+    for n in shown:
         if figures.named:
-            table.add_column(head)
+            table.add_column(figures.heads[n])
         else:
-            shown = _broken(head, width) if is_narrow else head
-            table.add_column(shown, justify="right", overflow="fold")
+            table.add_column(heads[n] if is_narrow else figures.heads[n], justify="right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[n] for n in shown))
     return table
 
 
@@ -86,11 +95,14 @@ def values_text(values: Mapping[str, str | int]) -> str:
 
 
 def interval(found: Estimate, unit_text: str = "") -> str:
-    """Return a mean with its interval and unit: 63.1 [62.3, 63.9] parts/h."""
-    text = number(found.mean, unit_text)
-    if math.isfinite(found.half_width):
-        text += f" [{number(found.low, unit_text)}, {number(found.high, unit_text)}]"
-    return f"{text} {unit(unit_text)}".rstrip()
+    """Return a mean with its interval and unit, all with as many decimals as the mean: 63.10 [62.35, 63.90] parts/h."""
+    if not math.isfinite(found.half_width):
+        return f"{number(found.mean, unit_text)} {unit(unit_text)}".rstrip()
+    factor = 100 if unit_text == "1" else 1
+    largest = max(abs(factor * found.mean), 1e-12)
+    places = 1 if unit_text == "1" else max(0, 3 - math.floor(math.log10(largest)))
+    mean, low, high = (f"{factor * value:,.{places}f}" for value in (found.mean, found.low, found.high))
+    return f"{mean} [{low}, {high}] {unit(unit_text)}".rstrip()
 
 
 def signed_interval(found: Estimate, form: str = "+.2f", unit_text: str = "") -> str:

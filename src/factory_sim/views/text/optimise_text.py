@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from factory_sim.results.optimise import OptimisationResult
 
 FRONT_SHOWN = 20
+SELECTED = "*"  # mark of the selected choice in the table
 
 
 def optimise_lines(result: OptimisationResult) -> list[RenderableType]:
@@ -89,7 +90,7 @@ def sample(result: OptimisationResult) -> str:
     """Return which replications the table of the front uses."""
     few, all_of_them = result.front_replications, result.guarantee.replications
     more = f"; the first line uses all {all_of_them}" if all_of_them > few else ""
-    return f"All rows use the same {few} replications{more}."
+    return f"{SELECTED} selected. All rows use the same {few} replications{more}."
 
 
 def front_figures(result: OptimisationResult, most: int) -> figures.Figures:
@@ -110,7 +111,7 @@ def front_figures(result: OptimisationResult, most: int) -> figures.Figures:
                 *[number(each.cost)] * priced,
                 *figures.cells(each.responses, result.objectives),
                 f"{100 * (each.share_on_front or 0.0):.0f}",
-                "selected" if each.selected else "",
+                SELECTED if each.selected else "",
             ]
             for each in shown
         ],

@@ -34,7 +34,8 @@ def comparison_lines(result: ComparisonResult) -> list[RenderableType]:
     percent = 100 * result.scenarios[0].confidence
     if any(each.replications >= FEWEST for each in result.scenarios):
         lines.append(
-            f"Intervals   {percent:g} %: {together}, those of the other rows jointly (Bonferroni); n.s.: contains 0"
+            f"Intervals   {percent:g} %: {together}, those of the other rows jointly (Bonferroni); n.s.: contains 0; "
+            "pp: percentage points"
         )
     lines.append(_runs(result.study))
     return lines
@@ -96,9 +97,13 @@ def _table(each: ScenarioResult) -> Table:
         change = each.change.get(name)
         if change is None or not change.is_defined:
             continue
-        label = f"{shown.label}, {shown.unit}".format(station=each.station, currency=each.currency)
+        label = (f"{shown.label}, {shown.unit}" if shown.unit else shown.label).format(
+            station=each.station, currency=each.currency
+        )
+        points = each.change_points.get(name)
         sides = [format(shown.factor * side[name].mean, shown.form) for side in (each.before, each.after)]
-        table.add_row(label, *sides, signed_interval(change), not_significant(change))
+        marks = ["pp"] * (points is not None) + [not_significant(points or change)]
+        table.add_row(label, *sides, signed_interval(points or change), " ".join(marks).rstrip())
     return table
 
 

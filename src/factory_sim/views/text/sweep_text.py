@@ -9,9 +9,11 @@ from factory_sim.results.sweep import CONSTANT, GRID, LINEAR, NOISE, RANKS, SOBO
 from factory_sim.views.text import figures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
-    from factory_sim.results.sweep import Sensitivity, SweepPoint, SweepResult
+    from factory_sim.results.sweep import LevelEffect, Sensitivity, SweepPoint, SweepResult
 
 POINTS_SHOWN = 20
 METHODS = {
@@ -120,7 +122,7 @@ def sensitivity_figures(result: SweepResult, kpi: str) -> figures.Figures:
     rows = []
     for address, total in found.ranking:
         each = found.factors[address]
-        levels = ", ".join(f"{one.level}: {one.mean:+.3g}" if one.is_defined else "-" for one in each.effects)
+        levels = ",\n".join(_effects(each.effects))
         shares = [figures.percent(share, "") for share in (each.measures["first"], total)]
         rows.append([f"  {names[address]}", *shares, *([levels] if effects else [])])
     return figures.Figures(
@@ -129,6 +131,13 @@ def sensitivity_figures(result: SweepResult, kpi: str) -> figures.Figures:
         named=True,
         bars=[min(max(total.mean, 0.0), 1.0) if total.is_defined else 0.0 for _, total in found.ranking],
     )
+
+
+def _effects(found: Sequence[LevelEffect]) -> list[str]:
+    """Return the mean effect of each level, all with the decimals of the largest."""
+    largest = max((abs(one.mean) for one in found if one.is_defined), default=0.0)
+    places = max(0, 2 - math.floor(math.log10(largest))) if largest > 0 else 0
+    return [f"{one.level}: {figures.signed(one.mean, f'+,.{places}f')}" if one.is_defined else "-" for one in found]
 
 
 def warnings(found: Sensitivity) -> list[str]:
