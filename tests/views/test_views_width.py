@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from rich.console import Console
 
@@ -9,8 +11,9 @@ from factory_sim.results.estimate import Estimate
 from factory_sim.results.resource import Resource
 from factory_sim.results.why import OperationLimit, ReliefGain, ResourceLimit, WhyResult
 from factory_sim.study.compare.why import DETECTORS
-from factory_sim.views.text.figures import Figures, terminal_table
+from factory_sim.views.text.figures import Figures, interval, terminal_table
 from factory_sim.views.text.study_text import why_lines
+from factory_sim.views.text.terminal import show
 
 HEADS = [
     "WASH.buffer",
@@ -95,3 +98,29 @@ def test_the_tables_of_why_wrap_words_and_keep_figures(monkeypatch: pytest.Monke
     assert text.count("+166.9 [-158.2, +175.2]") == 4  # the answer and three resources
     assert "maintenance" in text
     assert all(word in text for word in ("30", "minutes", "more", "per", "open", "day"))
+
+
+def test_columns_that_do_not_fit_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    console = Console(width=60)
+    with console.capture() as captured:
+        console.print(terminal_table(Figures(heads=HEADS, rows=[ROW], foot=FOOT)))
+    lines = captured.get().splitlines()
+    assert ["1", "12", "1,000", "38.7±2.0", "3.22±0.22", "0.447±0.029", "selected"] in [line.split() for line in lines]
+    assert " ".join(captured.get().split()).endswith("The terminal is too narrow for EUR/part, on front, %.")
+    assert max(map(len, lines)) <= 60
+
+
+def test_a_pipe_gets_every_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    show(["the front", terminal_table(Figures(heads=HEADS * 3, rows=[ROW * 3]))])
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "the front"
+    assert last.split() == ROW * 3
+
+
+def test_an_interval_has_the_decimals_of_its_mean() -> None:
+    assert interval(Estimate(mean=42.33, low=41.8, high=42.86, n=9), "parts/h") == "42.33 [41.80, 42.86] parts/h"
+    assert interval(Estimate(mean=0.94, low=0.9, high=0.98, n=9), "1") == "94.0 [90.0, 98.0] %"
+    assert interval(Estimate(mean=12345.6, low=12000.0, high=12691.2, n=9), "CNY") == "12,346 [12,000, 12,691] CNY"
+    assert interval(Estimate(mean=5.0, low=-math.inf, high=math.inf, n=1), "parts") == "5 parts"

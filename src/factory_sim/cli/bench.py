@@ -15,7 +15,7 @@ import typer
 
 from factory_sim.cli import options
 from factory_sim.results.record import file_header
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 SUITE = Path(__file__).resolve().parents[3] / "benchmarks"
 QUICK = "FACTORY_SIM_BENCH_QUICK"  # read by the suite
@@ -74,8 +74,6 @@ def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]
 
 
 def _show(rows: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("", "value", "unit", "against", "ratio", box=None, pad_edge=False)
@@ -83,8 +81,8 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
     table.columns[1].justify = table.columns[4].justify = "right"
     for name, row in rows.items():
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        table.add_row(name, _shown(row["value"]), row["unit"], escape(row["against"] or ""), ratio)
-    Console().print(table)
+        table.add_row(name, _shown(row["value"]), row["unit"], row["against"] or "", ratio)
+    show([table])
 
 
 def _shown(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import options
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -79,13 +79,10 @@ def _station(plant: Plant, figures: Figures) -> str:
 
 
 def _show(result: DemoResult, plant: Plant, setting: Setting) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
     gain = result.change["line_rate_pct"]
     headline = f"The line makes {gain.mean:+.1f} % good parts an hour {_interval(gain)}".rstrip()
-    console.print(f"\n[bold]{headline}[/bold]\n")
-    console.print(_table(result, plant))
+    say(f"\n{headline}\n", style="bold")
+    show([_table(result, plant)])
     feed, audit = result.feed, result.audit
     say(
         f"\nFeed    {result.sent_readings:,} readings in {result.sent_messages:,} messages sent, {feed.readings:,} in "
@@ -138,4 +135,4 @@ def _table(result: DemoResult, plant: Plant) -> RenderableType:
 def _interval(change: Estimate) -> str:
     from factory_sim.views.text.figures import FEWEST
 
-    return "" if change.n < FEWEST else f"\\[{change.low:+.1f}, {change.high:+.1f}]"
+    return "" if change.n < FEWEST else f"[{change.low:+.1f}, {change.high:+.1f}]"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import listen_command, login, options
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from factory_sim.api.recorded.history import History
@@ -95,8 +95,6 @@ def kpis(
 
     Example: factory-sim kpis recordings/line1 --shift 2026-01-05/early
     """
-    from rich.console import Console
-
     from factory_sim.api.recorded.history import history
     from factory_sim.views.text import kpi_text, reading_text
 
@@ -108,12 +106,8 @@ def kpis(
     result, table = recording.answer(shift, stops), recording.kpis(shift).record
     _report_damage(recording)
     options.write_json(json, result.to_dict())
-    console = Console()
-    console.print(kpi_text.line_table(table))
-    console.print()
-    console.print(kpi_text.station_table(table))
-    if result.stops is not None:
-        console.print(reading_text.losses(result.stops))
+    losses = [] if result.stops is None else [reading_text.losses(result.stops)]
+    show([kpi_text.line_table(table), "", kpi_text.station_table(table), *losses])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

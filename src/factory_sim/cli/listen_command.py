@@ -11,7 +11,7 @@ import typer
 from factory_sim.cli import login, options, read_command
 from factory_sim.errors import BrokerError
 from factory_sim.live.sinks import BUFFER, LIMIT
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,23 +140,17 @@ def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None]
 
 
 def _show(found: Feed) -> None:
-    from rich.console import Console
-
     from factory_sim.views.text import kpi_text, reading_text, window_text
 
-    console, table, result = Console(), found.kpis().record, found.result
+    table, result = found.kpis().record, found.result
     if result.kpis_of == "run":
-        console.print(kpi_text.line_table(table))
+        show([kpi_text.line_table(table), ""])
     else:
         tables = {name: found.kpis(name).record for name in result.windows}
         shift = result.windows["shift"].shift if "shift" in result.windows else ""
-        typer.echo("\n".join(window_text.window_lines(tables, shift)))
-    console.print()
-    console.print(kpi_text.station_table(table))
-    for note in kpi_text.notes(table):
-        say(f"  * {note}")
-    if found.result.stops is not None:
-        console.print(reading_text.losses(found.result.stops))
+        show([*window_text.window_lines(tables, shift), ""])
+    show([kpi_text.station_table(table), *(f"  * {note}" for note in kpi_text.notes(table))])
+    show([] if result.stops is None else [reading_text.losses(result.stops)])
     say(kpi_text.feed_line(found.result.feed), err=True)
     _show_window(found.result)
     _show_doubts(found.result)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory_sim.cli import login, options
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from factory_sim.api.foreign.reading import Reading
@@ -44,12 +44,9 @@ def conclude(found: Reading, json: Path | None, csv: Path | None, *, quiet: bool
     options.write_json(json, found.to_dict())
     options.write_csv(csv, found.to_pandas)
     if not quiet:
-        from rich.console import Console
-
         from factory_sim.views.text import reading_text
 
-        for table in reading_text.tables(found.result, found.kpis().record):
-            Console().print(table)
+        show(reading_text.tables(found.result, found.kpis().record))
         for line in (*reading_text.clock_lines(found.kpis().record), *reading_text.skipped_lines(found.result)):
             say(line, err=True, style="yellow")
 

@@ -43,7 +43,7 @@ def headline(result: OptimisationResult) -> str:
     kpi, about = next(iter(result.objectives.items()))
     chosen, change = result.selected, result.selected.change_pct[kpi]
     verb = "selected" if result.guarantee.decided else "leading, not decided"
-    against = f"   {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
+    against = f", {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
     value = f"{figures.label(kpi)} {figures.interval(chosen.responses[kpi], about.unit)}"
     return f"{verb}: {figures.values_text(chosen.values)}: {value}{against if change.is_defined else ''}"
 
@@ -90,7 +90,7 @@ def sample(result: OptimisationResult) -> str:
     """Return which replications the table of the front uses."""
     few, all_of_them = result.front_replications, result.guarantee.replications
     more = f"; the first line uses all {all_of_them}" if all_of_them > few else ""
-    return f"{SELECTED} selected. All rows use the same {few} replications{more}."
+    return f"{SELECTED} marks the selected choice. All rows use the same {few} replications{more}."
 
 
 def front_figures(result: OptimisationResult, most: int) -> figures.Figures:

@@ -56,7 +56,7 @@ def headline(result: SweepResult) -> list[str]:
     else:
         best, near = result.points[result.best], len(result.not_told_apart)
         change = best.change_pct[kpi]
-        against = f"   {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
+        against = f", {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
         others = f"; {near:,} other point{'s do' if near > 1 else ' does'} not differ significantly"
         value = f"{figures.interval(best.responses[kpi], about.unit)} at {figures.values_text(best.values)}"
         lines = [f"best {figures.label(kpi)}: {value}{against if change.is_defined else ''}{others if near else ''}"]

@@ -68,7 +68,7 @@
     const reach = Math.max(...ends, 0) - Math.min(...ends, 0) || 1;
     chart(element, {
       grid: { left: 4, right: 40, top: 4, bottom: 24, containLabel: true },
-      xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} pt`.replace("-", "−"), hideOverlap: true, showMaxLabel: false } }),
+      xAxis: axis(theme, { type: "value", min: Math.min(...ends, 0) < 0 ? Math.floor(Math.min(...ends)) : 0, max: Math.ceil(Math.max(...ends, 0) + reach * 0.12), axisLabel: { color: theme.soft, formatter: (v) => `${v} points`.replace("-", "−"), hideOverlap: true, showMaxLabel: false } }),
       yAxis: axis(theme, { type: "category", inverse: true, data: steps.map((s) => s.name), axisLabel: wrapped(theme, element), splitLine: { show: false } }),
       tooltip: tooltip(theme, { formatter: ({ dataIndex: i }) => `<b>${report.escape(steps[i].name)}</b><br>${report.signed(steps[i].earned.mean)} points [${report.signed(steps[i].earned.low ?? NaN)}, ${report.signed(steps[i].earned.high ?? NaN)}]` }),
       series: [{ type: "custom", renderItem, data: steps.map((s, i) => [i, s.to]), encode: { x: 1, y: 0 } }],
@@ -135,7 +135,7 @@
     chart(element, {
       grid: { left: 4, right: 22, top: above(element) + 14, bottom: 24, containLabel: true },
       legend: legend(theme, data.sides.map((s) => s.title), element),
-      xAxis: hoursAxis(theme, data.begins ? `${report.clock(0).slice(0, -3)} by the plant's clock, the begin of the window` : "the begin of the window", { max: last }),
+      xAxis: hoursAxis(theme, data.begins ? `${report.clock(0).slice(0, -3)} (plant's clock)` : "the start of the window", { max: last }),
       yAxis: axis(theme, { type: "value", name: unit, nameGap: 8, scale: true, axisLine: { show: false } }),
       tooltip: tooltip(theme, { trigger: "axis", valueFormatter: (v) => `${report.number(v)} ${unit}` }),
       series,
