@@ -30,6 +30,8 @@ READ = {
     "map_file",
     "nist",
     "umh",
+    "stops",
+    "page_password_file",
 }  # files and folders that must be there
 MADE = {"journal", "folder", "record", "sink_buffer"}  # folders that are made
 

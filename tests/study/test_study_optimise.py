@@ -130,7 +130,7 @@ def test_all_rows_of_the_table_are_of_the_same_replications(optimised: Callable[
     chosen = next(choice for choice in found.front if choice.selected)
     now, was = chosen.responses["wip"].mean, found.before["wip"].mean
     assert chosen.change_pct["wip"].mean == pytest.approx(100 * (now / was - 1))
-    foot = f"All rows use the same 8 replications; the first line uses all {all_of_them}."
+    foot = f"* marks the selected choice. All rows use the same 8 replications; the first line uses all {all_of_them}."
     assert foot in optimise_lines(found)
     assert foot in unescape(optimise_html(found))
 
