@@ -16,6 +16,7 @@ FLOORS: list[set[str]] = [
         "intake.sources",
         "results",
         "errors",
+        "file_lock",
         "clock",
         "units",
         "distributions",

@@ -56,11 +56,11 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.errors import Problem as Problem
     from factory_sim.errors import StoppedError as StoppedError
     from factory_sim.errors import TrialError as TrialError
+    from factory_sim.file_lock import LockedError as LockedError
     from factory_sim.live.foreign.mapped_feed import NothingReadError as NothingReadError
     from factory_sim.live.listen import NoFeedError as NoFeedError
     from factory_sim.live.listen import NoReadingsError as NoReadingsError
     from factory_sim.recordings.layout import RecordingError as RecordingError
-    from factory_sim.study.append_log import LockedError as LockedError
     from factory_sim.study.snapshot_files import SnapshotError as SnapshotError
     from factory_sim.study.store import StudyError as StudyError
     from factory_sim.validation.ledger import LedgerError as LedgerError
@@ -98,10 +98,10 @@ _NAMES = {  # module -> public names that are imported from it on first use
         "StoppedError",
         "TrialError",
     ),
+    "file_lock": ("LockedError",),
     "live.listen": ("NoFeedError", "NoReadingsError"),
     "live.foreign.mapped_feed": ("NothingReadError",),
     "recordings.layout": ("RecordingError",),
-    "study.append_log": ("LockedError",),
     "study.snapshot_files": ("SnapshotError",),
     "study.store": ("StudyError",),
     "validation.ledger": ("LedgerError",),

@@ -18,11 +18,13 @@ from urllib.parse import quote, unquote
 
 from factory_sim.clock import NS_PER_US, datetime_from_ns
 from factory_sim.errors import FactoryError
+from factory_sim.file_lock import LockedError, lock
 from factory_sim.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 FORMAT = 1
 MARK = "recording.json"
@@ -140,9 +142,26 @@ def check(folder: Path) -> None:
         raise RecordingError(msg)
 
 
+def locked(folder: Path) -> BinaryIO:
+    """Make `folder` a recording and lock it until the file returned is closed. Raises LockedError."""
+    create(folder)
+    file = (folder / MARK).open("r+b")
+    try:
+        lock(file, folder)
+    except LockedError:
+        file.close()
+        raise
+    return file
+
+
 def runs(folder: Path) -> list[RunFolder]:
-    """Return the runs of a recording, the oldest first."""
-    return [RunFolder(path) for path in sorted((folder / "runs").glob("[0-9]*")) if (path / "meta.json").exists()]
+    """Return the runs of a recording, the oldest first. Raises RecordingError for a link to another place."""
+    found = [RunFolder(path) for path in sorted((folder / "runs").glob("[0-9]*")) if (path / "meta.json").exists()]
+    for run in found:
+        if not run.path.resolve().is_relative_to(folder.resolve()):
+            msg = f"{run.path}: lies outside the recording: {run.path.resolve()}. Remove the link, or name that folder."
+            raise RecordingError(msg)
+    return found
 
 
 def replace(path: Path, content: bytes) -> None:

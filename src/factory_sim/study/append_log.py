@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, BinaryIO
 
-from factory_sim.errors import FactoryError
+from factory_sim.file_lock import LockedError, lock
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class LockedError(FactoryError):
-    """A file that another process is writing."""
-
-    exit_code = 2
 
 
 def has_content(path: Path) -> bool:
@@ -32,7 +25,7 @@ class AppendLog:
         """
         self._file: BinaryIO = path.open("r+b" if first is None else "a+b", buffering=0)
         try:
-            _lock(self._file, path)
+            lock(self._file, path)
             if first is not None and not self.content():
                 self._start(path, first)
         except (OSError, LockedError):
@@ -69,20 +62,3 @@ class AppendLog:
     def close(self) -> None:
         """Close the file, so that another process can open it."""
         self._file.close()
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Lock an open file until it is closed or the process ends. Raise LockedError when another process has the lock."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - exists there only
-
-            file.seek(1 << 40)  # a byte that is never written: the others stay readable
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - does not exist on Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        msg = f"{path} is being written by another process. Wait until that has finished, or name another file."
-        raise LockedError(msg) from None

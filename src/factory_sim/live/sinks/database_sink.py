@@ -6,11 +6,13 @@ import json
 import math
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from factory_sim.clock import NS_PER_US
 from factory_sim.errors import BufferFullError, DatabaseError
+from factory_sim.file_lock import LockedError
 from factory_sim.live.sinks.recording_store import Store, closed_shift
 from factory_sim.recordings import layout
 from factory_sim.recordings.postgres.database import Batch, Database, KpiRow, ShiftRow, check_url
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.live.sinks.sink import Counted
+    from factory_sim.recordings.recorded_run import RecordedRun
     from factory_sim.records import KpiTable, Meta, Readings
 
 FLUSH_S = 10.0  # of real time, between two commits
@@ -247,25 +250,29 @@ class DatabaseSink:
     def _drained(self) -> Iterator[None]:
         """Write the recordings of the buffer piece by piece and delete them; yield after each piece."""
         for folder in self._waiting():
-            count = 0
-            for run in open_runs(folder, description.decode):
-                for readings in run.pieces():
-                    if not self._write(run.meta, run.folder.root, [readings]):
+            with suppress(LockedError), layout.locked(folder):  # locked: the open buffer of another process
+                count = 0
+                for run, readings, more in _contents(folder):
+                    if not self._write(run.meta, run.folder.root, readings, **more):
                         yield
                         return
-                    count += readings.count()
+                    count += sum(each.count() for each in readings)
+                    for text in run.damaged if more else ():
+                        self._say(text)
                     yield
-                shifts, losses = [_shift_row(run.meta, each) for each in run.closed_shifts()], run.losses
-                if not self._write(run.meta, run.folder.root, [], shifts=shifts, losses=losses):
-                    yield
-                    return
-                for text in run.damaged:
-                    self._say(text)
-            shutil.rmtree(folder)
-            self._say(f"{count:,} readings that waited in {folder} are in the database.")
+                shutil.rmtree(folder)
+                self._say(f"{count:,} readings that waited in {folder} are in the database.")
         if self.dropped:
             self._say(f"{self.dropped:,} readings were dropped while the buffer was full.")
             self.dropped = 0
+
+
+def _contents(folder: Path) -> Iterator[tuple[RecordedRun, list[Readings], dict[str, Any]]]:
+    """Yield the readings of a buffer by the hour, and at the end of each run its shifts and losses."""
+    for run in open_runs(folder, description.decode):
+        for readings in run.pieces():
+            yield run, [readings], {}
+        yield run, [], {"shifts": [_shift_row(run.meta, each) for each in run.closed_shifts()], "losses": run.losses}
 
 
 def _is_same(one: Meta, other: Meta) -> bool:
