@@ -27,6 +27,7 @@ def rows(first: int) -> Readings:
     return Readings(Rows.of_rows(listed))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files that the disk did not take
 def test_a_full_disk_is_one_sentence_and_what_was_recorded_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
