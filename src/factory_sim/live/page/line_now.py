@@ -1,17 +1,16 @@
-"""The state of a line from rows as they arrive: units, buffers, parts that left, crews; without analysis.
+"""The state of a line from rows as they arrive: units, buffers, crews; without analysis.
 
 Rows may be late, twice or missing. A part is in one place, that of its latest row, so that levels recover from losses.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from factory_sim.live.page.unit_past import UnitPast
 from factory_sim.live.page.vehicle_trips import Trip, Ways
-from factory_sim.plant.states import DOWN_STATES, Outcome, State, Wait
+from factory_sim.plant.states import DOWN_STATES, N_STATES, Outcome, State, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
     from factory_sim.records import Meta, Rows
 
 NOWHERE = -1  # place of a part that is on a machine, on a vehicle, or gone
-KEPT_PARTS, KEPT_LEFT = 200_000, 400_000  # parts whose place is remembered; times of parts that left
+KEPT_PARTS = 50_000  # whose place is remembered
 _GONE = (Outcome.LEFT, Outcome.SCRAPPED, Outcome.MERGED)
+_N_OUTCOMES = len(Outcome)
 _CARRIERS = ("vehicle", "conveyor")
-_US = 1_000  # ns
 _MOST_MISSING = 10_000  # sequence numbers of a unit that may still arrive
 
 
@@ -70,7 +69,6 @@ class LineNow:
         self.changed_places: set[int] = set()
         self.t_ns = self.begin_ns = 0  # of the latest row; of the first one
         self.late = 0  # rows that arrived after a later one of their unit
-        self.left_us: list[int] = []  # when good parts left, in order
         self._parts: dict[int, _Part] = {}
         self._missing: list[set[int]] = [set() for _ in meta.units]
         self._machine_operation = [unit.operation if unit.role == "machine" else -1 for unit in meta.units]
@@ -89,7 +87,7 @@ class LineNow:
         if lines and not self.begin_ns:
             self.begin_ns = lines[0][0]
         for t_ns, unit, seq, state, part, outcome, detail in lines:
-            if not 0 <= unit < known or state >= len(State) or outcome >= len(Outcome):
+            if not 0 <= unit < known or state >= N_STATES or outcome >= _N_OUTCOMES:
                 continue
             is_latest = self._is_latest(unit, seq, t_ns)
             if is_latest is None:
@@ -98,10 +96,6 @@ class LineNow:
                 self._enter(unit, t_ns, state, part, outcome, detail)
             if outcome:
                 self._move(unit, t_ns, part, outcome, detail)
-
-    def good_parts(self, from_us: int, to_us: int) -> int:
-        """Return the good parts that left in [from_us, to_us) of the run."""
-        return bisect_left(self.left_us, to_us) - bisect_left(self.left_us, from_us)
 
     def failures(self) -> Iterator[tuple[int, UnitNow]]:
         """Yield the units that are down."""
@@ -151,8 +145,6 @@ class LineNow:
 
     def _move(self, unit: int, t_ns: int, part: int, outcome: int, detail: int) -> None:
         """Move a part to where this row puts it, unless a later row has put it elsewhere."""
-        if outcome == Outcome.LEFT:
-            self._leave((t_ns - self.meta.epoch_ns) // _US)
         if part < 0:
             return
         before = self._parts.get(part)
@@ -189,14 +181,6 @@ class LineNow:
             if place >= 0:
                 self.levels[place] += step
                 self.changed_places.add(place)
-
-    def _leave(self, t_us: int) -> None:
-        if not self.left_us or t_us >= self.left_us[-1]:
-            self.left_us.append(t_us)
-        else:
-            insort(self.left_us, t_us)
-        if len(self.left_us) > KEPT_LEFT:
-            del self.left_us[: KEPT_LEFT // 2]
 
 
 def _fed(meta: Meta) -> list[int]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.clock import NS_PER_MS, us_from_ns
+from factory_sim.errors import FactoryError
 from factory_sim.live.page.page_answers import CHART_STRETCHES, Refusal, shift_at, us_of
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.unit_past import stretches
 from factory_sim.live.play import runs_of
 from factory_sim.plant.states import Outcome
-from factory_sim.recordings.layout import RecordingError
 from factory_sim.records import Readings, Rows
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class LookBack:
         """Return the run as far as it has been recorded."""
         try:
             runs = runs_of(self._folder)
-        except RecordingError as error:
+        except FactoryError as error:
             raise Refusal(503, str(error).splitlines()[0]) from None
         own = [run for run in runs if run.meta.run_id == self._run_id]
         return own[-1] if own else runs[-1]
@@ -120,16 +120,17 @@ class LookBack:
         return left_us
 
     def _rows(self, run: RecordedRun, from_ms: int, to_ms: int) -> Rows:
-        """Return the rows of a stretch, and enough before it for every unit to have a state."""
-        begin_ns = run.meta.epoch_ns
-        far_ms = max(to_ms - from_ms, HOUR_MS)
+        """Return the rows of a stretch, and before it the last row of each unit that has none at its begin."""
+        begin_ns, from_ns, stop_ns = run.meta.epoch_ns, from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1
+        far_ns = max(stop_ns - from_ns, HOUR_MS * NS_PER_MS)
         while True:
-            first_ns = max((to_ms - far_ms) * NS_PER_MS, begin_ns)
-            rows = run.rows(first_ns, to_ms * NS_PER_MS + 1)
-            early = rows.unit[rows.t_ns <= from_ms * NS_PER_MS]
-            if first_ns <= begin_ns or len(np.unique(early)) == len(run.meta.units):
-                return rows
-            far_ms *= 4
+            first_ns = max(from_ns - far_ns, begin_ns)
+            before = run.rows(first_ns, from_ns)
+            units, last = np.unique(before.unit[::-1], return_index=True)
+            if first_ns <= begin_ns or len(units) == len(run.meta.units):
+                last_rows = before.take(np.sort(len(before) - 1 - last))
+                return Rows.join([last_rows, run.rows(from_ns, stop_ns)])
+            far_ns *= 4
 
     def _batteries(self, run: RecordedRun, t_ns: int) -> list[Samples]:
         """Return the latest reading of the batteries of vehicles."""

@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import json
 import os
+import re
 import socket
 import threading
 from base64 import b64decode
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
 
 HOST, PORT = "127.0.0.1", 8800
 START_S, STOP_S = 10.0, 3.0
-MOST_CONNECTIONS = 400
+MOST_REQUESTS, MOST_CONNECTIONS = 300, 1_000  # at once; beyond, requests get a sentence, connections are refused
+_PORT = re.compile(r":\d*$")
 MOST_READS = 8  # of a recording, that wait for each other
 POINTS = 600  # of a curve
 BACKLOG = 128  # connections that wait to be accepted
+LATEST_MS = 10**14  # since 1970: the year 5138
 LONGEST_BODY = 1_000  # bytes of a request
 _HEADERS = [
     (
@@ -197,7 +200,7 @@ def _app(page: LivePage, browsers: Browsers, ready: threading.Event) -> Starlett
             Route("/whatif", answers.offered),
             Route("/whatif", answers.evaluated, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: _http_error, Refusal: _page_error},
+        exception_handlers={HTTPException: _http_error, Refusal: _refusal, Exception: _failure},
     )
 
 
@@ -271,11 +274,10 @@ class _Answers:
 
     async def evaluated(self, request: Request) -> Response:
         """The effect of a change."""
+        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            raise Refusal(403, "Changes are evaluated for the page itself only.")
         if self._page.what_if is None:
             raise Refusal(404, "Changes are evaluated for a simulated feed whose run is saved: run --page --save FILE.")
-        origin = request.headers.get("origin")
-        if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host')}":
-            raise Refusal(403, "Changes are evaluated for the page itself only.")
         return _json(await self._page.what_if.evaluate(await _change(request), self._page.constraint()))
 
     async def _read(self, read: Callable[[], object]) -> object:
@@ -293,9 +295,12 @@ class _Answers:
 def _number(request: Request, key: str) -> int | None:
     text = request.query_params.get(key, "")
     try:
-        return int(float(text)) if text else None
+        number = int(float(text)) if text else None
     except (ValueError, OverflowError):
-        raise Refusal(400, f"{key}: expected a whole number, got {text[:40]!r}.") from None
+        number = LATEST_MS + 1
+    if number is not None and abs(number) > LATEST_MS:
+        raise Refusal(400, f"{key}: expected a whole number, got {text[:40]!r}.")
+    return number
 
 
 async def _change(request: Request) -> str:
@@ -319,9 +324,13 @@ def _json(content: object, status: int = 200) -> Response:
     return Response(encoded(content), status, headers, media_type="application/json")
 
 
-async def _page_error(_: Request, error: Exception) -> Response:
+async def _refusal(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return _json({"error": str(error)}, error.status)
+
+
+async def _failure(_: Request, error: Exception) -> Response:
+    return _json({"error": f"The request could not be answered: {type(error).__name__}."}, 500)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -336,7 +345,8 @@ class _Guard:
     def __init__(self, app: ASGIApp, address: PageAddress, password: str) -> None:
         self._app, self._password = app, password.encode()
         names = {"127.0.0.1", "localhost", "[::1]", address.host, f"[{address.host}]"}
-        self._hosts = {f"{name}:{address.port}" for name in names} | names if address.is_loopback else set()
+        self._hosts = names if address.is_loopback else set()  # without ports: a tunnel may have another one
+        self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -349,14 +359,20 @@ class _Guard:
             await send(message)
 
         answer = self._refused(dict(scope["headers"]))
-        await (answer or self._app)(scope, receive, with_headers)
+        self._active += 1
+        try:
+            await (answer or self._app)(scope, receive, with_headers)
+        finally:
+            self._active -= 1
 
     def _refused(self, headers: dict[bytes, bytes]) -> Response | None:
         if self._password and not self._is_known(headers.get(b"authorization", b"")):
             answer = _json({"error": "The page needs a password: any user name, and the one it was started with."}, 401)
             answer.headers["www-authenticate"] = 'Basic realm="factory_sim", charset="UTF-8"'
             return answer
-        host = headers.get(b"host", b"").decode("latin-1")
+        if self._active >= MOST_REQUESTS:
+            return _json({"error": f"{MOST_REQUESTS} requests are being answered: try again."}, 503)
+        host = _PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
         if self._hosts and host not in self._hosts:  # a foreign name that resolves to this machine (DNS rebinding)
             return _json({"error": f"The page is not served as {host[:80]!r}."}, 421)
         return None
