@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from factory_sim.live.page.page_answers import PageAnswers, Refusal
 from factory_sim.live.play import runs_of
 from factory_sim.live.publish import RunSetup, publish
 from factory_sim.live.sinks.recording_store import Store
-from factory_sim.plant.states import Outcome
+from factory_sim.plant.states import Outcome, State
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -116,6 +117,23 @@ def test_an_older_signal_continues_into_memory_without_a_gap(recording: tuple[Pa
     assert max(np.diff(found["t_ms"])) < 10_000
     timeline = answers.timeline()
     assert timeline["from_ms"] == begin_ms(run)
+
+
+def test_a_page_that_is_started_again_continues_with_the_recorded_state(
+    recording: tuple[Path, LivePage, RecordedRun],
+) -> None:
+    folder, page, run = recording
+    assert page.picture is not None
+    again, other = LivePage(ROOT, recording=Recording(folder)), LivePage(ROOT, recording=Recording(folder))
+    again.describe(run.meta)
+    again.turn()
+    assert again.picture is not None
+    for key in ("units", "levels"):
+        assert again.picture.full()[key] == page.picture.full()[key]
+    other.describe(replace(run.meta, run_id="another"))
+    other.turn()
+    assert other.picture is not None
+    assert {unit[0] for unit in other.picture.full()["units"].values()} == {State.UNKNOWN}  # type: ignore[attr-defined]
 
 
 def test_what_is_not_recorded_is_refused(recording: tuple[Path, LivePage, RecordedRun], tmp_path: Path) -> None:

@@ -176,12 +176,12 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report, ExitStack() as stack:
+        served = shown(page=page, address=page_address, password_file=page_password_file)
+        live = stack.enter_context(serving(served, root, report, past_of(record))) if served else None
         where = root or own_root or _found(broker, options, stop, report)
         if ack_as:
             options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
         replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
-        served = shown(page=page, address=page_address, password_file=page_password_file)
-        live = stack.enter_context(serving(served, where, report, past_of(record))) if served else None
         store = opened(keeping, where, partial(_notify, report), live, must_keep=bool(ack_as))
         memory = None if keeping.record is None else Memory(keeping.record)
         listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store, memory=memory)
@@ -216,6 +216,8 @@ def _followed(
     listener: listening.Listener, link: _Link, stop: Event, replies: Replies, convention: stop_losses.Convention | None
 ) -> Feed:
     """Listen until the run ends, and return the result; Ctrl-C and a lost connection leave what has been received."""
+    if link.page is not None:
+        link.page.root = listener.root
     try:
         with closing(listener), Client(link.broker, link.options) as client:
             listening.listen(

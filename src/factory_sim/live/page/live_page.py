@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from factory_sim.live.page.look_back import LookBack
-from factory_sim.live.page.page_answers import PageAnswers
+from factory_sim.live.page.page_answers import PageAnswers, Refusal
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.plan import plan
 from factory_sim.records import Meta, Readings
@@ -129,10 +130,19 @@ class LivePage:
         return path[0][0] if path else ""
 
     def _describe(self, meta: Meta) -> None:
-        if self.picture is None or self.picture.meta.run_id != meta.run_id:
-            self.picture = Picture(meta)
-        else:
+        if self.picture is not None and self.picture.meta.run_id == meta.run_id:
             self.picture.meta = meta
+            return
+        self.picture = self._recorded(meta.run_id) or Picture(meta)
+        self.picture.meta = meta
+
+    def _recorded(self, run_id: str) -> Picture | None:
+        """Return the last picture of a run that an earlier process has recorded; None: there is none."""
+        if self.recording is None or self.recording.run_id:
+            return None
+        with suppress(Refusal):
+            return LookBack(self.recording.folder, run_id).latest()
+        return None
 
     def _take(self, batch: list[Readings]) -> None:
         if batch and self.picture is not None:

@@ -69,6 +69,16 @@ class LookBack:
         picture.take([Readings(rows, tuple(self._batteries(run, t_ns)))])
         return picture
 
+    def latest(self) -> Picture | None:
+        """Return the state of the line at the end of what has been recorded of this very run; None: nothing has."""
+        run = self._run()
+        end_us = max((run.span(q)[1] * q for q in {s.period_us for s in run.meta.sensors}), default=0)
+        if run.meta.run_id != self._run_id or not end_us:
+            return None
+        picture = self.picture((run.meta.epoch_ns + end_us * 1000) // NS_PER_MS)
+        picture.begin_ms = picture.t_ms  # what is older is read from the recording
+        return picture
+
     def begin_ms(self) -> int:
         """Return the first instant of the recording."""
         return self._begin_ms(self._run().meta)
