@@ -232,7 +232,7 @@ def test_signals_are_the_readings(served: tuple[PageServer, Listener]) -> None:
         ("/signals/M001?from_ms=soon", 400, "whole number"),
         ("/signals/M001?from_ms=1e300", 400, "whole number"),
         ("/chart?to_ms=nan", 400, "whole number"),
-        ("/values.json?window=week", 400, "run or shift"),
+        ("/values.json?window=shif", 404, "Did you mean shift"),
         ("/at?t_ms=5", 404, "no recording"),
         ("/nowhere", 404, "nothing at"),
         ("/static/../../../../etc/passwd", 404, "no file"),

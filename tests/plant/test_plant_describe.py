@@ -127,3 +127,14 @@ def test_the_slowest_operation_is_that_per_finished_product(plant: Plant, read: 
     )
     operation, seconds = slowest(read(joined))
     assert (operation.name, seconds) == ("WHEEL", 20.0)
+
+
+def test_a_plan_is_described_and_changes_nothing_else(
+    plant: Plant, meta: Meta, everything: str, read: Callable[..., Plant]
+) -> None:
+    planned_plant = read(everything.replace("currency: EUR", "currency: EUR\nplan: 480 parts/shift"))
+    found = describe(planned_plant, run_id="r1", epoch_ns=epoch_ns(plant), window=meta.window)
+    assert found.plan_parts == 480
+    assert planned_plant.digest == plant.digest
+    assert decode(encode(found)) == found
+    assert b"plan_parts" not in encode(meta)

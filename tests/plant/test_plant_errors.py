@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # what is replaced in the good plant, by what, the reported address, words of the message, the hint
 MISTAKES = [
+    ("title: One of each", "title: One of each\nplan: 480", "plan", "parts/shift", ""),
+    ("title: One of each", "title: One of each\nplan: 60 parts/h", "plan", "parts/shift", ""),
     # keys and values
     ("cycle_time: 40 s", "cycle_tme: 40 s", "operations.OP20.cycle_tme", "not a known key", "Did you mean cycle_time?"),
     ("pacing: OP30", "pacng: OP30", "pacng", "not a known key", "Did you mean pacing?"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from factory_sim.live.listen_result import feed_counts
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from factory_sim.analysis.facts import Facts
     from factory_sim.analysis.losses import Loss
@@ -49,6 +49,7 @@ def concluded(listener: Listener) -> Conclusions:
         meta=meta,
         whole=whole,
         table=table,
+        windows=windows.tables(),
         shift=(name, begin_us, end_us),
         losses=losses.pareto(facts) if facts else (),
         stopped=_stops(hour) if hour else (),
@@ -74,8 +75,9 @@ class Conclusions:
     """The conclusions at one instant of the feed."""
 
     meta: Meta
-    whole: KpiTable  # what `listen --json` has: of the run so far
+    whole: KpiTable  # the KPIs of `listen --json`
     table: KpiTable  # of the shift so far
+    windows: Mapping[str, KpiTable] = field(default_factory=dict)  # by name, as `listen --json` has them
     shift: tuple[str, int, int]  # name, begin and end [µs since the run's start]
     losses: Sequence[Loss]  # of the shift so far, longest first
     stopped: Sequence[Loss]  # of the last hour

@@ -111,13 +111,14 @@ class PageAnswers:
         return {"from_ms": begin_ms, "to_ms": end_ms, "rows": rows}
 
     def values(self, window: str) -> dict[str, object]:
-        """Return the content of /values.json: the KPIs of `listen --json`, or those of the shift."""
+        """Return the content of /values.json: the KPIs of `listen --json`, or those of a window."""
         found = self.picture.conclusions
         if found is None:
             raise Refusal(404, "No KPIs have been computed yet: they follow the first report.")
-        table = {"run": found.whole, "shift": found.table}.get(window)
+        tables = {**found.windows, "run": found.whole, "shift": found.table}
+        table = tables.get(window)
         if table is None:
-            raise Refusal(400, f"window: expected run or shift, got {window[:40]!r}.")
+            raise Refusal(404, f"There is no window {window[:40]!r}. {did_you_mean(window[:40], tables)}")
         begin_ms, end_ms = found.ms(table.window.t0_us), found.ms(table.window.t1_us)
         kpis = {name: each.to_dict() for name, each in kpi_values(table).items()}
         return {"t_ms": end_ms, "window": {"from_ms": begin_ms, "to_ms": end_ms}, "kpis": kpis}
