@@ -15,7 +15,11 @@ from urllib.request import urlopen
 import pytest
 
 import factory_sim as fs
+from factory_sim.plant.states import State
+from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
+from factory_sim.wire.mqtt.client import Client
+from factory_sim.wire.mqtt.client_options import ClientOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,6 +118,29 @@ def test_play_looks_back_into_its_recording(url: str, recording: Path) -> None:
         past = call.ask(f"at?t_ms={timeline['from_ms'] + 30_000}")
         assert past["t_ms"] == timeline["from_ms"] + 30_000
         assert past["live"] is False
+
+
+def test_a_feed_with_a_mapping_has_a_page_too(url: str, tmp_path: Path) -> None:
+    mapping = tmp_path / "feed.yaml"
+    mapping.write_text(
+        "feed: cell\nunits: [M1, M2]\nclock: {time: $.t}\nstates: {RUNNING: busy, IDLE: starved}\n"
+        'sources:\n  - {mqtt: "cell/{unit}/status", state: $.state, count: $.count}\n'
+    )
+    begin_ms = 1_767_600_000_000
+    with Call(fs.listen, url, map=mapping, every="0.5 s") as call, Client(url, ClientOptions()) as client:
+        call.ask("plan.json")
+        for i in range(200):  # a cycle of a minute, of which 40 s busy
+            content = {"t": begin_ms + 20_000 * i, "state": "IDLE" if i % 3 == 2 else "RUNNING", "count": i // 3}
+            client.publish([Message(f"cell/M{1 + i % 2}/status", json.dumps(content).encode())])
+            client.flush()
+            time.sleep(0.01)
+        plan = call.ask("plan.json", lambda found: found.get("units"))
+        assert [each["name"] for each in plan["units"]] == ["M1", "M2"]
+        last_ms = begin_ms + 20_000 * 199
+        unit = call.ask("units/M2", lambda found: found["t_ms"] >= last_ms)
+        assert {state for _, _, state in unit["strip"]} == {State.BUSY, State.STARVED}
+        values = call.ask("values.json")
+        assert values["kpis"]["machine.share_busy"]["values"]["M1"] > 0.4
 
 
 def test_a_page_needs_something_that_is_published(tmp_path: Path) -> None:

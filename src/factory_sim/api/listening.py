@@ -94,8 +94,8 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     plant : str, path or Plant, optional
         For a feed without a description: the plant that publishes it.
     map : path, optional
-        For any plant's own feed: the mapping, a file `feed.yaml`. `broker`, `duration`, `every`, the login, `progress`
-        and `stop` apply.
+        For any plant's own feed: the mapping, a file `feed.yaml`. `broker`, `duration`, `every`, the page, the login,
+        `progress` and `stop` apply.
     start : str or datetime
         With `plant`: when the window starts, as in `publish`.
     duration : str or float
@@ -164,11 +164,12 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     (0, True)
     """
     stop = stop or Event()
+    served = shown(page=page, address=page_address, password_file=page_password_file)
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
         given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}
-        _refuse_given(**given, record=record, sink=sink, stops=stops, page=page)
-        return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress)
+        _refuse_given(**given, record=record, sink=sink, stops=stops)
+        return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress, served)
     _check(payload_format, ack_as=ack_as, host_id=host_id)
     every_s = seconds("every", every)
     convention = None if stops is None else stop_losses.of_file(stops)
@@ -176,7 +177,6 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
     warm()  # so that the broker need not wait for a compiler
     with events_of(progress) as report, ExitStack() as stack:
-        served = shown(page=page, address=page_address, password_file=page_password_file)
         live = stack.enter_context(serving(served, root, report, past_of(record))) if served else None
         where = root or own_root or _found(broker, options, stop, report)
         if ack_as:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from functools import partial
 from os import PathLike as AnyPath
 from pathlib import Path
@@ -13,6 +14,8 @@ from factory_sim.api.answers import Answer
 from factory_sim.api.arguments import Duration, refuse, seconds
 from factory_sim.api.client_arguments import client_options
 from factory_sim.api.kpi_table import KpiTable
+from factory_sim.api.page.mapped import redraw
+from factory_sim.api.page.serving import serving
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.intake import description, feed_file
@@ -27,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from factory_sim.api.client_arguments import PathLike
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.progress import Report
     from factory_sim.intake.mapping import Mapping
+    from factory_sim.live.page.live_page import LivePage
     from factory_sim.records import Meta
     from factory_sim.results.read import ReadResult
     from factory_sim.views.frames import DataFrame
@@ -148,6 +153,7 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
     duration: Duration,
     every: Duration,
     progress: ProgressOption,
+    served: Shown | None,
 ) -> Reading:
     """Listen to a feed by a mapping until `stop` is set or `duration` has passed."""
     mapping = feed_file.read(map_file)
@@ -156,7 +162,8 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
         refuse(
             "map", f"{mapping.file} has no source of messages (mqtt, sparkplug)", "Read its files: factory-sim read."
         )
-    with events_of(progress) as report:
+    with events_of(progress) as report, ExitStack() as stack:
+        page = stack.enter_context(serving(served, mapping.name, report)) if served else None
         try:
             with Client(broker, options) as client:
                 listening.listen(
@@ -166,7 +173,7 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
                     for_s=duration if duration == math.inf else seconds("duration", duration),
                     every_s=seconds("every", every),
                     ready=partial(_ready, report, feed),
-                    watch=partial(_watch, report),
+                    watch=partial(_watch, report, page),
                 )
         except KeyboardInterrupt:
             if not feed.messages:
@@ -210,7 +217,9 @@ def _ready(report: Report, feed: MappedFeed) -> None:
     report(ProgressEvent(stage="subscribed", message=f"listening to {', '.join(feed.filters())}"))
 
 
-def _watch(report: Report, feed: MappedFeed) -> None:
+def _watch(report: Report, page: LivePage | None, feed: MappedFeed) -> None:
+    if page is not None:
+        redraw(page, feed)
     skipped = sum(each.count for each in feed.context.tally.entries())
     text = f"{feed.observations:,} observations in {feed.messages:,} messages; {skipped:,} skipped"
     report(ProgressEvent(stage="listening", done=feed.observations, message=text))

@@ -52,7 +52,7 @@ def concluded(listener: Listener) -> Conclusions:
         windows=windows.tables(),
         shift=(name, begin_us, end_us),
         losses=losses.pareto(facts) if facts else (),
-        stopped=_stops(hour) if hour else (),
+        stopped=stops(hour) if hour else (),
         feed=feed_counts(listener),
         findings=listener.trust.findings,
         conflicts=tuple(listener.conflicts),
@@ -60,7 +60,7 @@ def concluded(listener: Listener) -> Conclusions:
     )
 
 
-def _stops(facts: Facts) -> list[losses.Loss]:
+def stops(facts: Facts) -> list[losses.Loss]:
     """Return what stopped the operation that limits the line, longest first; an hour lost there is lost for the line.
 
     Where no operation limits it, all losses.

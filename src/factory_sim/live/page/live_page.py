@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from factory_sim.live.page.conclusions import Conclusions
     from factory_sim.live.sinks.sink import Counted
-    from factory_sim.records import KpiTable
+    from factory_sim.records import KpiTable, Rows
 
 MOST_WAITING = 20_000  # messages that wait for the server; samples of further ones are not shown
 NO_PICTURE: dict[str, object] = {"plan_id": "", "live": False, "ended": False}
@@ -53,7 +53,7 @@ class LivePage:
         self.root, self.what_if, self.recording = root, what_if, recording
         self.picture: Picture | None = None
         self.conclude_due_s = 0.0  # before this time (of time.monotonic) the analysis need not conclude again
-        self._waiting: deque[Meta | Readings | Conclusions] = deque()
+        self._waiting: deque[Meta | Readings | Conclusions | tuple[Rows, Conclusions]] = deque()
         self._heard_s = time.monotonic()
 
     def describe(self, meta: Meta) -> None:
@@ -68,6 +68,10 @@ class LivePage:
     def conclude(self, found: Conclusions) -> None:
         """Show what the analysis concludes."""
         self._waiting.append(found)
+
+    def redraw(self, rows: Rows, found: Conclusions) -> None:
+        """Show another picture of the run, of a feed whose rows are concluded anew each time."""
+        self._waiting.append((rows, found))
 
     def kpis(self, span: str, table: KpiTable) -> None:
         """Do nothing: the page shows what `conclude` brings."""
@@ -91,7 +95,9 @@ class LivePage:
                 continue
             self._take(batch)
             batch = []
-            if isinstance(each, Meta):
+            if isinstance(each, tuple):
+                self._redraw(*each)
+            elif isinstance(each, Meta):
                 self._describe(each)
             elif self.picture is not None and self.picture.meta.run_id == each.meta.run_id:
                 self.picture.conclude(each)
@@ -143,6 +149,14 @@ class LivePage:
         with suppress(Refusal):
             return LookBack(self.recording.folder, run_id).latest()
         return None
+
+    def _redraw(self, rows: Rows, found: Conclusions) -> None:
+        before, self.picture = self.picture, Picture(found.meta)
+        self.picture.take([Readings(rows)])
+        self.picture.readings = found.feed.readings
+        self.picture.conclude(found)
+        if before is None or before.t_ns != self.picture.t_ns:
+            self._heard_s = time.monotonic()
 
     def _take(self, batch: list[Readings]) -> None:
         if batch and self.picture is not None:
