@@ -55,6 +55,12 @@ def feed_of(run_id: str, warm_up_s: float = 0.0) -> list[Message]:
     return [message for message in wire.messages() if message.payload]
 
 
+def shifted(message: Message, seconds: int) -> Message:
+    """The message of a row whose clock differs."""
+    row = json.loads(message.payload)
+    return replace(message, payload=json.dumps({**row, "t_ns": row["t_ns"] + seconds * 10**9}).encode())
+
+
 def opening_of(run_id: str) -> Message:
     return replace(feed_of(run_id)[0], retain=True)
 
@@ -246,16 +252,23 @@ def test_a_listener_that_joins_late_reports_the_window_that_it_received() -> Non
     assert rate == pytest.approx(good / hours)
 
 
+def test_one_clock_that_is_behind_does_not_move_the_time_at_which_a_listener_joined() -> None:
+    feed, half_ns = feed_of("behind"), (SETUP.start_ns or 0) + 300_000_000_000
+    right, wrong = Listener(ROOT), Listener(ROOT)
+    for message in [replace(feed[0], retain=True), *(m for m in feed[1:] if not m.ready_ns or m.ready_ns >= half_ns)]:
+        right.take(message)
+        wrong.take(shifted(message, -200) if "/M002/event" in message.topic else message)
+    assert right.joined_us is not None
+    assert wrong.joined_us == pytest.approx(right.joined_us, abs=5e6)
+
+
 def test_one_clock_that_is_ahead_does_not_move_the_end_of_a_running_feed() -> None:
     feed = feed_of("ahead")
     half = feed[: len(feed) // 2]
     right, wrong = Listener(ROOT), Listener(ROOT)
     for message in half:
         right.take(message)
-        if "/M002/event" in message.topic:
-            row = json.loads(message.payload)
-            message = replace(message, payload=json.dumps({**row, "t_ns": row["t_ns"] + 200 * 10**9}).encode())  # noqa: PLW2901
-        wrong.take(message)
+        wrong.take(shifted(message, 200) if "/M002/event" in message.topic else message)
     for name in ("line.good_parts_per_h", "line.throughput_per_h"):
         expected, found = (float(each.table().kpis[name].values) for each in (right, wrong))
         assert found == pytest.approx(expected, rel=0.01)

@@ -14,7 +14,8 @@ from factory_sim.errors import FactoryError, PayloadError
 from factory_sim.live.listen_result import listen_result
 from factory_sim.live.liveness import LIVE_S
 from factory_sim.live.replies import Replies
-from factory_sim.live.rolling.descriptions import earliest_us, extended, since, unchanging
+from factory_sim.live.rolling.descriptions import extended, since, unchanging
+from factory_sim.live.rolling.first_readings import FirstReadings
 from factory_sim.live.rolling.windows import Windows
 from factory_sim.wire import meta as description
 from factory_sim.wire import presence, topics
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
 TURN_S = 0.2  # the longest wait for messages between two checks for Ctrl-C and the clock
-LATE_US = 1_500_000  # after the start of the window: a listener whose first reading is later has joined late
-_NEVER_US = 2**62
 _UNFINISHED_KEPT = 20
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
 
@@ -98,7 +97,7 @@ class Listener:
         self.unfinished: list[ListenResult] = []  # runs that were silent when another one began, the latest ones
         self._clock = clock
         self._heard_at = float("-inf")  # when the last reading or heartbeat of the run arrived
-        self._first_us = _NEVER_US  # time of the earliest reading that was not retained
+        self._first = FirstReadings()  # that were not retained
         self._rival: Meta | None = None  # the description that was ignored last
         self.payload_format = payload_format
         self._meta_topic, self._status_topic = topics.meta_topic(root), presence.status_topic(root)
@@ -188,17 +187,15 @@ class Listener:
             self.store.add(readings)
         if count and is_live:
             self._heard_at = self._clock()
-            first_us = earliest_us(readings, self.meta)
-            if first_us < self._first_us:
-                self._first_us = first_us
+            if self._first.add(readings, self.meta):
                 self.windows.feed.finish(self._heard(self.meta))
 
     @property
     def joined_us(self) -> int | None:
         """The time of the first reading that a listener received which joined late; None: it did not."""
-        if self.meta is None or self._has_own_meta or self._first_us == _NEVER_US:
+        if self.meta is None or self._has_own_meta:
             return None
-        return self._first_us if self._first_us > self.meta.window.t0_us + LATE_US else None
+        return self._first.joined_us(self.meta.window.t0_us)
 
     def _heard(self, meta: Meta) -> Meta:
         """Return a description of what a listener can have received that joined late: its part of the window."""
@@ -225,7 +222,7 @@ class Listener:
             self.unfinished.append(replace(listen_result(self, self.table()), unfinished=()))
             del self.unfinished[:-_UNFINISHED_KEPT]
         self.meta, self.windows, self.counts, self._decoders = found, self._windows(found), Counts(), {}
-        self._first_us, self._heard_at, self._rival = _NEVER_US, float("-inf"), None
+        self._first, self._heard_at, self._rival = FirstReadings(), float("-inf"), None
         self._open(found)
 
     def _open(self, found: Meta) -> None:
@@ -235,7 +232,7 @@ class Listener:
         if self._memory is not None and self.windows is not None:
             first_us = self._memory.resume(self.windows)
             if first_us is not None:
-                self._first_us, self.counts.readings = first_us, self.windows.feed.losses().received
+                self._first, self.counts.readings = FirstReadings(first_us), self.windows.feed.losses().received
                 self.windows.feed.finish(self._heard(found))
 
     def _continue(self, found: Meta) -> None:
