@@ -29,10 +29,12 @@ class FirstReadings:
 
     def add(self, readings: Readings, meta: Meta) -> bool:
         """Add live readings. Return whether `joined_us` may have changed."""
-        before = self._two
-        for unit, t_us in _times(readings, meta, before[1]):
+        before, found = self._two, list(_times(readings, meta, self._two[1]))
+        for unit, t_us in found:
             self._first[unit] = min(t_us, self._first.get(unit, _NEVER_US))
-        self._two = (*sorted(self._first.values())[:2], _NEVER_US, _NEVER_US)[:2] if self._first else before
+        if found:
+            first, *later = sorted(self._first.values())
+            self._two = (first, later[0] if later else _NEVER_US)
         return self._two != before
 
     def joined_us(self, t0_us: int) -> int | None:
