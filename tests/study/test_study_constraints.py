@@ -21,6 +21,7 @@ from factory_sim.study.compare.pairing import base_of
 from factory_sim.study.compare.path import first_resource
 from factory_sim.study.compare.reliefs import RELIEFS
 from factory_sim.study.runner import Progress, Request
+from factory_sim.study.trial import Detail, Setting, run_trial
 from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
@@ -100,21 +101,24 @@ def test_the_operator_limits_a_line_with_one_for_three_operations(engine: str, t
     assert gain.parts_per_shift.mean == pytest.approx(0.78 * 360, rel=0.02)  # 360 parts of 80 s
 
 
-@pytest.mark.parametrize(
-    ("engine", "replications"),
-    [
-        ("calendar", 6),
-        pytest.param("simpy", 2, marks=pytest.mark.long(reason="a hundred trials of the reference line")),
-    ],
-)
-def test_the_fleet_limits_the_reference_line_with_five_vehicles(engine: str, replications: int, tmp_path: Path) -> None:
-    found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications, engine=engine)
+def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) -> None:
+    found = why_of(CASES / "five_vehicles.yaml", tmp_path, replications=6)
     assert found.constraint == Resource(kind="fleet", name="agv")
     assert found.resources[0].share.mean > 0.5
     kept = store.load(tmp_path / "why.jsonl")
     base = np.mean([each.line["good_parts"] for (arm, _), each in kept.trials.items() if arm == base_of(kept).name])
     gain = found.resources[0].relief[0].parts_per_shift.mean
     assert gain / (base / why.shifts_of(kept)) == pytest.approx(0.21, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["", "agv.count+1"])
+def test_both_engines_give_the_same_path_and_output_of_the_reference_line_with_five_vehicles(change: str) -> None:
+    plant = load(CASES / "five_vehicles.yaml", catalogue(), None, (change,) if change else ())
+    setting = Setting(seed=1, warm_up_s=1800.0, duration_s=3600.0, bin_s=300.0)
+    trials = [run_trial(plant, setting, 0, Detail.PROBE, engine) for engine in ENGINES]
+    assert trials[0].path == trials[1].path
+    assert trials[0].line["good_parts"] == trials[1].line["good_parts"]
 
 
 def test_each_relief_is_a_valid_plant_with_another_digest(tmp_path: Path) -> None:
