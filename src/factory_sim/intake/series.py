@@ -11,10 +11,11 @@ from factory_sim.intake.mapping import Item
 
 if TYPE_CHECKING:
     from factory_sim.intake.tally import Tally
-    from factory_sim.records import F8, I8, Observations
+    from factory_sim.records import B1, F8, I8, Observations
 
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
+_SET_BACK = 3  # late observations in a row
 ENERGY_STEP_NS = 10_000_000_000  # energy integrated from power is kept at this resolution
 _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
 
@@ -25,6 +26,7 @@ class Series:
 
     t_ns: list[I8] = field(default_factory=list)
     value: list[F8] = field(default_factory=list)
+    gap_ns: list[I8] = field(default_factory=list)  # from the observation before each change
     runs: list[tuple[int, int]] = field(default_factory=list)  # stretches without a silence longer than clock.stale
     heard: int = 0  # observations, repetitions included
     waiting: tuple[I8, F8] = (_EMPTY_T, _EMPTY_V)  # younger than the latest less clock.late
@@ -33,6 +35,8 @@ class Series:
     joules: float = 0.0
     longest_gap_ns: int = 0
     stale_ns: int = 0  # of its source
+    back_ns: int = 0  # time that passed while the clock, set back, had not caught up
+    late: tuple[int, int] = (0, 0)  # late observations in a row, and by how much the first was
 
     def arrays(self) -> tuple[I8, F8]:
         """Return the times [ns] and values of the changes, shapes (n,)."""
@@ -77,7 +81,8 @@ class Store:
         """Return a copy in which everything that still waits is in order."""
         copy = Store(self._tally)
         for (unit, item), series in self.series.items():
-            whole = replace(series, t_ns=[*series.t_ns], value=[*series.value], runs=[*series.runs])
+            lists = {name: [*getattr(series, name)] for name in ("t_ns", "value", "gap_ns", "runs")}
+            whole = replace(series, **lists)
             copy.series[unit, item] = whole
             self._emit(whole, item, *whole.waiting)
         return copy
@@ -103,6 +108,7 @@ class Store:
             t, v = np.concatenate((series.waiting[0], t)), np.concatenate((series.waiting[1], v))
         latest = np.maximum.accumulate(t)
         late = t < np.maximum(latest - late_ns, series.last_ns)
+        _measure_back(series, t, late, latest)
         if late.any():
             self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
             t, v = t[~late], v[~late]
@@ -140,6 +146,7 @@ class Store:
         else:
             changed = v != np.concatenate(([series.last], v[:-1]))
             times, values = t[changed], v[changed]
+            series.gap_ns.append(gaps[changed])
         series.heard += len(t)
         series.last_ns, series.last = int(t[-1]), float(v[-1])
         series.t_ns.append(times)
@@ -156,6 +163,23 @@ class Store:
         series.runs += zip(starts, ends, strict=True)
 
 
+def _measure_back(series: Series, t: I8, late: B1, latest: I8) -> None:
+    """Add the time by which a clock was set back: many late observations in a row. A single one is a straggler."""
+    if not late.any():
+        series.late = (0, 0)
+        return
+    edges = np.append(0, np.flatnonzero(np.diff(late)) + 1)
+    for begin, end in zip(edges.tolist(), [*edges[1:].tolist(), len(t)], strict=True):
+        if not late[begin]:
+            series.late = (0, 0)
+            continue
+        n, by_ns = series.late
+        by_ns = by_ns or int(latest[begin] - t[begin])
+        gap_ns = (by_ns + int(t[end - 1] - t[begin])) // (n + end - begin)  # it was set back a little earlier
+        series.back_ns += (by_ns + 2 * gap_ns) * (n < _SET_BACK <= n + end - begin)
+        series.late = (n + end - begin, by_ns)
+
+
 def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
     if not len(t):
         return
@@ -170,6 +194,7 @@ def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
         changed = np.flatnonzero(v[1:] != v[:-1]) + 1
         changed = np.append(0, changed) if v[0] != series.last else changed
         times, values = t[changed], v[changed]
+        series.gap_ns.append(times - np.where(changed > 0, t[changed - 1], int(t[0]) - gap_ns))
     series.heard += len(t)
     series.last_ns, series.last = int(t[-1]), float(v[-1])
     series.t_ns.append(times)

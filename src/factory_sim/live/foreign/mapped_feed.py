@@ -11,6 +11,7 @@ from factory_sim import clock
 from factory_sim.analysis import cycles as detection
 from factory_sim.analysis import facts as facts_of
 from factory_sim.analysis import kpis
+from factory_sim.analysis.kpis import bounds
 from factory_sim.analysis.rebuild import Feed
 from factory_sim.analysis.trust import clock_offsets
 from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem, did_you_mean
@@ -21,7 +22,7 @@ from factory_sim.intake.series import Store
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
-from factory_sim.live.foreign import stop_losses
+from factory_sim.live.foreign import gaps, stop_losses
 from factory_sim.live.foreign.derivability import NO, Available, available, derivability, is_defined
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Rows
@@ -172,7 +173,9 @@ class MappedFeed:
             counted_by=self._counted_by(events, store, certain),
             whole_log=bool(self._rows),
         )
-        table = kpis.table(log, meta, feed.blocks() if samples else None, findings=self._clock_findings(log, meta))
+        findings = self._clock_findings(log, meta)
+        facts = facts_of.collect(log, meta, feed.blocks() if samples else None, findings=findings)
+        table = bounds.bounded(kpis.of_facts(facts), facts, gaps.of_feed(events, store, self.mapping, meta))
         convention = stop_losses.of_mapping(self.mapping)
         losses = convention.losses(log, meta, orders=stop_losses.orders_of(store, last))
         derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
@@ -268,12 +271,15 @@ def _without(kpi: Kpi, lacking: B1, reason: str) -> Kpi:
     """Return a KPI without the values that are lacking; what is undefined already keeps its own reason."""
     if not lacking.any():
         return kpi
-    values = np.where(lacking, np.nan, np.reshape(kpi.values, -1)).reshape(np.shape(kpi.values))
+    hidden = lacking.reshape(np.shape(kpi.values))
+    values, low, high = (None if v is None else np.where(hidden, np.nan, v) for v in (kpi.values, kpi.low, kpi.high))
+    assert values is not None
     reasons = [
         own or reason * bool(gone) for own, gone in zip(kpi.reasons or [""] * len(lacking), lacking, strict=True)
     ]
     marks = ["" if gone else mark for mark, gone in zip(kpi.marks, lacking, strict=bool(kpi.marks))]
-    return replace(kpi, values=values, reasons=tuple(reasons), marks=tuple(marks) if any(marks) else ())
+    marked = tuple(marks) if any(marks) else ()
+    return replace(kpi, values=values, low=low, high=high, reasons=tuple(reasons), marks=marked)
 
 
 def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:

@@ -1,0 +1,133 @@
+"""What a foreign feed leaves open: missing reports, times between polls, restarts of counters, clocks set back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory_sim.analysis.facts import machine_units
+from factory_sim.analysis.kpis.bounds import Gaps
+from factory_sim.intake.mapping import COUNTERS, UNKNOWN, Item
+from factory_sim.plant.states import State
+
+if TYPE_CHECKING:
+    from factory_sim.intake.mapping import Mapping
+    from factory_sim.intake.series import Series, Store
+    from factory_sim.intake.unit_events import UnitEvents
+    from factory_sim.records import F8, I8, Meta
+
+_POLLED = 3  # observations per change of a state that is sent without being asked for
+_SIGMAS = 3.0
+_RARE = 0.01  # chance that more reports in a row are missing
+_SHORTEST_CYCLE = 5  # percentile of the times between parts
+
+
+def of_feed(events: dict[int, UnitEvents], store: Store, mapping: Mapping, meta: Meta) -> Gaps:
+    """Return what the feed leaves open about each machine."""
+    found = [_of_unit(unit, events.get(unit), store, mapping, meta) for unit in machine_units(meta).tolist()]
+    lost, vague, outside, parts, kwh = zip(*found, strict=True) if found else ((),) * 5
+    return Gaps(
+        lost=np.array(lost, np.float64),
+        vague_us=np.array(vague, np.int64),
+        outside_us=np.array(outside, np.int64),
+        parts=np.array(parts, np.int64),
+        kwh=np.array(kwh, np.float64),
+    )
+
+
+def _of_unit(
+    unit: int, events: UnitEvents | None, store: Store, mapping: Mapping, meta: Meta
+) -> tuple[float, int, int, int, float]:
+    if events is None:
+        return 0.0, 0, 0, 0, 0.0
+    series = {item: each for (owner, item), each in store.series.items() if owner == unit}
+    state = series.get(Item.STATE)
+    is_polled = state is not None and state.heard >= _POLLED * max(sum(map(len, state.t_ns)), 1)
+    is_single = meta.operations[meta.units[unit].operation].batch == 1
+    lost = _lost(events) if events.has_counter and state is not None and not is_polled and is_single else 0.0
+    vague_ns = _vague_ns(state) if state is not None and is_polled else 0
+    outside_ns = max((each.back_ns for each in series.values()), default=0)
+    spans_ns = _unknown_ns(events, meta)
+    vague_ns += _held_ns(store.units_heard()[unit], state, meta)
+    shortest_ns = _shortest_ns(events.given_ns)
+    parts = 0
+    for item in (each for each in COUNTERS if each in series):
+        silent_ns, first = _restarts(series[item], wraps=_wraps(mapping, item))
+        parts += int((1 + silent_ns // shortest_ns + first).sum())
+        vague_ns += int(silent_ns[(silent_ns <= series[item].stale_ns) | (series[item].stale_ns == 0)].sum())
+    if lost:
+        parts += 2 * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))  # at both ends of the feed
+    if not events.has_counter:
+        parts += sum(1 + int(span // shortest_ns) for span in spans_ns)
+    return lost, vague_ns // 1000, outside_ns // 1000, parts, _kwh(series, sum(spans_ns), vague_ns)
+
+
+def _lost(events: UnitEvents) -> float:
+    """Return the share of reports that are missing: parts that were given away by a unit that had not been busy.
+
+    A unit that counts several parts at once does not report each of them, and yields nothing.
+    """
+    given, by = np.unique(events.given_ns, return_counts=True)
+    if len(given) < 2 or np.median(by) > 1:
+        return 0.0
+    edges = np.searchsorted(events.t_ns, given, "right")
+    busy = np.concatenate(([0], np.cumsum(events.state == State.BUSY)))
+    unknown = np.concatenate(([0], np.cumsum(events.state == UNKNOWN)))
+    begin, end = edges[:-1], edges[1:]
+    before = np.maximum(np.searchsorted(events.t_ns, given[1:], "left"), begin)
+    held = events.state[np.maximum(begin - 1, 0)]
+    worked = (busy[before] - busy[begin] > 0) | (held == State.BUSY)
+    known = (unknown[end] - unknown[begin] == 0) & (held != UNKNOWN)
+    missing = int((~worked & known).sum() + (by[1:] - 1)[known].sum())
+    return min((missing + _SIGMAS * missing**0.5) / max(int(by[1:][known].sum()), 1), 1.0)
+
+
+def _vague_ns(state: Series) -> int:
+    gaps = np.concatenate(state.gap_ns) if state.gap_ns else np.empty(0, np.int64)
+    return int(gaps[(gaps <= state.stale_ns) | (state.stale_ns == 0)].sum())
+
+
+def _held_ns(heard: list[tuple[int, int]], state: Series | None, meta: Meta) -> int:
+    """Return the time for which the last state was taken to hold before a silence."""
+    if state is None:
+        return 0
+    silences = len(heard) - (heard[-1][1] > meta.epoch_ns + meta.window.t1_us * 1000)
+    return silences * state.stale_ns
+
+
+def _unknown_ns(events: UnitEvents, meta: Meta) -> list[int]:
+    """Return the lengths of the stretches in which the state is unknown."""
+    until = meta.epoch_ns + meta.window.t1_us * 1000
+    ends = np.append(events.t_ns[1:], until)
+    found: list[int] = (ends - events.t_ns)[events.state == UNKNOWN].tolist()
+    return found
+
+
+def _shortest_ns(given_ns: I8) -> float:
+    times = np.diff(np.unique(given_ns))
+    return float(np.percentile(times, _SHORTEST_CYCLE)) if len(times) else float("inf")
+
+
+def _wraps(mapping: Mapping, item: int) -> bool:
+    return any(
+        each.wraps and not each.resets for source in mapping.sources for each in source.items if each.item == item
+    )
+
+
+def _restarts(counter: Series, *, wraps: bool) -> tuple[I8, F8]:
+    """Return the times between the last reading before a restart and the first after it, and those first readings."""
+    value, gaps = counter.arrays()[1], np.concatenate([np.empty(0, np.int64), *counter.gap_ns])
+    fell = np.flatnonzero(np.diff(value) < 0) + 1
+    fell = fell[:0] if wraps else fell
+    return gaps[fell], value[fell]
+
+
+def _kwh(series: dict[int, Series], unknown_ns: int, vague_ns: int) -> float:
+    """Return the energy that integrated power may have missed: the greatest power during the open time."""
+    power = series.get(Item.POWER)
+    if power is None or Item.ENERGY in series or not unknown_ns + vague_ns:
+        return 0.0
+    t, joules = power.arrays()
+    rate: F8 = np.diff(joules) / np.maximum(np.diff(t), 1)  # J per ns
+    return float(rate.max(initial=0.0)) * (unknown_ns + vague_ns) / 3.6e6

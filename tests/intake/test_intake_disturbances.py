@@ -1,0 +1,157 @@
+"""A disturbed feed: each KPI is within its stated bounds of the undisturbed answer, or not defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import factory_sim as fs
+from factory_sim import registry
+from factory_sim.plant.describe import describe
+from factory_sim.plant.states import Outcome, State
+from factory_sim.records import EventLog, Window
+from factory_sim.sim.run import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EPOCH_S, SHIFT_S = 1_777_874_400, 8 * 3600
+AT_S, FOR_S = EPOCH_S + 4 * 3600, 1800  # begin and length of a disturbance
+PLANTS = {"three": Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"}
+MAP = """feed: shift
+plant: {plant}
+clock: {{late: 5 s, stale: {stale}}}
+states:
+  {{OFF: "off", SETUP: setup, STARVED: starved, BUSY: busy, BLOCKED: blocked, WAITING: waiting, DOWN: down,
+  MAINTENANCE: maintenance, REPAIR: repair, UNAVAILABLE: unknown}}
+sources:
+  - {{csv: shift.csv, layout: wide, columns: {{unit: unit}}, state: state, count: {{column: count, {count}}}}}
+parts: fifo
+"""
+
+
+class Report(NamedTuple):
+    """A line of the feed, in order of arrival."""
+
+    t_s: int
+    unit: str
+    state: str
+    count: int
+
+
+def shift_of(plant: str, *, polled: bool) -> list[Report]:
+    """Return state word and counter of every machine for a shift, on change or every five seconds."""
+    spec = registry.load(PLANTS.get(plant, plant))
+    names = [info.name for info in describe(spec, "shift", 0, Window(0, 1)).units]
+    simulation = Simulation(spec, seed=1, replication=0, warm_up_us=0, until_us=(SHIFT_S + 3600) * 1_000_000)
+    logs = [part.log for part in simulation.slices(3_600_000_000)]
+    log = EventLog(**{f.name: np.concatenate([getattr(each, f.name) for each in logs]) for f in fields(EventLog)})
+    reports: list[Report] = []
+    for unit in (m.unit for m in spec.machines):
+        rows = np.flatnonzero(log.unit == unit)
+        second = -(-log.t_us[rows] // 1_000_000) - 3600
+        given = (log.outcome[rows] >= Outcome.PASSED) & (log.outcome[rows] <= Outcome.LEFT)
+        last = np.append(np.diff(second) > 0, True)
+        t, state, count = second[last], log.state[rows][last], 100 + np.cumsum(given)[last]
+        wanted = np.arange(0, SHIFT_S, 5) if polled else np.unique(np.append(0, t[(t >= 0) & (t < SHIFT_S)]))
+        at = np.searchsorted(t, wanted, "right") - 1
+        reports += [
+            Report(EPOCH_S + int(s), names[unit], State(int(state[i])).name, int(count[i]))
+            for s, i in zip(wanted, at, strict=True)
+        ]
+    return sorted(reports)
+
+
+def during(each: Report) -> bool:
+    return AT_S <= each.t_s < AT_S + FOR_S
+
+
+def restarted(shift: list[Report]) -> list[Report]:
+    """The gateway is away, and its counters begin at 0 again when it returns."""
+    base = {each.unit: each.count for each in shift if each.t_s < AT_S + FOR_S}
+    return [
+        each if each.t_s < AT_S else each._replace(count=each.count - base[each.unit])
+        for each in shift
+        if not during(each)
+    ]
+
+
+def unavailable(shift: list[Report]) -> list[Report]:
+    held = {each.unit: each for each in shift if each.t_s < AT_S + FOR_S}
+    begins = [each._replace(t_s=AT_S, state="UNAVAILABLE") for each in held.values()]
+    ends = [each._replace(t_s=AT_S + FOR_S) for each in held.values()]
+    return sorted([*(each for each in shift if not during(each)), *begins, *ends])
+
+
+def set_back(shift: list[Report]) -> list[Report]:
+    return [each if each.t_s < AT_S else each._replace(t_s=each.t_s - FOR_S) for each in shift]
+
+
+def lossy(shift: list[Report]) -> list[Report]:
+    kept = np.random.default_rng(3).random(len(shift)) >= 0.1
+    return [each for each, keep in zip(shift, kept, strict=True) if keep]
+
+
+DISTURBED: dict[str, Callable[[list[Report]], list[Report]]] = {
+    "gateway restart": restarted,
+    "wrapped counter": lambda shift: [each._replace(count=each.count % 64) for each in shift],
+    "unavailable": unavailable,
+    "clock set back": set_back,
+    "duplicates": lambda shift: [each for each in shift for _ in range(2)],
+    "loss": lossy,
+}
+
+
+@dataclass
+class Answers:
+    """Reads feeds of one plant."""
+
+    folder: Path
+    plant: str
+    polled: bool
+
+    def __post_init__(self) -> None:
+        self.shift = shift_of(self.plant, polled=self.polled)
+        self.undisturbed = self.read(self.shift)
+
+    def read(self, reports: list[Report], count: str = "wraps: 65536") -> dict[str, Any]:
+        """Return the KPIs of a feed."""
+        lines = "".join(f"{r.t_s},{r.unit},{r.state},{r.count}\n" for r in reports)
+        (self.folder / "shift.csv").write_text(f"time,unit,state,count\n{lines}", encoding="utf-8")
+        plant, stale = PLANTS.get(self.plant, self.plant), "1 min" if self.polled else "30 min"
+        (self.folder / "feed.yaml").write_text(MAP.format(plant=plant, count=count, stale=stale), encoding="utf-8")
+        found: dict[str, Any] = fs.read(map=self.folder / "feed.yaml").to_dict()["kpis"]  # type: ignore[assignment]
+        return found
+
+
+@pytest.fixture(scope="module", params=["on change", "polled"])
+def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    return Answers(tmp_path_factory.mktemp("shift"), "three", polled=request.param == "polled")
+
+
+def outside(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Return the values whose bounds do not contain the expected one."""
+    wrong = {}
+    for name, kpi in expected.items():
+        for thing, value in kpi["values"].items():
+            here = found[name]["values"][thing]
+            if here is None or value is None:
+                continue
+            low, high = ((found[name][end] or {}).get(thing, here) for end in ("low", "high"))
+            margin = 1e-6 * max(abs(value), 1e-3)
+            if not low - margin <= value <= high + margin:
+                wrong[f"{name} {thing}"] = (value, here, low, high)
+    return wrong
+
+
+@pytest.mark.parametrize("name", DISTURBED)
+def test_each_kpi_is_within_its_bounds_or_not_defined(answers: Answers, name: str) -> None:
+    count = {"gateway restart": "resets: yes", "wrapped counter": "wraps: 64"}.get(name, "wraps: 65536")
+    found = answers.read(DISTURBED[name](answers.shift), count)
+    assert outside(found, answers.undisturbed) == {}
+    for kpi in ("machine.parts", "machine.cycle_time_s", "machine.share_busy", "line.good_parts"):
+        assert None not in found[kpi]["values"].values()
