@@ -35,16 +35,20 @@ COMMANDS = {
     "kills_bulk": ["validate", "feed", "--part", "kills", "--kills", "10", "--format", "bulk"],
     "kills_uns": ["validate", "feed", "--part", "kills", "--kills", "10", "--format", "uns"],
     "pause": ["validate", "feed", "--part", "pause", "--pause", "5min"],
+    "feed_map": ["map", "docs/examples/cell/capture.jsonl"],
+    "feed_check": ["check", "docs/examples/cell/feed.yaml", "docs/examples/cell/capture.jsonl"],
+    "feed_read": ["read", "--map", "docs/examples/cell/feed.yaml", "docs/examples/cell/capture.jsonl"],
+    "feed_cycles": ["validate", "intake", "--nist", "tests/intake/data/nist"],
     "soak": ["validate", "feed", "--part", "soak", "--minutes", "10"],
 }
-FEED = {name for name, words in COMMANDS.items() if "feed" in words}
+FEED = {name for name, words in COMMANDS.items() if words[:2] == ["validate", "feed"]}
 LONG = {"calibration", "why", "engines", "vehicles_and_crews"} | FEED  # only when it is named
 PAGES = (
     ROOT / "README.md",
     ROOT / "README.zh-CN.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("calibration", "studies", "sweeps", "reference_line", "engines", "endurance")
+        for name in ("calibration", "studies", "sweeps", "reference_line", "engines", "endurance", "your_feed")
     ),
 )
 WIDTH = 100  # columns

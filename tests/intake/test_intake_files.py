@@ -142,7 +142,12 @@ def test_a_recording_yields_the_kpis_of_its_run(tmp_path: Path) -> None:
     stops.write_text("stops: {micro: 5 min}\nlosses: {availability: [starved, blocked], performance: [micro_stop]}\n")
     with_stops = fs.history(tmp_path / "line1").answer(stops=stops).stops
     assert with_stops is not None
-    assert with_stops.loss_table == {"availability": ("starved", "blocked"), "performance": ("micro_stop",)}
+    assert with_stops.loss_table == {
+        "availability": ("starved", "blocked"),
+        "performance": ("micro_stop",),
+        "not planned": ("off", "maintenance", "break"),
+        "unknown": ("unknown",),
+    }
     assert {name: sum(each.values()) for name, each in with_stops.losses_s.items()} == dict.fromkeys(
         with_stops.losses_s, pytest.approx(3600)
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNKNOWN_UNIT = "unit that the plant or `units` does not contain"
 NOT_A_NUMBER = "value that is not a number"
 TWO_SOURCES = "second source of one item of one unit"
+_MOST_NAMES = 1000
 
 
 class Context:
@@ -30,6 +31,7 @@ class Context:
         machines = {info.name: unit for unit, info in enumerate(meta.units) if info.role != "source"}
         self.units = {**machines, **{name: machines[unit] for name, unit in mapping.names.items() if unit in machines}}
         self.matched: set[tuple[int, int]] = set()  # (source, item) with at least one observation
+        self.other_names: dict[int, set[str]] = {}  # source -> names of items or metrics that it does not map
         self._owners: dict[tuple[int, int], int] = {}  # (unit, item) -> source
 
     def unit(self, name: str) -> int:
@@ -39,6 +41,12 @@ class Context:
             self.tally.add(UNKNOWN_UNIT, f"{name!r}. {did_you_mean(name, self.units)}")
             return -1
         return found
+
+    def saw(self, source: int, name: str) -> None:
+        """Note a name that a source does not map, for the report of lines that match nothing."""
+        names = self.other_names.setdefault(source, set())
+        if len(names) < _MOST_NAMES:
+            names.add(name)
 
     def owns(self, source: int, unit: int, item: int) -> bool:
         """Return whether a source is the one that gives an item of a unit: the first that did."""

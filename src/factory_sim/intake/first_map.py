@@ -164,7 +164,10 @@ class Observer:
         stale = f", stale: {max(round(longest * 3), 120)} s" if longest else ""
         times = {each.time for each in guesses if each.time}
         time = f'time: "{min(times)}", ' if len(times) == 1 else ""
-        note = f"  # the longest silence seen was {longest:.0f} s" if longest else ""
+        notes = [f"the longest silence seen was {longest:.0f} s"] if longest else []
+        if any(_is_without_zone(each) for each in guesses):
+            notes.append("CHECK: time stamps have no zone: add zone: Europe/Berlin or another")
+        note = f"  # {'; '.join(notes)}" if notes else ""
         return [f"clock: {{{time}late: 5 s{stale}}}{note}"]
 
     @staticmethod
@@ -263,6 +266,12 @@ def _guessed(places: list[Place]) -> _Guess:
         else:
             found.left.append(signal)
     return found
+
+
+def _is_without_zone(found: _Guess) -> bool:
+    signal = found.places[0].signals.get(found.time)
+    first = next(iter(signal.words), "") if signal else ""
+    return bool(re.match(r"\d{4}-\d\d-\d\d", first)) and not re.search(r"(Z|[+-]\d\d:?\d\d)$", first)
 
 
 def _is_tag(level: str) -> bool:

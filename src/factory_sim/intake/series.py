@@ -81,8 +81,8 @@ class Store:
         """Return a copy in which everything that still waits is in order."""
         copy = Store(self._tally)
         for (unit, item), series in self.series.items():
-            lists = {name: [*getattr(series, name)] for name in ("t_ns", "value", "gap_ns", "runs")}
-            whole = replace(series, **lists)
+            t_ns, value, gaps, runs = ([*each] for each in (series.t_ns, series.value, series.gap_ns, series.runs))
+            whole = replace(series, t_ns=t_ns, value=value, gap_ns=gaps, runs=runs)
             copy.series[unit, item] = whole
             self._emit(whole, item, *whole.waiting)
         return copy

@@ -156,10 +156,9 @@ def _day(file: Path, truth: Path, name: str) -> IntakeDay:
     begin, end = unit_events.state_cycles(*_states(store.series[0, Item.STATE].arrays()))
     true = _true_cycles(truth)
     same = len(begin) == len(true) and bool((np.stack((begin, end), axis=1) == true).all())
-    signals = [
-        store.series[0, Item.SIGNAL + k].arrays() for k in range(len(loads)) if (0, Item.SIGNAL + k) in store.series
-    ]
-    found = detection.detect(signals)
+    there = [k for k in range(len(loads)) if (0, Item.SIGNAL + k) in store.series]
+    signals = [store.series[0, Item.SIGNAL + k].arrays() for k in there]
+    found = detection.detect(signals, [loads[k] for k in there])
     long = true[true[:, 1] - true[:, 0] > SHORTEST_NS]
     return IntakeDay(
         name=name,

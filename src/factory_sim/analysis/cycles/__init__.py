@@ -1,6 +1,6 @@
 """Cycles of a machine from its loads, currents or power, without a word about its state.
 
-Two methods look for them, and the one that is more certain of its answer counts: `programs` finds what repeats, on any
+Two methods look for them, and the one that is more certain of its answer counts: `repeats` finds what repeats, on any
 machine; `axis_loads` recognises how programs of machine tools begin, run and end, from the loads of named axes.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.analysis.cycles import axis_loads, programs
-from factory_sim.analysis.cycles.programs import Cycles
+from factory_sim.analysis.cycles import axis_loads, repeats
+from factory_sim.analysis.cycles.repeats import Cycles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,6 @@ def detect(signals: Sequence[tuple[I8, F8]], names: Sequence[str] = ()) -> Cycle
 
     names : of the signals, such as Xload, Zload, Sload; without them only what repeats is found
     """
-    repeated = programs.detect(signals)
+    repeated = repeats.detect(signals)
     learned = axis_loads.detect(signals, names)
     return learned if learned.confidence > repeated.confidence else repeated

@@ -103,7 +103,7 @@ def _undefined(kpi: Kpi, where: B1 | None = None) -> Kpi:
 
 
 def _variants(facts: Facts, gaps: Gaps) -> Iterator[Facts]:
-    """Yield the facts at every extreme: who has the open time, how many parts, how much energy, how long a window."""
+    """Yield the facts at every extreme: the state of the open time, the parts, the energy, the length of the window."""
     totals = facts.machine
     states = [s for s in range(State.UNKNOWN) if totals.state_us[:, s].any() or s in (State.BUSY, State.DOWN)]
     zero = np.zeros_like(gaps.parts)

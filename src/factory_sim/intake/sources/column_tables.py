@@ -52,6 +52,8 @@ class Long:
         )
         codes, names = _codes(item)
         wanted = [k for k, name in enumerate(names) if self._may_be(name)]
+        for name in set(names) - {names[k] for k in wanted}:
+            self._context.saw(self._source.index, str(name))
         rows = np.flatnonzero(np.isin(codes, wanted))
         if not len(rows):
             return

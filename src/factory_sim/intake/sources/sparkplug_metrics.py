@@ -133,6 +133,7 @@ class SparkplugMetrics:
             wild = ((each, match) for pattern, each in self._wild[i] if (match := pattern.fullmatch(found.name)))
             spec, match = next(wild, (None, None))
             if spec is None or match is None:
+                self._context.saw(self._sources[i].index, found.name)
                 return
             unit_name = match["unit"]
         context = self._context

@@ -107,7 +107,9 @@ def derivability(kpi: str, meta: Meta, feed: Available) -> Derivability:
 def is_defined(kpi: str, meta: Meta, feed: Available, machines: set[int]) -> bool:
     """Return whether a KPI is defined for a group of machines: each has every signal that it needs."""
     level, _, name = kpi.partition(".")
-    return all(_required(meta, level, name, need) & machines <= feed.units.get(need, set()) for need in KPIS[name].needs)
+    return all(
+        _required(meta, level, name, need) & machines <= feed.units.get(need, set()) for need in KPIS[name].needs
+    )
 
 
 def _required(meta: Meta, level: str, name: str, need: str) -> set[int]:

@@ -80,7 +80,7 @@ def _lost(events: UnitEvents) -> float:
     worked = (busy[before] - busy[begin] > 0) | (held == State.BUSY)
     known = (unknown[end] - unknown[begin] == 0) & (held != UNKNOWN)
     missing = int((~worked & known).sum() + (by[1:] - 1)[known].sum())
-    return min((missing + _SIGMAS * missing**0.5) / max(int(by[1:][known].sum()), 1), 1.0)
+    return float(min((missing + _SIGMAS * missing**0.5) / max(int(by[1:][known].sum()), 1), 1.0))
 
 
 def _vague_ns(state: Series) -> int:

@@ -143,8 +143,12 @@ class MappedFeed:
             for each in source.items:
                 if (source.index, each.item) not in self.context.matched:
                     what = Item(each.item).name.lower() if each.item < Item.SIGNAL else "cycles"
+                    near = did_you_mean(each.where, sorted(self.context.other_names.get(source.index, ())))
+                    near = f". {near}" if near else ""
                     where = f"{source.place.file}:{source.place.line}"
-                    found.append(f"{where}: {source.kind} {source.pattern!r}: {what} {each.where!r} matched nothing")
+                    found.append(
+                        f"{where}: {source.kind} {source.pattern!r}: {what} {each.where!r} matched nothing{near}"
+                    )
         return found
 
     def conclude(self) -> Conclusion:
@@ -201,9 +205,8 @@ class MappedFeed:
                 f"  {each.count:,} {each.reason}: {each.example}" for each in self.context.tally.entries()
             )
             unmatched = "\n".join(f"  {each}" for each in self.unmatched())
-            raise NothingReadError(
-                f"{self.mapping.file}: no observation matches the mapping.\n{unmatched}\n{reasons}".rstrip()
-            )
+            lines = [f"{self.mapping.file}: no observation matches the mapping.", unmatched, reasons]
+            raise NothingReadError("\n".join(line for line in lines if line))
         return min(times), max(times)
 
     @property
@@ -215,8 +218,9 @@ class MappedFeed:
         found = {}
         wanted = [item for source in self.mapping.sources for item in source.cycles_from]
         for unit in sorted({u for u, item in store.series if item in wanted}):
-            signals = [store.series[unit, item].arrays() for item in wanted if (unit, item) in store.series]
-            found[unit] = detection.detect(signals)
+            there = [item for item in wanted if (unit, item) in store.series]
+            names = [self.mapping.signals[item - Item.SIGNAL] for item in there]
+            found[unit] = detection.detect([store.series[unit, item].arrays() for item in there], names)
         return found
 
     def _counted_by(

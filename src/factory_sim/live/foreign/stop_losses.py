@@ -90,8 +90,13 @@ def _table(given: Losses | None) -> dict[str, tuple[int, ...]]:
     """Return the loss categories: those given, or those of docs/kpis.md."""
     if given is None:
         return dict(stops.LOSSES)
-    found = {"availability": given.availability, "performance": given.performance, "not planned": given.planned}
-    return {name: tuple(CODES[word] for word in words) for name, words in found.items() if words}
+    words = {"availability": given.availability, "performance": given.performance, "not planned": given.planned}
+    found = {name: tuple(CODES[word] for word in each) for name, each in words.items() if each}
+    placed = {code for codes in found.values() for code in codes}
+    for name in ("not planned", "unknown"):  # never running
+        rest = tuple(code for code in stops.LOSSES[name] if code not in placed)
+        found |= {name: rest} if name not in found and rest else {}
+    return found
 
 
 def orders_of(store: Store, until_ns: int) -> dict[int, list[Span]]:

@@ -14,7 +14,7 @@ from factory_sim.views.text.kpi_text import notes, number, unit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from factory_sim.records import KpiTable
+    from factory_sim.records import Kpi, KpiTable
     from factory_sim.results.read import ReadResult
 
 _SHOWN = (  # KPIs of the table of derivability, by name without the level
@@ -62,10 +62,20 @@ def _machines(table: KpiTable) -> Table:
     for column in shown.columns[1:]:
         column.justify = "right"
     for i, name in enumerate(table.machines[:_MOST_MACHINES]):
-        shown.add_row(name, *(number(float(np.reshape(kpi.values, -1)[i]), kpi.unit) for kpi in kpis))
+        shown.add_row(name, *(_with_bounds(kpi, i) for kpi in kpis))
     if len(table.machines) > _MOST_MACHINES:
         shown.add_row(f"and {len(table.machines) - _MOST_MACHINES} more: --json FILE", *[""] * len(kpis))
     return shown
+
+
+def _with_bounds(kpi: Kpi, i: int) -> str:
+    """Return a value, and below it its bounds where the feed is incomplete."""
+    value = float(np.reshape(kpi.values, -1)[i])
+    text = number(value, kpi.unit)
+    if kpi.low is None or kpi.high is None or np.isnan(value):
+        return text
+    low, high = (number(float(np.reshape(each, -1)[i]), kpi.unit) for each in (kpi.low, kpi.high))
+    return text if low == high else f"{text}\n{low} to {high}"
 
 
 def losses(found: StopLosses) -> Table:

@@ -1,4 +1,4 @@
-"""Cycles of a machine from its loads, currents or power, without a word about its state.
+"""Cycles of any machine, by what repeats in its loads, currents or power.
 
 A part program repeats: the times between its load changes are the same in every cycle to about a second, while manual
 work and waiting differ each time. So the method looks for what repeats, not for what is loud:
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from factory_sim.records import F8, I8
 
@@ -53,6 +53,21 @@ class Cycles:
     end_ns: I8
     confidence: float
 
+    @classmethod
+    def none(cls) -> Cycles:
+        """Return no cycles."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), 0.0)
+
+    @classmethod
+    def joined(cls, found: Sequence[tuple[Cycles, int]]) -> Cycles:
+        """Return the cycles of pieces, each with its active seconds: the weight of its confidence."""
+        weights = [weight for _, weight in found]
+        if not any(weights):
+            return cls.none()
+        confidence = float(np.average([each.confidence for each, _ in found], weights=weights))
+        begins, ends = (np.concatenate([getattr(each, name) for each, _ in found]) for name in ("begin_ns", "end_ns"))
+        return cls(begins, ends, confidence)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Grid:
@@ -70,19 +85,27 @@ def detect(signals: Sequence[tuple[I8, F8]]) -> Cycles:
 
     Cycles shorter than 25 s or longer than 25 min, or of programs that run fewer than five times, are not found.
     """
-    t_ns, size, column = _changes(signals)
-    if not len(t_ns):
-        return Cycles(np.empty(0, np.int64), np.empty(0, np.int64), 0.0)
-    pieces = (t_ns - t_ns[0]) // (_DAY_S * 1_000_000_000)
-    found = [_in_piece(t_ns[here], size[here], column[here], len(signals)) for here in _groups(pieces)]
-    weights = np.array([weight for _, weight in found])
-    confidence = float(np.average([each.confidence for each, _ in found], weights=weights)) if weights.sum() else 0.0
-    begins, ends = (np.concatenate([getattr(each, name) for each, _ in found]) for name in ("begin_ns", "end_ns"))
-    return Cycles(begins, ends, confidence)
+    found = []
+    for piece in pieces(signals):
+        changes = _changes(piece)
+        found += [_in_piece(*changes, len(signals))] if len(changes[0]) else []
+    return Cycles.joined(found)
 
 
-def _groups(pieces: I8) -> list[I8]:
-    return [np.flatnonzero(pieces == number) for number in np.unique(pieces)]
+def pieces(signals: Sequence[tuple[I8, F8]]) -> Iterator[list[tuple[I8, F8]]]:
+    """Yield the signals of one stretch after the other, each short enough to be analysed at once."""
+    known = [t_ns[np.isfinite(value)] for t_ns, value in signals]
+    known = [t_ns for t_ns in known if len(t_ns)]
+    if not known:
+        return
+    first, last = min(int(t_ns[0]) for t_ns in known), max(int(t_ns[-1]) for t_ns in known)
+    for begin in range(first, last + 1, _DAY_S * 1_000_000_000):
+        end = begin + _DAY_S * 1_000_000_000
+        ranges = [np.searchsorted(t_ns, (begin, end)) for t_ns, _ in signals]
+        yield [
+            (t_ns[max(a - 1, 0) : b], value[max(a - 1, 0) : b])
+            for (t_ns, value), (a, b) in zip(signals, ranges, strict=True)
+        ]
 
 
 def _changes(signals: Sequence[tuple[I8, F8]]) -> tuple[I8, F8, I8]:
@@ -123,7 +146,7 @@ def _in_piece(t_ns: I8, size: F8, column: I8, n_signals: int) -> tuple[Cycles, i
                 taken[start : start + len(template)] = True
     active = grid.size.any(axis=1)
     if not found:
-        return Cycles(np.empty(0, np.int64), np.empty(0, np.int64), 0.0), int(active.sum())
+        return Cycles.none(), int(active.sum())
     covered = int((active & taken).sum()) / max(int(active.sum()), 1)
     spans = np.concatenate(found)
     spans = spans[np.argsort(spans[:, 0])]
