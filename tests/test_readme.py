@@ -17,7 +17,7 @@ SPEC.loader.exec_module(refresh)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-FIRST = ("demo", "demo", "calibration", "coverage", "places", "retrofit", "engines", "soak")
+FIRST = ("demo", "demo", "calibration", "coverage", "places", "retrofit", "engines", "soak", "feed_read")
 EXPECTED = list(zip(refresh.PAGES, FIRST, strict=True))
 
 
