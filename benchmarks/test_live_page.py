@@ -15,7 +15,8 @@ from table import held
 
 from factory_sim import registry
 from factory_sim.live.page.live_page import LivePage
-from factory_sim.live.page.server import PageAddress, PageServer
+from factory_sim.live.page.page_address import PageAddress
+from factory_sim.live.page.server import PageServer
 from factory_sim.plant.describe import describe
 from factory_sim.records import Readings, Window
 from factory_sim.sensing.sample import Sensing

@@ -26,7 +26,8 @@ from factory_sim.live.page.browsers import MOST_BROWSERS, MOST_CHANGES, Browsers
 from factory_sim.live.page.conclusions import concluded
 from factory_sim.live.page.line_now import LineNow
 from factory_sim.live.page.live_page import LivePage
-from factory_sim.live.page.server import PageAddress, PageServer
+from factory_sim.live.page.page_address import PageAddress
+from factory_sim.live.page.server import PageServer
 from factory_sim.live.publish import RunSetup, epoch_ns, publish, window_of
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import Outcome, State

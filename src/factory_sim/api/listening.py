@@ -164,7 +164,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     (0, True)
     """
     stop = stop or Event()
-    served = shown(page=page, address=page_address, password_file=page_password_file)
+    served = shown(page, page_address, page_password_file)
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
         given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}

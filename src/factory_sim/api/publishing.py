@@ -186,7 +186,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     0
     """
     stop = stop or Event()
-    where = shown(page=page, address=page_address, password_file=page_password_file)
+    where = shown(page, page_address, page_password_file, is_published=record is None and (not log or bool(broker)))
     variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
     setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt, expiry)
@@ -231,8 +231,6 @@ def _run(
     plan: RunPlan, delivery: Delivery, log: Path | None, record: Path | None, where: Shown | None, stop: Event
 ) -> Publication:
     """Publish the run and write its log; a run with a log and without a broker is not published."""
-    if where is not None and (record is not None or (log is not None and not delivery.url)):
-        arguments.refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
     if plan.setup.is_endless and (record or (log and not delivery.url)):

@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from page_feeds import THREE, received
 
-from factory_sim.live.page.server import PageAddress, PageServer
+from factory_sim.live.page.page_address import PageAddress
+from factory_sim.live.page.server import PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from page_feeds import THREE, described, meta_of
 
-from factory_sim.live.page.server import PageAddress, PageServer
+from factory_sim.live.page.page_address import PageAddress
+from factory_sim.live.page.server import PageServer
 from factory_sim.views.html.palette import LETTERS
 from factory_sim.views.wording import number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from factory_sim.api.client_arguments import first_line
 from factory_sim.api.progress import ProgressEvent
 from factory_sim.errors import BrokerError, require_extra
 from factory_sim.live import listen as listening
+from factory_sim.live.page.live_page import LivePage, Recording
+from factory_sim.live.page.page_address import PageAddress
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.progress import Report
-    from factory_sim.live.page.live_page import LivePage, WhatIf
+    from factory_sim.live.page.live_page import WhatIf
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
 PAGE_ADDRESS = "127.0.0.1:8800"
@@ -34,8 +36,8 @@ _SHARE = 0.1  # of the time, at most, that conclusions for the page may take
 class Shown:
     """Where a page is served."""
 
-    address: str = PAGE_ADDRESS
-    password_file: PathLike | None = None
+    address: PageAddress
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +54,30 @@ def past_of(record: PathLike | None) -> Offers:
     return Offers(optional_path("record", record))
 
 
-def shown(*, page: bool, address: str, password_file: PathLike | None) -> Shown | None:
-    """Return where the page is served that arguments ask for; None: none is."""
-    return Shown(address, password_file) if page else None
+def shown(page: bool, address: str, password_file: PathLike | None, *, is_published: bool = True) -> Shown | None:
+    """Return where the page is served that arguments ask for; None: none is. Raises ConfigError and PageError."""
+    if not page:
+        return None
+    if not is_published:
+        refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
+    require_extra("page", "The live page")
+    try:
+        where = PageAddress.parse(address)
+    except ValueError:
+        refuse("page_address", f"expected HOST:PORT, got {address!r}", f"Example: {PAGE_ADDRESS}")
+    password = "" if password_file is None else first_line("page_password_file", password_file)
+    where.check(password)
+    return Shown(where, password)
 
 
 @contextmanager
 def serving(where: Shown, root: str, report: Report, offers: Offers = Offers()) -> Iterator[LivePage]:
-    """Serve the page of the feed below `root`. Raises ConfigError about an argument, and PageError."""
-    require_extra("page", "The live page")
-    from factory_sim.live.page.live_page import LivePage, Recording  # noqa: PLC0415 - an extra
-    from factory_sim.live.page.server import PageAddress, PageServer  # noqa: PLC0415 - same
+    """Serve the page of the feed below `root`. Raises PageError."""
+    from factory_sim.live.page.server import PageServer  # noqa: PLC0415 - an extra
 
-    try:
-        address = PageAddress.parse(where.address)
-    except ValueError:
-        refuse("page_address", f"expected HOST:PORT, got {where.address!r}", f"Example: {PAGE_ADDRESS}")
-    password = "" if where.password_file is None else first_line("page_password_file", where.password_file)
     recording = Recording(offers.folder, offers.run_id) if offers.folder is not None else None
     page = LivePage(root, what_if=offers.what_if, recording=recording)
-    with PageServer(page, address, password) as server:
+    with PageServer(page, where.address, where.password) as server:
         report(ProgressEvent(stage="subscribed", message=f"Live page: {server.address.url}"))
         yield page
 

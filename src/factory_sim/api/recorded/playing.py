@@ -131,7 +131,7 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         setup = replace(setup, start_ns=begin_ns, begun_ns=begin_ns)
     if sink and broker:
         refuse("sink", "a recording goes to a database or to a broker", "Leave out one of them.")
-    where = shown(page=page and not sink, address=page_address, password_file=page_password_file)
+    where = shown(page, page_address, page_password_file, is_published=not sink)
     with events_of(progress) as report:
         if sink:
             played = _stored(chosen, sink, setup.root, report, stop)

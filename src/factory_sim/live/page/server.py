@@ -6,7 +6,6 @@ import asyncio
 import errno
 import hashlib
 import hmac
-import ipaddress
 import json
 import os
 import re
@@ -14,7 +13,6 @@ import socket
 import threading
 from base64 import b64decode
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +25,7 @@ from starlette.routing import Route
 from factory_sim.errors import PageError
 from factory_sim.live.page.browsers import MOST_BROWSERS, Browsers
 from factory_sim.live.page.live_page import encoded
+from factory_sim.live.page.page_address import PageAddress
 from factory_sim.live.page.page_answers import HOUR_MS, SHIFT_MS, Refusal
 from factory_sim.views.live.page_files import PAGE, page_files
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from factory_sim.live.page.live_page import LivePage
 
-HOST, PORT = "127.0.0.1", 8800
 START_S, STOP_S = 10.0, 3.0
 MOST_REQUESTS, MOST_CONNECTIONS = 300, 1_000  # at once; beyond, requests get a sentence, connections are refused
 _PORT = re.compile(r":\d*$")
@@ -65,46 +63,12 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PageAddress:
-    """Where a page is served."""
-
-    host: str = HOST
-    port: int = PORT
-
-    @classmethod
-    def parse(cls, text: str) -> PageAddress:
-        """Return the address in `HOST:PORT`. Raises ValueError."""
-        host, _, port = text.rpartition(":")
-        number = int(port)
-        if not host or not 0 <= number < 2**16:
-            msg = "expected HOST:PORT"
-            raise ValueError(msg)
-        return cls(host.strip("[]"), number)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @property
-    def url(self) -> str:
-        """The page for a browser on this machine."""
-        host = {"0.0.0.0": HOST, "::": "::1"}.get(self.host, self.host)  # noqa: S104 - recognised, not bound
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
-
-
 class PageServer:
     """Serves a page between entering and leaving the context."""
 
     def __init__(self, page: LivePage, address: PageAddress, password: str = "") -> None:
         """Raise PageError for an address that other machines reach without a password."""
-        if not address.is_loopback and not password:
-            msg = f"--page-address {address.host}: other machines could read the page. Give --page-password-file FILE."
-            raise PageError(msg)
+        address.check(password)
         self.page, self.address = page, address
         self.browsers = Browsers(page)
         self._password = password
