@@ -23,7 +23,7 @@ from factory_sim.errors import PageError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.listen_result import listen_result
 from factory_sim.live.page.browsers import MOST_BROWSERS, MOST_CHANGES, Browsers
-from factory_sim.live.page.conclusions import concluded
+from factory_sim.live.page.conclusions import TOP, concluded
 from factory_sim.live.page.line_now import LineNow
 from factory_sim.live.page.live_page import LivePage
 from factory_sim.live.page.page_address import PageAddress
@@ -127,6 +127,8 @@ def test_values_are_those_of_listen_json(served: tuple[PageServer, Listener]) ->
     assert top["rate_per_h"] == line["line.good_parts_per_h"]
     assert top["oee"] == line["line.oee"]
     assert top["energy_kwh_per_part"] == line["line.kwh_per_part"]
+    marks = {key: wanted["kpis"][name]["marks"].get("line") for key, name in TOP.items()}
+    assert top["marks"] == {key: mark for key, mark in marks.items() if mark}
     shares = wanted["kpis"]["operation.critical_path_share"]["values"]
     assert top["constraint"]["share"] == shares[top["constraint"]["name"]] == max(shares.values())
 

@@ -103,6 +103,7 @@ class Conclusions:
         """Return the figures at the top of the page."""
         values = self.values()
         reasons: dict[str, str] = {}
+        marks: dict[str, str] = {}
         found: dict[str, object] = {"t_ms": self.t_ms, "plan_parts": self.meta.plan_parts or None}
         for key, name in TOP.items():
             kpi = values[name]
@@ -110,6 +111,8 @@ class Conclusions:
             found[key] = value if value is not None and math.isfinite(value) else None
             if found[key] is None:
                 reasons[key] = kpi.reasons.get("line", "")
+            if mark := kpi.marks.get("line"):
+                marks[key] = mark
         path = [{"kind": "operation", "name": name, "share": share} for name, share in self.path()]
         if not path:
             reasons["constraint"] = next(iter(values[_PATH].reasons.values()), "No good part has left the line yet.")
@@ -123,6 +126,7 @@ class Conclusions:
                 for each in self.stopped[:SHOWN_STOPS]
             ],
             "reasons": reasons,
+            "marks": marks,
         }
 
     def path(self) -> list[tuple[str, float]]:
