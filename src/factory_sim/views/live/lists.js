@@ -6,13 +6,18 @@ const MARKS = { high: "!", medium: "▲", low: "·" };
 const MOST_ALARMS = 40;
 const PIPS = 8; // people of a crew that are drawn one by one
 
-// The states that machines have; those of vehicles alone are in their own part.
+// The states that machines have, and those of vehicles.
 const ON_MACHINES = ["busy", "setup", "maintenance", "starved", "blocked", "waiting", "down", "repair", "off", "unknown"];
+const ON_VEHICLES = ["idle", "moving_empty", "moving_loaded", "loading", "charging"];
 
-export const legend = (states) => {
-  const entry = ({ id, letter, name }) => make("li", {}, make("i", { className: `m s${id}` }, letter), name);
-  const machine = states.filter(({ kind }) => ON_MACHINES.includes(kind));
-  byId("legend").replaceChildren(...machine.map(entry));
+export const legend = ({ states, units }) => {
+  const mark = ({ id, letter }, kind) => (kind === "m" ? make("i", { className: `m s${id}` }, letter) : make("i", { className: `vehicle s${id}` }, make("em", {}, letter)));
+  const entry = (state, kind) => make("li", {}, mark(state, kind), state.name);
+  const hasVehicles = units.some(({ role }) => role === "vehicle");
+  byId("legend").replaceChildren(
+    ...states.filter(({ kind }) => ON_MACHINES.includes(kind)).map((state) => entry(state, "m")),
+    ...(hasVehicles ? states.filter(({ kind }) => ON_VEHICLES.includes(kind)).map((state) => entry(state, "vehicle")) : []),
+  );
 };
 
 const bars = (id, shareOf, parts) => {
@@ -47,10 +52,10 @@ export const listsView = (plan, clock) => {
   let total = 0;
   const drawPareto = bars("pareto", ({ seconds }) => seconds, ({ at, reason, by, seconds }) => ({ at: at ?? "", kind: reason, note: by ? `${words(reason)} by ${words(by)}` : words(reason), text: lasting(seconds), share: total ? percent(seconds / total) : "", colour: reasonColour(reason) }));
   const count = byId("pareto").querySelector(".count");
-  const pareto = (items, sum) => {
+  const pareto = (items, sum, isPast) => {
     total = sum ?? 0;
     put(count, total ? `${fixed(total / 3600, 1)} h` : "");
-    drawPareto(items);
+    drawPareto(items, isPast ? "Losses are not computed for a past time." : "No time has been lost.");
   };
 
   const alarmsSection = byId("alarms");
@@ -66,7 +71,7 @@ export const listsView = (plan, clock) => {
       show(name, Boolean(unit));
       put(name, unit ?? "");
       name.dataset.open = unit ?? "";
-      put(what, text);
+      put(what, unit && text.startsWith(`${unit}: `) ? text.slice(unit.length + 2) : text);
       put(time, Number.isFinite(since) ? clock.minute(since) : "");
     });
   };
@@ -122,7 +127,7 @@ export const listsView = (plan, clock) => {
     if (change.crews) crews(change.crews);
     if (change.units) units(change.units);
     if (change.alarms) alarms(change.alarms);
-    if (change.pareto) pareto(change.pareto, change.pareto_total_s);
+    if (change.pareto) pareto(change.pareto, change.pareto_total_s, picture.isPast);
     if (change.top) drawPath(change.top.path ?? [], change.top.reasons?.constraint ?? "The path is not known yet.");
   };
   return { update };

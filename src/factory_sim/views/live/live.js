@@ -50,6 +50,7 @@ const draw = (picture, change) => {
   view.line.update(picture, change);
   view.lists.update(picture, change);
   if (change.top) view.top.update(change.top);
+  if (change.top && page.past === null) view.whatIf.update(change.top);
   if (change.health) view.top.health(change.health);
   if (change.units) view.details.change(picture);
   const shift = picture.top?.shift;
@@ -83,11 +84,12 @@ const build = (plan) => {
   const clock = clockOf(plan.timezone);
   page.plan = plan;
   page.clock = clock;
-  document.title = plan.title || words(plan.plant);
-  put(byId("title"), plan.title || words(plan.plant));
+  const title = plan.title && plan.title !== plan.plant ? plan.title : words(plan.plant);
+  document.title = title;
+  put(byId("title"), title);
   put(byId("run"), [plan.root, plan.run_id].filter(Boolean).join(" · "));
   put(byId("about"), `Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence).`);
-  legend(plan.states);
+  legend(plan);
   const details = detailsView(plan, byId("details"), { clock, moment, onClose: () => { line.select(null); document.body.classList.remove("open"); } });
   const open = (name, from) => {
     if (!plan.units.some((unit) => unit.name === name)) return;
@@ -100,16 +102,16 @@ const build = (plan) => {
     line, details, open,
     top: topView(new Map(plan.operations.map((each) => [each.name, each])), clock),
     lists: listsView(plan, clock),
+    whatIf: whatIf(plan),
     chart: stateChart(plan, { clock, moment, onOpen: open }),
     time: timeline(plan, {
       clock,
       liveMs: () => page.picture.t_ms ?? Date.now(),
-      onPast: (picture, error) => { notice(error); if (picture) { page.past = { ...emptyPicture(), ...picture }; drawAll(page.past); details.jump(); } },
+      onPast: (picture, error) => { notice(error); if (picture) { page.past = { ...emptyPicture(), pareto: [], alarms: [], ...picture, isPast: true }; drawAll(page.past); details.jump(); } },
       onLive: () => { notice(null); page.past = null; pending = null; drawAll(page.picture); details.jump(); },
     }),
   };
   page.view.top.update({});
-  whatIf(plan);
   // a row of a list names a machine or an operation; of an operation the first machine is opened
   document.addEventListener("click", ({ target }) => {
     const node = target.closest("[data-open]");

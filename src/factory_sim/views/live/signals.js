@@ -42,7 +42,7 @@ const curveOf = ({ name, text, low, high }, clock, isFull) => {
       width: Math.max(120, box.clientWidth), height: HEIGHT, legend: { show: false }, cursor: { drag: { x: false, y: false }, y: false },
       scales: { x: { time: false, range: () => window }, y: { range: scaleY } },
       axes: [
-        axis(18, { gap: 2, space: 48, values: (_, ticks) => ticks.map((t) => clock.minute(t)), incrs: [60_000, 300_000, 900_000, 1_800_000, 3_600_000] }),
+        axis(18, { gap: 2, space: 48, values: (_, ticks) => ticks.map((t) => clock.minute(t)), incrs: [60_000, 120_000, 300_000, 900_000, 1_800_000, 3_600_000] }),
         axis(46, { gap: 3, space: 22, values: (_, ticks) => ticks.map((v) => number(v, 4)) }),
       ],
       series: [{}, { stroke: colour("--link"), width: 1.25, points: { show: false }, spanGaps: false }],

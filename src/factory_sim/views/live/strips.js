@@ -63,5 +63,6 @@ export const hourMarks = (fromMs, toMs, most) => {
   const long = toMs - fromMs;
   const beat = [300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400].map((s) => 1000 * s).find((ms) => long / ms <= most) ?? 86_400_000;
   const first = Math.ceil(fromMs / beat) * beat;
-  return Array.from({ length: Math.max(0, Math.floor((toMs - first) / beat) + 1) }, (_, i) => first + i * beat);
+  const marks = Array.from({ length: Math.max(0, Math.floor((toMs - first) / beat) + 1) }, (_, i) => first + i * beat);
+  return marks.filter((ms) => ms - fromMs < 0.94 * long); // the text stands to the right of its mark
 };

@@ -50,7 +50,9 @@ export const topView = (operations, clock) => {
     fillRows(stopped.querySelector("ol"), rows.slice(0, 3), () => make("li", {}, make("b"), make("span"), make("em")), (row, each) => {
       const [name, kind, time] = row.children;
       put(name, words(each.name));
-      put(kind, words(each.kind));
+      const cause = each.by ? `${words(each.kind)}${each.kind === "failure" ? ":" : " by"} ${words(each.by)}` : words(each.kind);
+      put(kind, cause);
+      kind.title = cause;
       put(time, lasting(each.seconds));
     });
     const rest = rows.length - 3;

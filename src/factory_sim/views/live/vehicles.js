@@ -3,7 +3,7 @@ import { way } from "./layout.js";
 import { label, make, put, show } from "./dom.js";
 import { percent, words } from "./text.js";
 
-const SLOT = 26, WIDTH = 24, HEIGHT = 17; // px
+const SLOT = 28, WIDTH = 26, HEIGHT = 17; // px
 
 // "agv3" -> "3": the figures at the end, else the first letters
 const short = (name) => name.match(/\d{1,3}$/)?.[0] ?? name.slice(0, 3);
@@ -16,10 +16,10 @@ export const vehicleView = (plan, root, states) => {
   let nowMs = 0;
   for (const { name } of plan.units.filter(({ role }) => role === "vehicle")) {
     const battery = make("i");
-    const text = make("span", {}, short(name));
-    const node = make("button", { type: "button", className: "vehicle s14", tabIndex: -1, hidden: true }, text, make("span", { className: "battery" }, battery));
+    const letter = make("em", {}, "?");
+    const node = make("button", { type: "button", className: "vehicle s14", tabIndex: -1, hidden: true }, short(name), letter, make("span", { className: "battery" }, battery));
     node.dataset.unit = name;
-    nodes.set(name, { node, battery });
+    nodes.set(name, { node, battery, letter });
     root.append(node);
   }
 
@@ -53,12 +53,12 @@ export const vehicleView = (plan, root, states) => {
     }
     if (!box) return null;
     const perRow = Math.max(1, Math.floor((box.width - 4) / SLOT));
-    return [box.x + box.width - 2 - WIDTH / 2 - (slot % perRow) * SLOT, box.y + box.height - 1 - Math.floor(slot / perRow) * (HEIGHT + 2)];
+    return [box.x + box.width - 2 - WIDTH / 2 - (slot % perRow) * SLOT, box.y + box.height - 1 + Math.floor(slot / perRow) * (HEIGHT + 2)];
   };
   const set = (name, vehicle, slot) => {
     const found = nodes.get(name);
     if (!found) return;
-    const { node, battery } = found;
+    const { node, battery, letter } = found;
     const point = vehicle ? pointOf(vehicle, slot) : null;
     show(node, Boolean(point));
     if (!point) return;
@@ -66,6 +66,7 @@ export const vehicleView = (plan, root, states) => {
     const mark = states.get(state) ?? states.get(14);
     const selected = node.classList.contains("selected") ? " selected" : "";
     node.className = `vehicle s${mark.id}${loaded ? " loaded" : ""}${selected}`;
+    put(letter, mark.letter);
     node.style.transform = `translate(${(point[0] - WIDTH / 2).toFixed(1)}px,${(point[1] - HEIGHT / 2).toFixed(1)}px)`;
     show(battery.parentNode, Number.isFinite(charge));
     if (Number.isFinite(charge)) battery.style.transform = `scaleX(${Math.min(1, Math.max(0, charge)).toFixed(2)})`;
