@@ -3,7 +3,7 @@ import { way } from "./layout.js";
 import { label, make, put, show } from "./dom.js";
 import { percent, words } from "./text.js";
 
-const SLOT = 28, WIDTH = 26, HEIGHT = 17; // px
+const SLOT = 28, WIDTH = 26, HEIGHT = 18; // px
 
 // "agv3" -> "3": the figures at the end, else the first letters
 const short = (name) => name.match(/\d{1,3}$/)?.[0] ?? name.slice(0, 3);
