@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,22 +13,22 @@ if TYPE_CHECKING:
     from factory_sim.sim.reference.line import Line
     from factory_sim.sim.reference.source import Source
 
-_PACKED_ROWS = 1 << 12
+_PACKED_ROWS = 1 << 10
 _KINDS = (np.int64, np.int16, np.uint8, np.int32, np.uint8, np.int32, np.int32)
 
 
 class RowWriter:
-    """The rows of a growing log; they are packed into columns every few thousand."""
+    """The rows of a growing log; they are packed into columns every thousand."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self.last = -1  # the index of the last row
-        self._rows: list[tuple[float, ...]] = []
+        self._numbers: list[int] = []  # of the last rows, one after the other
         self._packed: list[EventLog] = []
 
     def row(self, unit: int, state: int, part: int, outcome: int, detail: int, cause: int) -> int:
         """Write a row of this instant and return its index from the start of the run."""
-        self._rows.append((self._line.now_us, unit, state, part, outcome, detail, cause))
+        self._numbers += (self._line.now_us, unit, state, part, outcome, detail, cause)
         self.last += 1
         if self.last % _PACKED_ROWS == 0:
             self._pack()
@@ -42,9 +41,9 @@ class RowWriter:
         return log
 
     def _pack(self) -> None:
-        table = np.fromiter(chain.from_iterable(self._rows), np.int64).reshape(-1, len(_KINDS))
+        table = np.array(self._numbers, np.int64).reshape(-1, len(_KINDS))
         self._packed.append(EventLog(*(table[:, i].astype(kind) for i, kind in enumerate(_KINDS))))
-        self._rows = []
+        self._numbers = []
 
 
 class Tally:
