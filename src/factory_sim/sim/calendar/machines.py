@@ -82,7 +82,7 @@ def write_state(w, unit, cause):
 # ---- the words of behaviours
 
 
-@inner_njit
+@frequent_njit
 def proceed(w, unit):
     """Continue with the part: change over, get robot and operator, start to process (rule WORK-1)."""
     u = w.unit[unit]

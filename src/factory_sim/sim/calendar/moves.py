@@ -24,7 +24,7 @@ from factory_sim.sim.calendar.world import least, most
 # ---- giving
 
 
-@frequent_njit
+@inner_njit
 def give_front(w, unit, target):
     """Hand the front part of `unit` over to `target`: a place, or a vehicle named by a negative number."""
     role = w.unit[unit].role
@@ -221,7 +221,7 @@ def visit(w, station):
         _start(w, machine, row_of, n_kept)
 
 
-@frequent_njit
+@inner_njit
 def _fill_all(w, row_of):
     """Fill the places of a station; rack, buffers and conveyors in order."""
     for i in range(row_of.gate0, row_of.gate0 + row_of.n_gates):
@@ -232,7 +232,7 @@ def _fill_all(w, row_of):
             w.fleet[w.place[place].fleet].dirty = 1
 
 
-@frequent_njit
+@inner_njit
 def _fill(w, place):
     """Let senders give while there is room; the state of those that begin to wait is settled (rule INST-5)."""
     free = room(w, place)
@@ -359,7 +359,7 @@ def _take_components(w, row_of, again, cause):
     return merged, cause
 
 
-@frequent_njit
+@inner_njit
 def _start(w, unit, row_of, n_kept):
     u, first, merged = w.unit[unit], row_of.in0, -1
     again = row_of.takes == c.TAKES_SET and _joins_again(w, row_of)

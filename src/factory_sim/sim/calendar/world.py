@@ -329,7 +329,7 @@ def least_but(_context, numbers, _block, _left_out):
 
 def header(arrays: dict[str, NDArray[Any]]) -> I8:
     """Return addresses and lengths of a world's arrays; valid while they are held."""
-    words = [number for n in NAMES for number in (arrays[n].__array_interface__["data"][0], len(arrays[n]))]
+    words = [number for name in NAMES for number in (arrays[name].ctypes.data, len(arrays[name]))]
     return np.array([*words, -1, 0, 0], np.int64)
 
 
