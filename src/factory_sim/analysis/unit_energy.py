@@ -127,7 +127,7 @@ def _rises(ticks: I8, raw: I4, bits: int, at: F8) -> F8:
     slopes = np.append(np.divide(steps, spans, out=np.zeros(len(steps)), where=spans > 0), slope)
     last = np.maximum(np.searchsorted(ticks, at, side="right") - 1, 0)
     ahead = np.clip(at - ticks[last], 0, np.where(last + 1 < len(ticks), np.inf, 1.0))
-    rises: F8 = np.diff(risen[last]) + np.diff(slopes[last] * ahead)
+    rises: F8 = np.diff((risen[last] - risen[last[0]]) + slopes[last] * ahead)
     return rises
 
 

@@ -1,0 +1,103 @@
+"""A listener that records is killed ten times while a run goes on, with and without a journal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from factory_sim.live.play import runs_of
+from factory_sim.validation.feed.processes import EMPTY, Program, program, wait_for, wait_for_end
+from factory_sim.wire.broker.embedded import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from factory_sim.recordings.recorded_run import RecordedRun
+
+PLANT = str(Path(__file__).with_name("three.yaml"))
+ROOT, SPEED, KILLS = "t/kills", 240.0, 10
+RUN = ("run", PLANT, *EMPTY, "--root", ROOT, "--format", "bulk", "--start", "plant", "--speed", f"{SPEED:g}")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+
+
+@contextmanager
+def recording(folder: Path, url: str, *words: str) -> Iterator[Program]:
+    """A listener that records and has received something."""
+    out = folder / "feed.json"
+    command = ("listen", "--root", ROOT, "--broker", url, "--record", str(folder / "r"), "--json", str(out))
+    log = folder / "listen.log"
+    before = log.read_text(encoding="utf-8").count(" readings in ") if log.exists() else 0
+    with program(log, *command, "--every", "0.2 s", *words) as listener:
+        wait_for("readings", lambda: listener.wrote(" readings in ") > before or listener.has_ended(), log)
+        yield listener
+
+
+def disturbed(folder: Path, run: tuple[str, ...], *words: str) -> dict[str, Any]:
+    """Kill the listener ten times; return what the last one concludes at the end of the run."""
+    with Broker() as broker, program(folder / "run.log", *run, "--broker", broker.url) as publisher:
+        for _ in range(KILLS):
+            with recording(folder, broker.url, *words) as listener:
+                assert not publisher.has_ended(), "the run is too short for ten kills"
+                listener.process.kill()
+        with recording(folder, broker.url, *words) as listener:
+            wait_for_end("the run", publisher, listener)
+    found: dict[str, Any] = json.loads((folder / "feed.json").read_text(encoding="utf-8"))
+    return found
+
+
+def present(run: RecordedRun) -> int:
+    """The number of readings that were recorded."""
+    count = 4 * len(run.rows())
+    for period, first, ticks in run.meta.sent_ticks:
+        samples = run.samples(period, first, first + ticks)
+        count += samples.raw.size if samples.present is None else int(samples.present.sum())
+    return count
+
+
+def sent(run: RecordedRun) -> int:
+    """The number of readings that the publisher has counted."""
+    sensors = {s.period_us: sum(each.period_us == s.period_us for each in run.meta.sensors) for s in run.meta.sensors}
+    return 4 * sum(run.meta.sent_rows) + sum(ticks * sensors[period] for period, _, ticks in run.meta.sent_ticks)
+
+
+@pytest.mark.long(reason="starts a listener eleven times: about a minute")
+def test_ten_kills_lose_nothing_that_a_journal_keeps(tmp_path: Path) -> None:
+    journal = ("--duration", "6 h", "--journal", str(tmp_path / "journal"), "--ack", "consumer:rec")
+    found = disturbed(tmp_path, (*RUN, *journal), "--ack-as", "rec")
+    (run,) = runs_of(tmp_path / "r")
+    assert (found["ended"], found["feed"]["lost"], found["joined_us"]) == (True, 0, None)
+    assert present(run) == sent(run) == found["feed"]["readings"] - found["feed"]["duplicates"]
+
+
+@pytest.mark.long(reason="starts a listener eleven times: about a minute")
+def test_without_a_journal_every_gap_is_reported(tmp_path: Path) -> None:
+    found = disturbed(tmp_path, (*RUN, "--duration", "6 h"))
+    (run,) = runs_of(tmp_path / "r")
+    assert found["ended"]
+    missing = sent(run) - present(run)
+    assert found["feed"]["lost"] == missing > 0
+    assert json.loads(run.folder.losses.read_text(encoding="utf-8"))["lost"] == missing
+    assert np.isfinite(found["kpis"]["line.good_parts"]["values"]["line"])
+
+
+@pytest.mark.slow
+def test_sigterm_ends_an_endless_run_and_its_listener_properly(tmp_path: Path) -> None:
+    run = (*RUN, "--duration", "forever")
+    with Broker() as broker, program(tmp_path / "run.log", *run, "--broker", broker.url) as publisher:
+        with recording(tmp_path, broker.url) as listener:
+            listener.process.send_signal(signal.SIGTERM)
+            assert listener.process.wait(60) == 0
+        found = json.loads((tmp_path / "feed.json").read_text(encoding="utf-8"))
+        assert (found["ended"], found["kpis_of"]) == (False, "shift")
+        publisher.process.send_signal(signal.SIGTERM)
+        assert publisher.process.wait(60) == 0
+    (recorded,) = runs_of(tmp_path / "r")
+    assert len(recorded.rows()) > 0
+    assert recorded.folder.losses.exists()
