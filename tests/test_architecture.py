@@ -83,6 +83,8 @@ def violations(module: str, text: str) -> list[str]:
     for node in ast.walk(tree):
         if module.startswith("sim") and isinstance(node, ast.Attribute) and private_to_simpy(node):
             found.append(f"{module}: uses SimPy's private {node.attr}")
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "typer.echo":
+            found.append(f"{module}: prints by typer.echo, which wraps nothing; use views.text.terminal")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             documented = len((ast.get_docstring(node) or "").splitlines())
             lines = (node.end_lineno or node.lineno) - node.lineno + 1 - documented

@@ -127,6 +127,19 @@ def test_an_analyzer_that_fails_is_told_with_its_own_words() -> None:
         analyzer.wait_until_ready()
 
 
+def test_ctrl_c_that_ends_an_analyzer_too_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Event()
+
+    def interrupted(_: Analyzer) -> None:
+        stop.set()
+        raise AnalyzerError
+
+    monkeypatch.setattr(Analyzer, "wait_until_ready", interrupted)
+    setting = Setting(warm_up_s=0.0, duration_s=60.0, pairs=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(registry.load(LINE), registry.load(FASTER), setting, Silent(), stop)
+
+
 def test_the_analyzer_needs_no_simulator() -> None:
     """`listen` and all it may import, in a Python where `factory_sim.sim` cannot be imported."""
     code = (

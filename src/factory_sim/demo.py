@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -29,7 +29,7 @@ from factory_sim.wire.loopback import Exchange, Loopback
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from threading import Event
 
     from factory_sim.live.publish import Sent
@@ -92,7 +92,7 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
     """
     plants = {"baseline": baseline, "retrofit": retrofit}
     roots = {name: f"{plant.topic_root}/{name}" for name, plant in plants.items()}
-    with compiling_aside(), ExitStack() as stack:
+    with compiling_aside(), _interruptible(stop), ExitStack() as stack:
         broker, analyzers = stack.enter_context(Broker()), Analyzers(plants, watcher)
         client = stack.enter_context(Client(broker.url))
         analyzers.start("baseline", stack.enter_context(Analyzer(broker.url, roots["baseline"])))
@@ -120,6 +120,17 @@ def run(baseline: Plant, retrofit: Plant, setting: Setting, watcher: Watcher, st
         sent_readings=sum(each.readings for each in sent.values()),
         sent_messages=sum(each.messages for each in sent.values()),
     )
+
+
+@contextmanager
+def _interruptible(stop: Event) -> Iterator[None]:
+    """Let an analyzer that ends because Ctrl-C reached it too count as the interrupt."""
+    try:
+        yield
+    except AnalyzerError:
+        if stop.is_set():
+            raise KeyboardInterrupt from None
+        raise
 
 
 class Analyzer:

@@ -282,8 +282,15 @@ def study_progress(file: Path | None = None, *, kept: bool = True) -> Iterator[P
     from factory_sim.api.study_progress import Reporter
     from factory_sim.views.text.study_text import comparison_lines, interim_line
 
+    shown: set[str] = set()
+
     class TerminalProgress(Reporter):
-        """Shows as well what is known before the end."""
+        """Shows as well what is known before the end; a remark of several parts of a study only once."""
+
+        def message(self, text: str) -> None:
+            if text not in shown:
+                shown.add(text)
+                super().message(text)
 
         def compared(self, result: ComparisonResult) -> None:
             show(comparison_lines(result))
