@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
+from factory_sim.analysis import kernels
 from factory_sim.analysis.kernels import cause_walk, part_visits, path_walk, state_times
 from factory_sim.analysis.kernels.path_walk import Part
 from factory_sim.analysis.kernels.row_tables import Role
+from factory_sim.analysis.warm_kernels import warm
 from factory_sim.plant.states import N_STATES, Outcome, State
 
 UNITS, PARTS, MODES = 4, 5, 3
@@ -140,3 +146,16 @@ def test_attributed_waiting_times_add_up_to_the_state_times(rows: list[naive.Row
     assert (out >= 0).all()
     for place in (0, 1):
         assert out[place].sum(axis=1).tolist() == times[operation == place][:, [2, 4]].sum(axis=0).tolist()
+
+
+def test_compile_leaves_no_kernel_to_be_compiled_later() -> None:
+    warm(studies=True)
+    modules = [import_module(f"{kernels.__name__}.{each.name}") for each in iter_modules(kernels.__path__)]
+    entries = {f"{m.__name__}.{name}": value for m in modules for name, value in vars(m).items() if is_entry(value)}
+    assert len(entries) > 10
+    assert [name for name, entry in entries.items() if not entry.signatures] == []
+
+
+def is_entry(value: Any) -> bool:
+    """Return whether Python may call a compiled function."""
+    return hasattr(value, "signatures") and not value.targetoptions.get("no_cpython_wrapper")

@@ -19,7 +19,11 @@ def compile() -> None:  # noqa: A001 - the name of the command
     from factory_sim.views.text.progress_bar import ProgressBar
 
     began = time.monotonic()
-    parts = {"analysis": warm_kernels.warm, "sensing": _sense, "the simulation engine": engines.compile_now}
+    parts = {
+        "analysis": lambda: warm_kernels.warm(studies=True),
+        "sensing": _sense,
+        "the simulation engine": engines.compile_now,
+    }
     with ProgressBar() as bar:
         for done, (name, compile_part) in enumerate(parts.items()):
             bar.update(f"compiling {name}", done, len(parts))

@@ -21,6 +21,7 @@ from factory_sim.study.trial import Detail, Setting, of_arm, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
     from multiprocessing.process import BaseProcess
     from typing import Self
 
@@ -153,7 +154,7 @@ def _interrupts_deferred() -> Iterator[None]:
 def _main_module_hidden() -> Iterator[None]:
     """Start processes that do not import the user's script: it needs no `if __name__ == "__main__"`."""
     names = vars(sys.modules["__main__"])
-    kept: dict[str, object] = {name: names[name] for name in ("__file__", "__spec__") if name in names}
+    kept: dict[str, ModuleSpec | str | None] = {name: names[name] for name in ("__file__", "__spec__") if name in names}
     names.pop("__file__", None)
     names["__spec__"] = None
     try:
