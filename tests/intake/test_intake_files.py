@@ -242,6 +242,13 @@ def test_a_word_of_the_loss_table_that_is_no_state_is_refused(tmp_path: Path) ->
         stop_losses.of_file(path)
 
 
+def test_a_table_of_shifts_that_is_not_there_is_reported_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "shifts.csv").write_text("begin,end\n", encoding="utf-8")
+    path = feed(tmp_path, f"csv: m1.csv, layout: long, unit: M1, {ITEMS}", "stops: {shifts: shift.csv}")
+    with pytest.raises(fs.ConfigError, match=r"(?s)stops.shifts: 'shift.csv'.*Did you mean shifts.csv"):
+        fs.read(map=path)
+
+
 def test_stop_rules_turn_short_stops_into_a_performance_loss(tmp_path: Path) -> None:
     (tmp_path / "m1.csv").write_text(LONG, encoding="utf-8")
     source, rules = f"csv: m1.csv, layout: long, unit: M1, {ITEMS}", "stops: {micro: 60 s}"

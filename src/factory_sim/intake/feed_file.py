@@ -87,6 +87,7 @@ class _Reader:
         self._check_topology()
         self._check_words()
         _check_losses(shape, self.report)
+        self._check_shifts()
         sources = tuple(self._sources())
         self._check_twice(sources)
         is_id = shape.parts not in {shapes.FIFO, shapes.NONE}
@@ -137,6 +138,12 @@ class _Reader:
         for word, state in self.shape.states.items():
             known = [*MAPPED_STATES, *([REFUSE] if word == "*" else [])]
             self.report.check_known(("states", word), state, "a state", known)
+
+    def _check_shifts(self) -> None:
+        name = self.shape.stops.shifts if self.shape.stops else None
+        if name and not (self.file.parent / name).is_file():
+            beside = sorted(each.name for each in self.file.parent.iterdir() if each.is_file())
+            self.report.add(("stops", "shifts"), f"{name!r}: no such file beside this one", did_you_mean(name, beside))
 
     def _states(self) -> dict[str, int]:
         return {word: MAPPED_STATES[state] for word, state in self.shape.states.items() if state in MAPPED_STATES}

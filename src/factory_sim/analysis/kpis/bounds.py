@@ -103,15 +103,19 @@ def _undefined(kpi: Kpi, where: B1 | None = None) -> Kpi:
 
 
 def _variants(facts: Facts, gaps: Gaps) -> Iterator[Facts]:
-    """Yield the facts at every extreme: the state of the open time, the parts, the energy, the length of the window."""
+    """Yield the facts at every extreme: which state has the open time and which lost it, parts, energy, window."""
     totals = facts.machine
     states = [s for s in range(State.UNKNOWN) if totals.state_us[:, s].any() or s in (State.BUSY, State.DOWN)]
+    moves = [(int(State.BUSY), s) for s in states] + [(s, int(State.BUSY)) for s in states if s != State.BUSY]
     zero = np.zeros_like(gaps.parts)
     parts = [(zero, zero), *([(gaps.parts, gaps.parts), (gaps.parts, zero)] if gaps.parts.any() else [])]
     outside = [zero, *([gaps.outside_us] if gaps.outside_us.any() else [])]
     energy = _energy(facts, gaps)
-    for state, (made, good), longer_us, kwh, hides in product(states, parts, outside, energy, (False, True)):
-        yield _variant(facts, gaps, state, made, good, longer_us, kwh, hides=hides)
+    for move, (made, good), longer_us in product(moves, parts, outside):
+        hides = (False, True) if {*move} <= {State.BUSY, *DOWN_STATES} else (False,)  # failures meet busy or lost time
+        used = energy if move == moves[0] else energy[:1]  # energy does not depend on the state
+        for kwh, hidden in product(used, hides):
+            yield _variant(facts, gaps, move, made, good, longer_us, kwh, hides=hidden)
 
 
 def _energy(facts: Facts, gaps: Gaps) -> list[F8]:
@@ -126,32 +130,32 @@ def _energy(facts: Facts, gaps: Gaps) -> list[F8]:
 
 
 def _variant(  # noqa: PLR0913 - one argument a dimension
-    facts: Facts, gaps: Gaps, state: int, made: I8, good: I8, longer_us: I8, kwh: F8, *, hides: bool
+    facts: Facts, gaps: Gaps, move: tuple[int, int], made: I8, good: I8, longer_us: I8, kwh: F8, *, hides: bool
 ) -> Facts:
     t, meta = facts.machine, facts.meta
-    kept = 1 - np.clip(gaps.lost + gaps.vague_us / np.maximum(t.window_us, 1), 0, 0.9)
-    state_us, free_us = _given(t.state_us, kept, longer_us, state)
+    open_us = (gaps.vague_us + gaps.lost * t.window_us).astype(np.int64)
+    state_us, free_us = _given(t.state_us, open_us, longer_us, *move)
     count = t.parts + made
-    busy_us = free_us if state == State.BUSY else 0
     is_open = (free_us > 0) | (made > 0)
+    busy_us = state_us[:, State.BUSY] - t.state_us[:, State.BUSY]
     rate = t.failures / np.maximum(t.window_us - free_us, 1)
     hidden = np.where(free_us > 0, np.ceil(rate * free_us + _SIGMAS * np.sqrt(rate * free_us + 1)), 0)
     hidden = hidden.astype(np.int64) * hides
-    down_us = free_us if state in DOWN_STATES else 0 * free_us
+    down_us = state_us[:, DOWN_STATES].sum(axis=1) - t.state_us[:, DOWN_STATES].sum(axis=1)
     totals: Totals = replace(
         t,
         window_us=t.window_us + longer_us,
         state_us=state_us,
-        planned_state_us=_given(t.planned_state_us, kept, longer_us, state)[0],
+        planned_state_us=_given(t.planned_state_us, open_us, longer_us, *move)[0],
         parts=count,
         good=t.good + good,
         unit_us=t.unit_us * np.where(t.parts > 0, count / np.maximum(t.parts, 1), 1),
         timed=np.where(is_open, np.maximum(count, t.timed), t.timed),
-        cycle_us=np.where(is_open, t.cycle_us * kept, t.cycle_us).astype(np.int64) + busy_us,
+        cycle_us=np.maximum(t.cycle_us + busy_us, 0),
         failures=t.failures + hidden,
-        repair_us=(t.repair_us * kept).astype(np.int64) + (down_us if state == State.REPAIR else 0),
-        worked_us=(t.worked_us * kept).astype(np.int64) + down_us,
-        crew_wait_us=(t.crew_wait_us * kept).astype(np.int64) + (down_us if state == State.DOWN else 0),
+        repair_us=np.maximum(t.repair_us + down_us, 0),
+        worked_us=np.maximum(t.worked_us + down_us, 0),
+        crew_wait_us=np.maximum(t.crew_wait_us + down_us, 0),
         kwh=t.kwh + kwh,
     )
     units = facts_of.machine_units(meta)
@@ -174,11 +178,20 @@ def _variant(  # noqa: PLR0913 - one argument a dimension
     )
 
 
-def _given(times_us: I8, kept: F8, longer_us: I8, state: int) -> tuple[I8, I8]:
-    """Return state times with all open time in one state, and that time; shapes (n, N_STATES), (n,)."""
-    out = (times_us * kept[:, None]).astype(np.int64)
+def _given(times_us: I8, open_us: I8, longer_us: I8, giver: int, taker: int) -> tuple[I8, I8]:
+    """Return state times in which one state has all open time, first at the expense of another, and that time.
+
+    times_us, and the times returned: shape (n, N_STATES); all others (n,).
+    """
+    out = times_us.copy()
     out[:, State.UNKNOWN] = 0
-    free: I8 = times_us.sum(axis=1) + longer_us - out.sum(axis=1)
-    free = np.where((kept == 1) & (times_us[:, State.UNKNOWN] == 0), longer_us, free)
-    out[:, state] += free
+    taken = np.where(giver == taker, 0, np.minimum(open_us, out[:, giver]))
+    out[:, giver] -= taken
+    rest = np.ones(out.shape[1], np.bool_)
+    rest[[giver, taker]] = False
+    total = out[:, rest].sum(axis=1)
+    more = np.minimum(open_us - taken, total)
+    out[:, rest] = out[:, rest] * (1 - more / np.maximum(total, 1))[:, None]
+    out[:, taker] += times_us.sum(axis=1) + longer_us - out.sum(axis=1)
+    free: I8 = times_us[:, State.UNKNOWN] + longer_us + taken + more
     return out, free
