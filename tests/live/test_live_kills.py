@@ -33,10 +33,15 @@ def recording(folder: Path, url: str, *words: str) -> Iterator[Program]:
     out = folder / "feed.json"
     command = ("listen", "--root", ROOT, "--broker", url, "--record", str(folder / "r"), "--json", str(out))
     log = folder / "listen.log"
-    before = log.read_text(encoding="utf-8").count(" readings in ") if log.exists() else 0
     with program(log, *command, "--every", "0.2 s", *words) as listener:
-        wait_for("readings", lambda: listener.wrote(" readings in ") > before or listener.has_ended(), log)
+        before = reports(listener)
+        wait_for("readings", lambda: reports(listener) > before or listener.has_ended(), log)
         yield listener
+
+
+def reports(listener: Program) -> int:
+    """The number of reports so far by a listener that had received messages."""
+    return listener.wrote(" readings in ") - listener.wrote(" readings in 0 messages")
 
 
 def disturbed(folder: Path, run: tuple[str, ...], *words: str) -> dict[str, Any]:

@@ -61,6 +61,18 @@ def _addresses(start: str, root: str) -> list[tuple[str, str, str, str]]:
         ("sparkplugDevice", f"{group}/{{device}}", "sparkplug: a device", "sparkplug"),
         ("kpiLine", f"{kpi}/line", "The KPIs of the line; retained", "kpi"),
         ("kpi", f"{kpi}/{{per}}/{{name}}", "The KPIs of one section, operation or machine; retained", "kpi"),
+        (
+            "kpiWindowLine",
+            f"{kpi}/windows/{{window}}/line",
+            "The KPIs of the line in a rolling window; retained",
+            "kpi",
+        ),
+        (
+            "kpiWindow",
+            f"{kpi}/windows/{{window}}/{{per}}/{{name}}",
+            "A section, ... in a rolling window; retained",
+            "kpi",
+        ),
         ("mark", acknowledgements.mark_topic(root), "The checksums of a journal's block", "mark"),
         ("acknowledgement", ack, "The blocks that a consumer has; retained", "acknowledgement"),
     ]
@@ -83,7 +95,9 @@ def _constrain(channels: dict[str, Any], meta: Meta, root: str) -> None:
     for name, sender in (("sparkplugNode", "N"), ("sparkplugDevice", "D")):
         values.append((name, "kind", [f"{sender}{verb}" for verb in ("BIRTH", "DATA", "DEATH", "CMD")]))
         values.append((name, "node", [node.id for node in nodes(meta, root)]))
-    values.append(("kpi", "per", ["sections", "operations", "machines"]))
+    values += [(name, "per", ["sections", "operations", "machines"]) for name in ("kpi", "kpiWindow")]
+    windows = [topics.level(each) for each in kpi_messages.WINDOWS]
+    values += [(name, "window", windows) for name in ("kpiWindowLine", "kpiWindow")]
     for name, parameter, choices in values:
         channels[name]["parameters"][parameter]["enum"] = choices
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from factory_sim.records import Kpi, KpiTable, Meta
 
 VERSION = 1
+WINDOWS = ("15 min", "1 h", "shift", "last shift", "today")  # the rolling ones
 _NS_PER_MS = 1_000_000
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from factory_sim.clock import NS_PER_US, datetime_from_ns, ns_from_datetime, us_from_ns
 from factory_sim.records import Window
+from factory_sim.wire.kpi_messages import WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 DAY_US, SHIFT_US = 24 * HOUR_US, 8 * HOUR_US
-NAMES = ("15 min", "1 h", "shift", "last shift", "today")
+NAMES = WINDOWS
 
 
 class ShiftSpan(NamedTuple):
