@@ -61,18 +61,8 @@ def _addresses(start: str, root: str) -> list[tuple[str, str, str, str]]:
         ("sparkplugDevice", f"{group}/{{device}}", "sparkplug: a device", "sparkplug"),
         ("kpiLine", f"{kpi}/line", "The KPIs of the line; retained", "kpi"),
         ("kpi", f"{kpi}/{{per}}/{{name}}", "The KPIs of one section, operation or machine; retained", "kpi"),
-        (
-            "kpiWindowLine",
-            f"{kpi}/windows/{{window}}/line",
-            "The KPIs of the line in a rolling window; retained",
-            "kpi",
-        ),
-        (
-            "kpiWindow",
-            f"{kpi}/windows/{{window}}/{{per}}/{{name}}",
-            "A section, ... in a rolling window; retained",
-            "kpi",
-        ),
+        ("kpiWindowLine", f"{kpi}/windows/{{window}}/line", "The same of a rolling window; retained", "kpi"),
+        ("kpiWindow", f"{kpi}/windows/{{window}}/{{per}}/{{name}}", "The same of a rolling window", "kpi"),
         ("mark", acknowledgements.mark_topic(root), "The checksums of a journal's block", "mark"),
         ("acknowledgement", ack, "The blocks that a consumer has; retained", "acknowledgement"),
     ]
