@@ -53,7 +53,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     """Open a page and wait for its first picture; `noise` has errors and requests to other hosts."""
     opened = []
 
-    def visiting(url: str, *, width: int = 1440, wait: str = "body[data-t]", **options: Any) -> Any:
+    def visiting(url: str, *, width: int = 1440, wait: str = "body[data-t]", script: str = "", **options: Any) -> Any:
         page = browser.new_page(viewport={"width": width, "height": 900}, **options)
         opened.append(page)
         page.set_default_timeout(20_000)
@@ -61,6 +61,8 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: page.noise.append(message.text))
         page.on("pageerror", lambda error: page.noise.append(str(error)))
         page.on("request", lambda each: each.url.startswith((url, "data:")) or page.noise.append(each.url))
+        if script:
+            page.add_init_script(script)
         page.goto(url)
         page.wait_for_selector(wait)
         return page

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 ROOT = "test/site/area"
 THREE = Path(__file__).parents[2] / "live" / "three.yaml"
+# Stands for the browser's own class; the events of the test come from `feed.send`.
+STREAM = """
+window.feed = { listeners: {}, send(kind, value) { this.listeners[kind]?.({ data: JSON.stringify(value) }); } };
+window.EventSource = class {
+  static CLOSED = 2; readyState = 1;
+  addEventListener(kind, heard) { window.feed.listeners[kind] = heard; }
+  close() {}
+};
+"""
 
 
 def received(plant: str | Path, duration_s: float = 1800.0) -> LivePage:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from page_feeds import THREE, described, meta_of
+from page_feeds import STREAM, THREE, described, meta_of
 
 from factory_sim.live.page.page_address import PageAddress
 from factory_sim.live.page.server import PageServer
+from factory_sim.plant.states import State
 from factory_sim.views.html.palette import LETTERS
 from factory_sim.views.wording import number
 
@@ -174,4 +176,55 @@ def test_paper_has_the_line_and_no_controls(server: PageServer, visit: Visit) ->
     assert page.is_visible("#line .m >> nth=0")
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--card').trim()") == "#ffffff"
     assert page.pdf(prefer_css_page_size=True, print_background=True).startswith(b"%PDF")
+    assert page.noise == []
+
+
+def test_reasons_marks_and_causes_stand_beside_the_figures(server: PageServer, three: LivePage, visit: Visit) -> None:
+    page = visit(server.address.url, wait="#line .m", script=STREAM)
+    picture = three.full()
+    top = picture["top"] | {
+        "oee": 1.2,
+        "marks": {"oee": "above 100 %"},
+        "energy_kwh_per_part": None,
+        "reasons": {"energy_kwh_per_part": "no meters"},
+        "stopped": [{"name": "WASH", "kind": "starved", "by": "CUT", "seconds": 612}],
+        "constraint": {"kind": "operation", "name": "WASH", "share": 0.4},
+        "plan_parts": 480,
+    }
+    alarm = {"id": "a", "since_ms": picture["t_ms"], "unit": None, "what": "feed", "severity": "low", "text": "late"}
+    page.evaluate("(picture) => feed.send('full', picture)", picture | {"top": top, "alarms": [alarm]})
+    assert page.inner_text(FIGURE.format("oee")) == "120.0"
+    assert page.inner_text("#oee .more") == "above 100 %"
+    assert page.inner_text(FIGURE.format("energy")) == "–"
+    assert page.inner_text("#energy .more") == "no meters"
+    assert page.inner_text("#stopped li").split("\n") == ["starved by CUT", "10 min"]
+    assert "of 480 planned" in page.inner_text("#good")
+    assert page.is_visible("#good .meter")
+    assert re.fullmatch(r"\d\d:\d\d", page.inner_text("#alarms li em"))
+
+
+def test_the_timeline_shows_the_past_and_returns(server: PageServer, three: LivePage, visit: Visit) -> None:
+    page = visit(server.address.url)
+    plan, picture = answer(server, "plan.json"), three.full()
+    end_ms = picture["t_ms"]
+    begin_ms = end_ms - 1_200_000
+    shift = {"name": "early", "from_ms": begin_ms, "to_ms": end_ms + 3_600_000}
+    unit = next(each["name"] for each in plan["units"] if each["role"] == "machine")
+    past = picture | {"t_ms": begin_ms + 600_000, "units": {unit: [State.SETUP, begin_ms, None, None]}}
+    timeline = {"from_ms": begin_ms, "to_ms": end_ms, "shifts": [shift]}
+    for path, content in (("plan.json", plan | {"recording": True}), ("timeline", timeline), ("at?*", past)):
+        page.route(f"**/{path}", lambda route, content=content: route.fulfill(json=content))
+    page.reload()
+    tile = page.locator(f'#line [data-unit="{unit}"]')
+    page.wait_for_selector("#time:not([hidden])")
+    page.wait_for_selector("body[data-t]")
+    before = tile.inner_text()
+    page.click("#earlier")
+    page.wait_for_selector("#link.past")
+    assert tile.inner_text() == LETTERS[State.SETUP]
+    assert page.get_attribute("body", "data-t") == str(begin_ms + 600_000)
+    assert page.locator("#line .m", has_text="?").count() > 0  # machines of which the past picture has nothing
+    page.click("#now")
+    page.wait_for_selector("#link:not(.past)")
+    assert tile.inner_text() == before
     assert page.noise == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from page_feeds import STREAM
 
 if TYPE_CHECKING:
     from factory_sim.live.page.server import PageServer
@@ -13,15 +14,6 @@ pytestmark = pytest.mark.slow
 HOUR = 7200  # events
 PER_FRAME = 3
 MOST_MB = 20.0
-# Stands for the browser's own class; the events of the test come from `feed.send`.
-STREAM = """
-window.feed = { listeners: {}, send(kind, value) { this.listeners[kind]?.({ data: JSON.stringify(value) }); } };
-window.EventSource = class {
-  static CLOSED = 2; readyState = 1;
-  addEventListener(kind, heard) { window.feed.listeners[kind] = heard; }
-  close() {}
-};
-"""
 PLAY = """
 async ([picture, events, perFrame]) => {
   const machines = Object.keys(picture.units), places = Object.keys(picture.levels);

@@ -54,7 +54,7 @@ export const listsView = (plan, clock) => {
   const count = byId("pareto").querySelector(".count");
   const pareto = (items, sum, isPast) => {
     total = sum ?? 0;
-    put(count, total ? `${fixed(total / 3600, 1)} h` : "");
+    put(count, total < 3600 ? (total ? lasting(total) : "") : `${fixed(total / 3600, 1)} h`);
     drawPareto(items, isPast ? "Losses are not computed for a past time." : "No time has been lost.");
   };
 

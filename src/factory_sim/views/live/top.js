@@ -8,6 +8,7 @@ const figure = (id) => {
   return (text, note, unitText) => {
     put(value, text);
     put(more, note ?? "");
+    more.title = note ?? ""; // of a long sentence the tile shows the first lines
     if (unitText !== undefined) put(unit, unitText);
     tile.classList.toggle("undefined", text === "–");
   };
@@ -33,8 +34,8 @@ export const topView = (operations, clock) => {
       show(meter.querySelector("u"), share !== null);
       if (share !== null) notes.push(`${signed(made - planned * share, 0)} against the plan`);
     }
-    const note = reason(top, "good_parts") || notes.join(": ");
-    set.good(fixed(made), note, hasPlan ? `of ${fixed(planned)} planned` : "parts");
+    const text = note(top, "good_parts") || notes.join(": ");
+    set.good(fixed(made), text, hasPlan ? `of ${fixed(planned)} planned` : "parts");
   };
   // a share of little time says little: the time stands beside it
   const analysed = ({ t_ms: t, shift }) => (shift && Number.isFinite(t - shift.from_ms) ? ` in ${lasting((t - shift.from_ms) / 1000)}` : "");
@@ -43,28 +44,31 @@ export const topView = (operations, clock) => {
     if (!found) { set.constraint("–", reason(top, "constraint"), ""); return; }
     const title = operations.get(found.name)?.title;
     const kind = found.kind === "operation" ? title : words(found.kind ?? "");
-    set.constraint(words(found.name), kind ?? "", found.share === null ? "" : `${percent(found.share)} of the critical path${analysed(top)}`);
+    set.constraint(words(found.name), kind === found.name ? "" : (kind ?? ""), found.share === null ? "" : `${percent(found.share)} of the critical path${analysed(top)}`);
   };
   const stops = (top) => {
     const rows = top.stopped ?? [];
     fillRows(stopped.querySelector("ol"), rows.slice(0, 3), () => make("li", {}, make("b"), make("span"), make("em")), (row, each) => {
       const [name, kind, time] = row.children;
-      put(name, words(each.name));
       const cause = each.by ? `${words(each.kind)}${each.kind === "failure" ? ":" : " by"} ${words(each.by)}` : words(each.kind);
-      put(kind, cause);
-      kind.title = cause;
+      const isLimit = each.name === top.constraint?.name; // it is named beside this tile
+      put(name, isLimit ? cause : words(each.name));
+      put(kind, isLimit ? "" : cause);
+      row.title = `${words(each.name)}: ${cause}`;
       put(time, lasting(each.seconds));
     });
     const rest = rows.length - 3;
     put(stopped.querySelector(".more"), rows.length ? (rest > 0 ? `and ${rest} more` : "") : (top.reasons?.stopped ?? "nothing has stopped it"));
   };
+  // why it is missing, or what to know about it
+  const note = (top, key) => reason(top, key) || (top.marks?.[key] ?? "");
   const update = (top) => {
     good(top);
-    set.rate(fixed(top.rate_per_h, 1), reason(top, "rate_per_h"));
+    set.rate(fixed(top.rate_per_h, 1), note(top, "rate_per_h"));
     constraint(top);
     stops(top);
-    set.oee(fixed(top.oee === null ? null : 100 * top.oee, 1), reason(top, "oee"));
-    set.energy(number(top.energy_kwh_per_part), reason(top, "energy_kwh_per_part"));
+    set.oee(fixed(top.oee === null ? null : 100 * top.oee, 1), note(top, "oee"));
+    set.energy(number(top.energy_kwh_per_part), note(top, "energy_kwh_per_part"));
   };
 
   const health = (found) => {
