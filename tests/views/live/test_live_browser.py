@@ -41,6 +41,13 @@ def answer(server: PageServer, path: str) -> Any:
         connection.close()
 
 
+def answering(content: Any) -> Callable[[Any], None]:
+    def fulfil(route: Any) -> None:
+        route.fulfill(json=content)
+
+    return fulfil
+
+
 def test_the_figures_are_those_of_the_server(server: PageServer, visit: Visit) -> None:
     page = visit(server.address.url)
     page.wait_for_selector("#good:not(.undefined)")
@@ -213,7 +220,7 @@ def test_the_timeline_shows_the_past_and_returns(server: PageServer, three: Live
     past = picture | {"t_ms": begin_ms + 600_000, "units": {unit: [State.SETUP, begin_ms, None, None]}}
     timeline = {"from_ms": begin_ms, "to_ms": end_ms, "shifts": [shift]}
     for path, content in (("plan.json", plan | {"recording": True}), ("timeline", timeline), ("at?*", past)):
-        page.route(f"**/{path}", lambda route, content=content: route.fulfill(json=content))
+        page.route(f"**/{path}", answering(content))
     page.reload()
     tile = page.locator(f'#line [data-unit="{unit}"]')
     page.wait_for_selector("#time:not([hidden])")
