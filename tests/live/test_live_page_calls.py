@@ -47,6 +47,7 @@ class Call:
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> None:
         self.stop, self._found, self._pages = Event(), Event(), list[str]()
+        self.done_s = 0  # of the run, published so far
         self.errors: list[BaseException] = []
         more = {**ANY_PORT, **more, "progress": self._report, "stop": self.stop}
         self._thread = threading.Thread(target=self._call, args=(function, arguments, more))
@@ -80,6 +81,7 @@ class Call:
             self._found.set()
 
     def _report(self, event: fs.ProgressEvent) -> None:
+        self.done_s = max(self.done_s, event.done)
         _, is_page, address = event.message.partition("Live page: ")
         if is_page:
             self._pages.append(address)
@@ -108,6 +110,21 @@ def test_listen_records_and_looks_back(url: str, tmp_path: Path) -> None:
         fs.publish(THREE, url, duration="20 min", speed=600, root="page/heard", progress=False)
         values = call.ask("values.json?window=shift", lambda found: found["kpis"]["line.good_parts"]["values"]["line"])
         assert values["kpis"]["line.good_parts"]["values"]["line"] > 0
+
+
+def test_a_publisher_waits_for_its_page(url: str) -> None:
+    """It could be as fast as it likes; then the page would show the past."""
+    seen: list[tuple[int, int]] = []
+    with Call(fs.publish, THREE, url, duration="8 h", speed=3000, root="page/fast") as call:
+        plan = call.ask("plan.json", lambda found: found.get("units"))
+        assert plan["run_id"]
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            timeline = call.ask("timeline")
+            seen.append((timeline["to_ms"] - timeline["from_ms"], call.done_s * 1000))
+            time.sleep(0.2)
+    assert all(published - shown < 2 * 5 * 3000 * 1000 for shown, published in seen)
+    assert seen[-1][0] > seen[0][0]
 
 
 def test_play_looks_back_into_its_recording(url: str, recording: Path) -> None:

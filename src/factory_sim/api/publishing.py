@@ -34,7 +34,7 @@ from factory_sim.wire.sparkplug.sessions import EdgeSessions
 if TYPE_CHECKING:
     from factory_sim.api.arguments import Changes
     from factory_sim.api.client_arguments import PathLike
-    from factory_sim.api.page.serving import Shown
+    from factory_sim.api.page.serving import Hold, Shown
     from factory_sim.api.plants import PlantLike
     from factory_sim.live.publish import Sent
 
@@ -291,10 +291,10 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
         plan.setup = replace(plan.setup, run_id=setup.run_id)  # which its snapshots keep
         plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
         plan.say(f"  factory-sim listen --broker {url} --root {root}")
+        hold: Hold = lambda *_: None  # noqa: E731 - without a page nothing is waited for
         if where is not None:
-            stack.enter_context(
-                watched(where, url, delivery.for_subscribers, root, plan.report, Offers(what_if=what_if(plan)))
-            )
+            offers = Offers(what_if=what_if(plan))
+            hold = stack.enter_context(watched(where, url, delivery.for_subscribers, root, plan.report, offers))
         handler = command_handler(sender, plant, delivery, stop)
         simulation = plan.new_run(setup)
         total_s = 0 if setup.is_endless else (window.t1_us - window.t0_us) // US_PER_S
@@ -307,6 +307,7 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
             if isinstance(sender, EdgeSessions) and (refused := sender.refused.new_since_last()):
                 plan.say(refused)
             plan.save_snapshot(simulation)
+            hold(sent.t_us, setup.speed)
 
         sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
         plan.save_snapshot(simulation, at_once=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from factory_sim.api.arguments import optional_path, refuse
 from factory_sim.api.client_arguments import first_line
 from factory_sim.api.progress import ProgressEvent
+from factory_sim.clock import US_PER_S
 from factory_sim.errors import BrokerError, require_extra
 from factory_sim.live import listen as listening
 from factory_sim.live.page.live_page import LivePage, Recording
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
     from factory_sim.live.page.live_page import WhatIf
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
+    Hold = Callable[[int, float], None]
+
 PAGE_ADDRESS = "127.0.0.1:8800"
+LAG_S = 5.0  # of real time, that a page may be behind the publisher beside it
 _READY_S, _END_S = 10.0, 5.0
+_IDLE_S, _TURN_S = 2.0, 0.1  # without progress, after which a page is not waited for
 _SHARE = 0.1  # of the time, at most, that conclusions for the page may take
 
 
@@ -97,8 +103,11 @@ def conclude(page: LivePage, listener: listening.Listener, *, at_once: bool = Fa
 @contextmanager
 def watched(
     where: Shown, url: str, options: ClientOptions, root: str, report: Report, offers: Offers
-) -> Iterator[None]:
-    """Serve the page of a feed that this process publishes: what a listener of its own receives from the broker."""
+) -> Iterator[Hold]:
+    """Serve the page of a feed that this process publishes: what a listener of its own receives from the broker.
+
+    Yield a function that waits while the page is more than LAG_S behind an instant of the run [µs] at a speed.
+    """
     with serving(where, root, report, offers) as page:
         listener = listening.Listener(root, store=page)
         stop, ready = Event(), Event()
@@ -107,11 +116,23 @@ def watched(
         thread.start()
         ready.wait(_READY_S)
         try:
-            yield
+            yield partial(_hold, page, thread, options.is_stopped)
             _wait(thread, listener, options.is_stopped)
         finally:
             stop.set()
             thread.join(_END_S)
+
+
+def _hold(page: LivePage, thread: Thread, is_stopped: Callable[[], bool], t_us: int, speed: float) -> None:
+    """Wait while the page is behind, as long as it advances: a publisher that is too fast would show the past."""
+    wanted_us = t_us - (max(LAG_S * speed, LAG_S) * US_PER_S if math.isfinite(speed) else math.inf)
+    seen_us, idle_until_s = -1, time.monotonic() + _IDLE_S
+    while thread.is_alive() and not is_stopped() and (reached_us := page.reached_us) < wanted_us:
+        if reached_us > seen_us:
+            seen_us, idle_until_s = reached_us, time.monotonic() + _IDLE_S
+        elif time.monotonic() > idle_until_s:
+            return
+        time.sleep(_TURN_S)
 
 
 def _wait(thread: Thread, listener: listening.Listener, is_stopped: Callable[[], bool]) -> None:

@@ -27,7 +27,7 @@ from factory_sim.wire.formats import FORMATS
 
 if TYPE_CHECKING:
     from factory_sim.api.client_arguments import PathLike
-    from factory_sim.api.page.serving import Shown
+    from factory_sim.api.page.serving import Hold, Shown
     from factory_sim.api.progress import Report
     from factory_sim.recordings.recorded_run import RecordedRun
 
@@ -167,7 +167,9 @@ def _played(
 
     def watch(played: Played) -> None:
         report(replace(event, done=(played.t_us - window.t0_us) // US_PER_S))
+        hold(played.t_us, setup.speed)
 
+    hold: Hold = lambda *_: None  # noqa: E731 - without a page nothing is waited for
     with ExitStack() as stack:
         opened = opened_again(delivery, setup.root, setup.run_id, setup.payload_format, say)
         sender, url = stack.enter_context(opened)
@@ -175,7 +177,7 @@ def _played(
         say(f"  factory-sim listen --broker {url} --root {setup.root}")
         if where is not None:
             past = Offers(run.recording, run.meta.run_id) if setup.start_ns is None else Offers()
-            stack.enter_context(watched(where, url, delivery.for_subscribers, setup.root, report, past))
+            hold = stack.enter_context(watched(where, url, delivery.for_subscribers, setup.root, report, past))
         played = publish_recording(run, setup, sender, stop=stop, watch=watch)
         stop.wait(0 if delivery.url else LINGER_S)
     for text in run.damaged:

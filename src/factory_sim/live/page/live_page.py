@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from factory_sim.clock import us_from_ns
 from factory_sim.live.page.look_back import LookBack
 from factory_sim.live.page.page_answers import PageAnswers, Refusal
 from factory_sim.live.page.picture import Picture
@@ -128,6 +129,12 @@ class LivePage:
         if self.recording is not None and self.picture is not None:
             past = LookBack(self.recording.folder, self.recording.run_id or self.picture.meta.run_id)
         return PageAnswers(self.picture, past)
+
+    @property
+    def reached_us(self) -> int:
+        """The time of the latest reading that is shown [µs since the run's start]; -1: none."""
+        picture = self.picture
+        return -1 if picture is None else us_from_ns(picture.t_ns, picture.meta.epoch_ns)
 
     def constraint(self) -> str:
         """Return the operation that limits the line; empty: not known."""
