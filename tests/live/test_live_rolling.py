@@ -62,6 +62,13 @@ def heard(messages: list[Message], listener: Listener | None = None) -> Listener
     return listener
 
 
+def killed(messages: list[Message], folder: Path) -> None:
+    """A listener that records these messages and does not end."""
+    store = Store(folder, ROOT)
+    heard(messages, Listener(ROOT, store=store, memory=Memory(folder)))
+    store.flush()  # as before every acknowledgement
+
+
 def same(found: KpiTable | None, wanted: KpiTable | None) -> None:
     assert found is not None
     assert wanted is not None
@@ -176,17 +183,31 @@ def test_a_listener_killed_ten_times_continues_from_its_recording(three_days: li
 
 def test_readings_that_no_process_received_are_reported_as_lost(three_days: list[Message], tmp_path: Path) -> None:
     folder, n = tmp_path / "r", len(three_days)
-    store = Store(folder, ROOT)
-    heard(three_days[: n // 2], Listener(ROOT, store=store, memory=Memory(folder)))
-    store.flush()
-    store = Store(folder, ROOT)
-    listener = Listener(ROOT, store=store, memory=Memory(folder))
+    killed(three_days[: n // 2], folder)
+    listener = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
     listener.take(three_days[0])
     missed = three_days[n // 2 : n // 2 + 3]
     heard(three_days[n // 2 + 3 :], listener)
     assert listener.windows is not None
     decoder = FORMATS["bulk"].decoder(metas(three_days)[-1], ROOT)
     assert listener.windows.feed.losses().lost == sum(decoder.feed(message).count() for message in missed)
+
+
+def test_a_run_that_ended_while_no_listener_ran_is_concluded(three_days: list[Message], tmp_path: Path) -> None:
+    folder, half = tmp_path / "r", len(three_days) // 2
+    killed(three_days[:half], folder)
+    closing = replace(three_days[-1], retain=True)
+    listener = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
+    listener.take(closing)
+    assert listener.windows is not None
+    assert listener.ended
+    decoder = FORMATS["bulk"].decoder(metas(three_days)[-1], ROOT)
+    missed = [message for message in three_days[half:] if not message.topic.endswith("/meta")]
+    assert listener.windows.feed.losses().lost == sum(decoder.feed(message).count() for message in missed)
+    listener.close()
+    again = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
+    again.take(closing)
+    assert again.meta is None
 
 
 def test_windows_begin_with_the_feed_and_a_shift_with_its_begin(three_days: list[Message]) -> None:

@@ -215,8 +215,11 @@ class Listener:
             self.conflicts[text] = None
 
     def _begin(self, found: Meta, message: Message) -> None:
-        """Begin a run; keep an earlier one, which is unfinished. A run that was over already does not begin."""
-        if message.retain and found.sent_rows:
+        """Begin a run; keep an earlier one, which is unfinished. A run that was over already does not begin.
+
+        Unless its recording has no end: a listener that was away then reports what it did not receive.
+        """
+        if message.retain and found.sent_rows and not (self._memory is not None and self._memory.lacks_end(found)):
             return
         if self.counts.readings:
             self.unfinished.append(replace(listen_result(self, self.table()), unfinished=()))

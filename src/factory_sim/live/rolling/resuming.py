@@ -61,6 +61,11 @@ class Memory:
             windows.feed.add(readings)
         return min(begins, default=None)
 
+    def lacks_end(self, meta: Meta) -> bool:
+        """Return whether a run was recorded, but not its end."""
+        run = self._run(meta)
+        return run is not None and not json.loads(run.folder.meta.read_bytes()).get("sent_rows")
+
     def keep(self, windows: Windows) -> None:
         """Write a checkpoint, once rows have been forgotten."""
         run, state = self._run(windows.feed.meta), windows.feed.state()
