@@ -216,6 +216,47 @@ def test_a_damaged_file_is_skipped_and_reported_and_the_rest_is_read(plant: Plan
     assert "damaged" in again.damaged[0]
 
 
+def test_of_a_file_that_is_damaged_in_the_middle_all_other_columns_are_read(plant: Plant, tmp_path: Path) -> None:
+    recorded(plant, tmp_path / "r", replace(ORDER, payload_format="bulk"))
+    (run,) = runs_of(tmp_path / "r")
+    period = run.meta.sensors[0].period_us
+    whole = run.samples(period, *run.span(period))
+    (victim,) = (part.path for part in run.folder.sample_parts(period, -(2**62), 2**62))
+    content = bytearray(victim.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 500] = os.urandom(500)
+    victim.write_bytes(content)
+    (again,) = runs_of(tmp_path / "r")
+    rest = again.samples(period, *run.span(period))
+    assert rest.present is not None
+    readable = rest.present.all(axis=0)
+    assert 0 < (~readable).sum() <= 3
+    np.testing.assert_array_equal(rest.raw[:, readable], whole.raw[:, readable])
+    assert "columns cannot be read" in again.damaged[0]
+    for sensor in run.meta.sensors:
+        found = queries.signal([(again, sensor)], -(2**62), 2**62)
+        if readable[sensor.id]:
+            np.testing.assert_array_equal(found["value"], whole.raw[:, sensor.id] * sensor.scale + sensor.offset)
+
+
+def test_sql_over_a_unit_has_its_signals_in_their_units_also_of_an_open_recording(plant: Plant, tmp_path: Path) -> None:
+    recorded(plant, tmp_path / "r")
+    (run,) = runs_of(tmp_path / "r")
+    meta = replace(small_meta(), run_id="second")
+    recorder = Recorder(tmp_path / "r", meta, description.encode(meta), ROOT)
+    ids = np.array([s.id for s in meta.sensors], np.int16)
+    recorder.add(Readings(Rows.empty(), (Samples(meta.sensors[0].period_us, 0, ids, np.full((5, 3), 100, np.int32)),)))
+    recorder.flush()
+    runs = runs_of(tmp_path / "r")
+    found = queries.sql(runs, "SELECT run, count(*) AS n, min(power) AS low FROM M001 GROUP BY run ORDER BY run")
+    power = run.sensor("M001", "power")
+    assert power is not None
+    assert found["run"].tolist() == [1, 2]
+    assert found["n"].tolist() == [7200, 5]
+    assert found["low"][1] == pytest.approx(100 * power.scale + power.offset)
+    recorder.close()
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -67,6 +67,7 @@ def write_samples(path: Path, tables: Iterable[Table], *, compression: str) -> N
                         use_dictionary=False,
                         column_encoding=dict.fromkeys(table.schema.names, "DELTA_BINARY_PACKED"),
                         write_statistics=["tick"],
+                        write_page_checksum=True,
                     )
                 writer.write_table(table)
         finally:
@@ -76,15 +77,31 @@ def write_samples(path: Path, tables: Iterable[Table], *, compression: str) -> N
 
 def read_samples(path: Path, sensors: Sequence[int], first: int = _ALL[0], stop: int = _ALL[1]) -> Table:
     """Return the row groups of a file with ticks in [first, stop), and in them the columns of some sensors."""
-    with pq.ParquetFile(path) as file:
-        spans = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
-        chosen = [i for i, span in enumerate(spans) if span.min < stop and span.max >= first]
-        return file.read_row_groups(chosen, columns=["tick", *map(column, sensors)])
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read_row_groups(_groups(file, first, stop), columns=["tick", *map(column, sensors)])
 
 
-def check_samples(path: Path) -> None:
-    """Read the ticks of a file. Raises one of DAMAGED."""
-    read_samples(path, [])
+def salvaged_samples(path: Path, sensors: Sequence[int], first: int, stop: int) -> tuple[list[Table], str]:
+    """Return what can be read of a damaged file, by row group, and in words what cannot. Raises one of DAMAGED."""
+    found, lost, reason = [], 0, ""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        groups = _groups(file, first, stop)
+        for group in groups:
+            columns = {}
+            for name in ("tick", *map(column, sensors)):
+                try:
+                    columns[name] = file.read_row_group(group, columns=[name])[name]
+                except DAMAGED as error:
+                    lost, reason = lost + 1, str(error).splitlines()[0]
+            if "tick" in columns:
+                found.append(pa.table(columns))
+    return found, f"{lost} of {len(groups) * (len(sensors) + 1)} columns cannot be read: {reason}"
+
+
+def _groups(file: pq.ParquetFile, first: int, stop: int) -> list[int]:
+    """Return the row groups with ticks in [first, stop)."""
+    spans = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
+    return [i for i, span in enumerate(spans) if span.min < stop and span.max >= first]
 
 
 def cells(table: Table, sensors: Sequence[int]) -> tuple[I8, I4, B1]:

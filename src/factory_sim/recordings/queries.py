@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
@@ -15,6 +17,7 @@ from factory_sim.recordings import parquet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from factory_sim.recordings.recorded_run import RecordedRun
     from factory_sim.records import Rows, SensorInfo
@@ -44,17 +47,33 @@ def signal(
 def _one_run(
     connection: Connection, run: RecordedRun, sensor: SensorInfo, first_ns: int, stop_ns: int, every_us: int
 ) -> dict[str, Any]:
+    first, stop = run.ticks(sensor, first_ns, stop_ns)
+    paths = [part.path for part in run.folder.sample_parts(sensor.period_us, first, stop)]
+    try:
+        return _selected(connection, run, sensor, (first, stop), every_us, paths, [])
+    except duckdb.Error:  # a damaged file
+        return _selected(connection, run, sensor, (first, stop), every_us, [], paths)
+
+
+def _selected(  # noqa: PLR0913 - the parts of a query
+    connection: Connection,
+    run: RecordedRun,
+    sensor: SensorInfo,
+    span: tuple[int, int],
+    every_us: int,
+    paths: Sequence[Path],
+    damaged: Sequence[Path],
+) -> dict[str, Any]:
+    """Return the readings of a sensor in the ticks of `span`; of damaged files, those that can be read."""
     column, period_ns, epoch = parquet.column(sensor.id), sensor.period_us * NS_PER_US, run.meta.epoch_ns
-    ticks, counts = run.tail(sensor)
-    connection.register("tail", {"tick": ticks, "count": counts})
-    sources = ["SELECT tick, count FROM tail"]
-    if paths := [str(path) for path in run.parts(sensor, first_ns, stop_ns)]:
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        sources.append(f'SELECT tick, "{column}" AS count FROM read_parquet([{listed}]) WHERE "{column}" IS NOT NULL')  # noqa: S608 - a number and paths of our own
-    first, stop = (-(-(ns - epoch) // period_ns) for ns in (first_ns, stop_ns))
+    ticks, counts = run.counts(sensor, *span, damaged)
+    connection.register("counts", {"tick": ticks, "count": counts})
+    sources = ["SELECT tick, count FROM counts"]
+    if paths:
+        sources.append(f'SELECT tick, "{column}" AS count FROM {_files(paths)} WHERE "{column}" IS NOT NULL')  # noqa: S608 - a number and paths of our own
     once = (
         f"SELECT tick, any_value(count) AS count FROM ({' UNION ALL '.join(sources)}) "  # noqa: S608 - as above
-        f"WHERE tick >= {first} AND tick < {stop} GROUP BY tick"
+        f"WHERE tick >= {span[0]} AND tick < {span[1]} GROUP BY tick"
     )
     value = f"count * {sensor.scale!r}::DOUBLE + {sensor.offset!r}::DOUBLE"
     time = f"tick * {period_ns} + {epoch}"
@@ -70,37 +89,75 @@ def _one_run(
     return found
 
 
-def connect(runs: Sequence[RecordedRun]) -> Connection:
-    """Return a DuckDB connection with the views `events`, `sensors`, `units` and `samples_<run>_<period>`.
+def _files(paths: Sequence[Path]) -> str:
+    """Return files as a table of SQL."""
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{listed}], union_by_name=true)"
 
-    `events` has names and times; `samples_...` has one column of raw counts per sensor, as in the files.
+
+def connect(runs: Sequence[RecordedRun], query: str) -> Connection:
+    """Return a DuckDB connection with the views that a query names.
+
+    `events`, `sensors`, `units`; for each unit a view of its name, with a column per sensor in the sensor's unit; and
+    `samples_<run>_<period>`, with one column of raw counts per sensor, as in the files.
     """
     connection = duckdb.connect()
     events, sensors, units = [], [], []
+    named: dict[str, list[str]] = {}  # by unit: what selects its signals from one run and period
     for number, run in enumerate(runs, 1):
         meta = run.meta
         events.append(_event_columns(run, number))
         units += [(number, each.name, each.role, each.kind, each.section) for each in meta.units]
-        for s in meta.sensors:
-            table, column = f"samples_{number}_{s.period_us}", parquet.column(s.id)
-            sensors.append((number, meta.units[s.unit].name, s.name, s.unit_text, s.scale, s.offset, table, column))
+        chosen = {k for k, each in enumerate(meta.units) if re.search(rf"\b{re.escape(each.name)}\b", query)}
         for period_us in sorted({s.period_us for s in meta.sensors}):
-            paths = [str(part.path) for part in run.folder.sample_parts(period_us, -(2**62), 2**62)]
-            if paths:
-                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-                connection.execute(
-                    f"CREATE VIEW samples_{number}_{period_us} AS SELECT make_timestamp_ns(tick * "  # noqa: S608 - numbers and paths of our own
-                    f"{period_us * NS_PER_US} + {meta.epoch_ns}) AS time, * FROM read_parquet([{listed}], "
-                    "union_by_name=true)"
-                )
+            samples = f"samples_{number}_{period_us}"
+            group = [s for s in meta.sensors if s.period_us == period_us]
+            sensors += [
+                (number, meta.units[s.unit].name, s.name, s.unit_text, s.scale, s.offset, samples, parquet.column(s.id))
+                for s in group
+            ]
+            own = [s for s in group if s.unit in chosen]
+            if (samples in query or own) and _create_samples(connection, run, period_us, samples):
+                for unit in sorted({s.unit for s in own}):
+                    columns = ", ".join(_value(s) for s in own if s.unit == unit)
+                    text = f"SELECT {number} AS run, time, {columns} FROM {samples}"  # noqa: S608 - names of our own
+                    named.setdefault(meta.units[unit].name, []).append(text)
+    for unit_name, texts in named.items():
+        connection.execute(f'CREATE VIEW "{unit_name}" AS {" UNION ALL BY NAME ".join(texts)}')
     joined = {name: np.concatenate([each[name] for each in events]) for name in events[0]}
     connection.register("event_columns", joined)
     connection.execute("CREATE VIEW events AS SELECT make_timestamp_ns(t_ns) AS time, * FROM event_columns")
-    _table(
-        connection, "sensors", ("run", "unit", "sensor", "unit_text", "scale", "offset", "samples", "column"), sensors
-    )
+    names = ("run", "unit", "sensor", "unit_text", "scale", "offset", "samples", "column")
+    _table(connection, "sensors", names, sensors)
     _table(connection, "units", ("run", "unit", "role", "kind", "section"), units)
     return connection
+
+
+def _value(sensor: SensorInfo) -> str:
+    """Return the column of a sensor's values."""
+    count = parquet.column(sensor.id)
+    return f'"{count}" * {sensor.scale!r}::DOUBLE + {sensor.offset!r}::DOUBLE AS "{sensor.name}"'
+
+
+def _create_samples(connection: Connection, run: RecordedRun, period_us: int, name: str) -> bool:
+    """Create the view of the counts of one period, each tick once; return False if there are none."""
+    parts = run.folder.sample_parts(period_us, -(2**62), 2**62)
+    sources = [f"SELECT * FROM {_files([part.path for part in parts])}"] if parts else []  # noqa: S608 - paths of our own
+    tail = run.tail_columns(period_us)
+    if len(tail["tick"]):
+        connection.register(f"{name}_tail", tail)
+        sources.append(f"SELECT * FROM {name}_tail")  # noqa: S608 - a name of our own
+    if not sources:
+        return False
+    overlap = len(sources) > 1 or any(b.first < a.stop for a, b in pairwise(parts))
+    counts = " UNION ALL BY NAME ".join(sources)
+    if overlap:
+        counts = f"SELECT tick, any_value(COLUMNS(* EXCLUDE tick)) FROM ({counts}) GROUP BY tick"  # noqa: S608 - as above
+    connection.execute(
+        f"CREATE VIEW {name} AS SELECT make_timestamp_ns(tick * {period_us * NS_PER_US} + {run.meta.epoch_ns}) "  # noqa: S608 - as above
+        f"AS time, * FROM ({counts})"
+    )
+    return True
 
 
 def _event_columns(run: RecordedRun, number: int) -> dict[str, Any]:
@@ -127,7 +184,7 @@ def _table(connection: Connection, name: str, columns: Sequence[str], rows: Sequ
 
 def sql(runs: Sequence[RecordedRun], query: str) -> dict[str, Any]:
     """Return the columns of a query over the views of `connect`. Raises ConfigError for invalid SQL."""
-    with closing(connect(runs)) as connection:
+    with closing(connect(runs, query)) as connection:
         try:
             found: dict[str, Any] = connection.sql(query).fetchnumpy()
         except duckdb.Error as error:

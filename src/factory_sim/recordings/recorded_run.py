@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factory_sim.clock import ns_from_us, us_from_ns
+from factory_sim.clock import us_from_ns
 from factory_sim.recordings import layout, parquet
 from factory_sim.recordings.hour_pages import PAGE_US, Pages
 from factory_sim.records import Readings, Rows, Samples
@@ -50,7 +50,7 @@ class RecordedRun:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            self._report(path, error)
+            self._report(path, str(error))
             return None
         return found
 
@@ -73,7 +73,7 @@ class RecordedRun:
                 if low < stop_ns and high >= first_ns:
                     pieces.append(parquet.read_rows(path))
             except parquet.DAMAGED as error:
-                self._report(path, error)
+                self._report(path, str(error).splitlines()[0])
         for path in sorted(self.folder.tail.glob("*-rows.arrows")):
             pieces += parquet.read_row_stream(path)
         rows = Rows.join(pieces) if pieces else Rows.empty()
@@ -149,37 +149,50 @@ class RecordedRun:
                 return each
         return None
 
-    def parts(self, sensor: SensorInfo, first_ns: int, stop_ns: int) -> list[Path]:
-        """Return the readable Parquet files with ticks of a sensor in [first_ns, stop_ns)."""
-        period = sensor.period_us
-        first, stop = (-(-us_from_ns(ns, self.meta.epoch_ns) // period) for ns in (first_ns, stop_ns))
-        found = []
-        for part in self.folder.sample_parts(period, first, stop):
-            try:
-                parquet.check_samples(part.path)
-            except parquet.DAMAGED as error:
-                self._report(part.path, error)
-                continue
-            found.append(part.path)
-        return found
+    def ticks(self, sensor: SensorInfo, first_ns: int, stop_ns: int) -> tuple[int, int]:
+        """Return the ticks [first, stop) of a sensor in [first_ns, stop_ns)."""
+        first, stop = (-(-us_from_ns(ns, self.meta.epoch_ns) // sensor.period_us) for ns in (first_ns, stop_ns))
+        return first, stop
 
-    def tail(self, sensor: SensorInfo) -> tuple[I8, I4]:
-        """Return ticks and counts of a sensor that are not in a Parquet file yet."""
-        found = [(t[there[:, 0]], raw[there[:, 0], 0]) for t, raw, there in self._tail(sensor.period_us, [sensor.id])]
+    def counts(self, sensor: SensorInfo, first: int, stop: int, paths: Sequence[Path] = ()) -> tuple[I8, I4]:
+        """Return ticks and counts of a sensor in what is not in a Parquet file yet, and in some files that are."""
+        found = list(self._tail(sensor.period_us, [sensor.id]))
+        for path in paths:
+            found += self._read(path, [sensor.id], first, stop)
+        pairs = [(ticks[there[:, 0]], raw[there[:, 0], 0]) for ticks, raw, there in found]
         empty = (np.zeros(0, np.int64), np.zeros(0, np.int32))
-        return tuple(np.concatenate(each) for each in zip(empty, *found, strict=True))  # type: ignore[return-value]
+        return tuple(np.concatenate(each) for each in zip(empty, *pairs, strict=True))  # type: ignore[return-value]
 
-    def ns_of(self, tick: int, period_us: int) -> int:
-        """Return the time of a tick [ns since 1970 UTC]."""
-        return int(ns_from_us(tick * period_us, self.meta.epoch_ns))
+    def tail_columns(self, period_us: int) -> dict[str, np.ma.MaskedArray[Any, Any] | I8]:
+        """Return the counts that are not in a Parquet file yet, each tick once: `tick`, and a column per sensor."""
+        sensors = Pages(period_us, self.meta.sensors).sensor.tolist()
+        found: dict[int, tuple[I4, B1]] = {}
+        for ticks, raw, present in self._tail(period_us, None):
+            found |= {tick: (raw[i], present[i]) for i, tick in enumerate(ticks.tolist())}
+        columns: dict[str, np.ma.MaskedArray[Any, Any] | I8] = {"tick": np.array(sorted(found), np.int64)}
+        if found:
+            counts, there = (np.array([found[tick][k] for tick in sorted(found)]) for k in (0, 1))
+            for j, sensor in enumerate(sensors):
+                columns[parquet.column(sensor)] = np.ma.MaskedArray(counts[:, j], ~there[:, j])
+        return columns
 
     def _cells(self, period_us: int, first: int, stop: int, sensors: Sequence[int]) -> Iterator[tuple[I8, I4, B1]]:
         for part in self.folder.sample_parts(period_us, first, stop):
-            try:
-                yield parquet.cells(parquet.read_samples(part.path, sensors, first, stop), sensors)
-            except parquet.DAMAGED as error:
-                self._report(part.path, error)
+            yield from self._read(part.path, sensors, first, stop)
         yield from self._tail(period_us, sensors)
+
+    def _read(self, path: Path, sensors: Sequence[int], first: int, stop: int) -> Iterator[tuple[I8, I4, B1]]:
+        """Yield the cells of a file; of a damaged one, those that can be read."""
+        try:
+            tables = [parquet.read_samples(path, sensors, first, stop)]
+        except parquet.DAMAGED as error:
+            try:
+                tables, text = parquet.salvaged_samples(path, sensors, first, stop)
+            except parquet.DAMAGED:
+                tables, text = [], str(error).splitlines()[0]
+            self._report(path, text)
+        for table in tables:
+            yield parquet.cells(table, sensors)
 
     def _tail(self, period_us: int, sensors: Sequence[int] | None) -> Iterator[tuple[I8, I4, B1]]:
         everything = Pages(period_us, self.meta.sensors).sensor
@@ -188,8 +201,8 @@ class RecordedRun:
             for ticks, raw, present in parquet.read_sample_stream(path, everything):
                 yield ticks, raw[:, columns], present[:, columns]
 
-    def _report(self, path: Path, error: Exception) -> None:
-        text = f"{path}: is damaged and was skipped: {str(error).splitlines()[0]}"
+    def _report(self, path: Path, reason: str) -> None:
+        text = f"{path}: is damaged: {reason}. What can be read of the recording is used."
         if text not in self.damaged:
             self.damaged.append(text)
 
