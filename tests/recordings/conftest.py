@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -26,6 +25,8 @@ class Server:
     """A cluster that listens on 127.0.0.1; it can be killed and started again."""
 
     def __init__(self, programs: Path, account: str | None) -> None:
+        import pwd  # noqa: PLC0415 - does not exist on Windows
+
         self._programs, self._account = programs, account
         self.folder = Path(mkdtemp(prefix="factory_sim_pg_"))
         self._user = pwd.getpwnam(account) if account else pwd.getpwuid(os.getuid())
@@ -89,6 +90,13 @@ class Server:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "cwd": self.folder} if self._account else {}
 
 
+def accounts() -> set[str]:
+    """Return the names of the accounts of this machine."""
+    import pwd  # noqa: PLC0415 - does not exist on Windows
+
+    return {each.pw_name for each in pwd.getpwall()}
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     if not PROGRAMS:
@@ -96,7 +104,7 @@ def server() -> Iterator[Server]:
     account = None
     if os.getuid() == 0:
         account = ACCOUNT
-        if ACCOUNT not in {each.pw_name for each in pwd.getpwall()}:
+        if ACCOUNT not in accounts():
             pytest.skip(f"PostgreSQL does not start as root, and there is no account {ACCOUNT}")
     found = Server(PROGRAMS[0], account)
     found.start()
