@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,6 +103,32 @@ def test_a_recording_played_now_has_other_times_and_equal_kpis(plant: Plant, tmp
     assert again.meta.epoch_ns + again.meta.window.t0_us * 1000 == start_ns
     for name in ("line.good_parts", "operation.cycle_time_s", "machine.parts"):
         np.testing.assert_array_equal(again.table().kpis[name].values, listener.table().kpis[name].values)
+
+
+def test_what_a_feed_sent_before_it_fell_silent_is_on_the_disk(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, messages = recorded(plant, tmp_path / "whole")
+    (whole,) = runs_of(tmp_path / "whole")
+    monkeypatch.setattr("factory_sim.live.listen.FLUSH_S", 0.05)
+    exchange, stop, folder = Exchange(), Event(), tmp_path / "r"
+    listener, receiver, sender = Listener(ROOT, store=Store(folder, ROOT)), Loopback(exchange), Loopback(exchange)
+    receiver.subscribe([f"{ROOT}/#"])
+    sender.publish(messages[:-1])  # the last one is the end of the run
+    listening = Thread(target=listen, args=(listener, receiver), kwargs={"stop": stop})
+    listening.start()
+    end_s = time.monotonic() + 60
+    while (found := on_disk(folder)) != len(whole.rows()) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    stop.set()
+    listening.join()
+    listener.close()
+    assert found == len(whole.rows())
+
+
+def on_disk(folder: Path) -> int:
+    """Return the number of rows of a recording that is being written."""
+    return sum(len(run.rows()) for run in runs_of(folder)) if layout.runs(folder) else 0
 
 
 def small_meta(n_sensors: int = 3) -> Meta:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DEEPEST_ROOT = 6  # levels above `meta` that are searched when no root is given
 TURN_S = 0.2  # the longest wait for messages between two checks for Ctrl-C and the clock
 _UNFINISHED_KEPT = 20
+FLUSH_S = 20.0  # between two flushes of what is stored
 GRACE_S = 2.0  # silence after which nothing more is expected of a run that has ended with losses
 
 
@@ -338,7 +339,7 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
     missing readings will be sent again.
     """
     stop, next_s, deadline_s = stop or Event(), time.monotonic() + every_s, float("inf")
-    replies, reported = replies or Replies(listener.root), 0
+    replies, reported, flush_s = replies or Replies(listener.root), 0, time.monotonic() + FLUSH_S
     receiver.subscribe([f"{listener.root}/#"])  # everything below, so that foreign messages are counted
     if replies.host is None:  # a host subscribes to the whole namespace
         receiver.subscribe([FORMATS["sparkplug"].topic_filter(listener.root)], qos=0)
@@ -356,6 +357,9 @@ def listen(  # noqa: PLR0913 - the listener, its connection, and its observers
                 next_s = time.monotonic() + every_s
             if stop.is_set() or listener.ended:
                 break
+        if listener.store is not None and time.monotonic() >= flush_s:  # also of a feed that is silent
+            listener.store.flush()
+            flush_s = time.monotonic() + FLUSH_S
         _reply(receiver, replies.due())
         for text in filter(None, (replies.report(), *list(listener.conflicts)[reported:])):
             notify(text)
