@@ -1,4 +1,4 @@
-"""A listener that records is killed ten times while a run goes on, with and without a journal."""
+"""A listener that records is killed ten times while a run continues, with and without a journal."""
 
 from __future__ import annotations
 
