@@ -169,7 +169,6 @@ def test_a_database_that_is_away_at_the_start_gets_the_buffer_of_the_process_bef
     assert [shift for (shift,) in shifts] == [each.name for each in recorded_kpis.shifts_of([run])]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files that stay open, as after a kill
 def test_a_full_buffer_drops_and_counts_or_refuses_to_acknowledge(run: RecordedRun, tmp_path: Path) -> None:
     said: list[str] = []
     sink = sink_of("postgresql://factory@127.0.0.1:1/nowhere", tmp_path, said, limit=1)
@@ -180,6 +179,7 @@ def test_a_full_buffer_drops_and_counts_or_refuses_to_acknowledge(run: RecordedR
         sink.flush()
     assert sink.dropped == 2 * rows.count()
     assert "readings are dropped" in said[-1]
+    sink.close(None)
     careful = sink_of("postgresql://factory@127.0.0.1:1/nowhere", tmp_path, said, limit=1, must_keep=True)
     careful.describe(run.meta)
     with pytest.raises(BufferFullError, match="waits at the publisher"):
