@@ -84,7 +84,8 @@ def unavailable(shift: list[Report]) -> list[Report]:
     held = {each.unit: each for each in shift if each.t_s < AT_S + FOR_S}
     begins = [each._replace(t_s=AT_S, state="UNAVAILABLE") for each in held.values()]
     ends = [each._replace(t_s=AT_S + FOR_S) for each in held.values()]
-    return sorted([*(each for each in shift if not during(each)), *begins, *ends])
+    before = [each for each in shift if each.t_s < AT_S]
+    return [*before, *begins, *ends, *(each for each in shift if each.t_s >= AT_S + FOR_S)]
 
 
 def set_back(shift: list[Report]) -> list[Report]:

@@ -28,7 +28,7 @@ class Series:
     value: list[F8] = field(default_factory=list)
     gap_ns: list[I8] = field(default_factory=list)  # from the observation before each change
     runs: list[tuple[int, int]] = field(default_factory=list)  # stretches without a silence longer than clock.stale
-    heard: int = 0  # observations, repetitions included
+    heard: int = 0  # observations, repetitions of a value included, duplicates not
     waiting: tuple[I8, F8] = (_EMPTY_T, _EMPTY_V)  # younger than the latest less clock.late
     last_ns: int = -(2**63)  # of those put in order
     last: float = float("nan")
@@ -147,7 +147,7 @@ class Store:
             changed = v != np.concatenate(([series.last], v[:-1]))
             times, values = t[changed], v[changed]
             series.gap_ns.append(gaps[changed])
-        series.heard += len(t)
+        series.heard += len(t) - int(again.sum())
         series.last_ns, series.last = int(t[-1]), float(v[-1])
         series.t_ns.append(times)
         series.value.append(values)

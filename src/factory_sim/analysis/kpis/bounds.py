@@ -138,9 +138,11 @@ def _variant(  # noqa: PLR0913 - one argument a dimension
     count = t.parts + made
     is_open = (free_us > 0) | (made > 0)
     busy_us = state_us[:, State.BUSY] - t.state_us[:, State.BUSY]
+    worked_us = np.maximum(t.cycle_us, t.state_us[:, State.BUSY])  # also of cycles that were cut by unknown time
     rate = t.failures / np.maximum(t.window_us - free_us, 1)
     hidden = np.where(free_us > 0, np.ceil(rate * free_us + _SIGMAS * np.sqrt(rate * free_us + 1)), 0)
-    hidden = hidden.astype(np.int64) * hides
+    doubled = np.ceil(gaps.lost * t.failures)  # one of which a report is missing may be counted twice
+    hidden = (hidden if hides else -doubled).astype(np.int64)
     down_us = state_us[:, DOWN_STATES].sum(axis=1) - t.state_us[:, DOWN_STATES].sum(axis=1)
     totals: Totals = replace(
         t,
@@ -151,7 +153,7 @@ def _variant(  # noqa: PLR0913 - one argument a dimension
         good=t.good + good,
         unit_us=t.unit_us * np.where(t.parts > 0, count / np.maximum(t.parts, 1), 1),
         timed=np.where(is_open, np.maximum(count, t.timed), t.timed),
-        cycle_us=np.maximum(t.cycle_us + busy_us, 0),
+        cycle_us=np.maximum(np.where(is_open & (busy_us > 0), worked_us, t.cycle_us) + busy_us, 0),
         failures=t.failures + hidden,
         repair_us=np.maximum(t.repair_us + down_us, 0),
         worked_us=np.maximum(t.worked_us + down_us, 0),

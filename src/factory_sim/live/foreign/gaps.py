@@ -25,29 +25,38 @@ _SHORTEST_CYCLE = 5  # percentile of the times between parts
 
 def of_feed(events: dict[int, UnitEvents], store: Store, mapping: Mapping, meta: Meta) -> Gaps:
     """Return what the feed leaves open about each machine."""
-    found = [_of_unit(unit, events.get(unit), store, mapping, meta) for unit in machine_units(meta).tolist()]
-    lost, vague, outside, parts, kwh = zip(*found, strict=True) if found else ((),) * 5
+    machines = machine_units(meta).tolist()
+    own = {unit: _missing(unit, events.get(unit), store, meta) for unit in machines}
+    missing, parts_seen = (sum(each[k] for each in own.values()) for k in (0, 1))
+    of_all = _share(missing, parts_seen)  # they travel together; a batch or a slow machine alone shows nothing
+    found = [
+        _of_unit(unit, events.get(unit), store, mapping, meta, max(of_all, _share(*own[unit]))) for unit in machines
+    ]
+    lost, vague, parts, kwh = zip(*found, strict=True) if found else ((),) * 4
+    outside_ns = max((each.back_ns for each in store.series.values()), default=0)  # a unit without news shows none
     return Gaps(
         lost=np.array(lost, np.float64),
         vague_us=np.array(vague, np.int64),
-        outside_us=np.array(outside, np.int64),
+        outside_us=np.full(len(found), outside_ns // 1000),
         parts=np.array(parts, np.int64),
         kwh=np.array(kwh, np.float64),
     )
 
 
+def _is_polled(state: Series | None) -> bool:
+    return state is not None and state.heard >= _POLLED * max(sum(map(len, state.t_ns)), 1)
+
+
 def _of_unit(
-    unit: int, events: UnitEvents | None, store: Store, mapping: Mapping, meta: Meta
-) -> tuple[float, int, int, int, float]:
+    unit: int, events: UnitEvents | None, store: Store, mapping: Mapping, meta: Meta, lost: float
+) -> tuple[float, int, int, float]:
     if events is None:
-        return 0.0, 0, 0, 0, 0.0
+        return 0.0, 0, 0, 0.0
     series = {item: each for (owner, item), each in store.series.items() if owner == unit}
     state = series.get(Item.STATE)
-    is_polled = state is not None and state.heard >= _POLLED * max(sum(map(len, state.t_ns)), 1)
-    is_single = meta.operations[meta.units[unit].operation].batch == 1
-    lost = _lost(events) if events.has_counter and state is not None and not is_polled and is_single else 0.0
+    is_polled = _is_polled(state)
+    lost = 0.0 if state is None else lost
     vague_ns = _vague_ns(state) if state is not None and is_polled else 0
-    outside_ns = max((each.back_ns for each in series.values()), default=0)
     spans_ns = _unknown_ns(events, meta)
     vague_ns += _held_ns(store.units_heard()[unit], state, meta)
     shortest_ns = _shortest_ns(events.given_ns)
@@ -56,21 +65,31 @@ def _of_unit(
         silent_ns, first = _restarts(series[item], wraps=_wraps(mapping, item))
         parts += int((1 + silent_ns // shortest_ns + first).sum())
         vague_ns += int(silent_ns[(silent_ns <= series[item].stale_ns) | (series[item].stale_ns == 0)].sum())
-    if lost:
-        parts += 2 * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))  # at both ends of the feed
+    if lost:  # reports at both ends of the feed, each of as many parts as leave at once
+        at_once = int(np.unique(events.given_ns, return_counts=True)[1].max(initial=1))
+        parts += 2 * at_once * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))
     if not events.has_counter:
         parts += sum(1 + int(span // shortest_ns) for span in spans_ns)
-    return lost, vague_ns // 1000, outside_ns // 1000, parts, _kwh(series, sum(spans_ns), vague_ns)
+    return lost, vague_ns // 1000, parts, _kwh(series, sum(spans_ns), vague_ns)
 
 
-def _lost(events: UnitEvents) -> float:
-    """Return the share of reports that are missing: parts that were given away by a unit that had not been busy.
+def _share(missing: int, parts: int) -> float:
+    """Return a share with three standard deviations added, 0 if nothing is missing."""
+    return float(min((missing + _SIGMAS * missing**0.5) / max(parts, 1), 1.0))
+
+
+def _missing(unit: int, events: UnitEvents | None, store: Store, meta: Meta) -> tuple[int, int]:
+    """Return how many parts left a unit that had not been busy, so that a report is missing, and of how many parts.
 
     A unit that counts several parts at once does not report each of them, and yields nothing.
     """
+    state = store.series.get((unit, Item.STATE))
+    is_single = meta.operations[meta.units[unit].operation].batch == 1
+    if events is None or not events.has_counter or state is None or _is_polled(state) or not is_single:
+        return 0, 0
     given, by = np.unique(events.given_ns, return_counts=True)
     if len(given) < 2 or np.median(by) > 1:
-        return 0.0
+        return 0, 0
     edges = np.searchsorted(events.t_ns, given, "right")
     busy = np.concatenate(([0], np.cumsum(events.state == State.BUSY)))
     unknown = np.concatenate(([0], np.cumsum(events.state == UNKNOWN)))
@@ -80,7 +99,7 @@ def _lost(events: UnitEvents) -> float:
     worked = (busy[before] - busy[begin] > 0) | (held == State.BUSY)
     known = (unknown[end] - unknown[begin] == 0) & (held != UNKNOWN)
     missing = int((~worked & known).sum() + (by[1:] - 1)[known].sum())
-    return float(min((missing + _SIGMAS * missing**0.5) / max(int(by[1:][known].sum()), 1), 1.0))
+    return missing, int(by[1:][known].sum())
 
 
 def _vague_ns(state: Series) -> int:
