@@ -32,6 +32,7 @@ _WHOLE = {*constraint.KINDS, *flow.KINDS, "first_pass_yield", "rework_parts", "r
 _OF_SCRAP = ("scrap_parts", "scrap_ratio", "quality", "cost_scrap_per_part")
 _SIGMAS = 3.0
 _NEGLIGIBLE = 1e-9
+_ENDLESS = 1000.0  # times the value: no bound
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -81,8 +82,9 @@ def _within(kpi: Kpi, values: list[F8]) -> Kpi:
     every = np.stack([kpi.values, *values])
     low, high = np.min(every, axis=0), np.max(every, axis=0)  # NaN wins: it has no extreme
     if kpi.low is not None and kpi.high is not None:
-        low, high = np.fmin(low, kpi.low), np.fmax(high, kpi.high)
-    lacking = np.isfinite(kpi.values) & ~(np.isfinite(low) & np.isfinite(high))
+        low, high = np.minimum(low, kpi.low), np.maximum(high, kpi.high)
+    is_bounded = np.isfinite(low) & np.isfinite(high) & (high <= _ENDLESS * np.maximum(np.abs(kpi.values), 1))
+    lacking = np.isfinite(kpi.values) & ~is_bounded
     low, high = (np.where(lacking, np.nan, each) for each in (low, high))
     return replace(_undefined(kpi, lacking), low=low, high=high)
 
@@ -187,7 +189,9 @@ def _given(times_us: I8, open_us: I8, longer_us: I8, giver: int, taker: int) -> 
     """
     out = times_us.copy()
     out[:, State.UNKNOWN] = 0
-    taken = np.where(giver == taker, 0, np.minimum(open_us, out[:, giver]))
+    taken = np.where(
+        giver == taker, 0, np.minimum(open_us, np.maximum(out[:, giver] - 1, 0))
+    )  # a microsecond stays: no 0 / 0
     out[:, giver] -= taken
     rest = np.ones(out.shape[1], np.bool_)
     rest[[giver, taker]] = False
