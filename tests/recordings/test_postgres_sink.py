@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from factory_sim.cli import main
 from factory_sim.errors import BufferFullError, ConfigError, DatabaseError
 from factory_sim.live import recorded_kpis
 from factory_sim.live.play import runs_of, store
@@ -215,6 +216,14 @@ def test_a_database_that_refuses_is_an_error_at_the_start(server: Server, databa
 def test_a_url_with_a_password_or_of_another_program_is_refused(url: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         check_url(url)
+
+
+@pytest.mark.parametrize("words", [["listen"], ["record", "r"]])
+def test_a_password_on_the_command_line_is_refused_before_a_broker_is_sought(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--broker", "mqtt://127.0.0.1:1", "--sink", "postgresql://me:secret@host/db"]) == 2
+    assert "--sink: a password must not be part of the URL" in capsys.readouterr().err
 
 
 def test_a_server_that_stops_answering_counts_as_away(

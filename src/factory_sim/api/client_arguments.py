@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from factory_sim.api.arguments import one_of, optional_path, path_of, refuse, seconds, storage
 from factory_sim.errors import ConfigError, Problem
-from factory_sim.live.sinks.opening import Keeping
+from factory_sim.live.sinks.opening import Keeping, check_sink
 from factory_sim.recordings.retention import Retention
 from factory_sim.wire.mqtt.broker_url import PORTS, parse
 from factory_sim.wire.mqtt.client_options import VERSIONS, ClientOptions
@@ -71,7 +71,9 @@ def keeping_of(
     """Return what is kept of a feed. Raise ConfigError about an argument."""
     retention = Retention(days=seconds("keep", keep) / 86400, size=storage("keep_size", keep_size))
     if retention and record is None:
-        refuse("keep" if retention.days else "keep_size", "applies to a recording", "Add its folder: record.")
+        refuse("keep" if retention.days else "keep_size", "applies to a recording", "Name its folder: record.")
+    if sink:
+        check_sink(sink)
     return Keeping(
         record=optional_path("record", record),
         retention=retention,

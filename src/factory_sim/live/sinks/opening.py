@@ -44,6 +44,14 @@ def opened(
     return Several(*sinks) if len(sinks) > 1 else next(iter(sinks), None)
 
 
+def check_sink(url: str) -> None:
+    """Raise ConfigError unless `url` is that of a database, without a password; MissingExtraError without psycopg."""
+    require_extra("postgresql", "--sink")
+    from factory_sim.recordings.postgres.database import check_url  # noqa: PLC0415 - psycopg is an extra
+
+    check_url(url)
+
+
 def database(url: str, root: str, say: Callable[[str], None], **more: Any) -> Sink:
     """Return a database as a sink; `more`: fields of SinkSetup."""
     require_extra("postgresql", "--sink")
