@@ -55,12 +55,10 @@ class NoReadingsError(NoFeedError):
     """A feed has been described, but none of its readings arrived."""
 
     def __init__(self, listener: Listener) -> None:
-        skipped = f" {listener.counts.skipped:,} messages were skipped, the last of them: " * bool(
-            listener.counts.reason
-        )
-        run_id = listener.meta.run_id if listener.meta is not None else ""
+        counts, run_id = listener.counts, listener.meta.run_id if listener.meta is not None else ""
         text = f"No reading of run {run_id} arrived below {listener.root}, so there are no KPIs."
-        FactoryError.__init__(self, f"{text}{skipped}{listener.counts.reason}")
+        skipped = f" {counts.skipped:,} messages were skipped, the last of them: {counts.reason}" * bool(counts.reason)
+        FactoryError.__init__(self, f"{text}{skipped}")
 
 
 @dataclass(slots=True)
