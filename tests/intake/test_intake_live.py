@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 THIRD_PARTY = Path(os.environ.get("FACTORY_SIM_THIRD_PARTY", "/nonexistent"))
+THREE = Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"
 MAP = """
 feed: cell
 units: [M1, M2, M3]
@@ -202,3 +203,26 @@ def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> N
         "$.odd",
     ):
         assert expected in text.replace('"', "")
+
+
+def test_a_listener_of_our_own_feed_applies_stop_rules(tmp_path: Path, broker_url: str) -> None:
+    stops = tmp_path / "stops.yaml"
+    stops.write_text("stops: {micro: 5 min}\nlosses: {availability: [down, repair, starved]}\n", encoding="utf-8")
+    ready, found = Event(), []
+
+    def progress(event: fs.ProgressEvent) -> None:
+        if event.stage == "subscribed":
+            ready.set()
+
+    def listen() -> None:
+        found.append(fs.listen(broker_url, root="own/stops", stops=stops, progress=progress))
+
+    listener = Thread(target=listen)
+    listener.start()
+    assert ready.wait(60)
+    fs.publish(THREE, broker=broker_url, root="own/stops", duration="30 min", speed="max", progress=False)
+    listener.join(60)
+    losses = found[0].result.stops
+    assert losses is not None
+    assert losses.loss_table["availability"] == ("down", "repair", "starved")
+    assert [sum(each.values()) for each in losses.losses_s.values()] == [pytest.approx(1800)] * 3
