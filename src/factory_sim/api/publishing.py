@@ -190,6 +190,9 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
     setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt, expiry)
+    if setup.is_endless and (record or (log and not broker)):
+        hint = "Give it a length, or publish it and record it with factory-sim record."
+        arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
     host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
     delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client, port=port)
     delivery = replace(delivery, takeover=takeover, linger_s=seconds("linger", linger))
@@ -233,9 +236,6 @@ def _run(
     """Publish the run and write its log; a run with a log and without a broker is not published."""
     if log is not None:
         one_of("log", log.suffix, (".parquet", ".csv"))
-    if plan.setup.is_endless and (record or (log and not delivery.url)):
-        hint = "Give it a length, or publish it and record it with factory-sim record."
-        arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
     if record is not None:
         sent: Sent | None = _recorded(plan, delivery, record, stop)
     else:
