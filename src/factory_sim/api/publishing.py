@@ -188,21 +188,29 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     stop = stop or Event()
     where = shown(page, page_address, page_password_file, is_published=record is None and (not log or bool(broker)))
     variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
+    _check_end(duration, record, log, broker)
     setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt, expiry)
-    if setup.is_endless and (record or (log and not broker)):
-        hint = "Give it a length, or publish it and record it with factory-sim record."
-        arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
     host, folder = arguments.one_level("primary_host", primary_host), optional_path("journal", journal)
     delivery = Delivery(url=broker, journal=folder, ack=ack, primary_host=host, bind=bind, client=client, port=port)
     delivery = replace(delivery, takeover=takeover, linger_s=seconds("linger", linger))
     delivery = replace(delivery, journal_limit_mb=journal_limit_mb, commands=optional_path("commands", commands))
     delivery.check(payload_format)
-    files = optional_path("save", save), optional_path("resume", resume)
     with events_of(progress) as report, interruptible(stop):
-        plan = plan_of(plant, changes, setup, engine_name(engine), *files, report)
+        plan = plan_of(plant, changes, setup, engine_name(engine), *_snapshots(save, resume), report)
         plan.begin(start, fill=warm_up == AUTO)
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
+
+
+def _snapshots(save: PathLike | None, resume: PathLike | None) -> tuple[Path | None, Path | None]:
+    return optional_path("save", save), optional_path("resume", resume)
+
+
+def _check_end(duration: Duration, record: PathLike | None, log: PathLike | None, broker: str) -> None:
+    """Refuse a run without end that is not published."""
+    if duration == FOREVER and (record or (log and not broker)):
+        hint = "Give it a length, or publish it and record it with factory-sim record."
+        arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
 
 
 def _setup(  # noqa: PLR0913 - arguments of `publish`
