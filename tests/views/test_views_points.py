@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,7 +26,9 @@ from factory_sim.views.text.figures import plus_minus
 from factory_sim.views.text.optimise_text import doubts
 from factory_sim.views.text.sweep_text import ranked
 
-CHROMIUM = Path("/usr/bin/chromium")
+if TYPE_CHECKING:
+    from pathlib import Path
+
 KPIS = {"good_parts_per_h": Response(unit="parts/h", better=1), "wip": Response(unit="parts", better=-1)}
 STUDY = StudySummary(
     seed=1, warm_up_s=3600.0, duration_s=28800.0, warm_up=WarmUp(by="given"), trials=99, digest="0" * 64
@@ -206,19 +208,14 @@ def test_a_point_without_an_interval_is_drawn() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: apt-get install chromium")
-def test_nothing_is_wider_than_a_phone_and_the_browser_reports_no_errors(tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as program:
-        browser = program.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=flags)
-        opened = browser.new_page(viewport={"width": 390, "height": 800})
-        noise: list[str] = []
-        opened.on("console", lambda message: noise.append(message.text))
-        opened.on("request", lambda each: each.url.startswith(("file:", "data:")) or noise.append(each.url))
-        for name, page in PAGES.items():
-            (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
-            opened.goto((tmp_path / f"{name}.html").as_uri())
-            assert opened.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
-        browser.close()
+def test_nothing_is_wider_than_a_phone_and_the_browser_reports_no_errors(browser: Any, tmp_path: Path) -> None:
+    opened = browser.new_page(viewport={"width": 390, "height": 800})
+    noise: list[str] = []
+    opened.on("console", lambda message: noise.append(message.text))
+    opened.on("request", lambda each: each.url.startswith(("file:", "data:")) or noise.append(each.url))
+    for name, page in PAGES.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+        opened.goto((tmp_path / f"{name}.html").as_uri())
+        assert opened.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+    opened.close()
     assert noise == []

@@ -1,4 +1,4 @@
-"""The live page of a small line after a whole feed, and a browser that opens it."""
+"""The live page of a small line after a whole feed, and pages of the browser that open it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from factory_sim.live.page.live_page import LivePage
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
 
 @pytest.fixture(scope="session")
 def three() -> LivePage:
@@ -33,19 +30,6 @@ def three() -> LivePage:
 def server(three: LivePage) -> Iterator[PageServer]:
     with PageServer(three, PageAddress(port=0)) as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
-    )
-    if not CHROMIUM.exists():
-        pytest.skip("no /usr/bin/chromium: apt-get install chromium")
-    with playwright.sync_playwright() as program:
-        started = program.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
