@@ -264,7 +264,7 @@ def test_kills_of_listener_and_database_with_acknowledgements_lose_nothing(
     server: Server, database: str, run: RecordedRun, tmp_path: Path
 ) -> None:
     words = ["run", str(THREE), "--warm-up", "0 s", "--duration", "2 h", "--start", "2026-01-05T06:00", "--root", ROOT]
-    journal = ["--journal", str(tmp_path / "journal"), "--ack", "consumer:database", "--speed", "60"]
+    journal = ["--journal", str(tmp_path / "journal"), "--ack", "consumer:database", "--speed", "90"]
     sink = ["--ack-as", "database", "--sink", server.url(database), "--sink-buffer", str(tmp_path / "buffer")]
     with Broker() as broker, ExitStack() as last:
         publisher = last.enter_context(
