@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_brokers import TOOLS, mosquitto
 
 from factory_sim import registry
 from factory_sim.live.delivery import Delivery, finish, opened
@@ -18,6 +17,7 @@ from factory_sim.live.replies import Replies
 from factory_sim.records import Message
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
+from wire_brokers import TOOLS, mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_brokers import TOOLS, mosquitto
 from wire_feeds import ROOT, cells, random_readings, row_set, small_meta
 
 from factory_sim.errors import BrokerError
@@ -18,6 +17,7 @@ from factory_sim.wire import meta as description
 from factory_sim.wire.formats import FORMATS
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.packets import COLUMNS, JSON
+from wire_brokers import TOOLS, mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

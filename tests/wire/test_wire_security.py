@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire_brokers import TOOLS, Authority, mosquitto
 
 from factory_sim.errors import BrokerError
 from factory_sim.records import Message
@@ -19,6 +18,7 @@ from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import PASSWORD_VARIABLE, ClientOptions
 from factory_sim.wire.mqtt.tls import trust
+from wire_brokers import TOOLS, Authority, mosquitto
 
 needs_mosquitto = pytest.mark.skipif(not TOOLS["mosquitto"], reason="mosquitto")
 needs_openssl = pytest.mark.skipif(not TOOLS["openssl"], reason="certificates are made with openssl")
