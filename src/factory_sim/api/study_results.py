@@ -153,7 +153,7 @@ class Comparison(StudyBase[ComparisonResult]):
 
     @property
     def constraint(self) -> Constraint:
-        """The operations that limit the line before and after; `""`: no part was produced."""
+        """The resources that limit the line before and after; None: none was found."""
         return self._first.constraint
 
     @property
