@@ -66,3 +66,12 @@ def test_the_wheel_states_its_version_and_pythons(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ABOUT["requires-python"]
     pythons = [line.rpartition(" ")[2] for line in metadata.get_all("Classifier") or () if "Python :: 3." in line]
     assert pythons == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_the_wheel_carries_the_addresses_of_the_project(metadata: Message) -> None:
+    stated = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL") or ())
+    assert stated == ABOUT["urls"]
+    assert stated
+    for label, address in stated.items():
+        assert len(label) <= 32, "package indexes refuse longer labels"
+        assert address.startswith("https://")

@@ -1,10 +1,12 @@
-"""run.py, the first command of everyone: what it installs, when again, and what it says when it cannot."""
+"""run.py, the first command of everyone: what it installs, when again, and what it reports when it cannot."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
@@ -15,13 +17,16 @@ import pytest
 if TYPE_CHECKING:
     from types import ModuleType
 
-FILE = Path(__file__).parents[1] / "run.py"
+ROOT = Path(__file__).parents[1]
+FILES = (ROOT / "run.py", ROOT / "installation.py")
+OLD = {"python2.7", *(f"python3.{minor}" for minor in range(4, 11))}
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """run.py in an empty tree, where environments are empty folders and installations only say so."""
-    spec = importlib.util.spec_from_file_location("start", FILE)
+    """installation.py in an empty tree, where environments are empty folders and installations only say so."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    spec = importlib.util.spec_from_file_location("start", FILES[1])
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -109,24 +114,58 @@ def test_a_killed_installation_begins_again_from_nothing(start: ModuleType, monk
     assert not (start.VENV / "half").exists()
 
 
-def test_an_old_python_is_told_which_one_it_needs(
-    start: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def old_pythons() -> list[str]:
+    """Return every old Python of this machine that runs, those of pyenv included."""
+    pyenv = (Path.home() / ".pyenv" / "versions").glob("*/bin/python*")
+    found = [*filter(None, map(shutil.which, sorted(OLD))), *(str(path) for path in pyenv if path.name in OLD)]
+    return [path for path in found if not subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode]
+
+
+def test_an_old_python_reports_in_one_sentence_which_one_is_needed() -> None:
+    found = old_pythons()
+    if not found:
+        pytest.skip("this machine has no old Python")
+    for path in found:
+        done = subprocess.run([path, str(FILES[0]), "check"], check=False, capture_output=True, text=True)
+        version = Path(path).name.removeprefix("python")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"factory_sim needs Python 3.11 or newer; this is {version} (")
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
+
+
+def test_the_sentence_names_a_python_that_is_new_enough_and_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(start, "OLDEST", (9, 99))
-    assert start.main([]) == 1
-    assert "needs Python 9.99 or newer" in capsys.readouterr().err
-    assert start.installed == []
+    monkeypatch.syspath_prepend(str(ROOT))
+    start = importlib.import_module("run")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert start.too_old().endswith(": install one, for example from python.org.")
+    for name, code in (("python3.14", 127), ("python3.12", 0), ("python3.10", 0)):  # 3.14: a shim without a Python
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    assert f"start it with `python3.12 {sys.argv[0]}`." in start.too_old()
 
 
-def test_old_pythons_can_read_the_file_far_enough_to_be_told() -> None:
-    ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 7))
+def test_the_grammar_of_run_py_is_that_of_python_2_7_and_3_5() -> None:
+    text = FILES[0].read_text(encoding="ascii")
+    for node in ast.walk(ast.parse(text, feature_version=(3, 5))):
+        assert not isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.Nonlocal | ast.NamedExpr | ast.AsyncFunctionDef)
+        if isinstance(node, ast.FunctionDef):
+            assert not node.returns
+            assert not node.args.kwonlyargs
+            assert not any(arg.annotation for arg in node.args.args)
+        if isinstance(node, ast.Raise):
+            assert not node.cause
+        if isinstance(node, ast.Call):
+            assert not isinstance(node.func, ast.Name) or node.func.id != "print"
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(FILE.read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    nodes = [node for file in FILES for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | {"run", "installation"}
 
 
 def test_an_extra_is_added_without_running_a_command(start: ModuleType) -> None:

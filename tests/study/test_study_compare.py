@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from study_lines import BETTER, LINE, Compared, N, arm, request_of, study, trial
+from study_lines import BETTER, LINE, Compared, N, arm, game, request_of, study, trial
 
 from factory_sim.analysis.paired import paired_percent_change
 from factory_sim.errors import ConfigError
@@ -13,9 +13,11 @@ from factory_sim.study.arms import Variant
 from factory_sim.study.compare import comparison
 from factory_sim.study.compare.compare_study import run_study
 from factory_sim.study.compare.pairing import line_rate
+from factory_sim.study.compare.report_content import report_data
 from factory_sim.study.runner import Progress, Request
 from factory_sim.study.store import StudyError
 from factory_sim.study_records import Payback
+from factory_sim.views.text.study_text import comparison_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +144,15 @@ def test_an_investment_is_in_the_currency_of_its_plant(tmp_path: Path) -> None:
     assert set(answer["attribution"]) == {"washer", "repairs", "room"}
     years = answer["payback_years"]
     assert years["low"] <= years["mean"] <= (years["high"] or years["mean"])
+
+
+def test_a_base_without_good_parts_has_no_contributions_and_no_report(tmp_path: Path) -> None:
+    groups = ("one", "two")
+    played = game(
+        groups, lambda subset, _: 10.0 * len(subset), 3, [frozenset(s) for s in ((), ("one",), ("two",), groups)]
+    )
+    found = comparison.comparison(played)
+    assert found.scenarios[0].attribution is None
+    assert "line rate not defined" in str(comparison_lines(found)[0])
+    with pytest.raises(StudyError, match="base produces no good parts in its window"):
+        report_data(played, tmp_path / "study.jsonl")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from factory_sim.study.sweep import sampling, sensitivity
+from factory_sim.study.sweep import sampling, sensitivity, sobol_sequence
 from factory_sim.study.sweep.sampling import Factor
 
 SEED = 3
@@ -144,6 +144,14 @@ def test_a_sobol_design_has_the_order_of_saltelli() -> None:
         assert (np.delete(mixed, i, 1) == np.delete(a, i, 1)).all()
     assert qmc.discrepancy(np.clip(a, 0, 1)) < qmc.discrepancy(np.random.default_rng(0).random((n, k)))
     assert (numbers(sampling.sobol(factors(k), n, SEED + 1)) != x).any()
+
+
+@pytest.mark.parametrize(("dimensions", "n"), [(1, 2), (3, 64), (17, 1024), (sobol_sequence.MOST_DIMENSIONS, 256)])
+def test_a_sobol_sequence_has_the_scrambled_points_of_scipy(dimensions: int, n: int) -> None:
+    found = sobol_sequence.scrambled(dimensions, n, np.random.default_rng(SEED))
+    scipys = qmc.Sobol(dimensions, scramble=True, seed=np.random.default_rng(SEED)).random(n)
+    assert (found == scipys).all()
+    assert found.shape == (n, dimensions)
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 3.0))

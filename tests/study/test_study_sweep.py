@@ -220,6 +220,13 @@ def test_a_mistake_is_reported_before_anything_runs(one: Path, old: str, new: st
     assert not (one / "sweep.jsonl").exists()
 
 
+def test_a_sobol_design_has_at_most_100_factors(one: Path) -> None:
+    factors = "".join(f"  steps.{n}: {{low: 1, high: 2}}\n" for n in range(101))
+    text = SWEEP[: SWEEP.index("factors:")] + f"factors:\n{factors}design: sobol\npoints: 8\nreplications: 2\n"
+    with pytest.raises(ConfigError, match=r"sobol samples at most 100 factors.*\n.*latin_hypercube"):
+        swept(one, text)
+
+
 def test_a_latin_hypercube_refuses_text_levels(one: Path) -> None:
     text = SWEEP.replace("[20 s, 30 s, 40 s]", '["exponential(20 s)", 30 s]').replace(
         "replications", "design: latin_hypercube\npoints: 8\nreplications"

@@ -78,11 +78,13 @@ def _replications(study: Study, arm: Arm) -> list[int]:
 
 
 def attribution(study: Study, arm: Arm) -> Attribution | None:
-    """Return Shapley values by all subsets, else by sampled orders; None when their trials were not run."""
+    """Return Shapley values by all subsets, else by sampled orders; None without their trials or parts of the base."""
     found, n, seed = _replications(study, arm), len(arm.groups), study.header.seed
     if n < 2 or len(found) < 2:
         return None
     rates = _rates(study, arm)
+    if not any(rates[frozenset(), r] for r in found):
+        return None
     if n <= MOST_EXACT and all((s, r) in rates for s in _subsets(n) for r in found):
         return _contributions(study, arm, _exact(rates, n, found), EXACT)
     if all((s, r) in rates for r in found for s in sampled_subsets(n, seed, r)):

@@ -12,6 +12,7 @@ from factory_sim.analysis.paired import mean_estimate
 from factory_sim.results.estimate import Estimate
 from factory_sim.results.resource import Resource
 from factory_sim.study.compare import comparison, pairing, why
+from factory_sim.study.store import StudyError
 from factory_sim.study.study_json import STRIP_STEP_S
 from factory_sim.views.html import palette, plant_drawing
 from factory_sim.views.html import report_data as page
@@ -37,11 +38,14 @@ NO_CHANGE = Estimate(mean=0.0, low=0.0, high=0.0, n=0)
 
 
 def report_data(study: Study, path: Path) -> page.ReportData:
-    """Return everything that the page shows. Raise StudyError when a compared plant has too few finished trials."""
+    """Return everything that the page shows. Raise StudyError for too few finished trials, or a base without parts."""
     arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
     found = {arm.name: pairing.finished(study, arm.name) for arm in arms}
     result = comparison.comparison(study)
     base, head = arms[0], study.header
+    if not all(each.change[comparison.RESPONSE].is_defined for each in result.scenarios):
+        msg = f"{base.name} produces no good parts in its window: no change can be reported. Set a longer --duration."
+        raise StudyError(msg)
     operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
     return page.ReportData(
         plant=base.title,

@@ -15,6 +15,7 @@ from factory_sim.study.arms import PlantCache, Variant
 from factory_sim.study.file_study import RESPONSES
 from factory_sim.study.sweep import sampling
 from factory_sim.study.sweep.sampling import MOST_POINTS, Factor, Level, Point, split
+from factory_sim.study.sweep.sobol_sequence import MOST_DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -182,6 +183,9 @@ def _points(file: StudyFile[Sweep], factors: Sequence[Factor]) -> list[Point]:
         report.add(("points",), f"expected a power of two, got {n}", f"Write points: {near}.")
     elif shape.design == LATIN and n < len(factors) + 2:
         report.add(("points",), f"{len(factors)} factors need at least {len(factors) + 2} points, got {n}")
+    if shape.design == SOBOL and 2 * len(factors) > MOST_DIMENSIONS:
+        message = f"sobol samples at most {MOST_DIMENSIONS // 2} factors, got {len(factors)}"
+        report.add(("factors",), message, "Use design: latin_hypercube.")
     if report.problems or n is None:
         return []
     return (sampling.sobol if shape.design == SOBOL else sampling.latin_hypercube)(factors, n, shape.seed)

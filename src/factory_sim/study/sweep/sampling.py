@@ -1,8 +1,8 @@
 """Designs: the values of the factors of a sweep at each point.
 
 A design depends on its seed only. A Latin hypercube uses the named random streams and is bit-identical everywhere.
-Sobol' points are scrambled by SciPy with NumPy's generator, seeded by a named stream: bit-identical with the same
-versions of both. Therefore a study stores its points in its header.
+Sobol' points are scrambled with NumPy's generator, seeded by a named stream: bit-identical with the same version of
+NumPy. Therefore a study stores its points in its header.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim import random_streams, units
+from factory_sim.study.sweep import sobol_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -160,11 +161,9 @@ def sobol(factors: Sequence[Factor], n: int, seed: int) -> list[Point]:
     A and B are the halves of a scrambled Sobol' sequence in 2k dimensions [Saltelli et al. 2010]; n is a power of two.
     With a shift modulo 1 instead of scrambling the error of the indices was three times as large.
     """
-    from scipy.stats import qmc  # noqa: PLC0415 - heavy
-
     k = len(factors)
     generator = np.random.default_rng(random_streams.key(seed, 0, "design", "scrambling"))
-    both = qmc.Sobol(2 * k, scramble=True, seed=generator).random_base2(round(math.log2(n)))
+    both = sobol_sequence.scrambled(2 * k, n, generator)
     a, b = both[:, :k], both[:, k:]
     mixed = []
     for i in range(k):

@@ -48,7 +48,7 @@ def _runs(about: StudySummary) -> str:
 
 def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     rate, where = each.change["line_rate_pct"], each.constraint
-    undefined = "line rate not defined: the base produces no good parts"
+    undefined = "line rate not defined: the base produces no good parts; simulate longer (--duration)"
     head = f"line rate {signed_interval(rate, unit_text=' %')}" if rate.is_defined else undefined
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
