@@ -9,7 +9,7 @@ from factory_sim.views.html.palette import LETTERS, STATES
 from factory_sim.views.live.page_files import PAGE, page_files
 from factory_sim.views.live.state_marks import STATE_MARKS
 
-OWN = [name for name in page_files() if not name.startswith("uplot")]
+OWN = [name for name in page_files() if not name.startswith(("uplot", "echarts"))]
 
 
 def luminance(shade: str) -> float:
@@ -49,5 +49,14 @@ def test_no_file_asks_another_host_or_builds_markup_from_text() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), name
 
 
-def test_the_library_comes_with_its_licence() -> None:
-    assert "MIT License" in page_files()["uplot.LICENSE.txt"].content.decode()
+def test_the_libraries_come_with_their_licences() -> None:
+    files = {name: each.content.decode() for name, each in page_files().items()}
+    assert "MIT License" in files["uplot.LICENSE.txt"]
+    assert "Apache License" in files["echarts.LICENSE.txt"]
+    assert "Apache Software Foundation" in files["echarts.NOTICE.txt"]
+
+
+def test_charts_are_loaded_when_there_is_something_to_draw() -> None:
+    assert "echarts" not in page_files()[PAGE].content.decode()
+    named = [name for name in OWN if name.endswith(".js") and b"echarts.min.js" in page_files()[name].content]
+    assert named == ["charts.js"]

@@ -1,7 +1,8 @@
 // The details of one unit: states of the shift, sensors, cycle times, failures and distrusted sensors.
+import { cellsSeries, chartIn, timeAxis } from "./charts.js";
 import { ask, fillRows, make, put, show } from "./dom.js";
 import { signalsView } from "./signals.js";
-import { Carpet, hourMarks, stateColours } from "./strips.js";
+import { Carpet, hourMarks } from "./strips.js";
 import { fixed, lasting, number, percent, words } from "./text.js";
 
 const REFRESH_MS = 5000, CURVES_MS = 1000;
@@ -23,6 +24,7 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
   let parts = null;
   let signals = null;
   let cyclePlot = null;
+  let [stripChart, strips] = [null, null];
   let found = null;
   let turn = 0; // of the unit that is open: an answer for an earlier one is dropped
 
@@ -33,8 +35,7 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
     close.onclick = () => shut();
     const p = {
       state: make("p", { className: "state" }, make("i", { className: "m s14" }, "?"), make("span", {}, "")),
-      strip: make("canvas", { className: "strip", role: "img", width: STRIP_COLUMNS, height: 1 }),
-      hours: make("div", { className: "hours", "aria-hidden": "true" }),
+      strip: make("div", { className: "strip", role: "img" }),
       shares: make("p", { className: "soft" }),
       cycles: make("p", { className: "soft" }),
       plot: make("div", { className: "plot cycles" }),
@@ -48,7 +49,7 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
     const title = operation ? `${operation.name} ${operation.title ?? ""}` : words(unit.kind || unit.role);
     p.name = make("h2", { id: "details-name", tabIndex: -1 }, name, " ", make("small", {}, title));
     root.replaceChildren(make("div", { className: "heading" }, p.name, close), p.state, p.error,
-      block("States of this shift", p.strip, p.hours, p.shares), block("Sensors", p.curves),
+      block("States of this shift", p.strip, p.shares), block("Sensors", p.curves),
       block("Cycle times", p.cycles, p.plot), block("Failures", p.failures, p.noFailures), block("Distrusted readings", p.distrust, p.noDistrust));
     return p;
   };
@@ -72,17 +73,19 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
     const [from, to] = [strip[0][0], strip[strip.length - 1][1]];
     const carpet = new Carpet(1, STRIP_COLUMNS, from, to > from ? to : from + 1);
     carpet.fill(0, strip);
-    carpet.paint(parts.strip, stateColours(plan.states));
+    stripChart ??= chartIn(parts.strip, "canvas", (theme) => ({
+      grid: { left: 0, right: 1, top: 0, bottom: 18, show: true, borderColor: theme.line },
+      xAxis: timeAxis(strips, hourMarks(strips.fromMs, strips.toMs, 6), theme, clock),
+      yAxis: { type: "value", show: false, min: 0, max: 1 },
+      series: [cellsSeries(strips, plan.states)],
+    }));
+    strips = carpet;
+    stripChart.draw().catch((problem) => put(parts.shares, problem.message));
     const sums = new Map();
     for (const [begin, end, id] of strip) sums.set(id, (sums.get(id) ?? 0) + end - begin);
     const text = [...sums].sort((a, b) => b[1] - a[1]).map(([id, ms]) => `${(states.get(id)?.name ?? "unknown").split(":")[0]} ${percent(ms / (to - from), 1)}`).join(", ");
     put(parts.shares, text);
     parts.strip.setAttribute("aria-label", `States from ${clock.minute(from)} to ${clock.minute(to)}: ${text}`);
-    const marks = hourMarks(from, to, 6);
-    fillRows(parts.hours, marks, () => make("span"), (node, ms) => {
-      put(node, clock.minute(ms));
-      node.style.left = `${(100 * (ms - from)) / (to - from)}%`;
-    });
   };
   const axis = (style, size, more) => ({ stroke: style.getPropertyValue("--soft").trim(), font: "11px system-ui, sans-serif", grid: { stroke: style.getPropertyValue("--faint").trim(), width: 1 }, ticks: { show: false }, size, ...more });
   const drawCycles = () => {
@@ -147,7 +150,8 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
     turn += 1;
     signals?.close();
     cyclePlot?.destroy();
-    [signals, cyclePlot, found] = [null, null, null];
+    stripChart?.close();
+    [signals, cyclePlot, stripChart, found] = [null, null, null, null];
   };
   const open = (unit, entry, from) => {
     if (!units.has(unit)) return;

@@ -1,6 +1,6 @@
-// Alarms, the critical path and the Pareto of lost time, beside the line; crews and robots, and the legend, below it.
+// Alarms and the critical path, beside the line; crews and robots, and the legend, below it.
 import { byId, fillRows, make, put, show } from "./dom.js";
-import { fixed, lasting, percent, words } from "./text.js";
+import { fixed, percent, words } from "./text.js";
 
 const MARKS = { high: "!", medium: "▲", low: "·" };
 const MOST_ALARMS = 40;
@@ -20,44 +20,22 @@ export const legend = ({ states, units }) => {
   );
 };
 
-const bars = (id, shareOf, parts) => {
-  const section = byId(id);
-  const list = section.querySelector("ol");
-  const makeRow = () => make("li", {}, make("button", { type: "button", className: "plain" }), make("span", { className: "what" }), make("span", { className: "bar" }, make("i")), make("em"), make("em"));
-  return (items, none) => {
-    show(section.querySelector(".none"), !items.length);
-    if (!items.length && none) put(section.querySelector(".none"), none);
-    const most = Math.max(...items.map(shareOf), 1e-9);
-    fillRows(list, items, makeRow, (row, item) => {
-      const [name, what, bar, value, ofAll] = row.children;
-      const { at, kind, text, share, colour, note } = parts(item);
-      what.title = note ?? "";
-      put(name, words(at));
-      name.dataset.open = at;
-      put(what, words(kind));
-      bar.firstChild.style.transform = `scaleX(${(shareOf(item) / most).toFixed(3)})`;
-      bar.firstChild.style.background = colour;
-      put(value, text);
-      put(ofAll, share ?? "");
-    });
-  };
+const drawPath = (items, none) => {
+  const section = byId("path");
+  show(section.querySelector(".none"), !items.length);
+  put(section.querySelector(".none"), none);
+  const most = Math.max(...items.map(({ share }) => share), 1e-9);
+  const makeRow = () => make("li", {}, make("button", { type: "button", className: "plain" }), make("span", { className: "bar" }, make("i")), make("em"));
+  fillRows(section.querySelector("ol"), items, makeRow, (row, { kind, name, share }) => {
+    const [open, bar, value] = row.children;
+    put(open, kind === "operation" ? words(name) : `${words(kind)} ${words(name)}`);
+    open.dataset.open = name;
+    bar.firstChild.style.transform = `scaleX(${(share / most).toFixed(3)})`;
+    put(value, percent(share));
+  });
 };
 
 export const listsView = (plan, clock) => {
-  const kinds = new Map(plan.states.map(({ kind, id }) => [kind, id]));
-  // a loss has the colour of the state in which its time was spent
-  const stateOf = { failure: "repair", crew: "down" };
-  const reasonColour = (reason) => `var(--s${kinds.get(stateOf[reason] ?? reason) ?? 14})`;
-  const drawPath = bars("path", ({ share }) => share, ({ kind, name, share }) => ({ at: name, kind: kind === "operation" ? "" : kind, text: percent(share), colour: "var(--link)" }));
-  let total = 0;
-  const drawPareto = bars("pareto", ({ seconds }) => seconds, ({ at, reason, by, seconds }) => ({ at: at ?? "", kind: reason, note: by ? `${words(reason)} by ${words(by)}` : words(reason), text: lasting(seconds), share: total ? percent(seconds / total) : "", colour: reasonColour(reason) }));
-  const count = byId("pareto").querySelector(".count");
-  const pareto = (items, sum, isPast) => {
-    total = sum ?? 0;
-    put(count, total < 3600 ? (total ? lasting(total) : "") : `${fixed(total / 3600, 1)} h`);
-    drawPareto(items, isPast ? "Losses are not computed for a past time." : "No time has been lost.");
-  };
-
   const alarmsSection = byId("alarms");
   const alarmRow = () => make("li", {}, make("i"), make("button", { type: "button", className: "plain" }), make("span", { className: "what" }), make("em"));
   const alarms = (items) => {
@@ -127,7 +105,6 @@ export const listsView = (plan, clock) => {
     if (change.crews) crews(change.crews);
     if (change.units) units(change.units);
     if (change.alarms) alarms(change.alarms);
-    if (change.pareto) pareto(change.pareto, change.pareto_total_s, picture.isPast);
     if (change.top) drawPath(change.top.path ?? [], change.top.reasons?.constraint ?? "The path is not known yet.");
   };
   return { update };

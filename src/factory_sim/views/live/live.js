@@ -3,6 +3,7 @@ import { detailsView } from "./details.js";
 import { ask, byId, perFrame, put, show } from "./dom.js";
 import { connect, emptyPicture, merge } from "./feed.js";
 import { legend, listsView } from "./lists.js";
+import { paretoView } from "./pareto.js";
 import { planView } from "./plan_view.js";
 import { stateChart } from "./state_chart.js";
 import { clockOf, words } from "./text.js";
@@ -52,6 +53,7 @@ const draw = (picture, change) => {
   if (change.top) view.top.update(change.top);
   if (change.top && page.past === null) view.whatIf.update(change.top);
   if (change.health) view.top.health(change.health);
+  if (change.pareto) view.pareto.update(change.pareto, change.pareto_total_s ?? picture.pareto_total_s, picture.top?.reasons?.pareto);
   if (change.units) view.details.change(picture);
   const shift = picture.top?.shift;
   if (shift && shift.from_ms !== shiftFrom) {
@@ -88,7 +90,7 @@ const build = (plan) => {
   document.title = title;
   put(byId("title"), title);
   put(byId("run"), [plan.root, plan.run_id].filter(Boolean).join(" · "));
-  put(byId("about"), `Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence).`);
+  put(byId("about"), `Times are those of the plant's clock (${plan.timezone}). Charts: uPlot (MIT licence) and Apache ECharts (Apache License 2.0).`);
   legend(plan);
   const details = detailsView(plan, byId("details"), { clock, moment, onClose: () => { line.select(null); document.body.classList.remove("open"); } });
   const open = (name, from) => {
@@ -97,11 +99,14 @@ const build = (plan) => {
     line.select(name);
     details.open(name, shown().units[name], from);
   };
+  // a list names a machine or an operation; of an operation the first machine is opened
+  const openNamed = (name, from) => open(plan.operations.find((each) => each.name === name)?.machines[0] ?? name, from);
   const line = planView(plan, byId("line"), { onOpen: open });
   page.view = {
     line, details, open,
     top: topView(new Map(plan.operations.map((each) => [each.name, each])), clock),
     lists: listsView(plan, clock),
+    pareto: paretoView(plan, openNamed),
     whatIf: whatIf(plan),
     chart: stateChart(plan, { clock, moment, onOpen: open }),
     time: timeline(plan, {
@@ -112,11 +117,9 @@ const build = (plan) => {
     }),
   };
   page.view.top.update({});
-  // a row of a list names a machine or an operation; of an operation the first machine is opened
   document.addEventListener("click", ({ target }) => {
     const node = target.closest("[data-open]");
-    if (!node) return;
-    open(plan.operations.find(({ name }) => name === node.dataset.open)?.machines[0] ?? node.dataset.open, node);
+    if (node) openNamed(node.dataset.open, node);
   });
   document.addEventListener("keydown", ({ key }) => { if (key === "Escape") details.shut(); });
 };
@@ -132,10 +135,10 @@ const isOther = (id) => {
 const isPaper = () => matchMedia("print").matches;
 const resize = () => { page.view?.line.place(isPaper() ? PAPER_PX : undefined); restyle(); };
 let waiting = 0;
-const restyle = () => { page.view?.chart.restyle(); page.view?.details.restyle(); };
+const restyle = () => ["chart", "pareto", "details"].forEach((name) => page.view?.[name].restyle());
 addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(resize, RESTYLE_MS); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
-const toPaper = () => { page.view?.line.place(PAPER_PX); page.view?.chart.restyle(); };
+const toPaper = () => { page.view?.line.place(PAPER_PX); restyle(); };
 addEventListener("beforeprint", toPaper);
 addEventListener("afterprint", resize);
 matchMedia("print").addEventListener("change", ({ matches }) => (matches ? toPaper() : resize()));

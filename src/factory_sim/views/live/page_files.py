@@ -31,9 +31,10 @@ class PageFile:
 
 @cache
 def page_files() -> Mapping[str, PageFile]:
-    """Return name -> file: the page, its modules and styles, and the vendored library with its licence."""
-    here = files("factory_sim.views.live")
-    found = [*here.iterdir(), *(here / "vendor").iterdir(), files("factory_sim.views.html") / "page" / "theme.css"]
+    """Return name -> file: the page, its modules and styles, and the vendored libraries with their licences."""
+    here, report = files("factory_sim.views.live"), files("factory_sim.views.html") / "page"
+    charts = [each for each in (report / "vendor").iterdir() if each.name.startswith("echarts.")]
+    found = [*here.iterdir(), *(here / "vendor").iterdir(), report / "theme.css", *charts]
     table = {
         each.name: PageFile(each.read_bytes(), MEDIA_TYPES[suffix])
         for each in found

@@ -1,15 +1,4 @@
-// States over time on a canvas: the strip of one machine, and the chart of all. Memory does not grow with time.
-export const stateColours = (states) => {
-  const style = getComputedStyle(document.documentElement);
-  const found = new Map();
-  for (const { id } of states) {
-    const text = style.getPropertyValue(`--s${id}`).trim();
-    const [r, g, b] = text.slice(1).match(/../g).map((hex) => parseInt(hex, 16));
-    found.set(id, (255 << 24) | (b << 16) | (g << 8) | r); // little-endian, as every browser's machine is
-  }
-  return found;
-};
-
+// States over time in stretches: those of one machine, or of all. Memory does not grow with time.
 export const EMPTY = 255; // no state is known
 
 // One byte per machine and column: the state that lasted longest in the column's time.
@@ -47,14 +36,17 @@ export class Carpet {
     for (let k = first; k <= last; k += 1) if (k > first || this.at(row, k) === EMPTY) this.cells[row * this.columns + k] = state;
   }
 
-  paint(canvas, colours) {
-    canvas.width = this.columns;
-    canvas.height = this.rows;
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(this.columns, this.rows);
-    const pixels = new Uint32Array(image.data.buffer);
-    for (let i = 0; i < pixels.length; i += 1) pixels[i] = colours.get(this.cells[i]) ?? 0;
-    context.putImageData(image, 0, 0);
+  // Call `take(row, from column, to column)` for each run of one state.
+  runs(state, take) {
+    for (let row = 0; row < this.rows; row += 1) {
+      const first = row * this.columns;
+      for (let k = 0; k < this.columns; k += 1) {
+        if (this.cells[first + k] !== state) continue;
+        const from = k;
+        while (k < this.columns && this.cells[first + k] === state) k += 1;
+        take(row, from, k);
+      }
+    }
   }
 }
 
