@@ -57,6 +57,15 @@ def test_a_snapshot_keeps_the_start_of_its_run(tmp_path: Path, capsys: pytest.Ca
     assert " 0 good parts" in capsys.readouterr().out  # until Monday 02:30
 
 
+def test_a_log_alone_starts_at_the_time_of_the_plant_s_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", str(CASES / "spring.yaml"), "--duration", "48h", "--warm-up", "0s", "--log"]
+    logs = [tmp_path / "default.csv", tmp_path / "plant.csv"]
+    assert main([*words, str(logs[0])]) == 0
+    assert main([*words, str(logs[1]), "--start", "plant"]) == 0
+    assert logs[0].read_bytes() == logs[1].read_bytes()
+    assert capsys.readouterr().out.count("959 good parts") == 2  # 16 h of one minute each
+
+
 def test_a_start_that_the_clock_skips_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("spring", "2026-03-29T02:30", tmp_path) == 2
     assert "does not exist in Europe/Berlin" in " ".join(capsys.readouterr().err.split())

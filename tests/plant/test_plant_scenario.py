@@ -376,3 +376,19 @@ def test_arithmetic_works_on_counts_that_the_file_does_not_state(
     change: str, machines: int, read: Callable[..., Plant]
 ) -> None:
     assert len(read(overrides=[change]).operations[1].machines) == machines
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [("OP10.machines+1", ("a", "b", "OP10-3")), ("OP10.machines-1", ("a",)), ("OP10.machines-2", None)],
+)
+def test_machines_with_names_are_counted_too(
+    change: str, names: tuple[str, ...] | None, everything: str, read: Read, problems: Problems
+) -> None:
+    named = everything.replace("machines: 2,", "machines: [a, b],", 1)
+    assert named != everything
+    if names is None:
+        assert "2 named machines" in problems(everything=named, overrides=(change,))[0].message
+    else:
+        plant = read(everything=named, overrides=(change,))
+        assert tuple(plant.units[plant.machines[i].unit] for i in range(len(names))) == names

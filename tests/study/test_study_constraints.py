@@ -21,7 +21,6 @@ from factory_sim.study.compare.pairing import base_of
 from factory_sim.study.compare.path import first_resource
 from factory_sim.study.compare.reliefs import RELIEFS
 from factory_sim.study.runner import Progress, Request
-from factory_sim.study.trial import Detail, Setting, run_trial
 from factory_sim.study_records import Probe
 
 if TYPE_CHECKING:
@@ -112,13 +111,28 @@ def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", ["", "agv.count+1"])
-def test_both_engines_give_the_same_path_and_output_of_the_reference_line_with_five_vehicles(change: str) -> None:
-    plant = load(CASES / "five_vehicles.yaml", catalogue(), None, (change,) if change else ())
-    setting = Setting(seed=1, warm_up_s=1800.0, duration_s=3600.0, bin_s=300.0)
-    trials = [run_trial(plant, setting, 0, Detail.PROBE, engine) for engine in ENGINES]
-    assert trials[0].path == trials[1].path
-    assert trials[0].line["good_parts"] == trials[1].line["good_parts"]
+def test_why_of_the_reference_line_with_five_vehicles_is_the_same_in_both_engines(tmp_path: Path) -> None:
+    found = []
+    for engine in ENGINES:
+        (tmp_path / engine).mkdir()
+        found.append(
+            run_why(
+                Request(
+                    base=Variant(str(CASES / "five_vehicles.yaml")),
+                    replications=3,
+                    duration_s=4 * 3600.0,
+                    warm_up_s=2 * 3600.0,
+                    workers=1,
+                    engine=engine,
+                    file=tmp_path / engine / "why.jsonl",
+                ),
+                Progress(),
+                top=1,
+            )
+        )
+    assert found[0] == found[1]
+    assert found[1].constraint == Resource(kind="fleet", name="agv")
+    assert found[1].by == GAIN
 
 
 def test_each_relief_is_a_valid_plant_with_another_digest(tmp_path: Path) -> None:
@@ -136,9 +150,9 @@ def test_each_relief_is_a_valid_plant_with_another_digest(tmp_path: Path) -> Non
     }
     for kind, name in first.items():
         for relief in RELIEFS[kind]:
-            if override := relief.override(plant, name):
+            if overrides := relief.overrides(plant, name):
                 file = with_robot if kind == "robot" else "gearbox_line"
-                changed = load(file, catalogue(), None, (override,))
+                changed = load(file, catalogue(), None, overrides)
                 assert changed.digest != plant.digest, (kind, relief.change)
 
 
@@ -163,6 +177,31 @@ def test_a_robot_that_serves_all_operations_limits_them_and_a_second_one_is_meas
     robot = next(each for each in found.resources if each.kind == "robot")
     assert [each.change for each in robot.relief] == ["one more"]
     assert robot.relief[0].parts_per_shift.low > 100  # of the 320 that one robot handles alone in eight hours
+
+
+OWN_FAILURES = """
+plant: own
+sources: {s: {interarrival: saturated}}
+kinds: {k: {failures: {jam: {after: 5 min, repair: 8 min}, tool: {after: 10 min, repair: 4 min}}}}
+machines:
+  LEFT: {failures: {jam: null, leak: {after: 20 min, repair: 10 min}}}
+  RIGHT: {failures: {tool: {repair: 2 min}}}
+sections:
+  x:
+    operations:
+      A: {cycle_time: 30 s, buffer: 3, from: s, kind: k, machines: [LEFT, RIGHT], failures: {jam: null}}
+"""
+
+
+def test_reliefs_reach_named_machines_and_failures_of_their_own_and_restore_no_removed_ones(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN_FAILURES, encoding="utf-8")
+    plant = load(file, catalogue())
+    changes = {each.change: each.overrides(plant, "A") for each in RELIEFS["operation"]}
+    halved = load(file, catalogue(), None, changes["half its repair time"])
+    repairs = [{mode.name: mode.repair.mean_s for mode in machine.failures} for machine in halved.machines]
+    assert repairs == [{"tool": 120.0, "leak": 300.0}, {"tool": 60.0}]
+    assert load(file, catalogue(), None, changes["one more machine"]).units[1:] == ("LEFT", "RIGHT", "A-3")
 
 
 def test_setup_is_a_part_of_an_operation_s_share(tmp_path: Path) -> None:

@@ -116,11 +116,11 @@ def test_a_shift_is_relieved_by_half_an_hour_per_open_day(
 ) -> None:
     text = LINE.replace('{early: "06:00-14:00", late: "14:00-22:00"}', f"{opens}, breaks: [{breaks}]")
     before, (relief,) = plant(tmp_path, text=text), RELIEFS["shift"]
-    override = relief.override(before, "day")
+    overrides = relief.overrides(before, "day")
     if more_h is None:
-        assert not override
+        assert not overrides
     else:
-        after = plant(tmp_path, override, text=text)
+        after = plant(tmp_path, *overrides, text=text)
         assert planned_h_per_week(after) - planned_h_per_week(before) == pytest.approx(more_h, abs=0.01)
 
 

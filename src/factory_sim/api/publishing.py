@@ -113,7 +113,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     speed : float or "max"
         Simulated seconds per second.
     start : str or datetime
-        When the window starts: `"now"`, `"plant"` (as its file has it) or a date and time; `""`: now at speed 1.
+        Of the window: `"now"`, `"plant"` (its file's) or a time; `""`: now at speed 1, the plant's with a `log` alone.
     root : str
         First levels of every topic; `""`: the plant's.
     link : str
@@ -186,7 +186,8 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     0
     """
     stop = stop or Event()
-    where = shown(page, page_address, page_password_file, is_published=record is None and (not log or bool(broker)))
+    is_log_only = record is None and bool(log) and not broker
+    where = shown(page, page_address, page_password_file, is_published=record is None and not is_log_only)
     variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
     _check_end(duration, record, log, broker)
     setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
@@ -198,7 +199,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     delivery.check(payload_format)
     with events_of(progress) as report, interruptible(stop):
         plan = plan_of(plant, changes, setup, engine_name(engine), *_snapshots(save, resume), report)
-        plan.begin(start, fill=warm_up == AUTO)
+        plan.begin(start or "plant" * is_log_only, fill=warm_up == AUTO)  # a log is reproducible
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
 
 

@@ -201,7 +201,7 @@ Start = Annotated[
     str,
     typer.Option(
         help="When the window starts: now, plant (as its file says) or a time such as 2026-05-04T06:00.",
-        show_default="now at --speed 1, else plant",
+        show_default="now at --speed 1, else plant; with --log alone plant",
     ),
 ]
 PAGE_ADDRESS = "127.0.0.1:8800"

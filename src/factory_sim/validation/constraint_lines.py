@@ -200,9 +200,9 @@ def _relieved(file: str) -> dict[str, list[Plant]]:
     for kind, members in names.items():
         for name in members:
             for relief in RELIEFS[kind]:
-                if override := relief.override(plant, name):
+                if overrides := relief.overrides(plant, name):
                     try:
-                        relieved = Variant(file, None, (override,)).load()
+                        relieved = Variant(file, None, overrides).load()
                     except ConfigError:
                         continue
                     found.setdefault(f"{kind} {name}", []).append(relieved)

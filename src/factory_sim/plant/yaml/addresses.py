@@ -115,8 +115,17 @@ class Addresses:
 
     def value(self, path: Path) -> Node | None:
         """Return the value at `path`, or the one inherited from the operation or the kind."""
-        found = (self.root.get(*each) for each in (path, *self._inherited_from(path)))
-        return next((node for node in found if node is not None), None)
+        return next(iter(self._levels(path)), None)
+
+    def _levels(self, path: Path) -> list[Node]:
+        """Return the nodes at `path`, the nearest level first; those below a removed (null) entry do not count."""
+        nodes: list[Node] = []
+        for each in (path, *self._inherited_from(path)):
+            trail = [node for n in range(1, len(each) + 1) if (node := self.root.get(*each[:n])) is not None]
+            nodes += trail[len(each) - 1 :]
+            if trail and trail[-1].value is None:
+                break
+        return nodes
 
     def _starts(self, steps: Sequence[str]) -> list[tuple[Path, Sequence[str]]]:
         first = steps[0]
@@ -170,10 +179,11 @@ class Addresses:
 
     def _keys(self, path: Path, step: str, *, last: bool) -> list[str | int]:
         """Return the keys below `path` that `step` matches; a plain key may be new."""
-        nodes = [node for p in (path, *self._inherited_from(path)) if (node := self.root.get(*p)) is not None]
+        nodes = self._levels(path)
         if nodes and isinstance(nodes[0].value, list):
             return [n for n, item in enumerate(nodes[0].value) if step == str(n) or _comes_from(item, step)]
-        keys = list(dict.fromkeys(key for node in nodes for key in node.children() if fnmatchcase(key, step)))
+        nearest = {key: child for node in reversed(nodes) for key, child in node.children().items()}
+        keys = [key for key, child in nearest.items() if fnmatchcase(key, step) and (last or child.value is not None)]
         new = not any(c in step for c in "*?[")
         is_name = path[0] == "sections" and path[-1] == "operations"
         if not keys and new and not is_name and (last or len(path) >= 2):

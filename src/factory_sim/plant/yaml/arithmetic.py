@@ -43,6 +43,18 @@ def added(value: Any, text: str, sign: int) -> Any:
     raise ValueError(msg)
 
 
+def renumbered(names: list[str], text: str, sign: int, operation: str) -> list[str]:
+    """Return the names of an operation's machines with `text` more or fewer; raise ValueError.
+
+    Additional ones are named as those of a count are: OP10-3.
+    """
+    count = len(names) + sign * int(text) if text.isdigit() else 0
+    if count < 1:
+        msg = f"{text!r} cannot be {'added to' if sign > 0 else 'taken from'} {len(names)} named machines"
+        raise ValueError(msg)
+    return names[:count] + [f"{operation}-{n + 1}" for n in range(len(names), count)]
+
+
 def _tidy(number: float) -> float | int:
     """Return a whole number for a value close to one, so that counts remain whole."""
     nearest = round(number)

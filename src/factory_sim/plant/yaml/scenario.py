@@ -84,9 +84,9 @@ class Editor:
             case "scale":
                 if change.value.value == 1:
                     refuse("changes nothing: the factor is 1")
-                self._rewrite(change, lambda old: arithmetic.scaled(old, change.value.value))
+                self._rewrite(change, lambda old, _path: arithmetic.scaled(old, change.value.value))
             case sign:
-                self._rewrite(change, lambda old: arithmetic.added(old, str(change.value.value), int(f"{sign}1")))
+                self._rewrite(change, lambda old, path: _sum(old, path, str(change.value.value), int(f"{sign}1")))
 
     def _remove(self, change: Change) -> None:
         here = Addresses(self.root, self.names)
@@ -142,7 +142,13 @@ class Editor:
     def _rewrite(self, change: Change, new: Any) -> None:
         here = Addresses(self.root, self.names)
         for path in here.find(change.address):
-            put(self.root, path, node_of(new(self._present(here, path).plain()), change.place), change.place)
+            put(self.root, path, node_of(new(self._present(here, path).plain(), path), change.place), change.place)
+
+
+def _sum(old: Any, path: Path, text: str, sign: int) -> Any:
+    if isinstance(old, list) and path[0] == "sections" and path[4:] == ("machines",):
+        return arithmetic.renumbered(old, text, sign, str(path[3]))
+    return arithmetic.added(old, text, sign)
 
 
 def read_changes(tree: Node, currency: str, problems: list[Problem]) -> tuple[shapes.Scenario, list[Change]]:

@@ -25,10 +25,10 @@ MORE_S = 1800.0  # open time per day
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """A change of one resource; `override` returns it as typed, "" where the resource cannot be changed so."""
+    """A change of one resource; `overrides` returns it as typed, nothing where the resource cannot be changed so."""
 
     change: str
-    override: Callable[[Plant, str], str]
+    overrides: Callable[[Plant, str], tuple[str, ...]]
 
 
 def second_less_s(plant: Plant, name: str) -> float:
@@ -44,54 +44,55 @@ def _source(plant: Plant, name: str) -> Source:
     return next(each for each in plant.sources if each.name == name)
 
 
-def _second_less(plant: Plant, name: str) -> str:
+def _second_less(plant: Plant, name: str) -> tuple[str, ...]:
     mean_s = _operation(plant, name).cycle_time.mean_s
-    return f"operations.{name}.cycle_time*{1 - second_less_s(plant, name) / mean_s!r}" if mean_s else ""
+    return (f"operations.{name}.cycle_time*{1 - second_less_s(plant, name) / mean_s!r}",) if mean_s else ()
 
 
-def _one_more_machine(_plant: Plant, name: str) -> str:
-    return f"operations.{name}.machines+1"
+def _one_more_machine(_plant: Plant, name: str) -> tuple[str, ...]:
+    return (f"operations.{name}.machines+1",)
 
 
-def _half_setup(plant: Plant, name: str) -> str:
-    return f"operations.{name}.setup*0.5" if any(map(any, _operation(plant, name).setup_s)) else ""
+def _half_setup(plant: Plant, name: str) -> tuple[str, ...]:
+    return (f"operations.{name}.setup*0.5",) if any(map(any, _operation(plant, name).setup_s)) else ()
 
 
-def _half_repair(plant: Plant, name: str) -> str:
-    machines = _operation(plant, name).machines
-    fails = any(each.failures for each in plant.machines if each.unit in machines)
-    return f"operations.{name}.failures.*.repair*0.5" if fails else ""
+def _half_repair(plant: Plant, name: str) -> tuple[str, ...]:
+    """Return a change of each machine: its failures may be its own, besides those of the operation."""
+    units = _operation(plant, name).machines
+    failing = [plant.units[each.unit] for each in plant.machines if each.unit in units and each.failures]
+    return tuple(f"machines.{machine}.failures.*.repair*0.5" for machine in failing)
 
 
-def _one_more_place(plant: Plant, name: str) -> str:
+def _one_more_place(plant: Plant, name: str) -> tuple[str, ...]:
     inputs = _operation(plant, name).inputs
     if any(each.capacity >= UNLIMITED for each in inputs):
-        return ""
-    return f"operations.{name}.buffer+1" if len(inputs) == 1 else f"operations.{name}.inputs.0.buffer+1"
+        return ()
+    return (f"operations.{name}.buffer+1" if len(inputs) == 1 else f"operations.{name}.inputs.0.buffer+1",)
 
 
-def _more_arrivals(plant: Plant, name: str) -> str:
+def _more_arrivals(plant: Plant, name: str) -> tuple[str, ...]:
     """Return shorter times between arrivals; of a schedule, an arrival more in the middle of every tenth gap."""
     source = _source(plant, name)
     if source.interarrival:
-        return f"sources.{name}.interarrival*{1 / MORE_ARRIVALS!r}"
+        return (f"sources.{name}.interarrival*{1 / MORE_ARRIVALS!r}",)
     times = source.arrivals_s
     more = [(a + b) / 2 for a, b in islice(pairwise(times), min(max(len(times) - 1, 0) // 2, 5), None, 10)]
-    return f"sources.{name}.schedule:={json.dumps([f'{t!r} s' for t in sorted((*times, *more))])}" if more else ""
+    return (f"sources.{name}.schedule:={json.dumps([f'{t!r} s' for t in sorted((*times, *more))])}",) if more else ()
 
 
-def _more_cards(plant: Plant, name: str) -> str:
+def _more_cards(plant: Plant, name: str) -> tuple[str, ...]:
     cards = _source(plant, name).cards
-    return f"sources.{name}.cards:={cards + max(1, math.floor(0.1 * cards + 0.5))}" if cards else ""
+    return (f"sources.{name}.cards:={cards + max(1, math.floor(0.1 * cards + 0.5))}",) if cards else ()
 
 
-def _longer_shift(plant: Plant, name: str) -> str:
+def _longer_shift(plant: Plant, name: str) -> tuple[str, ...]:
     """Return later closing times; where the hours of the next day follow at once, shorter breaks."""
     shift = next(each for each in plant.shifts if each.name == name)
     for key, hours in (("open", _later(shift.hours)), ("breaks", _shorter(shift.breaks))):
         if hours:
-            return f"shifts.{name}.{key}:={json.dumps([clock_texts.text_of(each) for each in hours])}"
-    return ""
+            return (f"shifts.{name}.{key}:={json.dumps([clock_texts.text_of(each) for each in hours])}",)
+    return ()
 
 
 def _by_day(hours: Sequence[Hours]) -> list[list[Hours]]:
@@ -129,7 +130,7 @@ def _shorter(breaks: Sequence[Hours]) -> list[Hours]:
 
 
 def _one_more(collection: str) -> tuple[Relief, ...]:
-    return (Relief("one more", lambda _plant, name: f"{collection}.{name}.count+1"),)
+    return (Relief("one more", lambda _plant, name: (f"{collection}.{name}.count+1",)),)
 
 
 # Kind of a resource -> its reliefs, each applied to one named resource only.

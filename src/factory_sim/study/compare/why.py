@@ -73,7 +73,7 @@ def _add_reliefs(session: Session, arm: Arm, resource: Resource) -> list[str]:
     """Add a probe for each relief of a resource that is a valid plant, and return their names."""
     plant, names = session.plants.plant_of(arm), []
     for relief in RELIEFS[resource.kind]:
-        if override := relief.override(plant, resource.name):
+        if overrides := relief.overrides(plant, resource.name):
             probe = Probe(kind=RELIEF, of=arm.name, resource=str(resource), change=relief.change)
             title = f"{arm.name}: {resource}, {relief.change}"
             if relief.change == SECOND_LESS:
@@ -81,15 +81,15 @@ def _add_reliefs(session: Session, arm: Arm, resource: Resource) -> list[str]:
                 probe = Probe(kind=LESS, of=arm.name, operation=resource.name, less_s=less_s)
                 title = f"{arm.name}: {resource.name} {less_s:g} s less"
             try:
-                names.append(session.add_probe(_changed(arm, override), title, probe))
+                names.append(session.add_probe(_changed(arm, *overrides), title, probe))
             except ConfigError:
                 continue
     return names
 
 
-def _changed(arm: Arm, override: str) -> Variant:
+def _changed(arm: Arm, *overrides: str) -> Variant:
     variant = variant_of(arm)
-    return replace(variant, overrides=(*variant.overrides, override))
+    return replace(variant, overrides=(*variant.overrides, *overrides))
 
 
 def why(study: Study, name: str, top: int = TOP) -> WhyResult:
