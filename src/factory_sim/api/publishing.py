@@ -186,8 +186,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     0
     """
     stop = stop or Event()
-    is_log_only = record is None and bool(log) and not broker
-    where = shown(page, page_address, page_password_file, is_published=record is None and not is_log_only)
+    where = shown(page, page_address, page_password_file, is_published=record is None and (not log or bool(broker)))
     variant = variant_of(payload_format, payload=payload, sparkplug=sparkplug)
     _check_end(duration, record, log, broker)
     setup = _setup(seed, replication, warm_up, duration, payload_format, variant, root, speed, link)
@@ -199,12 +198,17 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
     delivery.check(payload_format)
     with events_of(progress) as report, interruptible(stop):
         plan = plan_of(plant, changes, setup, engine_name(engine), *_snapshots(save, resume), report)
-        plan.begin(start or "plant" * is_log_only, fill=warm_up == AUTO)  # a log is reproducible
+        plan.begin(start or _default_start(record, log, broker), fill=warm_up == AUTO)
         return _run(plan, delivery, optional_path("log", log), optional_path("record", record), where, stop)
 
 
 def _snapshots(save: PathLike | None, resume: PathLike | None) -> tuple[Path | None, Path | None]:
     return optional_path("save", save), optional_path("resume", resume)
+
+
+def _default_start(record: PathLike | None, log: PathLike | None, broker: str) -> str:
+    """Return the plant's start for a log alone, so that the run can be repeated; "": now at speed 1."""
+    return "plant" if log and not broker and record is None else ""
 
 
 def _check_end(duration: Duration, record: PathLike | None, log: PathLike | None, broker: str) -> None:
