@@ -66,6 +66,11 @@ def test_a_column_that_stands_twice_is_refused(catalogue: Catalogue) -> None:
         ("# decimal: point\n1,234\n5.5\n", [1234.0, 5.5]),
         ("t [min]\n0,5\n00:00:40\n\n", [30.0, 40.0]),
         ('"56,5";\n40;\n', [56.5, 40.0]),
+        ("# decimal: comma;;\n1.234\n", [1234.0]),  # as Excel pads rows
+        ("time [min];\n0,5\n", [30.0]),
+        ("time (min), old\n0,5\n", [30.0]),
+        ("# time [min]\n0.5\n", [30.0]),  # numpy.savetxt
+        ("# run (first)\ntime\n0.5\n", [0.5]),
     ],
 )
 def test_numbers_of_a_value_file(text: str, found: list[float], tmp_path: Path) -> None:
@@ -94,6 +99,12 @@ def test_a_value_file_may_be_unicode_text_of_excel(tmp_path: Path) -> None:
         ("~56,5\n40,5\n", 1, "expected a time"),
         ("\u22125\n40\n", 1, "expected a time"),
         ("n/a\n40\n", 1, "expected a time"),
+        ("40\n#N/A\n", 2, "expected a time"),
+        ("#DIV/0!\n40\n", 1, "expected a time"),
+        ("40\n-5\n", 2, "is negative"),
+        ("Time in minutes\n0,5\n", 1, "leaves its unit open"),
+        ("Dauer (Min.)\n0,5\n", 1, "leaves its unit open"),
+        ("t [1/100 min]\n0,5\n", 1, "leaves its unit open"),
         ("56.5,M1\n", 1, "several columns"),
     ],
 )
@@ -139,6 +150,34 @@ def test_a_cell_that_cannot_be_read_is_reported_with_its_row_and_column(
     problem = problem_of(tmp_path / "line.csv", catalogue)
     assert (problem.file[-8:], problem.line, problem.column) == ("line.csv", 2, column)
     assert words in problem.message
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#WERT!"])
+def test_a_row_that_begins_with_the_error_of_a_formula_is_not_a_comment(
+    error: str, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    rows = [["m", "OP10", 1, "5 s", 4, "c"], [error, "OP20", 1, "5 s", 4, ""], ["# m", "OP30", 1, "5 s", 4, ""]]
+    (tmp_path / "line.csv").write_text(HEAD + "".join(";".join(map(str, row)) + "\n" for row in rows))
+    for path in (tmp_path / "line.csv", book(tmp_path / "line.xlsx", HEAD.strip().split(";"), *rows)):
+        with pytest.raises(ConfigError, match=error):
+            load(path, catalogue)
+
+
+def test_names_are_not_numbers(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "line.csv").write_text("operation;cycle_time;buffer;from\n007;5 s;4;08\n10;5 s;4;007\n")
+    plant = load(tmp_path / "line.csv", catalogue)
+    assert [each.name for each in (*plant.sources, *plant.operations)] == ["08", "007", "10"]
+
+
+def test_a_workbook_states_its_decimal_mark_in_a_comment(tmp_path: Path, catalogue: Catalogue) -> None:
+    rows = (["# decimal: comma"], HEAD.strip().split(";"), ["m", "A", 1, "1.234 s", 4, "c"])
+    assert load(book(tmp_path / "line.xlsx", *rows), catalogue).operations[0].cycle_time.mean_s == 1234.0
+
+
+def test_a_header_with_capitals_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "line.csv").write_text("Operation;cycle_time;buffer;from\nA;5 s;4;c\n")
+    with pytest.raises(ConfigError, match="Write operation"):
+        load(tmp_path / "line.csv", catalogue)
 
 
 def test_a_decimal_comma_between_commas_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:

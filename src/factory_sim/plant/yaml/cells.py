@@ -8,6 +8,7 @@ plant states `decimal`.
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DECIMAL = {"comma": ",", ",": ",", "point": ".", ".": "."}
-_STATED = re.compile(r"\s*#\s*decimal:\s*(comma|point|,|\.)\s*", re.IGNORECASE)
+_STATED = re.compile(r"\s*\"?\s*#\s*decimal:\s*(comma|point|,|\.)[\s;,\"]*", re.IGNORECASE)  # padded as Excel does
+_SHEET_ERROR = re.compile(r"#(?:N/A|N/D|NV|#+|[^\W_]+(?:/0)?[!?])")  # what a formula that fails shows
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,]\d+)+(?![\d:])")
 _QUANTITY = re.compile(r"\s*[+-]?[\d.,]+(?:[eE][+-]?\d+)?\s*[^\d\s]*\s*|\s*[A-Za-z_]+\(.*\)\s*")
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])(?=\r?\n)")  # the first line of a CSV file of Excel
@@ -86,8 +88,14 @@ def is_quantity(text: str) -> bool:
 
 def stated_decimal(text: str) -> str:
     """Return the decimal mark that a comment such as `# decimal: comma` states, else an empty text."""
-    marks = (_STATED.fullmatch(line) for line in text.splitlines() if line.lstrip().startswith("#"))
+    marks = map(_STATED.fullmatch, text.splitlines())
     return next((DECIMAL[mark[1].lower()] for mark in marks if mark), "")
+
+
+def is_comment(cell: Any) -> bool:
+    """Return whether a cell begins a comment; the error of a formula, such as #N/A, is not one."""
+    text = str(cell).lstrip()
+    return text.startswith("#") and _SHEET_ERROR.match(text) is None
 
 
 def decoded(content: bytes) -> str:
@@ -105,7 +113,7 @@ def csv_rows(content: bytes, stated: str) -> tuple[list[list[Any]], Numbers]:
     text = decoded(content)
     separator = _SEPARATOR_LINE.match(text)
     text = f"#{text}" if separator else text
-    head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    head = next((line for line in text.splitlines() if line.strip() and not is_comment(line)), "")
     delimiter = separator[1] if separator else max(",;\t", key=head.count)
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     cells = [cell for row in rows for cell in row]
@@ -116,9 +124,15 @@ def value_rows(content: bytes, stated: str) -> tuple[list[tuple[int, str]], Numb
     """Return line and text of the values of a file with one value per line."""
     text = decoded(content)
     lines = [(n, line.strip().strip('"').strip()) for n, line in enumerate(text.splitlines(), 1)]
-    found = [(n, line) for n, line in lines if line and not line.startswith("#")]
+    found = [(n, line) for n, line in lines if line and not is_comment(line)]
     numbers = Numbers.of((line for _, line in found), commas=True, stated=stated_decimal(text) or stated)
     return found, numbers
+
+
+def comment_above(content: bytes) -> str:
+    """Return the last comment above the first value of a file, in which some programs write the header."""
+    above = itertools.takewhile(lambda line: not line.strip() or is_comment(line), decoded(content).splitlines())
+    return next((line.strip("# ") for line in reversed(list(above)) if line.strip()), "")
 
 
 def excel_sheets(content: bytes, shown: str) -> list[tuple[str, list[list[Any]]]]:

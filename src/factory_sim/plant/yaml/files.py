@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim import units
 from factory_sim.errors import ConfigError, Problem, did_you_mean
-from factory_sim.plant.yaml.cells import DECIMAL, Numbers, value_rows
+from factory_sim.plant.yaml.cells import DECIMAL, Numbers, comment_above, value_rows
 from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node
 
@@ -23,7 +23,10 @@ _EMPIRICAL = re.compile(r"\s*empirical\(\s*([^(),]*[A-Za-z_][^(),]*\.\w+)\s*\)\s
 _SEPARATOR = re.compile(r"[;\t]|,(?!\d)")
 _KIND = re.compile(rb"""^(?:\{\s*)?["']?(feed|sweep|optimise)["']?\s*:""", re.MULTILINE)
 _HEADER = re.compile(r"(?!n/?a\b|nan\b|null\b|none\b|inf)[^\W\d_]|[\[(]", re.IGNORECASE)  # not a missing value
-_HEADER_UNIT = re.compile(r".*[\[(]\s*(\w+)\s*[\])]\s*")
+_HEADER_UNIT = re.compile(r"[\[({]\s*(\w+)\s*[\])}]")
+_OTHER_UNIT = re.compile(
+    r"[hd]|(?i:mins?|minut\w*|hrs?|hours?|heures?|std|stunden?|days?|tage?|ms|msec|us|µs|μs|(?:milli|micro|mikro)\w*)"
+)  # a word for a unit that is not the second
 
 
 def homes() -> Iterator[Path]:
@@ -84,10 +87,15 @@ def decimal_of(root: Node) -> str:
 
 def durations(path: Path, decimal: str = "") -> list[float]:
     """Return the durations [s] of a file with one per line; a header `time [min]` gives the unit of numbers."""
-    rows, numbers = value_rows(read(path), decimal)
+    content = read(path)
+    rows, numbers = value_rows(content, decimal)
     unit = "s"
     if rows and _HEADER.match(rows[0][1]):
         unit = _unit_of(*rows.pop(0), path)
+    else:  # a comment may be the header
+        unit = next(
+            (each for each in _HEADER_UNIT.findall(comment_above(content)) if each in units.UNITS["time"]), unit
+        )
     problems, values = [], []
     for line, text in rows:
         try:
@@ -102,15 +110,13 @@ def durations(path: Path, decimal: str = "") -> list[float]:
 
 
 def _unit_of(line: int, header: str, path: Path) -> str:
-    """Return the unit that a header states in brackets, else s. Raise ConfigError for a unit without brackets."""
-    if stated := _HEADER_UNIT.fullmatch(header):
-        return stated[1]
-    last = re.split(r"[\s_,;:./]+", header.strip(' ";,'))[-1].lower()
-    if last in units.UNITS["time"] and last not in {"s", "m"}:
-        message, hint = (
-            f"the header {header[:40]!r} leaves its unit open",
-            f"Write it in brackets, such as time [{last}].",
-        )
+    """Return the unit that a header states in brackets, else s. Raise ConfigError for any other word for a unit."""
+    stated = _HEADER_UNIT.findall(header)
+    if len(stated) == 1 and stated[0] in units.UNITS["time"]:
+        return stated[0]
+    if stated or any(_OTHER_UNIT.fullmatch(word) for word in re.split(r"[\W_]+", header)):
+        message = f"the header {header[:40]!r} leaves its unit open"
+        hint = f"Write it in brackets, such as time [min]: one of {', '.join(units.UNITS['time'])}."
         raise ConfigError([Problem(display(path), line, 1, "", message, hint)])
     return "s"
 
@@ -121,7 +127,11 @@ def _duration(text: str, numbers: Numbers, unit: str) -> float:
         msg = f"{text[:40]!r} has several columns; expected one value per line"
         raise ValueError(msg)
     value = numbers.plain(value)
-    return units.parse(value if value[-1].isalpha() or ":" in value else f"{value} {unit}", "time")
+    seconds = units.parse(value if value[-1].isalpha() or ":" in value else f"{value} {unit}", "time")
+    if seconds < 0:
+        msg = f"{text[:40]!r} is negative"
+        raise ValueError(msg)
+    return seconds
 
 
 def inline(root: Node, problems: list[Problem]) -> None:

@@ -15,7 +15,7 @@ from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.plant.spec import Place
 from factory_sim.plant.yaml import files
 from factory_sim.plant.yaml.addresses import AddressError, operation_paths, put, refuse
-from factory_sim.plant.yaml.cells import Formula, Numbers, csv_rows, excel_sheets, is_blank
+from factory_sim.plant.yaml.cells import Formula, Numbers, csv_rows, excel_sheets, is_blank, is_comment, stated_decimal
 from factory_sim.plant.yaml.problems import problem_at
 from factory_sim.plant.yaml.tree import Node, Scalar, read_yaml, scalar
 
@@ -97,8 +97,8 @@ def _sheets(path: Path, decimal: str, problems: list[Problem]) -> Iterator[_Shee
         sheets = [("", cells)]
     else:
         sheets = excel_sheets(content, shown)
-        texts = (cell for _, rows in sheets for row in rows for cell in row if isinstance(cell, str))
-        numbers = Numbers.of(texts, commas=True, stated=decimal)
+        texts = [cell for _, rows in sheets for row in rows for cell in row if isinstance(cell, str)]
+        numbers = Numbers.of(texts, commas=True, stated=stated_decimal("\n".join(texts)) or decimal)
     for name, cells in sheets:
         file = f"{shown} (sheet {name})" if name else shown
         for begin, table in _tables(cells):
@@ -112,7 +112,7 @@ def _tables(cells: list[list[Any]]) -> Iterator[tuple[int, list[list[Any]]]]:
     begin, is_after_gap = 0, False
     for line, row in enumerate(cells):
         filled = [str(cell).strip() for cell in row if not is_blank(cell)]
-        if filled and filled[0].startswith("#"):
+        if filled and is_comment(filled[0]):
             continue
         if is_after_gap and _ROWS.keys() & set(filled) and all(map(_HEADER.fullmatch, filled)):
             yield begin + 1, cells[begin:line]
@@ -125,11 +125,12 @@ def _rows(cells: list[list[Any]], begin: int, file: str, problems: list[Problem]
     headers: dict[int, str] = {}
     for line, row in enumerate(cells, begin):
         filled = {column: cell for column, cell in enumerate(row, 1) if not is_blank(cell)}
-        if not filled or str(next(iter(filled.values()))).startswith("#"):
+        if not filled or is_comment(next(iter(filled.values()))):
             continue
         if not headers:
             headers = {column: str(cell).strip() for column, cell in filled.items()}
             if not any(name in _ROWS for name in headers.values()):
+                problems += _capitals(headers, file, line)
                 return  # a sheet of notes
             problems += _repeated(headers, file, line)
             continue
@@ -147,6 +148,18 @@ def _repeated(headers: dict[int, str], file: str, line: int) -> Iterator[Problem
             yield Problem(file, line, column, name, what, "Delete one of the two, or give it another header.")
 
 
+def _capitals(headers: dict[int, str], file: str, line: int) -> Iterator[Problem]:
+    """Report a header that would give the rows a type in lower case."""
+    for column, name in headers.items():
+        if name.lower() in _ROWS:
+            yield Problem(file, line, column, name, "is not a known header", f"Write {name.lower()}.")
+
+
+def _name(cell: Any) -> str:
+    """Return a name as it is written: 007 is not 7."""
+    return cell.strip() if isinstance(cell, str) else str(_content(cell))
+
+
 def _content(cell: Any) -> Scalar | str:
     """Return the value of a cell as in YAML."""
     if isinstance(cell, str):
@@ -160,6 +173,8 @@ def _node(cell: Any, place: Place, key: str, numbers: Numbers, problems: list[Pr
         hint = "Open the file in a spreadsheet program and save it, or enter the value."
         problems.append(problem_at(place, key, f"is a formula without a stored value: {cell.text[:40]}", hint))
         return Node(None, place, place)
+    if text and key in _TEXTS and isinstance(scalar(text), int | float):
+        return Node(text, place, place)
     if text and key not in _TEXTS:
         try:
             cell = numbers.plain(text)
@@ -184,10 +199,10 @@ def _merge_sheet(root: Node, sheet: _Sheet, problems: list[Problem]) -> None:
             message, column = f"this row has no {what}", min(place.column for place in places.values())
             problems.append(Problem(file, line, column, what, message, did_you_mean(what, row)))
             continue
-        name, place = str(_content(row.pop(what)[1])), places[what]
+        name, place = _name(row.pop(what)[1]), places[what]
         path: tuple[str, ...] = (_ROWS[what], name)
         if what == "operation":
-            section = str(_content(row.pop("section", (0, section))[1]))
+            section = _name(row.pop("section", (0, section))[1])
             path = ("sections", section, "operations", name)
         try:
             node = _thing(row, places, sheet.numbers, place, problems)
