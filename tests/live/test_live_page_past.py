@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,15 +14,19 @@ import pytest
 import factory_sim as fs
 from factory_sim import registry
 from factory_sim.api.page.what_if import SnapshotWhatIf
+from factory_sim.live import recorded_kpis
 from factory_sim.live.listen import Listener, listen
+from factory_sim.live.page import past_figures
+from factory_sim.live.page.conclusions import concluded
 from factory_sim.live.page.line_now import LineNow
 from factory_sim.live.page.live_page import LivePage, Recording
 from factory_sim.live.page.look_back import LookBack
-from factory_sim.live.page.page_answers import PageAnswers, Refusal
+from factory_sim.live.page.page_answers import PageAnswers, Refusal, us_of
 from factory_sim.live.play import runs_of
 from factory_sim.live.publish import RunSetup, publish
+from factory_sim.live.rolling.shift_spans import MINUTE_US, windows_at
 from factory_sim.live.sinks.recording_store import Store
-from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.states import State
 from factory_sim.wire.loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ def recording(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     for receiver, listener in zip(receivers, listeners, strict=True):
         listen(listener, receiver)
         listener.close()
+    page.conclude(concluded(listeners[1]))
     page.turn()
     return folder, page, runs_of(folder)[-1]
 
@@ -72,12 +77,76 @@ def test_a_picture_of_the_past_is_that_of_its_rows(recording: tuple[Path, LivePa
     wanted = {unit.name: now.state for unit, now in zip(run.meta.units, line.units, strict=True)}
     assert {name: unit[0] for name, unit in found["units"].items()} == wanted  # type: ignore[attr-defined]
     assert found["levels"] == {place.id: n for place, n in zip(line.places, line.levels, strict=True)}
-    is_in_shift = rows.t_ns >= begin_ms(run) * 1_000_000
-    good = int((is_in_shift & (rows.outcome == Outcome.LEFT)).sum())
-    assert found["top"]["good_parts"] == good  # type: ignore[index]
     assert found["t_ms"] == t_ms
     assert found["live"] is False
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("minute", [2, 37, 61, 90, 119])
+def test_the_figures_of_a_past_instant_are_those_of_the_whole_log_over_its_window(
+    recording: tuple[Path, LivePage, RecordedRun], minute: int
+) -> None:
+    folder, page, run = recording
+    assert page.picture is not None
+    t_ms = begin_ms(run) + minute * MINUTE_MS + 20_000
+    figures = past_figures.PastFigures()
+    past = LookBack(folder, run.meta.run_id, figures)
+    found: Any = past.figures(t_ms)
+    end_us = us_of(run.meta, t_ms) // MINUTE_US * MINUTE_US
+    table = recorded_kpis.table(run, windows_at(run.meta, run.meta.window.t0_us, end_us)["shift"])
+    known = figures.known(run.meta.run_id, end_us)
+    assert known is not None
+    for name, kpi in table.kpis.items():
+        np.testing.assert_array_equal(known.table.kpis[name].values, kpi.values, err_msg=name)
+    down = {run.meta.units[unit].name for unit, _ in past.picture(t_ms).line.failures()}
+    assert {each["unit"] for each in found["alarms"] if each["what"] == "failure"} == down
+    assert found["top"]["t_ms"] == t_ms - 20_000
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_figures_of_the_last_instant_are_the_live_ones(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    folder, page, run = recording
+    live = page.full()
+    end_ms = begin_ms(run) + 120 * MINUTE_MS
+    found = LookBack(folder, run.meta.run_id).figures(end_ms)
+    assert found["top"] == live["top"]
+    assert found["pareto"] == live["pareto"]
+    assert found["alarms"] == live["alarms"]
+    assert live["top"]["oee"] > 0  # type: ignore[index]
+    assert live["top"]["constraint"] is not None  # type: ignore[index]
+
+
+def test_a_long_run_is_read_from_a_day_before_the_shift(
+    recording: tuple[Path, LivePage, RecordedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _, run = recording
+    t_ms = begin_ms(run) + 110 * MINUTE_MS
+    whole: Any = LookBack(folder, run.meta.run_id).figures(t_ms)
+    monkeypatch.setattr("factory_sim.live.page.past_figures.WHOLE_US", 0)
+    monkeypatch.setattr("factory_sim.live.page.past_figures.DAY_US", -30 * MINUTE_US)  # half an hour after its begin
+    part: Any = LookBack(folder, run.meta.run_id).figures(t_ms)
+    assert 0 < part["top"]["good_parts"] < whole["top"]["good_parts"]
+
+
+def test_what_was_read_of_a_shift_is_kept_and_dropped(
+    recording: tuple[Path, LivePage, RecordedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _, run = recording
+    read: list[object] = []
+    before = past_figures.rebuilt
+    monkeypatch.setattr(past_figures, "rebuilt", lambda *a, **k: read.append(a) or before(*a, **k))
+    figures = past_figures.PastFigures()
+    past = LookBack(folder, run.meta.run_id, figures)
+    for minute in (100, 70, 100, 101):
+        past.figures(begin_ms(run) + minute * MINUTE_MS)
+    assert len(read) == 1
+    run_id, t_us = run.meta.run_id, run.meta.window.t0_us + 101 * MINUTE_US
+    figures.rest()
+    assert figures.known(run_id, t_us - MINUTE_US) is None
+    assert figures.known(run_id, t_us) is not None
+    monkeypatch.setattr(past_figures, "KEPT_S", -1.0)
+    figures.rest()
+    assert figures.known(run_id, t_us) is None
 
 
 def test_a_unit_of_the_past_has_its_shift(recording: tuple[Path, LivePage, RecordedRun]) -> None:

@@ -64,12 +64,18 @@ def shift_table(run: RecordedRun, span: RecordedShift) -> KpiTable:
     return closed_table(run, span.name) or table(run, span.window)
 
 
-def rebuilt(run: RecordedRun, window: Window | None = None) -> Feed:
-    """Return the feed of a window of a recorded run; None: of all that was recorded."""
+def rebuilt(run: RecordedRun, window: Window | None = None, *, rows_from_us: int | None = None) -> Feed:
+    """Return the feed of a window of a recorded run; None: of all that was recorded.
+
+    rows_from_us : of earlier rows only the last one of each unit is read, so that a run of months takes no longer.
+    """
     meta = run.meta
     window = window or meta.window
-    feed = Feed(replace(meta, sent_rows=(), sent_ticks=()))
-    feed.add(Readings(run.rows(stop_ns=meta.epoch_ns + window.t1_us * NS_PER_US)))
+    first_us, stop_ns = max(meta.window.t0_us, rows_from_us or 0), meta.epoch_ns + window.t1_us * NS_PER_US
+    feed = Feed(replace(meta, window=Window(first_us, meta.window.t1_us), sent_rows=(), sent_ticks=()))
+    is_whole = first_us == meta.window.t0_us
+    rows = run.rows(stop_ns=stop_ns) if is_whole else run.rows_since(meta.epoch_ns + first_us * NS_PER_US, stop_ns)
+    feed.add(Readings(rows))
     for period in sorted({s.period_us for s in meta.sensors}):
         first, stop = (-(-t_us // period) for t_us in (window.t0_us - MINUTE_US, window.t1_us + MINUTE_US))
         for samples in run.hours(period, max(first, 0), stop):  # a meter is also read beside the window

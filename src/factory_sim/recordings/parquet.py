@@ -107,14 +107,15 @@ def _groups(file: pq.ParquetFile, first: int, stop: int) -> list[int]:
 def cells(table: Table, sensors: Sequence[int]) -> tuple[I8, I4, B1]:
     """Return ticks (n,), counts (n, n_sensors) and presence of a table; a column that it lacks has no reading."""
     ticks = table["tick"].to_numpy()
-    raw, present = np.zeros((len(ticks), len(sensors)), np.int32), np.zeros((len(ticks), len(sensors)), np.bool_)
+    shape = (len(sensors), len(ticks))  # as the columns of the file are stored
+    raw, present = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
     names = set(table.schema.names)
     for j, sensor in enumerate(sensors):
         if column(sensor) in names:
             found = table[column(sensor)].combine_chunks()
-            present[:, j] = True if found.null_count == 0 else found.is_valid().to_numpy(zero_copy_only=False)
-            raw[:, j] = found.fill_null(0).to_numpy(zero_copy_only=False)
-    return ticks, raw, present
+            present[j] = True if found.null_count == 0 else found.is_valid().to_numpy(zero_copy_only=False)
+            raw[j] = (found if found.null_count == 0 else found.fill_null(0)).to_numpy(zero_copy_only=False)
+    return ticks, np.ascontiguousarray(raw.T), np.ascontiguousarray(present.T)
 
 
 def write_rows(path: Path, rows: Rows) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from factory_sim.records import B1, I4, I8, Meta, SensorInfo
 
 _ALL = (-(2**62), 2**62)
+_HOUR_NS = 3_600_000_000_000
 
 
 class RecordedLosses(NamedTuple):
@@ -82,6 +83,18 @@ class RecordedRun:
         _, once = np.unique(key, return_index=True)
         rows = rows.take(np.sort(once))
         return rows.take(np.argsort(rows.t_ns, kind="stable"))
+
+    def rows_since(self, first_ns: int, stop_ns: int) -> Rows:
+        """Return the rows of [first_ns, stop_ns), and before them the last row of each unit that has an earlier one."""
+        begin_ns, far_ns = self.meta.epoch_ns, max(stop_ns - first_ns, _HOUR_NS)
+        while True:
+            early_ns = max(first_ns - far_ns, begin_ns)
+            before = self.rows(early_ns, first_ns)
+            units, last = np.unique(before.unit[::-1], return_index=True)
+            if early_ns <= begin_ns or len(units) == len(self.meta.units):
+                last_rows = before.take(np.sort(len(before) - 1 - last))
+                return Rows.join([last_rows, self.rows(first_ns, stop_ns)])
+            far_ns *= 4
 
     def samples(self, period_us: int, first: int, stop: int, sensors: Sequence[int] | None = None) -> Samples:
         """Return the samples of ticks [first, stop) of one period, with gaps where nothing was recorded."""

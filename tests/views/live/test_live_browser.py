@@ -218,8 +218,16 @@ def test_the_timeline_shows_the_past_and_returns(server: PageServer, three: Live
     shift = {"name": "early", "from_ms": begin_ms, "to_ms": end_ms + 3_600_000}
     unit = next(each["name"] for each in plan["units"] if each["role"] == "machine")
     past = picture | {"t_ms": begin_ms + 600_000, "units": {unit: [State.SETUP, begin_ms, None, None]}}
+    past |= {"health": None, "top": {"shift": shift, "reasons": {"oee": "It is being computed."}}}
+    top = dict[str, Any](three.full())["top"] | {
+        "oee": 0.512,
+        "constraint": {"kind": "operation", "name": "WASH", "share": 0.4},
+    }
+    loss = {"reason": "starved", "at": "WASH", "by": "CUT", "seconds": 612}
+    figures = {"top": top, "pareto": [loss], "pareto_total_s": 1224.0, "health": picture["health"], "alarms": []}
     timeline = {"from_ms": begin_ms, "to_ms": end_ms, "shifts": [shift]}
-    for path, content in (("plan.json", plan | {"recording": True}), ("timeline", timeline), ("at?*", past)):
+    answers = {"plan.json": plan | {"recording": True}, "timeline": timeline, "at?*": past, "figures?*": figures}
+    for path, content in answers.items():
         page.route(f"**/{path}", answering(content))
     page.reload()
     tile = page.locator(f'#line [data-unit="{unit}"]')
@@ -231,7 +239,12 @@ def test_the_timeline_shows_the_past_and_returns(server: PageServer, three: Live
     assert tile.inner_text() == LETTERS[State.SETUP]
     assert page.get_attribute("body", "data-t") == str(begin_ms + 600_000)
     assert page.locator("#line .m", has_text="?").count() > 0  # machines of which the past picture has nothing
+    page.wait_for_selector("#oee:not(.undefined)")  # the figures follow the picture
+    assert page.inner_text(FIGURE.format("oee")) == "51.2"
+    assert page.inner_text(FIGURE.format("constraint")) == "WASH"
+    page.wait_for_function("() => document.querySelector('#pareto svg')?.textContent.includes('50 %')")
     page.click("#now")
     page.wait_for_selector("#link:not(.past)")
     assert tile.inner_text() == before
+    assert page.inner_text(FIGURE.format("oee")) == f"{100 * dict[str, Any](three.full())['top']['oee']:.1f}"
     assert page.noise == []

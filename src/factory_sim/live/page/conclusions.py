@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from factory_sim.analysis.losses import Loss
     from factory_sim.analysis.trust.finding import Finding
     from factory_sim.live.listen import Listener
-    from factory_sim.records import KpiTable, Meta
+    from factory_sim.records import KpiTable, Meta, Window
     from factory_sim.results.feed import FeedCounts
     from factory_sim.results.simulate import KpiValues
 
@@ -40,17 +40,14 @@ def concluded(listener: Listener) -> Conclusions:
     whole, windows = listener.table(), listener.windows
     assert windows is not None
     windows.refresh()
-    facts, hour = windows.facts("shift"), windows.facts("1 h")
-    name, meta = windows.shift_name.partition("/")[2], windows.feed.meta
+    facts, hour, meta = windows.facts("shift"), windows.facts("1 h"), windows.feed.meta
     table = windows.table("shift") or whole
-    begin_us, end_us = table.window.t0_us, table.window.t1_us
-    end_us = next((end for _, begin, end in meta.shifts if begin <= begin_us < end), end_us)
     return Conclusions(
         meta=meta,
         whole=whole,
         table=table,
         windows=windows.tables(),
-        shift=(name, begin_us, end_us),
+        shift=named_shift(meta, windows.shift_name, table.window),
         losses=losses.pareto(facts) if facts else (),
         stopped=stops(hour) if hour else (),
         feed=feed_counts(listener),
@@ -58,6 +55,12 @@ def concluded(listener: Listener) -> Conclusions:
         conflicts=tuple(listener.conflicts),
         joined_us=listener.joined_us,
     )
+
+
+def named_shift(meta: Meta, name: str, window: Window) -> tuple[str, int, int]:
+    """Return a shift whose name begins with its date, with the end that it will have."""
+    end_us = next((end for _, begin, end in meta.shifts if begin <= window.t0_us < end), window.t1_us)
+    return name.partition("/")[2], window.t0_us, end_us
 
 
 def stops(facts: Facts) -> list[losses.Loss]:

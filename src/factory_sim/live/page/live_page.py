@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from factory_sim.clock import us_from_ns
 from factory_sim.live.page.look_back import LookBack
 from factory_sim.live.page.page_answers import PageAnswers, Refusal
+from factory_sim.live.page.past_figures import PastFigures
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.plan import plan
 from factory_sim.records import Meta, Readings
@@ -56,6 +57,7 @@ class LivePage:
         self.conclude_due_s = 0.0  # before this time (of time.monotonic) the analysis need not conclude again
         self._waiting: deque[Meta | Readings | Conclusions | tuple[Rows, Conclusions]] = deque()
         self._heard_s = time.monotonic()
+        self._figures = PastFigures()
 
     def describe(self, meta: Meta) -> None:
         """Begin the run of a description, or use a newer description of the same run."""
@@ -105,6 +107,7 @@ class LivePage:
         self._take(batch)
         if self.picture is not None:
             self.picture.silent_s = time.monotonic() - self._heard_s
+        self._figures.rest()
 
     def plan(self) -> Mapping[str, object]:
         """Return the content of /plan.json; without a feed, that of a plant without units."""
@@ -127,7 +130,8 @@ class LivePage:
         """Return the answers about the present run. Raises Refusal without one."""
         past = None
         if self.recording is not None and self.picture is not None:
-            past = LookBack(self.recording.folder, self.recording.run_id or self.picture.meta.run_id)
+            run_id = self.recording.run_id or self.picture.meta.run_id
+            past = LookBack(self.recording.folder, run_id, self._figures)
         return PageAnswers(self.picture, past)
 
     @property

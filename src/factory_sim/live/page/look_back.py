@@ -6,56 +6,58 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.clock import NS_PER_MS, us_from_ns
+from factory_sim.clock import NS_PER_MS
 from factory_sim.errors import FactoryError
 from factory_sim.live.page.page_answers import CHART_STRETCHES, Refusal, shift_at, us_of
+from factory_sim.live.page.past_figures import PastFigures
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.unit_past import stretches
 from factory_sim.live.play import runs_of
-from factory_sim.plant.states import Outcome
-from factory_sim.records import Readings, Rows
+from factory_sim.records import Readings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.recordings.recorded_run import RecordedRun
-    from factory_sim.records import F8, I8, Meta, Samples, SensorInfo
+    from factory_sim.records import F8, I8, Meta, Rows, Samples, SensorInfo
 
 HOUR_MS = 3_600_000
 NEAR_MS = 2 * HOUR_MS  # before an instant, at first, to look for the states of units
 LONGEST_MS = 7 * 24 * HOUR_MS  # of a chart
 MOST_TICKS = 200_000  # of a signal that is read at once
-_NOT_PAST = "It is computed while the line runs; factory-sim kpis gives it for a whole shift."
+_COMPUTED = "It is being computed from the recording."
+_FIGURES = ("good_parts", "rate_per_h", "constraint", "stopped", "oee", "energy_kwh_per_part", "pareto")
 
 
 class LookBack:
     """Reads one run of a recording, which may still be written."""
 
-    def __init__(self, folder: Path, run_id: str) -> None:
-        self._folder, self._run_id = folder, run_id
+    def __init__(self, folder: Path, run_id: str, figures: PastFigures | None = None) -> None:
+        self._folder, self._run_id, self._figures = folder, run_id, figures or PastFigures()
 
     def at(self, t_ms: int) -> dict[str, object]:
-        """Return the picture of an instant."""
+        """Return the picture of an instant; its figures, which take longer, follow with `figures`."""
         picture = self.picture(t_ms)
-        meta = picture.meta
-        begin_ms, end_ms = shift_at(meta, t_ms)
-        hour_ms = max(t_ms - HOUR_MS, self._begin_ms(meta))
-        left_us = self._left_us(self._run(), min(begin_ms, hour_ms), t_ms)
-        parts, in_hour = (int((left_us >= us_of(meta, ms)).sum()) for ms in (begin_ms, hour_ms))
-        top = {
-            "t_ms": t_ms,
-            "shift": {"name": _name(meta, t_ms), "from_ms": begin_ms, "to_ms": end_ms},
-            "good_parts": parts,
-            "plan_parts": meta.plan_parts or None,
-            "rate_per_h": in_hour / max((t_ms - hour_ms) / HOUR_MS, 1e-9),
-            "constraint": None,
-            "path": [],
-            "stopped": [],
-            "oee": None,
-            "energy_kwh_per_part": None,
-            "reasons": dict.fromkeys(("constraint", "stopped", "oee", "energy_kwh_per_part"), _NOT_PAST),
-        }
-        return picture.full() | {"t_ms": t_ms, "live": False, "ended": False, "top": top}
+        begin_ms, end_ms = shift_at(picture.meta, t_ms)
+        shift = {"name": _name(picture.meta, t_ms), "from_ms": begin_ms, "to_ms": end_ms}
+        top = {"t_ms": t_ms, "shift": shift, "path": [], "stopped": [], "reasons": dict.fromkeys(_FIGURES, _COMPUTED)}
+        shown = {key: value for key, value in picture.full().items() if key != "health"}
+        return shown | {"t_ms": t_ms, "live": False, "ended": False, "top": top}
+
+    def figures(self, t_ms: int) -> dict[str, object]:
+        """Return what the analysis concludes at an instant: figures, losses, alarms and the health of the feed."""
+        run, picture = self._run(), self.picture(t_ms)
+        found = self._figures.at(run, us_of(run.meta, t_ms))
+        picture.conclude(found)
+        picture.readings = found.feed.readings
+        full = picture.full()
+        return {"t_ms": t_ms} | {key: full[key] for key in ("top", "pareto", "pareto_total_s", "alarms", "health")}
+
+    def distrusted(self, unit: int, t_ms: int) -> list[dict[str, object]]:
+        """Return what was distrusted of a unit at an instant whose figures have been computed."""
+        meta = self._run().meta
+        found = self._figures.known(meta.run_id, us_of(meta, t_ms))
+        return found.distrusted(unit) if found is not None else []
 
     def picture(self, t_ms: int, unit: int = -1) -> Picture:
         """Return the state of the line at an instant; with `unit` of this unit alone, with the whole shift."""
@@ -123,24 +125,9 @@ class LookBack:
     def _begin_ms(self, meta: Meta) -> int:
         return (meta.window.t0_us * 1000 + meta.epoch_ns) // NS_PER_MS
 
-    def _left_us(self, run: RecordedRun, from_ms: int, to_ms: int) -> I8:
-        """Return when good parts left the line [µs since the run's start]."""
-        rows = run.rows(from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1)
-        left_us: I8 = us_from_ns(rows.t_ns[rows.outcome == Outcome.LEFT], run.meta.epoch_ns)
-        return left_us
-
     def _rows(self, run: RecordedRun, from_ms: int, to_ms: int) -> Rows:
-        """Return the rows of a stretch, and before it the last row of each unit that has none at its begin."""
-        begin_ns, from_ns, stop_ns = run.meta.epoch_ns, from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1
-        far_ns = max(stop_ns - from_ns, HOUR_MS * NS_PER_MS)
-        while True:
-            first_ns = max(from_ns - far_ns, begin_ns)
-            before = run.rows(first_ns, from_ns)
-            units, last = np.unique(before.unit[::-1], return_index=True)
-            if first_ns <= begin_ns or len(units) == len(run.meta.units):
-                last_rows = before.take(np.sort(len(before) - 1 - last))
-                return Rows.join([last_rows, run.rows(from_ns, stop_ns)])
-            far_ns *= 4
+        """Return the rows of a stretch, and before it the last row of each unit."""
+        return run.rows_since(from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1)
 
     def _batteries(self, run: RecordedRun, t_ns: int) -> list[Samples]:
         """Return the latest reading of the batteries of vehicles."""

@@ -46,6 +46,7 @@ class PageAnswers:
         picture = self.picture if at_ms is None else self._past().picture(at_ms, unit)
         past, now, t_ms = picture.line.past[unit], picture.line.units[unit], at_ms or picture.t_ms
         modes, known = self.meta.failure_modes[unit], self.picture.conclusions
+        distrust = known.distrusted(unit) if known else []
         return {
             "name": name,
             "t_ms": t_ms,
@@ -60,7 +61,7 @@ class PageAnswers:
                 }
                 for each in past.failures
             ],
-            "distrust": known.distrusted(unit) if known else [],
+            "distrust": distrust if at_ms is None else self._past().distrusted(unit, at_ms),
             "sensors": [
                 {
                     "name": each.name,
@@ -137,10 +138,16 @@ class PageAnswers:
 
     def at(self, t_ms: int | None) -> dict[str, object]:
         """Return the content of /at."""
-        past = self._past()
+        return self._past().at(self._instant(t_ms))
+
+    def figures(self, t_ms: int | None) -> dict[str, object]:
+        """Return the content of /figures."""
+        return self._past().figures(self._instant(t_ms))
+
+    def _instant(self, t_ms: int | None) -> int:
         if t_ms is None:
             raise Refusal(400, "t_ms: expected an instant [ms since 1970 UTC].")
-        return past.at(min(t_ms, self.picture.t_ms))
+        return min(t_ms, self.picture.t_ms)
 
     def _signal(self, sensor: SensorInfo, from_ms: int, to_ms: int, points: int) -> dict[str, object]:
         first_us, stop_us = us_of(self.meta, from_ms), us_of(self.meta, to_ms)

@@ -160,6 +160,7 @@ def _app(page: LivePage, browsers: Browsers, ready: threading.Event) -> Starlett
             Route("/signals/{name}", answers.signals),
             Route("/chart", answers.chart),
             Route("/at", answers.at),
+            Route("/figures", answers.figures),
             Route("/timeline", answers.timeline),
             Route("/whatif", answers.offered),
             Route("/whatif", answers.evaluated, methods=["POST"]),
@@ -173,7 +174,7 @@ class _Answers:
 
     def __init__(self, page: LivePage, browsers: Browsers) -> None:
         self._page, self._browsers = page, browsers
-        self._reads, self._reading = 0, asyncio.Lock()
+        self._reads, self._reading, self._concluding = 0, asyncio.Lock(), asyncio.Lock()
         self._tags = {name: f'"{hashlib.sha256(each.content).hexdigest()[:16]}"' for name, each in page_files().items()}
 
     async def file(self, request: Request) -> Response:
@@ -230,6 +231,11 @@ class _Answers:
         """The picture of an instant."""
         return _json(await self._read(partial(self._page.answers().at, _number(request, "t_ms"))))
 
+    async def figures(self, request: Request) -> Response:
+        """What the analysis concludes at an instant: it takes seconds, in which pictures are still read."""
+        read = partial(self._page.answers().figures, _number(request, "t_ms"))
+        return _json(await self._read(read, self._concluding))
+
     async def offered(self, _: Request) -> Response:
         """The changes that can be evaluated."""
         what_if, limit = self._page.what_if, self._page.constraint()
@@ -244,13 +250,13 @@ class _Answers:
             raise Refusal(404, "Changes are evaluated for a simulated feed whose run is saved: run --page --save FILE.")
         return _json(await self._page.what_if.evaluate(await _change(request), self._page.constraint()))
 
-    async def _read(self, read: Callable[[], object]) -> object:
+    async def _read(self, read: Callable[[], object], turn: asyncio.Lock | None = None) -> object:
         """Return what a recording answers: read in a thread, one at a time, so that the analysis is not slowed."""
         if self._reads >= MOST_READS:
             raise Refusal(503, "The recording is being read for other browsers: try again.")
         self._reads += 1
         try:
-            async with self._reading:
+            async with turn or self._reading:
                 return await asyncio.to_thread(read)
         finally:
             self._reads -= 1

@@ -182,6 +182,7 @@ export const detailsView = (plan, root, { clock, moment, onClose }) => {
     open, shut,
     name: () => name,
     change: (picture) => { if (name !== null) drawState(picture.units[name]); },
+    renew: () => { if (name !== null) load(); },
     jump: () => { if (name !== null) { load(); signals?.reload(); } },
     restyle: () => { if (name !== null && found) { signals?.restyle(); fill(); } },
   };

@@ -52,7 +52,7 @@ const draw = (picture, change) => {
   view.lists.update(picture, change);
   if (change.top) view.top.update(change.top);
   if (change.top && page.past === null) view.whatIf.update(change.top);
-  if (change.health) view.top.health(change.health);
+  if (change.health !== undefined) view.top.health(change.health);
   if (change.pareto) view.pareto.update(change.pareto, change.pareto_total_s ?? picture.pareto_total_s, picture.top?.reasons?.pareto);
   if (change.units) view.details.change(picture);
   const shift = picture.top?.shift;
@@ -112,7 +112,8 @@ const build = (plan) => {
     time: timeline(plan, {
       clock,
       liveMs: () => page.picture.t_ms ?? Date.now(),
-      onPast: (picture, error) => { notice(error); if (picture) { page.past = { ...emptyPicture(), pareto: [], alarms: [], ...picture, isPast: true }; drawAll(page.past); details.jump(); } },
+      onPast: (picture, error) => { notice(error); if (picture) { page.past = { ...emptyPicture(), health: null, ...picture }; drawAll(page.past); details.jump(); } },
+      onFigures: (figures, error) => { notice(error); if (figures && page.past) { merge(page.past, figures); draw(page.past, figures); details.renew(); } },
       onLive: () => { notice(null); page.past = null; pending = null; drawAll(page.picture); details.jump(); },
     }),
   };

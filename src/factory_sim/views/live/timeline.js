@@ -2,9 +2,9 @@
 import { ask, byId, make, put, show } from "./dom.js";
 import { lasting, words } from "./text.js";
 
-const REFRESH_MS = 60_000, MINUTE_MS = 60_000;
+const REFRESH_MS = 60_000, MINUTE_MS = 60_000, REST_MS = 300;
 
-export const timeline = (plan, { clock, liveMs, onPast, onLive }) => {
+export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => {
   const [now, select, slider, text] = ["now", "shift", "moment", "moment-text"].map(byId);
   let shifts = [];
   let toMs = null;
@@ -33,26 +33,33 @@ export const timeline = (plan, { clock, liveMs, onPast, onLive }) => {
     now.disabled = chosen === null;
     put(now, chosen === null ? "Live" : "Return to live");
   };
-  // One request at a time; the last choice wins.
-  const fetchPast = async () => {
-    if (isAsking) return;
-    isAsking = true;
-    for (let asked = null; chosen !== null && asked !== chosen;) {
-      asked = chosen;
-      try {
-        const picture = await ask(`at?t_ms=${Math.round(asked)}`);
-        if (chosen !== null) onPast(picture, null);
-      } catch (problem) {
-        if (chosen !== null) onPast(null, problem.message);
+  // One request at a time; the last choice wins. `restMs`: a choice must last as long before it is asked for.
+  const follow = (path, restMs, use) => {
+    let isAsking = false;
+    return async () => {
+      if (isAsking) return;
+      isAsking = true;
+      for (let asked = null; chosen !== null && asked !== chosen;) {
+        asked = chosen;
+        await new Promise((resolve) => { setTimeout(resolve, restMs); });
+        if (chosen !== asked) continue;
+        try {
+          const found = await ask(`${path}?t_ms=${Math.round(asked)}`);
+          if (chosen !== null) use(found, null, chosen === asked);
+        } catch (problem) {
+          if (chosen === asked) use(null, problem.message, true);
+        }
       }
-    }
-    isAsking = false;
+      isAsking = false;
+    };
   };
+  const fetchPicture = follow("at", 0, (picture, problem) => { onPast(picture, problem); if (picture) fetchFigures(); });
+  const fetchFigures = follow("figures", REST_MS, (figures, problem, isLatest) => { if (isLatest) onFigures(figures, problem); });
   const go = (ms) => {
     const first = shifts[0]?.from_ms ?? ms;
     chosen = Math.min(liveMs(), Math.max(first, ms));
     draw();
-    fetchPast();
+    fetchPicture();
   };
   const live = () => {
     if (chosen === null) return;

@@ -72,6 +72,8 @@ export const topView = (operations, clock) => {
   };
 
   const health = (found) => {
+    byId("health").classList.toggle("fault", found !== null && (found.silent_s > 10 || found.lost > 0));
+    if (!found) { set.health("–", "not known yet", ""); return; }
     const faults = [["lost", found.lost], ["late", found.late], ["duplicates", found.duplicates], ["distrusted", found.distrusted]].filter(([, n]) => n > 0);
     const isSilent = found.silent_s > 10;
     const [word, n] = faults[0] ?? [];
@@ -82,7 +84,6 @@ export const topView = (operations, clock) => {
     if (isSilent) set.health("silent", note.join(", "), `for ${lasting(found.silent_s)}`);
     else if (faults.length) set.health(fixed(n), note.join(", "), unit);
     else set.health("complete", note.join(", "), "");
-    byId("health").classList.toggle("fault", isSilent || found.lost > 0);
   };
   return { update, health };
 };
