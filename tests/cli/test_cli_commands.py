@@ -68,6 +68,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("words", [["list"], ["check", "gearbox_line"]])
+def test_check_and_list_load_no_compiler(words: list[str]) -> None:
+    code = f"import sys\nsys.modules['numba'] = None\nfrom factory_sim.cli import main\nmain({words})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_check_sums_a_plant_up(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run("check", LINE, capsys=capsys)
     assert code == 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.analysis import bottleneck, causes, needs, topology, unit_energy
-from factory_sim.analysis.trust.finding import CLOCK_SKEW
 from factory_sim.plant.opening_rows import numbered
 from factory_sim.plant.states import N_STATES, State
 from factory_sim.records import Window
@@ -208,9 +207,7 @@ def collect(
         lacking=needs.lacking(log, meta),
         power_w=unit_energy.power_w(meta),
         clocks=tuple(
-            each
-            for each in findings
-            if each.kind == CLOCK_SKEW and window.t0_us < each.t1_us and each.t0_us < window.t1_us
+            each for each in findings if each.is_clock_skew and window.t0_us < each.t1_us and each.t0_us < window.t1_us
         ),
     )
 

@@ -65,7 +65,7 @@ def listen_result(listener: Listener, table: records.KpiTable) -> ListenResult:
         clock_doubt=tuple(
             ClockDoubt(unit=meta.units[each.unit].name, ahead_s=each.size, kpis=_doubted(table))
             for each in listener.trust.findings
-            if each.kind == CLOCK_SKEW
+            if each.is_clock_skew
         ),
         joined_us=listener.joined_us,
         conflicts=tuple(listener.conflicts),

@@ -19,3 +19,8 @@ class Finding:
     size: float  # stuck: minutes; drop_out: readings; rows_lost: rows; clock_skew: s ahead; else in the sensor's unit
     reason: str
     excluded: bool = False  # the sensor's readings are not used
+
+    @property
+    def is_clock_skew(self) -> bool:
+        """Whether the clock of the unit is ahead or behind."""
+        return self.kind == CLOCK_SKEW
