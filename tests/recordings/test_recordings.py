@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory_sim import registry
+from factory_sim.clock import ns_from_datetime
 from factory_sim.live import recorded_kpis
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.play import PlaySetup, play, runs_of
-from factory_sim.live.publish import RunSetup, publish
+from factory_sim.live.publish import RunSetup, dated, publish
+from factory_sim.live.record import record_run
 from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import State
@@ -32,6 +35,7 @@ from factory_sim.recordings.layout import RecordingError
 from factory_sim.recordings.recorder import Recorder, compact
 from factory_sim.recordings.retention import Retention, forget
 from factory_sim.records import Message, Readings, Rows, Samples, Window
+from factory_sim.sim.run import Simulation
 from factory_sim.wire import meta as description
 from factory_sim.wire.loopback import Exchange, Loopback
 
@@ -332,3 +336,14 @@ def test_sql_has_names(plant: Plant, tmp_path: Path) -> None:
     assert set(found["unit"].tolist()) <= {unit.name for unit in runs[0].meta.units}
     assert int(found["n"].sum()) == int((rows.state == State.BUSY).sum()) > 0
     assert json.loads(layout.runs(tmp_path / "r")[0].source.read_text(encoding="utf-8")) == {"root": ROOT}
+
+
+def test_a_recorded_run_has_the_planned_hours_of_its_window_not_of_its_warm_up(tmp_path: Path) -> None:
+    calendar = 'start: 2026-01-05 06:00\nshift: day\nshifts: {day: {open: 00:00-24:00, breaks: ["08:00-08:10"]}}\n'
+    (tmp_path / "line.yaml").write_text(THREE.read_text(encoding="utf-8") + calendar, encoding="utf-8")
+    line = registry.load(tmp_path / "line.yaml")
+    begins = ns_from_datetime(datetime.fromisoformat("2026-01-05T06:00"), line.timezone)
+    order = replace(ORDER, warm_up_s=3600.0, duration_s=5400.0, start_ns=begins)
+    run = Simulation(dated(line, order), seed=1, warm_up_us=3_600_000_000, until_us=9_000_000_000)
+    sent = record_run(line, order, run, tmp_path / "r", stop=Event())
+    assert sent.meta.planned_us == ((3_600_000_000, 9_000_000_000),)  # from 06:00 to 07:30: no break

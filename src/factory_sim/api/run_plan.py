@@ -53,10 +53,13 @@ class RunPlan:
     snapshot: snapshot_files.Snapshot | None = None  # that the run resumes
     report: Report
     _saved_s: float = field(default=0.0, init=False)
+    _said: set[str] = field(default_factory=set, init=False)
 
     def say(self, text: str) -> None:
-        """Report a sentence."""
-        self.report(ProgressEvent(stage=STAGE, message=text))
+        """Report a sentence, once: a run may be simulated for the feed and again for its log."""
+        if text not in self._said:
+            self.report(ProgressEvent(stage=STAGE, message=text))
+        self._said.add(text)
 
     def fill(self) -> None:
         """Let the window begin when the plant has filled, found by a pilot run from empty."""

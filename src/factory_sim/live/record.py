@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from factory_sim.live.publish import Sent, epoch_ns, new_run_id, window_of
+from factory_sim.live.publish import Sent, dated, described, epoch_ns, new_run_id, window_of
 from factory_sim.live.sinks.recording_store import Store
-from factory_sim.plant.describe import describe
-from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
 
 if TYPE_CHECKING:
@@ -36,8 +34,8 @@ def record_run(
 
     Links are not applied: a recording holds what the sensors measured.
     """
-    window, epoch = window_of(setup), epoch_ns(plant, setup)
-    meta = describe(plant, setup.run_id or new_run_id(plant), epoch, window)
+    plant, window, epoch = dated(plant, setup), window_of(setup), epoch_ns(plant, setup)
+    meta = described(plant, setup, setup.run_id or new_run_id(plant), window.t0_us)
     sensing = Sensing(plant, seed=setup.seed, replication=setup.replication, epoch_ns=epoch, t0_us=window.t0_us)
     store, sent = Store(folder, setup.root or plant.topic_root), Sent(meta, window.t0_us)
     store.describe(meta)
@@ -51,7 +49,7 @@ def record_run(
         if stop.is_set():
             break
     sent.truth = simulation.truth()
-    closed = describe(plant, meta.run_id, epoch, Window(window.t0_us, sent.t_us))
+    closed = described(plant, setup, meta.run_id, sent.t_us, is_over=True)
     sent.meta = replace(closed, sent_rows=sensing.sent_rows(), sent_ticks=sensing.sent_ticks())
     store.describe(sent.meta)
     store.close(None)

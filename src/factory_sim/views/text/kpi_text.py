@@ -63,7 +63,7 @@ def station_table(table: KpiTable) -> Table:
     """Return the stations with the largest shares of the critical path."""
     share = table.kpis["operation.critical_path_share"].values
     kpis = [table.kpis[f"operation.{name}"] for name in STATION_COLUMNS]
-    heads = [f"{label}, {unit(kpi.unit)}" for label, kpi in zip(STATION_COLUMNS.values(), kpis, strict=True)]
+    heads = [f"{label}\n{unit(kpi.unit)}" for label, kpi in zip(STATION_COLUMNS.values(), kpis, strict=True)]
     shown = Table("station", *heads, box=None, pad_edge=False)
     for column in shown.columns[1:]:
         column.justify = "right"
