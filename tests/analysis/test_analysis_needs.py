@@ -109,6 +109,17 @@ def test_without_prices_there_is_no_cost(plant: Plant) -> None:
     assert reason(free, "line.cost_per_part") == NEEDS["prices"].reason
 
 
+def test_the_cost_of_an_item_without_a_price_is_marked(plant: Plant) -> None:
+    table = kpis.table(run(plant), describe(plant, WINDOW))  # only machine hours have a price
+    for item in ("energy", "labour", "repairs", "material", "scrap"):
+        assert table.kpis[f"line.cost_{item}_per_part"].marks == (f"no price of {item} is stated",)
+    assert not table.kpis["line.cost_machines_per_part"].marks
+    priced = replace(
+        describe(plant, WINDOW), prices=replace(describe(plant, WINDOW).prices, tariff_per_kwh=(0.2,) * 24)
+    )
+    assert kpis.table(run(plant), priced).kpis["line.cost_energy_per_part"].marks == ("state times × stated power",)
+
+
 def test_without_source_rows_work_in_progress_and_lead_time_are_not_defined(plant: Plant) -> None:
     log, meta = run(plant), describe(plant, WINDOW)
     source = next(n for n, unit in enumerate(meta.units) if unit.role == "source")

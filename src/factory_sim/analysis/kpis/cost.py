@@ -41,11 +41,14 @@ def scrap(f: Facts) -> float:
     return f.meta.prices.scrap_per_part * f.flow.scrapped
 
 
-ITEMS = (energy, machines, labour, repairs, material, scrap)
+ITEMS: tuple[Callable[[Facts], float], ...] = (energy, machines, labour, repairs, material, scrap)
 
 
 def cost_per_part(f: Facts, _level: str) -> F8:
-    """(Energy + machine hours + labour + repairs + material + scrap) in the window / good parts of the line."""
+    """(Energy + machine hours + labour + repairs + material + scrap) in the window / good parts of the line.
+
+    Items without a price are left out.
+    """
     return ratio([sum(item(f) for item in ITEMS)], [f.flow.left])
 
 
@@ -54,7 +57,17 @@ def _per_part(item: Callable[[Facts], float], *needs: str) -> KpiKind:
         return ratio([item(f)], [f.flow.left])
 
     part.__doc__ = f"Per good part: {item.__doc__}"
-    return KpiKind("currency/part", -1, LINE, part, (*_NEEDS, *needs))
+    return KpiKind("currency/part", -1, LINE, part, (*_NEEDS, *needs), lambda f, level: _marks(item, f, level))
+
+
+def _marks(item: Callable[[Facts], float], f: Facts, level: str) -> list[str]:
+    """Return that the price of an item is not stated, so that its cost is 0; of energy, how it was found."""
+    p = f.meta.prices
+    material_price = max((price for _, price in p.material), default=0.0)
+    rates = (max(p.tariff_per_kwh, default=0.0), p.machine_per_h, p.labour_per_h, p.repair_per_h)
+    if not (*rates, material_price, p.scrap_per_part)[ITEMS.index(item)]:
+        return [f"no price of {item.__name__} is stated"]
+    return by_states(f, level) if item is energy else [""]
 
 
 KINDS = {"cost_per_part": KpiKind("currency/part", -1, LINE, cost_per_part, (*_NEEDS, "energy", "material"), by_states)}

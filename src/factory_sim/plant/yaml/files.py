@@ -111,7 +111,7 @@ def durations(path: Path, decimal: str = "") -> list[float]:
 
 def _unit_of(line: int, header: str, path: Path) -> str:
     """Return the unit that a header states in brackets, else s. Raise ConfigError for any other word for a unit."""
-    stated = _HEADER_UNIT.findall(header)
+    stated: list[str] = _HEADER_UNIT.findall(header)
     if len(stated) == 1 and stated[0] in units.UNITS["time"]:
         return stated[0]
     if stated or any(_OTHER_UNIT.fullmatch(word) for word in re.split(r"[\W_]+", header)):
