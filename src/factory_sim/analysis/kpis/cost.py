@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from factory_sim.analysis.kpis.energy import by_states
@@ -41,7 +43,7 @@ def scrap(f: Facts) -> float:
     return f.meta.prices.scrap_per_part * f.flow.scrapped
 
 
-ITEMS: tuple[Callable[[Facts], float], ...] = (energy, machines, labour, repairs, material, scrap)
+ITEMS = (energy, machines, labour, repairs, material, scrap)
 
 
 def cost_per_part(f: Facts, _level: str) -> F8:
@@ -65,7 +67,8 @@ def _marks(item: Callable[[Facts], float], f: Facts, level: str) -> list[str]:
     p = f.meta.prices
     material_price = max((price for _, price in p.material), default=0.0)
     rates = (max(p.tariff_per_kwh, default=0.0), p.machine_per_h, p.labour_per_h, p.repair_per_h)
-    if not (*rates, material_price, p.scrap_per_part)[ITEMS.index(item)]:
+    prices: dict[Any, float] = dict(zip(ITEMS, (*rates, material_price, p.scrap_per_part), strict=True))
+    if not prices[item]:
         return [f"no price of {item.__name__} is stated"]
     return by_states(f, level) if item is energy else [""]
 
