@@ -131,9 +131,11 @@ class Observer:
         guesses = [each for each in self._guesses() if each.items]
         units = list(dict.fromkeys(unit for each in guesses for unit in _units(each)))
         lines = [
-            "# A first mapping, written by `factory-sim map` from what was seen. Check every line marked CHECK.",
+            "# A first mapping, written by `factory-sim map` from what was seen.",
+            "# Check every line marked CHECK.",
             f"feed: {_quoted(name)}",
-            f"units: [{', '.join(map(_quoted, units))}]  # or plant: FILE, for the flow between them",
+            "# Instead of units, plant: FILE also gives the flow between them.",
+            f"units: [{', '.join(map(_quoted, units))}]",
         ]
         lines += self._clock(guesses)
         lines += self._states(guesses)
@@ -164,11 +166,10 @@ class Observer:
         stale = f", stale: {max(round(longest * 3), 120)} s" if longest else ""
         times = {each.time for each in guesses if each.time}
         time = f'time: "{min(times)}", ' if len(times) == 1 else ""
-        notes = [f"the longest silence seen was {longest:.0f} s"] if longest else []
+        notes = [f"# The longest silence seen was {longest:.0f} s."] if longest else []
         if any(_is_without_zone(each) for each in guesses):
-            notes.append("CHECK: time stamps have no zone: add zone: Europe/Berlin or another")
-        note = f"  # {'; '.join(notes)}" if notes else ""
-        return [f"clock: {{{time}late: 5 s{stale}}}{note}"]
+            notes.append("# CHECK: time stamps have no zone: add zone: Europe/Berlin or another.")
+        return [*notes, f"clock: {{{time}late: 5 s{stale}}}"]
 
     @staticmethod
     def _states(guesses: list[_Guess]) -> list[str]:
@@ -183,7 +184,7 @@ class Observer:
         lines = ["states:"]
         for word, n in sorted(words.items(), key=lambda pair: -pair[1])[: 2 * guess.MOST_WORDS]:
             state = guess.STATE_OF.get(word.upper())
-            note = f"seen {n:,} times" + ("" if state else "; CHECK: its meaning is not known")
+            note = f"seen {n:,} times".replace("seen 1 times", "seen once") + ("" if state else "; CHECK: its meaning is not known")
             lines.append(f"  {_quoted(word)}: {state or 'unknown'}  # {note}")
         return [*lines, '  "*": refuse']
 

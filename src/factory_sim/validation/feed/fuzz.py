@@ -55,7 +55,7 @@ class Fuzz:
         """Return lines for the terminal."""
         return [
             (
-                f"fuzz {self.reader:<9} seed {self.seed}: {self.payloads:>9,} payloads, {self.refused:>9,} refused, "
+                f"fuzz {self.reader:<10} seed {self.seed}: {self.payloads:>9,} payloads, {self.refused:>9,} refused, "
                 f"0 crashes, {self.partial} partial effects; {self.us:.0f} µs each, slowest {self.slowest_ms:.1f} ms, "
                 f"memory {self.growth_mb:+.0f} MB"
             )

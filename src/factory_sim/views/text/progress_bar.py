@@ -28,6 +28,7 @@ class ProgressBar:
         self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
         self._task: TaskID | None = None
         self._stage = ""
+        self._begun: set[str] = set()  # where output is a file: a study returns to a stage many times
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -48,7 +49,8 @@ class ProgressBar:
             if self._task is None or stage != self._stage:
                 if self._task is not None:
                     self._bar.remove_task(self._task)
-                if not self._bar.console.is_terminal:
+                if not self._bar.console.is_terminal and stage not in self._begun:
+                    self._begun.add(stage)
                     self._bar.console.print(f"{stage} ...", markup=False, highlight=False, soft_wrap=True)
                 self._task, self._stage = self._bar.add_task(stage, total=total, note=""), stage
             self._bar.update(self._task, completed=done, note=note or f"{done:g}/{total:g}")

@@ -52,9 +52,9 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     head = f"line rate {signed_interval(rate, unit_text=' %')}" if rate.is_defined else undefined
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
-    same = "stays" if where.before == where.after else "moves to"
     if each.replications >= FEWEST:
-        lines.append(f"Constraint  {where.before or 'none'} {same} {where.after or 'none'} (by {where.by})")
+        moved = f" moves to {where.after or 'none'}" if where.before != where.after else ", before and after"
+        lines.append(f"Constraint  {where.before or 'none'}{moved} (by {where.by})")
     if each.shifts:
         sides = [quantiles(one) for one in each.shifts.values()]
         n = each.shifts["after"].n
