@@ -88,6 +88,13 @@ def test_a_missing_folder_is_said_before_any_work(
     assert sorted(folder.iterdir()) == before
 
 
+def test_a_log_of_a_run_without_end_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("run", "three.yaml", "--duration", "forever", "--broker", "mqtt://127.0.0.1:1", "--log", "x.csv")
+    assert main([*words]) == 2
+    assert "written at the end of the run, and this run has none" in capsys.readouterr().err
+    assert not (folder / "x.csv").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk that Linux provides")
 @pytest.mark.parametrize("words", [WORDS[n] for n in (0, 2, 3, 4)], ids=lambda words: words[0])
 def test_a_full_disk_is_said_in_one_sentence(

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 import factory_sim as fs
+from factory_sim.api.page.serving import STAYS
 from factory_sim.plant.states import State
 from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
@@ -46,7 +47,7 @@ class Call:
     """A call with a page, in a thread, until it is stopped."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> None:
-        self.stop, self._found, self._pages = Event(), Event(), list[str]()
+        self.stop, self.stays, self._found, self._pages = Event(), Event(), Event(), list[str]()
         self.done_s = 0  # of the run, published so far
         self.errors: list[BaseException] = []
         more = {**ANY_PORT, **more, "progress": self._report, "stop": self.stop}
@@ -61,6 +62,10 @@ class Call:
         self._thread.join(WITHIN_S)
         assert not self._thread.is_alive()
         assert not self.errors
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
 
     def ask(self, path: str, until: Callable[[Any], bool] = bool) -> Any:
         """The answer of the page, as soon as it fulfils a condition."""
@@ -82,6 +87,8 @@ class Call:
 
     def _report(self, event: fs.ProgressEvent) -> None:
         self.done_s = max(self.done_s, event.done)
+        if event.message == STAYS:
+            self.stays.set()
         _, is_page, address = event.message.partition("Live page: ")
         if is_page:
             self._pages.append(address)
@@ -135,6 +142,19 @@ def test_play_looks_back_into_its_recording(url: str, recording: Path) -> None:
         past = call.ask(f"at?t_ms={timeline['from_ms'] + 30_000}")
         assert past["t_ms"] == timeline["from_ms"] + 30_000
         assert past["live"] is False
+
+
+@pytest.mark.parametrize("kind", ["run", "play"])
+def test_the_page_stays_when_its_run_has_ended(url: str, recording: Path, kind: str) -> None:
+    run = {"duration": "10 min", "root": "page/stays"} if kind == "run" else {"root": "page/played_stays"}
+    with Call(
+        fs.publish if kind == "run" else fs.play, THREE if kind == "run" else recording, url, speed="max", **run
+    ) as call:
+        assert call.stays.wait(WITHIN_S)
+        values = call.ask("values.json")
+        assert values["kpis"]["line.oee"]["values"]["line"] > 0
+        assert call.is_running
+    assert not call.is_running
 
 
 def test_a_feed_with_a_mapping_has_a_page_too(url: str, tmp_path: Path) -> None:

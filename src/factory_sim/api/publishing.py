@@ -13,7 +13,7 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import Duration, Start, engine_name, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, watched
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, stay, watched
 from factory_sim.api.page.what_if import what_if
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
@@ -152,6 +152,7 @@ def publish(  # noqa: PLR0913 - one argument per option of the command
         Folder in which to record the run instead of publishing it, as fast as possible; `history` reads it.
     page, page_address, page_password_file
         As in `listen`: a live page of what arrives. It offers what-if changes where snapshots of the run are possible.
+        When the run has ended, it is served until `stop` is set or Ctrl-C.
     save : str or path, optional
         File that keeps a snapshot of the run, for `resume`, `whatif` and `fork`.
     resume : str or path, optional
@@ -212,10 +213,15 @@ def _default_start(record: PathLike | None, log: PathLike | None, broker: str) -
 
 
 def _check_end(duration: Duration, record: PathLike | None, log: PathLike | None, broker: str) -> None:
-    """Refuse a run without end that is not published."""
-    if duration == FOREVER and (record or (log and not broker)):
+    """Refuse a run without end that is not published, or whose log would be written at its end."""
+    if duration != FOREVER:
+        return
+    if record or (log and not broker):
         hint = "Give it a length, or publish it and record it with factory-sim record."
         arguments.refuse("duration", "a run without a broker is simulated at full speed and needs an end", hint)
+    if log:
+        hint = "Give the run a length, or record it with factory-sim record."
+        arguments.refuse("log", "it is written at the end of the run, and this run has none", hint)
 
 
 def _setup(  # noqa: PLR0913 - arguments of `publish`
@@ -325,4 +331,5 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
         sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
         plan.save_snapshot(simulation, at_once=True)
         sent.undelivered = finish(sender, stop, plan.say)
+        stay(where, plan.report, stop, sender.wait)
     return sent

@@ -16,6 +16,7 @@ from factory_sim.api.progress import ProgressEvent
 from factory_sim.clock import US_PER_S
 from factory_sim.errors import BrokerError, require_extra
 from factory_sim.live import listen as listening
+from factory_sim.live.pacing import rest
 from factory_sim.live.page.live_page import LivePage, Recording
 from factory_sim.live.page.page_address import PageAddress
 from factory_sim.wire.mqtt.client import Client
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     Hold = Callable[[int, float], None]
 
 PAGE_ADDRESS = "127.0.0.1:8800"
+STAYS = "The run has ended. Its page is served until Ctrl-C."
 LAG_S = 5.0  # of real time, that a page may be behind the publisher beside it
 _READY_S, _END_S = 10.0, 5.0
 _IDLE_S, _TURN_S = 2.0, 0.1  # without progress, after which a page is not waited for
@@ -121,6 +123,13 @@ def watched(
         finally:
             stop.set()
             thread.join(_END_S)
+
+
+def stay(where: Shown | None, report: Report, stop: Event, wait: Callable[[float], None]) -> None:
+    """Let the page of a run that has ended be looked at until `stop` is set; `wait` services the connection."""
+    if where is not None and not stop.is_set():
+        report(ProgressEvent(stage="subscribed", message=STAYS))
+        rest(math.inf, stop, wait)
 
 
 def _hold(page: LivePage, thread: Thread, is_stopped: Callable[[], bool], t_us: int, speed: float) -> None:

@@ -12,10 +12,11 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import one_of, path_of, refuse, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, watched
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, stay, watched
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.clock import US_PER_S
 from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
+from factory_sim.live.interrupts import interruptible
 from factory_sim.live.play import Played, PlaySetup, runs_of
 from factory_sim.live.play import play as publish_recording
 from factory_sim.live.play import store as store_recording
@@ -80,6 +81,7 @@ def play(  # noqa: PLR0913 - one argument per option of the command
         URL of a PostgreSQL database to write the run to, as in `listen`, as fast as possible and without a broker.
     page, page_address, page_password_file
         As in `listen`: a live page of what is played. Unless time stamps are shifted, it looks back into the recording.
+        At the end it is served until `stop` is set or Ctrl-C.
     user, password, password_file, ca, cert, key, mqtt
         As in `publish`.
     progress : bool or callable
@@ -132,7 +134,7 @@ def play(  # noqa: PLR0913 - one argument per option of the command
     if sink and broker:
         refuse("sink", "a recording goes to a database or to a broker", "Leave out one of them.")
     where = shown(page, page_address, page_password_file, is_published=not sink)
-    with events_of(progress) as report:
+    with events_of(progress) as report, interruptible(stop):
         if sink:
             played = _stored(chosen, sink, setup.root, report, stop)
             setup = replace(setup, run_id=chosen.meta.run_id)
@@ -179,6 +181,7 @@ def _played(
             past = Offers(run.recording, run.meta.run_id) if setup.start_ns is None else Offers()
             hold = stack.enter_context(watched(where, url, delivery.for_subscribers, setup.root, report, past))
         played = publish_recording(run, setup, sender, stop=stop, watch=watch)
+        stay(where, report, stop, sender.wait)
         stop.wait(0 if delivery.url else LINGER_S)
     for text in run.damaged:
         say(text)
