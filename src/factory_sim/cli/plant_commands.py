@@ -106,9 +106,10 @@ def _check_feed(file: str, recording: list[Path]) -> list[str]:
 
     mapping, found, unmatched = reading.checked(file, recording)
     kinds = ", ".join(f"{each.kind} {each.pattern}" for each in mapping.sources)
-    say(f"{mapping.name}: {len(mapping.sources)} sources ({kinds}), {len(mapping.states)} state words")
+    sources, words = _counted(len(mapping.sources), "source"), _counted(len(mapping.states), "state word")
+    say(f"{mapping.name}: {sources} ({kinds}), {words}")
     if found is not None:
-        say(f"  {found.observations:,} observations of {len(found.units)} units")
+        say(f"  {_counted(found.observations, 'observation')} of {_counted(len(found.units), 'unit')}")
         for each in found.skipped:
             say(f"  skipped {each.count:,}: {each.reason}; first: {each.example}")
     for line in unmatched:

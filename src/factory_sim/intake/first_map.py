@@ -184,7 +184,9 @@ class Observer:
         lines = ["states:"]
         for word, n in sorted(words.items(), key=lambda pair: -pair[1])[: 2 * guess.MOST_WORDS]:
             state = guess.STATE_OF.get(word.upper())
-            note = f"seen {n:,} times".replace("seen 1 times", "seen once") + ("" if state else "; CHECK: its meaning is not known")
+            note = f"seen {n:,} times".replace("seen 1 times", "seen once") + (
+                "" if state else "; CHECK: its meaning is not known"
+            )
             lines.append(f"  {_quoted(word)}: {state or 'unknown'}  # {note}")
         return [*lines, '  "*": refuse']
 

@@ -57,7 +57,7 @@ def _derivability(result: ReadResult) -> Table:
 
 def _machines(table: KpiTable) -> Table:
     kpis = [table.kpis[f"machine.{name}"] for name in _MACHINE]
-    heads = [f"{label}, {unit(kpi.unit)}" for label, kpi in zip(_MACHINE.values(), kpis, strict=True)]
+    heads = [f"{label}\n{unit(kpi.unit)}" for label, kpi in zip(_MACHINE.values(), kpis, strict=True)]
     shown = Table("unit", *heads, box=None, pad_edge=False)
     for column in shown.columns[1:]:
         column.justify = "right"
@@ -75,13 +75,13 @@ def _with_bounds(kpi: Kpi, i: int) -> str:
     if kpi.low is None or kpi.high is None or np.isnan(value):
         return text
     low, high = (number(float(np.reshape(each, -1)[i]), kpi.unit) for each in (kpi.low, kpi.high))
-    return text if low == high else f"{text}\n{low} to {high}"
+    return text if low == high else f"{text}\n≥ {low}\n≤ {high}"
 
 
 def losses(found: StopLosses) -> Table:
     """Return the hours of each machine by loss category; the heads name the states and stops of each."""
     categories = ["running", *found.loss_table]
-    heads = [f"{name}: {', '.join(found.loss_table.get(name, ('all others',)))}" for name in categories]
+    heads = [f"{name}:\n" + ",\n".join(found.loss_table.get(name, ("all others",))) for name in categories]
     shown = Table("hours of", *heads, box=None, pad_edge=False)
     for unit_name, seconds in found.losses_s.items():
         shown.add_row(unit_name, *(f"{seconds[name] / 3600:.2f}" for name in categories))
