@@ -27,6 +27,7 @@ SECONDS = (
     14_400 if QUICK else 86_400
 )  # columns have fixed costs: ten minutes of 1,200 of them reach a quarter of the rate
 CSV_SECONDS = 1_800 if QUICK else 7_200  # a day has 700 MB
+LONG_SECONDS = 600 if QUICK else 3_600  # an hour has 190 MB
 MESSAGES = 20_000 if QUICK else 200_000
 START = 1_777_874_400
 ARRIVAL_NS = (START + 86_400) * 1_000_000_000
@@ -50,10 +51,10 @@ def _table(seconds: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _feed(folder: Path, kind: str) -> MappedFeed:
+def _feed(folder: Path, kind: str, layout: str = "wide") -> MappedFeed:
     items = "state: '{unit}.state', count: '{unit}.count'"
     meters = "power: {column: '{unit}.power', unit: kW}, energy: {column: '{unit}.energy', unit: kWh}"
-    source = f"{{{kind}: all.{kind}, layout: wide, {items}, {meters}}}"
+    source = f"{{{kind}: all.{kind}, layout: {layout}, {items}, {meters}}}"
     if kind == "mqtt":
         source = "{mqtt: 'plant/{unit}/status', state: $.state, count: $.count, clock: {time: $.timestamp}}"
     names = ", ".join(f"M{unit}" for unit in range(UNITS))
@@ -67,8 +68,8 @@ def _report(benchmark: Any, count: int, unit: str, against: str) -> None:
     benchmark.extra_info.update(value=count / benchmark.stats.stats.min, unit=unit, against=against, ratio=None)
 
 
-def _read(folder: Path, content: io.BytesIO, kind: str) -> MappedFeed:
-    feed = _feed(folder, kind)
+def _read(folder: Path, content: io.BytesIO, kind: str, layout: str = "wide") -> MappedFeed:
+    feed = _feed(folder, kind, layout)
     content.seek(0)
     feed.add_file(content, f"all.{kind}", feed.mapping.sources[0])
     return feed
@@ -98,6 +99,21 @@ def test_intake_csv_observations_per_s(benchmark: Any, tmp_path: Path) -> None:
     _report(
         benchmark, feed.observations, "observations/s", f"{CSV_SECONDS / 3600:.3g} h of 1,200 channels at 1 Hz, wide"
     )
+
+
+def test_intake_long_csv_observations_per_s(benchmark: Any, tmp_path: Path) -> None:
+    """The same channels as rows of time, item and value."""
+    table = _table(LONG_SECONDS)
+    names = table.column_names[1:]
+    times = table.column("time").cast(pa.string()).to_numpy()
+    values = np.stack([table.column(name).cast(pa.string()).to_numpy() for name in names], axis=1)
+    rows = {"time": np.repeat(times, len(names)), "item": np.tile(names, LONG_SECONDS), "value": values.ravel()}
+    content = io.BytesIO()
+    csv.write_csv(pa.table(rows), content)
+    feed = benchmark.pedantic(_read, args=(tmp_path, content, "csv", "long"), rounds=2)
+    assert feed.observations == 4 * UNITS * LONG_SECONDS
+    against = f"{LONG_SECONDS / 3600:.3g} h of 1,200 channels at 1 Hz, long (time, item, value)"
+    _report(benchmark, feed.observations, "observations/s", against)
 
 
 def _reported(benchmark: Any, against: str) -> None:

@@ -231,6 +231,67 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     assert sum(count for reason, count in reasons.items() if "clock.late" in reason) == 1
 
 
+PLACES = """time,item,value
+2026-05-04T06:00:00Z,state,IDLE
+2026-05-04T06:00:00Z,count,1
+
+2026-05-04T06:00:10Z,count
+2026-05-04T06:00:20Z,count,two
+2026-05-04T06:00:30Z,state,BROKEN,2
+yesterday,count,3
+2026-05-04T06:00:40Z,count, 2
+2026-05-04T06:00:50Z,state,RUNNNG
+"""
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_the_message_about_a_cell_names_its_line_and_column(tmp_path: Path, layout: str) -> None:
+    file = tmp_path / "m1.csv"
+    text, items, column = PLACES, "state: state, count: count", ""
+    if layout == "wide":
+        text, items, column = (
+            PLACES.replace("item,value", "count,state"),
+            "state: state, count: count",
+            ", column state",
+        )
+        text = "time,count,state\n2026-05-04T06:00:00Z,1,IDLE\n\n2026-05-04T06:00:10Z\n2026-05-04T06:00:20Z,two,IDLE\n"
+        text += "2026-05-04T06:00:30Z,3,IDLE,4\n\nyesterday,3,IDLE\n\n2026-05-04T06:00:50Z,4,RUNNNG\n"
+    file.write_text(text, encoding="utf-8")
+    path = feed(tmp_path, f"csv: m1.csv, layout: {layout}, unit: M1, {items}")
+    with pytest.raises(fs.ConfigError) as refused:
+        fs.read(file, map=path)
+    assert f"{file}, line 10{column}: unknown state word 'RUNNNG'" in str(refused.value)
+    path.write_text(path.read_text(encoding="utf-8").replace('"*": refuse', '"*": unknown'), encoding="utf-8")
+    skipped = {each.reason: (each.count, each.example) for each in fs.read(file, map=path).result.skipped}
+    named = {reason: example.removeprefix(f"{file}, ") for reason, (_, example) in skipped.items()}
+    number = f"line {6 if layout == 'long' else 5}{column.replace('state', 'count')}"
+    assert named["value that is not a number"] == f"{number}: 'two'"
+    assert named["time stamp that cannot be read"] == "line 8: yesterday"
+    assert skipped["row with another number of columns"][0] == 2
+    assert named["row with another number of columns"].startswith(f"line {5 if layout == 'long' else 4}: expected 3")
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ["2026-05-04 08:00:00", "2026-05-04 08:00:10", "2026-05-04 08:01:00"],  # zone of the feed file
+        ["1777874400", "1777874410", "1777874460"],
+        ["1777874400000", "1777874410000", "1777874460000"],
+        ["1777874400.0", "2026-05-04T06:00:10Z", "2026-05-04T08:01:00"],
+    ],
+)
+def test_times_of_every_form_are_read(tmp_path: Path, stamps: list[str]) -> None:
+    rows = zip(stamps, ("IDLE", "RUNNING", "IDLE"), strict=True)
+    text = "".join(f"{stamp};M1;state;{word}\n" for stamp, word in rows)
+    (tmp_path / "m1.csv").write_text("time;machine;item;value\n" + text, encoding="utf-8")
+    path = feed(tmp_path, "csv: m1.csv, layout: long, columns: {unit: machine}, state: state")
+    path.write_text(path.read_text(encoding="utf-8") + "clock: {zone: Europe/Berlin}\n", encoding="utf-8")
+    found = fs.read(tmp_path / "m1.csv", map=path)
+    assert found.result.window[0].startswith("2026-05-04T08:00:00")
+    assert found.kpis()["machine.share_busy", "M1"] == pytest.approx(50 / 60)
+    assert found.result.skipped == ()
+
+
 def test_a_word_of_the_loss_table_that_is_no_state_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "stops.yaml"
     path.write_text("stops: {micro: 60 s}\nlosses: {availability: [dwn]}\n", encoding="utf-8")

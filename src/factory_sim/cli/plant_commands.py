@@ -11,6 +11,7 @@ import typer
 from factory_sim.api.arguments import one_of, writing
 from factory_sim.cli import options
 from factory_sim.views.text.terminal import say
+from factory_sim.views.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,8 +80,8 @@ def _sweep(file: str) -> str:
     plan = read_plan(file, PlantCache())
     shape, n = plan.file.shape, len(plan.points)
     return (
-        f"{plan.file.words()['title']}\n  sweep of {plan.file.plant}, design {shape.design}: {_counted(n, 'point')} of "
-        f"{_counted(len(plan.factors), 'factor')}, {shape.replications} replications each"
+        f"{plan.file.words()['title']}\n  sweep of {plan.file.plant}, design {shape.design}: {counted(n, 'point')} of "
+        f"{counted(len(plan.factors), 'factor')}, {shape.replications} replications each"
     )
 
 
@@ -91,9 +92,9 @@ def _optimisation(file: str) -> str:
 
     read, goal = read_goal(file, PlantCache())
     every = goal.space.every(goal.candidates)
-    tried = f"at most {_counted(goal.candidates, 'choice')} tried"
-    variables = _counted(len(goal.space.variables), "variable")
-    how = tried if every is None else _counted(len(every), "allowed choice")
+    tried = f"at most {counted(goal.candidates, 'choice')} tried"
+    variables = counted(len(goal.space.variables), "variable")
+    how = tried if every is None else counted(len(every), "allowed choice")
     return (
         f"{read.words()['title']}\n  optimisation of {read.plant}: {variables}, {how}, "
         f"at least {goal.decision.first} replications each"
@@ -103,15 +104,16 @@ def _optimisation(file: str) -> str:
 def _check_feed(file: str, recording: list[Path]) -> list[str]:
     """Print what a feed file maps; return its lines that match nothing of the recording."""
     from factory_sim.api.foreign import reading
+    from factory_sim.views.text import reading_text
 
     mapping, found, unmatched = reading.checked(file, recording)
     kinds = ", ".join(f"{each.kind} {each.pattern}" for each in mapping.sources)
-    sources, words = _counted(len(mapping.sources), "source"), _counted(len(mapping.states), "state word")
+    sources, words = counted(len(mapping.sources), "source"), counted(len(mapping.states), "state word")
     say(f"{mapping.name}: {sources} ({kinds}), {words}")
     if found is not None:
-        say(f"  {_counted(found.observations, 'observation')} of {_counted(len(found.units), 'unit')}")
-        for each in found.skipped:
-            say(f"  skipped {each.count:,}: {each.reason}; first: {each.example}")
+        say(f"  {counted(found.observations, 'observation')} of {counted(len(found.units), 'unit')}")
+        for line in reading_text.skipped_lines(found):
+            say(line)
     for line in unmatched:
         say(line, err=True)
     return unmatched
@@ -130,16 +132,12 @@ def _summary(plant: Plant) -> str:
     worst, slowest_s = slowest(plant)
     lines = [
         f"{plant.name}: {plant.title}",
-        "  " + ", ".join(_counted(n, thing) for thing, n in counts.items()),
+        "  " + ", ".join(counted(n, thing) for thing, n in counts.items()),
         f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s per finished product",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
     ]
     return "\n".join(lines)
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n:,} {thing}{'s' * (n != 1)}"
 
 
 def schema(

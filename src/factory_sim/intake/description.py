@@ -59,7 +59,7 @@ def with_window(meta: Meta, epoch_ns: int, begin_ns: int, until_ns: int, words: 
     """Return a description whose run begins at `epoch_ns`, with the failure modes that the feed names."""
     t0_us = (begin_ns - epoch_ns) // 1000
     t1_us = (until_ns - epoch_ns) // 1000 + 1  # the last observation lies inside
-    modes = tuple(words.texts[Item.REASON])
+    modes = tuple(words.reasons)
     by_unit = tuple(
         modes if modes and info.role == "machine" else own
         for info, own in zip(meta.units, meta.failure_modes, strict=True)
@@ -69,11 +69,11 @@ def with_window(meta: Meta, epoch_ns: int, begin_ns: int, until_ns: int, words: 
     )
 
 
-def with_meters(meta: Meta, store: Store, mapping: Mapping, tally: Tally) -> tuple[Meta, tuple[Samples, ...]]:
+def with_meters(meta: Meta, store: Store, tally: Tally) -> tuple[Meta, tuple[Samples, ...]]:
     """Return the description with the feed's energy meters as its only sensors, and their samples."""
     sensors: list[SensorInfo] = []
     columns: list[tuple[I8, F8, float]] = []
-    for unit, series, joules in _meters(store, mapping, tally):
+    for unit, series, joules in _meters(store, tally):
         total = float(joules[-1]) if len(joules) else 0.0
         scale = max(total / _LARGEST, _FINEST_J)
         sensors.append(
@@ -81,19 +81,20 @@ def with_meters(meta: Meta, store: Store, mapping: Mapping, tally: Tally) -> tup
         )
         columns.append((series, joules, scale))
     meta = replace(meta, sensors=tuple(sensors))
-    n_ticks = meta.window.t1_us // TICK_US + 1
-    raw, present = np.zeros((n_ticks, len(columns)), np.int32), np.zeros((n_ticks, len(columns)), np.bool_)
-    at_ns = meta.epoch_ns + np.arange(n_ticks) * TICK_US * 1000
+    begin_ns = max(min((int(t_ns[0]) for t_ns, _, _ in columns), default=0), store.begin_ns, meta.epoch_ns)
+    first = (begin_ns - meta.epoch_ns) // (TICK_US * 1000)
+    ticks = np.arange(first, meta.window.t1_us // TICK_US + 1)
+    raw, present = np.zeros((len(ticks), len(columns)), np.int32), np.zeros((len(ticks), len(columns)), np.bool_)
+    at_ns = meta.epoch_ns + ticks * TICK_US * 1000
     for k, (t_ns, joules, scale) in enumerate(columns):
         raw[:, k] = np.round(np.interp(at_ns - meta.epoch_ns, t_ns - meta.epoch_ns, joules) / scale)
         present[:, k] = (at_ns >= t_ns[0]) & (at_ns <= t_ns[-1])
-    samples = Samples(TICK_US, 0, np.arange(len(columns), dtype=np.int16), raw, present)
+    samples = Samples(TICK_US, first, np.arange(len(columns), dtype=np.int16), raw, present)
     return meta, (samples,) if columns else ()
 
 
-def _meters(store: Store, mapping: Mapping, tally: Tally) -> Iterator[tuple[int, I8, F8]]:
+def _meters(store: Store, tally: Tally) -> Iterator[tuple[int, I8, F8]]:
     """Yield unit, times and energy since the first reading [J]; a meter is preferred to integrated power."""
-    specs = {each.item: each for source in mapping.sources for each in source.items}
     by_unit: dict[int, tuple[int, Series]] = {}
     for (unit, item), series in sorted(store.series.items()):
         if item in (Item.ENERGY, Item.POWER):
@@ -102,10 +103,9 @@ def _meters(store: Store, mapping: Mapping, tally: Tally) -> Iterator[tuple[int,
         t, value = series.arrays()
         if len(t) < 2:
             continue
-        if item == Item.ENERGY:
-            spec = specs[item]
+        if item == Item.ENERGY and (spec := series.spec) is not None:
             steps = unit_events.steps_of(value, round(spec.wraps * spec.factor), resets=spec.resets, tally=tally)
             t = np.append(t, series.last_ns) if series.last_ns > t[-1] else t
             value = np.concatenate(([0.0], np.cumsum(steps)))
             value = np.append(value, value[-1]) if len(value) < len(t) else value
-        yield unit, t, value
+        yield unit, t, value - value[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory_sim.intake import unit_events
-from factory_sim.intake.mapping import UNKNOWN, Item
+from factory_sim.intake.mapping import UNKNOWN
 from factory_sim.intake.part_flow import PartFlow
+from factory_sim.intake.unit_events import NO_EVENTS
 from factory_sim.plant.states import Outcome, State
 from factory_sim.records import Rows
 
@@ -18,11 +20,10 @@ if TYPE_CHECKING:
     from factory_sim.intake.series import Store
     from factory_sim.intake.tally import Tally
     from factory_sim.intake.unit_events import UnitEvents
-    from factory_sim.intake.words import Words
     from factory_sim.records import I8, Meta
 
 _TAKING = (State.BUSY, State.SETUP)  # states in which a machine has taken its part
-_PART_BITS = 31
+_FIRST_WITHOUT_ID = 1 << 30  # numbers of parts without a known id: ids are numbered from 0
 
 
 def events_by_unit(
@@ -35,20 +36,55 @@ def events_by_unit(
     }
 
 
-def rows_of(events: dict[int, UnitEvents], meta: Meta, words: Words) -> Rows:
-    """Return the rows of all units in order of time, upstream operations first."""
-    flow = PartFlow(meta, first_part=len(words.texts[Item.ID]))
-    machines = {unit: _Machine(unit, each, flow, meta) for unit, each in events.items()}
-    instants = sorted(
-        (t_ns, meta.units[unit].operation, unit) for unit, machine in machines.items() for t_ns in machine.instants()
-    )
-    found: list[Row] = []
-    for t_ns, _, unit in instants:
-        found += machines[unit].rows_at(t_ns)
-    return _numbered(sorted(found, key=lambda row: row[0]))  # the begin of a trip is known when it ends
+class Mapper:
+    """Makes rows of events, and remembers where they have been settled: later calls continue from there."""
+
+    def __init__(self, meta: Meta, *, has_ids: bool) -> None:
+        self._meta, self._flow = meta, PartFlow(meta, first_part=_FIRST_WITHOUT_ID if has_ids else 0)
+        self._machines: dict[int, _Machine] = {}
+        self._settled = np.zeros(len(meta.units), np.int64)  # rows by unit
+        self._begun: set[Row] = set()  # settled begins of trips that end later
+        self.settled_ns = -(2**63)
+
+    def rows(self, events: dict[int, UnitEvents]) -> Rows:
+        """Return the rows that have not been settled, in order of time, upstream operations first."""
+        found = [row for row in self._copy().run(events) if row not in self._begun]
+        rows = [(max(row[0], self.settled_ns), *row[1:]) for row in found]  # a trip may have begun long before its end
+        return _numbered(sorted(rows, key=lambda row: row[0]), self._settled)
+
+    def settle(self, events: dict[int, UnitEvents], before_ns: int) -> Rows:
+        """Return the rows before a time. They are not made again."""
+        rows = self.rows(events)
+        rows = rows.take(rows.t_ns < before_ns)
+        self._settled += np.bincount(rows.unit, minlength=len(self._settled))
+        self.run(events, before_ns)
+        self.settled_ns = before_ns
+        self._begun = {row for row in self._copy().run(events) if row[0] < before_ns}
+        return rows
+
+    def _copy(self) -> Mapper:
+        return copy.deepcopy(self, {id(self._meta): self._meta})
+
+    def run(self, events: dict[int, UnitEvents], until_ns: int = 2**62) -> list[Row]:
+        """Go through the events up to a time; return their rows."""
+        for unit, each in events.items():
+            machine = self._machines.setdefault(unit, _Machine(unit, self._flow, self._meta))
+            machine.begin(each, self.settled_ns)
+        instants = sorted(
+            (t_ns, self._meta.units[unit].operation, unit)
+            for unit in events
+            for t_ns in self._machines[unit].instants()
+            if t_ns < until_ns
+        )
+        found: list[Row] = []
+        for t_ns, _, unit in instants:
+            found += self._machines[unit].rows_at(t_ns)
+        for machine in self._machines.values():
+            machine.end()
+        return found
 
 
-def _numbered(found: list[Row]) -> Rows:
+def _numbered(found: list[Row], settled: I8) -> Rows:
     t, unit, state, part, outcome, detail = (
         (np.array(column, np.int64) for column in zip(*found, strict=True)) if found else (np.empty(0, np.int64),) * 6
     )
@@ -56,6 +92,7 @@ def _numbered(found: list[Row]) -> Rows:
     starts = np.searchsorted(unit[order], unit[order], "left")
     seq = np.empty(len(t), np.int64)
     seq[order] = np.arange(len(t)) - starts
+    seq += settled[unit]
     narrow = (unit.astype(np.int16), seq, state.astype(np.uint8), part.astype(np.int32), outcome.astype(np.uint8))
     return Rows(t, *narrow, detail.astype(np.int32))
 
@@ -63,19 +100,32 @@ def _numbered(found: list[Row]) -> Rows:
 class _Machine:
     """One unit on its way through its events: the part it holds, and the rows it writes."""
 
-    def __init__(self, unit: int, events: UnitEvents, flow: PartFlow, meta: Meta) -> None:
-        self._unit, self._events, self._flow = unit, events, flow
+    def __init__(self, unit: int, flow: PartFlow, meta: Meta) -> None:
+        self._unit, self._flow = unit, flow
         operation = meta.units[unit].operation
         self._batch = meta.operations[operation].batch if operation >= 0 else 1
         self._held: list[int] = []
         self._state, self._idle_ns, self._busy_since_give = -1, -1, False
         self._is_empty = False  # it is known to hold no part: one interrupted before the feed began is not taken again
-        self._at_state = {int(t): i for i, t in enumerate(events.t_ns)}  # the last of an instant counts
-        given, first = np.unique(events.given_ns, return_index=True)
-        self._given = {
-            int(t): (int(a), int(b))
-            for t, a, b in zip(given, first, np.append(first[1:], len(events.given_ns)), strict=True)
-        }
+        self._events = NO_EVENTS
+        self._at_state: dict[int, int] = {}
+        self._given: dict[int, tuple[int, int]] = {}
+
+    def begin(self, events: UnitEvents, from_ns: int) -> None:
+        """Prepare for the events from a time on; those before have been gone through."""
+        self._events = events
+        first = int(np.searchsorted(events.t_ns, from_ns))
+        self._at_state = {t: i for i, t in enumerate(events.t_ns[first:].tolist(), first)}  # the last of an instant
+        given, at = np.unique(events.given_ns, return_index=True)
+        stop = np.append(at[1:], len(events.given_ns))
+        late = given >= from_ns
+        self._given = dict(
+            zip(given[late].tolist(), zip(at[late].tolist(), stop[late].tolist(), strict=True), strict=True)
+        )
+
+    def end(self) -> None:
+        """Drop the events."""
+        self._events, self._at_state, self._given = NO_EVENTS, {}, {}
 
     def instants(self) -> set[int]:
         """Return the times at which something happens [ns]."""

@@ -12,6 +12,7 @@ from factory_sim.plant.states import Outcome, State
 if TYPE_CHECKING:
     from factory_sim.records import InputInfo, Meta
 
+_MOST_WAITING = 10_000  # parts in one buffer: a feed that does not count scrap leaves parts there that are gone
 Row = tuple[int, int, int, int, int, int]  # time [ns], unit, state, part, outcome, detail
 
 
@@ -21,7 +22,9 @@ class _Buffer:
 
     capacity: int  # -1: not limited
     carriers: tuple[int, ...]  # units that may bring a part; none without transport
-    parts: deque[tuple[int, int]] = field(default_factory=deque)  # part, when it was given
+    parts: deque[tuple[int, int]] = field(
+        default_factory=lambda: deque(maxlen=_MOST_WAITING)
+    )  # part, when it was given
     travel_ns: int = 0  # the shortest time between giving and a take that ended a wait; 0 without transport
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.intake.mapping import Item
+from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
+    from factory_sim.intake.mapping import ItemMap, SourceMap
     from factory_sim.intake.tally import Tally
     from factory_sim.records import B1, F8, I8, Observations
 
@@ -18,6 +20,9 @@ DUPLICATE = "duplicate observation"
 _SET_BACK = 3  # late observations in a row
 ENERGY_STEP_NS = 10_000_000_000  # energy integrated from power is kept at this resolution
 _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
+_IN_CYCLE = (State.WAITING, State.DOWN, State.REPAIR)  # states that do not show whether a part is worked on
+_NEVER_NS = -(2**63)
+_SHORT = 2**16
 
 
 @dataclass(slots=True)
@@ -29,62 +34,107 @@ class Series:
     gap_ns: list[I8] = field(default_factory=list)  # from the observation before each change
     runs: list[tuple[int, int]] = field(default_factory=list)  # stretches without a silence longer than clock.stale
     heard: int = 0  # observations, repetitions of a value included, duplicates not
+    changes: int = 0  # of these, also those that have been forgotten
     waiting: tuple[I8, F8] = (_EMPTY_T, _EMPTY_V)  # younger than the latest less clock.late
-    last_ns: int = -(2**63)  # of those put in order
+    last_ns: int = _NEVER_NS  # of those put in order
     last: float = float("nan")
     joules: float = 0.0
     longest_gap_ns: int = 0
     stale_ns: int = 0  # of its source
-    back_ns: int = 0  # time that passed while the clock, set back, had not caught up
+    spec: ItemMap | None = None  # how its source reads it
+    back: list[tuple[int, int]] = field(default_factory=list)  # when a clock set back had caught up, and its delay
     late: tuple[int, int] = (0, 0)  # late observations in a row, and by how much the first was
 
     def arrays(self) -> tuple[I8, F8]:
         """Return the times [ns] and values of the changes, shapes (n,)."""
         return np.concatenate([_EMPTY_T, *self.t_ns]), np.concatenate([_EMPTY_V, *self.value])
 
+    def gaps(self) -> I8:
+        """Return the time from the observation before each change [ns], shape (n,); empty for power."""
+        return np.concatenate([_EMPTY_T, *self.gap_ns])
+
+    def __len__(self) -> int:
+        return sum(map(len, self.t_ns)) + len(self.waiting[0])
+
+    def forget(self, item: int, before_ns: int) -> None:
+        """Drop the changes before a time, except the value that holds then."""
+        t, v = self.arrays()
+        first = int(np.searchsorted(t, before_ns, "right")) - 1
+        if item == Item.STATE:
+            shown = np.flatnonzero(~np.isin(v[: first + 1], _IN_CYCLE))
+            first = int(shown[-1]) if len(shown) else 0
+        first, gaps = max(first, 0), self.gaps()
+        self.t_ns, self.value = [t[first:].copy()], [v[first:].copy()]
+        self.gap_ns = [gaps[first:].copy()] if len(gaps) else []
+        self.runs = [run for run in self.runs[:-1] if run[1] >= before_ns] + self.runs[-1:]
+        self.back = [each for each in self.back if each[0] >= before_ns]
+
 
 class Store:
-    """Series of all units and items, filled from chunks in order of arrival.
-
-    late_ns, stale_ns : by source; a series has one source.
-    """
+    """Series of all units and items, filled from chunks in order of arrival. A series has one source."""
 
     def __init__(self, tally: Tally) -> None:
         self.series: dict[tuple[int, int], Series] = {}
+        self.first_ns, self.last_ns = 2**63 - 1, _NEVER_NS  # the earliest and the latest observation
+        self.begin_ns = _NEVER_NS  # earlier changes have been forgotten
+        self.settled_ns = _NEVER_NS  # earlier observations are late: what they would change has been concluded
         self._tally = tally
         self._times: tuple[I8, bool, int] = (_EMPTY_T, False, 0)  # of the latest chunk: whether they rise, longest gap
 
-    def add(self, found: Observations, late_ns: int, stale_ns: int) -> None:
-        """Add a chunk. A value that is missing is news of power and signals only."""
+    def add(self, found: Observations, source: SourceMap) -> None:
+        """Add a chunk of a source. A value that is missing is news of power and signals only."""
         if not len(found):
             return
         if found.unit.strides == found.item.strides == (0,):  # one column of a wide table, without missing values
-            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, late_ns, stale_ns)
+            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, source)
             return
         missing = np.isnan(found.value) & (found.item != Item.POWER) & (found.item < Item.SIGNAL)
         if missing.any():
             found = found.take(~missing)
         if not len(found):
             return
-        key = found.unit.astype(np.int32) << 16 | found.item
+        key = found.unit.astype(np.int32) * (int(found.item.max()) + 1) + found.item
+        if int(key.max()) < _SHORT:  # which numpy sorts several times as fast
+            key = key.astype(np.uint16)
         if (key == key[0]).all():
-            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, late_ns, stale_ns)
+            self._absorb(int(found.unit[0]), int(found.item[0]), found.t_ns, found.value, source)
             return
         order = np.argsort(key, kind="stable")
         sorted_key = key[order]
         edges = np.flatnonzero(np.diff(sorted_key)) + 1
         for rows in np.split(order, edges):
             unit, item = int(found.unit[rows[0]]), int(found.item[rows[0]])
-            self._absorb(unit, item, found.t_ns[rows], found.value[rows], late_ns, stale_ns)
+            self._absorb(unit, item, found.t_ns[rows], found.value[rows], source)
 
-    def finished(self) -> Store:
-        """Return a copy in which everything that still waits is in order."""
-        copy = Store(self._tally)
+    def __len__(self) -> int:
+        """Return the number of changes in memory."""
+        return sum(map(len, self.series.values()))
+
+    def settle(self, before_ns: int) -> None:
+        """Wait no longer for observations before a time."""
+        for (_, item), series in self.series.items():
+            t, v = series.waiting
+            ripe = int(np.searchsorted(t, before_ns))
+            series.waiting = (t[ripe:], v[ripe:])
+            self._emit(series, item, t[:ripe], v[:ripe])
+        self.settled_ns = before_ns
+
+    def forget(self, before_ns: int) -> None:
+        """Drop what was observed before a time, except the values that hold then."""
+        for (_, item), series in self.series.items():
+            series.forget(item, before_ns)
+        self.begin_ns = before_ns
+
+    def finished(self, tally: Tally) -> Store:
+        """Return a copy in which everything that still waits is in order; what is skipped meanwhile goes to `tally`."""
+        copy = Store(tally)
+        copy.first_ns, copy.begin_ns, copy.settled_ns = self.first_ns, self.begin_ns, self.settled_ns
         for (unit, item), series in self.series.items():
             t_ns, value, gaps, runs = ([*each] for each in (series.t_ns, series.value, series.gap_ns, series.runs))
             whole = replace(series, t_ns=t_ns, value=value, gap_ns=gaps, runs=runs)
-            copy.series[unit, item] = whole
-            self._emit(whole, item, *whole.waiting)
+            self._emit(whole, item, *whole.waiting, tally)
+            if whole.heard:
+                copy.series[unit, item] = whole
         return copy
 
     def units_heard(self) -> dict[int, list[tuple[int, int]]]:
@@ -94,9 +144,14 @@ class Store:
             found.setdefault(unit, []).extend((begin, end + series.stale_ns) for begin, end in series.runs)
         return {unit: _merged(runs) for unit, runs in found.items()}
 
-    def _absorb(self, unit: int, item: int, t: I8, v: F8, late_ns: int, stale_ns: int) -> None:
-        series = self.series.setdefault((unit, item), Series(stale_ns=stale_ns))
+    def _absorb(self, unit: int, item: int, t: I8, v: F8, source: SourceMap) -> None:
+        series, late_ns = self.series.get((unit, item)), source.clock.late_ns
+        if series is None:
+            spec = next((each for each in source.items if each.item == item), None)
+            series = self.series[unit, item] = Series(stale_ns=source.clock.stale_ns, spec=spec)
+        self.last_ns = max(self.last_ns, int(t.max()))
         if self._is_regular(t, series):
+            self.first_ns = min(self.first_ns, int(t[0]))
             if len(series.waiting[0]):
                 self._emit(series, item, *series.waiting)
             ripe = int(np.searchsorted(t, int(t[-1]) - late_ns, "right"))
@@ -107,7 +162,7 @@ class Store:
         if len(series.waiting[0]):
             t, v = np.concatenate((series.waiting[0], t)), np.concatenate((series.waiting[1], v))
         latest = np.maximum.accumulate(t)
-        late = t < np.maximum(latest - late_ns, series.last_ns)
+        late = t < np.maximum(latest - late_ns, max(series.last_ns, self.settled_ns))
         _measure_back(series, t, late, latest)
         if late.any():
             self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
@@ -118,6 +173,7 @@ class Store:
         if (np.diff(t) < 0).any():
             order = np.argsort(t, kind="stable")
             t, v = t[order], v[order]
+        self.first_ns = min(self.first_ns, int(t[0]))
         ripe = int(np.searchsorted(t, int(latest[-1]) - late_ns, "right"))
         series.waiting = (t[ripe:], v[ripe:])
         self._emit(series, item, t[:ripe], v[:ripe])
@@ -128,17 +184,17 @@ class Store:
             gaps = np.diff(t)
             self._times = (t, bool(len(gaps)) and bool((gaps > 0).all()), int(gaps.max(initial=0)))
         _, rises, longest_ns = self._times
-        before_ns = int(series.waiting[0][-1]) if len(series.waiting[0]) else series.last_ns
+        before_ns = int(series.waiting[0][-1]) if len(series.waiting[0]) else max(series.last_ns, self.settled_ns)
         return rises and t[0] > before_ns and (not series.stale_ns or longest_ns <= series.stale_ns)
 
-    def _emit(self, series: Series, item: int, t: I8, v: F8) -> None:
+    def _emit(self, series: Series, item: int, t: I8, v: F8, tally: Tally | None = None) -> None:
         if not len(t):
             return
         stale_ns = series.stale_ns
         gaps = np.diff(t, prepend=series.last_ns if series.heard else t[0])
         again = (gaps == 0) & (np.diff(v, prepend=series.last) == 0)
         if again.any():
-            self._tally.add(DUPLICATE, f"{np.datetime64(int(t[again][0]), 'ns')}Z", int(again.sum()))
+            (tally or self._tally).add(DUPLICATE, f"{np.datetime64(int(t[again][0]), 'ns')}Z", int(again.sum()))
         series.longest_gap_ns = max(series.longest_gap_ns, int(gaps.max()))
         self._add_runs(series, t, gaps, stale_ns)
         if item == Item.POWER:
@@ -147,6 +203,7 @@ class Store:
             changed = v != np.concatenate(([series.last], v[:-1]))
             times, values = t[changed], v[changed]
             series.gap_ns.append(gaps[changed])
+            series.changes += len(times)
         series.heard += len(t) - int(again.sum())
         series.last_ns, series.last = int(t[-1]), float(v[-1])
         series.t_ns.append(times)
@@ -176,7 +233,8 @@ def _measure_back(series: Series, t: I8, late: B1, latest: I8) -> None:
         n, by_ns = series.late
         by_ns = by_ns or int(latest[begin] - t[begin])
         gap_ns = (by_ns + int(t[end - 1] - t[begin])) // (n + end - begin)  # it was set back a little earlier
-        series.back_ns += (by_ns + 2 * gap_ns) * (n < _SET_BACK <= n + end - begin)
+        if n < _SET_BACK <= n + end - begin:
+            series.back.append((int(latest[begin]), by_ns + 2 * gap_ns))
         series.late = (n + end - begin, by_ns)
 
 
@@ -195,6 +253,7 @@ def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
         changed = np.append(0, changed) if v[0] != series.last else changed
         times, values = t[changed], v[changed]
         series.gap_ns.append(times - np.where(changed > 0, t[changed - 1], int(t[0]) - gap_ns))
+        series.changes += len(times)
     series.heard += len(t)
     series.last_ns, series.last = int(t[-1]), float(v[-1])
     series.t_ns.append(times)

@@ -30,6 +30,19 @@ class Tally:
         else:
             found.count += count
 
+    def plus(self, other: Tally) -> Tally:
+        """Return the counts of both."""
+        both = Tally()
+        for tally in (self, other):
+            both.add_difference(tally, Tally())
+        return both
+
+    def add_difference(self, before: Tally, after: Tally) -> None:
+        """Count what `before` has counted and `after` has not."""
+        for each in before.entries():
+            if gone := each.count - after.count(each.reason):
+                self._by_reason.setdefault(each.reason, Skipped(each.reason, 0, each.example)).count += gone
+
     def entries(self) -> list[Skipped]:
         """Return every reason, the most frequent first."""
         return sorted(self._by_reason.values(), key=lambda each: (-each.count, each.reason))

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from factory_sim.clock import ns_from_datetime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from factory_sim.intake.mapping import ClockRule
     from factory_sim.intake.tally import Tally
     from factory_sim.records import I8
@@ -55,19 +57,33 @@ def _of_text(text: str, tally: Tally) -> int:
         return MISSING
 
 
-def column(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
-    """Return the time stamps of a column [ns], MISSING where there is none that can be used; shape (n,)."""
+def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None = None) -> I8:
+    """Return the time stamps of a column [ns], MISSING where there is none that can be used; shape (n,).
+
+    place : of a row, for messages; None: that of the tally
+    """
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.cast(kind.value_type), kind.value_type
+    if place is not None and len(values):
+        tally.where = place(0)
     if pa.types.is_timestamp(kind):
         return _of_timestamps(values, clock, tally)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _of_numbers(values)
-    fast = _of_texts(values)
+    fast = _of_texts(values, clock, tally)
     if fast is not None:
+        if values.null_count:
+            first = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
+            tally.where = tally.where if place is None else place(first)
+            tally.add(NO_TIME, "None", values.null_count)
         return fast
-    return np.array([one(each, clock, tally) for each in values.to_pylist()], np.int64)
+    found = np.full(len(values), MISSING)
+    for row, each in enumerate(values.to_pylist()):
+        if place is not None:
+            tally.where = place(row)
+        found[row] = one(each, clock, tally)
+    return found
 
 
 def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
@@ -88,12 +104,17 @@ def _of_numbers(values: pa.Array) -> I8:
     return np.where(np.isnan(known), MISSING, np.round(np.nan_to_num(known) * scale).astype(np.int64))
 
 
-def _of_texts(values: pa.Array) -> I8 | None:
-    """Return ISO texts with Z or an offset, parsed at once; None if any has another form."""
-    try:
-        return _filled(values.cast(_NS).view(pa.int64()))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
+def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
+    """Return texts parsed at once: ISO with Z or an offset, ISO without zone, or numbers; None if they are mixed."""
+    for kind, found in ((_NS, None), (pa.timestamp("ns"), _of_timestamps), (pa.int64(), None)):
+        try:
+            plain = values.cast(kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        if pa.types.is_integer(kind):
+            return _of_numbers(plain)
+        return _filled(plain.view(pa.int64())) if found is None else found(plain, clock, tally)
+    return None
 
 
 def _filled(values: pa.Array) -> I8:

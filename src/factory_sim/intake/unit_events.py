@@ -36,6 +36,11 @@ class UnitEvents:
     has_counter: bool  # parts are counted by the feed, not concluded from states
 
 
+NO_EVENTS = UnitEvents(
+    t_ns=_NO_T, state=_NO_T, detail=_NO_T, given_ns=_NO_T, outcome=_NO_T, part=_NO_T, has_counter=False
+)
+
+
 def of_unit(
     unit: int, store: Store, heard: list[tuple[int, int]], mapping: Mapping, cycles: tuple[I8, I8] | None, tally: Tally
 ) -> UnitEvents:
@@ -69,7 +74,6 @@ class _Signals:
 
     def __init__(self, unit: int, store: Store, mapping: Mapping, tally: Tally) -> None:
         self._series = {item: series for (owner, item), series in store.series.items() if owner == unit}
-        self._specs = {each.item: each for source in mapping.sources for each in source.items}
         self._by_id, self._tally = mapping.parts == "id", tally
 
     def of(self, item: int) -> tuple[I8, F8]:
@@ -114,9 +118,9 @@ class _Signals:
         return found
 
     def _risen(self, item: int) -> I8:
-        if item not in self._series:
+        spec = self._series[item].spec if item in self._series else None
+        if spec is None:
             return _NO_T
-        spec = self._specs[item]
         t, by = increments(*self.of(item), wraps=spec.wraps, resets=spec.resets, tally=self._tally)
         return np.repeat(t, by)
 
@@ -189,7 +193,7 @@ def _with_silences(
         times.append(np.array([end]))
         codes.append(np.array([UNKNOWN]))
         last = int(np.searchsorted(t, again, "right")) - 1
-        if again < 2**62 and t[last] != again:  # unchanged, so left out when the series was thinned
+        if last >= 0 and again < 2**62 and t[last] != again:  # unchanged, so left out when the series was thinned
             times.append(np.array([again]))
             codes.append(state[last : last + 1])
     times[0], codes[0] = t[keep], state[keep]

@@ -23,7 +23,8 @@ class Words:
     def __init__(self, mapping: Mapping, tally: Tally) -> None:
         self._states, self._other, self._tally = mapping.states, mapping.other, tally
         self.unknown: dict[str, str] = {}  # refused state words, each with where it first appeared
-        self.texts: dict[int, list[str]] = {Item.ID: [], Item.ORDER: [], Item.REASON: []}
+        self.reasons: list[str] = []
+        self._next = {Item.ID: 0, Item.ORDER: 0}
         self._codes: dict[tuple[int, str], float] = {}
 
     def code(self, item: int, value: Any) -> float:
@@ -36,13 +37,22 @@ class Words:
                 self._codes[key] = found
         return found
 
+    def forget(self, used: dict[int, set[float]]) -> None:
+        """Forget the serial numbers and orders whose code is not among `used`, by item."""
+        self._codes = {
+            key: code for key, code in self._codes.items() if key[0] not in self._next or code in used.get(key[0], ())
+        }
+
     def _new(self, item: int, text: str) -> float:
         if item == Item.STATE:
             return self._state(text)
         if text in {"", UNAVAILABLE}:
             return NAN
-        self.texts[item].append(text)
-        return float(len(self.texts[item]) - 1)
+        if item == Item.REASON:
+            self.reasons.append(text)
+            return float(len(self.reasons) - 1)
+        self._next[Item(item)] += 1
+        return float(self._next[Item(item)] - 1)
 
     def _state(self, text: str) -> float:
         found = self._states.get(text, UNKNOWN if text == UNAVAILABLE else self._other)

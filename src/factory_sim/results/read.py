@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from factory_sim.results.record import Record, Result
@@ -43,6 +43,15 @@ class CycleCount(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWindow(Record):
+    """The KPIs of one of the windows that end now."""
+
+    window: tuple[str, str]
+    shift: str  # of the windows `shift` and `last shift`: its name, such as "2026-05-04/0600"; else empty
+    kpis: Mapping[str, KpiValues]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadResult(Result):
     """A foreign feed and its KPIs."""
 
@@ -57,3 +66,5 @@ class ReadResult(Result):
     loss_table: Mapping[str, tuple[str, ...]]  # category -> states and stops
     cycles: tuple[CycleCount, ...]
     skipped: tuple[SkippedReason, ...]
+    kpis_of: str = "feed"  # `window`, `kpis` and losses; "shift" of a feed that is listened to for longer than two days
+    windows: Mapping[str, ReadWindow] = field(default_factory=dict)  # of a listener, as in ListenResult

@@ -152,7 +152,7 @@ def mapping_of(items: dict[int, str], signals: tuple[str, ...] = ()) -> Mapping:
 def _day(file: Path, truth: Path, name: str) -> IntakeDay:
     loads = _loads(file)
     feed = _fed(file, mapping_of({Item.STATE: "execution"}, loads))
-    store = feed.store.finished()
+    store = feed.store.finished(feed.context.tally)
     begin, end = unit_events.state_cycles(*_states(store.series[0, Item.STATE].arrays()))
     true = _true_cycles(truth)
     same = len(begin) == len(true) and bool((np.stack((begin, end), axis=1) == true).all())

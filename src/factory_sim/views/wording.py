@@ -25,6 +25,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{min(places, 6)}f}".replace("-", MINUS)
 
 
+def counted(n: int, thing: str) -> str:
+    """Return a number of things: 1 message, 1,200 messages."""
+    return f"{n:,} {thing}{'s' * (n != 1)}"
+
+
 def signed(value: float, places: int = 1) -> str:
     """Return a number with its sign: +29.8; 0 has none."""
     if not math.isfinite(value):

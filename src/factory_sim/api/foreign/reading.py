@@ -11,7 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from factory_sim.api.answers import Answer
-from factory_sim.api.arguments import Duration, refuse, seconds
+from factory_sim.api.arguments import Duration, one_of, refuse, seconds
 from factory_sim.api.client_arguments import client_options
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.page.mapped import redraw
@@ -22,17 +22,23 @@ from factory_sim.intake import description, feed_file
 from factory_sim.intake.first_map import Observer
 from factory_sim.live.foreign import listen_mapped as listening
 from factory_sim.live.foreign import observe, read_files
-from factory_sim.live.foreign.mapped_feed import MappedFeed, read_result
+from factory_sim.live.foreign.mapped_feed import MappedFeed
+from factory_sim.live.foreign.mapped_windows import MappedWindows
+from factory_sim.live.foreign.reading_result import read_result
 from factory_sim.views import frames
+from factory_sim.views.text.window_text import window_lines
+from factory_sim.views.wording import counted
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping as AnyMapping
 
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.page.serving import Shown
     from factory_sim.api.progress import Report
     from factory_sim.intake.mapping import Mapping
+    from factory_sim.live.foreign.conclusion import Conclusion
     from factory_sim.live.page.live_page import LivePage
     from factory_sim.records import Meta
     from factory_sim.results.read import ReadResult
@@ -60,20 +66,33 @@ class Reading(Answer["ReadResult"]):
     'no'
     """
 
-    def __init__(self, result: ReadResult, kpis: KpiTable, log: DataFrame) -> None:
+    def __init__(
+        self, result: ReadResult, kpis: KpiTable, log: DataFrame, windows: AnyMapping[str, KpiTable] | None = None
+    ) -> None:
         super().__init__(result)
         self.log = log
-        self._kpis = kpis
+        self._kpis, self._windows = kpis, dict(windows or {})
 
-    def kpis(self) -> KpiTable:
-        """Return the KPIs of the feed.
+    def kpis(self, window: str = "") -> KpiTable:
+        """Return the KPIs of the feed, or of one of the windows that end now.
+
+        Parameters
+        ----------
+        window : str
+            A key of `result.windows` of a listener, such as `"15 min"` or `"today"`; `""`: the whole feed, of one that
+            is longer than two days the present shift.
 
         Returns
         -------
         KpiTable
             All KPIs; NaN where one is not derivable.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such window.
         """
-        return self._kpis
+        return self._windows[one_of("window", window, self._windows)] if window else self._kpis
 
     def derivable(self) -> dict[str, str]:
         """Return which KPIs are derivable.
@@ -142,7 +161,7 @@ def read(files: PathLike | Iterable[PathLike] = (), *, map: PathLike, progress: 
 
         read_files.read(feed, _paths(files), watch)
     feed.check()
-    return conclude(feed)
+    return _reading(feed, feed.conclude())
 
 
 def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its observers
@@ -158,6 +177,7 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
     """Listen to a feed by a mapping until `stop` is set or `duration` has passed."""
     mapping = feed_file.read(map_file)
     feed = MappedFeed(mapping, described(mapping))
+    windows = MappedWindows(feed)
     if not feed.filters():
         refuse(
             "map", f"{mapping.file} has no source of messages (mqtt, sparkplug)", "Read its files: factory-sim read."
@@ -173,6 +193,7 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
                     for_s=duration if duration == math.inf else seconds("duration", duration),
                     every_s=seconds("every", every),
                     ready=partial(_ready, report, feed),
+                    windows=windows,
                     watch=partial(_watch, report, page),
                 )
         except KeyboardInterrupt:
@@ -180,9 +201,9 @@ def listen_mapped(  # noqa: PLR0913 - the feed, its connection, its end and its 
                 raise
         except BrokerError as error:
             if feed.observations:
-                error.feed = conclude(feed)
+                error.feed = _reading(feed, windows.conclude())
             raise
-    return conclude(feed)
+    return _reading(feed, windows.conclude())
 
 
 def described(mapping: Mapping) -> Meta:
@@ -197,12 +218,12 @@ def described(mapping: Mapping) -> Meta:
     return describe(plant, mapping.name, 0, Window(0, 1))
 
 
-def conclude(feed: MappedFeed) -> Reading:
-    """Return the answer of a feed so far."""
-    found = feed.conclude()
+def _reading(feed: MappedFeed, found: Conclusion) -> Reading:
+    """Return the answer of a feed."""
     names, meta = [info.name for info in found.meta.units], found.meta
     log = frames.clock_log_frame(found.log, names, meta.epoch_ns, meta.timezone)
-    return Reading(read_result(feed, found), KpiTable(found.table), log)
+    tables = {name: KpiTable(table) for name, table in found.windows.items()}
+    return Reading(read_result(feed, found), KpiTable(found.table), log, tables)
 
 
 def _paths(files: PathLike | Iterable[PathLike]) -> list[Path]:
@@ -217,11 +238,14 @@ def _ready(report: Report, feed: MappedFeed) -> None:
     report(ProgressEvent(stage="subscribed", message=f"listening to {', '.join(feed.filters())}"))
 
 
-def _watch(report: Report, page: LivePage | None, feed: MappedFeed) -> None:
+def _watch(report: Report, page: LivePage | None, feed: MappedFeed, windows: MappedWindows) -> None:
     if page is not None:
-        redraw(page, feed)
+        redraw(page, feed, windows)
     skipped = sum(each.count for each in feed.context.tally.entries())
-    text = f"{feed.observations:,} observations in {feed.messages:,} messages; {skipped:,} skipped"
+    observations, messages = counted(feed.observations, "observation"), counted(feed.messages, "message")
+    text = f"{observations} in {messages}; {skipped:,} skipped"
+    if windows.windows is not None and windows.is_rolling:
+        text = "\n".join((text, *window_lines(windows.windows.tables(), windows.windows.shift_name)))
     report(ProgressEvent(stage="listening", done=feed.observations, message=text))
 
 
@@ -274,4 +298,4 @@ def checked(file: PathLike, recording: Iterable[PathLike]) -> tuple[Mapping, Rea
     feed = MappedFeed(mapping, meta)
     read_files.read(feed, paths)
     feed.check()
-    return mapping, conclude(feed).result, feed.unmatched()
+    return mapping, read_result(feed, feed.conclude()), feed.unmatched()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis import losses
-from factory_sim.analysis.facts import collect
 from factory_sim.clock import US_PER_S, ns_from_us
 from factory_sim.live.foreign.mapped_feed import NothingReadError
 from factory_sim.live.page.conclusions import Conclusions, stops
@@ -17,6 +16,7 @@ from factory_sim.results.feed import FeedCounts
 
 if TYPE_CHECKING:
     from factory_sim.live.foreign.mapped_feed import MappedFeed
+    from factory_sim.live.foreign.mapped_windows import MappedWindows
     from factory_sim.live.page.live_page import LivePage
     from factory_sim.records import EventLog, Meta
 
@@ -24,18 +24,17 @@ SHARE = 0.1  # of the time, at most, that redrawing may take
 NEAR_US = 12 * 3600 * US_PER_S  # before the last row, that the page remembers
 
 
-def redraw(page: LivePage, feed: MappedFeed) -> None:
+def redraw(page: LivePage, feed: MappedFeed, windows: MappedWindows) -> None:
     """Show what a feed has yielded so far, unless that takes too much of the time."""
     begin_s = time.monotonic()
     if begin_s < page.conclude_due_s:
         return
     try:
-        found = feed.conclude()
+        found = windows.conclude()
     except NothingReadError:
         return
-    meta, window = found.meta, found.meta.window
-    facts = collect(found.log, meta)
-    skipped = sum(each.count for each in feed.context.tally.entries())
+    meta, facts, window = found.meta, found.facts, found.table.window
+    skipped = sum(each.count for each in found.tally.entries())
     counts = FeedCounts(
         readings=feed.observations, messages=feed.messages, lost=0, duplicates=0, damaged=0, foreign=0, skipped=skipped
     )

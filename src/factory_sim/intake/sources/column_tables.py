@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,30 @@ if TYPE_CHECKING:
     from factory_sim.intake.mapping import ItemMap, SourceMap
     from factory_sim.records import F8, I2, I8
 
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _TIMES = ("time", "timestamp", "time_utc", "datetime", "date", "ts", "t")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the rows of a batch stand in their file, for messages."""
+
+    file: str
+    word: str  # "line", or "row" of a file without lines
+    numbers: I8  # shape (n,)
+    column: str = ""
+
+    def take(self, rows: I8) -> Places:
+        """Return the places of some rows."""
+        return replace(self, numbers=self.numbers[rows])
+
+    def of_column(self, name: str) -> Places:
+        """Return the places of a column."""
+        return replace(self, column=name)
+
+    def name(self, row: int) -> str:
+        """Return the place of a row: m1.csv, line 7, column state."""
+        return f"{self.file}, {self.word} {self.numbers[row]}" + (f", column {self.column}" if self.column else "")
 
 
 class Long:
@@ -36,61 +60,62 @@ class Long:
         self._value = column_of(source, "value", names, file, ("value", "val"))
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._patterns = {where: _pattern(where) for where in self._specs if "{unit}" in where}
-        self._cells: dict[str, tuple[int, ItemMap] | None] = {}
+        self._cells: dict[str, tuple[int, int, int] | None] = {}
 
     @property
     def columns(self) -> list[str]:
         """The columns that are read."""
-        return [self._time, self._item, self._value, *([self._unit] if self._unit else [])]
+        return [self._time, self._item, self._value, *self.repeated[1:]]
 
-    def read(self, batch: pa.RecordBatch) -> Iterator[Observations]:
-        """Yield the observations of a batch."""
-        item = (
-            batch.column(self._item).dictionary_encode()
-            if not pa.types.is_dictionary(batch.column(self._item).type)
-            else batch.column(self._item)
-        )
-        codes, names = _codes(item)
-        wanted = [k for k, name in enumerate(names) if self._may_be(name)]
-        for name in set(names) - {names[k] for k in wanted}:
-            self._context.saw(self._source.index, str(name))
-        rows = np.flatnonzero(np.isin(codes, wanted))
+    @property
+    def repeated(self) -> list[str]:
+        """The columns that contain few different texts."""
+        return [self._item, *([self._unit] if self._unit else [])]
+
+    def read(self, batch: pa.RecordBatch, places: Places) -> Iterator[Observations]:
+        """Yield the observations of a batch: each kind of item is converted at once."""
+        codes, names = _codes(_encoded(batch.column(self._item)))
+        wanted = np.array([*(self._may_be(name) for name in names), False])
+        for k in np.flatnonzero(~wanted[:-1]).tolist():
+            self._context.saw(self._source.index, names[k])
+        rows = np.flatnonzero(wanted[codes])
         if not len(rows):
             return
-        t_ns = time_stamps.column(
-            batch.column(self._time).take(pa.array(rows)), self._source.clock, self._context.tally
-        )
-        codes = codes[rows]
-        values = batch.column(self._value).take(pa.array(rows))
-        units = batch.column(self._unit).take(pa.array(rows)) if self._unit else None
-        unit, value = np.full(len(rows), -1, np.int16), np.full(len(rows), np.nan)
-        kind = np.full(len(rows), -1, np.int16)
-        unit_codes, unit_names = (
-            _codes(units.dictionary_encode()) if units is not None else (np.zeros(len(rows), np.int64), [""])
-        )
-        for k in wanted:
-            for j, unit_name in enumerate(unit_names):
-                here = (
-                    np.flatnonzero((codes == k) & (unit_codes == j))
-                    if units is not None
-                    else np.flatnonzero(codes == k)
-                )
-                found = self._cell(names[k], unit_name) if len(here) else None
-                if found is not None:
-                    unit[here], kind[here] = found[0], found[1].item
-                    value[here] = numbers(values.take(pa.array(here)), found[1], self._context)
-        yield from _kept(t_ns, unit, kind, value, keeps_missing=True)
+        batch, places = _taken(batch, rows), places.take(rows)
+        unit, item, spec = self._cells_of(batch, codes[rows], names)
+        t_ns = time_stamps.column(batch.column(self._time), self._source.clock, self._context.tally, places.name)
+        value, items = np.full(len(rows), np.nan), self._source.items
+        factor = np.array([each.factor for each in items])
+        kinds = {each.item if each.item in WORDS else -1: replace(each, factor=1.0) for each in items}
+        group = np.where(np.isin(item, WORDS), item, -1)  # all numbers are one group
+        for kind, any_of in kinds.items():
+            here = np.flatnonzero((group == kind) & (unit >= 0))
+            column = batch.column(self._value).take(pa.array(here))
+            value[here] = numbers(column, any_of, self._context, places.take(here)) * factor[spec[here]]
+        yield from _kept(t_ns, unit, item, value, keeps_missing=True)
+
+    def _cells_of(self, batch: pa.RecordBatch, codes: I8, names: list[str]) -> tuple[I2, I2, I8]:
+        """Return unit, item and index of its mapping by row; unit -1 where it is not known. Shapes (n,)."""
+        if not self._unit:
+            found = [self._cell(name, "") if self._may_be(name) else None for name in names]
+            index = codes
+        else:
+            units, unit_names = _codes(_encoded(batch.column(self._unit)))
+            pairs, index = np.unique(codes * len(unit_names) + units, return_inverse=True)
+            found = [self._cell(names[pair // len(unit_names)], unit_names[pair % len(unit_names)]) for pair in pairs]
+        unit, item, spec = np.array([each or (-1, -1, 0) for each in found], np.int64).T
+        return unit.astype(np.int16)[index], item.astype(np.int16)[index], spec[index]
 
     def _may_be(self, name: str) -> bool:
         return name in self._specs or any(pattern.fullmatch(name) for pattern in self._patterns.values())
 
-    def _cell(self, name: str, unit_name: str) -> tuple[int, ItemMap] | None:
+    def _cell(self, name: str, unit_name: str) -> tuple[int, int, int] | None:
         key = f"{unit_name}\0{name}"
         if key not in self._cells:
             self._cells[key] = self._found(name, unit_name)
         return self._cells[key]
 
-    def _found(self, name: str, unit_name: str) -> tuple[int, ItemMap] | None:
+    def _found(self, name: str, unit_name: str) -> tuple[int, int, int] | None:
         context, source = self._context, self._source
         spec = self._specs.get(name)
         unit_name = unit_name or source.unit
@@ -98,7 +123,9 @@ class Long:
             where, match = next((w, m) for w, p in self._patterns.items() if (m := p.fullmatch(name)))
             spec, unit_name = self._specs[where], match["unit"]
         unit = context.unit(unit_name)
-        return (unit, spec) if unit >= 0 and context.owns(source.index, unit, spec.item) else None
+        if unit < 0 or not context.owns(source.index, unit, spec.item):
+            return None
+        return unit, spec.item, source.items.index(spec)
 
 
 class Wide:
@@ -113,18 +140,22 @@ class Wide:
     @property
     def columns(self) -> list[str]:
         """The columns that are read."""
-        unit = [self._unit] if self._unit else []
-        return list(dict.fromkeys([self._time, *unit, *(name for name, _, _ in self._cells)]))
+        return list(dict.fromkeys([self._time, *self.repeated, *(name for name, _, _ in self._cells)]))
 
-    def read(self, batch: pa.RecordBatch) -> Iterator[Observations]:
+    @property
+    def repeated(self) -> list[str]:
+        """The columns that contain few different texts."""
+        return [self._unit] if self._unit else []
+
+    def read(self, batch: pa.RecordBatch, places: Places) -> Iterator[Observations]:
         """Yield the observations of a batch, column by column."""
-        t_ns = time_stamps.column(batch.column(self._time), self._source.clock, self._context.tally)
+        t_ns = time_stamps.column(batch.column(self._time), self._source.clock, self._context.tally, places.name)
         if self._unit:
-            yield from self._by_unit(batch, t_ns)
+            yield from self._by_unit(batch, t_ns, places)
             return
         all_there = bool((t_ns != time_stamps.MISSING).all())
         for name, unit, spec in self._cells:
-            value = numbers(batch.column(name), spec, self._context)
+            value = numbers(batch.column(name), spec, self._context, places.of_column(name))
             if all_there and len(value) and not np.isnan(value.sum()):
                 ids, kinds = (np.broadcast_to(np.int16(each), len(value)) for each in (unit, spec.item))
                 yield Observations(t_ns, ids, kinds, value)
@@ -132,14 +163,15 @@ class Wide:
             ids, kinds = np.full(len(value), unit, np.int16), np.full(len(value), spec.item, np.int16)
             yield from _kept(t_ns, ids, kinds, value, all_there=all_there)
 
-    def _by_unit(self, batch: pa.RecordBatch, t_ns: I8) -> Iterator[Observations]:
-        codes, names = _codes(batch.column(self._unit).dictionary_encode())
+    def _by_unit(self, batch: pa.RecordBatch, t_ns: I8, places: Places) -> Iterator[Observations]:
+        codes, names = _codes(_encoded(batch.column(self._unit)))
         for k, name in enumerate(names):
             rows = np.flatnonzero(codes == k)
             unit = self._context.unit(name) if len(rows) else -1
             for column, _, spec in self._cells if unit >= 0 else ():
                 if self._context.owns(self._source.index, unit, spec.item):
-                    value = numbers(batch.column(column).take(pa.array(rows)), spec, self._context)
+                    where = places.take(rows).of_column(column)
+                    value = numbers(batch.column(column).take(pa.array(rows)), spec, self._context, where)
                     ids, kinds = np.full(len(rows), unit, np.int16), np.full(len(rows), spec.item, np.int16)
                     yield from _kept(t_ns[rows], ids, kinds, value)
 
@@ -194,32 +226,53 @@ def _no_column(source: SourceMap, name: str, names: Sequence[str], file: str) ->
     )
 
 
-def numbers(values: pa.Array, spec: ItemMap, context: Context) -> F8:
+def numbers(values: pa.Array, spec: ItemMap, context: Context, places: Places) -> F8:
     """Return the values of a column as numbers in SI units or codes of words, NaN for none; shape (n,)."""
     found: F8
     kind = values.type
-    if spec.item in WORDS:
-        encoded = values if pa.types.is_dictionary(kind) else values.dictionary_encode()
-        codes, words = _codes(encoded, as_text=False)
-        used = np.bincount(codes[codes >= 0], minlength=len(words)).tolist()  # a part of a column keeps all words
-        known = (context.words.code(spec.item, word) if n else np.nan for word, n in zip(words, used, strict=True))
-        table = np.array([*known, np.nan])
+    if spec.item in WORDS or pa.types.is_dictionary(kind):
+        codes, words = _codes(_encoded(values), as_text=False)
+        table = np.full(len(words) + 1, np.nan)
+        used, first = np.unique(codes, return_index=True)  # a part of a column keeps all words
+        for code, row in zip(used.tolist(), first.tolist(), strict=True):
+            context.tally.where = places.name(row)
+            table[code] = context.value(spec, words[code]) if code >= 0 else np.nan
         found = table[codes]
         return found
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         plain = values.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
         found = plain * spec.factor if spec.factor != 1 else plain
         return found
-    if pa.types.is_dictionary(kind):
-        codes, words = _codes(values, as_text=False)
-        return np.array([*(context.value(spec, word) for word in words), np.nan])[codes]
+    unavailable = pc.equal(values, UNAVAILABLE).fill_null(False)  # noqa: FBT003 - pyarrow's parameter
+    plain = pc.replace_with_mask(values, unavailable, pa.scalar(None, kind))
     try:
-        unavailable = pc.equal(values, UNAVAILABLE).fill_null(False)  # noqa: FBT003 - pyarrow's parameter
-        plain = pc.replace_with_mask(values, unavailable, pa.scalar(None, kind)).cast(pa.float64())
+        found = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        return np.array([context.value(spec, each) for each in values.to_pylist()], np.float64)
-    found = plain.to_numpy(zero_copy_only=False) * spec.factor
+        found = _some_numbers(plain, spec, context, places)
+    return found * spec.factor if spec.factor != 1 else found
+
+
+def _some_numbers(values: pa.Array, spec: ItemMap, context: Context, places: Places) -> F8:
+    """Return the texts of a column that are numbers; each of the others is counted."""
+    plain = pc.utf8_trim_whitespace(values)
+    others = pc.invert(pc.match_substring_regex(plain, _NUMBER)).fill_null(False)  # noqa: FBT003 - pyarrow's parameter
+    found: F8 = (
+        pc.replace_with_mask(plain, others, pa.scalar(None, values.type))
+        .cast(pa.float64())
+        .to_numpy(zero_copy_only=False)
+    )
+    for row in np.flatnonzero(others.to_numpy(zero_copy_only=False)).tolist():
+        context.tally.where = places.name(row)
+        context.value(spec, values[row].as_py())
     return found
+
+
+def _encoded(values: pa.Array) -> Any:
+    return values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+
+
+def _taken(batch: pa.RecordBatch, rows: I8) -> pa.RecordBatch:
+    return batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
 
 
 def _codes(encoded: Any, *, as_text: bool = True) -> tuple[I8, list[Any]]:

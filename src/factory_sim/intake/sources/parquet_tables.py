@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
 from factory_sim.errors import ConfigError
-from factory_sim.intake.sources.column_tables import Long, Wide
+from factory_sim.intake.sources.column_tables import Long, Places, Wide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,10 @@ def observations(stream: IO[bytes], name: str, source: SourceMap, context: Conte
         if texts:
             stream.seek(0)
             file = parquet.ParquetFile(stream, read_dictionary=texts)
+        rows = 0
         for batch in file.iter_batches(_ROWS, columns=table.columns):
-            context.tally.where = name
-            yield from table.read(batch)
+            yield from table.read(batch, Places(name, "row", np.arange(rows + 1, rows + batch.num_rows + 1)))
+            rows += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         first = str(error).splitlines()[0]
         raise ConfigError.of(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from factory_sim.errors import ConfigError
-from factory_sim.intake.sources.column_tables import Long
+from factory_sim.intake.sources.column_tables import Long, Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,27 +29,27 @@ def observations(stream: IO[bytes], name: str, source: SourceMap, context: Conte
     while lines := stream.readlines(_BLOCK_BYTES):
         if b"\0" in lines[0]:
             raise ConfigError.of(name, "is a binary file; expected lines such as 2026-05-04T06:00:00Z|execution|ACTIVE")
-        rows: list[tuple[str, str, str]] = []
+        rows: list[tuple[str, str, str, int]] = []
         for line in lines:
             number += 1
-            if not _parse(line, rows) and line.strip() and not line.startswith(b"*"):
+            if not _parse(line, number, rows) and line.strip() and not line.startswith(b"*"):
                 context.tally.where = f"{name}, line {number}"
                 context.tally.add(NOT_SHDR, line.decode("utf-8", "replace").strip())
         good += len(rows)
-        context.tally.where = f"{name}, lines {number - len(lines) + 1} to {number}"
         if rows:
-            columns = [pa.array(column) for column in zip(*rows, strict=True)]
-            yield from table.read(pa.RecordBatch.from_arrays(columns, names=list(_COLUMNS)))
+            *columns, places = zip(*rows, strict=True)
+            batch = pa.RecordBatch.from_arrays([pa.array(each) for each in columns], names=list(_COLUMNS))
+            yield from table.read(batch, Places(name, "line", np.array(places)))
     if not good:
         raise ConfigError.of(name, "has no SHDR line; expected lines such as 2026-05-04T06:00:00Z|execution|ACTIVE")
 
 
-def _parse(line: bytes, rows: list[tuple[str, str, str]]) -> bool:
+def _parse(line: bytes, number: int, rows: list[tuple[str, str, str, int]]) -> bool:
     """Add the pairs of a line; return whether it is SHDR. A condition has more fields, which no item matches."""
     time, *fields = line.decode("utf-8", "replace").rstrip("\r\n").split("|")
     if len(fields) < 2 or not time[:1].isdigit():
         return False
     time = time.partition("@")[0].strip()
     for key, value in zip(fields[::2], fields[1::2], strict=False):
-        rows.append((time, key.rpartition(":")[2].strip(), value.strip()))
+        rows.append((time, key.rpartition(":")[2].strip(), value.strip(), number))
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,9 @@ from factory_sim.intake.mapping import COUNTERS, UNKNOWN, Item
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
-    from factory_sim.intake.mapping import Mapping
     from factory_sim.intake.series import Series, Store
     from factory_sim.intake.unit_events import UnitEvents
-    from factory_sim.records import F8, I8, Meta
+    from factory_sim.records import B1, F8, I8, Meta, Window
 
 _POLLED = 3  # observations per change of a state that is sent without being asked for
 _SIGMAS = 3.0
@@ -23,17 +23,37 @@ _RARE = 0.01  # chance that more reports in a row are missing
 _SHORTEST_CYCLE = 5  # percentile of the times between parts
 
 
-def of_feed(events: dict[int, UnitEvents], store: Store, mapping: Mapping, meta: Meta) -> Gaps:
-    """Return what the feed leaves open about each machine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Feed:
+    """A feed, and the stretch of time whose gaps are asked for [ns]."""
+
+    events: dict[int, UnitEvents]
+    store: Store
+    meta: Meta
+    begin_ns: int
+    end_ns: int
+
+    def inside(self, t_ns: I8) -> B1:
+        """Return which times lie in the stretch."""
+        found: B1 = (t_ns >= self.begin_ns) & (t_ns < self.end_ns)
+        return found
+
+    def back_ns(self, series: Series) -> int:
+        """Return the time that passed in the stretch while a clock, set back, had not caught up."""
+        return sum(by_ns for at_ns, by_ns in series.back if self.begin_ns <= at_ns < self.end_ns)
+
+
+def of_feed(events: dict[int, UnitEvents], store: Store, meta: Meta, window: Window) -> Gaps:
+    """Return what the feed leaves open about each machine in a window."""
+    begin_ns, end_ns = (meta.epoch_ns + t_us * 1000 for t_us in (window.t0_us, window.t1_us))
+    feed = _Feed(events=events, store=store, meta=meta, begin_ns=begin_ns, end_ns=end_ns)
     machines = machine_units(meta).tolist()
     own = {unit: _missing(unit, events.get(unit), store, meta) for unit in machines}
     missing, parts_seen = (sum(each[k] for each in own.values()) for k in (0, 1))
     of_all = _share(missing, parts_seen)  # they travel together; a batch or a slow machine alone shows nothing
-    found = [
-        _of_unit(unit, events.get(unit), store, mapping, meta, max(of_all, _share(*own[unit]))) for unit in machines
-    ]
+    found = [_of_unit(unit, feed, max(of_all, _share(*own[unit]))) for unit in machines]
     lost, vague, parts, kwh = zip(*found, strict=True) if found else ((),) * 4
-    outside_ns = max((each.back_ns for each in store.series.values()), default=0)  # a unit without news shows none
+    outside_ns = max(map(feed.back_ns, store.series.values()), default=0)  # a unit without news shows none
     return Gaps(
         lost=np.array(lost, np.float64),
         vague_us=np.array(vague, np.int64),
@@ -44,29 +64,29 @@ def of_feed(events: dict[int, UnitEvents], store: Store, mapping: Mapping, meta:
 
 
 def _is_polled(state: Series | None) -> bool:
-    return state is not None and state.heard >= _POLLED * max(sum(map(len, state.t_ns)), 1)
+    return state is not None and state.heard >= _POLLED * max(state.changes, 1)
 
 
-def _of_unit(
-    unit: int, events: UnitEvents | None, store: Store, mapping: Mapping, meta: Meta, lost: float
-) -> tuple[float, int, int, float]:
+def _of_unit(unit: int, feed: _Feed, lost: float) -> tuple[float, int, int, float]:
+    events = feed.events.get(unit)
     if events is None:
         return 0.0, 0, 0, 0.0
-    series = {item: each for (owner, item), each in store.series.items() if owner == unit}
+    series = {item: each for (owner, item), each in feed.store.series.items() if owner == unit}
     state = series.get(Item.STATE)
     is_polled = _is_polled(state)
     lost = 0.0 if state is None else lost
-    vague_ns = _vague_ns(state) if state is not None and is_polled else 0
-    spans_ns = _unknown_ns(events, meta)
-    vague_ns += _held_ns(store.units_heard()[unit], state, meta)
+    vague_ns = _vague_ns(state, feed) if state is not None and is_polled else 0
+    spans_ns = _unknown_ns(events, feed)
+    vague_ns += _held_ns(feed.store.units_heard()[unit], state, feed)
+    given_ns = events.given_ns[feed.inside(events.given_ns)]
     shortest_ns = _shortest_ns(events.given_ns)
     parts = 0
     for item in (each for each in COUNTERS if each in series):
-        silent_ns, first = _restarts(series[item], wraps=_wraps(mapping, item))
+        silent_ns, first = _restarts(series[item], feed)
         parts += int((1 + silent_ns // shortest_ns + first).sum())
         vague_ns += int(silent_ns[(silent_ns <= series[item].stale_ns) | (series[item].stale_ns == 0)].sum())
     if lost:  # reports at both ends of the feed, each of as many parts as leave at once
-        at_once = int(np.unique(events.given_ns, return_counts=True)[1].max(initial=1))
+        at_once = int(np.unique(given_ns, return_counts=True)[1].max(initial=1))
         parts += 2 * at_once * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))
     if not events.has_counter:
         parts += sum(1 + int(span // shortest_ns) for span in spans_ns)
@@ -102,24 +122,23 @@ def _missing(unit: int, events: UnitEvents | None, store: Store, meta: Meta) -> 
     return missing, int(by[1:][known].sum())
 
 
-def _vague_ns(state: Series) -> int:
-    gaps = np.concatenate(state.gap_ns) if state.gap_ns else np.empty(0, np.int64)
-    return int(gaps[(gaps <= state.stale_ns) | (state.stale_ns == 0)].sum())
+def _vague_ns(state: Series, feed: _Feed) -> int:
+    gaps = state.gaps()
+    return int(gaps[feed.inside(state.arrays()[0]) & ((gaps <= state.stale_ns) | (state.stale_ns == 0))].sum())
 
 
-def _held_ns(heard: list[tuple[int, int]], state: Series | None, meta: Meta) -> int:
+def _held_ns(heard: list[tuple[int, int]], state: Series | None, feed: _Feed) -> int:
     """Return the time for which the last state was taken to hold before a silence."""
     if state is None:
         return 0
-    silences = len(heard) - (heard[-1][1] > meta.epoch_ns + meta.window.t1_us * 1000)
-    return silences * state.stale_ns
+    return state.stale_ns * sum(feed.begin_ns < end <= feed.end_ns for _, end in heard)
 
 
-def _unknown_ns(events: UnitEvents, meta: Meta) -> list[int]:
+def _unknown_ns(events: UnitEvents, feed: _Feed) -> list[int]:
     """Return the lengths of the stretches in which the state is unknown."""
-    until = meta.epoch_ns + meta.window.t1_us * 1000
-    ends = np.append(events.t_ns[1:], until)
-    found: list[int] = (ends - events.t_ns)[events.state == UNKNOWN].tolist()
+    ends = np.minimum(np.append(events.t_ns[1:], feed.end_ns), feed.end_ns)
+    spans = (ends - np.maximum(events.t_ns, feed.begin_ns))[events.state == UNKNOWN]
+    found: list[int] = spans[spans > 0].tolist()
     return found
 
 
@@ -128,17 +147,12 @@ def _shortest_ns(given_ns: I8) -> float:
     return float(np.percentile(times, _SHORTEST_CYCLE)) if len(times) else float("inf")
 
 
-def _wraps(mapping: Mapping, item: int) -> bool:
-    return any(
-        each.wraps and not each.resets for source in mapping.sources for each in source.items if each.item == item
-    )
-
-
-def _restarts(counter: Series, *, wraps: bool) -> tuple[I8, F8]:
+def _restarts(counter: Series, feed: _Feed) -> tuple[I8, F8]:
     """Return the times between the last reading before a restart and the first after it, and those first readings."""
-    value, gaps = counter.arrays()[1], np.concatenate([np.empty(0, np.int64), *counter.gap_ns])
+    (t, value), gaps = counter.arrays(), counter.gaps()
     fell = np.flatnonzero(np.diff(value) < 0) + 1
-    fell = fell[:0] if wraps else fell
+    only_wraps = counter.spec is not None and counter.spec.wraps and not counter.spec.resets
+    fell = fell[:0] if only_wraps else fell[feed.inside(t[fell])]
     return gaps[fell], value[fell]
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from factory_sim.live.foreign.mapped_feed import MappedFeed
+    from factory_sim.live.foreign.mapped_windows import MappedWindows
     from factory_sim.live.receiver import Receiver
 
 TURN_S = 0.2
@@ -19,11 +20,12 @@ def listen(  # noqa: PLR0913 - the feed, its connection, its end and its observe
     feed: MappedFeed,
     receiver: Receiver,
     *,
+    windows: MappedWindows,
     stop: Event,
     for_s: float = float("inf"),
     every_s: float = 10.0,
     ready: Callable[[], None] = lambda: None,
-    watch: Callable[[MappedFeed], None] = lambda _: None,
+    watch: Callable[[MappedFeed, MappedWindows], None] = lambda *_: None,
 ) -> None:
     """Take messages until `stop` is set or `for_s` have passed; call `watch` every `every_s`."""
     first, *others = feed.filters()
@@ -37,5 +39,6 @@ def listen(  # noqa: PLR0913 - the feed, its connection, its end and its observe
             if stop.is_set() or time.monotonic() >= end_s:
                 break
         if time.monotonic() >= next_s:
-            watch(feed)
+            windows.refresh()
+            watch(feed, windows)
             next_s = time.monotonic() + every_s

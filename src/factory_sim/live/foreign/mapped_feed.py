@@ -1,19 +1,13 @@
-"""A foreign feed, from its messages or files to KPIs."""
+"""A foreign feed, from its messages or files to rows and meter readings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
-
-import numpy as np
 
 from factory_sim import clock
 from factory_sim.analysis import cycles as detection
-from factory_sim.analysis import facts as facts_of
-from factory_sim.analysis import kpis
-from factory_sim.analysis.kpis import bounds
 from factory_sim.analysis.rebuild import Feed
-from factory_sim.analysis.trust import clock_offsets
 from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem, did_you_mean
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
@@ -22,12 +16,11 @@ from factory_sim.intake.series import Store
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
-from factory_sim.live.foreign import gaps, stop_losses
-from factory_sim.live.foreign.derivability import NO, Available, available, derivability, is_defined
+from factory_sim.intake.tally import Tally
+from factory_sim.live.foreign.conclusion import View, of_view
+from factory_sim.live.foreign.derivability import available
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Rows
-from factory_sim.results.read import CycleCount, DerivableKpi, ReadResult, SkippedReason
-from factory_sim.views.kpi_dict import kpi_values
 from factory_sim.wire import meta as meta_message
 from factory_sim.wire.sparkplug import foreign
 from factory_sim.wire.sparkplug.namespace import VERSION
@@ -36,35 +29,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.analysis.cycles import Cycles
-    from factory_sim.analysis.trust.finding import Finding
+    from factory_sim.analysis.rebuild import FeedState
     from factory_sim.intake.mapping import Mapping, SourceMap
     from factory_sim.intake.unit_events import UnitEvents
-    from factory_sim.live.foreign.derivability import Derivability
-    from factory_sim.records import B1, I8, EventLog, Kpi, KpiTable, Message, Meta, Observations
-    from factory_sim.results.stop_losses import StopLosses
+    from factory_sim.live.foreign.conclusion import Conclusion
+    from factory_sim.records import I8, Message, Meta, Observations
 
 BY_STATES = "each busy period of the state words is one part"
 BY_SIGNALS = "each cycle detected from the signals is one part"
+MARGIN_NS = 3_600_000_000_000  # of observations before the rows in memory, for what reaches back
 
 
 class NothingReadError(FactoryError):
     """A feed without a single observation that the mapping uses."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """What a feed has yielded so far."""
-
-    meta: Meta
-    log: EventLog
-    table: KpiTable  # NaN where a KPI is not derivable
-    derivable: tuple[Derivability, ...]
-    cycles: dict[int, Cycles]
-    losses: StopLosses
-
-
 class MappedFeed:
-    """Takes messages and files in any order; `conclude` returns the KPIs of all so far.
+    """Takes messages and files in any order; `view` returns the rows and meter readings of all so far.
 
     meta : the description of the plant or of single stations; its window is that of the feed
     """
@@ -75,6 +56,11 @@ class MappedFeed:
         self.store = Store(self.context.tally)
         self.observations = self.messages = 0
         self._json, self._sparkplug = JsonMessages(self.context), SparkplugMetrics(self.context)
+        self.mapper = mapper.Mapper(meta, has_ids=mapping.has(Item.ID))
+        self.epoch_ns = 0  # from which times are counted; 0: from the first observation
+        self.arrival_ns = 0  # of the latest message
+        self._before: FeedState | None = None  # rows before the time from which on everything is in memory
+        self._settled: list[Rows] = []  # since then
         self._rows: list[Rows] = []
         self._ends_ns: list[int] = []  # begins and ends of event logs and recorded runs
 
@@ -85,12 +71,13 @@ class MappedFeed:
     def take(self, message: Message, arrival_ns: int) -> None:
         """Use one message; what cannot be used is counted by reason."""
         self.messages += 1
+        self.arrival_ns = arrival_ns
         if message.topic.startswith(f"{VERSION}/"):
             self._take_sparkplug(message, arrival_ns)
         else:
             self._json.take(message.topic, message.payload, arrival_ns)
         if not self.messages % 1024:
-            self._collect(everything=False)
+            self.collect(everything=False)
 
     def add_file(self, stream: IO[bytes], name: str, source: SourceMap) -> None:
         """Read one file. Raises ConfigError when it is of another type."""
@@ -151,25 +138,31 @@ class MappedFeed:
                     )
         return found
 
-    def conclude(self) -> Conclusion:
-        """Return the KPIs of everything so far. Raises NothingReadError if there is nothing."""
-        self._collect(everything=True)
-        store = self.store.finished()
+    def view(self, settle_ns: int | None = None) -> View:
+        """Return the feed as of now. Raises NothingReadError if there is nothing.
+
+        settle_ns : earlier observations have all arrived: what they yield is not computed again
+        """
+        self.collect()
+        if settle_ns is not None:
+            self.store.settle(settle_ns)
+        tally = Tally()
+        store = self.store.finished(tally)
         first, last = self._extent(store)
         detected = self._detected(store)
         certain = {
             u: (each.begin_ns, each.end_ns) for u, each in detected.items() if each.confidence >= self.min_confidence
         }
-        events = mapper.events_by_unit(store, self.mapping, certain, self.context.tally)
-        epoch_ns = min(
-            [first, *(int(rows.t_ns.min()) for rows in self._rows if len(rows))]
-        )  # a recording opens earlier
-        meta = description.with_window(self.meta, epoch_ns, first, last, self.context.words)
-        meta, samples = description.with_meters(meta, store, self.mapping, self.context.tally)
+        events = mapper.events_by_unit(store, self.mapping, certain, tally)
+        if settle_ns is not None:
+            self._settled.append(self.mapper.settle(events, settle_ns))
+        epoch_ns = min([first, *(int(rows.t_ns.min()) for rows in self._rows if len(rows))])  # recordings open earlier
+        meta = description.with_window(self.meta, self.epoch_ns or epoch_ns, first, last, self.context.words)
+        meta, samples = description.with_meters(meta, store, tally)
         feed = Feed(meta)
-        rows = Rows.join([mapper.rows_of(events, meta, self.context.words), *self._rows])
-        feed.add(Readings(rows, samples))
-        log = feed.log()
+        if self._before is not None:
+            feed.restore(self._before)
+        feed.add(Readings(Rows.join([*self._settled, self.mapper.rows(events), *self._rows]), samples))
         signals = available(
             self.mapping,
             meta,
@@ -177,29 +170,48 @@ class MappedFeed:
             counted_by=self._counted_by(events, store, certain),
             whole_log=bool(self._rows),
         )
-        findings = self._clock_findings(log, meta)
-        facts = facts_of.collect(log, meta, feed.blocks() if samples else None, findings=findings)
-        table = bounds.bounded(kpis.of_facts(facts), facts, gaps.of_feed(events, store, self.mapping, meta))
-        convention = stop_losses.of_mapping(self.mapping)
-        losses = convention.losses(log, meta, orders=stop_losses.orders_of(store, last))
-        derivable = tuple(derivability(kpi, meta, signals) for kpi in table.kpis)
-        return Conclusion(
+        return View(
+            mapping=self.mapping,
             meta=meta,
-            log=log,
-            table=_masked(table, meta, signals, derivable),
-            derivable=derivable,
+            store=store,
+            events=events,
             cycles=detected,
-            losses=losses,
+            signals=signals,
+            tally=tally,
+            feed=feed,
         )
 
-    def _clock_findings(self, log: EventLog, meta: Meta) -> list[Finding]:
-        """Return the units whose clocks disagree; parts of a plant's own feed need time to be moved."""
-        resolution_s = max((each.clock.resolution_ns * 1e-9 for each in self.mapping.sources), default=0.0)
-        return list(clock_offsets.skews(log, meta, resolution_s, by_order_alone=bool(self.store.series)))
+    def conclude(self) -> Conclusion:
+        """Return the KPIs of everything so far. Raises NothingReadError if there is nothing."""
+        return of_view(self.view(), self.context.tally)
+
+    def forget(self, feed: Feed) -> None:
+        """Forget what a feed of rows has forgotten, which is older than what has been settled."""
+        self._before = replace(feed.state(), samples={})  # meters are read again from their series
+        before_ns = clock.ns_from_us(feed.from_us, feed.meta.epoch_ns)
+        settled = Rows.join(self._settled)
+        self._settled = [settled.take(settled.t_ns >= before_ns)]
+        before = self._skipped_again()
+        self.store.forget(before_ns - MARGIN_NS)
+        self.context.tally.add_difference(before, self._skipped_again())
+        used = {item: set(series.arrays()[1].tolist()) for (_, item), series in self.store.series.items()}
+        self.context.words.forget(used)
+
+    def _skipped_again(self) -> Tally:
+        """Return what is skipped whenever the series in memory are read."""
+        tally = Tally()
+        mapper.events_by_unit(self.store.finished(Tally()), self.mapping, {}, tally)
+        return tally
+
+    @property
+    def rows_in_memory(self) -> int:
+        """The number of rows and observations in memory."""
+        before = 0 if self._before is None else len(self._before.rows)
+        return before + sum(map(len, self._settled)) + len(self.store)
 
     def _extent(self, store: Store) -> tuple[int, int]:
-        runs = [run for series in store.series.values() for run in series.runs]
-        times = [*self._ends_ns, *(t for run in runs for t in run)]
+        ends = [series.runs[-1][1] for series in store.series.values()]
+        times = [*self._ends_ns, *([store.first_ns, max(ends)] if ends else [])]
         if not times:
             reasons = "\n".join(
                 f"  {each.count:,} {each.reason}: {each.example}" for each in self.context.tally.entries()
@@ -246,84 +258,12 @@ class MappedFeed:
         if decoded is not None:
             self._sparkplug.take(message.topic, decoded.metrics, decoded.t_ns, decoded.seq, arrival_ns)
 
-    def _collect(self, *, everything: bool) -> None:
+    def collect(self, *, everything: bool = True) -> None:
+        """Put the observations of messages in order: of full buffers, or of all."""
         for kind in (self._json, self._sparkplug):
             for source, found in kind.ripe(everything=everything):
                 self._add(source, found)
 
     def _add(self, source: SourceMap, found: Observations) -> None:
         self.observations += len(found)
-        self.store.add(found, source.clock.late_ns, source.clock.stale_ns)
-
-
-def _masked(table: KpiTable, meta: Meta, signals: Available, derivable: tuple[Derivability, ...]) -> KpiTable:
-    """Return a table with NaN and a reason where a KPI is not derivable, for all machines or those without a signal."""
-    machines, about = facts_of.machine_units(meta).tolist(), {each.kpi: each for each in derivable}
-    found = {}
-    for name, kpi in table.kpis.items():
-        level = name.partition(".")[0]
-        index, n = facts_of.groups(meta, level)
-        groups = [{u for u, g in zip(machines, index.tolist(), strict=True) if g == k} for k in range(n)]
-        if level == "line":
-            groups = [set(machines)]
-        lacking = [about[name].status == NO or not is_defined(name, meta, signals, group) for group in groups]
-        found[name] = _without(kpi, np.array(lacking), f"not derivable: it needs {about[name].needs}")
-    return replace(table, kpis=found)
-
-
-def _without(kpi: Kpi, lacking: B1, reason: str) -> Kpi:
-    """Return a KPI without the values that are lacking; what is undefined already keeps its own reason."""
-    if not lacking.any():
-        return kpi
-    hidden = lacking.reshape(np.shape(kpi.values))
-    values, low, high = (None if v is None else np.where(hidden, np.nan, v) for v in (kpi.values, kpi.low, kpi.high))
-    assert values is not None
-    reasons = [
-        own or reason * bool(gone) for own, gone in zip(kpi.reasons or [""] * len(lacking), lacking, strict=True)
-    ]
-    marks = ["" if gone else mark for mark, gone in zip(kpi.marks, lacking, strict=bool(kpi.marks))]
-    marked = tuple(marks) if any(marks) else ()
-    return replace(kpi, values=values, low=low, high=high, reasons=tuple(reasons), marks=marked)
-
-
-def read_result(feed: MappedFeed, found: Conclusion) -> ReadResult:
-    """Return the answer of `read`."""
-    meta, zone = found.meta, found.meta.timezone
-    begin, end = (
-        clock.datetime_from_ns(clock.ns_from_us(t, meta.epoch_ns), zone).isoformat()
-        for t in (found.table.window.t0_us, found.table.window.t1_us)
-    )
-    sources: dict[int, list[str]] = {}
-    for unit, item in sorted(feed.store.series):
-        name = Item(item).name.lower() if item < Item.SIGNAL else feed.mapping.signals[item - Item.SIGNAL]
-        sources.setdefault(unit, []).append(name)
-    return ReadResult(
-        feed=feed.mapping.name,
-        plant=feed.mapping.plant,
-        window=(begin, end),
-        observations=feed.observations,
-        units={meta.units[unit].name: ", ".join(names) for unit, names in sources.items()},
-        derivable=tuple(
-            DerivableKpi(kpi=e.kpi, status=e.status, assumption=e.assumption, needs=e.needs) for e in found.derivable
-        ),
-        kpis=kpi_values(found.table),
-        losses_s=found.losses.losses_s,
-        loss_table=found.losses.loss_table,
-        cycles=tuple(
-            _cycle_count(meta.units[unit].name, each, feed.min_confidence) for unit, each in found.cycles.items()
-        ),
-        skipped=tuple(
-            SkippedReason(reason=e.reason, count=e.count, example=e.example) for e in feed.context.tally.entries()
-        ),
-    )
-
-
-def _cycle_count(unit: str, found: Cycles, least: float) -> CycleCount:
-    certain = found.confidence >= least
-    spans = (found.end_ns - found.begin_ns) * 1e-9
-    return CycleCount(
-        unit=unit,
-        found=len(spans) if certain else None,
-        confidence=round(found.confidence, 3),
-        mean_s=float(spans.mean()) if certain and len(spans) else None,
-    )
+        self.store.add(found, source)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from factory_sim.analysis.blocks import Blocks
     from factory_sim.analysis.facts import Facts
-    from factory_sim.analysis.rebuild import Feed
+    from factory_sim.analysis.rebuild import Feed, Losses
     from factory_sim.live.rolling.shift_spans import ShiftSpan
     from factory_sim.records import EventLog, KpiTable, Meta, Readings, Window
 
@@ -40,6 +40,22 @@ _LOOK_EVERY = 64  # messages between two looks at the time reached
 _CLOSED_KEPT = 2
 
 
+class Analysis:
+    """How the KPIs of a feed are concluded: here for the formats of this project."""
+
+    def reached_us(self, feed: Feed) -> int:
+        """Return the time that the feed has reached."""
+        return feed.reached_us()
+
+    def judge(self, log: EventLog, meta: Meta, blocks: tuple[Blocks, ...], losses: Losses) -> trust.Trust:
+        """Return which readings cannot be right."""
+        return trust.judge(log, meta, blocks, losses)
+
+    def table(self, facts: Facts) -> KpiTable:
+        """Return the KPIs of a window."""
+        return kpis.of_facts(facts)
+
+
 class Windows:
     """The windows of one run, which end at a whole minute of the run, or with their shift.
 
@@ -52,9 +68,11 @@ class Windows:
         feed: Feed,
         close_shift: Callable[[str, KpiTable], None] | None = None,
         keep: Callable[[Windows], None] | None = None,
+        analysis: Analysis | None = None,
     ) -> None:
         """Begin without readings. close_shift : stores a finished shift; keep : is called when rows were forgotten."""
         self.feed, self.trust = feed, trust.Trust(())  # trust as of the last analysis
+        self._analysis = analysis or Analysis()
         self.ended = False  # the publisher has ended the run
         self.shift_names: dict[str, str] = {}  # of the windows `shift` and `last shift`
         self._close_shift, self._keep = close_shift, keep
@@ -105,7 +123,7 @@ class Windows:
         self.feed.add(readings)
         self._seen += 1
         if self._seen % _LOOK_EVERY == 0 and (self.is_rolling or self._close_shift):
-            self._advance(self.feed.reached_us())
+            self._advance(self._analysis.reached_us(self.feed))
 
     def whole(self) -> Facts:
         """Return the facts of the whole window, or of the part that has arrived or is kept."""
@@ -152,19 +170,19 @@ class Windows:
         window = self.feed.meta.window
         if self.ended:
             return window.t1_us
-        settled = self.feed.reached_us() - _SETTLE_US
+        settled = self._analysis.reached_us(self.feed) - _SETTLE_US
         return max(window.t0_us, min(settled // MINUTE_US * MINUTE_US, window.t1_us))
 
     def _of(self, log: EventLog, window: Window, blocks: tuple[Blocks, ...]) -> tuple[KpiTable, Facts]:
         meta = self.feed.meta
         found = facts_of.collect(windowed(log, meta, window), meta, blocks, window, self.trust.findings)
-        return kpis.of_facts(found), found
+        return self._analysis.table(found), found
 
     def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
         """Return the plausible samples: assessed every ten minutes of the feed, and at its end."""
         blocks, stage = self.feed.blocks(), (until_us // ASSESS_US, self.ended)
         if stage != self._assessed:
-            self.trust, self._assessed = trust.judge(log, meta, blocks, self.feed.losses()), stage
+            self.trust, self._assessed = self._analysis.judge(log, meta, blocks, self.feed.losses()), stage
         return self.trust.usable(blocks)
 
     def _advance(self, reached_us: int) -> None:
