@@ -132,8 +132,9 @@ def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None]
             hint = "Start a feed in another terminal: factory-sim run"
             raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
         raise
-    except NoFeedError:
+    except NoFeedError as error:
         if stop.is_set():
+            say(str(error), err=True)
             raise typer.Exit(130) from None
         raise
     return found
