@@ -16,6 +16,8 @@ import factory_sim as fs
 from factory_sim.cli import main
 from factory_sim.errors import ConfigError, MissingExtraError
 from factory_sim.study import store
+from factory_sim.study.compare.pairing import base_of
+from factory_sim.study.compare.report_content import drawing
 from factory_sim.study.file_study import Execution
 from factory_sim.study.optimise.optimise_study import optimisation_result, run_optimisation
 from factory_sim.study.runner import FinishedStudy, Progress
@@ -246,5 +248,7 @@ def test_the_command_prints_the_choice_and_its_guarantee_first(
     expected = guarantee(found.result)
     assert expected.startswith("with at least 95 % probability the best of all 5 allowed choices")
     assert f"Guarantee: {expected}." in page
-    assert page == unescape(optimise_html(found.result))
+    picture = drawing(base_of(store.load(found.file)))
+    assert picture.startswith("<svg")
+    assert page == unescape(optimise_html(found.result, picture))
     assert optimisation_result(store.load(found.file)) == found.result

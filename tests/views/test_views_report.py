@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from report_sample import NASTY, NOTHING, around, report_sample
 
+from factory_sim.cli import COMMANDS
 from factory_sim.views import wording
 from factory_sim.views.html import palette
 from factory_sim.views.html.report_data import ReportData, Row
@@ -103,6 +104,12 @@ def test_a_value_that_does_not_exist_is_a_dash_or_null_and_never_nan(page: Reade
 def test_the_replay_is_what_the_study_holds(page: Reader, sample: ReportData) -> None:
     strip = page.embedded()["sides"][1]["strip"]
     assert zlib.decompress(base64.b64decode(strip)).decode() == sample.sides[1].strip
+
+
+def test_every_command_that_the_page_names_exists(page: Reader) -> None:
+    named = re.findall(r"factory-sim ([a-z]+(?: study)?)", page.words)
+    assert "validate study" in named
+    assert {each.partition(" ")[0] for each in named} <= set(COMMANDS)
 
 
 def test_the_same_study_draws_the_same_page(sample: ReportData) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from factory_sim.study.compare.report_content import report_data
+from factory_sim.study.compare.pairing import base_of
+from factory_sim.study.compare.report_content import drawing, report_data
 from factory_sim.study.optimise import optimise_study
 from factory_sim.study.sweep import sweep_study
 from factory_sim.views.html.points_page import optimise_html, sweep_html
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def page_of(study: Study, path: Path) -> str:
     """Return a comparison, a sweep or an optimisation as one offline HTML file. Raise StudyError."""
     if "sweep" in study.header.more:
-        return sweep_html(sweep_study.sweep_result(study))
+        return sweep_html(sweep_study.sweep_result(study), drawing(base_of(study)))
     if "optimise" in study.header.more:
-        return optimise_html(optimise_study.optimisation_result(study))
+        return optimise_html(optimise_study.optimisation_result(study), drawing(base_of(study)))
     return html(report_data(study, path))

@@ -67,12 +67,13 @@ def report_data(study: Study, path: Path) -> page.ReportData:
         begins=_begins(base.start, head.warm_up_s),
         operations={name: ("" if title == name else title, section) for name, title, section in operations},
         pacing=titled(base, comparison.pacing_station(study)),
-        drawing=_drawing(arms[-1]),
+        drawing=drawing(arms[-1]),
         assumptions=tuple(dict.fromkeys(each for arm in arms for each in arm.assumptions)),
     )
 
 
-def _drawing(arm: Arm) -> str:
+def drawing(arm: Arm) -> str:
+    """Return the picture of an arm's plant as SVG; "" where the study does not contain its flow."""
     if not arm.feeds:
         return ""
     machines = tuple(arm.machine_operations.count(i) for i in range(len(arm.operations)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from factory_sim.results.sweep import GRID
 from factory_sim.views.html import sketch
 from factory_sim.views.html.report_page import environment
@@ -19,22 +21,22 @@ if TYPE_CHECKING:
 ROWS = 200  # of the table of points
 
 
-def sweep_html(result: SweepResult) -> str:
-    """Return the page of a sweep."""
-    return _page("sweep.html", result)
+def sweep_html(result: SweepResult, drawing: str = "") -> str:
+    """Return the page of a sweep, with the drawing of its plant as SVG."""
+    return _page("sweep.html", result, drawing)
 
 
-def optimise_html(result: OptimisationResult) -> str:
-    """Return the page of an optimisation."""
-    return _page("optimise.html", result)
+def optimise_html(result: OptimisationResult, drawing: str = "") -> str:
+    """Return the page of an optimisation, with the drawing of its plant as SVG."""
+    return _page("optimise.html", result, drawing)
 
 
-def _page(template: str, result: SweepResult | OptimisationResult) -> str:
+def _page(template: str, result: SweepResult | OptimisationResult, drawing: str) -> str:
     pages = environment()
     pages.filters |= {"label": label, "place": "{:.1f}".format}
     pages.globals |= {"sweep": sweep_text, "optimise": optimise_text, "rows": ROWS, "plot": sketch}
     pages.globals |= {"effects": _effects, "trade_offs": _trade_offs}
-    return pages.get_template(template).render(answer=result)
+    return pages.get_template(template).render(answer=result, drawing=Markup(drawing))  # noqa: S704 - texts in it are escaped
 
 
 def _effects(result: SweepResult, kpi: str) -> list[Sketch]:
