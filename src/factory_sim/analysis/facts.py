@@ -206,9 +206,13 @@ def collect(
         entered_of=entered_of,
         lacking=needs.lacking(log, meta),
         power_w=unit_energy.power_w(meta),
-        clocks=tuple(
-            each for each in findings if each.is_clock_skew and window.t0_us < each.t1_us and each.t0_us < window.t1_us
-        ),
+        clocks=_clock_findings(findings, window),
+    )
+
+
+def _clock_findings(findings: Iterable[Finding], window: Window) -> tuple[Finding, ...]:
+    return tuple(
+        each for each in findings if each.is_clock_skew and window.t0_us < each.t1_us and each.t0_us < window.t1_us
     )
 
 
