@@ -130,6 +130,7 @@ def test_readings_in_any_order_and_any_number_of_times_are_stored_once(
     assert stored(server, database) == expected(run)
 
 
+@pytest.mark.long(reason="starts the database ten times")
 def test_ten_kills_of_the_database_lose_nothing_and_store_nothing_twice(
     server: Server, database: str, run: RecordedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,11 +7,12 @@ import os
 import pickle
 import signal
 import sys
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_PICKLED = 256  # plants in memory: a sweep has thousands, each is needed for a short time
 T = TypeVar("T")
+_LOOK_S = 0.5  # Windows handles Ctrl-C between two looks
 _QUEUED = 2  # trials per worker that are submitted ahead, so that no worker is idle
 
 
@@ -97,15 +99,19 @@ class Pool:
         assert self._pool is not None
         running: dict[Future[T], int] = {}
         waiting = enumerate(jobs)
+        done: SimpleQueue[Future[T]] = SimpleQueue()
         while True:
             for n, job in waiting:
-                running[result_of(partial(self._pool.submit, function, *job))] = n
+                with _interrupts_deferred():
+                    future = result_of(partial(self._pool.submit, function, *job))
+                    future.add_done_callback(done.put)
+                running[future] = n
                 if len(running) >= _QUEUED * self.workers:
                     break
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result
+            future = _next(done)
+            yield running.pop(future), future.result
 
     def _bytes(self, plant: Plant) -> bytes:
         if plant.digest not in self._pickled:
@@ -127,11 +133,21 @@ class Pool:
         meanwhile()
 
 
+def _next(done: SimpleQueue[Future[T]]) -> Future[T]:
+    """Return the next future that is done.
+
+    `futures.wait` would keep locks of futures when Ctrl-C comes while it takes them, and the pool would never end.
+    """
+    while True:
+        with suppress(Empty):
+            return done.get(timeout=_LOOK_S)
+
+
 @contextmanager
 def _interrupts_deferred() -> Iterator[None]:
     """Handle Ctrl-C at the end of the block; processes that are started in it ignore it.
 
-    Python would wait forever at its exit for a pool that is interrupted while it starts or ends.
+    Python would wait forever at its exit for a pool that is interrupted while it starts, takes a job or ends.
     """
     if current_thread() is not main_thread():  # which alone receives signals
         yield

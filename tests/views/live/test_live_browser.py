@@ -168,7 +168,7 @@ def test_a_page_without_a_feed_waits_for_one(three: LivePage, visit: Visit) -> N
     empty = type(three)("some/root")
     with PageServer(empty, PageAddress(port=0)) as server:
         page = visit(server.address.url, wait="#notice:not([hidden])")
-        assert page.inner_text("#link") == "waiting for a feed"
+        page.wait_for_function("document.querySelector('#link').textContent === 'waiting for a feed'")
         assert "No feed" in page.inner_text("#notice")
         assert three.picture is not None
         empty.describe(three.picture.meta)

@@ -10,7 +10,7 @@ from page_feeds import STREAM
 if TYPE_CHECKING:
     from factory_sim.live.page.server import PageServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long(reason="draws 7,200 events: up to a minute")
 HOUR = 7200  # events
 PER_FRAME = 3
 MOST_MB = 20.0
