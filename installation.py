@@ -29,6 +29,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "factory_sim.json"  # what is installed; {} while an installation is running
 LOCK = VENV / "factory_sim.lock"
 TESTING = ("test", "bench", "validate")  # commands that need the libraries of the tests
+PARALLEL = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]  # of pytest; the last of two -n counts
 ADD = "--install-extra"  # from factory_sim itself: install the extra that follows
 FULL = "The disk is full. Free about 2 GB, then start again: the installation continues."
 # Words in the output of uv and pip -> what to do.
@@ -60,7 +61,7 @@ def main(words: list[str]) -> int:
     os.environ["FACTORY_SIM_START"] = str(ROOT / "run.py")  # where a command that misses an extra can install it
     if words[:1] == ["test"]:
         os.chdir(str(ROOT))
-        return become([str(PYTHON), "-m", "pytest", *words[1:]])
+        return become([str(PYTHON), "-m", "pytest", *PARALLEL, *words[1:]])
     return become([str(PYTHON), "-m", "factory_sim", *words])
 
 
