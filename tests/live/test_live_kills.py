@@ -1,4 +1,4 @@
-"""A listener that records is killed ten times while a run continues, with and without a journal."""
+"""A listener that records, or a recorder, is killed ten times while a run continues, with and without a journal."""
 
 from __future__ import annotations
 
@@ -115,6 +115,69 @@ def test_without_a_journal_every_gap_is_reported(tmp_path: Path) -> None:
     assert found["feed"]["lost"] == (gaps(run) if has_joined_late else sent(run) - present(run)) > 0
     assert json.loads(run.folder.losses.read_text(encoding="utf-8"))["lost"] == found["feed"]["lost"]
     assert np.isfinite(found["kpis"]["line.good_parts"]["values"]["line"])
+
+
+@contextmanager
+def recorder(folder: Path, url: str, *words: str) -> Iterator[Program]:
+    """A `record` that has stored something."""
+    log = folder / "record.log"
+    with program(log, "record", str(folder / "r"), "--root", ROOT, "--broker", url, *words) as recording:
+        before = stored(folder)
+        wait_for("what is stored", lambda: stored(folder) > before or recording.has_ended(), log)
+        yield recording
+
+
+def stored(folder: Path) -> int:
+    """The bytes of a recording that are on the disk."""
+    return sum(path.stat().st_size for path in (folder / "r").rglob("*.arrows"))
+
+
+@pytest.mark.long(reason="starts a recorder eleven times: about a minute")
+def test_ten_kills_of_a_recorder_lose_nothing_that_a_journal_keeps(tmp_path: Path) -> None:
+    journal = ("--journal", str(tmp_path / "journal"), "--ack", "consumer:rec", "--duration", "2 h")
+    run = (*RUN, *journal, "--engine", "simpy")
+    with Broker() as broker, program(tmp_path / "run.log", *run, "--broker", broker.url) as publisher:
+        before = 0
+        for _ in range(KILLS):
+            with recorder(tmp_path, broker.url, "--ack-as", "rec") as recording:
+                recording.process.kill()
+            (kept,) = runs_of(tmp_path / "r")
+            assert count(kept) >= before  # what was on the disk is not damaged
+            before = count(kept)
+        with recorder(tmp_path, broker.url, "--ack-as", "rec") as recording:
+            wait_for_end("the run", publisher, recording)
+    (kept,) = runs_of(tmp_path / "r")
+    assert before > 0
+    assert present(kept) == sent(kept)
+    assert json.loads(kept.folder.losses.read_text(encoding="utf-8"))["lost"] == 0
+    assert not kept.damaged
+
+
+@pytest.mark.long(reason="a recorder stores every twenty seconds: about five minutes")
+def test_ten_kills_of_a_recorder_without_a_journal_lose_what_was_not_stored_and_report_it(tmp_path: Path) -> None:
+    with Broker() as broker, program(tmp_path / "run.log", *RUN, *FOREVER, "--broker", broker.url) as publisher:
+        before = 0
+        for _ in range(KILLS):
+            with recorder(tmp_path, broker.url) as recording:
+                recording.process.kill()
+            (kept,) = runs_of(tmp_path / "r")
+            assert count(kept) > before
+            before = count(kept)
+        with recorder(tmp_path, broker.url) as recording:
+            publisher.process.send_signal(signal.SIGTERM)
+            wait_for_end("the run", publisher, recording)
+    (kept,) = runs_of(tmp_path / "r")
+    assert json.loads(kept.folder.losses.read_text(encoding="utf-8"))["lost"] >= gaps(kept) > 0
+    assert count(kept) >= before
+
+
+def count(run: RecordedRun) -> int:
+    """The number of readings in a recording that may be open."""
+    found = 4 * len(run.rows())
+    for period in {each.period_us for each in run.meta.sensors}:
+        samples = run.samples(period, *run.span(period))
+        found += samples.raw.size if samples.present is None else int(samples.present.sum())
+    return found
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -15,10 +17,11 @@ from urllib.request import urlopen
 import pytest
 
 import factory_sim as fs
-from factory_sim.api.page.serving import STAYS
+from factory_sim.api.page.beside import STAYS
 from factory_sim.plant.states import State
 from factory_sim.records import Message
-from factory_sim.wire.broker.embedded import Broker
+from factory_sim.validation.feed.processes import EMPTY, program, wait_for
+from factory_sim.wire.broker.embedded import Broker, free_port
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
 
@@ -178,6 +181,32 @@ def test_a_feed_with_a_mapping_has_a_page_too(url: str, tmp_path: Path) -> None:
         assert {state for _, _, state in unit["strip"]} == {State.BUSY, State.STARVED}
         values = call.ask("values.json")
         assert values["kpis"]["machine.share_busy"]["values"]["M1"] > 0.4
+
+
+def test_a_port_in_use_ends_the_call(url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:{1}".format(*taken.getsockname())
+        with pytest.raises(fs.PageError, match="is in use"):
+            fs.publish(THREE, url, root="page/taken", page=True, page_address=address, progress=False)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL")
+def test_the_page_of_a_killed_publisher_ends(url: str, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    words = ("run", THREE, *EMPTY, "--broker", url, "--root", "page/killed", "--page", "--page-address", address)
+    with program(log := tmp_path / "log", *words) as run:
+        wait_for("the page", lambda: run.wrote("Live page: ") > 0, log)
+        assert is_served(address)
+        run.process.kill()
+    wait_for("the end of the page", lambda: not is_served(address), log)
+
+
+def is_served(address: str) -> bool:
+    try:
+        with urlopen(f"http://{address}/plan.json", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def test_a_page_needs_something_that_is_published(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import Duration, Start, engine_name, one_of, optional_path, seconds, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, stay, watched
+from factory_sim.api.page.beside import stay, watched
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown
 from factory_sim.api.page.what_if import what_if
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.api.run_plan import STAGE, RunPlan, plan_of
@@ -34,7 +35,8 @@ from factory_sim.wire.sparkplug.sessions import EdgeSessions
 if TYPE_CHECKING:
     from factory_sim.api.arguments import Changes
     from factory_sim.api.client_arguments import PathLike
-    from factory_sim.api.page.serving import Hold, Shown
+    from factory_sim.api.page.beside import Hold
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.plants import PlantLike
     from factory_sim.live.publish import Sent
 

@@ -12,7 +12,8 @@ from factory_sim.api import arguments
 from factory_sim.api.answers import Publication
 from factory_sim.api.arguments import one_of, path_of, refuse, whole
 from factory_sim.api.client_arguments import client_options
-from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown, stay, watched
+from factory_sim.api.page.beside import stay, watched
+from factory_sim.api.page.serving import PAGE_ADDRESS, Offers, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.clock import US_PER_S
 from factory_sim.live.delivery import LINGER_S, SETTLE_S, Delivery, opened_again
@@ -28,7 +29,8 @@ from factory_sim.wire.formats import FORMATS
 
 if TYPE_CHECKING:
     from factory_sim.api.client_arguments import PathLike
-    from factory_sim.api.page.serving import Hold, Shown
+    from factory_sim.api.page.beside import Hold
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.progress import Report
     from factory_sim.recordings.recorded_run import RecordedRun
 
