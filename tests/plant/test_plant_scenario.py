@@ -333,6 +333,8 @@ def test_a_typed_change_reaches_one_machine_by_its_name(read: Read) -> None:
         ("OP33.buffer=2", "matches nothing"),
         ("OP30.cycle_time=fast", "expected a time"),
         ("OP10.buffer-60", "at least 0"),
+        ("rings.cards+1", "no value to change"),  # without cards there is no limit, which one more would not raise
+        ("OP10.inspection.max_loops+1", "no value to change"),
     ],
 )
 def test_an_impossible_change_on_the_command_line_is_reported(text: str, words: str, problems: Problems) -> None:

@@ -102,7 +102,7 @@ class Editor:
         """Return the value at `path`, or the count that applies without one; raise AddressError if there is none."""
         node, parent = here.value(path), self.root.get(*path[:-1])
         default = None if node else count_without(shapes.Plant, path)
-        if default is not None:
+        if default is not None and here.value(path[:-1]) is not None:
             return Node(default, TYPED, TYPED)
         if node is None:
             refuse("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))

@@ -96,6 +96,9 @@ def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDe
         report.add(path, f"expected {_EXPECTED.get(kind, details['msg'])}, got {shown(details['input'])}")
 
 
+_NONE_IF_0 = {"cards", "every_parts"}  # keys whose default of 0 stands for no limit
+
+
 def count_without(model: type[BaseModel], path: Path) -> int | None:
     """Return the whole number that applies where the file has no value at `path`; None if there is none."""
     try:
@@ -103,7 +106,8 @@ def count_without(model: type[BaseModel], path: Path) -> int | None:
     except (StopIteration, IndexError, AttributeError):  # not an address of the shapes
         return None
     default = next((each.default for name, each in fields.items() if path[-1] in {name, each.alias}), None)
-    return default if isinstance(default, int) and not isinstance(default, bool) else None
+    is_count = isinstance(default, int) and not isinstance(default, bool) and path[-1] not in _NONE_IF_0
+    return default if is_count else None
 
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:

@@ -147,6 +147,6 @@ RELIEFS: dict[str, tuple[Relief, ...]] = {
     "crew": _one_more("crews"),
     "robot": _one_more("robots"),
     "source": (Relief("10 % more arrivals", _more_arrivals),),
-    "cards": (Relief("10 % more cards", _more_cards),),
+    "cards": (Relief("10 % more cards, at least one", _more_cards),),
     "shift": (Relief("30 minutes more per open day", _longer_shift),),
 }
