@@ -123,7 +123,7 @@ def test_two_pairs_of_a_quick_demo_print_neither_interval_nor_constraint(capsys:
 
 
 def test_an_analyzer_that_fails_is_told_with_its_own_words() -> None:
-    with Analyzer("mqtt://127.0.0.1:1", "x") as analyzer, pytest.raises(AnalyzerError, match="nothing listens there"):
+    with Analyzer("mqtt://127.0.0.1:1", "x") as analyzer, pytest.raises(AnalyzerError, match="is listening there"):
         analyzer.wait_until_ready()
 
 

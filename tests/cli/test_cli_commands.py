@@ -190,7 +190,7 @@ def test_files_of_tls_from_the_environment_need_mqtts_too(
 def test_no_broker_is_code_3(command: list[object], capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(*command, "--broker", "mqtt://127.0.0.1:1", capsys=capsys)
     assert code == 3
-    assert "nothing listens there" in err
+    assert "nothing is listening there" in err
 
 
 def test_the_schema_is_json_that_knows_the_sensor_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path) -> None
     file = tmp_path / "password"
     file.write_text("s3cret\n")
     file.chmod(0o644)
-    with pytest.raises(ConfigError, match="others may read it") as caught:
+    with pytest.raises(ConfigError, match="other users can read it") as caught:
         options(password_file=file)
     assert "s3cret" not in str(caught.value)
 

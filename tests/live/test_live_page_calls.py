@@ -226,5 +226,5 @@ def test_an_address_for_others_needs_a_password(url: str, tmp_path: Path) -> Non
     password = tmp_path / "page.pw"
     password.write_text("secret\n")
     password.chmod(0o644)
-    with pytest.raises(fs.ConfigError, match="others may read it"):
+    with pytest.raises(fs.ConfigError, match="other users can read it"):
         fs.listen(url, root="page/none", page=True, page_password_file=password, progress=False)

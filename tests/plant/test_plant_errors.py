@@ -146,7 +146,7 @@ MISTAKES = [
     ),
     (", from: castings", "", "operations.OP10.from", "nothing feeds this operation", "castings"),
     ("from: castings", "from: OP20", "operations.OP10.from", "in a cycle: OP10 -> OP20 -> OP10", "rework"),
-    ("{from: OP26, quantity", "{from: OP20, quantity", "operations.OP30.inputs.1.from", "OP20 feeds OP30 already", ""),
+    ("{from: OP26, quantity", "{from: OP20, quantity", "operations.OP30.inputs.1.from", "OP20 already feeds OP30", ""),
     ("buffer: 2, inspection", "inspection", "operations.OP40.buffer", "is missing", "buffer: 4"),
     ("cycle_time: 56 s\n", "unit_time: 56 s\n", "operations.OP30.cycle_time", "is missing", "cycle_time: 37 s"),
     ("buffer: 10, by: agv", "buffer: 1, by: agv", "operations.OP30.inputs.1.buffer", "only 1 can wait", "buffer: 2"),
@@ -253,7 +253,7 @@ MISTAKES = [
         "{from: covers, buffer: 8}",
         "{from: covers, buffer: 8, by: belt}",
         "operations.OP30.inputs.2.by",
-        "leads to OP20 already",
+        "already leads to OP20",
         "",
     ),
     # shifts

@@ -225,7 +225,7 @@ MISTAKES = [
     (
         "add: {sections.housing.operations.OP10: {buffer: 3}}",
         "sections.housing.operations.OP10",
-        "exists already",
+        "already exists",
         "Use set",
     ),
     ("add: {operations.OP99: {buffer: 3}}", "operations.OP99", "lacks the section", "sections.NAME.operations.OP99"),

@@ -173,7 +173,7 @@ def test_a_missing_broker_is_reported_with_its_url_and_advice() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"mqtt://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(BrokerError, match=rf"{url}: nothing listens there.*--broker"):
+        with pytest.raises(BrokerError, match=rf"{url}: nothing is listening there.*--broker"):
             Client(url)
 
 

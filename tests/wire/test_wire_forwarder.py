@@ -271,9 +271,9 @@ def test_a_resumed_run_waits_for_its_broker(tmp_path: Path) -> None:
                 for message in listener.messages(0.05):
                     if (answer := account.take(message)) is not None:
                         listener.publish([answer])
-    assert reported[0].startswith("nothing listens there")
+    assert reported[0].startswith("nothing is listening there")
     assert reported[1:] == [""]
-    with pytest.raises(BrokerError, match="nothing listens there"):
+    with pytest.raises(BrokerError, match="nothing is listening there"):
         Client(url)
 
 

@@ -101,5 +101,5 @@ def test_a_stopped_program_leaves_a_peer_that_does_not_accept_it() -> None:
 def test_a_broker_that_closes_every_connection_is_reported() -> None:
     with Broker() as gone:
         client = Client(gone.url, reconnect_timeout_s=0.3)
-    with client, pytest.raises(BrokerError, match=r"could not be restored within 0\.3 s: nothing listens there"):
+    with client, pytest.raises(BrokerError, match=r"could not be restored within 0\.3 s: nothing is listening there"):
         client.publish(DATA)

@@ -104,7 +104,9 @@ def seconds(argument: str, value: Duration) -> float:
     try:
         found = units.parse(value, "time") if isinstance(value, str) else float(value)
     except (TypeError, ValueError) as error:
-        refuse(argument, str(error), "Write a text such as '8 h' or '90 s', or a number of seconds.")
+        given = value.strip() if isinstance(value, str) else ""
+        hint = f"Write '{given} s' or '{given} min'." if given.isdigit() else "Write '8 h' or '90 s'."
+        refuse(argument, str(error), hint)
     if not 0 <= found < math.inf:
         refuse(argument, f"a duration cannot be negative or infinite, got {value!r}")
     return found
@@ -115,7 +117,7 @@ def storage(argument: str, value: str | float) -> int:
     try:
         found = units.parse(value, "storage") if isinstance(value, str) else float(value)
     except (TypeError, ValueError) as error:
-        refuse(argument, str(error), "Write a text such as '50 GB', or a number of bytes.")
+        refuse(argument, str(error), "Write '50 GB' or '500 MB'.")
     if not 0 <= found < math.inf:
         refuse(argument, f"an amount of storage cannot be negative or infinite, got {value!r}")
     return round(found)

@@ -84,7 +84,7 @@ def keeping_of(
 
 
 def first_line(argument: str, file: PathLike) -> str:
-    """Return the password in a file. Raise ConfigError if others may read it."""
+    """Return the password in a file. Raise ConfigError if other users can read it."""
     path = Path(file)
     try:
         mode = path.stat().st_mode
@@ -92,7 +92,7 @@ def first_line(argument: str, file: PathLike) -> str:
     except (OSError, UnicodeDecodeError) as error:
         refuse(argument, f"{path} cannot be read: {error}")
     if os.name == "posix" and mode & _OPEN_TO_OTHERS:
-        refuse(argument, f"{path}: others may read it", f"Run: chmod 600 {path}")
+        refuse(argument, f"{path}: other users can read it", f"Run: chmod 600 {path}")
     if not first:
         refuse(argument, f"the first line of {path} is empty")
     return first

@@ -43,7 +43,7 @@ def check(
         unmatched = _check_feed(plant, recording or [])
         raise typer.Exit(1 if unmatched else 0)
     if recording:
-        options.refuse("files are checked against a feed file only; this is none")
+        options.refuse("only a feed file can be checked against recorded files, and this is not one")
     if kind != "plant":
         if engines or draw:
             options.refuse(f"--engines and --draw are for plants and scenarios; this is a file for {kind}")
@@ -195,7 +195,7 @@ def _write_new(contents: Mapping[str, str | bytes], folder: Path, *, force: bool
     files = {folder / file: content for file, content in contents.items()}
     there = [str(path) for path in files if path.exists()]
     if there and not force:
-        options.refuse(f"{', '.join(there)} exists already; choose another name, or --force")
+        options.refuse(f"{' and '.join(there)} already exist{'s' * (len(there) == 1)}; choose another name, or --force")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():

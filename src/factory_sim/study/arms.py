@@ -75,7 +75,7 @@ class PlantCache:
         plant = self.load(variant_of(arm))
         if plant.digest != arm.digest:
             msg = (
-                f"{arm.file} has changed since the study was started: {arm.name} is another plant now.\n"
+                f"{arm.file} has changed since the study was started: {arm.name} is a different plant now.\n"
                 f"  Its digest was {arm.digest[:16]} and is {plant.digest[:16]}. Restore the file, or repeat the study."
             )
             raise StudyError(msg)

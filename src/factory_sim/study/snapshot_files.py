@@ -57,7 +57,7 @@ class Snapshot:
         """Raise SnapshotError when `plant`, loaded as it was then, has changed."""
         if plant.digest != self.saved.digest:
             msg = (
-                f"{path}: {self.file} has changed since the snapshot was saved: it is another plant now.\n"
+                f"{path}: {self.file} has changed since the snapshot was saved: it is a different plant now.\n"
                 f"  Its digest was {self.saved.digest[:16]} and is {plant.digest[:16]}. Save the snapshot again."
             )
             raise SnapshotError(msg)

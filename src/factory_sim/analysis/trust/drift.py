@@ -54,7 +54,7 @@ def meters(meter: SensorMinutes, power: SensorMinutes) -> Iterator[Finding]:
         wrong, hours = power, len(where) * _BIN / 60
         size = -total / hours * (1e3 / UNITS["power"][power.info.unit_text])
     percent = 100 * total / max(float(measured[where].sum()), 1e-9)
-    reason = f"meter and integral of power differ by {percent:+.1f} %; by its states the {wrong.info.name} is wrong"
+    reason = f"meter and integral of power differ by {percent:+.1f} %; the states show that {wrong.info.name} is wrong"
     yield wrong.finding("drift", minute[[where[0] * _BIN, (where[-1] + 1) * _BIN - 1]], size, reason, excluded=True)
 
 

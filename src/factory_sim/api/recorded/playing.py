@@ -120,7 +120,7 @@ def play(  # noqa: PLR0913 - one argument per option of the command
     client = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     runs = runs_of(path_of("folder", folder))
     if whole("run", run) > len(runs):
-        refuse("run", f"{run} of a recording of {len(runs)} runs")
+        refuse("run", f"there is no run {run}: the recording has {len(runs)}")
     chosen = runs[run - 1]
     setup = PlaySetup(
         root=root or chosen.folder.root,

@@ -64,7 +64,7 @@ def stations(context: Context) -> list[Station]:
         for name, operation in shape.operations.items():
             path: Path = ("sections", section, "operations", name)
             if name in found:
-                what = f"is in section {found[name].section} too; names of operations are unique in the whole plant"
+                what = f"is also in section {found[name].section}; names of operations are unique in a plant"
                 context.report.add(path, what, "Give one of the two another name.", at_key=True)
                 continue
             station = found[name] = Station(name, path, section, operation)
@@ -117,7 +117,7 @@ def _check_origins(found: Mapping[str, Station], context: Context) -> None:
             hint = "Chain the two, or give each its own origin."
             if feed.shape.from_ is None:
                 hint = f"{station.name} has no from, so its parts come from the operation before it, {feed.origin}."
-            what = f"{feed.origin} feeds {taken[feed.origin].name} already; it can feed only one operation"
+            what = f"{feed.origin} already feeds {taken[feed.origin].name}; it can feed only one operation"
             context.report.add(at, what, hint)
         taken.setdefault(feed.origin, station)
 

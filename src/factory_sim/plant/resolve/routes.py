@@ -39,7 +39,7 @@ def check_conveyors(order: Sequence[Station], context: Context) -> None:
     for station, feed in ((each, feed) for each in order for feed in each.feeds):
         by = feed.shape.by
         if by in context.index["conveyors"] and users.setdefault(by, station.name) != station.name:
-            what = f"conveyor {by} leads to {users[by]} already"
+            what = f"conveyor {by} already leads to {users[by]}"
             context.report.add((*feed.path, "by"), what, "Describe one conveyor for each input.")
 
 

@@ -115,7 +115,7 @@ def _unit_of(line: int, header: str, path: Path) -> str:
     if len(stated) == 1 and stated[0] in units.UNITS["time"]:
         return stated[0]
     if stated or any(_OTHER_UNIT.fullmatch(word) for word in re.split(r"[\W_]+", header)):
-        message = f"the header {header[:40]!r} leaves its unit open"
+        message = f"the header {header[:40]!r} has no unit"
         hint = f"Write it in brackets, such as time [min]: one of {', '.join(units.UNITS['time'])}."
         raise ConfigError([Problem(display(path), line, 1, "", message, hint)])
     return "s"

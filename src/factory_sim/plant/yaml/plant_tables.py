@@ -144,7 +144,7 @@ def _repeated(headers: dict[int, str], file: str, line: int) -> Iterator[Problem
     first: dict[str, int] = {}
     for column, name in headers.items():
         if first.setdefault(name, column) != column:
-            what = f"the column {name!r} stands twice (first in column {first[name]})"
+            what = f"the column {name!r} appears twice (first in column {first[name]})"
             yield Problem(file, line, column, name, what, "Delete one of the two, or give it another header.")
 
 

@@ -119,7 +119,7 @@ class Editor:
             old.value.extend(new.copy().value if isinstance(new.value, list) else [new.copy()])
         else:
             where = f"line {old.place.line} of {old.place.file}"
-            refuse(f"{address(path)} exists already ({where})", "Use set to change it.")
+            refuse(f"{address(path)} already exists ({where})", "Use set to change it.")
 
     def _set(self, change: Change) -> None:
         new = change.value.plain()
@@ -130,7 +130,7 @@ class Editor:
             self._conflict(path, change, new)
             put(self.root, path, change.value.copy(), change.place)
         if not differs and change.kind == "set":
-            refuse(f"changes nothing: the value is {shown(new)} already")
+            refuse(f"changes nothing: the value is already {shown(new)}")
 
     def _conflict(self, path: Path, change: Change, new: Any) -> None:
         other, value = self.done.get(path, (change, new))

@@ -201,7 +201,7 @@ def _check_space(file: StudyFile[Optimise], space: Space) -> None:
         report.add(("budget",), message, "Raise it, lower a low, or write how many are owned.")
     if not report.problems and space.nearest(lows) is None:
         named = [f"limits.{limit.name}" for limit in space.limits] + ["budget"] * (space.budget is not None)
-        message = f"no choice meets {' and '.join(named)} together, though each can be met alone"
+        message = f"no choice meets {' and '.join(named)} at once, though each can be met alone"
         report.add(("limits",), message, "Widen a range or a limit.", at_key=True)
 
 

@@ -89,7 +89,7 @@ def unreachable(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host. Check the name in --broker mqtt://host:port"
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there. Start a broker, or name another with --broker mqtt://host:port"
+        return "nothing is listening there. Start a broker, or name another with --broker mqtt://host:port"
     if isinstance(error, TimeoutError):
         return "no answer in time. Check host and port in --broker mqtt://host:port, and firewalls between"
     return f"cannot be reached: {error.strerror or error}. Check --broker mqtt://host:port"
