@@ -42,6 +42,7 @@ class Recorder:
         layout.replace(self.run.meta, meta_json)
         self._pages = {q: Pages(q, meta.sensors) for q in sorted({s.period_us for s in meta.sensors})}
         self._rows: list[Rows] = []  # not in a Parquet file yet
+        self._n_rows = 0  # of these: a feed sends them one by one
         self._unsaved: list[Rows] = []  # of these, not in the tail either
         self._row_hour = -1
         self._number = 0
@@ -52,6 +53,7 @@ class Recorder:
         """Take readings in any order; a sample that arrives again replaces itself."""
         if len(readings.rows):
             self._rows.append(readings.rows)
+            self._n_rows += len(readings.rows)
             self._unsaved.append(readings.rows)
         for samples in readings.samples:
             if (pages := self._pages.get(samples.period_us)) is not None:
@@ -100,6 +102,7 @@ class Recorder:
             elif (pages := self._pages.get(int(what))) is not None:
                 for batch in parquet.read_sample_stream(path, pages.sensor):
                     pages.restore(*batch)
+        self._n_rows = sum(map(len, self._rows))
         self._number = max((int(path.stem.partition("-")[0]) for path in old), default=0)
         self._renew(old)
 
@@ -135,7 +138,7 @@ class Recorder:
         for pages in self._pages.values():
             for page in pages.take_before((newest_us - late_us) // pages.period_us):
                 sealed |= self._write_page(pages, page)
-        if sum(map(len, self._rows)) > ROWS_IN_MEMORY or (sealed and self._rows):
+        if self._n_rows > ROWS_IN_MEMORY or (sealed and self._rows):
             self._write_rows()
             sealed = True
         if sealed and late_us >= 0:
@@ -163,7 +166,7 @@ class Recorder:
         number = 1 + max((int(path.stem) for path in self.run.row_parts()), default=-1)
         day = self._day(int(np.median(t_us)))
         parquet.write_rows(self.run.path / "rows" / day / f"{number:06d}.parquet", rows)
-        self._rows, self._unsaved = [], []
+        self._rows, self._unsaved, self._n_rows = [], [], 0
 
     def _day(self, us: int) -> str:
         return layout.day_of(us, self.meta.epoch_ns, self.meta.timezone)
