@@ -10,7 +10,7 @@ from factory_sim.sim.calendar.deadlock_search import is_deadlocked
 from factory_sim.sim.calendar.failures import alarm_rings, fails, next_alarm, repair, repaired, upkeep_ends
 from factory_sim.sim.calendar.fleets import become_idle, continue_trip, dispatch
 from factory_sim.sim.calendar.life_clocks import find_due, new_life, sync
-from factory_sim.sim.calendar.linkage import entry_njit, inner_njit, rare_njit
+from factory_sim.sim.calendar.linkage import entry_njit, frequent_njit, inner_njit, rare_njit
 from factory_sim.sim.calendar.machines import (
     become_empty,
     clock_ends,
@@ -23,7 +23,7 @@ from factory_sim.sim.calendar.machines import (
 from factory_sim.sim.calendar.moves import belt_arrives, next_arrival, visit
 from factory_sim.sim.calendar.primitives import highest, mark, pop, row, schedule, unsettle
 from factory_sim.sim.calendar.queues import become_free, send, shift_of_pool, source_offers, withdraw_offer
-from factory_sim.sim.calendar.world import highest_bit, world_at
+from factory_sim.sim.calendar.world import highest_bit, least, world_at
 
 # ruff: noqa: C901 - compiled: types are inferred; a switch is a switch
 FINISHED, FULL_ROWS, FULL_PARTS, DEADLOCK = range(4)
@@ -172,7 +172,7 @@ def _carry_out(w):
     line.stage = c.EVENTS if line.next_key >> line.slot_bits == line.now else c.SERVING
 
 
-@inner_njit
+@frequent_njit
 def _happen(w, slot):
     """Run one event, which changes state only (rule INST-3)."""
     kind, subject = w.slot[slot].kind, w.slot[slot].subject
@@ -271,42 +271,46 @@ def advance(address, until_us, margin):
     most_parts = len(w.part) - margin
     if line.rows <= most_rows and _prepare(w):
         return FINISHED
-    while line.rows <= most_rows and line.n_parts <= most_parts:
-        if line.stage == c.BETWEEN:
-            due = line.next_key >> line.slot_bits
-            if due >= until_us:
-                line.now = until_us
-                return FINISHED
-            line.now, line.stage = due, c.EVENTS
-        if line.stage == c.BEGINNING:
-            _begin(w)
-        elif line.stage == c.EVENTS:
-            _happen(w, pop(w))
-            if line.next_key >> line.slot_bits == line.now:
+    while True:
+        limit = least(most_rows, line.rows + most_parts - line.n_parts)  # there is a row for each new part
+        if line.rows > limit:
+            return FULL_ROWS if line.rows > most_rows else FULL_PARTS
+        while line.rows <= limit:
+            if line.stage >= c.MOVING:
+                if _move(w, limit) and _dispatch_and_settle(w):
+                    return DEADLOCK
                 continue
-            line.stage = c.SERVING
-        if line.stage == c.SERVING:
+            if line.stage == c.BETWEEN:
+                due = line.next_key >> line.slot_bits
+                if due >= until_us:
+                    line.now = until_us
+                    return FINISHED
+                line.now, line.stage = due, c.EVENTS
+            if line.stage == c.EVENTS:
+                _happen(w, pop(w))
+                if line.next_key >> line.slot_bits == line.now:
+                    continue
+            elif line.stage == c.BEGINNING:
+                _begin(w)
             if line.pools_called:
                 _serve(w)
             line.stage = c.MOVING
-        while line.stage == c.MOVING and line.rows <= most_rows and line.n_parts <= most_parts:
-            _move(w)
-        if line.stage == c.DISPATCHING and line.rows <= most_rows and _dispatch_and_settle(w):
-            return DEADLOCK
-    return FULL_ROWS if line.rows > most_rows else FULL_PARTS
 
 
-@inner_njit
-def _move(w):
-    """Make the moves at one station, or end the stage."""
-    station = w.line.visited if w.line.visited >= 0 else highest(w)
-    if station < 0:
-        w.line.stage = c.DISPATCHING
-    else:
-        visit(w, station)
+@frequent_njit
+def _move(w, limit):
+    """Visit marked stations until there is none; return False if the run may have to stop before."""
+    line = w.line
+    station = line.visited if line.stage == c.FILLING else highest(w)
+    line.stage = c.MOVING
+    while station >= 0:
+        if visit(w, station) or line.rows > limit:
+            return False
+        station = highest(w)
+    return True
 
 
-@inner_njit
+@frequent_njit
 def _dispatch_and_settle(w):
     """Dispatch the fleets; if nothing else can happen at this instant, end it and return whether it is a deadlock."""
     line = w.line

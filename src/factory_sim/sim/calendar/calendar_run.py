@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from factory_sim.records import I8
     from factory_sim.sim.commands import Command
     from factory_sim.sim.snapshot import SavedRun
 
@@ -64,6 +65,7 @@ class CalendarRun:
             )
             raise ModelError(msg)
         self._commands: list[Command] = []  # of the next slice
+        self._header: I8 | None = None  # of the arrays as they are; None: they were replaced
         self._alarms = [plan.at for machine in plant.machines for plan in machine.maintenance]
         self._arrays["shift"]["is_open"] = [wall_clock.is_open(plant, shift, 0) for shift in plant.shifts]
         self._lay_out_calendar(0)
@@ -112,6 +114,8 @@ class CalendarRun:
             self._make_room(parts=why == FULL_PARTS)
 
     def _advance(self, until_us: int) -> int:
+        if self._header is None:
+            self._header = header(self._arrays)
         try:
             return int(advance(self._header.ctypes.data, until_us, self._margin))
         except IndexError as error:  # of the checked build
@@ -173,7 +177,7 @@ class CalendarRun:
         arrays["edges"] = np.array([t_us for times in edges + alarms for t_us in times], np.int64)
         arrays["line"]["new_calendar"] = 1
         self._calendar_us = end_us if plant.shifts or any(self._alarms) else NEVER_US
-        self._header = header(arrays)
+        self._header = None
 
     def _make_room(self, *, parts: bool) -> None:
         arrays = self._arrays
@@ -186,7 +190,7 @@ class CalendarRun:
             wider = np.zeros(2 * len(arrays["part"]) + 2 * self._margin, c.TABLES["part"].dtype)
             wider[: len(arrays["part"])] = arrays["part"]
             arrays["part"] = wider
-        self._header = header(arrays)
+        self._header = None
 
 
 def _log(pieces: list[NDArray[Any]]) -> EventLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate, chain, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,10 @@ _SLOT_OF = {  # kind of a slot -> the column of its object that names it
 }
 
 
+_OF_INPUT = attrgetter("capacity", "quantity", "pace_s", "source", "operation")
+_OF_MACHINE = attrgetter("unit", "operation", "shift", "name")
+
+
 class Flat(NamedTuple):
     """The tables and lists of a plant, and the random streams that its columns name."""
 
@@ -56,7 +61,6 @@ class _Flattener:
         self.whole: list[int] = []
         self.numbers: list[float] = []
         self.laws: dict[Distribution, int] = {}
-        self.known_laws: dict[int, int] = {}  # by id of the distribution, which the plant keeps: hashing is slow
         self.law_rows: list[tuple[float, ...]] = []
         self.slots: list[tuple[int, int, int, int]] = []  # (class, unit, number, row of the object)
         self.streams: list[tuple[str, str, list[int], list[str], list[str]]] = []
@@ -64,9 +68,9 @@ class _Flattener:
         sizes = dict.fromkeys(c.TABLES, 0)
         sizes |= {"unit": len(plant.units), "ahead": len(plant.units), "line": 1}
         sizes |= {"station": len(plant.operations) + 1, "shift": len(plant.shifts), "fleet": len(plant.fleets)}
-        ways = sum(each.conveyor >= 0 or each.fleet >= 0 for each in inputs)
+        self.brought = [buffer for buffer, each in enumerate(inputs) if each.conveyor >= 0 or each.fleet >= 0]
         self.racks = [i for i, operation in enumerate(plant.operations) if operation.rework_from]
-        sizes["place"] = len(inputs) + 1 + ways + len(self.racks)
+        sizes["place"] = len(inputs) + 1 + len(self.brought) + len(self.racks)
         self.modes = [(machine, mode) for machine in plant.machines for mode in machine.failures]
         self.plans = [(each, n, plan) for each in plant.machines for n, plan in enumerate(each.maintenance)]
         sizes |= {"pool": len(plant.pools), "mode": len(self.modes), "plan": len(self.plans)}
@@ -80,6 +84,9 @@ class _Flattener:
         self.arrays["law"] = np.array(self.law_rows, c.TABLES["law"].dtype)
         for name, table in (("dirty", "station"), ("wanted", "station"), ("unsettled", "unit")):
             self.arrays[name] = np.zeros((len(self.arrays[table]) >> c.WORD_BITS) + 1, np.int64)
+        bits = max((len(self.arrays["dirty"]) - 1).bit_length() - c.WORD_BITS, 0)
+        self._put("line", 0, group_bits=bits)
+        self.arrays["dirty"] = np.zeros(-(-len(self.arrays["dirty"]) >> bits) << bits, np.int64)  # whole groups
         lists = {"whole": np.array(self.whole, np.int64), "numbers": np.array(self.numbers, np.float64)}
         lists["edges"] = np.zeros(0, np.int64)  # see CalendarRun
         hours = [(shift.hours, shift.breaks, shift.exceptions) for shift in self.plant.shifts]
@@ -101,15 +108,18 @@ class _Flattener:
     def _law(self, distribution: Distribution | None) -> int:
         if distribution is None:
             return -1
-        index = self.known_laws.get(id(distribution), -1)
-        if index < 0:
-            if distribution not in self.laws:
-                own = law(distribution)
-                self.laws[distribution] = len(self.law_rows)
-                values = own.values.tolist()
-                self.law_rows.append((own.code, own.p0, own.p1, own.p2, self._number_list(values), len(values)))
-            index = self.known_laws[id(distribution)] = self.laws[distribution]
-        return index
+        if distribution not in self.laws:
+            own = law(distribution)
+            self.laws[distribution] = len(self.law_rows)
+            values = own.values.tolist()
+            self.law_rows.append((own.code, own.p0, own.p1, own.p2, self._number_list(values), len(values)))
+        return self.laws[distribution]
+
+    def _law_of_each(self, distributions: list[Distribution]) -> list[int]:
+        """Return the law of each distribution; those that are one object are hashed once, which is slow."""
+        names = list(map(id, distributions))
+        laws = {name: self._law(each) for name, each in dict(zip(names, distributions, strict=True)).items()}
+        return [laws[name] for name in names]
 
     def _stream(self, table: str, rows: list[int], owners: list[str], **purposes: str) -> None:
         """Name the random streams of columns: their owner in each row, and their purpose."""
@@ -119,50 +129,44 @@ class _Flattener:
 
     def _places(self) -> None:
         plant, operations = self.plant, self.plant.operations
-        inputs = [(i, each) for i, operation in enumerate(operations) for each in operation.inputs]
-        at, exit_ = [i for i, _ in inputs], len(inputs)
-        self._put(
-            "place",
-            slice(exit_),
-            kind=c.BUFFER,
-            index=at,
-            at=at,
-            capacity=[each.capacity for _, each in inputs],
-            quantity=[each.quantity for _, each in inputs],
-            pace=[each.pace_s for _, each in inputs],
-            feeding_unit=[plant.sources[each.source].unit if each.source >= 0 else -1 for _, each in inputs],
-            feeding_station=[each.operation for _, each in inputs],
-        )
+        inputs = [each for operation in operations for each in operation.inputs]
+        at = [i for i, operation in enumerate(operations) for _ in operation.inputs]
+        exit_ = len(inputs)
+        capacity, quantity, pace, source, sender = zip(*map(_OF_INPUT, inputs), strict=True)
+        columns = {"capacity": capacity, "quantity": quantity, "pace": pace, "feeding_station": sender}
+        self._put("place", slice(exit_), kind=c.BUFFER, index=at, at=at, **columns)
         self._put("place", exit_, kind=c.EXIT, at=len(operations), capacity=NEVER_US)
         self._put("station", len(operations), in0=exit_, n_in=1)
         self._put("line", 0, n_variants=len(plant.variants), exit=exit_, check_deadlock=plant.can_deadlock)
-        racks = slice(len(self.arrays["place"]) - len(self.racks), None)
+        racks = range(len(self.arrays["place"]) - len(self.racks), len(self.arrays["place"]))
         places = [operations[i].rework_places for i in self.racks]
         self._put("place", racks, kind=c.BUFFER, index=self.racks, at=self.racks, capacity=places)
-        self._put("station", self.racks, rack=range(racks.start, len(self.arrays["place"])))
-        gates: list[list[int]] = [[] for _ in [*operations, exit_]]  # where parts come to a station, in filling order
-        for rack, i in enumerate(self.racks, racks.start):
-            gates[i].append(rack)
-        destinations = [exit_] * len(operations)
-        ways = iter(range(exit_ + 1, racks.start))
-        for buffer, (i, each) in enumerate(inputs):
-            way = next(ways) if each.conveyor >= 0 or each.fleet >= 0 else buffer
-            gates[i] += [buffer] if way == buffer else [buffer, way]
+        self._put("station", self.racks, rack=racks)
+        gives_to = list(range(exit_))  # where what feeds a buffer puts its parts: into the buffer, or on the way to it
+        for way, buffer in enumerate(self.brought, exit_ + 1):
+            i, each = at[buffer], inputs[buffer]
+            gives_to[buffer] = way
             if each.conveyor >= 0:
                 self._conveyor(way, i, each.conveyor, buffer)
-            elif each.fleet >= 0:
+            else:
                 stops = {"fleet": each.fleet, "origin": each.pickup, "stop": operations[i].section}
                 self._put("place", way, kind=c.CALLS, index=i, at=i, buffer=buffer, **stops)
-            if each.source >= 0:
-                self._put("unit", plant.sources[each.source].unit, gives_to=way)
-            else:
-                destinations[each.operation] = way
-        passes = [c.LEFT if place == exit_ else c.PASSED for place in destinations]
-        gates[-1].append(exit_)
-        n_gates = list(map(len, gates))
-        gate0 = self._list(list(chain.from_iterable(gates)))
-        self._put("station", slice(None), gate0=list(accumulate(n_gates[:-1], initial=gate0)), n_gates=n_gates)
-        self._put("station", slice(len(operations)), destination=destinations, passes=passes)
+        from_source, way_of = np.array(source) >= 0, np.array(gives_to)
+        for buffer in np.flatnonzero(from_source).tolist():
+            unit = plant.sources[source[buffer]].unit
+            self._put("place", buffer, feeding_unit=unit)
+            self._put("unit", unit, gives_to=gives_to[buffer])
+        self._put("station", slice(len(operations)), destination=exit_, passes=c.LEFT)
+        self._put("station", np.array(sender)[~from_source], destination=way_of[~from_source], passes=c.PASSED)
+        self._gates([*range(0, 2 * exit_, 2), 0, *(2 * buffer + 1 for buffer in self.brought), *(-1 for _ in racks)])
+
+    def _gates(self, ranks: list[int]) -> None:
+        """Chain the places of each station in filling order: by the rank of each place, the rack first."""
+        at = self.arrays["place"]["at"]
+        order = np.lexsort((np.array(ranks), at))
+        same = at[order[1:]] == at[order[:-1]]
+        self._put("place", order[:-1], next_gate=np.where(same, order[1:], -1))
+        self._put("station", at[order[::-1]], gate=order[::-1])  # of several places the first remains
 
     def _conveyor(self, way: int, index: int, number: int, buffer: int) -> None:
         conveyor = self.plant.conveyors[number]
@@ -212,20 +216,15 @@ class _Flattener:
 
     def _machines(self) -> None:
         machines, operations = self.plant.machines, self.plant.operations
-        rows = [each.unit for each in machines]
-        laws = [self._law(each.cycle_time) for each in operations]
-        self._put(
-            "unit",
-            rows,
-            role=c.MACHINE,
-            station=[each.operation for each in machines],
-            shift=[each.shift for each in machines],
-            cycle_law=[laws[each.operation] for each in machines],
-        )
-        self._stream("unit", rows, [each.name for each in machines], cycles="cycle")
-        inspected = [each for each in machines if operations[each.operation].inspection is not None]
+        units, stations, shifts, names = map(list, zip(*map(_OF_MACHINE, machines), strict=True))
+        laws = np.array(self._law_of_each([each.cycle_time for each in operations]))
+        columns = {"station": stations, "shift": shifts, "cycle_law": laws[stations]}
+        self._put("unit", units, role=c.MACHINE, **columns)
+        self._stream("unit", units, names, cycles="cycle")
+        inspects = {i for i, each in enumerate(operations) if each.inspection is not None}
+        inspected = [each for each in machines if each.operation in inspects] if inspects else []
         self._stream("unit", [each.unit for each in inspected], [each.name for each in inspected], verdicts="quality")
-        self.slots += [(Class.PROCESSING_END, unit, 0, unit) for unit in rows]
+        self.slots += [(Class.PROCESSING_END, unit, 0, unit) for unit in units]
 
     def _owned(self, table: str, owned: list[tuple[Machine, int]]) -> None:
         """Set where the rows of each machine begin in a table of modes or plans, and their number."""
@@ -245,8 +244,8 @@ class _Flattener:
             wearing=[mode.wear for _, mode in modes],
             crew=[self.plant.crew_pool(mode.crew) for _, mode in modes],
             priority=[mode.priority for _, mode in modes],
-            life_law=[self._law(mode.after) for _, mode in modes],
-            repair_law=[self._law(mode.repair) for _, mode in modes],
+            life_law=self._law_of_each([mode.after for _, mode in modes]),
+            repair_law=self._law_of_each([mode.repair for _, mode in modes]),
         )
         rows, owners = list(range(len(modes))), [machine.name for machine, _ in modes]
         for column, purpose in (("lives", "failure"), ("repairs", "repair")):
@@ -338,8 +337,8 @@ class _Flattener:
         classes, _, numbers, subjects = np.fromiter(chain.from_iterable(slots), np.int64).reshape(-1, 4).T
         kinds = 2 * classes + numbers * (classes == Class.FAILURE)
         self._put("slot", slice(None), kind=kinds, subject=subjects)
-        for kind, (table, column) in _SLOT_OF.items():
-            slot = np.flatnonzero(kinds == kind)
+        for kind in set(kinds.tolist()):
+            (table, column), slot = _SLOT_OF[kind], np.flatnonzero(kinds == kind)
             self._put(table, subjects[slot], **{column: slot})
         bits, n_firsts = len(slots).bit_length(), c.BLOCK * -(-len(slots) // c.BLOCK**2)
         self._put("line", 0, slot_bits=bits, latest_us=(NEVER_US >> bits) - 1)

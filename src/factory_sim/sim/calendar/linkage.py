@@ -51,14 +51,22 @@ class _Inner(codegen.JITCodeLibrary):  # type: ignore[misc]
         return 0  # it is never called from Python
 
 
-class _Rare(_Inner):
-    """The code of an inner function that is kept out of its callers, whose frequent paths it would slow down."""
+class _Frequent(_Inner):
+    """The code of an inner function that becomes part of its callers; `forceinline` would do so to its callees too."""
+
+    attribute = "alwaysinline"
 
     def finalize(self) -> None:
         for function in self._final_module.functions:
             if not function.is_declaration:
-                function.add_function_attribute("noinline")
+                function.add_function_attribute(self.attribute)
         super().finalize()
+
+
+class _Rare(_Frequent):
+    """The code of an inner function that is kept out of its callers, whose frequent paths it would slow down."""
+
+    attribute = "noinline"
 
 
 class _Entry(codegen.JITCodeLibrary):  # type: ignore[misc]
@@ -132,7 +140,7 @@ def inner_njit(function: Callable[..., Any]) -> Any:
 
 def frequent_njit(function: Callable[..., Any]) -> Any:
     """Like `inner_njit`, for small functions that run at every visit: they become part of their callers."""
-    return jit.inner_njit(function, forceinline=True, **({"pipeline_class": _pipeline(_Inner)} if is_linked() else {}))
+    return jit.inner_njit(function, **({"pipeline_class": _pipeline(_Frequent)} if is_linked() else {}))
 
 
 def rare_njit(function: Callable[..., Any]) -> Any:

@@ -133,7 +133,7 @@ def _hold(w, pool, unit, purpose):
     return False
 
 
-@inner_njit
+@frequent_njit
 def _work(w, unit, station):
     u = w.unit[unit]
     drawn = next_cycle(w, unit)
@@ -171,10 +171,10 @@ def offer_front(w, unit):
             loops = w.part[part].loops
             if x >= station.scrap and loops < station.max_loops and station.rework_to >= 0:
                 w.part[part].loops = loops + 1
+                w.line.n_rework += 1
                 u.outcome, u.place = c.REWORK, station.rework_to
             else:
                 u.outcome, u.place = c.SCRAPPED, w.line.exit
-    w.line.n_rework += u.place == station.rework_to
     offer(w, u.place, unit)
 
 

@@ -8,17 +8,7 @@ from factory_sim.sim.calendar.failures import start_due
 from factory_sim.sim.calendar.linkage import frequent_njit, inner_njit
 from factory_sim.sim.calendar.machines import become_empty, detail_of, offer_front, proceed, state_now
 from factory_sim.sim.calendar.primitives import append, draw, mark, pop_front, row, schedule, unsettle
-from factory_sim.sim.calendar.queues import (
-    enqueue,
-    freed_by,
-    gone,
-    leave_queue,
-    no_longer_waits,
-    offer,
-    room,
-    source_offers,
-    vehicle_of,
-)
+from factory_sim.sim.calendar.queues import enqueue, freed_by, gone, leave_queue, offer, room, source_offers, vehicle_of
 from factory_sim.sim.calendar.world import least, most
 
 # ---- giving
@@ -74,8 +64,9 @@ def _machine_gives(w, unit, target):
         u.phase = c.EMPTY
     state = state_now(w, unit) if u.n_held or u.halted else c.STARVED
     written = row(w, unit, state, part, u.outcome, _index(w, target), cause)
-    w.line.n_rework -= u.place == w.station[u.station].rework_to
-    if u.outcome == c.SCRAPPED:
+    if u.outcome == c.REWORK:
+        w.line.n_rework -= 1
+    elif u.outcome == c.SCRAPPED:
         w.line.scrapped += 1
         w.unit[unit].scrapped_parts += w.line.t0 <= now < w.line.t1
     elif u.outcome == c.LEFT:
@@ -196,50 +187,55 @@ def _belt_gives(w, unit, target):
 # ---- a station's moves
 
 
-@inner_njit
+@frequent_njit
 def visit(w, station):
-    """Make every move that is possible at a station (rule MOVE-2).
+    """Make every move that is possible at a station (rule MOVE-2); return whether the visit must be continued.
 
-    Sources may have more to give than there is room for rows; the visit is then continued in the next step.
+    Sources may have more to give than there is room for rows.
     """
     row_of = w.station[station]
-    w.line.at_once, w.line.visited = 0, -1
+    w.line.at_once = 0
     while True:
         if row_of.has_upkeep:
             _maintain(w, station)
-        _fill_all(w, row_of)
-        if w.line.at_once == c.MOST_AT_ONCE:
-            w.line.visited = station
-            return
+        if _fill_all(w, row_of):
+            w.line.stage, w.line.visited = c.FILLING, station
+            return True
         machine = row_of.idle
         if machine < 0:
-            return
+            return False
         n_kept = _ready(w, station, row_of)
         if n_kept == 0:
-            return
-        no_longer_waits(w, station, machine)
+            return False
+        row_of.idle = w.unit[machine].next
+        row_of.n_idle -= 1
+        w.unit[machine].idling = 0
         _start(w, machine, row_of, n_kept)
 
 
-@inner_njit
+@frequent_njit
 def _fill_all(w, row_of):
-    """Fill the places of a station; rack, buffers and conveyors in order."""
-    for i in range(row_of.gate0, row_of.gate0 + row_of.n_gates):
-        place = w.whole[i]
+    """Fill the places of a station; rack, buffers and conveyors in order. Return whether sources have more to give."""
+    place = row_of.gate
+    while True:
         if w.place[place].senders >= 0:
-            _fill(w, place)
+            if _fill(w, place):
+                return True
         elif w.place[place].kind == c.CALLS:
             w.fleet[w.place[place].fleet].dirty = 1
+        place = w.place[place].next_gate
+        if place < 0:
+            return False
 
 
-@inner_njit
+@frequent_njit
 def _fill(w, place):
     """Let senders give while there is room; the state of those that begin to wait is settled (rule INST-5)."""
     free = room(w, place)
     sender = w.place[place].senders
     while sender >= 0 and free > 0:
         if w.line.at_once == c.MOST_AT_ONCE:
-            return
+            return True
         w.place[place].senders = leave_queue(w, sender, sender)
         give_front(w, sender, place)
         sender = w.place[place].senders
@@ -248,6 +244,7 @@ def _fill(w, place):
         if w.unit[sender].since == w.line.now:
             unsettle(w, sender)
         sender = w.unit[sender].next
+    return False
 
 
 @inner_njit
@@ -322,20 +319,17 @@ def _oldest_us(w, place):
 def _keep(w, unit, row_of, n_kept, again):
     """Let a machine take the parts that it keeps; return the latest of its last row and the rows that brought them."""
     u = w.unit[unit]
-    cause, last = u.last_row, -1
-    u.held, u.n_held = -1, n_kept
-    for _ in range(n_kept):
-        queue = row_of.rack if again else row_of.in0
-        if row_of.takes != c.TAKES_SET:
-            queue = _next_queue(w, row_of)
-        part = pop_front(w, queue)
+    queue = row_of.rack if again else row_of.in0
+    if row_of.takes != c.TAKES_SET:
+        queue = _next_queue(w, row_of)
+    part = pop_front(w, queue)
+    u.held, u.n_held = part, n_kept
+    cause = most(u.last_row, w.part[part].row)
+    for _ in range(n_kept - 1):
+        last, part = part, pop_front(w, _next_queue(w, row_of))
         cause = most(cause, w.part[part].row)
-        w.part[part].next = -1
-        if last < 0:
-            u.held = part
-        else:
-            w.part[last].next = part
-        last = part
+        w.part[last].next = part
+    w.part[part].next = -1
     return cause
 
 
@@ -367,12 +361,13 @@ def _start(w, unit, row_of, n_kept):
     if row_of.takes == c.TAKES_SET:
         merged, cause = _take_components(w, row_of, again, cause)
     proceed(w, unit)
-    began, state = w.line.rows, state_now(w, unit)
+    state = state_now(w, unit)
     detail = detail_of(w, unit, state)
     part = u.held
-    for _ in range(n_kept):
-        row(w, unit, state, part, c.TOOK, detail, cause)
+    began = row(w, unit, state, part, c.TOOK, detail, cause)
+    for _ in range(n_kept - 1):
         part = w.part[part].next
+        row(w, unit, state, part, c.TOOK, detail, cause)
     while merged >= 0:
         following = w.part[merged].next
         row(w, unit, state, merged, c.MERGED, detail, began)

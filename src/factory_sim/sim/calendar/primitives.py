@@ -11,7 +11,7 @@ import math
 from factory_sim.inverse_cdf import EMPIRICAL, EXPONENTIAL, inverse
 from factory_sim.random_streams import rounded_us, uniform
 from factory_sim.sim.calendar import tables as c
-from factory_sim.sim.calendar.linkage import inner_njit, rare_njit
+from factory_sim.sim.calendar.linkage import frequent_njit, inner_njit, rare_njit
 from factory_sim.sim.calendar.world import highest_bit, least, least_but, most
 
 # ---- event list
@@ -40,7 +40,7 @@ def cancel(w, slot):
     w.due[slot] = c.NEVER
 
 
-@inner_njit
+@frequent_njit
 def _refresh(w, block, earliest):
     """Set the earliest entry of a block, and find that of all blocks; a store before these loads would delay them."""
     first, others = w.first_due, c.NEVER
@@ -50,7 +50,7 @@ def _refresh(w, block, earliest):
     w.line.next_key = least(others, earliest)
 
 
-@inner_njit
+@frequent_njit
 def pop(w):
     """Take the next slot out of the list."""
     key = w.line.next_key
@@ -63,37 +63,34 @@ def pop(w):
 # ---- sets
 
 
-@inner_njit
+@frequent_njit
 def mark(w, station):
     """Let `station` be visited: a move may be possible there (rule MOVE-1)."""
     word = station >> c.WORD_BITS
     w.dirty[word] |= 1 << (station & c.IN_WORD)
-    w.line.marked |= 1 << least(word, c.IN_WORD)
+    w.line.marked |= 1 << (word >> w.line.group_bits)
 
 
-@inner_njit
+@frequent_njit
 def highest(w):
     """Take the marked station with the highest index out of the set; -1: none."""
-    if not w.line.marked:
+    marked = w.line.marked
+    if not marked:
         return -1
-    word = highest_bit(w.line.marked)
-    if word == c.IN_WORD:
-        word = _last_word(w)
-    bits = w.dirty[word]
-    at = highest_bit(bits)
-    w.dirty[word] = bits & ~(1 << at)
-    if not w.dirty[word] and (word < c.IN_WORD or not w.dirty[_last_word(w)]):
-        w.line.marked &= ~(1 << least(word, c.IN_WORD))
-    return (word << c.WORD_BITS) + at
-
-
-@rare_njit
-def _last_word(w):
-    """Return the last word of the set that is not empty, among those that share the last bit of `line.marked`."""
-    word = len(w.dirty) - 1
-    while word > c.IN_WORD and not w.dirty[word]:
+    group = highest_bit(marked)
+    word = ((group + 1) << w.line.group_bits) - 1
+    while not w.dirty[word]:
         word -= 1
-    return word
+    at = highest_bit(w.dirty[word])
+    bits = w.dirty[word] & ~(1 << at)
+    w.dirty[word] = bits
+    found = (word << c.WORD_BITS) + at
+    if not bits:
+        while word > group << w.line.group_bits and not w.dirty[word]:
+            word -= 1
+        if not w.dirty[word]:
+            w.line.marked = marked & ~(1 << group)
+    return found
 
 
 @inner_njit
@@ -108,7 +105,7 @@ def mark_wanted(w):
     for word in range(len(w.wanted)):
         if w.wanted[word]:
             w.dirty[word] |= w.wanted[word]
-            w.line.marked |= 1 << least(word, c.IN_WORD)
+            w.line.marked |= 1 << (word >> w.line.group_bits)
             w.wanted[word] = 0
 
 
@@ -183,13 +180,18 @@ def _draw_ahead(w, unit, first):
 def append(w, place, part):
     """Put a part at the end of a place's queue."""
     p = w.place[place]
+    empty = (p.count - 1) >> c.IN_WORD  # all bits or none: half of the queues are empty, and a branch would be guessed
+    w.part[_either(empty, part, p.tail)].next = part
     w.part[part].next = -1
-    if p.tail >= 0:
-        w.part[p.tail].next = part
-    else:
-        p.head = part
+    p.head = _either(empty, part, p.head)
     p.tail = part
     p.count += 1
+
+
+@frequent_njit
+def _either(bits, a, b):
+    """Return `a` if all bits are set, `b` if none is."""
+    return b ^ ((a ^ b) & bits)
 
 
 @inner_njit
@@ -198,7 +200,5 @@ def pop_front(w, place):
     p = w.place[place]
     part = p.head
     p.head = w.part[part].next
-    if p.head < 0:
-        p.tail = -1
     p.count -= 1
     return part

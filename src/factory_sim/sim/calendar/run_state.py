@@ -24,12 +24,17 @@ Tables = SimpleNamespace  # tables by name, as uncompiled functions read them: w
 def new_arrays(flat: Flat, seed: int, replication: int, window: Window, *, store: bool) -> Arrays:
     """Return all tables before the first moment; `store`: keep rows, else only count them."""
     shared = c.CONSTANT_LISTS
-    arrays = {name: array if name in shared else array.copy() for name, array in flat.arrays.items()}
+    arrays = {name: array if name in shared else _copy(array) for name, array in flat.arrays.items()}
     for table, column, rows, owners, purposes in flat.streams:
         arrays[table][column][rows] = keys(seed, replication, owners, purposes)
     line = arrays["line"]
     line["t0"], line["t1"], line["storing"] = window.t0_us, window.t1_us, store
     return arrays
+
+
+def _copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy, made in one piece: NumPy copies a structured array field by field."""
+    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def view(arrays: Arrays) -> Tables:

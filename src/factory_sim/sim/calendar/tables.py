@@ -3,7 +3,8 @@
 Columns of one table belong to four groups. `built` is how the plant is built, `numbers` are its parameters, which a
 fork may change, `streams` are the names of random streams, and `state` is what a run changes: a snapshot is a copy of
 the state columns. A column is `name`, `name[length]` or `name:kind`, with `=value` at the start of a run. An index, a
-code or a count of parts inside is int32; times (`..._us`), parameters and columns marked `:w` are int64.
+code or a count of parts inside is int32; times (`..._us`), parameters and columns marked `:w` are int64. What every
+visit reads ends the `built` columns and begins the state, so that it lies together in memory.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
     initial: dict[str, int] = {}
     names: list[list[str]] = []
     own = "w" if wide else ""
-    for words, usual, start in ((built, own, "-1"), (numbers, "w", "-1"), (streams, "u", "0"), (state, own, "0")):
+    for words, usual, start in ((numbers, "w", "-1"), (streams, "u", "0"), (built, own, "-1"), (state, own, "0")):
         names.append([])
         for word in re.sub(r"#.*", "", words).split():
             name, length, kind, value = _COLUMN.fullmatch(word).groups(default="")  # type: ignore[union-attr]
@@ -50,27 +51,26 @@ def _table(built: str = "", numbers: str = "", streams: str = "", state: str = "
     for name, value_at_start in initial.items():
         first[name] = value_at_start
     constant = frozenset(name for group in names[:3] for name in group)
-    return Table(first.dtype, first, constant, tuple(names[0]), tuple(names[3]))
+    return Table(first.dtype, first, constant, tuple(names[2]), tuple(names[3]))
 
 
 TABLES = {
     "line": _table(
         wide=True,
-        built="n_variants exit slot_bits latest_us",
+        built="n_variants exit slot_bits latest_us group_bits",  # bit of `marked`: for 2**group_bits words of `dirty`
         numbers="check_deadlock=0",
         state="""
             now rows first_row storing n_parts stage pools_called any_unsettled look_at n_rework busy_unit
-            visited=-1 at_once t0 t1 entered left scrapped merged lost good next_key=never marked changed new_calendar
+            visited at_once t0 t1 entered left scrapped merged lost good next_key=never marked changed new_calendar
             command=-1 commanded command_value:f  # to carry out next, and its unit
         """,
     ),
     "unit": _table(
         built="""
-            role
-            station shift n_modes=0 mode0 n_plans=0 plan0 setup_pool n_needs=0 needs[2] wears=0  # a machine
-            slot_end slot_wear slot_strike slot_repair slot_upkeep
-            slot_transport belt pool fleet  # a conveyor or vehicle, a conveyor, a member of a pool, a vehicle
             saturated=0 gives_to n_gaps=0 slot_arrival  # a source
+            slot_transport belt pool fleet  # a conveyor or vehicle, a conveyor, a member of a pool, a vehicle
+            shift n_modes=0 mode0 plan0 slot_wear slot_strike slot_repair slot_upkeep needs[2] setup_pool  # a machine
+            wears=0 n_plans=0 n_needs=0 slot_end station role
         """,
         numbers="""
             cycle_law loses=0 cards=0 arrival_law gap0 sequence0 n_sequence=0 mix0 n_mix=0
@@ -78,13 +78,13 @@ TABLES = {
         """,
         streams="cycles verdicts arrivals variants loads unloads trips",
         state="""
-            phase step halted held=-1 n_held outcome place=-1 offered:w=-1 now_state=-1 last_row=-1
-            next=-1 since:w idling  # in one of the queues for room, parts or work
-            left_us drawn_us busy_us clock_on started:w busy_due:w=never ran_us running_since:w=-1
-            off closing failed=-1 repairing upkeep=-1 parts_done:w due_count:w
+            phase step halted held=-1 n_held outcome place=-1 now_state=-1 last_row=-1
+            next=-1 idling clock_on closing off since:w offered:w=-1  # next, since: in a queue for room, parts or work
+            left_us drawn_us busy_us started:w busy_due:w=never parts:w parts_us k_cycle:w
+            scrapped_parts:w k_verdict:w speed:f=1 ran_us running_since:w=-1
+            failed=-1 repairing upkeep=-1 parts_done:w due_count:w
             variant=-1 setup_us calls_on=-1 need_as interrupted served[5]=-1
             calls_from=-1 assigned call_next=-1 call_priority:w call_since:w call_as
-            parts:w parts_us scrapped_parts:w k_cycle:w k_verdict:w speed:f=1
             outside:w inside:w card_row=-1 k_arrival:w k_variant:w  # a source
             free at_stop goes_to=-1 part=-1 battery_us task caller=-1 called_from=-1  # a vehicle
             k_load:w k_unload:w k_trip:w
@@ -94,21 +94,21 @@ TABLES = {
     # A buffer, a rework rack, the exit, a conveyor, or the calls of one input for vehicles; `at` is its station.
     "place": _table(
         built="""
-            kind index at belt_in feeding_unit feeding_station  # a buffer
             belt_unit delay_us buffer fleet origin stop  # a conveyor, both, calls
+            belt_in feeding_unit feeding_station index at kind next_gate  # a buffer; the next place of the station
         """,
-        numbers="capacity quantity pace:f=0",
+        numbers="pace:f=0 quantity capacity",
         state="head=-1 tail=-1 count reserved senders=-1 room_row=-1 travels=-1",
     ),
     # One for each operation, and one for the exit, which is above all operations.
     "station": _table(
         built="""
-            takes in0 n_in rack gate0 n_gates machine0 n_machines destination passes rework_to has_upkeep=0 inspects=0
-            slot_timeout
+            slot_timeout machine0 n_machines passes destination rework_to rack
+            gate has_upkeep=0 inspects=0 takes in0 n_in
         """,
         numbers="""
-            scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us factor0 setup0
-            rework_first rework_components
+            scrap:f=0 scrap_or_rework:f=0 max_loops batch_size batch_min batch_us
+            rework_first rework_components factor0 setup0
         """,
         state="idle=-1 n_idle alarm:w=-1 stuck",
     ),
@@ -172,7 +172,7 @@ EMPTY, CHANGEOVER, NEEDS, WORK, DONE = range(5)  # unit.phase
 CLOCK_OFF, CLOCK_END, CLOCK_WEAR = range(3)  # unit.clock_on
 AS_SETUP, AS_NEED0, AS_NEED1, AS_BREAKDOWN, AS_UPKEEP = range(5)  # unit.call_as, and the positions of unit.served
 TO_PICK_UP, TO_LOAD, TO_DELIVER, TO_UNLOAD, TO_CHARGE = range(5)  # unit.task
-BEGINNING, BETWEEN, EVENTS, SERVING, MOVING, DISPATCHING = range(6)  # line.stage
+BEGINNING, BETWEEN, EVENTS, SERVING, MOVING, FILLING = range(6)  # line.stage
 MOST_AT_ONCE = 1024  # parts that sources give in one step: a buffer of a million places is filled in many
 BLOCK_BITS, BLOCK = 4, 16  # slots of the event list under one minimum
 WORD_BITS, IN_WORD = 6, 63  # of a set
