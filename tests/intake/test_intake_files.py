@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +12,13 @@ import pytest
 from pyarrow import parquet
 
 import factory_sim as fs
+from factory_sim.api.foreign.reading import first_map
 from factory_sim.cli import main
+from factory_sim.intake import description, feed_file
+from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
 from factory_sim.live.foreign import stop_losses
+from factory_sim.live.foreign.mapped_feed import MappedFeed
+from factory_sim.records import ForeignMetric
 
 THREE = Path(__file__).parents[1] / "recorded" / "data" / "plants" / "three_machines.yaml"
 NIST = Path(__file__).parent / "data" / "nist"
@@ -31,6 +37,11 @@ LONG = """time,item,value
 2026-05-04T06:02:30Z,state,IDLE
 2026-05-04T06:03:00Z,power,0
 """
+XES = """<log xmlns="http://www.xes-standard.org/"><trace><string key="concept:name" value="case"/>
+<event><string key="org:resource" value="M7"/><string key="concept:name" value="RUNNING"/>
+<date key="time:timestamp" value="{begin}"/></event>
+<event><string key="org:resource" value="M7"/><string key="concept:name" value="IDLE"/>
+<date key="time:timestamp" value="{end}"/></event></trace></log>"""
 STATES = 'states: {RUNNING: busy, IDLE: starved, FAULT: down, "*": refuse}'
 ITEMS = "state: state, count: count, power: {item: power, unit: kW}"
 
@@ -210,6 +221,53 @@ def test_every_mistake_of_a_mapping_is_reported_with_line_and_nearest_right_answ
     for expected in ("Europe/Berlin", "arrival", "busy", "Did you mean kWh", "Known: M1, M2", "Did you mean state"):
         assert expected in text
     assert [problem.line for problem in caught.value.problems] == [3, 3, 4, 6, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("mqtt: '', state: s", 'expected a topic such as "factory/{unit}/status"'),
+        ("csv: ' ', layout: long, unit: M1, state: s", 'expected a file pattern such as "m*.csv"'),
+        ("mqtt: 'f/{unit}', power: $.p", "power needs a unit"),
+        ("mqtt: 'f/{unit}', energy: {path: $.p, unit: kW}", "'kW' is not a unit of energy"),
+    ],
+)
+def test_empty_topics_and_wrong_units_of_measure_are_refused(tmp_path: Path, source: str, expected: str) -> None:
+    with pytest.raises(fs.ConfigError) as refused:
+        fs.read(map=feed(tmp_path, source))
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(("stated", "is_refused"), [("W", True), ("kW", False), ("", False)])
+def test_a_unit_of_measure_that_an_edge_node_contradicts_is_refused(
+    tmp_path: Path, stated: str, *, is_refused: bool
+) -> None:
+    mapping = feed_file.read(feed(tmp_path, "sparkplug: 'G/{unit}', state: S, power: {metric: P, unit: kW}"))
+    read = MappedFeed(mapping, description.of_stations(mapping))
+    state, power = ForeignMetric("S", 1, 12, "RUNNING", 0), ForeignMetric("P", 2, 10, 5.0, 0, stated)
+    metrics = SparkplugMetrics(read.context)
+    metrics.take("spBv1.0/G/NBIRTH/M1", [state, power], 1_777_874_400_000_000_000, 0, 0)
+    assert len([found for _, found in metrics.ripe(everything=True)]) == 1
+    if not is_refused:
+        read.check()
+        return
+    with pytest.raises(fs.ConfigError, match="P: W; expected unit: W in the feed file"):
+        read.check()
+
+
+def test_a_first_mapping_of_words_of_one_unit_and_of_a_process_log_is_complete(tmp_path: Path) -> None:
+    lines = [
+        {"topic": f"hall/M3/{tag}", "payload": value, "tst": f"2026-05-04T06:{minute:02}:00Z"}
+        for minute in range(20)
+        for tag, value in (("state", "RUNNING" if minute % 2 else "IDLE"), ("count", minute // 2))
+    ]
+    (tmp_path / "hall.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (tmp_path / "log.xes").write_text(XES.format(begin="2026-05-04T06:00:00Z", end="2026-05-04T06:00:30Z"))
+    files = [tmp_path / "hall.jsonl", tmp_path / "log.xes"]
+    (tmp_path / "feed.yaml").write_text(first_map(files, progress=False), encoding="utf-8")
+    found = fs.read(files, map=tmp_path / "feed.yaml")
+    assert found.result.units == {"M3": "state, count", "M7": "state"}
+    assert found.kpis()["machine.parts", "M3"] == 9
 
 
 def test_two_sources_for_one_item_of_one_unit_are_refused(tmp_path: Path) -> None:

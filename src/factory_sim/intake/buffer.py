@@ -12,7 +12,7 @@ from factory_sim.intake.feed_context import observations
 
 if TYPE_CHECKING:
     from factory_sim.intake.feed_context import Context
-    from factory_sim.intake.mapping import ClockRule
+    from factory_sim.intake.mapping import SourceMap
     from factory_sim.records import Observations
 
 FULL = 16_384
@@ -23,8 +23,9 @@ IN_FUTURE = "time stamp more than a day after its arrival"
 class Buffer:
     """Observations of one source; time stamps are converted many at once."""
 
-    def __init__(self, clock: ClockRule, context: Context) -> None:
-        self._clock, self._context = clock, context
+    def __init__(self, source: SourceMap, context: Context) -> None:
+        self._clock, self._context = source.clock, context
+        self._place = f"{source.kind} {source.pattern}"  # in messages about time stamps
         self.times: list[Any] = []
         self.unit: list[int] = []
         self.item: list[int] = []
@@ -36,6 +37,7 @@ class Buffer:
 
     def flush(self) -> Observations:
         """Return what has been collected, and forget it."""
+        self._context.tally.where = self._place
         t_ns = self._converted()
         there = t_ns != time_stamps.MISSING
         if self.arrival_ns:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory_sim.errors import did_you_mean
-from factory_sim.intake.mapping import WORDS, Item
+from factory_sim.intake.mapping import DIMENSIONS, WORDS, Item
 from factory_sim.intake.tally import Tally
 from factory_sim.intake.words import NAN, UNAVAILABLE, Words
 from factory_sim.records import Observations
+from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
     from factory_sim.intake.mapping import ItemMap, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 UNKNOWN_UNIT = "unit that the plant or `units` does not contain"
 NOT_A_NUMBER = "value that is not a number"
 TWO_SOURCES = "second source of one item of one unit"
+UNITS_DIFFER = "unit of measure that contradicts that of the feed file"
 _MOST_NAMES = 1000
 
 
@@ -58,6 +60,14 @@ class Context:
             what = Item(item).name.lower() if item < Item.SIGNAL else self.mapping.signals[item - Item.SIGNAL]
             self.tally.add(TWO_SOURCES, f"{what} of {name}: sources in line {first} and line {second}")
         return owner == source
+
+    def compare_unit(self, spec: ItemMap, stated: str) -> None:
+        """Count a unit of measure that the source states and that differs from the one of the feed file."""
+        if spec.item not in DIMENSIONS:
+            return
+        known = UNITS[DIMENSIONS[Item(spec.item)][0]]
+        if known.get(stated, spec.factor) != spec.factor:
+            self.tally.add(UNITS_DIFFER, f"{stated}; expected unit: {stated} in the feed file")
 
     def value(self, spec: ItemMap, found: Any) -> float:
         """Return one value as a number in SI units or the code of a word; NaN for none."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from factory_sim import units
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.intake import feed_shapes as shapes
-from factory_sim.intake.mapping import MAPPED_STATES, REFUSE, ClockRule, Item, ItemMap, Mapping, SourceMap
+from factory_sim.intake.mapping import DIMENSIONS, MAPPED_STATES, REFUSE, ClockRule, Item, ItemMap, Mapping, SourceMap
 from factory_sim.plant.yaml import files
 from factory_sim.plant.yaml.problems import Report
 from factory_sim.plant.yaml.tree import read_yaml
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 KINDS = ("mqtt", "sparkplug", "shdr", "csv", "parquet", "xes", "log")
 TABLES = ("csv", "parquet")
 _ITEMS = {each.name.lower(): each for each in Item if each != Item.SIGNAL}
-_DIMENSIONS = {Item.ENERGY: ("energy", "kWh"), Item.POWER: ("power", "kW")}
 _LATE_S, _NS = 5.0, 1e9
 
 
@@ -194,9 +193,6 @@ class _Reader:
         )
 
     def _check_pattern(self, kind: str, pattern: str, source: shapes.Source, path: Address) -> None:
-        if not pattern.strip("/ "):
-            what = "topic" if kind in {"mqtt", "sparkplug"} else "file pattern"
-            self.report.add((*path, kind), f"the {what} is empty", 'Example: "factory/{unit}/status".')
         captures = "{unit}" in pattern
         if source.unit is not None:
             if captures:
@@ -208,7 +204,7 @@ class _Reader:
         if not named and not self._wide_units(source) and self.report.clean(path):
             self.report.add(path, "does not name a unit", "Write unit: M1, or {unit} in the topic, file or column.")
         levels = len(pattern.strip("/").split("/"))
-        if kind == "sparkplug" and levels not in (2, 3) and pattern.strip("/ "):
+        if kind == "sparkplug" and levels not in (2, 3):
             self.report.add((*path, kind), f"has {levels} levels", "Expected group/node or group/node/device.")
 
     def _wide_units(self, source: shapes.Source) -> bool:
@@ -239,10 +235,10 @@ class _Reader:
             )
 
     def _factor(self, item: Item, spec: shapes.Where, path: Address) -> float:
-        dimension, usual = _DIMENSIONS.get(item, ("", ""))
+        dimension, usual = DIMENSIONS.get(item, ("", ""))
         if spec.unit is None:
             if dimension:
-                self.report.missing((*path, "unit"), usual, f"an {dimension} needs its unit")
+                self.report.missing((*path, "unit"), usual, f"{dimension} needs a unit")
             return 1.0
         if not dimension:
             self.report.add((*path, "unit"), "applies to energy and power only", "Leave it out.", at_key=True)

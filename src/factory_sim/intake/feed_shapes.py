@@ -24,6 +24,19 @@ def _where(value: Any) -> Any:
     return None if value is None else {"path": q.scalar(value, "a path, metric, item or column")}
 
 
+def _topic(value: Any) -> str:
+    return _pattern(value, 'a topic such as "factory/{unit}/status"')
+
+
+def _files(value: Any) -> str:
+    return _pattern(value, 'a file pattern such as "m*.csv"')
+
+
+def _pattern(value: Any, what: str) -> str:
+    text = str(q.scalar(value))
+    return text if text.strip("/ ") else q.refuse(what, value)
+
+
 def _parts(value: Any) -> str | dict[str, str]:
     if isinstance(value, dict) and set(value) == {"id"}:
         return str(q.scalar(value["id"], "a path"))
@@ -50,6 +63,8 @@ def _rate(value: Any) -> float:
     return rate
 
 
+Topic = Annotated[str, *q.form(_topic, "A topic.")]
+Files = Annotated[str, *q.form(_files, "A file pattern.")]
 Rate = Annotated[float, *q.form(_rate, "Parts per time.", "28000/h", "40/min")]
 
 
@@ -106,13 +121,13 @@ class Columns(Shape):
 class Source(Shape):
     """One source: exactly one of the kinds, then where it has the items."""
 
-    mqtt: q.Text | None = about("MQTT topic with JSON, a word or a number; {unit} stands for one level, + and # match.")
-    sparkplug: q.Text | None = about("Sparkplug B: group/node or group/node/device; {unit} and + stand for one level.")
-    shdr: q.Text | None = about("MTConnect adapter lines, `time|item|value`: files by pattern.")
-    csv: q.Text | None = about("CSV files by pattern.")
-    parquet: q.Text | None = about("Parquet files by pattern.")
-    xes: q.Text | None = about("XES event logs by pattern.")
-    log: q.Text | None = about(
+    mqtt: Topic | None = about("MQTT topic with JSON, a word or a number; {unit} stands for one level, + and # match.")
+    sparkplug: Topic | None = about("Sparkplug B: group/node or group/node/device; {unit} and + stand for one level.")
+    shdr: Files | None = about("MTConnect adapter lines, `time|item|value`: files by pattern.")
+    csv: Files | None = about("CSV files by pattern.")
+    parquet: Files | None = about("Parquet files by pattern.")
+    xes: Files | None = about("XES event logs by pattern.")
+    log: Files | None = about(
         "Event logs of `factory-sim run --log`, Parquet or CSV, and recordings (folders), by pattern."
     )
     unit: q.Text | None = about(

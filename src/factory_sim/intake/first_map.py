@@ -12,6 +12,7 @@ import orjson
 from factory_sim.intake import guess
 from factory_sim.intake.guess import Signal
 from factory_sim.intake.mapping import Item
+from factory_sim.intake.sources import xes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ class Observer:
         lower = {column.lower(): column for column in columns}
         is_long = kind == "shdr" or ({"item", "value"} <= set(lower) and len(columns) <= 5)
         place = self.places[kind, name] = Place(
-            kind, name, {} if kind == "shdr" else {"layout": "long" if is_long else "wide"}
+            kind, name, {} if kind in ("shdr", "xes") else {"layout": "long" if is_long else "wide"}
         )
         for row in rows:
             place.messages += 1
@@ -230,7 +231,8 @@ def _split(places: list[Place]) -> Iterator[list[Place]]:
                 for p in rest
                 if [*p.name.split("/")[:at], *p.name.split("/")[at + 1 :]] == [*first[:at], *first[at + 1 :]]
             ]
-            best = max(best, same, key=len)
+            tags = any(_is_tag(p.name.split("/")[at]) for p in same)  # one unit with a topic for each item
+            best = best if tags and len(same) > 1 else max(best, same, key=len)
         yield best
         rest = [place for place in rest if place not in best]
 
@@ -243,7 +245,9 @@ def _guessed(places: list[Place]) -> _Guess:
         varied = [i for i in range(len(levels)) if len({place.name.split("/")[i] for place in places}) > 1]
         levels[varied[0]] = "{unit}"
         found.pattern = "/".join(levels)
-    elif first.kind in ("csv", "parquet", "shdr", "xes"):
+    elif first.kind == "xes":
+        found.pattern = first.name  # the events name their units
+    elif first.kind in ("csv", "parquet", "shdr"):
         found.unit = re.split(r"[^A-Za-z0-9]", levels[-1])[0] or "M1"
     else:
         tags = (
@@ -259,6 +263,8 @@ def _guessed(places: list[Place]) -> _Guess:
         )
         found.unit = levels[at]
     for path, signal in first.signals.items():
+        if first.kind == "xes" and path == xes.UNIT:
+            continue
         merged = _merged(path, places)
         name = f"{levels[-1]}/{path}" if path in ("$", "$.value") and first.kind == "mqtt" else path
         item = guess.item_of(name, merged)
@@ -298,6 +304,9 @@ def _merged(path: str, places: list[Place]) -> Signal:
 def _units(found: _Guess) -> list[str]:
     if found.unit:
         return [found.unit]
+    if found.places[0].kind == "xes":
+        named = found.places[0].signals.get(xes.UNIT)
+        return list(named.words) if named else []
     at = found.pattern.split("/").index("{unit}")
     return [place.name.split("/")[at] for place in found.places]
 

@@ -35,7 +35,7 @@ NAMES = (  # (item, pattern of names in lower case); the first that fits counts
     (Item.REASON, r"reason|fault_?code|alarm_?code|stop_?code"),
     (Item.STATE, r"state|status|mode|execution"),
 )
-_TIME = re.compile(r"(^|[._$\[])(time_?stamp(_?\w+)?|time|ts|t|tst|datetime|date)$")
+_TIME = re.compile(r"(^|[._:$\[])(time_?stamp(_?\w+)?|time|ts|t|tst|datetime|date)$")
 _UNIT_WORDS = {Item.ENERGY: (("kwh", "kWh"), ("wh", "Wh"), ("kj", "kJ")), Item.POWER: (("kw", "kW"), ("w", "W"))}
 
 

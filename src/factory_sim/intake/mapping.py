@@ -37,6 +37,7 @@ class Item(IntEnum):
 
 
 WORDS = (Item.STATE, Item.ID, Item.ORDER, Item.REASON)  # values are codes of words
+DIMENSIONS = {Item.ENERGY: ("energy", "kWh"), Item.POWER: ("power", "kW")}  # and the usual unit of measure
 COUNTERS = (Item.COUNT, Item.GOOD, Item.SCRAP)
 
 

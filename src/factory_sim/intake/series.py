@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
 _SET_BACK = 3  # late observations in a row
-ENERGY_STEP_NS = 10_000_000_000  # energy integrated from power is kept at this resolution
+ENERGY_STEP_NS = 10_000_000_000  # energy is kept at this resolution
 _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
 _IN_CYCLE = (State.WAITING, State.DOWN, State.REPAIR)  # states that do not show whether a part is worked on
 _NEVER_NS = -(2**63)
@@ -200,7 +200,8 @@ class Store:
         if item == Item.POWER:
             times, values = _integrated(series, t, v, gaps, stale_ns)
         else:
-            changed = v != np.concatenate(([series.last], v[:-1]))
+            changed = np.flatnonzero(v != np.concatenate(([series.last], v[:-1])))
+            changed = _thinned(series, t, v, changed) if item == Item.ENERGY else changed
             times, values = t[changed], v[changed]
             series.gap_ns.append(gaps[changed])
             series.changes += len(times)
@@ -251,6 +252,7 @@ def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
     else:
         changed = np.flatnonzero(v[1:] != v[:-1]) + 1
         changed = np.append(0, changed) if v[0] != series.last else changed
+        changed = _thinned(series, t, v, changed) if item == Item.ENERGY else changed
         times, values = t[changed], v[changed]
         series.gap_ns.append(times - np.where(changed > 0, t[changed - 1], int(t[0]) - gap_ns))
         series.changes += len(times)
@@ -258,6 +260,17 @@ def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:
     series.last_ns, series.last = int(t[-1]), float(v[-1])
     series.t_ns.append(times)
     series.value.append(values)
+
+
+def _thinned(series: Series, t: I8, v: F8, changed: I8) -> I8:
+    """Return which changes of a meter are kept: the last of every ten seconds, all where it wraps or restarts."""
+    if not len(changed) or v[0] < series.last or (v[1:] < v[:-1]).any():
+        return changed
+    step = t[changed] // ENERGY_STEP_NS
+    keep = np.append(step[1:] != step[:-1], [True])
+    keep[0] |= not series.heard  # from which energy is counted
+    found: I8 = changed[keep]
+    return found
 
 
 def _integrated(series: Series, t: I8, v: F8, gaps: I8, stale_ns: int) -> tuple[I8, F8]:

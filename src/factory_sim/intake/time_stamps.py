@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MISSING = -(2**63)  # no time stamp, or one that cannot be read
 NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
+_WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
 _NS = pa.timestamp("ns", "UTC")
 
@@ -36,7 +37,7 @@ def one(value: Any, clock: ClockRule, tally: Tally) -> int:
     except (TypeError, ValueError):
         return _of_text(str(value), tally)
     if moment.tzinfo is None and not clock.zone:
-        tally.add(NO_ZONE, f"{value}; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file")
+        tally.add(NO_ZONE, f"{value}{_WITH_ZONE}")
         return MISSING
     return ns_from_datetime(moment, clock.zone)
 
@@ -89,7 +90,7 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
 def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
     if values.type.tz is None:
         if not clock.zone:
-            tally.add(NO_ZONE, str(values[0]) if len(values) else "", len(values))
+            tally.add(NO_ZONE, f"{values[0]}{_WITH_ZONE}" if len(values) else "", len(values))
             return np.full(len(values), MISSING)
         values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="earliest")
     return _filled(values.cast(_NS).view(pa.int64()))

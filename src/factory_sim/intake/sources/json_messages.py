@@ -82,7 +82,7 @@ class JsonMessages:
         self._context = context
         self._sources = [source for source in context.mapping.sources if source.kind == "mqtt"]
         self._patterns = [topic_pattern(source.pattern) for source in self._sources]
-        self._buffers = [Buffer(source.clock, context) for source in self._sources]
+        self._buffers = [Buffer(source, context) for source in self._sources]
         self._targets: dict[str, list[_Target]] = {}
         self.matched_topics = 0
 

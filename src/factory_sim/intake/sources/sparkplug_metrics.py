@@ -42,6 +42,7 @@ class _Found:
     device: str
     name: str
     value: bool | float | str | None
+    unit: str  # of measure, as the node states it
 
 
 class SparkplugMetrics:
@@ -55,7 +56,7 @@ class SparkplugMetrics:
         self._wild = [
             [(_compiled(where), each) for where, each in specs.items() if "{unit}" in where] for specs in self._specs
         ]
-        self._buffers = [Buffer(source.clock, context) for source in self._sources]
+        self._buffers = [Buffer(source, context) for source in self._sources]
         self._nodes: dict[tuple[str, str], _Node] = {}
 
     def filters(self) -> list[str]:
@@ -90,7 +91,7 @@ class SparkplugMetrics:
         for metric in metrics:
             named = self._named(node, device, metric, topic)
             if named is not None:
-                found = _Found(node, device, named[0], _signed(metric.value, named[1]))
+                found = _Found(node, device, named[0], _signed(metric.value, named[1]), metric.engineering_unit)
                 for i, match in matches:
                     self._use(i, match.groupdict().get("unit", ""), found, metric.t_ns or t_ns, arrival_ns)
 
@@ -141,6 +142,7 @@ class SparkplugMetrics:
         unit = context.unit(unit_name)
         if unit < 0 or not context.owns(self._sources[i].index, unit, spec.item):
             return
+        context.compare_unit(spec, found.unit)
         found.node.units.setdefault(found.device, set()).add(unit)
         self._append(i, t_ns or arrival_ns, unit, spec, found.value)
         self._buffers[i].arrival_ns = arrival_ns

@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     from factory_sim.records import Observations
 
 NO_TIME = "XES event without a time stamp"
-_UNIT, _TIME, _CASE = "org:resource", "time:timestamp", "case:"
+UNIT, _TIME, _CASE = "org:resource", "time:timestamp", "case:"
 
 
 def observations(stream: IO[bytes], name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
-    """Yield the observations of a file, which is read event by event. Keys of the trace begin with `case:`."""
-    buffer, case, path, events = Buffer(source.clock, context), dict[str, str](), list[str](), 0
+    """Yield the observations of a file, which is read event by event."""
+    buffer, number = Buffer(source, context), 0
+    for number, event in enumerate(events(stream, name), 1):
+        _take(event, f"{name}, event {number}", source, context, buffer)
+        if len(buffer) >= FULL:
+            yield buffer.flush()
+    if not number:
+        raise ConfigError.of(name, "has no event in a trace; expected XES (IEEE 1849)")
+    if len(buffer):
+        yield buffer.flush()
+
+
+def events(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
+    """Yield the attributes of each event, and of its trace with `case:` before their keys."""
+    case, path = dict[str, str](), list[str]()
     try:
         for step, element in ET.iterparse(stream, ("start", "end")):  # noqa: S314 - expat limits the expansion of entities
             tag = element.tag.rpartition("}")[2]
@@ -33,21 +46,14 @@ def observations(stream: IO[bytes], name: str, source: SourceMap, context: Conte
                 case.clear()
                 element.clear()
             elif path[-1:] == ["trace"] and tag == "event":
-                events += 1
-                _take({**case, **_attributes(element)}, f"{name}, event {events}", source, context, buffer)
+                yield {**case, **_attributes(element)}
                 element.clear()
             elif path[-1:] == ["trace"] and "key" in element.attrib:
                 case[_CASE + element.attrib["key"]] = element.attrib.get("value", "")
-            if len(buffer) >= FULL:
-                yield buffer.flush()
     except ET.ParseError as error:
         raise ConfigError.of(
             name, f"is not readable as XES: {error}", "Expected XML with log, trace and event."
         ) from None
-    if not events:
-        raise ConfigError.of(name, "has no event in a trace; expected XES (IEEE 1849)")
-    if len(buffer):
-        yield buffer.flush()
 
 
 def _attributes(event: ET.Element) -> dict[str, str]:
@@ -60,7 +66,7 @@ def _take(found: dict[str, str], place: str, source: SourceMap, context: Context
     if time is None:
         context.tally.add(NO_TIME)
         return
-    name = found.get(source.unit or _UNIT, source.unit)
+    name = found.get(source.unit or UNIT, source.unit)
     unit = context.unit(name)
     for spec in source.items if unit >= 0 else ():
         if spec.where in found and context.owns(source.index, unit, spec.item):

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 BY_STATES = "each busy period of the state words is one part"
 BY_SIGNALS = "each cycle detected from the signals is one part"
+_REFUSED = {
+    reading.TWO_SOURCES: "Leave one of them out.",
+    reading.UNITS_DIFFER: "A power in W read as kW is wrong by 1000.",
+}
 MARGIN_NS = 3_600_000_000_000  # of observations before the rows in memory, for what reaches back
 
 
@@ -116,9 +120,10 @@ class MappedFeed:
                 ]
             )
         tally = self.context.tally
-        twice = next((each for each in tally.entries() if each.reason == reading.TWO_SOURCES), None)
-        if twice is not None:
-            raise ConfigError.of(self.mapping.file, f"{twice.reason}: {twice.example}", "Leave one of them out.")
+        for reason, hint in _REFUSED.items():
+            found = next((each for each in tally.entries() if each.reason == reason), None)
+            if found is not None:
+                raise ConfigError.of(self.mapping.file, f"{found.reason}: {found.example}", hint)
 
     def _hint(self, word: str, known: dict[str, int]) -> str:
         return f'Add it to `states` of {self.mapping.file}, or write "*": unknown. {did_you_mean(word, known)}'

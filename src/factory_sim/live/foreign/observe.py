@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from factory_sim.errors import ConfigError, PayloadError
 from factory_sim.intake.mapping import ClockRule
+from factory_sim.intake.sources import xes
 from factory_sim.intake.tally import Tally
 from factory_sim.live.foreign.read_files import CAPTURES, message_of
 from factory_sim.wire.sparkplug import foreign
@@ -82,8 +83,11 @@ def _file(observer: Observer, path: Path, stream: IO[bytes]) -> None:
         batch = next(parquet.ParquetFile(stream).iter_batches(ROWS), None)
         observer.table("parquet", path.name, [] if batch is None else batch.to_pylist())
         return
+    if head.lstrip().startswith(b"<"):
+        observer.table("xes", path.name, list(itertools.islice(xes.events(stream, str(path)), ROWS)))
+        return
     if b"\0" in head:
-        raise ConfigError.of(str(path), "is a binary file; expected CSV, Parquet, SHDR, or a capture (.jsonl)")
+        raise ConfigError.of(str(path), "is a binary file; expected CSV, Parquet, SHDR, XES, or a capture (.jsonl)")
     lines = head.decode("utf-8-sig", "replace").splitlines()
     if lines and "|" in lines[0] and lines[0][:1].isdigit():
         observer.table("shdr", path.name, [row for line in lines[:ROWS] for row in _shdr(line)])
