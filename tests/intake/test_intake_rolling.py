@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,9 +83,9 @@ def listened(feeds: list[MappedFeed], windows: MappedWindows, days: float, every
     return rows
 
 
-def mapped(folder: Path, items: str = COUNTED, parts: str = "fifo") -> MappedFeed:
+def mapped(folder: Path, items: str = COUNTED, parts: str = "fifo", stops: str = "") -> MappedFeed:
     path = folder / "feed.yaml"
-    path.write_text(MAP.format(items=items, parts=parts), encoding="utf-8")
+    path.write_text(MAP.format(items=items, parts=parts) + stops, encoding="utf-8")
     mapping = feed_file.read(path)
     return MappedFeed(mapping, described(mapping))
 
@@ -129,6 +130,20 @@ def test_a_feed_of_weeks_keeps_the_rows_of_days(tmp_path: Path) -> None:
     found = read_result(feed, windows.conclude())
     assert found.kpis_of == "shift"
     assert found.windows["last shift"].shift
+
+
+def test_the_shifts_of_the_stop_rules_are_those_of_the_windows(tmp_path: Path) -> None:
+    hours = [datetime.fromtimestamp(EPOCH_S + h * HOUR_S, UTC).isoformat() for h in (1, 3, 4, 6)]
+    (tmp_path / "shifts.csv").write_text(f"begin,end\n{hours[0]},{hours[1]}\n{hours[2]},{hours[3]}\n", encoding="utf-8")
+    feed = mapped(tmp_path, stops="stops: {shifts: shifts.csv}")
+    windows = MappedWindows(feed)
+    listened([feed], windows, 5 / 24, 24)
+    last = windows.conclude()
+    names = {name: last.shift_names[name][-4:] for name in ("shift", "last shift")}
+    assert names == {"shift": hours[2][11:16].replace(":", ""), "last shift": hours[0][11:16].replace(":", "")}
+    spans_h = {name: (w.t1_us - w.t0_us) / 3.6e9 for name, w in ((n, last.windows[n].window) for n in names)}
+    assert spans_h["last shift"] == pytest.approx(2)
+    assert spans_h["shift"] == pytest.approx(1, abs=0.05)
 
 
 def test_what_is_skipped_is_counted_once_however_often_windows_are_computed(tmp_path: Path) -> None:

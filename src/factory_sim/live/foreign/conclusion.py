@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from factory_sim.intake.tally import Tally
     from factory_sim.intake.unit_events import UnitEvents
     from factory_sim.live.foreign.derivability import Derivability
+    from factory_sim.live.foreign.stop_losses import Convention
     from factory_sim.records import B1, EventLog, Kpi, KpiTable, Meta, Window
     from factory_sim.results.stop_losses import StopLosses
 
@@ -33,6 +34,7 @@ class View:
     """A mapped feed as of now: its series, what its units did, and the rows and meter readings made of them."""
 
     mapping: Mapping
+    convention: Convention
     meta: Meta
     store: Store
     events: dict[int, UnitEvents]
@@ -64,8 +66,8 @@ class View:
     def losses(self, log: EventLog, window: Window) -> StopLosses:
         """Return the time of each machine by loss category."""
         until_ns = self.meta.epoch_ns + self.meta.window.t1_us * 1000
-        convention = stop_losses.of_mapping(self.mapping)
-        return convention.losses(log, self.meta, window=window, orders=stop_losses.orders_of(self.store, until_ns))
+        orders = stop_losses.orders_of(self.store, until_ns)
+        return self.convention.losses(log, self.meta, window=window, orders=orders)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

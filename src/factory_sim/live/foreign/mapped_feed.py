@@ -17,6 +17,7 @@ from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
 from factory_sim.intake.tally import Tally
+from factory_sim.live.foreign import stop_losses
 from factory_sim.live.foreign.conclusion import View, of_view
 from factory_sim.live.foreign.derivability import available
 from factory_sim.recordings.recorded_run import open_runs
@@ -55,7 +56,7 @@ class MappedFeed:
     """
 
     def __init__(self, mapping: Mapping, meta: Meta) -> None:
-        self.mapping, self.meta = mapping, meta
+        self.mapping, self.meta, self.convention = mapping, meta, stop_losses.of_mapping(mapping)
         self.context = reading.Context(mapping, meta)
         self.store = Store(self.context.tally)
         self.observations = self.messages = 0
@@ -164,6 +165,7 @@ class MappedFeed:
         epoch_ns = min([first, *(int(rows.t_ns.min()) for rows in self._rows if len(rows))])  # recordings open earlier
         meta = description.with_window(self.meta, self.epoch_ns or epoch_ns, first, last, self.context.words)
         meta, samples = description.with_meters(meta, store, tally)
+        meta = replace(meta, shifts=self.convention.shifts_us(meta))
         feed = Feed(meta)
         if self._before is not None:
             feed.restore(self._before)
@@ -177,6 +179,7 @@ class MappedFeed:
         )
         return View(
             mapping=self.mapping,
+            convention=self.convention,
             meta=meta,
             store=store,
             events=events,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from factory_sim.analysis import stops
 from factory_sim.analysis.stops import Span, StopRules
+from factory_sim.clock import us_from_ns
 from factory_sim.errors import ConfigError
 from factory_sim.intake import feed_file, time_stamps
 from factory_sim.intake.mapping import MAPPED_STATES, ClockRule, Item
 from factory_sim.intake.tally import Tally
+from factory_sim.live.rolling.shift_spans import SHIFT_US
 from factory_sim.plant.states import State
 from factory_sim.results.stop_losses import StopLosses
 
@@ -44,6 +46,16 @@ class Convention:
     rules: StopRules
     shifts: tuple[Span, ...]
     table: dict[str, tuple[int, ...]]
+
+    def shifts_us(self, meta: Meta) -> tuple[tuple[str, int, int], ...]:
+        """Return the shifts as a description has them: those of the table, and pieces of eight hours after its end."""
+        if not self.shifts:
+            return ()
+        found = [
+            (us_from_ns(each.begin_ns, meta.epoch_ns), us_from_ns(each.end_ns, meta.epoch_ns)) for each in self.shifts
+        ]
+        ends = range(max(end for _, end in found), meta.window.t1_us, SHIFT_US)
+        return tuple(("", int(a), int(b)) for a, b in [*sorted(found), *((at, at + SHIFT_US) for at in ends)])
 
     def losses(
         self, log: EventLog, meta: Meta, *, window: Window | None = None, orders: dict[int, list[Span]] | None = None
