@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from factory_sim.api.recorded.history import History
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a recording (`factory-sim record`, `run --record`).")]
-_ACK_AS = "Acknowledge journals under this name, once their readings are safe on the disk."
+_ACK_AS = "Acknowledge journals under this name once their readings are on disk."
 _SINK = "Write it to this PostgreSQL database instead, postgresql://[user@]host[:port]/database."
 _EVERY = "Mean, lowest and highest value of stretches of this length."
 _SHIFT = "One shift, such as 2026-01-05/early; an unnamed one as 2026-01-05/0600."
@@ -115,7 +115,7 @@ class Playing:
     """How a recording is published: arguments of the Python call `play`."""
 
     broker: _BROKER = ""
-    run: Annotated[int, typer.Option(help="Which run of it: 1 is the oldest.", min=0, show_default="the last")] = 0
+    run: Annotated[int, typer.Option(help="Which run to play; 1 is the oldest.", min=0, show_default="the last")] = 0
     speed: Annotated[str, typer.Option(metavar="N|max", help="Recorded seconds per second.")] = "1"
     payload_format: Annotated[
         str, typer.Option("--format", help="How readings become messages: `factory-sim list formats`.")
@@ -168,7 +168,7 @@ def forget(
 
 
 def dashboard(*, out: options.OutFile = None) -> None:
-    """Print the Grafana dashboard of a database that `listen --sink` fills: import it in Grafana.
+    """Print the Grafana dashboard of a database that `listen --sink` fills: import it into Grafana.
 
     Example: factory-sim dashboard --out line.json
     """

@@ -30,7 +30,7 @@ _DURATION = "With --plant: length of the window; with --map: how long to listen.
 KEEP = "Delete recorded days that are older, such as 30d."
 KEEP_SIZE = "Delete the oldest recorded days beyond this size, such as '50 GB'."
 _SINK = "Write to this PostgreSQL database, postgresql://[user@]host[:port]/database."
-_SINK_BUFFER = "Where what arrives waits while the database is away."
+_SINK_BUFFER = "Folder for readings while the database is away."
 _ACK_AS = "Acknowledge journals under this name (run --ack consumer:NAME)."
 
 

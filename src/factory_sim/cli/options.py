@@ -188,12 +188,12 @@ STOPS = "Apply the stop rules and loss categories of this file: keys `stops` and
 PLANT_HELP = "A plant or scenario file, or the name of a built-in one (`factory-sim list plants`)."
 PlantFile = Annotated[str, typer.Argument(help=PLANT_HELP)]
 Engine = Annotated[str, typer.Option(help="auto, simpy or calendar (compiled); the results are bit-identical.")]
-Seed = Annotated[int, typer.Option(help="Names all random streams; the same seed gives the same run.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of all random streams; the same seed gives the same run.", min=0)]
 Replication = Annotated[int, typer.Option(help="Another independent run under the same seed.", min=0)]
 JsonFile = Annotated[Path | None, output("--json", help="Write the result there as JSON.")]
 CsvFile = Annotated[Path | None, output("--csv", help="Write a CSV file with one line per row of the answer.")]
 OutFile = Annotated[Path | None, output("--out", help="Write it there instead of to the terminal.")]
-Duration = Annotated[str, typer.Option(metavar="TIME", help="Length of the published window.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="Length of the window that is analysed.")]
 WarmUp = Annotated[
     str, typer.Option(metavar="TIME", help="Simulated before the window, unseen; auto: until the plant is full.")
 ]

@@ -27,8 +27,8 @@ def check(
     plant: options.PlantFile,
     recording: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help=_RECORDING)] = None,
     *,
-    engines: Annotated[bool, typer.Option("--engines", help="Say which engine runs it, and why.")] = False,
-    draw: Annotated[Path | None, options.output("--draw", help="Draw the plant there, as SVG.")] = None,
+    engines: Annotated[bool, typer.Option("--engines", help="Print which engine runs it, and why.")] = False,
+    draw: Annotated[Path | None, options.output("--draw", help="Write a drawing of the plant there, as SVG.")] = None,
 ) -> None:
     """Read a plant, scenario, sweep, optimisation or feed file and report everything that is wrong, with its line.
 

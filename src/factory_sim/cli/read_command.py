@@ -62,7 +62,7 @@ def map_(
     out: options.OutFile = None,
     access: login.Login = login.Login(),  # noqa: B008 - frozen
 ) -> None:
-    """Observe a broker or files and write a first feed.yaml: topics, state words, types, rates, and what has no place.
+    """Observe a broker or files and write a first feed.yaml: topics, state words, types, rates, and the rest.
 
     Example: factory-sim map --broker mqtt://127.0.0.1:1883 --duration 60s --out feed.yaml
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _REPLICATIONS = typer.Option(help="Pairs of runs; with --until the largest number.", min=2)
 _UNTIL = "Add pairs until the line rate's interval is ± this many percentage points."
-_WITH_WHY = "Find the constraints by measured gains, as `why` does; without it by path share alone."
+_WITH_WHY = "Find the constraints by measured gains, as `why` does, instead of by path share alone."
 _STUDY = "The file that trials are written to and resumed from."
 StudyFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="named after the question")]
 KeptFile = Annotated[Path | None, options.output("--study", help=_STUDY, show_default="trials are not kept")]
@@ -32,7 +32,7 @@ Report = Annotated[
     Path | None, options.output("--report", help="Write the study there as one HTML file; nothing more is simulated.")
 ]
 Attribution = Annotated[bool, typer.Option(help="Show the contribution of each of a scenario's changes.")]
-_BUDGET = "CPU time that an exact attribution may take; above, it is sampled."
+_BUDGET = "CPU time that an exact attribution may take; beyond it, orders are sampled."
 Budget = Annotated[str, typer.Option(metavar="TIME", help=_BUDGET)]
 Window, Execution = options.StudyWindow(), options.Execution()
 
@@ -96,7 +96,7 @@ def whatif(
     attribution: Attribution = False,
     budget: Budget = "5 min",
 ) -> None:
-    """Show what a change would bring: a first interval after two pairs, refined while you watch.
+    """Show what a change would bring: an estimate after two pairs, an interval from three on, refined while you watch.
 
     Trials are kept only with --study. From a snapshot of `run --save`, both branches start at its state and see the
     same futures.
@@ -136,10 +136,10 @@ def why(
     out: options.JsonFile = None,
     report: Report = None,
 ) -> None:
-    """Show what limits the line: the resources on the critical path, what changes of them earn, and what is next.
+    """Show what limits the line: the resources on the critical path, the gain of relieving each, and what is next.
 
-    Resources are operations, fleets, operators, crews, robots, sources, cards and shifts. The constraint is that with
-    the largest gain whose interval excludes 0.
+    Resources are operations, fleets, operators, crews, robots, sources, cards and shifts. The constraint is the
+    one with the largest gain whose interval excludes 0.
 
     Example: factory-sim why retrofit
     """
