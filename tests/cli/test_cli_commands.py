@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,7 +20,7 @@ import pytest
 import typer
 
 from factory_sim import registry, units
-from factory_sim.cli import application, main
+from factory_sim.cli import application, main, validate_commands
 from factory_sim.wire.broker.embedded import Broker
 
 if TYPE_CHECKING:
@@ -317,3 +319,13 @@ def test_a_run_fills_the_line_before_its_window(tmp_path: Path, capsys: pytest.C
     first = [frame[frame.outcome == "LEFT"].t_us.to_numpy() for frame in (full, empty)]
     assert (first[0] >= begin_us).sum() >= len(first[1]) > 0
     assert full.t_us.max() < begin_us + 600e6
+
+
+def test_the_table_of_pairs_of_features_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"feature{n}" for n in range(18)]
+    pairs = {frozenset(pair): 1000 for pair in itertools.combinations(names, 2)}
+    found = SimpleNamespace(features=dict.fromkeys(names, 4000), count_of=lambda a, b: pairs[frozenset((a, b))])
+    lines = list(validate_commands._pairs_of_features(found))  # type: ignore[arg-type]
+    assert max(map(len, lines)) <= 80
+    assert sum(line.count("1000") for line in lines) == len(pairs)

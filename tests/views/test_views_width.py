@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -11,7 +14,9 @@ from factory_sim.results.estimate import Estimate
 from factory_sim.results.resource import Resource
 from factory_sim.results.why import OperationLimit, ReliefGain, ResourceLimit, WhyResult
 from factory_sim.study.compare.why import DETECTORS
+from factory_sim.views.text import reading_text
 from factory_sim.views.text.figures import Figures, interval, terminal_table
+from factory_sim.views.text.kpi_text import station_table
 from factory_sim.views.text.study_text import why_lines
 from factory_sim.views.text.terminal import show
 
@@ -124,3 +129,18 @@ def test_an_interval_has_the_decimals_of_its_mean() -> None:
     assert interval(Estimate(mean=0.94, low=0.9, high=0.98, n=9), "1") == "94.0 [90.0, 98.0] %"
     assert interval(Estimate(mean=12345.6, low=12000.0, high=12691.2, n=9), "CNY") == "12,346 [12,000, 12,691] CNY"
     assert interval(Estimate(mean=5.0, low=-math.inf, high=math.inf, n=1), "parts") == "5 parts"
+
+
+def test_the_heads_of_kpi_tables_are_whole_words_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    table = SimpleNamespace(
+        operations=("OP750",),
+        machines=("M001",),
+        kpis=defaultdict(lambda: SimpleNamespace(values=np.array([0.98765]), unit="1", low=None, high=None)),
+    )
+    for shown in (station_table(table), reading_text._machines(table)):  # type: ignore[arg-type]
+        console = Console(width=80)
+        with console.capture() as captured:
+            console.print(shown)
+        assert "…" not in captured.get()
+        assert "98.8" in captured.get()

@@ -77,7 +77,7 @@ def _show(rows: dict[str, dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("", "value", "unit", "against", "ratio", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     table.columns[1].justify = table.columns[4].justify = "right"
     for name, row in rows.items():
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"

@@ -16,7 +16,7 @@ from factory_sim.cli.validate_exact import exact
 from factory_sim.cli.validate_feed import feed
 from factory_sim.cli.validate_intake import intake
 from factory_sim.errors import require_extra
-from factory_sim.views.text.terminal import say
+from factory_sim.views.text.terminal import columns, say
 
 if TYPE_CHECKING:
     from factory_sim.results.estimate import Estimate
@@ -215,7 +215,6 @@ def _resumable(resume: Path | None, name: str, header: Mapping[str, object]) -> 
 
 
 def _engines_text(found: EngineComparison) -> str:
-    names = list(found.features)
     rarest = min(found.pairs, key=lambda pair: found.pairs[pair])
     short = found.shortfalls()
     return "\n".join(
@@ -227,17 +226,24 @@ def _engines_text(found: EngineComparison) -> str:
             "  plants that were given commands: " + ", ".join(f"{name} {n}" for name, n in found.commands.items()),
             f"  forks with another dispatch policy: {found.commanded}, equal to SimPy with that command",
             "  plants that exercised each feature, alone and with each of the others:",
-            " " * 21 + "".join(f"{name[:4]:>5}" for name in names[:-1]),
-            *(
-                f"    {name:<12}{found.features[name]:>5}"
-                + "".join(f"{found.count_of(each, name):>5}" for each in names[:n])
-                for n, name in enumerate(names)
-            ),
+            *_pairs_of_features(found),
             f"  pairs of features: {sum(map(bool, found.pairs.values()))} of {len(found.pairs)}",
             f"  the rarest pair: {rarest}, {found.pairs[rarest]} plants",
             *([f"  fewer than 100 plants: {len(short)} features and pairs"] if short else []),
         ]
     )
+
+
+def _pairs_of_features(found: EngineComparison) -> Iterator[str]:
+    """Yield the lines of the triangular table of pairs, in as many blocks as the terminal requires."""
+    names = list(found.features)
+    at_once = max(1, (columns() - 21) // 5)
+    for first in range(0, len(names) - 1, at_once):
+        heads = names[first : min(first + at_once, len(names) - 1)]
+        yield " " * 21 + "".join(f"{name[:4]:>5}" for name in heads)
+        for n, name in enumerate(names[first:], first):
+            counts = [f"{found.count_of(each, name):>5}" for each in heads[: n - first]]
+            yield f"    {name:<12}{found.features[name]:>5}{''.join(counts)}"
 
 
 def _detectors_text(found: DetectorAccuracy) -> str:
