@@ -34,3 +34,28 @@ def test_buckets_are_written_as_a_table_and_as_a_figure(folder: Path, tmp_path: 
 def test_a_misspelled_sensor_is_refused_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["signal", str(folder), "M002.powr"]) == 2
     assert "Did you mean M002.power?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--from", "yesterday"], "--from: expected a date and time such as '2026-01-05T06:00', got 'yesterday'"),
+        (
+            ["--from", "2026-01-05T07:00", "--to", "2026-01-05T06:30"],
+            "--to: 2026-01-05T06:30 is not after 2026-01-05T07:00",
+        ),
+        (["--every", "often"], "--every: expected a time with a unit"),
+    ],
+)
+def test_times_that_cannot_be_used_are_named_by_their_option(
+    folder: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["signal", str(folder), "M002.power", *words]) == 2
+    assert expected in capsys.readouterr().err
+    assert main(["play", str(folder), "--format", "xml"]) == 2
+    assert "--format: 'xml' is not a known" in capsys.readouterr().err
+
+
+def test_a_time_outside_the_recording_has_no_values(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signal", str(folder), "M002.power", "--from", "2027-01-05T07:00"]) == 0
+    assert capsys.readouterr().out == "M002.power: 0 values\n"

@@ -44,12 +44,12 @@ def record(
 
 def signal(
     folder: Folder,
-    name: Annotated[str, typer.Argument(metavar="UNIT.SENSOR", help="For example M041.spindle_power.")],
+    sensor: Annotated[str, typer.Argument(metavar="UNIT.SENSOR", help="For example M041.spindle_power.")],
     *,
-    first: Annotated[
+    start: Annotated[
         str, typer.Option("--from", help="First time, such as 2026-01-05T06:00.", show_default="the recording's first")
     ] = "",
-    to: Annotated[str, typer.Option("--to", help="End, not included.", show_default="the recording's last")] = "",
+    end: Annotated[str, typer.Option("--to", help="End, not included.", show_default="the recording's last")] = "",
     every: Annotated[str, typer.Option(metavar="TIME", help=_EVERY, show_default="every reading")] = "0 s",
     csv: Annotated[Path | None, options.output("--csv", help="Write the values there as CSV.")] = None,
     parquet: Annotated[Path | None, options.output("--parquet", help="Write them there as Parquet.")] = None,
@@ -63,8 +63,8 @@ def signal(
     from factory_sim.api.recorded.history import history
 
     recording = history(folder)
-    unit, _, sensor = name.partition(".")
-    frame = recording.signal(unit, sensor, start=first, end=to, every=every)
+    unit, _, name = sensor.partition(".")
+    frame = recording.signal(unit, name, start=start, end=end, every=every)
     _report_damage(recording)
     options.write_csv(csv, frame.reset_index)
     if parquet is not None:
@@ -77,10 +77,11 @@ def signal(
         from factory_sim.views import plots
 
         with writing(png):
-            plots.save(plots.signal(frame, name), png)
+            plots.save(plots.signal(frame, sensor), png)
     if csv is parquet is png is None:
-        say(f"{name}: {len(frame):,} values")
-        say(frame.head(10).to_string())
+        say(f"{sensor}: {len(frame):,} values")
+        if len(frame):
+            say(frame.head(10).to_string())
 
 
 def kpis(

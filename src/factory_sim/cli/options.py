@@ -76,7 +76,8 @@ def _name_argument(parameter: inspect.Parameter) -> None:
 def _shown(parameter: inspect.Parameter) -> str:
     """Return how a user names a parameter: its long option, or the metavar of an argument."""
     [about] = parameter.annotation.__metadata__
-    names = [name for name in about.param_decls or () if name.startswith("--")]
+    declared = (about.default, *(about.param_decls or ()))  # in Annotated, the first declaration is Typer's default
+    names = [name for name in declared if isinstance(name, str) and name.startswith("--")]
     if isinstance(about, typer.models.ArgumentInfo):
         return str(about.metavar)
     return names[0] if names else "--" + parameter.name.replace("_", "-")

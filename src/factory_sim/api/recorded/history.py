@@ -156,6 +156,8 @@ class History:
         chosen = [(run, found) for run in self._runs if (found := run.sensor(unit, sensor)) is not None]
         zone = chosen[0][0].meta.timezone
         first_ns, stop_ns = _instant("start", start, zone, -_FAR_NS), _instant("end", end, zone, _FAR_NS)
+        if stop_ns <= first_ns:
+            refuse("end", f"{end} is not after {start}")
         columns = queries.signal(chosen, first_ns, stop_ns, round(seconds("every", every) * 1e6))
         return frames.recorded_frame(columns, zone, chosen[0][1].unit_text)
 
