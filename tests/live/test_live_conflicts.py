@@ -331,3 +331,26 @@ class SlowSubscriber:
     def end(self) -> int:
         self.thread.join(60)
         return self.count
+
+
+def test_a_listener_that_joined_late_ends_with_a_run_whose_broker_goes_away() -> None:
+    feed, half_ns = feed_of("gone"), (SETUP.start_ns or 0) + 300_000_000_000
+    late_part = [each for each in feed[1:] if not each.ready_ns or each.ready_ns >= half_ns]
+    subscribed, found = Event(), list[fs.Feed]()
+
+    def follow(url: str) -> None:
+        found.append(fs.listen(url, root=ROOT, progress=lambda _: subscribed.set()))
+
+    with Broker() as broker:
+        thread = threading.Thread(target=follow, args=[broker.url])
+        with Client(broker.url) as sender, Client(broker.url) as echo:
+            sender.publish([replace(feed[0], retain=True)])
+            thread.start()
+            assert subscribed.wait(60)
+            echo.subscribe([f"{ROOT}/#"])
+            sender.publish(late_part)
+            sender.flush()
+            for _ in echo.messages(1.0):  # as long as the listener receives, too
+                pass
+    thread.join(60)
+    assert [(each.result.ended, each.result.joined_us is None) for each in found] == [(True, False)]

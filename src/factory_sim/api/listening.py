@@ -17,7 +17,7 @@ from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, past_of, serving, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
-from factory_sim.errors import BrokerError
+from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.live import listen as listening
 from factory_sim.live.foreign import stop_losses
 from factory_sim.live.listen_result import feed_counts, listen_result
@@ -219,7 +219,7 @@ def _followed(
     if link.page is not None:
         link.page.root = listener.root
     try:
-        with closing(listener), Client(link.broker, link.options) as client:
+        with closing(listener), Client(link.broker, _until_ended(link.options, listener)) as client:
             listening.listen(
                 listener,
                 client,
@@ -234,10 +234,21 @@ def _followed(
         if not listener.counts.readings:
             raise
     except BrokerError as error:
-        if listener.counts.readings:
-            error.feed = _feed(listener, convention)
-        raise
+        if not (listener.ended and isinstance(error, StoppedError)):
+            if listener.counts.readings:
+                error.feed = _feed(listener, convention)
+            raise
     return _feed(listener, convention)
+
+
+def _until_ended(options: ClientOptions, listener: listening.Listener) -> ClientOptions:
+    """Return options of a client that does not wait for the broker of a run that has ended: it was the run's own.
+
+    A client that acknowledges waits: what it has not acknowledged is sent again.
+    """
+    if options.reconnect_timeout_s == math.inf:
+        return options
+    return replace(options, is_stopped=lambda: listener.ended or options.is_stopped())
 
 
 def _refuse_given(**arguments: Any) -> None:
