@@ -15,6 +15,7 @@ import factory_sim as fs
 from factory_sim.api.foreign.reading import first_map
 from factory_sim.cli import main
 from factory_sim.intake import description, feed_file
+from factory_sim.intake.sources import csv_tables
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
 from factory_sim.live.foreign import stop_losses
 from factory_sim.live.foreign.mapped_feed import MappedFeed
@@ -255,6 +256,23 @@ def test_a_unit_of_measure_that_an_edge_node_contradicts_is_refused(
         read.check()
 
 
+def test_a_meter_read_every_second_is_kept_every_ten_seconds_and_wherever_it_wraps(tmp_path: Path) -> None:
+    rows = [f"{1_777_874_400 + s},{(s * 7) % 10_000}" for s in range(3601)]
+    (tmp_path / "m1.csv").write_text("time,wh\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    items = "energy: {column: wh, unit: Wh, wraps: 10000}"
+    mapping = feed_file.read(feed(tmp_path, f"csv: m1.csv, layout: wide, unit: M1, {items}"))
+    read = MappedFeed(mapping, description.of_stations(mapping))
+    with (tmp_path / "m1.csv").open("rb") as stream:
+        read.add_file(stream, "m1.csv", mapping.sources[0])
+    in_one_block = len(read.store)
+    assert read.conclude().table.kpis["machine.kwh"].values[0] == pytest.approx(25.2, rel=1e-3)
+    (tmp_path / "m1.csv").write_text("time,wh\n" + "\n".join(rows[:1400]) + "\n", encoding="utf-8")
+    read = MappedFeed(mapping, description.of_stations(mapping))
+    with (tmp_path / "m1.csv").open("rb") as stream:
+        read.add_file(stream, "m1.csv", mapping.sources[0])
+    assert len(read.store) <= 150 < in_one_block
+
+
 def test_a_first_mapping_of_words_of_one_unit_and_of_a_process_log_is_complete(tmp_path: Path) -> None:
     lines = [
         {"topic": f"hall/M3/{tag}", "payload": value, "tst": f"2026-05-04T06:{minute:02}:00Z"}
@@ -302,8 +320,12 @@ yesterday,count,3
 """
 
 
+@pytest.mark.parametrize("block", [32, 1 << 20])
 @pytest.mark.parametrize("layout", ["long", "wide"])
-def test_the_message_about_a_cell_names_its_line_and_column(tmp_path: Path, layout: str) -> None:
+def test_the_message_about_a_cell_names_its_line_and_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, block: int
+) -> None:
+    monkeypatch.setattr(csv_tables, "_BLOCK_BYTES", block)
     file = tmp_path / "m1.csv"
     text, items, column = PLACES, "state: state, count: count", ""
     if layout == "wide":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from factory_sim.intake.feed_context import Context
     from factory_sim.intake.mapping import SourceMap
-    from factory_sim.records import I8, Observations
+    from factory_sim.records import Observations
 
 BROKEN_ROW = "row with another number of columns"
 _BLOCK_BYTES = 32 << 20
@@ -37,19 +37,31 @@ def observations(stream: IO[bytes], name: str, source: SourceMap, context: Conte
     names = next(csv.reader([first], delimiter=delimiter))
     table = (Long if source.layout == "long" else Wide)(source, context, names, name)
 
-    broken: list[int] = []  # numbers of skipped lines, in order
+    stream.readline()
+    first_line = 2
+    for block in _blocks(stream):
+        broken: list[int] = []  # numbers of lines within the block
 
-    def skip(row: arrow_csv.InvalidRow) -> str:
-        context.tally.where = f"{name}, line {row.number}"
-        context.tally.add(BROKEN_ROW, f"expected {row.expected_columns}, got {row.actual_columns}: {row.text}")
-        broken.append(row.number)
-        return "skip"
+        def skip(row: arrow_csv.InvalidRow, first_line: int = first_line, broken: list[int] = broken) -> str:
+            context.tally.where = f"{name}, line {first_line + row.number - 1}"
+            context.tally.add(BROKEN_ROW, f"expected {row.expected_columns}, got {row.actual_columns}: {row.text}")
+            broken.append(row.number - 1)
+            return "skip"
 
+        batch = _parsed(block, names, table, arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip))
+        lines = np.delete(np.arange(batch.num_rows + len(broken)), broken) + first_line
+        yield from table.read(*_without_empty(batch, Places(name, "line", lines)))
+        first_line += block.count(b"\n")
+
+
+def _parsed(block: bytes, names: list[str], table: Long | Wide, options: arrow_csv.ParseOptions) -> pa.RecordBatch:
+    options.ignore_empty_lines = False  # they count
     words = pa.dictionary(pa.int32(), pa.string())
-    reader = arrow_csv.open_csv(
-        stream,
-        arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),  # only then broken rows have numbers
-        arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip, ignore_empty_lines=False),
+    found = arrow_csv.read_csv(
+        pa.BufferReader(block),
+        # only one thread gives broken rows their numbers
+        arrow_csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False),
+        options,
         arrow_csv.ConvertOptions(
             include_columns=table.columns,
             column_types={each: words if each in table.repeated else pa.string() for each in table.columns},
@@ -58,11 +70,20 @@ def observations(stream: IO[bytes], name: str, source: SourceMap, context: Conte
             check_utf8=False,
         ),
     )
-    rows = 0
-    for batch in reader:
-        places = Places(name, "line", _lines(rows, batch.num_rows, broken))
-        rows += batch.num_rows
-        yield from table.read(*_without_empty(batch, places))
+    empty = pa.RecordBatch.from_pylist([], schema=found.schema)
+    return next(iter(found.combine_chunks().to_batches()), empty)
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield whole lines. The reader of Arrow for streams would read 32 blocks ahead."""
+    rest = b""
+    while data := stream.read(_BLOCK_BYTES):
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield rest + data[:end]
+        rest = data[end:] if end else rest + data
+    if rest:
+        yield rest
 
 
 def _without_empty(batch: pa.RecordBatch, places: Places) -> tuple[pa.RecordBatch, Places]:
@@ -72,11 +93,3 @@ def _without_empty(batch: pa.RecordBatch, places: Places) -> tuple[pa.RecordBatc
     empty = np.logical_and.reduce([each.is_null().to_numpy(zero_copy_only=False) for each in batch.columns])
     full = np.flatnonzero(~empty)
     return batch.take(pa.array(full)), places.take(full)
-
-
-def _lines(first: int, n: int, broken: list[int]) -> I8:
-    """Return the numbers of the lines of rows, shape (n,): line 1 is the header, and broken ones are not rows."""
-    free = np.array(broken, np.int64) - np.arange(len(broken))  # what the line after each would have without them
-    lines = np.arange(first + 2, first + 2 + n)
-    found: I8 = lines + np.searchsorted(free, lines, "right")
-    return found
