@@ -67,3 +67,10 @@ def test_a_full_log_is_reported() -> None:
 def test_a_horizon_that_the_event_list_cannot_represent_is_refused() -> None:
     with pytest.raises(ModelError, match="Run a shorter stretch, or use the engine simpy"):
         CalendarRun(tandem(10), seed=1, replication=0, window=Window(0, 2**61 - 1))
+
+
+def test_stations_that_share_a_bit_of_the_set_of_marked_ones_move_in_the_same_order() -> None:
+    plant = line([Stop(exponential(1.0), 1, 1)] * 4_200, Source("in", 0))  # more than 64 words of 64 stations
+    ours, theirs = (simulate(plant, until_us=240_000_000, engine=engine).log for engine in ("calendar", "simpy"))
+    assert ours.unit.max() > 2 * 64
+    assert all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(EventLog))
