@@ -81,9 +81,12 @@ def test_a_report_drawn_at_once_simulates_nothing_more_unless_asked(
     code, out, _ = run(*words, "--report", page, capsys=capsys)
     assert (code, out[-1]) == (0, f"Report      {page}")
     assert study.read_bytes() == before
-    code, _, err = run(*words, "--report", page, "--with-why", capsys=capsys)
-    assert code == 0
-    assert re.search(r"better: why, \d+ trials", err)
+    assert sum("(by path share)" in line for line in out) == 1
+    for reported in (r"better: why, \d+ trials", ""):  # the second call finds the gains in the study
+        code, out, err = run(*words, "--report", page, "--with-why", capsys=capsys)
+        assert code == 0
+        assert re.search(reported, err)
+        assert sum("(by gain)" in line for line in out) == 1
     drawn, _, _ = page.read_text(encoding="utf-8").partition('<script type="application/json"')
     assert "factory-sim why" not in drawn
 

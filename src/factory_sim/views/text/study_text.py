@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from factory_sim.results.compare import GAIN, PATH_SHARE
 from factory_sim.views.labels import CONTRIBUTION, DETECTORS, QUANTITIES, warm_up_source
 from factory_sim.views.text.figures import FEWEST, signed, signed_interval
 from factory_sim.views.text.output_text import SHIFTS, quantiles
@@ -47,14 +48,13 @@ def _runs(about: StudySummary) -> str:
 
 
 def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
-    rate, where = each.change["line_rate_pct"], each.constraint
+    rate = each.change["line_rate_pct"]
     undefined = "line rate not defined: the base produces no good parts; simulate longer (--duration)"
     head = f"line rate {signed_interval(rate, unit_text=' %')}" if rate.is_defined else undefined
     of = f"{each.scenario} against {base}, {each.replications} pairs"
     lines: list[RenderableType] = [f"{head}   {of}", _table(each)]
-    if each.replications >= FEWEST:
-        moved = f" moves to {where.after or 'none'}" if where.before != where.after else ", before and after"
-        lines.append(f"Constraint  {where.before or 'none'}{moved} (by {where.by})")
+    if each.replications >= FEWEST and each.constraint.by == PATH_SHARE:  # measured ones come last
+        lines.append(_constraint(each))
     if each.shifts:
         sides = [quantiles(one) for one in each.shifts.values()]
         n = each.shifts["after"].n
@@ -64,15 +64,23 @@ def _scenario(each: ScenarioResult, base: str) -> list[RenderableType]:
     return [*lines, *(f"Note        {label}: {text}" for label, text in noted_quantities(each.notes))]
 
 
+def _constraint(each: ScenarioResult) -> str:
+    where = each.constraint
+    moved = f" moves to {where.after or 'none'}" if where.before != where.after else ", before and after"
+    return f"Constraint  {where.before or 'none'}{moved} (by {where.by})"
+
+
 def noted_quantities(notes: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return label and text of each shown quantity that is not defined, or has a cause that must be stated."""
     return [(QUANTITIES[name].label, text) for name, text in notes.items() if name in QUANTITIES]
 
 
 def attribution_lines(result: ComparisonResult) -> list[RenderableType]:
-    """Return the contribution of each change, for every scenario with an attribution."""
+    """Return what follows the comparison: measured constraints, and the contribution of each change."""
     lines: list[RenderableType] = []
     for each in result.scenarios:
+        if each.constraint.by == GAIN:
+            lines.append(_constraint(each))
         if each.attribution is not None:
             of = f"{each.scenario}: " if len(result.scenarios) > 1 else ""
             how = f"{each.attribution.method} Shapley values; percentage points of the line rate"
