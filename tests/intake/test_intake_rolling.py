@@ -146,6 +146,19 @@ def test_the_shifts_of_the_stop_rules_are_those_of_the_windows(tmp_path: Path) -
     assert spans_h["shift"] == pytest.approx(1, abs=0.05)
 
 
+def test_a_retained_message_of_months_ago_gives_a_state_and_no_window_of_months(tmp_path: Path) -> None:
+    feed = mapped(tmp_path, items="count: {path: $.n}")
+    old = {"t": (EPOCH_S - 100 * DAY_S) * 1000, "s": "IDLE", "n": 1, "kwh": 3.0}
+    feed.take(Message("f/M3/s", orjson.dumps(old), retain=True), EPOCH_S * 1_000_000_000)
+    for message, arrival_ns in messages(0.1, 1):
+        if "M3" not in message.topic:
+            feed.take(message, arrival_ns)
+    found = read_result(feed, MappedWindows(feed).conclude())
+    assert datetime.fromisoformat(found.window[0]).timestamp() >= EPOCH_S - DAY_S
+    assert found.kpis["machine.share_unknown"].values["M3"] == 1
+    assert found.kpis["machine.parts"].values["M1"] > 50
+
+
 def test_what_is_skipped_is_counted_once_however_often_windows_are_computed(tmp_path: Path) -> None:
     feed = mapped(tmp_path, items="count: {path: $.n}")
     for k, n in enumerate((5, 6, 2, 3, 4)):

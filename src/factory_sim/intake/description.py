@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TICK_US = 10_000_000
 _LARGEST = 1_000_000_000  # counts; fits 32 bits
 _FINEST_J = 1e-3
+_BEFORE_US = 3_600_000_000  # a meter may have been read so long before the window
 _NO_PRICES = Prices("EUR", (0.0,), (0.0,), 0.0, 0.0, 0.0, 0.0)
 
 
@@ -82,6 +83,7 @@ def with_meters(meta: Meta, store: Store, tally: Tally) -> tuple[Meta, tuple[Sam
         columns.append((series, joules, scale))
     meta = replace(meta, sensors=tuple(sensors))
     begin_ns = max(min((int(t_ns[0]) for t_ns, _, _ in columns), default=0), store.begin_ns, meta.epoch_ns)
+    begin_ns = max(begin_ns, meta.epoch_ns + (meta.window.t0_us - _BEFORE_US) * 1000)
     first = (begin_ns - meta.epoch_ns) // (TICK_US * 1000)
     ticks = np.arange(first, meta.window.t1_us // TICK_US + 1)
     raw, present = np.zeros((len(ticks), len(columns)), np.int32), np.zeros((len(ticks), len(columns)), np.bool_)

@@ -42,6 +42,7 @@ _REFUSED = {
     reading.TWO_SOURCES: "Leave one of them out.",
     reading.UNITS_DIFFER: "A power in W read as kW is wrong by 1000.",
 }
+_DAY_NS = 86_400_000_000_000
 MARGIN_NS = 3_600_000_000_000  # of observations before the rows in memory, for what reaches back
 
 
@@ -63,7 +64,7 @@ class MappedFeed:
         self._json, self._sparkplug = JsonMessages(self.context), SparkplugMetrics(self.context)
         self.mapper = mapper.Mapper(meta, has_ids=mapping.has(Item.ID))
         self.epoch_ns = 0  # from which times are counted; 0: from the first observation
-        self.arrival_ns = 0  # of the latest message
+        self.arrival_ns = self._since_ns = 0  # of the latest message, and of the first
         self._before: FeedState | None = None  # rows before the time from which on everything is in memory
         self._settled: list[Rows] = []  # since then
         self._rows: list[Rows] = []
@@ -76,7 +77,7 @@ class MappedFeed:
     def take(self, message: Message, arrival_ns: int) -> None:
         """Use one message; what cannot be used is counted by reason."""
         self.messages += 1
-        self.arrival_ns = arrival_ns
+        self.arrival_ns, self._since_ns = arrival_ns, self._since_ns or arrival_ns
         if message.topic.startswith(f"{VERSION}/"):
             self._take_sparkplug(message, arrival_ns)
         else:
@@ -155,6 +156,8 @@ class MappedFeed:
         tally = Tally()
         store = self.store.finished(tally)
         first, last = self._extent(store)
+        if settle_ns is not None and self._since_ns - _DAY_NS < last:  # a retained message may be months old
+            first = max(first, self._since_ns - _DAY_NS)
         detected = self._detected(store)
         certain = {
             u: (each.begin_ns, each.end_ns) for u, each in detected.items() if each.confidence >= self.min_confidence
