@@ -109,7 +109,8 @@ def test_a_rack_without_senders_or_places_is_refused(
     ("changes", "cycle"),
     [
         ([("buffer: 8", "buffer: 8, rework_places: 3"), ("by: agv", f"by: agv, {RACK}")], "A -> B -> A"),
-        ([("by: agv", f"by: agv, {RACK.replace('A}', 'B}')}, rework_places: 3")], "B -> B"),
+        ([("by: agv", f"by: agv, {RACK.replace('A}', 'B}')}, rework_places: 3, rework_first: no")], "B -> B"),
+        ([("by: agv", f"by: agv, {RACK.replace('A}', 'B}')}, rework_places: 3")], ""),  # it takes them back at once
         ([("by: agv", f"by: agv, {RACK}")], ""),
         (
             [

@@ -160,9 +160,12 @@ def slowest(plant: Plant) -> tuple[Operation, float]:
     return plant.operations[worst], time_s(worst)
 
 
-def _can_fill(plant: Plant, operation: Operation) -> bool:
-    """Return whether a rework rack can be full while one more part comes back."""
-    cards = [source.cards for source in plant.sources]
+def _can_fill(plant: Plant, index: int) -> bool:
+    """Return whether a rework rack can be full while one more part comes back, and stay so."""
+    operation, cards = plant.operations[index], [source.cards for source in plant.sources]
+    needs_components = len(operation.inputs) > 1 and operation.rework_components
+    if set(operation.rework_from) == {index} and operation.rework_first and not (operation.batch or needs_components):
+        return False  # a machine that has given its part takes one from the rack
     most_inside = sum(cards) if all(cards) else UNLIMITED
     return bool(operation.rework_from) and operation.rework_places < min(most_inside, UNLIMITED)
 
@@ -182,7 +185,7 @@ def _cycle(plant: Plant, target: int) -> str:
 def seldom_intended(plant: Plant) -> list[str]:
     """Return what `factory-sim check` reports of a valid plant: values that are allowed but seldom intended."""
     hints, ends = [], [operation.name for operation in plant.operations if operation.destination == SINK]
-    hints += [_cycle(plant, index) for index, o in enumerate(plant.operations) if _can_fill(plant, o)]
+    hints += [_cycle(plant, index) for index in range(len(plant.operations)) if _can_fill(plant, index)]
     if len(ends) > 1:
         hints.append(f"Parts leave the plant at {len(ends)} operations: {', '.join(ends[:6])}. Is a `from` missing?")
     if not plant.sensors:
