@@ -153,24 +153,6 @@ def test_ten_kills_of_a_recorder_lose_nothing_that_a_journal_keeps(tmp_path: Pat
     assert not kept.damaged
 
 
-@pytest.mark.long(reason="a recorder stores every twenty seconds: about five minutes")
-def test_ten_kills_of_a_recorder_without_a_journal_lose_what_was_not_stored_and_report_it(tmp_path: Path) -> None:
-    with Broker() as broker, program(tmp_path / "run.log", *RUN, *FOREVER, "--broker", broker.url) as publisher:
-        before = 0
-        for _ in range(KILLS):
-            with recorder(tmp_path, broker.url) as recording:
-                recording.process.kill()
-            (kept,) = runs_of(tmp_path / "r")
-            assert count(kept) > before
-            before = count(kept)
-        with recorder(tmp_path, broker.url) as recording:
-            publisher.process.send_signal(signal.SIGTERM)
-            wait_for_end("the run", publisher, recording)
-    (kept,) = runs_of(tmp_path / "r")
-    assert json.loads(kept.folder.losses.read_text(encoding="utf-8"))["lost"] >= gaps(kept) > 0
-    assert count(kept) >= before
-
-
 def count(run: RecordedRun) -> int:
     """The number of readings in a recording that may be open."""
     found = 4 * len(run.rows())

@@ -116,6 +116,21 @@ def test_the_figures_of_the_last_instant_are_the_live_ones(recording: tuple[Path
     assert live["top"]["constraint"] is not None  # type: ignore[index]
 
 
+def test_the_figures_of_a_recorder_that_joined_late_begin_with_its_first_readings(
+    recording: tuple[Path, LivePage, RecordedRun], tmp_path: Path
+) -> None:
+    _, _, run = recording
+    store = Store(tmp_path / "late", ROOT)
+    store.describe(replace(run.meta, sent_rows=(), sent_ticks=()))
+    for t_us, readings in run.slices(10 * MINUTE_US):
+        if t_us > run.meta.window.t0_us + 20 * MINUTE_US:
+            store.add(readings)
+    store.close(None)
+    found: Any = LookBack(tmp_path / "late", run.meta.run_id).figures(begin_ms(run) + 100 * MINUTE_MS)
+    assert found["top"]["shift"]["from_ms"] == begin_ms(run) + 20 * MINUTE_MS
+    assert found["top"]["oee"] is not None
+
+
 def test_a_long_run_is_read_from_a_day_before_the_shift(
     recording: tuple[Path, LivePage, RecordedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:

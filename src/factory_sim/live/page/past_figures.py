@@ -15,7 +15,8 @@ from factory_sim.analysis.checkpoint import windowed
 from factory_sim.live.page.conclusions import Conclusions, named_shift, stops
 from factory_sim.live.page.page_answers import Refusal
 from factory_sim.live.recorded_kpis import rebuilt
-from factory_sim.live.rolling.descriptions import clipped
+from factory_sim.live.rolling.descriptions import clipped, since
+from factory_sim.live.rolling.first_readings import LATE_US
 from factory_sim.live.rolling.shift_spans import DAY_US, HOUR_US, MINUTE_US, begun_shifts, windows_at
 from factory_sim.live.rolling.windows import WHOLE_US
 from factory_sim.records import ROW_READINGS, Window
@@ -67,7 +68,7 @@ class PastFigures:
         self._asked_s = time.monotonic()
         found = self.known(run.meta.run_id, t_us)
         if found is None:
-            found = self._concluded(run, t_us // MINUTE_US * MINUTE_US)
+            found = self._concluded(_as_received(run), t_us // MINUTE_US * MINUTE_US)
             self._latest = (run.meta.run_id, t_us // MINUTE_US * MINUTE_US, found)
         return found
 
@@ -115,6 +116,13 @@ class PastFigures:
                 losses=feed.losses(),
             )
         return read
+
+
+def _as_received(run: RecordedRun) -> RecordedRun:
+    """Return a run whose window begins with its first readings, if its recorder joined late."""
+    meta = run.meta
+    first_us = min((run.span(q)[0] * q for q in {s.period_us for s in meta.sensors}), default=0)
+    return run if first_us <= meta.window.t0_us + LATE_US else replace(run, meta=since(meta, first_us))
 
 
 def _until(blocks: Sequence[Blocks], end_us: int) -> tuple[Blocks, ...]:
