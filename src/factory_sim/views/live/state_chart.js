@@ -46,9 +46,9 @@ export const stateChart = (plan, { clock, moment, onOpen }) => {
       series: [cellsSeries(carpet, plan.states)],
     };
   });
-  let drawnAt = 0;
+  let [drawnAt, drawnColumn] = [0, -1];
   const draw = async () => {
-    drawnAt = performance.now();
+    [drawnAt, drawnColumn] = [performance.now(), carpet.columnAt(lastMs)];
     try {
       await drawing.draw();
     } catch (problem) {
@@ -88,7 +88,7 @@ export const stateChart = (plan, { clock, moment, onOpen }) => {
       if (state !== undefined) carpet.extend(rowOf.get(unit), state, lastMs, picture.t_ms);
     }
     lastMs = picture.t_ms;
-    if (performance.now() - drawnAt > DRAW_MS) draw();
+    if (carpet.columnAt(lastMs) !== drawnColumn && performance.now() - drawnAt > DRAW_MS) draw();
   };
 
   const read = (row, column) => {
