@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,37 @@ def test_ten_kills_of_a_recorder_lose_nothing_that_a_journal_keeps(tmp_path: Pat
     assert present(kept) == sent(kept)
     assert json.loads(kept.folder.losses.read_text(encoding="utf-8"))["lost"] == 0
     assert not kept.damaged
+
+
+@pytest.mark.long(reason="waits ten times until a recorder flushes: about three minutes")
+def test_ten_kills_of_a_recorder_without_a_journal_keep_what_was_flushed(tmp_path: Path) -> None:
+    run = (*RUN, *FOREVER)
+    with Broker() as broker, program(tmp_path / "run.log", *run, "--broker", broker.url) as publisher:
+        before = 0
+        for _ in range(KILLS):
+            with recorder(tmp_path, broker.url) as recording:
+                wait_for("a flush", partial(has_more, tmp_path, before), tmp_path / "record.log")
+                before = flushed(tmp_path)
+                recording.process.kill()
+            assert flushed(tmp_path) >= before
+        with recorder(tmp_path, broker.url) as recording:
+            publisher.process.send_signal(signal.SIGTERM)
+            wait_for_end("the run", publisher, recording)
+    (kept,) = runs_of(tmp_path / "r")
+    assert not kept.damaged
+    lost = json.loads(kept.folder.losses.read_text(encoding="utf-8"))["lost"]
+    assert lost in {gaps(kept), sent(kept) - present(kept)}  # without the readings before a recorder that joined late
+    assert lost > 0
+
+
+def has_more(folder: Path, before: int) -> bool:
+    return flushed(folder) > before
+
+
+def flushed(folder: Path) -> int:
+    """The number of readings that are on the disk."""
+    (run,) = runs_of(folder / "r")
+    return count(run)
 
 
 def count(run: RecordedRun) -> int:
