@@ -191,7 +191,7 @@ def test_a_search_without_optuna_is_refused_before_the_first_run(
         ("exactly: 4", "exactly: 4, at_most: 3", "cannot be combined with at_least or at_most"),
         (", exactly: 4", "", "has no bound"),
         ('"*.buffer"', '"*.bufer"', r"'\*.bufer' matches none of the variables"),
-        ("budget: 2000", "budget: 1500", "no choice meets limits.places and budget together"),
+        ("budget: 2000", "budget: 1500", "no choice meets limits.places and budget at once"),
         ("low: 0, high: 4, price: 500}\n  C", "low: 5, high: 6, price: 500}\n  C", "limits.places: requires exactly 4"),
         ("budget: 2000", "budget: 20 USD", "price in EUR"),
         ("low: 0, high: 4", "low: 4, high: 0", "low must not be above high, got 4 and 0"),

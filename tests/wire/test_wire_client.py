@@ -279,7 +279,7 @@ def test_a_broker_that_stays_away_ends_in_an_error() -> None:
     with (
         client,
         pytest.raises(
-            BrokerError, match=r"the connection was lost and could not be restored within 0\.3 s: nothing listens"
+            BrokerError, match=r"the connection was lost and could not be restored within 0\.3 s: nothing is listening"
         ),
     ):
         client.publish(Message("x", b"") for _ in range(1_000))

@@ -58,7 +58,7 @@ def test_a_broker_that_never_acknowledges_counts_as_lost() -> None:
     with mute(CONNECTED) as url, Client(url, options) as client:
         client.publish(DATA[:1])
         with pytest.raises(
-            BrokerError, match=r"could not be restored within 0\.5 s: (closed|nothing listens|cannot be reached)"
+            BrokerError, match=r"could not be restored within 0\.5 s: (closed|nothing is listening|cannot be reached)"
         ):
             client.flush()
 

@@ -55,6 +55,7 @@ def _measure(*, quick: bool, only: str) -> tuple[dict[str, dict[str, Any]], str]
         out = Path(folder) / "benchmarks.json"
         words = [str(SUITE), "-q", "-s", "-rs", "-o", "addopts=", f"--benchmark-json={out}"]
         environment = {**os.environ, QUICK: "1" if quick else "", "OPENBLAS_NUM_THREADS": "1"}
+        environment.pop("PYTEST_XDIST_WORKER", None)  # in a test: pytest-benchmark would measure nothing
         command = [sys.executable, "-m", "pytest", *words, "--benchmark-columns=min", *(["-k", only] if only else [])]
         with options.console().status("measuring ..."):
             done = subprocess.run(  # noqa: S603 - our own arguments
