@@ -27,7 +27,7 @@ def too_old():
 
 
 def runs(name):
-    """Return whether there is a Python of that name; a shim of pyenv may be there without one."""
+    """Return whether there is a Python of that name; a version manager's shim may be there without one."""
     try:
         with open(os.devnull, "w") as null:
             return subprocess.call([name, "-c", ""], stdout=null, stderr=null) == 0
