@@ -231,3 +231,12 @@ def test_a_recorded_feed_of_0_1_0_is_extended_with_the_unknown_state() -> None:
     assert table.kpis["machine.share_unknown"].values.tolist() == [0.0, 0.0, 0.0]
     assert np.isfinite(table.kpis["machine.kwh"].values).all()
     assert table.kpis["machine.kwh"].low is None
+
+
+def test_bounds_are_printed_where_they_are_defined(plant: Plant) -> None:
+    table, key = kpis.table(run(plant), describe(plant, WINDOW)), "line.good_parts_per_h"
+    for low, high, shown in ((80.0, 90.0, True), (np.nan, np.nan, False)):
+        bounded = replace(table.kpis[key], low=np.array(low), high=np.array(high))
+        found = notes(replace(table, kpis={**table.kpis, key: bounded}))
+        assert any("between 80 and 90 parts/h" in each for each in found) == shown
+        assert not any("between -" in each for each in found)

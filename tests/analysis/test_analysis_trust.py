@@ -104,6 +104,20 @@ def test_a_sound_feed_has_no_findings(plant: Plant, log: EventLog) -> None:
     assert judged(received(plant, log)).findings == ()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_few_minutes_of_a_sound_feed_do_not_name_spikes(plant: Plant, seed: int) -> None:
+    log = simulate(plant, seed=seed, until_us=1500 * S).log
+    for minutes in (10, 12, 15, 20, 25):
+        assert judged(received(plant, log, end_us=minutes * 60 * S)).findings == ()
+
+
+@pytest.mark.parametrize("minute", [3, 20])
+def test_half_an_hour_of_readings_suffices_for_a_spike(plant: Plant, log: EventLog, minute: int) -> None:
+    wrong = broken(plant, "power", SensorFault("f", "spike", 60.0 * minute, size=30.0))
+    found = judged(received(wrong, log, end_us=2400 * S)).findings
+    assert named(plant, found) == {(MACHINE, "power", "spike")}
+
+
 @pytest.mark.parametrize("ahead_s", [0.05, 4.0, -4.0])
 def test_a_wrong_clock_is_found_with_its_size(plant: Plant, log: EventLog, ahead_s: float) -> None:
     wrong = broken(plant, "", SensorFault("f", "clock_skew", 1800.0, size=ahead_s))

@@ -182,12 +182,14 @@ class BlockStore:
 
     def gaps(self) -> int:
         """Return the number of readings missing between each sensor's first and last one."""
-        blocks = self.blocks()
-        there = blocks.count > 0
-        first = np.minimum(np.where(there, blocks.first_tick, _NEVER).min(axis=0, initial=_NEVER), self._began)
-        last = np.where(there, blocks.last_tick, -1).max(axis=0, initial=-1)
-        span = np.where(last >= 0, last - first + 1, 0)
-        return int((span - blocks.count.sum(axis=0) - self._dropped).sum())
+        first, last, count = self._began, np.full(len(self.sensor), -1), self._dropped.copy()
+        for page in self._pages.values():
+            here = page.count.sum(axis=0)
+            begin, end = (page.first_tick + each.astype(np.int64) for each in (page.tick0.min(0), page.tick1.max(0)))
+            first = np.where(here > 0, np.minimum(first, begin), first)
+            last = np.where(here > 0, np.maximum(last, end), last)
+            count += here
+        return int((np.where(last >= 0, last - first + 1, 0) - count).sum())
 
     def blocks(self) -> Blocks:
         """Return the statistics so far, without empty blocks."""

@@ -99,14 +99,18 @@ def momentary_active_period(periods: Periods, meta: Meta, window: Window | None 
     overlap the bottleneck is shifting: that time is shared between them.
     """
     window, place, share = window or meta.window, _places(meta), np.zeros(len(meta.operations))
-    by_length = np.argsort(periods.start_us - periods.end_us, kind="stable")
-    start, end, at = periods.start_us[by_length], periods.end_us[by_length], place[periods.unit[by_length]]
+    by_start = np.argsort(periods.start_us, kind="stable")
+    start, end, at = periods.start_us[by_start], periods.end_us[by_start], place[periods.unit[by_start]]
+    latest_end = np.maximum.accumulate(end)
     begin = now = window.t0_us
     k = -1  # the bottleneck's stretch, alone from `begin` to `now`
     while now < window.t1_us:
-        running = np.flatnonzero((start <= now) & (end > now))
+        first, stop = int(np.searchsorted(latest_end, now, "right")), int(np.searchsorted(start, now, "right"))
+        running = first + np.flatnonzero(end[first:stop] > now)  # earlier ones have ended
         if len(running):
-            new = int(running[0])
+            length = end[running] - start[running]
+            longest = running[length == length.max()]
+            new = int(longest[np.argmin(by_start[longest])])
             if k >= 0:
                 shift = max(int(start[new]), begin)
                 share[at[k]] += shift - begin + (now - shift) / 2
@@ -115,7 +119,7 @@ def momentary_active_period(periods: Periods, meta: Meta, window: Window | None 
             continue
         if k >= 0:
             share[at[k]] += now - begin
-        begin = now = int(start[start > now].min(initial=window.t1_us))
+        begin = now = min(int(start[stop]), window.t1_us) if stop < len(start) else window.t1_us
         k = -1
     if k >= 0:
         share[at[k]] += now - begin

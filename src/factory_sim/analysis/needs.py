@@ -30,6 +30,10 @@ NEEDS = {
     ),
     "rework": Need("rework is not known", f"{_OWN}: a feed has no word for rework"),
     "failures": Need("the feed has no failure signal", "state words of every unit (state)"),
+    "repair": Need(
+        "the feed has no state of repair",
+        "a state word for repair; map the word of the fault to it if repair begins at once (states)",
+    ),
     "sources": Need(
         "no rows of a source: when parts entered is not known",
         "serial numbers from the entry of the line on, and its stock at the start: our own event log",

@@ -54,6 +54,7 @@ class _PlacedRows(Rows):
 class FeedState:
     """A feed without its readings from `from_us` on: with them it continues."""
 
+    begin_us: int  # of its window, or when its listener joined
     from_us: int
     rows: Rows  # earlier ones that later windows need, in causal order
     counts: I8  # (5,): readings received, rows twice, damaged and late, readings of unknown sensors
@@ -155,6 +156,7 @@ class Feed:
         counts = (self._received - here, self._row_duplicates, self._damaged_rows, self._late_rows, self._foreign)
         kept = rows.take(placed)
         return FeedState(
+            begin_us=self.meta.window.t0_us,
             from_us=self.from_us,
             rows=Rows(*(getattr(kept, each.name) for each in fields(Rows))),
             counts=np.array(counts),

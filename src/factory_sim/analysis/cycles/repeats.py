@@ -36,6 +36,7 @@ _MEMBERS = 120  # chains compared with each other
 _ALIKE = 0.5  # correlation of two chains of one program; sampling blurs single cycles
 _PEAK, _MEAN_PEAK = 0.55, 0.76  # correlation with the template, of each cycle and on average
 _CLOSE = 0.72  # correlation of a cycle that counts as similar for the confidence
+_SEVERAL = 0.7  # correlation of a template with itself, shifted, from which it contains several cycles
 _RARE = 2.5  # standard deviations by which a length must exceed what chance gives
 _ONE_SIGNAL = 0.8  # share of changes in one signal from which a template is a regulator or a pump, not a program
 _DENSITY = 0.1  # changes per second of a program, at least
@@ -179,8 +180,19 @@ def _template(grid: _Grid, taken: np.ndarray, tried: list[int]) -> F8 | None:
         members = _alike(grid, starts, n)
         worth = (len(members) - 1) * candidate
         if len(members) >= _LEAST_CYCLES and worth > best_worth and _is_program(grid, members, n):
-            best, best_worth = np.mean([grid.blurred[at : at + n] for at in members.tolist()], axis=0), worth
+            mean = np.mean([grid.blurred[at : at + n] for at in members.tolist()], axis=0)
+            if not _is_several(mean):
+                best, best_worth = mean, worth
     return best
+
+
+def _is_several(template: F8) -> bool:
+    """Return whether a template repeats within itself: several cycles between which the pauses are alike."""
+    for lag in range(int(SHORTEST_S), len(template) // 2 + 1):
+        a, b = (part - part.mean() for part in (template[lag:], template[:-lag]))
+        if (a * b).sum() >= _SEVERAL * max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9):
+            return True
+    return False
 
 
 def _chains(grid: _Grid, taken: np.ndarray) -> tuple[I8, F8]:

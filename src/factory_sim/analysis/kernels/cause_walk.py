@@ -13,22 +13,23 @@ from factory_sim.plant.states import Outcome, State
 # to it, the last row by which a part of this source left the line
 UNIT_MEMORY = record("last", "offered_us", "client", "sent", "gone")
 PART_MEMORY = record("arrived", "origin")  # the row that brought the part, its source
+PLACE_MEMORY = record("taken", "given")  # of an operation: the first row of its last take, the last that gave to it
 
 
 @njit
-def infer(rows, units, direct, now, room, parts, before, cause):
+def infer(rows, units, direct, now, places, parts, before, cause):
     """Fill `cause` (n,) by rules CAUSE-7 to CAUSE-9 of docs/model.md; part numbers count from 0, -1 for none.
 
     rows (n,) of ROW; units (n_units,) of UNIT; direct (n_operations, n_units): parts sent there need an idle machine.
-    Memory that is -1 at first: now (n_units,) of UNIT_MEMORY; room (n_operations,), the first row of the last take;
-    parts (n_parts,) of PART_MEMORY; before (n,), the previous row of the same unit.
+    Memory that is -1 at first: now (n_units,) of UNIT_MEMORY; places (n_operations,) of PLACE_MEMORY; parts (n_parts,)
+    of PART_MEMORY; before (n,), the previous row of the same unit.
     """
     for i in range(len(rows)):
         u, o, p = rows[i].unit, rows[i].outcome, rows[i].part
         own = before[i] = now[u].last
         if own >= 0 and rows[own].state == State.BUSY and rows[i].state != State.BUSY:
             now[u].offered_us = rows[i].t_us
-        cause[i] = _enabler(i, rows, units, direct, now, room, parts, cause)
+        cause[i] = _enabler(i, rows, units, direct, now, places, parts, cause)
         if o == Outcome.TOOK and units[u].role == Role.CARRIER and p >= 0 and parts[p].arrived >= 0:
             _call(own, parts[p].arrived, rows, before, cause)
         if (
@@ -36,10 +37,12 @@ def infer(rows, units, direct, now, room, parts, before, cause):
             and units[u].operation >= 0
             and (own < 0 or cause[own] != cause[i] or rows[own].outcome != Outcome.TOOK)
         ):
-            room[units[u].operation] = i
+            places[units[u].operation].taken = i
         now[u].last = i
         if p >= 0 and (Outcome.PASSED <= o <= Outcome.REWORK or o == Outcome.ENTERED):
             parts[p].arrived, now[u].offered_us = i, rows[i].t_us
+            if o <= Outcome.REWORK and 0 <= rows[i].detail < len(places):
+                places[rows[i].detail].given = i
             if o == Outcome.ENTERED:
                 parts[p].origin = u
         elif p >= 0 and (o == Outcome.MERGED or Outcome.REWORK < o <= Outcome.LEFT) and parts[p].origin >= 0:
@@ -47,26 +50,28 @@ def infer(rows, units, direct, now, room, parts, before, cause):
 
 
 @inner_njit
-def _enabler(i, rows, units, direct, now, room, parts, cause):
+def _enabler(i, rows, units, direct, now, places, parts, cause):
     row = rows[i]
     u, o, t, role = row.unit, row.outcome, row.t_us, units[row.unit].role
     own = now[u].last
     if role == Role.POOL:
         return _of_pool(i, rows, units, now)
     if o == Outcome.ENTERED:
-        return _entry(row, rows, units, direct, now, room)
+        return _entry(row, rows, units, direct, now, places)
     again = own >= 0 and rows[own].outcome == o
     if again and ((o == Outcome.TOOK and role == Role.MACHINE and rows[own].t_us == t) or o == Outcome.MERGED):
         return cause[own]  # the next part of a batch or a join (CAUSE-2)
     if o == Outcome.TOOK:
-        return _latest_arrival(i, rows, parts, own)
+        brought = _latest_arrival(i, rows, parts, own)
+        return _giver(i, own, rows, units, now, places, parts) if 0 <= own == brought else brought
     if Outcome.PASSED <= o <= Outcome.LEFT and own >= 0 and now[u].offered_us < t:  # the part waited
         after = rows[i + 1] if i + 1 < len(rows) else row
         if units[after.unit].role == Role.CARRIER and after.part == row.part and after.unit != u:
             return max(own, now[after.unit].last)
         waited = role == Role.MACHINE or rows[own].state == State.BLOCKED
         if o <= Outcome.REWORK and waited and 0 <= row.detail < len(direct):
-            return max(own, _room(row.detail, u, rows, units, direct, now, room))
+            made = _room(row.detail, u, rows, units, direct, now, places)
+            return made if made > own else _blocker(row.detail, t, own, rows, units, now)
     sent = now[u].sent
     if (
         o == Outcome.NONE and sent >= 0 and rows[sent].t_us == t and rows[own].state != State.SETUP
@@ -88,26 +93,47 @@ def _of_pool(i, rows, units, now):
 
 
 @inner_njit
-def _entry(row, rows, units, direct, now, room):
+def _entry(row, rows, units, direct, now, places):
     u, t = row.unit, row.t_us
     own, d, gone = now[u].last, units[u].fed, now[u].gone
     if own < 0 or rows[own].state != State.BLOCKED or d < 0:
         return own
-    best = max(own, _room(d, u, rows, units, direct, now, room))
+    best = max(own, _room(d, u, rows, units, direct, now, places))
     if rows[best].t_us < t and gone >= 0 and rows[gone].t_us == t:  # CAUSE-8: a card came back
         return gone
-    return best
+    return best if best > own else _blocker(d, t, own, rows, units, now)
 
 
 @inner_njit
-def _room(d, u, rows, units, direct, now, room):
+def _room(d, u, rows, units, direct, now, places):
     """Return the row that made room at operation d (CAUSE-3): a take, or the longest idle machine's."""
     best = np.int64(-1)
     for v in range(len(units) if direct[d, u] else 0):
         last = now[v].last
         if units[v].operation == d and last >= 0 and rows[last].state == State.STARVED:
             best = last if best < 0 or rows[last].t_us < rows[best].t_us else best
-    return best if best >= 0 else room[d]
+    return best if best >= 0 else places[d].taken
+
+
+@inner_njit
+def _giver(i, own, rows, units, now, places, parts):
+    """Return the cause of a take that nothing shown brought about: the unit's last row, or the giver's (CAUSE-12)."""
+    d, p = units[rows[i].unit].operation, rows[i].part
+    if rows[own].state != State.STARVED or rows[own].t_us == rows[i].t_us or (p >= 0 and parts[p].arrived >= 0):
+        return own
+    given = places[d].given if 0 <= d < len(places) else np.int64(-1)
+    return now[rows[given].unit].last if given >= 0 else own
+
+
+@inner_njit
+def _blocker(d, t, own, rows, units, now):
+    """Return the cause of giving to d where nothing shown made room: the unit's last row, or one at d (CAUSE-12)."""
+    if rows[own].state != State.BLOCKED or rows[own].t_us == t:
+        return own
+    best = np.int64(-1)
+    for v in range(len(units)):
+        best = max(best, now[v].last) if units[v].operation == d else best
+    return own if best < 0 else best
 
 
 @inner_njit

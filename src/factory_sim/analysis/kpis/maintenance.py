@@ -36,7 +36,7 @@ def corrective_ratio(t: Totals) -> F8:
 KINDS = {
     "failures": of_totals("1", -1, ALL, failures, "failures"),
     "mtbf_s": of_totals("s", 1, ALL, mtbf_s, "failures"),
-    "mttr_s": of_totals("s", -1, ALL, mttr_s, "failures"),
+    "mttr_s": of_totals("s", -1, ALL, mttr_s, "failures", "repair"),
     "crew_wait_s": of_totals("s", -1, ALL, crew_wait_s, "failures", "service"),
-    "corrective_ratio": of_totals("1", 0, ALL, corrective_ratio, "failures"),
+    "corrective_ratio": of_totals("1", 0, ALL, corrective_ratio, "failures", "repair"),
 }

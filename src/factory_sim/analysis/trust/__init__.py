@@ -60,7 +60,7 @@ def judge(log: EventLog, meta: Meta, blocks: Sequence[Blocks], losses: Losses | 
         found += _of_sensors(each, meta, history, incomplete)
     for unit in incomplete:
         t0, t1, rows = meta.window.t0_us, meta.window.t1_us, float(losses.lost_rows[unit]) if losses else 0.0
-        reason = "rows are missing: its states, parts and cycle times have gaps"
+        reason = "its states, parts and cycle times have gaps"
         found.append(Finding(kind="rows_lost", unit=unit, t0_us=t0, t1_us=t1, size=rows, reason=reason))
     return Trust(tuple(sorted(found, key=lambda d: (d.unit, d.sensor, d.kind, d.t0_us))))
 

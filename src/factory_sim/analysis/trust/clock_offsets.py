@@ -120,11 +120,12 @@ def _releases(log: EventLog, meta: Meta) -> tuple[I8, I8, I8, F8, B1]:
     """
     machine_of = np.array([u.operation if u.role == "machine" else -1 for u in meta.units])
     single = [len(each.inputs) == 1 and not each.inputs[0].transport for each in meta.operations]
-    gives = _was(log, State.BLOCKED) & (log.outcome == Outcome.PASSED) & (machine_of[log.unit] >= 0)
+    place = machine_of[log.unit]
+    gives = np.flatnonzero(_was(log, State.BLOCKED) & (log.outcome == Outcome.PASSED) & (place >= 0))
+    takes = np.flatnonzero((log.outcome == Outcome.TOOK) & (place >= 0))
     found = []
     for to in np.flatnonzero(single).tolist():
-        g = np.flatnonzero(gives & (log.detail == to))
-        t = np.flatnonzero((machine_of[log.unit] == to) & (log.outcome == Outcome.TOOK))
+        g, t = gives[log.detail[gives] == to], takes[place[takes] == to]
         if not len(g) or not len(t):
             continue
         after = (

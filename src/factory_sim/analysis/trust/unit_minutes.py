@@ -74,8 +74,9 @@ class UnitHistory:
 
 
 def _minutes(t_us: I8, state: np.ndarray, minute: I8, watts: F8) -> Minutes:
-    edges = np.unique(np.concatenate((minute, minute + 1))) * BLOCK_US
-    moments = np.unique(np.concatenate((edges, t_us[(t_us > edges[0]) & (t_us < edges[-1])])))
+    first, stop = np.searchsorted(t_us, (minute[0] * BLOCK_US, (minute[-1] + 1) * BLOCK_US))
+    # of equal moments all but the last span no time; a stable sort merges what is in order
+    moments = np.sort(np.concatenate((minute * BLOCK_US, (minute + 1) * BLOCK_US, t_us[first:stop])), kind="stable")
     row = np.searchsorted(t_us, moments[:-1], side="right") - 1
     now = np.where(row >= 0, state[np.maximum(row, 0)] if len(state) else State.UNKNOWN, State.UNKNOWN)
     place = np.searchsorted(minute, moments[:-1] // BLOCK_US)
