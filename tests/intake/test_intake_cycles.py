@@ -48,6 +48,18 @@ def test_a_program_that_repeats_is_found_and_noise_is_not() -> None:
     assert cycles.detect(noise).confidence < 0.6
 
 
+def test_cycles_between_regular_pauses_are_not_taken_several_at_a_time() -> None:
+    """A machine that is loaded automatically: 60 s of a program, 20 s of loading."""
+    random = np.random.default_rng(0)
+    signals = []
+    for _ in range(2):
+        moves, load = np.sort(np.append(random.uniform(3, 57, 8), [0, 60])), np.append(random.integers(10, 90, 9), 0)
+        t = np.sort(np.concatenate([100 + 80 * k + moves + random.normal(0, 0.5, 10) for k in range(80)]))
+        signals.append(((t * 1e9).astype(np.int64), np.tile(load, 80).astype(float)))
+    found = cycles.detect(signals)
+    assert found.confidence < 0.6 or len(found.begin_ns) == pytest.approx(80, abs=4)
+
+
 def test_loads_of_axes_are_judged_by_their_names_and_noise_is_not_a_program() -> None:
     random = np.random.default_rng(2)
     names = ["Sload", "Xload", "Zload"]

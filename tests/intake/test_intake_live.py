@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -67,12 +68,12 @@ def heard(url: str, path: Path, publish: Callable[[], object], **login: str) -> 
 
     listener = Thread(target=lambda: found.append(fs.listen(url, map=path, progress=progress, stop=stop, **login)))
     listener.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     time.sleep(0.3)  # the broker answers a subscription a little later
     publish()
-    time.sleep(1)
+    time.sleep(3)  # a busy machine takes so long to receive it
     stop.set()
-    listener.join(30)
+    listener.join(60)
     return found[0]
 
 
@@ -99,6 +100,71 @@ def test_json_and_bare_words_yield_parts(tmp_path: Path, broker_url: str) -> Non
     assert kpis["machine.parts", "M2"] == 5
     assert skipped["payload that is neither JSON nor text"] == 60
     assert any("unit" in reason for reason in skipped)
+
+
+GATEWAY = """
+feed: gateway
+units: [M1, M2]
+states: {Running: busy, Idle: starved, "*": refuse}
+sources:
+  - mqtt: iotgateway
+    each: $.values
+    layout: long
+    columns: {item: $.id, value: $.v}
+    clock: {time: $.t}
+    state: "Channel1.{unit}.Status"
+    count: "Channel1.{unit}.PartCount"
+"""
+
+
+def test_an_array_of_tags_yields_the_parts_of_each_unit(tmp_path: Path, broker_url: str) -> None:
+    path = tmp_path / "feed.yaml"
+    path.write_text(GATEWAY, encoding="utf-8")
+    begin_ms = int(time.time() - 1000) * 1000
+
+    def messages(i: int) -> list[Message]:
+        t_ms = begin_ms + 10_000 * i
+        tags = {"Status": "Running" if i % 10 >= 2 else "Idle", "PartCount": i // 10, "Other": 1}
+        values = [
+            {"id": f"Channel1.{unit}.{tag}", "v": value, "q": True, "t": t_ms}
+            for unit in ("M1", "M2")
+            for tag, value in tags.items()
+        ]
+        return [Message("iotgateway", orjson.dumps({"timestamp": t_ms, "values": values}))]
+
+    found = listened(broker_url, path, messages, 60)
+    for unit in ("M1", "M2"):
+        assert found.kpis()["machine.parts", unit] == 5
+        assert found.kpis()["machine.cycle_time_s", unit] == pytest.approx(80)
+    assert found.result.skipped == ()
+
+
+@pytest.mark.skipif(TOOLS["mosquitto_sub"] is None, reason="mosquitto_sub is not here")
+def test_a_recording_of_a_mapped_feed_is_refused_with_a_way_that_keeps_every_payload(
+    tmp_path: Path, broker_url: str
+) -> None:
+    path = tmp_path / "feed.yaml"
+    path.write_text(MAP, encoding="utf-8")
+    with pytest.raises(fs.ConfigError) as caught:
+        fs.listen(broker_url, map=path, record=tmp_path / "run")
+    found = re.search(r"Capture its messages: (mosquitto_sub .*); then: factory-sim read (.*)\.", str(caught.value))
+    assert found is not None
+    assert found[2] == f"--map {path} capture.jsonl"
+    begin, messages = time.time() - 1000, []
+    for i in range(60):
+        state = "RUNNING" if i % 10 >= 2 else "IDLE"
+        status = orjson.dumps({"t": begin + 10 * i, "state": state, "count": i // 10})
+        words = [Message("words/M2/state", state.encode()), Message("words/M2/count", str(i // 10).encode())]
+        messages += [Message("json/M1/status", status), *words, Message("words/M2/state", b"\xff\x00")]
+    with subprocess.Popen(["bash", "-c", f"exec {found[1]}"], cwd=tmp_path) as capture:
+        live = listened(broker_url, path, lambda i: messages[4 * i : 4 * i + 4], 60)
+        capture.terminate()
+    read = fs.read(tmp_path / "capture.jsonl", map=path)
+    for unit in ("M1", "M2"):
+        assert live.kpis()["machine.parts", unit] == read.kpis()["machine.parts", unit] == 5
+    assert live.kpis()["machine.cycle_time_s", "M1"] == read.kpis()["machine.cycle_time_s", "M1"]
+    counts = [{each.reason: each.count for each in reading.result.skipped} for reading in (live, read)]
+    assert counts[0] == counts[1] == {"payload that is neither JSON nor text": 60}
 
 
 UNS = """

@@ -33,10 +33,10 @@ def shift(cycles: int = 60) -> list[dict[str, object]]:
     ]
 
 
-def read(folder: Path, messages: list[dict[str, object]]) -> fs.Reading:
+def read(folder: Path, messages: list[dict[str, object]], feed: str = FEED) -> fs.Reading:
     lines = [orjson.dumps({"tst": message["t"], "topic": "f/M1/status", "payload": message}) for message in messages]
     (folder / "capture.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    (folder / "feed.yaml").write_text(FEED, encoding="utf-8")
+    (folder / "feed.yaml").write_text(feed, encoding="utf-8")
     return fs.read(folder / "capture.jsonl", map=folder / "feed.yaml")
 
 
@@ -65,6 +65,19 @@ def test_duplicates_change_nothing_and_are_counted(tmp_path: Path) -> None:
     twice = read(tmp_path, [each for each in shift() for _ in range(2)])
     assert twice.to_dict()["kpis"] == whole.to_dict()["kpis"]
     assert any("duplicate" in each.reason for each in twice.result.skipped)
+
+
+def test_the_first_topic_that_no_source_matches_is_shown_with_the_nearest_pattern(tmp_path: Path) -> None:
+    (tmp_path / "feed.yaml").write_text(FEED, encoding="utf-8")
+    topics = ["f/unit/states", *["f/M1/status"] * 60, "f/other"]
+    lines = [
+        orjson.dumps({"tst": each["t"], "topic": topic, "payload": each})
+        for topic, each in zip(topics, shift(), strict=False)
+    ]
+    (tmp_path / "capture.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    [skipped] = fs.read(tmp_path / "capture.jsonl", map=tmp_path / "feed.yaml").result.skipped
+    assert (skipped.reason, skipped.count) == ("topic that no source matches", 2)
+    assert skipped.example.endswith("f/unit/states: Did you mean f/{unit}/status?")
 
 
 def test_messages_a_few_seconds_out_of_order_change_nothing(tmp_path: Path) -> None:
@@ -149,3 +162,24 @@ def test_clocks_are_doubted_where_parts_arrive_before_they_left(
         assert all(reason for reason, v in zip(reasons, kpi.values.flat, strict=True) if np.isnan(v)), name
     expected = {"operation.critical_path_share", "line.constraint", "line.path_outside_share"}
     assert doubted == (expected if is_doubted else set())
+
+
+def with_a_fault(messages: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [{**each, "state": "FAULT"} if 1400 <= i < 1800 else each for i, each in enumerate(messages)]
+
+
+def test_parts_that_a_failed_machine_reports_late_are_no_further_failures(tmp_path: Path) -> None:
+    feed, messages = FEED.replace('"*": refuse', "FAULT: down"), with_a_fault(shift())
+    silent = {"state": "UNAVAILABLE", "count": messages[930]["count"]}
+    late = [{**each, **silent} if 930 <= i < 1500 else each for i, each in enumerate(messages)]
+    assert read(tmp_path, messages, feed).kpis()["machine.failures", "M1"] == 1
+    assert read(tmp_path, late, feed).kpis()["machine.failures", "M1"] == 1
+
+
+@pytest.mark.parametrize(("word", "mttr_s", "status"), [("down", None, "no"), ("repair", 400, "yes")])
+def test_the_time_to_repair_needs_a_state_of_repair(
+    tmp_path: Path, word: str, mttr_s: float | None, status: str
+) -> None:
+    found = read(tmp_path, with_a_fault(shift()), FEED.replace('"*": refuse', f"FAULT: {word}"))
+    assert found.to_dict()["kpis"]["machine.mttr_s"]["values"]["M1"] == mttr_s  # type: ignore[index]
+    assert [each.status for each in found.result.derivable if each.kpi == "machine.mttr_s"] == [status]

@@ -97,6 +97,7 @@ def wanted(view: View, window: Window) -> KpiTable:
     return view.table(facts_of.collect(rows, meta, blocks, window, view.findings(log, meta)))
 
 
+@pytest.mark.long(reason="analyses days of readings three times: forty seconds")
 @pytest.mark.parametrize(
     ("items", "parts"),
     [(COUNTED, "fifo"), (COUNTED, "{id: $.sn}"), ("good: $.nothing", "fifo")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from factory_sim.records import Observations
 from factory_sim.units import UNITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from factory_sim.intake.mapping import ItemMap, Mapping
     from factory_sim.records import I8, Meta
 
@@ -21,6 +24,10 @@ UNKNOWN_UNIT = "unit that the plant or `units` does not contain"
 NOT_A_NUMBER = "value that is not a number"
 TWO_SOURCES = "second source of one item of one unit"
 UNITS_DIFFER = "unit of measure that contradicts that of the feed file"
+COMMA = ","
+_GROUPS = re.compile("[.\u00a0\u202f ']")  # between thousands
+_GROUPED = re.compile("[+-]?\\d{1,3}(?:[.\u00a0\u202f ']\\d{3})+(?:,\\d+)?")
+_WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
 _MOST_NAMES = 1000
 
 
@@ -78,12 +85,25 @@ class Context:
         if found is None or found == UNAVAILABLE:
             return NAN
         try:
-            return float(found) * spec.factor
+            return number_of(found, spec.decimal) * spec.factor
         except (TypeError, ValueError):
-            self.tally.add(NOT_A_NUMBER, f"{found!r}"[:80])
+            is_comma = spec.decimal != COMMA and isinstance(found, str) and _WITH_COMMA.fullmatch(found.strip())
+            hint = '. Write decimal: "," for a CSV source with decimal commas' if is_comma else ""
+            self.tally.add(NOT_A_NUMBER, f"{found!r}"[:80] + hint)
             return NAN
 
 
-def observations(t_ns: I8, unit: list[int], item: list[int], value: list[float]) -> Observations:
+def number_of(value: Any, decimal: str) -> float:
+    """Return a text as a number; with a decimal comma also 1.234,5. Raises ValueError for another text."""
+    if decimal != COMMA or not isinstance(value, str):
+        return float(value)
+    text = value.strip()
+    text = _GROUPS.sub("", text) if _GROUPED.fullmatch(text) else text
+    if "." in text:
+        raise ValueError(value)
+    return float(text.replace(COMMA, "."))
+
+
+def observations(t_ns: I8, unit: Sequence[int], item: Sequence[int], value: Sequence[float]) -> Observations:
     """Return observations from columns; one without a value keeps NaN."""
     return Observations(t_ns, np.array(unit, np.int16), np.array(item, np.int16), np.array(value, np.float64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
     from factory_sim.plant.yaml.tree import Path as Address
 
-KINDS = ("mqtt", "sparkplug", "shdr", "csv", "parquet", "xes", "log")
-TABLES = ("csv", "parquet")
+KINDS = ("mqtt", "sparkplug", "shdr", "csv", "jsonl", "parquet", "xes", "log")
+TABLES, JSON = ("csv", "parquet"), ("mqtt", "jsonl")
 _ITEMS = {each.name.lower(): each for each in Item if each != Item.SIGNAL}
 _LATE_S, _NS = 5.0, 1e9
+LONG = "long"
 
 
 def read(path: str | os.PathLike[str]) -> Mapping:
@@ -168,8 +170,7 @@ class _Reader:
         loads = tuple(self._signals(source))
         if not items and not loads and kind != "log" and self.report.clean(path):
             self.report.add(path, "maps no item", f"Write one of {', '.join(_ITEMS)} or cycles.")
-        if source.layout is not None and kind not in TABLES:
-            self.report.add((*path, "layout"), f"applies to {' and '.join(TABLES)} only", "Leave it out.", at_key=True)
+        self._check_form(kind, source, path)
         if source.layout is None and kind in TABLES and self.report.clean((*path, "layout")):
             self.report.missing(
                 (*path, "layout"), "long", "long has columns time, item, value; wide has one column an item"
@@ -185,12 +186,30 @@ class _Reader:
             place=self.report.place(path),
             unit=source.unit or "",
             layout=source.layout or "",
+            each=source.each or "",
+            encoding=source.encoding or "",
             columns={} if columns is None else {k: v for k, v in columns.model_dump().items() if v is not None},
             clock=self._clock(source.clock, path),
             items=(*items, *(ItemMap(item=item, where=self.signals[item - Item.SIGNAL]) for item in loads)),
             cycles_from=loads,
             min_confidence=source.cycles.confidence if source.cycles else 0.6,
         )
+
+    def _check_form(self, kind: str, source: shapes.Source, path: Address) -> None:
+        """Report keys that do not apply to a kind of source, and what a long layout of JSON lacks."""
+        applies = {"layout": (*TABLES, *JSON), "each": JSON, "decimal": ("csv",), "encoding": ("csv",)}
+        for key, kinds in applies.items():
+            if getattr(source, key) is not None and kind not in kinds:
+                self.report.add((*path, key), f"applies to {' and '.join(kinds)} only", "Leave it out.", at_key=True)
+        if source.columns is not None and source.columns.date and kind not in TABLES:
+            self.report.add((*path, "columns", "date"), f"applies to {' and '.join(TABLES)} only", "Leave it out.")
+        if source.encoding is not None and not is_encoding(source.encoding):
+            hint = "Write utf-8, cp1252 (Windows), latin-1, gb18030 or another name that Python has."
+            self.report.add((*path, "encoding"), f"{source.encoding!r} is not an encoding", hint)
+        if kind in JSON and source.layout == LONG and self.report.clean((*path, "columns")):
+            for key, example in (("item", "$.id"), ("value", "$.v")):
+                if source.columns is None or getattr(source.columns, key) is None:
+                    self.report.missing((*path, "columns", key), example, "a long layout needs their paths")
 
     def _check_pattern(self, kind: str, pattern: str, source: shapes.Source, path: Address) -> None:
         captures = "{unit}" in pattern
@@ -214,12 +233,8 @@ class _Reader:
     def _items(self, kind: str, source: shapes.Source, path: Address) -> Iterator[ItemMap]:
         for name, item in _ITEMS.items():
             spec: shapes.Where | None = getattr(source, name)
-            if (
-                item == Item.ID
-                and spec is None
-                and self.shape.parts not in {shapes.FIFO, shapes.NONE}
-                and kind == "mqtt"
-            ):
+            is_followed = self.shape.parts not in {shapes.FIFO, shapes.NONE}
+            if item == Item.ID and spec is None and is_followed and kind in JSON and source.layout != LONG:
                 yield ItemMap(item=item, where=self.shape.parts)
             if spec is None:
                 continue
@@ -232,6 +247,7 @@ class _Reader:
                 factor=self._factor(item, spec, (*path, name)),
                 wraps=spec.wraps or 0,
                 resets=spec.resets,
+                decimal=source.decimal or ".",
             )
 
     def _factor(self, item: Item, spec: shapes.Where, path: Address) -> float:
@@ -245,6 +261,9 @@ class _Reader:
             return 1.0
         known = units.UNITS[dimension]
         self.report.check_known((*path, "unit"), spec.unit, f"a unit of {dimension}", known)
+        named = re.split(r"[^A-Za-z]+", _place_of(spec).rstrip(")] "))[-1]
+        if len(named) > 1 and named in known and spec.unit in known and named != spec.unit:  # W may be an axis
+            self.report.add((*path, "unit"), f"contradicts the name, which ends in {named}", f"Write unit: {named}.")
         return known.get(spec.unit, 1.0)
 
     def _signals(self, source: shapes.Source) -> Iterator[int]:
@@ -256,13 +275,16 @@ class _Reader:
     def _clock(self, own: shapes.Clock | None, path: Address) -> ClockRule:
         top = self.shape.clock
         self._check_zone(top.zone, ("clock", "zone"))
+        self._check_format(top.format, ("clock", "format"))
         chosen = {key: getattr(top, key) for key in shapes.Clock.model_fields}
         if own is not None:
             self._check_zone(own.zone, (*path, "clock", "zone"))
+            self._check_format(own.format, (*path, "clock", "format"))
             chosen |= {key: value for key, value in own.model_dump().items() if value is not None}
         return ClockRule(
             time=chosen["time"] or "",
             zone=chosen["zone"] or "",
+            format=chosen["format"] or "",
             late_ns=round((_LATE_S if chosen["late"] is None else chosen["late"]) * _NS),
             stale_ns=round((chosen["stale"] or 0.0) * _NS),
             resolution_ns=round((chosen["resolution"] or 0.0) * _NS),
@@ -277,6 +299,11 @@ class _Reader:
         except (KeyError, ValueError, OSError):
             self.report.add(path, f"{zone!r} is not a time zone", did_you_mean(zone, available_timezones()))
 
+    def _check_format(self, form: str | None, path: Address) -> None:
+        if form is not None and "%" not in form:
+            hint = "Write for instance '%d.%m.%Y %H:%M:%S': day, month, year, hour, minute and second."
+            self.report.add(path, f"{form!r} has no part of a time", hint)
+
     def _check_twice(self, sources: tuple[SourceMap, ...]) -> None:
         """Report two sources that give one item of one unit."""
         owners: dict[tuple[str, int, str], SourceMap] = {}
@@ -289,6 +316,17 @@ class _Reader:
                     what = Item(each.item).name.lower() if each.item < Item.SIGNAL else each.where
                     message = f"{what} of {name} has two sources: this one and that in line {first.place.line}"
                     self.report.add(("sources", source.index), message, "Leave one of them out.")
+
+
+def is_encoding(name: str) -> bool:
+    """Return whether Python has an encoding of text."""
+    try:
+        b"text".decode(name)
+    except UnicodeError:
+        return True
+    except LookupError:
+        return False
+    return True
 
 
 def _place_of(spec: shapes.Where) -> str:

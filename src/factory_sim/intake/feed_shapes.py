@@ -25,7 +25,17 @@ def _where(value: Any) -> Any:
 
 
 def _topic(value: Any) -> str:
-    return _pattern(value, 'a topic such as "factory/{unit}/status"')
+    text = _pattern(value, 'a topic such as "factory/{unit}/status"')
+    if is_filter(text) and text.count("{unit}") < 2:
+        return text
+    return q.refuse("{unit} once, + only as a whole level, # only as the last level", value)
+
+
+def is_filter(topic: str) -> bool:
+    """Return whether brokers accept a filter: wildcards are whole levels, # is the last."""
+    *above, last = topic.split("/")
+    mixed = any(len(level) > 1 and ("+" in level or "#" in level) for level in (*above, last))
+    return topic != "" and "#" not in above and not mixed
 
 
 def _files(value: Any) -> str:
@@ -75,6 +85,7 @@ class Clock(Shape):
         "Path, column or item of the time stamp; without it that of the protocol or the arrival."
     )
     zone: q.Text | None = about("Time zone of time stamps without one, such as Europe/Berlin.")
+    format: q.Text | None = about("Form of time stamps that are neither ISO 8601 nor numbers: '%d.%m.%Y %H:%M:%S'.")
     late: q.Seconds | None = about("How late an observation may come and still be put in order.", shown="5 s")
     resolution: q.Seconds | None = about(
         "Resolution of time stamps, or interval of a poll: moves out of order by less are no sign of differing clocks.",
@@ -110,9 +121,10 @@ class Cycles(Shape):
 
 
 class Columns(Shape):
-    """Columns of a table."""
+    """Columns of a table, or paths within a record of JSON."""
 
     time: q.Text | None = about("Column of the time stamp.")
+    date: q.Text | None = about("Tables: column of the date, where `time` is the time of day only.")
     item: q.Text | None = about("Long layout: column with the item's name.")
     value: q.Text | None = about("Long layout: column with the value.")
     unit: q.Text | None = about("Column with the unit's name.")
@@ -125,6 +137,7 @@ class Source(Shape):
     sparkplug: Topic | None = about("Sparkplug B: group/node or group/node/device; {unit} and + stand for one level.")
     shdr: Files | None = about("MTConnect adapter lines, `time|item|value`: files by pattern.")
     csv: Files | None = about("CSV files by pattern.")
+    jsonl: Files | None = about("Files with one JSON object a line, by pattern.")
     parquet: Files | None = about("Parquet files by pattern.")
     xes: Files | None = about("XES event logs by pattern.")
     log: Files | None = about(
@@ -133,7 +146,12 @@ class Source(Shape):
     unit: q.Text | None = about(
         "The unit, if the source does not name it; in JSON and XES also a path such as $.machine."
     )
-    layout: Annotated[str | None, *_one_of(*LAYOUTS)] = about("Tables: long {time, item, value} or wide {time, ...}.")
+    layout: Annotated[str | None, *_one_of(*LAYOUTS)] = about(
+        "Tables and JSON: long {time, item, value} or wide {time, ...}."
+    )
+    each: q.Text | None = about("JSON: path of an array whose elements are read one by one, such as $.values.")
+    decimal: Annotated[str | None, *_one_of(",", ".")] = about("CSV: decimal separator of numbers.", shown=".")
+    encoding: q.Text | None = about("CSV: encoding of the text, such as cp1252 or gb18030.", shown="utf-8")
     columns: Columns | None = about("Tables: names of the columns, if they are not time, item, value and unit.")
     clock: Clock | None = about("Replaces keys of the file's clock for this source.")
     state: Item = about("State word or number, translated by `states`.")

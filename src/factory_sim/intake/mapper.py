@@ -11,7 +11,7 @@ from factory_sim.intake import unit_events
 from factory_sim.intake.mapping import UNKNOWN
 from factory_sim.intake.part_flow import PartFlow
 from factory_sim.intake.unit_events import NO_EVENTS
-from factory_sim.plant.states import Outcome, State
+from factory_sim.plant.states import DOWN_STATES, Outcome, State
 from factory_sim.records import Rows
 
 if TYPE_CHECKING:
@@ -138,8 +138,10 @@ class _Machine:
         detail = 0 if index is None else int(self._events.detail[index])
         rows: list[Row] = []
         state = UNKNOWN if state < 0 else state
-        takes_after = state in _TAKING
         given = self._given.get(t_ns)
+        leaves = 0 if given is None else given[1] - given[0]
+        # a machine that waits has its next part, unless it waits to give the one that it has finished (STATE-2)
+        takes_after = state in _TAKING or (state == State.WAITING and len(self._held) <= leaves)
         if given is not None:
             rows += self._give(t_ns, *given, State.STARVED if takes_after else state)
         if state == UNKNOWN:
@@ -159,10 +161,11 @@ class _Machine:
 
     def _give(self, t_ns: int, first: int, stop: int, state: int) -> list[Row]:
         rows: list[Row] = []
+        taking = state if state in DOWN_STATES else int(State.BUSY)  # going down again would count as another failure
         for i in range(first, stop):
             known = int(self._events.part[i])
             if not self._held and i > first and self._busy_since_give and self._batch == 1:  # a report was lost
-                rows += self._flow.take(t_ns, self._unit, int(State.BUSY), t_ns, known)
+                rows += self._flow.take(t_ns, self._unit, taking, t_ns, known)
                 self._held = [next(row[3] for row in rows[::-1] if row[4] == Outcome.TOOK)]
             part = self._held.pop(0) if self._held else self._flow.new()
             part = known if known >= 0 else part

@@ -50,6 +50,7 @@ class ItemMap:
     factor: float = 1.0  # to SI
     wraps: int = 0
     resets: bool = False
+    decimal: str = "."  # separator in texts that are numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class ClockRule:
 
     time: str = ""
     zone: str = ""
+    format: str = ""  # of strptime; "": ISO 8601 or a number
     late_ns: int = 5_000_000_000
     resolution_ns: int = 0
     stale_ns: int = 0  # 0: a state holds
@@ -75,6 +77,8 @@ class SourceMap:
     unit: str = ""
     layout: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    each: str = ""  # path of an array in JSON; "": the document is one record
+    encoding: str = ""
     clock: ClockRule = ClockRule()
     items: tuple[ItemMap, ...] = ()
     cycles_from: tuple[int, ...] = ()  # items

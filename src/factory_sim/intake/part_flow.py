@@ -12,6 +12,7 @@ from factory_sim.plant.states import Outcome, State
 if TYPE_CHECKING:
     from factory_sim.records import InputInfo, Meta
 
+_NEVER_NS = -(2**63)
 _MOST_WAITING = 10_000  # parts in one buffer: a feed that does not count scrap leaves parts there that are gone
 Row = tuple[int, int, int, int, int, int]  # time [ns], unit, state, part, outcome, detail
 
@@ -50,6 +51,7 @@ class PartFlow:
         vehicles = _units(meta, "vehicle")
         conveyors = iter(_units(meta, "conveyor"))  # one for each way: the description does not contain which
         self._free_ns = dict.fromkeys((*vehicles, *_units(meta, "conveyor")), -(2**62))
+        self._offering: set[int] = set()  # sources that had parts when the latest one was taken
 
         def buffer(way: InputInfo) -> _Buffer:
             if way.transport == "conveyor":
@@ -59,34 +61,47 @@ class PartFlow:
         self._buffers = [[buffer(way) for way in each.inputs] for each in meta.operations]
 
     def take(self, t_ns: int, unit: int, state: int, since_ns: int, known: int = -1, cycles: int = 1) -> list[Row]:
-        """Return the rows of one take: the trip that ended a wait, ENTERED rows of sources, TOOK, MERGED.
+        """Return the rows of one take: the trip that ended a wait, rows of sources, TOOK, MERGED.
 
         since_ns : begin of the wait for parts that this take ends; the time itself if there was none
         cycles : number of parts of a batch
         """
         rows: list[Row] = []
         found: list[_Taken] = []
-        for _ in range(cycles):
-            taken = self._taken(t_ns, unit, since_ns, rows)
+        for more in range(cycles, 0, -1):
+            taken = self._taken(t_ns, unit, since_ns, rows, more)
             found += taken
             parts = [known if known >= 0 else taken[0].part, *(each.part for each in taken[1:])]
             kinds = [Outcome.TOOK] + [Outcome.MERGED] * (len(parts) - 1)
             rows += [(t_ns, unit, state, part, int(kind), 0) for part, kind in zip(parts, kinds, strict=True)]
         return self._trip(max(found, key=lambda each: each.arrived_ns), t_ns, unit) + rows
 
-    def _taken(self, t_ns: int, unit: int, since_ns: int, rows: list[Row]) -> list[_Taken]:
-        """Return what is taken for one part, and add the ENTERED rows of sources."""
+    def _taken(self, t_ns: int, unit: int, since_ns: int, rows: list[Row], more: int) -> list[_Taken]:
+        """Return what is taken for one part of `more`, and add the rows of sources."""
         operation = self._meta.units[unit].operation
         inputs = self._meta.operations[operation].inputs if operation >= 0 else ()
+        buffers = self._buffers[operation] if operation >= 0 else []
+        lacked = _lacking(buffers, since_ns) if len(inputs) > 1 and since_ns < t_ns else None
         taken: list[_Taken] = []
-        for way, buffer in zip(inputs, self._buffers[operation] if operation >= 0 else (), strict=True):
-            for _ in range(way.quantity):
-                if way.source >= 0:
-                    taken.append(_Taken(self._new()))
-                    rows.append((t_ns, way.source, int(State.STARVED), taken[-1].part, int(Outcome.ENTERED), 0))
-                else:
-                    taken.append(self._from(buffer, since_ns, t_ns))
+        for way, buffer in zip(inputs, buffers, strict=True):
+            begin_ns = since_ns if lacked is None or buffer is lacked else t_ns
+            for k in range(way.quantity):
+                if way.source < 0:
+                    taken.append(self._from(buffer, begin_ns, t_ns, more * way.quantity - k))
+                    continue
+                taken.append(_Taken(self._new()))
+                rows += self._entry(t_ns, way.source, taken[-1].part, is_awaited=begin_ns < t_ns)
         return taken or [_Taken(self._new())]
+
+    def _entry(self, t_ns: int, source: int, part: int, *, is_awaited: bool) -> list[Row]:
+        """Return the entry of a part if a machine waited for it; else it was there before, since when is not known."""
+        if is_awaited:
+            self._offering.discard(source)
+            return [(t_ns, source, int(State.STARVED), part, int(Outcome.ENTERED), 0)]
+        if source in self._offering:
+            return []
+        self._offering.add(source)
+        return [(t_ns, source, int(State.BLOCKED), -1, int(Outcome.NONE), 0)]
 
     def _trip(self, last: _Taken, t_ns: int, unit: int) -> list[Row]:
         """Return the rows of the carrier that brought the part for which a machine waited; its state is not known."""
@@ -123,14 +138,15 @@ class PartFlow:
         self._next += 1
         return self._next - 1
 
-    def _from(self, buffer: _Buffer, since_ns: int, t_ns: int) -> _Taken:
-        """Return the part that is taken. Without a wait it lay there before: one that arrives now is not it."""
+    def _from(self, buffer: _Buffer, since_ns: int, t_ns: int, more: int) -> _Taken:
+        """Return the first of `more` parts taken at once. Without a wait it is one that lay there before."""
         parts = buffer.parts
         if since_ns >= t_ns:
             return _Taken(parts.popleft()[0] if parts and parts[0][1] < t_ns else self._new())
         oldest_ns = since_ns - 2 * buffer.travel_ns  # given earlier it would have arrived before the wait
-        if parts and parts[-1][1] >= oldest_ns:
-            while parts[0][1] < oldest_ns:
+        if not buffer.carriers or (parts and parts[-1][1] >= oldest_ns):
+            few = more if more > 1 else 0  # fewer than are needed at once may have lain there before
+            while len(parts) > few and parts[0][1] < oldest_ns:
                 parts.popleft()
         if not parts:
             return _Taken(self._new())
@@ -139,6 +155,17 @@ class PartFlow:
             travel_ns = t_ns - given_ns
             buffer.travel_ns = min(travel_ns, buffer.travel_ns) if buffer.travel_ns else travel_ns
         return _Taken(part, given_ns, given_ns + buffer.travel_ns, buffer.carriers)
+
+
+def _lacking(buffers: list[_Buffer], since_ns: int) -> _Buffer | None:
+    """Return the input of a join for which it waited: that of the latest part given meanwhile; None: it is not known.
+
+    Of two parts given at once, one came into a buffer that had room only since the take: the fuller one.
+    """
+    if any(buffer.carriers for buffer in buffers):
+        return None
+    found = max(buffers, key=lambda each: (each.parts[-1][1] if each.parts else _NEVER_NS, -len(each.parts)))
+    return found if found.parts and found.parts[-1][1] >= since_ns else None
 
 
 def _units(meta: Meta, role: str) -> tuple[int, ...]:

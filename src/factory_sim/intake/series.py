@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.intake.mapping import Item
+from factory_sim.intake.mapping import COUNTERS, Item
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
-_SET_BACK = 3  # late observations in a row
+_SET_BACK = 3  # late observations in a row, which no straggler explains
+_SILENCES = 2  # longest silences that may have passed since a single late observation
+_SHOWN = (Item.STATE, *COUNTERS)  # items of which every change is kept
 ENERGY_STEP_NS = 10_000_000_000  # energy is kept at this resolution
 _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
 _IN_CYCLE = (State.WAITING, State.DOWN, State.REPAIR)  # states that do not show whether a part is worked on
@@ -55,6 +57,13 @@ class Series:
 
     def __len__(self) -> int:
         return sum(map(len, self.t_ns)) + len(self.waiting[0])
+
+    def value_at(self, t_ns: int) -> float:
+        """Return the value that holds at a time of the past; NaN: it is not known."""
+        for t, value in zip(reversed(self.t_ns), reversed(self.value), strict=True):
+            if len(t) and t[0] <= t_ns:
+                return float(value[int(np.searchsorted(t, t_ns, "right")) - 1])
+        return float("nan")
 
     def forget(self, item: int, before_ns: int) -> None:
         """Drop the changes before a time, except the value that holds then."""
@@ -163,7 +172,7 @@ class Store:
             t, v = np.concatenate((series.waiting[0], t)), np.concatenate((series.waiting[1], v))
         latest = np.maximum.accumulate(t)
         late = t < np.maximum(latest - late_ns, max(series.last_ns, self.settled_ns))
-        _measure_back(series, t, late, latest)
+        _measure_back(series, item, t, v, late, latest)
         if late.any():
             self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
             t, v = t[~late], v[~late]
@@ -221,11 +230,16 @@ class Store:
         series.runs += zip(starts, ends, strict=True)
 
 
-def _measure_back(series: Series, t: I8, late: B1, latest: I8) -> None:
-    """Add the time by which a clock was set back: many late observations in a row. A single one is a straggler."""
+def _measure_back(series: Series, item: int, t: I8, v: F8, late: B1, latest: I8) -> None:
+    """Add the time by which a clock was set back, as late observations that bring news show it.
+
+    One that repeats what is known of its time is a message sent again. A single one by far more than the unit's
+    longest silence is a straggler: with a clock set back, the unit would have been silent since.
+    """
     if not late.any():
         series.late = (0, 0)
         return
+    before, n_before = _Before(series, t[~late], v[~late]), np.cumsum(~late)
     edges = np.append(0, np.flatnonzero(np.diff(late)) + 1)
     for begin, end in zip(edges.tolist(), [*edges[1:].tolist(), len(t)], strict=True):
         if not late[begin]:
@@ -233,10 +247,42 @@ def _measure_back(series: Series, t: I8, late: B1, latest: I8) -> None:
             continue
         n, by_ns = series.late
         by_ns = by_ns or int(latest[begin] - t[begin])
-        gap_ns = (by_ns + int(t[end - 1] - t[begin])) // (n + end - begin)  # it was set back a little earlier
-        if n < _SET_BACK <= n + end - begin:
-            series.back.append((int(latest[begin]), by_ns + 2 * gap_ns))
         series.late = (n + end - begin, by_ns)
+        gap_ns = (by_ns + int(t[end - 1] - t[begin])) // series.late[0]  # it was set back a little earlier
+        if series.late[0] < _SET_BACK:
+            k = int(n_before[begin])
+            is_straggler = by_ns > _SILENCES * before.longest_gap_ns(k)
+            if item not in _SHOWN or is_straggler or not before.is_news(k, t[begin:end], v[begin:end]):
+                continue
+            gap_ns = max(gap_ns, before.usual_gap_ns(k))
+        found = (int(latest[begin]), by_ns + 2 * gap_ns)
+        if series.back and series.back[-1][0] == found[0]:
+            series.back.pop()
+        series.back.append(found)
+
+
+class _Before:
+    """What is known of a series before a late observation: what it holds, and the first n of a chunk in time."""
+
+    def __init__(self, series: Series, t: I8, v: F8) -> None:
+        self._series, self._t, self._v = series, np.maximum.accumulate(t), v
+        self._longest_ns = np.maximum.accumulate(np.diff(self._t, prepend=self._t[:1]))  # up to each observation
+
+    def longest_gap_ns(self, n: int) -> int:
+        """Return the longest time between two observations."""
+        return max(self._series.longest_gap_ns, int(self._longest_ns[n - 1]) if n else 0)
+
+    def usual_gap_ns(self, n: int) -> int:
+        """Return the mean time between two observations."""
+        heard = self._series.heard + n
+        first_ns = self._series.runs[0][0] if self._series.runs else int(self._t[0]) if n else 0
+        return (int(self._t[n - 1]) - first_ns) // max(heard - 1, 1) if n else 0
+
+    def is_news(self, n: int, t: I8, v: F8) -> bool:
+        """Return whether late observations differ from what is known of their times."""
+        place = np.searchsorted(self._t[:n], t, "right") - 1
+        known = [self._v[k] if k >= 0 else self._series.value_at(at) for k, at in zip(place, t.tolist(), strict=True)]
+        return bool((np.array(known) != v).any())
 
 
 def _emit_regular(series: Series, item: int, t: I8, v: F8) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MISSING = -(2**63)  # no time stamp, or one that cannot be read
 NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
+_WITH_FORMAT = "; expected ISO 8601 or seconds since 1970, or clock.format such as '%d.%m.%Y %H:%M:%S'"
 _WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
 _NS = pa.timestamp("ns", "UTC")
@@ -30,6 +31,8 @@ def one(value: Any, clock: ClockRule, tally: Tally) -> int:
     if isinstance(value, bool) or value is None:
         tally.add(NO_TIME, repr(value))
         return MISSING
+    if clock.format:
+        return _formatted(str(value), clock, tally)
     if isinstance(value, int | float):
         return _of_number(value, tally)
     try:
@@ -38,6 +41,18 @@ def one(value: Any, clock: ClockRule, tally: Tally) -> int:
         return _of_text(str(value), tally)
     if moment.tzinfo is None and not clock.zone:
         tally.add(NO_ZONE, f"{value}{_WITH_ZONE}")
+        return MISSING
+    return ns_from_datetime(moment, clock.zone)
+
+
+def _formatted(text: str, clock: ClockRule, tally: Tally) -> int:
+    try:
+        moment = datetime.strptime(text.strip(), clock.format)  # noqa: DTZ007 - the zone follows
+    except ValueError:
+        tally.add(NO_TIME, f"{text}; expected clock.format {clock.format}")
+        return MISSING
+    if moment.tzinfo is None and not clock.zone:
+        tally.add(NO_ZONE, f"{text}{_WITH_ZONE}")
         return MISSING
     return ns_from_datetime(moment, clock.zone)
 
@@ -54,7 +69,7 @@ def _of_text(text: str, tally: Tally) -> int:
     try:
         return _of_number(float(text), tally)
     except ValueError:
-        tally.add(NO_TIME, text)
+        tally.add(NO_TIME, f"{text}{_WITH_FORMAT}")
         return MISSING
 
 
@@ -68,11 +83,11 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
         values, kind = values.cast(kind.value_type), kind.value_type
     if place is not None and len(values):
         tally.where = place(0)
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_timestamp(kind) and not clock.format:
         return _of_timestamps(values, clock, tally)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not clock.format:
         return _of_numbers(values)
-    fast = _of_texts(values, clock, tally)
+    fast = _of_formatted(values, clock, tally) if clock.format else _of_texts(values, clock, tally)
     if fast is not None:
         if values.null_count:
             first = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
@@ -107,15 +122,30 @@ def _of_numbers(values: pa.Array) -> I8:
 
 def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
     """Return texts parsed at once: ISO with Z or an offset, ISO without zone, or numbers; None if they are mixed."""
-    for kind, found in ((_NS, None), (pa.timestamp("ns"), _of_timestamps), (pa.int64(), None)):
+    sample = values.drop_null()[:1]
+    for kind, found in ((_NS, None), (pa.timestamp("ns"), _of_timestamps), (pa.int64(), None), (pa.float64(), None)):
         try:
+            sample.cast(kind)  # a column of another form takes Arrow a second: it writes a message for each row
             plain = values.cast(kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             continue
-        if pa.types.is_integer(kind):
+        if pa.types.is_floating(kind) and not pc.all(pc.is_finite(plain)).as_py():
+            return None
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             return _of_numbers(plain)
         return _filled(plain.view(pa.int64())) if found is None else found(plain, clock, tally)
     return None
+
+
+def _of_formatted(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
+    """Return texts of the format parsed at once; None if one of them has another form."""
+    if any(part in clock.format for part in ("%f", "%z", "%Z")) or not pa.types.is_string(values.type):
+        return None
+    try:
+        found = pc.strptime(pc.utf8_trim_whitespace(values), format=clock.format, unit="ns")
+    except pa.ArrowInvalid:
+        return None
+    return _of_timestamps(found, clock, tally)
 
 
 def _filled(values: pa.Array) -> I8:

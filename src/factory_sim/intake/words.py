@@ -66,8 +66,10 @@ class Words:
 
 def text_of(value: Any) -> str:
     """Return a value as `states` spells it: true, 3, RUNNING."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value)

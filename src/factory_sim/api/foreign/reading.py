@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from factory_sim import views
 from factory_sim.api.answers import Answer
 from factory_sim.api.arguments import Duration, one_of, refuse, seconds
 from factory_sim.api.client_arguments import client_options
@@ -19,13 +20,13 @@ from factory_sim.api.page.serving import serving
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError
 from factory_sim.intake import description, feed_file
-from factory_sim.intake.first_map import Observer
+from factory_sim.intake.feed_shapes import is_filter
+from factory_sim.intake.observing.first_map import Observer
 from factory_sim.live.foreign import listen_mapped as listening
 from factory_sim.live.foreign import observe, read_files
 from factory_sim.live.foreign.mapped_feed import MappedFeed
 from factory_sim.live.foreign.mapped_windows import MappedWindows
 from factory_sim.live.foreign.reading_result import read_result
-from factory_sim.views import frames
 from factory_sim.views.text.window_text import window_lines
 from factory_sim.views.wording import counted
 from factory_sim.wire.mqtt.client import Client
@@ -221,7 +222,7 @@ def described(mapping: Mapping) -> Meta:
 def _reading(feed: MappedFeed, found: Conclusion) -> Reading:
     """Return the answer of a feed."""
     names, meta = [info.name for info in found.meta.units], found.meta
-    log = frames.clock_log_frame(found.log, names, meta.epoch_ns, meta.timezone)
+    log = views.frames.clock_log_frame(found.log, names, meta.epoch_ns, meta.timezone)
     tables = {name: KpiTable(table) for name, table in found.windows.items()}
     return Reading(read_result(feed, found), KpiTable(found.table), log, tables)
 
@@ -266,9 +267,13 @@ def first_map(  # noqa: PLR0913 - one argument per option of the command
     stop: Event | None = None,
 ) -> str:
     """Observe a broker for a time, or files, and return the text of a first mapping."""
-    observer, paths, stop = Observer(), _paths(files), stop or Event()
+    observer, paths, topics, stop = Observer(), _paths(files), tuple(topics), stop or Event()
     if bool(paths) == bool(broker):
         refuse("broker", "expected a broker or files", "factory-sim map --broker URL, or factory-sim map FILE...")
+    for topic in (each for each in topics if not is_filter(each)):
+        refuse(
+            "topic", f"{topic!r} is not a topic filter", "Write + only as a whole level, and # only as the last level."
+        )
     observe.files(observer, paths)
     if broker:
         options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
@@ -278,7 +283,7 @@ def first_map(  # noqa: PLR0913 - one argument per option of the command
             def ready() -> None:
                 report(ProgressEvent(stage="subscribed", message=message))
 
-            observe.listen(observer, client, list(topics), seconds("duration", duration), stop, ready)
+            observe.listen(observer, client, topics, seconds("duration", duration), stop, ready)
     if not observer.places:
         refuse(
             "broker" if broker else "files", "nothing was seen", "Observe for longer (--duration), or another topic."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Protocol
 
-from factory_sim.intake.sources import csv_tables, parquet_tables, shdr, xes
+from factory_sim.intake.sources import csv_tables, json_lines, parquet_tables, shdr, xes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ class FileReader(Protocol):
 
 FILE_SOURCES: dict[str, FileReader] = {
     "csv": csv_tables.observations,
+    "jsonl": json_lines.observations,
     "parquet": parquet_tables.observations,
     "shdr": shdr.observations,
     "xes": xes.observations,

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from factory_sim.errors import ConfigError, Problem, did_you_mean
 from factory_sim.intake import time_stamps
+from factory_sim.intake.feed_context import COMMA
 from factory_sim.intake.mapping import WORDS, Item
 from factory_sim.intake.words import UNAVAILABLE
 from factory_sim.records import Observations
@@ -56,6 +57,7 @@ class Long:
         self._source, self._context, self.names = source, context, list(names)
         self._specs = {each.where: each for each in source.items}
         self._time = column_of(source, "time", names, file, _TIMES)
+        self._date = column_of(source, "date", names, file) if "date" in source.columns else ""
         self._item = column_of(source, "item", names, file, ("item", "name", "tag", "signal", "id"))
         self._value = column_of(source, "value", names, file, ("value", "val"))
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
@@ -70,7 +72,7 @@ class Long:
     @property
     def repeated(self) -> list[str]:
         """The columns that contain few different texts."""
-        return [self._item, *([self._unit] if self._unit else [])]
+        return [self._item, *filter(None, (self._unit, self._date))]
 
     def read(self, batch: pa.RecordBatch, places: Places) -> Iterator[Observations]:
         """Yield the observations of a batch: each kind of item is converted at once."""
@@ -83,7 +85,8 @@ class Long:
             return
         batch, places = _taken(batch, rows), places.take(rows)
         unit, item, spec = self._cells_of(batch, codes[rows], names)
-        t_ns = time_stamps.column(batch.column(self._time), self._source.clock, self._context.tally, places.name)
+        stamps = _stamps(batch, self._time, self._date)
+        t_ns = time_stamps.column(stamps, self._source.clock, self._context.tally, places.name)
         value, items = np.full(len(rows), np.nan), self._source.items
         factor = np.array([each.factor for each in items])
         kinds = {each.item if each.item in WORDS else -1: replace(each, factor=1.0) for each in items}
@@ -134,6 +137,7 @@ class Wide:
     def __init__(self, source: SourceMap, context: Context, names: Sequence[str], file: str) -> None:
         self._source, self._context = source, context
         self._time = column_of(source, "time", names, file, _TIMES)
+        self._date = column_of(source, "date", names, file) if "date" in source.columns else ""
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._cells = list(self._found(names, file))
 
@@ -145,11 +149,12 @@ class Wide:
     @property
     def repeated(self) -> list[str]:
         """The columns that contain few different texts."""
-        return [self._unit] if self._unit else []
+        return [*filter(None, (self._unit, self._date))]
 
     def read(self, batch: pa.RecordBatch, places: Places) -> Iterator[Observations]:
         """Yield the observations of a batch, column by column."""
-        t_ns = time_stamps.column(batch.column(self._time), self._source.clock, self._context.tally, places.name)
+        stamps = _stamps(batch, self._time, self._date)
+        t_ns = time_stamps.column(stamps, self._source.clock, self._context.tally, places.name)
         if self._unit:
             yield from self._by_unit(batch, t_ns, places)
             return
@@ -230,7 +235,8 @@ def numbers(values: pa.Array, spec: ItemMap, context: Context, places: Places) -
     """Return the values of a column as numbers in SI units or codes of words, NaN for none; shape (n,)."""
     found: F8
     kind = values.type
-    if spec.item in WORDS or pa.types.is_dictionary(kind):
+    has_comma = spec.decimal == COMMA and pa.types.is_string(kind)
+    if spec.item in WORDS or pa.types.is_dictionary(kind) or has_comma:
         codes, words = _codes(_encoded(values), as_text=False)
         table = np.full(len(words) + 1, np.nan)
         used, first = np.unique(codes, return_index=True)  # a part of a column keeps all words
@@ -265,6 +271,14 @@ def _some_numbers(values: pa.Array, spec: ItemMap, context: Context, places: Pla
         context.tally.where = places.name(row)
         context.value(spec, values[row].as_py())
     return found
+
+
+def _stamps(batch: pa.RecordBatch, time: str, date: str) -> pa.Array:
+    """Return the time stamps of a batch; where a column has the date, date and time of day with a blank between."""
+    if not date:
+        return batch.column(time)
+    both = (batch.column(name).cast(pa.string()) for name in (date, time))
+    return pc.binary_join_element_wise(*both, " ")
 
 
 def _encoded(values: pa.Array) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from factory_sim.errors import ConfigError
+from factory_sim.intake.sources import encodings
 from factory_sim.intake.sources.column_tables import Long, Places, Wide
 
 if TYPE_CHECKING:
@@ -24,22 +25,29 @@ _BLOCK_BYTES = 32 << 20
 _HEADER_BYTES = 1 << 20
 
 
-def observations(stream: IO[bytes], name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
+def observations(stream: encodings.Stream, name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
     """Yield the observations of a file."""
     header = stream.read(_HEADER_BYTES)
     stream.seek(0)
+    encoding = source.encoding or encodings.by_mark(header)
+    if encoding:
+        stream = encodings.Recoded(stream, encoding, name)
+        header = stream.read(_HEADER_BYTES)
+        stream.seek(0)
     if b"\0" in header:
         raise ConfigError.of(name, "is a binary file; expected CSV text", "Parquet files need a source `parquet:`.")
     first = header.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r")
     if not first.strip():
         raise ConfigError.of(name, "is empty, or its first line is; expected a header with the names of columns")
-    delimiter = max(",;\t", key=first.count)
+    delimiter = max(",;\t|", key=first.count)
+    encodings.check(header, name)
     names = next(csv.reader([first], delimiter=delimiter))
     table = (Long if source.layout == "long" else Wide)(source, context, names, name)
 
     stream.readline()
     first_line = 2
     for block in _blocks(stream):
+        encodings.check(block, name, first_line)
         broken: list[int] = []  # numbers of lines within the block
 
         def skip(row: arrow_csv.InvalidRow, first_line: int = first_line, broken: list[int] = broken) -> str:
@@ -74,7 +82,7 @@ def _parsed(block: bytes, names: list[str], table: Long | Wide, options: arrow_c
     return next(iter(found.combine_chunks().to_batches()), empty)
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+def _blocks(stream: encodings.Stream) -> Iterator[bytes]:
     """Yield whole lines. The reader of Arrow for streams would read 32 blocks ahead."""
     rest = b""
     while data := stream.read(_BLOCK_BYTES):

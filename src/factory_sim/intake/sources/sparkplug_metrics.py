@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from factory_sim.intake.buffer import FULL, Buffer
 from factory_sim.intake.mapping import UNKNOWN, Item
-from factory_sim.intake.sources.json_messages import NO_SOURCE, topic_pattern
+from factory_sim.intake.sources.json_messages import count_unmatched, topic_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from factory_sim.intake.feed_context import Context
-    from factory_sim.intake.mapping import ItemMap, SourceMap
+    from factory_sim.intake.mapping import SourceMap
     from factory_sim.records import ForeignMetric, Observations
 
 NO_BIRTH = "Sparkplug metric with an alias that no birth has named yet"
@@ -86,7 +86,7 @@ class SparkplugMetrics:
         elif kind not in ("NDATA", "DDATA"):
             return
         if not matches:
-            self._context.tally.add(NO_SOURCE, topic)
+            count_unmatched(topic, self._sources, self._context.tally)
             return
         for metric in metrics:
             named = self._named(node, device, metric, topic)
@@ -144,15 +144,8 @@ class SparkplugMetrics:
             return
         context.compare_unit(spec, found.unit)
         found.node.units.setdefault(found.device, set()).add(unit)
-        self._append(i, t_ns or arrival_ns, unit, spec, found.value)
+        self._buffers[i].add((t_ns or arrival_ns, unit, spec.item, context.value(spec, found.value)))
         self._buffers[i].arrival_ns = arrival_ns
-
-    def _append(self, i: int, t_ns: int, unit: int, spec: ItemMap, value: bool | float | str | None) -> None:
-        buffer = self._buffers[i]
-        buffer.times.append(t_ns)
-        buffer.unit.append(unit)
-        buffer.item.append(spec.item)
-        buffer.value.append(self._context.value(spec, value))
 
     def _dead(self, node: _Node, device: str, t_ns: int) -> None:
         """Set the units of a dead node or device to unknown."""
@@ -160,11 +153,7 @@ class SparkplugMetrics:
         for i, source in enumerate(self._sources):
             for unit in dead if any(each.item == Item.STATE for each in source.items) else ():
                 if self._context.owns(source.index, unit, Item.STATE):
-                    buffer = self._buffers[i]
-                    buffer.times.append(t_ns)
-                    buffer.unit.append(unit)
-                    buffer.item.append(int(Item.STATE))
-                    buffer.value.append(float(UNKNOWN))
+                    self._buffers[i].add((t_ns, unit, int(Item.STATE), float(UNKNOWN)))
 
 
 def _signed(value: bool | float | str | None, datatype: int) -> bool | int | float | str | None:

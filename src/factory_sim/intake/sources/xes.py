@@ -70,7 +70,4 @@ def _take(found: dict[str, str], place: str, source: SourceMap, context: Context
     unit = context.unit(name)
     for spec in source.items if unit >= 0 else ():
         if spec.where in found and context.owns(source.index, unit, spec.item):
-            buffer.times.append(time)
-            buffer.unit.append(unit)
-            buffer.item.append(spec.item)
-            buffer.value.append(context.value(spec, found[spec.where]))
+            buffer.add((time, unit, spec.item, context.value(spec, found[spec.where])))

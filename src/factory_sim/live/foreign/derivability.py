@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from factory_sim.analysis.kpis import KPIS
 from factory_sim.analysis.needs import NEEDS
 from factory_sim.intake.mapping import Item
+from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +60,7 @@ def available(
     units = {
         "states": having(Item.STATE),
         "failures": having(Item.STATE),
+        "repair": having(Item.STATE) if State.REPAIR in (*mapping.states.values(), mapping.other) else set(),
         "counts": set(counted_by),
         "good": machines,
         "quality": having(Item.GOOD, Item.SCRAP),
@@ -69,9 +71,12 @@ def available(
         "power": powered,
         "prices": described,
     }
-    assumption = {
-        "parts": ("parts keep their order (FIFO); " if mapping.parts == "fifo" else "") + "causes are inferred"
-    }
+    shared = sorted({info.role for info in meta.units} & {"vehicle", "robot", "crew"})
+    parts = ["parts keep their order (FIFO)"] if mapping.parts == "fifo" else []
+    parts.append("causes are inferred")
+    if shared:
+        parts.append(f"a wait for a {' or '.join(shared)} counts for the machine that waits")
+    assumption = {"parts": "; ".join(parts)}
     if not machines <= units["quality"]:
         assumption["good"] = "every part counted without `good` or `scrap` is good"
     if not metered:

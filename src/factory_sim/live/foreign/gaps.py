@@ -90,7 +90,7 @@ def _of_unit(unit: int, feed: _Feed, lost: float) -> tuple[float, int, int, floa
         parts += 2 * at_once * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))
     if not events.has_counter:
         parts += sum(1 + int(span // shortest_ns) for span in spans_ns)
-    return lost, vague_ns // 1000, parts, _kwh(series, sum(spans_ns), vague_ns)
+    return lost, vague_ns // 1000, parts, _kwh(series, sum(spans_ns) + vague_ns, feed)
 
 
 def _share(missing: int, parts: int) -> float:
@@ -156,11 +156,26 @@ def _restarts(counter: Series, feed: _Feed) -> tuple[I8, F8]:
     return gaps[fell], value[fell]
 
 
-def _kwh(series: dict[int, Series], unknown_ns: int, vague_ns: int) -> float:
-    """Return the energy that integrated power may have missed: the greatest power during the open time."""
+def _kwh(series: dict[int, Series], open_ns: int, feed: _Feed) -> float:
+    """Return the energy that integrated power may have missed: the greatest power during the open time.
+
+    open_ns : the time in which the state is open
+    """
     power = series.get(Item.POWER)
-    if power is None or Item.ENERGY in series or not unknown_ns + vague_ns:
+    if power is None or Item.ENERGY in series:
         return 0.0
+    open_ns = max(open_ns, _silent_ns(power, feed))
     t, joules = power.arrays()
     rate: F8 = np.diff(joules) / np.maximum(np.diff(t), 1)  # J per ns
-    return float(rate.max(initial=0.0)) * (unknown_ns + vague_ns) / 3.6e6
+    return float(rate.max(initial=0.0)) * open_ns / 3.6e6
+
+
+def _silent_ns(power: Series, feed: _Feed) -> int:
+    """Return the time without readings of power: before the first, after the last, and where they became stale."""
+    if not power.runs:
+        return 0
+    usual_ns = power.stale_ns or power.longest_gap_ns
+    begins, ends = zip(*power.runs, strict=True)
+    stretches = zip((feed.begin_ns, *ends), (*begins, feed.end_ns), strict=True)
+    silent = [min(until_ns, feed.end_ns) - max(since_ns, feed.begin_ns) for since_ns, until_ns in stretches]
+    return sum(each for each in silent if each > usual_ns)

@@ -8,11 +8,12 @@ import itertools
 import time
 from typing import IO, TYPE_CHECKING, Any
 
+import orjson
 from pyarrow import parquet
 
 from factory_sim.errors import ConfigError, PayloadError
 from factory_sim.intake.mapping import ClockRule
-from factory_sim.intake.sources import xes
+from factory_sim.intake.sources import encodings, xes
 from factory_sim.intake.tally import Tally
 from factory_sim.live.foreign.read_files import CAPTURES, message_of
 from factory_sim.wire.sparkplug import foreign
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from factory_sim.intake.first_map import Observer
+    from factory_sim.intake.observing.first_map import Observer
     from factory_sim.live.receiver import Receiver
     from factory_sim.records import Message
 
@@ -70,15 +71,11 @@ def files(observer: Observer, paths: Sequence[Path]) -> None:
 
 
 def _file(observer: Observer, path: Path, stream: IO[bytes]) -> None:
-    if path.suffix in CAPTURES:
-        tally = Tally()
-        for number, line in enumerate(stream, 1):
-            found = message_of(line, ClockRule(zone="UTC"), tally, f"{path}, line {number}")
-            if found is not None:
-                take(observer, *found)
-        return
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
+    if path.suffix in CAPTURES:
+        _json(observer, path, stream, head)
+        return
     if head[:4] == b"PAR1":
         batch = next(parquet.ParquetFile(stream).iter_batches(ROWS), None)
         observer.table("parquet", path.name, [] if batch is None else batch.to_pylist())
@@ -86,13 +83,39 @@ def _file(observer: Observer, path: Path, stream: IO[bytes]) -> None:
     if head.lstrip().startswith(b"<"):
         observer.table("xes", path.name, list(itertools.islice(xes.events(stream, str(path)), ROWS)))
         return
-    if b"\0" in head:
+    encoding = encodings.by_mark(head)
+    if b"\0" in head and not encoding:
         raise ConfigError.of(str(path), "is a binary file; expected CSV, Parquet, SHDR, XES, or a capture (.jsonl)")
-    lines = head.decode("utf-8-sig", "replace").splitlines()
+    guessed = "" if encoding else encodings.guessed(head)
+    lines = head.decode(encoding or guessed or "utf-8-sig", "replace").splitlines()
+    if len(head) == _HEAD_BYTES:
+        lines = lines[:-1]  # it may be cut off
     if lines and "|" in lines[0] and lines[0][:1].isdigit():
         observer.table("shdr", path.name, [row for line in lines[:ROWS] for row in _shdr(line)])
     else:
-        observer.table("csv", path.name, _csv(lines))
+        extra = {"encoding": f"{guessed}  # CHECK: a guess"} if guessed else {}
+        observer.table("csv", path.name, _csv(lines), extra)
+
+
+def _json(observer: Observer, path: Path, stream: IO[bytes], head: bytes) -> None:
+    """Observe a capture of messages, or a file with one JSON object a line."""
+    first = next((line for line in head.splitlines() if line.strip()), b"")
+    if b'"payload' not in first and _document(first) is not None:
+        documents = map(_document, itertools.islice(stream, ROWS))
+        observer.lines(path.name, [each for each in documents if each is not None])
+        return
+    tally = Tally()
+    for number, line in enumerate(stream, 1):
+        found = message_of(line, ClockRule(zone="UTC"), tally, f"{path}, line {number}")
+        if found is not None:
+            take(observer, *found)
+
+
+def _document(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _shdr(line: str) -> list[dict[str, Any]]:
@@ -103,6 +126,6 @@ def _shdr(line: str) -> list[dict[str, Any]]:
 
 
 def _csv(lines: list[str]) -> list[dict[str, Any]]:
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    delimiter = max(",;\t|", key=lines[0].count) if lines else ","
     reader = csv.DictReader(io.StringIO("\n".join(lines)), delimiter=delimiter)
     return list(itertools.islice(reader, ROWS))

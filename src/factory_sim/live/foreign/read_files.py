@@ -38,7 +38,7 @@ def read(feed: MappedFeed, files: Sequence[Path], watch: Callable[[str], None] =
                 feed.add_recording(file)
                 continue
             with file.open("rb") as stream:
-                if file.suffix in CAPTURES:
+                if file.suffix in CAPTURES and not _is_jsonl(feed.mapping, file):
                     _read_capture(feed, stream, str(file))
                     continue
                 for source in _sources_of(feed.mapping, file):
@@ -64,8 +64,24 @@ def _named(mapping: Mapping) -> Iterator[Path]:
             raise ConfigError.of(place.file, message, near)
         yield from dict.fromkeys(matches)
     if all(source.kind in _MESSAGES for source in mapping.sources):
-        hint = "Name captures: mosquitto_sub -F '%J' -t '#' > capture.jsonl; or listen --map."
+        hint = f"Name captures: {capture_command()}; or listen --map."
         raise ConfigError.of(mapping.file, "has only sources of messages, and no file is given", hint)
+
+
+def capture_command(broker: str = "-h HOST") -> str:
+    """Return the command that captures all messages of a broker, given by options of `mosquitto_sub`.
+
+    Payloads are hexadecimal: `-F %J` leaves out those that are not JSON, which are bare words and Sparkplug.
+    """
+    return f"""mosquitto_sub {broker} -F '{{"tst":%U,"topic":"%t","payload_hex":"%x"}}' -t '#' > capture.jsonl"""
+
+
+def _is_jsonl(mapping: Mapping, file: Path) -> bool:
+    """Return whether a source of kind jsonl reads a file, which is no capture then."""
+    return any(
+        source.kind == "jsonl" and fnmatch(file.name, Path(source.pattern).name.replace("{unit}", "*"))
+        for source in mapping.sources
+    )
 
 
 def _sources_of(mapping: Mapping, file: Path) -> list[SourceMap]:
@@ -95,7 +111,8 @@ def _read_capture(feed: MappedFeed, stream: IO[bytes], name: str) -> None:
 def message_of(line: bytes, clock: ClockRule, tally: Tally, where: str) -> tuple[Message, int] | None:
     """Return a message of a capture and when it arrived; None, counted, for another line.
 
-    A line is JSON with `topic`, `payload` (JSON or text) or `payload_hex`, and a time, as `mosquitto_sub -F %J` writes.
+    A line is JSON with `topic`, `payload` (JSON or text) or `payload_hex`, and a time, as `capture_command` and
+    `mosquitto_sub -F %J` write.
     """
     tally.where = where
     try:

@@ -1,0 +1,1 @@
+"""Observe a feed without a mapping, and write a first feed file for it."""
