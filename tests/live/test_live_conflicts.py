@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
@@ -298,6 +299,17 @@ def test_our_own_broker_waits_for_a_slow_subscriber_and_reports_its_backlog(
         assert slow.end() >= sent.messages
     assert any("behind; our broker waits" in text for text in said)
     assert not any(text.startswith("!") for text in said)
+
+
+def test_a_backlog_that_grows_is_no_progress_of_a_subscriber(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = chain(((21_692, 248_127 + again) for again in range(60)), repeat((0, 0)))  # a broker that sends again
+    monkeypatch.setattr(Broker, "backlog", lambda _: next(sizes))
+    monkeypatch.setattr(delivery, "LINGER_S", 0.0)
+    monkeypatch.setattr(delivery, "PORTS", {"mqtt": 0, "mqtts": 0})
+    said: list[str] = []
+    with opened(PLANT, SETUP, Delivery(linger_s=1.0), said.append):
+        pass
+    assert said[-1].startswith("! Subscribers were 21,692 messages and 248,1")
 
 
 class SlowSubscriber:

@@ -99,6 +99,18 @@ def test_an_alarm_that_arrives_first_does_not_decide_the_format(plant: Plant, pa
     assert listener.counts.skipped == 0
 
 
+@pytest.mark.parametrize("payload_format", ["bulk", "sparkplug", "uns"])
+def test_rows_that_a_run_in_another_format_retained_are_not_readings_of_this_one(
+    plant: Plant, payload_format: str
+) -> None:
+    exchange = Exchange()
+    publish(plant, replace(ORDER, duration_s=300.0, payload_format="machine"), Loopback(exchange))
+    sent = publish(plant, replace(ORDER, duration_s=300.0, payload_format=payload_format), Loopback(exchange))
+    of_machine = [topic for topic in exchange.retained if topic.endswith("/event")]
+    assert sent.readings
+    assert not of_machine
+
+
 def test_the_analyzer_finds_exactly_what_the_simulator_counted(plant: Plant) -> None:
     sent, listener = feed(plant)
     table = listener.table()

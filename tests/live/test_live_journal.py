@@ -139,6 +139,21 @@ def test_messages_before_their_description_are_not_acknowledged() -> None:
     assert replies.receipts.blocks == 1
 
 
+def test_the_first_mark_that_is_refused_is_reported() -> None:
+    wire, listener, replies = Loopback(), Listener(ROOT), Replies(ROOT, ack_as="analyzer")
+    wire.subscribe(["#"])
+    publish(PLANT, ORDER, wire)
+    described, *data = wire.messages()
+    listener.take(described)
+    for block in (0, 9_000, 9_001):
+        message = acknowledgements.mark(ROOT, "r", block, min(block, 8_000), data[:1])
+        replies.to(message, was_used=listener.take(message))
+    reported = replies.report()
+    assert reported.startswith("A mark of the journal was refused: ")
+    assert "block 9000 after block 0: it is beyond what was sent" in reported
+    assert replies.report() == ""
+
+
 class Late:
     """A receiver to which the last data come long after the end of the run is reported."""
 

@@ -291,6 +291,15 @@ def test_a_flood_is_refused_with_a_sentence(plant: Plant) -> None:
         assert ask(server, "/plan.json")[0] == 200
 
 
+def test_browsers_that_come_at_the_same_instant_are_not_too_many(plant: Plant) -> None:
+    async def story() -> list[bytes]:
+        browsers = Browsers(heard(plant, replace(ORDER, duration_s=60.0))[0])
+        opened = [browsers.events() for _ in range(MOST_BROWSERS + 5)]
+        return [event for each in opened if (event := await anext(each, b""))]
+
+    assert len(asyncio.run(story())) == MOST_BROWSERS
+
+
 def test_a_password_is_asked_for(plant: Plant) -> None:
     page, _ = heard(plant, replace(ORDER, duration_s=60.0))
     with PageServer(page, FREE, "open sesame") as server:

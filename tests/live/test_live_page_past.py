@@ -24,7 +24,7 @@ from factory_sim.live.page.look_back import LookBack
 from factory_sim.live.page.page_answers import PageAnswers, Refusal, us_of
 from factory_sim.live.play import runs_of
 from factory_sim.live.publish import RunSetup, publish
-from factory_sim.live.rolling.shift_spans import MINUTE_US, windows_at
+from factory_sim.live.rolling.shift_spans import MINUTE_US, open_before, windows_at
 from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.states import State
 from factory_sim.wire.loopback import Exchange, Loopback
@@ -143,6 +143,27 @@ def test_a_long_run_is_read_from_a_day_before_the_shift(
     assert 0 < part["top"]["good_parts"] < whole["top"]["good_parts"]
 
 
+@pytest.mark.parametrize("minute", [20, 60, 110])
+def test_parts_that_wait_for_long_are_in_the_buffers_of_the_past(
+    recording: tuple[Path, LivePage, RecordedRun], minute: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _, run = recording
+    past, t_ms = LookBack(folder, run.meta.run_id), begin_ms(run) + minute * MINUTE_MS
+    whole = past.picture(t_ms).full()["levels"]
+    monkeypatch.setattr("factory_sim.live.page.look_back.NEAR_MS", 1000)
+    assert past.picture(t_ms).full()["levels"] == whole
+    assert any(whole.values())  # type: ignore[attr-defined]
+
+
+def test_closed_time_does_not_count_as_time_before(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    meta = replace(recording[2].meta, planned_us=((0, 100), (200, 250), (400, 500)))
+    assert open_before(meta, 450, 30) == 420
+    assert open_before(meta, 450, 80) == 220
+    assert open_before(meta, 390, 60) == 90
+    assert open_before(meta, 450, 300) == -100
+    assert open_before(meta, 450, -20) == 470
+
+
 def test_what_was_read_of_a_shift_is_kept_and_dropped(
     recording: tuple[Path, LivePage, RecordedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +224,15 @@ def test_an_older_signal_continues_into_memory_without_a_gap(recording: tuple[Pa
     assert timeline["from_ms"] == begin_ms(run)
 
 
+def test_a_plant_without_shifts_has_one_every_eight_hours(recording: tuple[Path, LivePage, RecordedRun]) -> None:
+    _, page, run = recording
+    shift = {"name": "", "from_ms": begin_ms(run), "to_ms": begin_ms(run) + 480 * MINUTE_MS}
+    assert page.answers().timeline()["shifts"] == [shift]
+    assert page.full()["top"]["shift"] == shift  # type: ignore[index]
+    assert page.answers().figures(begin_ms(run) + 90 * MINUTE_MS)["top"]["shift"] == shift  # type: ignore[index]
+    assert page.answers().at(begin_ms(run) + 90 * MINUTE_MS)["top"]["shift"] == shift  # type: ignore[index]
+
+
 def test_a_page_that_is_started_again_continues_with_the_recorded_state(
     recording: tuple[Path, LivePage, RecordedRun],
 ) -> None:
@@ -246,6 +276,7 @@ def test_a_change_on_the_page_is_a_what_if_from_the_snapshot(plant: Plant, tmp_p
     fs.snapshot(str(THREE), at="1 h").save(file)
     change = what_if.offered("WASH")[0][0]
     found = asyncio.run(what_if.evaluate(change, "WASH"))
+    asyncio.run(what_if.evaluate(change, "CUT"))  # the constraint has moved: what was offered before stays valid
     study = fs.whatif(str(file), change, replications=32, workers=1, study=tmp_path / "own.jsonl", progress=False)
     rate = study.change["line_rate_pct"]
     per_shift = found["parts_per_shift"]

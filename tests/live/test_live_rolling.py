@@ -16,7 +16,7 @@ from factory_sim.analysis.rebuild import Feed
 from factory_sim.live import recorded_kpis
 from factory_sim.live.listen import Listener
 from factory_sim.live.play import runs_of
-from factory_sim.live.publish import AHEAD_US, FOREVER_S, RunSetup, publish
+from factory_sim.live.publish import AHEAD_US, FOREVER_S, RunSetup, described, publish
 from factory_sim.live.rolling.resuming import Memory
 from factory_sim.live.rolling.shift_spans import DAY_US, HOUR_US, shifts_of
 from factory_sim.live.sinks.recording_store import Store
@@ -103,6 +103,18 @@ def test_a_run_without_end_is_described_again_before_its_window_ends(plant: Plan
     assert counts is not None
     assert (listener.ended, listener.conflicts, counts.lost, counts.late, counts.foreign) == (True, {}, 0, 0, 0)
     assert listener.joined_us is None
+
+
+@pytest.mark.parametrize("payload_format", ["machine", "uns", "bulk"])
+def test_rows_from_before_the_window_count_although_samples_arrive_first(
+    plant: Plant, payload_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("factory_sim.live.rolling.windows._LOOK_EVERY", 1)
+    setup = replace(ENDLESS, warm_up_s=7200.0, payload_format=payload_format)
+    listener = heard(endless(plant, 3 * HOUR_US, setup)[:-1])
+    assert listener.windows is not None
+    counts = listener.windows.feed.losses()
+    assert (counts.lost, counts.late) == (0, 0)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -193,6 +205,42 @@ def test_readings_that_no_process_received_are_reported_as_lost(three_days: list
     assert listener.windows.feed.losses().lost == sum(decoder.feed(message).count() for message in missed)
 
 
+def test_a_kill_that_loses_samples_does_not_make_the_listener_late(three_days: list[Message], tmp_path: Path) -> None:
+    """Rows reach the disk earlier than samples."""
+    folder, n = tmp_path / "r", len(three_days)
+    rows = [each for each in three_days[1 : n // 24] if each.topic.endswith("/rows")]
+    killed([three_days[0], *rows], folder)
+    killed([three_days[0], *three_days[n // 24 : n // 12]], folder)
+    assert not list(folder.rglob("checkpoint.npz"))
+    listener = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
+    listener.take(three_days[0])
+    heard(three_days[n // 12 :], listener)
+    assert listener.joined_us is None
+    assert listener.windows is not None
+    decoder = FORMATS["bulk"].decoder(metas(three_days)[-1], ROOT)
+    missed = [each for each in three_days[1 : n // 24] if each not in rows]
+    assert listener.windows.feed.losses().lost == sum(decoder.feed(message).count() for message in missed)
+
+
+def test_a_listener_that_joined_late_is_still_late_after_a_restart(three_days: list[Message], tmp_path: Path) -> None:
+    folder, n = tmp_path / "r", len(three_days)
+    killed([three_days[0], *three_days[n // 8 : n // 2]], folder)
+    found = []
+    for _ in range(2):  # the second begins from a checkpoint
+        listener = Listener(ROOT, store=Store(folder, ROOT), memory=Memory(folder))
+        heard([three_days[0], *three_days[n // 2 : n - 1]], listener)
+        assert listener.windows is not None
+        found.append((listener.joined_us, listener.windows.feed.losses().lost))
+        listener.close()
+        assert next(folder.rglob("checkpoint.npz"))
+    assert found[0][0] is not None
+    assert found[0][0] > HOUR_US
+    assert found == [(found[0][0], 0)] * 2
+    listener.take(three_days[-1])
+    assert listener.windows is not None
+    assert (listener.ended, listener.windows.feed.losses().lost) == (True, 0)
+
+
 def test_a_run_that_ended_while_no_listener_ran_is_concluded(three_days: list[Message], tmp_path: Path) -> None:
     folder, half = tmp_path / "r", len(three_days) // 2
     killed(three_days[:half], folder)
@@ -222,6 +270,27 @@ def test_windows_begin_with_the_feed_and_a_shift_with_its_begin(three_days: list
     assert listener.windows.shift_name == shifts_of(metas(three_days)[0])[0].name
 
 
+def test_a_listener_that_joined_late_names_shifts_as_every_other(three_days: list[Message]) -> None:
+    early, late = heard(three_days), heard([three_days[0], *three_days[9:]])
+    names = []
+    for listener in (early, late):
+        assert listener.windows is not None
+        listener.windows.refresh()
+        names.append(listener.windows.shift_names)
+    assert late.joined_us is not None
+    assert late.joined_us % (8 * HOUR_US) > 0  # within a shift: a plant without shifts has one every eight hours
+    assert names[0] == names[1]
+
+
+def test_shifts_of_a_run_without_end_keep_their_names_after_a_month(plant: Plant) -> None:
+    until_us = 45 * DAY_US + HOUR_US
+    later = described(plant, ENDLESS, "run", until_us)
+    t0_us, t1_us = later.window.t0_us, later.window.t1_us
+    assert later.planned_us[0][0] > t0_us  # the description no longer contains the first shifts
+    kept = replace(later, planned_us=((t0_us, t1_us),))  # as a listener has it that was there from the start
+    assert shifts_of(later, until_us - DAY_US, until_us) == shifts_of(kept, until_us - DAY_US, until_us)
+
+
 def test_the_readings_of_a_bounded_run_are_all_kept(plant: Plant) -> None:
     setup = replace(ENDLESS, duration_s=36 * 3600.0)
     exchange = Exchange()
@@ -237,3 +306,22 @@ def test_the_readings_of_a_bounded_run_are_all_kept(plant: Plant) -> None:
     same(listener.table(), kpis.table(feed.log(), meta, listener.trust.usable(feed.blocks())))
     listener.windows.feed.add(Readings(feed.state().rows))
     assert listener.windows.feed.losses().late == 0
+
+
+def test_an_ended_run_is_assessed_once_and_again_when_more_arrives(plant: Plant) -> None:
+    window_s = 3 * 3600.0
+    messages = endless(plant, 3 * HOUR_US, replace(ENDLESS, duration_s=window_s))
+    *early, last = [each for each in messages if not each.topic.endswith("/meta")]
+    describing, closing = [each for each in messages if each.topic.endswith("/meta")]
+    listener = heard([describing, *early, closing])
+    windows, assessed = listener.windows, []
+    assert windows is not None
+    listener.table()
+    assessed.append(windows.trust)
+    windows.refresh()
+    assessed.append(windows.trust)
+    heard([last], listener)
+    listener.table()
+    assessed.append(windows.trust)
+    assert assessed[0] is assessed[1]
+    assert assessed[1] is not assessed[2]

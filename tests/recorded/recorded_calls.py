@@ -26,6 +26,8 @@ from factory_sim.version import VERSION
 from factory_sim.wire import meta as description
 from factory_sim.wire.delivery.acknowledgements import Receipts, mark
 from factory_sim.wire.delivery.journal import Journal
+from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats.unit_messages import UnitEncoder
 from factory_sim.wire.loopback import Exchange, Loopback
 from factory_sim.wire.sparkplug.namespace import REBIRTH, nodes
 from factory_sim.wire.sparkplug.node import EdgeNode, historical
@@ -138,18 +140,22 @@ def feed_of(case: dict[str, Any], payload_format: str) -> dict[str, list[Message
     publish(plant, setup, sender)
     with patch("factory_sim.live.listen.GRACE_S", 0.0):  # nothing late will arrive
         listen(Listener(root), receiver, every_s=float("inf"), replies=Replies(root, with_kpis=True))
-    found = {"feed": [_as_recorded(message) for message in sender.published], "kpis": receiver.published}
+    calls = [_as_recorded(call, payload_format) for call in sender.calls]
+    found = {"feed": [message for call in calls for message in call], "kpis": receiver.published}
     if payload_format == "sparkplug":
         return found | {"sessions": _sessions(sender.published, root)}
-    return found | {"journal": _journal([list(map(_as_recorded, call)) for call in sender.calls], root)}
+    return found | {"journal": _journal(calls, root)}
 
 
-def _as_recorded(message: Message) -> Message:
-    """Return a message without what 0.1.0 did not send: the named shifts of the description."""
-    if not message.topic.endswith("/meta"):
-        return message
-    described = description.decode(message.payload)
-    return replace(message, payload=description.encode(replace(described, shifts=())))
+def _as_recorded(call: list[Message], payload_format: str) -> list[Message]:
+    """Return messages without what 0.1.0 did not send: shifts of the description, deletions for other formats."""
+    if not call or not call[0].topic.endswith("/meta"):
+        return call
+    meta = description.decode(call[0].payload)
+    first = replace(call[0], payload=description.encode(replace(meta, shifts=())))
+    encoder = FORMATS[payload_format].encoder(meta, call[0].topic.removesuffix("/meta"))
+    own = encoder.clear() if isinstance(encoder, UnitEncoder) else []
+    return [first, *(own if len(call) > 1 else [])]
 
 
 def _journal(calls: list[list[Message]], root: str) -> list[Message]:

@@ -18,6 +18,7 @@ from factory_sim.cli import main
 from factory_sim.errors import BufferFullError, ConfigError, DatabaseError
 from factory_sim.live import recorded_kpis
 from factory_sim.live.play import runs_of, store
+from factory_sim.live.rolling.shift_spans import NAMES
 from factory_sim.live.sinks.database_sink import DatabaseSink, SinkSetup
 from factory_sim.recordings.postgres import database as statements
 from factory_sim.recordings.postgres.database import check_url
@@ -241,9 +242,46 @@ def test_a_server_that_stops_answering_counts_as_away(
         sink.flush()
     finally:
         os.kill(backend, signal.SIGCONT)
+    assert "did not answer within 0.5 s" in said[0]
     assert "readings wait in" in said[0]
     sink.close(None)
     assert stored(server, database)[0] == expected(run)[0]
+
+
+class _Pending:
+    """A sink that counts the KPI tables it has to write at once."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, object]] = []
+        self.most = 0
+
+    def describe(self, meta: object) -> None:
+        """Take a description."""
+
+    def add(self, readings: object) -> None:
+        """Take readings."""
+
+    def kpis(self, span: str, table: object) -> None:
+        """Count a table that waits."""
+        self.waiting.append((span, table))
+        self.most = max(self.most, len(self.waiting))
+
+    def close_shift(self, name: str, table: object) -> None:
+        """Take a shift."""
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self.waiting.clear()
+
+    def close(self, losses: object) -> None:
+        """End."""
+
+
+def test_a_long_recording_is_written_hour_by_hour(run: RecordedRun) -> None:
+    """The KPIs of 26 hours in one transaction took longer than a server may take to answer."""
+    sink = _Pending()
+    store(run, sink, stop=Event())
+    assert 0 < sink.most <= len(NAMES)
 
 
 def test_the_growing_tables_become_hypertables_where_timescaledb_is_installed(

@@ -6,6 +6,7 @@ import errno
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from factory_sim import registry
@@ -15,7 +16,7 @@ from factory_sim.live.play import runs_of
 from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.recordings.layout import RecordingError
-from factory_sim.records import Readings, Rows, Window
+from factory_sim.records import Readings, Rows, Samples, Window
 
 THREE = Path(__file__).parents[1] / "live" / "three.yaml"
 META = describe(registry.load(THREE), "small", 1_767_600_000_000_000_000, Window(0, 86_400_000_000))
@@ -27,7 +28,6 @@ def rows(first: int) -> Readings:
     return Readings(Rows.of_rows(listed))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files that the disk did not take
 def test_a_full_disk_is_one_sentence_and_what_was_recorded_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,6 +51,38 @@ def test_a_full_disk_is_one_sentence_and_what_was_recorded_stays(
     again.close(None)
     (run,) = runs_of(tmp_path / "r")
     assert run.rows().seq.tolist() == list(range(20))
+
+
+def test_a_disk_that_is_full_when_an_hour_is_written_loses_nothing_that_was_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    period = META.sensors[0].period_us
+    ids = np.array([each.id for each in META.sensors if each.period_us == period], np.int16)
+
+    def tick(number: int) -> Readings:
+        return Readings(Rows.empty(), (Samples(period, number, ids, np.full((1, len(ids)), number % 100, np.int32)),))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    late = 2 * 3_600_000_000 // period
+    store = Store(tmp_path / "r", "a/b/c")
+    store.describe(META)
+    store.add(tick(0))
+    store.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr("factory_sim.recordings.parquet.write_samples", full)
+        store.add(tick(late))  # a thread writes the first hour
+        with pytest.raises(RecordingError, match="cannot be written: No space left on device"):
+            store.flush()
+    store.close(None)
+    again = Store(tmp_path / "r", "a/b/c")
+    again.describe(META)
+    again.add(tick(late + 1))
+    again.close(None)
+    (run,) = runs_of(tmp_path / "r")
+    assert run.span(period) == (0, late + 2)
+    assert run.samples(period, 0, 1, ids.tolist()).present is None
 
 
 def test_a_recording_has_one_writer(tmp_path: Path) -> None:

@@ -21,12 +21,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory_sim import registry
+from factory_sim.api.recorded.history import History
 from factory_sim.clock import ns_from_datetime
 from factory_sim.live import recorded_kpis
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.play import PlaySetup, play, runs_of
 from factory_sim.live.publish import RunSetup, dated, publish
 from factory_sim.live.record import record_run
+from factory_sim.live.rolling.resuming import Memory
 from factory_sim.live.sinks.recording_store import Store
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import State
@@ -91,6 +93,36 @@ def test_a_played_recording_is_the_feed_but_for_its_run_id(plant: Plant, tmp_pat
     assert again.ended
     same(again.table(), listener.table())
     same(recorded_kpis.table(run), listener.table())
+
+
+@pytest.mark.parametrize("is_complete", [True, False], ids=["to the end", "stopped early"])
+def test_a_recording_of_a_part_of_the_run_has_the_kpis_of_this_part(
+    plant: Plant, tmp_path: Path, *, is_complete: bool
+) -> None:
+    _, messages = recorded(plant, tmp_path / "whole")
+    readings = messages[1:-1]
+    third = len(readings) // 3
+    heard = readings[third:] + messages[-1:] if is_complete else readings[third : 2 * third]
+    late = Listener(ROOT, store=Store(tmp_path / "late", ROOT))
+    for message in (messages[0], *heard):
+        late.take(message)
+    table = late.table()
+    late.close()
+    (run,) = runs_of(tmp_path / "late")
+    assert late.joined_us is not None
+    answer = History(tmp_path / "late").answer()
+    assert answer.window_us == (table.window.t0_us, table.window.t1_us)
+    assert not answer.complete
+    assert History(tmp_path / "whole").answer().complete
+    assert recorded_kpis.table(run).window == table.window
+    same(recorded_kpis.table(run), table)
+    shifts = recorded_kpis.shifts_of([run])
+    assert shifts[0].window.t0_us == table.window.t0_us
+    assert shifts[-1].window.t1_us - table.window.t1_us < 60_000_000
+    again = Listener(ROOT, store=Store(tmp_path / "late", ROOT), memory=Memory(tmp_path / "late"))
+    again.take(messages[0])
+    again.close()
+    assert again.joined_us == late.joined_us
 
 
 def test_a_recording_played_now_has_other_times_and_equal_kpis(plant: Plant, tmp_path: Path) -> None:
@@ -214,6 +246,7 @@ for tick in range({first}, {first} + 100_000):
 """
 
 
+@pytest.mark.long(reason="starts ten processes: twenty seconds")
 def test_ten_kills_lose_nothing_that_was_flushed(tmp_path: Path) -> None:
     folder, meta, safe = tmp_path / "r", small_meta(), 0
     for kill in range(10):

@@ -31,6 +31,16 @@ def test_buckets_are_written_as_a_table_and_as_a_figure(folder: Path, tmp_path: 
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_first_values_are_printed_and_how_many_follow(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signal", str(folder), "M002.power", "--every", "30s"]) == 0
+    head, *lines, last = capsys.readouterr().out.splitlines()
+    assert head == "M002.power: 20 values"
+    assert len(lines) == 12  # two of heads
+    assert last == "... and 10 more: --csv FILE or --parquet FILE writes all of them."
+    assert main(["signal", str(folder), "M002.power", "--every", "1min"]) == 0
+    assert "more" not in capsys.readouterr().out
+
+
 def test_a_misspelled_sensor_is_refused_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["signal", str(folder), "M002.powr"]) == 2
     assert "Did you mean M002.power?" in capsys.readouterr().err

@@ -24,7 +24,7 @@ from wire_feeds import (
 
 from factory_sim.errors import ConfigError, PayloadError
 from factory_sim.records import Message, Readings, Rows, Samples, SensorInfo
-from factory_sim.wire.formats import FORMATS, bulk, variant_of
+from factory_sim.wire.formats import FORMATS, bulk, clear, variant_of
 from factory_sim.wire.sparkplug import payload_reader
 from factory_sim.wire.topics import matches
 
@@ -93,7 +93,7 @@ def test_empty_readings_give_no_message(name: str) -> None:
 def test_what_is_retained_can_be_cleared(name: str) -> None:
     encoder = FORMATS[name].encoder(META, ROOT)
     retained = {m.topic for m in encoder.data(random_readings(META, 5, rows=200)) if m.retain}
-    cleared = encoder.clear()
+    cleared = clear(META, ROOT)  # whatever the format of the run that follows
     assert {m.topic for m in cleared} >= retained
     assert all(m.retain and not m.payload for m in cleared)
 

@@ -373,6 +373,12 @@ def test_waiting_for_a_primary_host_and_its_return_are_reported(broker: Broker) 
         host.flush()
         while len(reported) < 2 and time.monotonic() < end:
             sessions.wait(0.05)
+        for state in (b"OFFLINE", b"ONLINE"):  # the edge nodes disconnect in between, which is no return of the host
+            before = len(reported)
+            host.publish([Message("STATE/old-scada", state, qos=1, retain=True)])
+            host.flush()
+            while len(reported) == before and time.monotonic() < end:
+                sessions.wait(0.05)
         host.publish([Message("STATE/old-scada", b"", retain=True)])
         host.flush()
-    assert reported == [False, True]
+    assert reported == [False, True, False, True]

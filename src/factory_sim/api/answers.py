@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from factory_sim import views
 from factory_sim.api.arguments import one_of
 from factory_sim.results.feed import ListenResult, PublishResult
 from factory_sim.results.record import Record
-from factory_sim.views import frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +43,10 @@ class Answer(Generic[ResultT]):
         pandas.DataFrame
             One row with the fields of the record.
         """
-        return frames.record_frame(self.result)
+        return views.frames.record_frame(self.result)
 
     def _repr_html_(self) -> str:
-        return frames.html(self.to_pandas(), heading=repr(self)[1:-1])
+        return views.frames.html(self.to_pandas(), heading=repr(self)[1:-1])
 
 
 class Publication(Answer[PublishResult]):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
+from factory_sim import views
 from factory_sim.api.arguments import one_of
-from factory_sim.views import frames
 from factory_sim.views.kpi_dict import kpi_dict, things
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class KpiTable:
             One row per value, with the columns `kpi`, `per`, `name`, `value`, `unit`, `low`, `high` and `note`: bounds
             where a state is unknown for some time, and why a value is not defined or what it assumes.
         """
-        return frames.kpi_frame(self.record)
+        return views.frames.kpi_frame(self.record)
 
     def to_dict(self) -> dict[str, Json]:
         """Return all KPIs as plain data.
@@ -98,7 +98,7 @@ class KpiTable:
         return repr(self._line())
 
     def _repr_html_(self) -> str:
-        return frames.html(self._line())
+        return views.frames.html(self._line())
 
     def _line(self) -> DataFrame:
         frame = self.to_pandas()

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack, closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from factory_sim.analysis.warm_kernels import warm
 from factory_sim.api.answers import Feed
 from factory_sim.api.arguments import Duration, Start, one_level, one_of, refuse, seconds, start_ns
 from factory_sim.api.client_arguments import client_options, keeping_of
-from factory_sim.api.foreign.reading import listen_mapped
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, past_of, serving, shown
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.live import listen as listening
-from factory_sim.live.foreign import stop_losses
-from factory_sim.live.listen_result import feed_counts, listen_result
+from factory_sim.live.listen_result import feed_counts, listen_result, record_result
 from factory_sim.live.replies import Replies
 from factory_sim.live.rolling.resuming import Memory
 from factory_sim.live.sinks import BUFFER, LIMIT
@@ -28,16 +27,28 @@ from factory_sim.live.sinks.opening import opened
 from factory_sim.views.text.kpi_text import feed_line
 from factory_sim.views.text.window_text import window_lines
 from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.mqtt.broker_url import parse
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.foreign.reading import Reading
+    from factory_sim.api.page.serving import Shown
     from factory_sim.api.plants import PlantLike
     from factory_sim.api.progress import Report
+    from factory_sim.live.foreign.stop_losses import Convention
     from factory_sim.live.page.live_page import LivePage
+    from factory_sim.live.sinks.opening import Keeping
     from factory_sim.records import Meta
+    from factory_sim.results.feed import RecordResult
     from factory_sim.wire.mqtt.client_options import ClientOptions
+
+Concluded = TypeVar("Concluded")
+_RECORDER_S = 600.0  # interval at which a recorder looks at what it has
+_SINK_S = 10.0  # the same with a database, which has the KPIs of every minute
 
 
 @overload
@@ -167,26 +178,73 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     served = shown(page, page_address, page_password_file)
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
+        from factory_sim.api.foreign.reading import listen_mapped  # noqa: PLC0415 - other feeds need no mapping
+
         given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}
-        _refuse_given(**given, record=record, sink=sink, stops=stops)
+        _refuse_given(broker, map, **given, record=record, sink=sink, stops=stops)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress, served)
     _check(payload_format, ack_as=ack_as, host_id=host_id)
-    every_s = seconds("every", every)
-    convention = None if stops is None else stop_losses.of_file(stops)
-    keeping = keeping_of(record, keep, keep_size, sink, sink_buffer, sink_limit)
-    own_root, meta = ("", None) if plant is None else _described(plant, start, duration or "8 h")
-    warm()  # so that the broker need not wait for a compiler
-    with events_of(progress) as report, ExitStack() as stack:
-        live = stack.enter_context(serving(served, root, report, past_of(record))) if served else None
-        where = root or own_root or _found(broker, options, stop, report)
-        if ack_as:
-            options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
-        replies = Replies(where, ack_as=ack_as, host_id=host_id, with_kpis=publish_kpis)
-        store = opened(keeping, where, partial(_notify, report), live, must_keep=bool(ack_as))
-        memory = None if keeping.record is None else Memory(keeping.record)
-        listener = listening.Listener(where, payload_format=payload_format, meta=meta, store=store, memory=memory)
-        link = _Link(broker=broker, options=replies.connection(options), report=report, page=live, every_s=every_s)
-        return _followed(listener, link, stop, replies, convention)
+    own_root, meta = _described(plant, start, duration or "8 h")
+    call = _Call(
+        broker=broker,
+        root=root or own_root,
+        options=options,
+        keeping=keeping_of(record, keep, keep_size, sink, sink_buffer, sink_limit),
+        payload_format=payload_format,
+        meta=meta,
+        ack_as=ack_as,
+        host_id=host_id,
+        publish_kpis=publish_kpis,
+        every_s=seconds("every", every),
+        stop=stop,
+    )
+    with events_of(progress) as report, _page(served, root, report, record) as live:
+        return _followed(call, report, live, partial(_feed, convention=_convention(stops)))
+
+
+def record_feed(  # noqa: PLR0913 - a feed, its folder, and an observer
+    folder: PathLike,
+    *,
+    broker: str,
+    root: str = "",
+    payload_format: str = "",
+    ack_as: str = "",
+    keeping: Mapping[str, Any] = MappingProxyType({}),
+    access: Mapping[str, Any] = MappingProxyType({}),
+    progress: ProgressOption = True,
+    stop: Event,
+) -> RecordResult:
+    """Record a feed until its run ends, without its KPIs; arguments and errors are those of `listen`.
+
+    keeping : `keep`, `keep_size` and the `sink`; access : the login.
+    """
+    _check(payload_format, ack_as=ack_as)
+    call = _Call(
+        broker=broker,
+        root=root,
+        options=client_options(broker, stop, **{"password": "", **access}),
+        keeping=keeping_of(folder, **keeping),
+        payload_format=payload_format,
+        ack_as=ack_as,
+        every_s=_SINK_S if keeping.get("sink") else _RECORDER_S,
+        stop=stop,
+    )
+    with events_of(progress) as report:
+        return _followed(call, report, None, record_result)
+
+
+def _page(
+    served: Shown | None, root: str, report: Report, record: PathLike | None
+) -> AbstractContextManager[LivePage | None]:
+    return serving(served, root, report, past_of(record)) if served else nullcontext()
+
+
+def _convention(stops: PathLike | None) -> Convention | None:
+    if stops is None:
+        return None
+    from factory_sim.live.foreign import stop_losses  # noqa: PLC0415 - few feeds have stop rules
+
+    return stop_losses.of_file(stops)
 
 
 def _check(payload_format: str, **names: str) -> None:
@@ -202,32 +260,47 @@ def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Link:
-    """The connection of a listener, and where it reports."""
+class _Call:
+    """What is listened to, and how."""
 
     broker: str
+    root: str  # "": the first feed found
     options: ClientOptions
-    report: Report
-    page: LivePage | None
+    keeping: Keeping
+    payload_format: str
+    meta: Meta | None = None
+    ack_as: str
+    host_id: str = ""
+    publish_kpis: bool = False
     every_s: float
+    stop: Event
 
 
 def _followed(
-    listener: listening.Listener, link: _Link, stop: Event, replies: Replies, convention: stop_losses.Convention | None
-) -> Feed:
+    call: _Call, report: Report, page: LivePage | None, conclude_with: Callable[[listening.Listener], Concluded]
+) -> Concluded:
     """Listen until the run ends, and return the result; Ctrl-C and a lost connection leave what has been received."""
-    if link.page is not None:
-        link.page.root = listener.root
+    warm()  # so that the broker need not wait for a compiler
+    options = call.options
+    where = call.root or _found(call.broker, options, call.stop, report)
+    if call.ack_as:
+        options = replace(options, reconnect_timeout_s=math.inf)  # its publisher waits as well
+    if page is not None:
+        page.root = where
+    replies = Replies(where, ack_as=call.ack_as, host_id=call.host_id, with_kpis=call.publish_kpis)
+    store = opened(call.keeping, where, partial(_notify, report), page, must_keep=bool(call.ack_as))
+    memory = None if call.keeping.record is None else Memory(call.keeping.record)
+    listener = listening.Listener(where, payload_format=call.payload_format, meta=call.meta, store=store, memory=memory)
     try:
-        with closing(listener), Client(link.broker, _until_ended(link.options, listener)) as client:
+        with closing(listener), Client(call.broker, _until_ended(replies.connection(options), listener)) as client:
             listening.listen(
                 listener,
                 client,
-                ready=partial(_ready, link.report, listener.root),
-                watch=partial(_watch, link.report, link.page),
-                notify=partial(_notify, link.report),
-                every_s=link.every_s,
-                stop=stop,
+                ready=partial(_ready, report, where),
+                watch=partial(_watch, report, page),
+                notify=partial(_notify, report),
+                every_s=call.every_s,
+                stop=call.stop,
                 replies=replies,
             )
     except KeyboardInterrupt:
@@ -236,9 +309,9 @@ def _followed(
     except BrokerError as error:
         if not (listener.ended and isinstance(error, StoppedError)):
             if listener.counts.readings:
-                error.feed = _feed(listener, convention)
+                error.feed = conclude_with(listener)
             raise
-    return _feed(listener, convention)
+    return conclude_with(listener)
 
 
 def _until_ended(options: ClientOptions, listener: listening.Listener) -> ClientOptions:
@@ -251,11 +324,21 @@ def _until_ended(options: ClientOptions, listener: listening.Listener) -> Client
     return replace(options, is_stopped=lambda: listener.ended or options.is_stopped())
 
 
-def _refuse_given(**arguments: Any) -> None:
+def _refuse_given(broker: str, mapping: PathLike, **arguments: Any) -> None:
     """Refuse arguments that a feed with a mapping does not have."""
     for name, value in arguments.items():
         if value:
-            refuse(name, "does not apply to a feed with a mapping", "Leave it or map out.")
+            refuse(name, "does not apply to a feed with a mapping", _hint(name, broker, mapping))
+
+
+def _hint(name: str, broker: str, mapping: PathLike) -> str:
+    if name != "record":
+        return "Leave it or map out."
+    from factory_sim.live.foreign.read_files import capture_command  # noqa: PLC0415 - as above
+
+    address = parse(broker)
+    command = capture_command(f"-h {address.host} -p {address.port}")
+    return f"Capture its messages: {command}; then: factory-sim read --map {mapping} capture.jsonl."
 
 
 def _ready(report: Report, where: str) -> None:
@@ -277,7 +360,7 @@ def _watch(report: Report, live: LivePage | None, listener: listening.Listener) 
         report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))
 
 
-def _feed(listener: listening.Listener, convention: stop_losses.Convention | None) -> Feed:
+def _feed(listener: listening.Listener, *, convention: Convention | None) -> Feed:
     table, windows = listener.table(), listener.windows
     assert windows is not None
     windows.refresh()
@@ -289,8 +372,10 @@ def _feed(listener: listening.Listener, convention: stop_losses.Convention | Non
     return Feed(found, KpiTable(table), tables)
 
 
-def _described(plant: PlantLike, start: Start, duration: Duration) -> tuple[str, Meta]:
-    """Return root and description of a feed that has none, from its plant and its start."""
+def _described(plant: PlantLike | None, start: Start, duration: Duration) -> tuple[str, Meta | None]:
+    """Return root and description of a feed that has none, from its plant and its start; of another one neither."""
+    if plant is None:
+        return "", None
     from factory_sim.api.plants import resolved, spec_of  # noqa: PLC0415 - a feed with a description needs no simulator
     from factory_sim.live.publish import RunSetup, dated, epoch_ns, window_of  # noqa: PLC0415 - same
     from factory_sim.plant.describe import describe  # noqa: PLC0415 - same

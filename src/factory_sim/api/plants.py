@@ -6,9 +6,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from factory_sim import views
 from factory_sim.api.arguments import Changes, path_of, refuse, texts_of, writing
 from factory_sim.study.arms import Variant
-from factory_sim.views import frames
 from factory_sim.views.html import plant_drawing
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Table:
         return repr(self._make())
 
     def _repr_html_(self) -> str:
-        return frames.html(self._make())
+        return views.frames.html(self._make())
 
 
 class Plant:
@@ -110,17 +110,17 @@ class Plant:
     @property
     def machines(self) -> Table:
         """Machines with operation, section, kind, mean cycle time [s], power when busy [W] and failure modes."""
-        return Table(partial(frames.machine_frame, self._spec))
+        return Table(partial(views.frames.machine_frame, self._spec))
 
     @property
     def operations(self) -> Table:
         """Operations with section, number of machines, mean cycle time [s], buffer places and next operation."""
-        return Table(partial(frames.operation_frame, self._spec))
+        return Table(partial(views.frames.operation_frame, self._spec))
 
     @property
     def sensors(self) -> Table:
         """Sensors with unit, kind, period [s], measuring range and resolution in their unit of measure."""
-        return Table(partial(frames.sensor_frame, self._spec))
+        return Table(partial(views.frames.sensor_frame, self._spec))
 
     def draw(self, path: str | os.PathLike[str] | None = None) -> str:
         """Draw the plant: sections in flow order, operations, machines, buffers and transport.
@@ -180,7 +180,7 @@ class Plant:
         return f"<Plant {self.name}: {counts}{f', changes={list(self.changes)}' if self.changes else ''}>"
 
     def _repr_html_(self) -> str:
-        return frames.html(self.to_pandas(), heading=repr(self)[1:-1])
+        return views.frames.html(self.to_pandas(), heading=repr(self)[1:-1])
 
 
 PlantLike: TypeAlias = "str | os.PathLike[str] | Plant"

@@ -307,7 +307,7 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
             stack.enter_context(compiling_aside())
         if where is not None and delivery.commands is None:
             plan.keep_snapshots(Path(stack.enter_context(TemporaryDirectory(prefix="factory-sim-page-"))))
-        sender, setup, url = stack.enter_context(opened(plant, plan.setup, delivery, plan.say))
+        sender, setup, url = stack.enter_context(opened(plant, plan.setup, delivery, plan.announce))
         root = setup.root or plant.topic_root
         plan.setup = replace(plan.setup, run_id=setup.run_id)  # which its snapshots keep
         plan.say(f"Publishing {plant.name} below {root}/. To analyse it, in another terminal:")
@@ -326,12 +326,12 @@ def _published(plan: RunPlan, delivery: Delivery, where: Shown | None, stop: Eve
             note = f"{sent.readings:,} readings, {sent.messages:,} messages"
             plan.report(replace(event, done=(sent.t_us - window.t0_us) // US_PER_S, note=note))
             if isinstance(sender, EdgeSessions) and (refused := sender.refused.new_since_last()):
-                plan.say(refused)
+                plan.announce(refused)
             plan.save_snapshot(simulation)
             hold(sent.t_us, setup.speed)
 
         sent = publish_run(plant, setup, sender, watch, stop, handler, simulation)
         plan.save_snapshot(simulation, at_once=True)
-        sent.undelivered = finish(sender, stop, plan.say)
+        sent.undelivered = finish(sender, stop, plan.announce)
         stay(where, plan.report, stop, sender.wait)
     return sent

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from factory_sim import views
 from factory_sim.api.arguments import refuse, start_ns, writing
 from factory_sim.api.plants import file_and_changes, resolved, spec_of
 from factory_sim.api.progress import ProgressEvent
-from factory_sim.clock import datetime_from_ns, is_repeated, ns_from_datetime, ns_from_us
+from factory_sim.clock import US_PER_S, datetime_from_ns, is_repeated, ns_from_datetime, ns_from_us, us_from_s
 from factory_sim.live.delivery import LEAD_NS
 from factory_sim.live.publish import dated, window_of
 from factory_sim.plant import clock_changes
@@ -21,8 +22,7 @@ from factory_sim.sim.run import Simulation, obey
 from factory_sim.study import snapshot_files
 from factory_sim.study.arms import Variant
 from factory_sim.study.trial import BINS, Detail, Setting, run_trial
-from factory_sim.study.warmup import filling_bin
-from factory_sim.views.frames import log_frame
+from factory_sim.study.warmup import before_window, filling_bin, from_first_opening, planned_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 STAGE = "simulated"
 PILOT_S = 12 * 3600.0
+MINUTE_US = 60 * US_PER_S
 SAVE_EVERY_S = 5.0  # of a live run
 
 
@@ -58,18 +59,30 @@ class RunPlan:
     def say(self, text: str) -> None:
         """Report a sentence, once: a run may be simulated for the feed and again for its log."""
         if text not in self._said:
-            self.report(ProgressEvent(stage=STAGE, message=text))
+            self.announce(text)
         self._said.add(text)
 
+    def announce(self, text: str) -> None:
+        """Report an event each time that it occurs."""
+        self.report(ProgressEvent(stage=STAGE, message=text))
+
     def fill(self) -> None:
-        """Let the window begin when the plant has filled, found by a pilot run from empty."""
+        """Let the window begin when the plant has filled: after the planned time that a pilot run from empty takes."""
         setup, bin_s = self.setup, PILOT_S / BINS
         setting = Setting(setup.seed, 0.0, PILOT_S, bin_s)
-        pilot = run_trial(self.plant, setting, setup.replication, Detail.PILOT, self.engine)
-        warm_up_s = filling_bin(pilot.wip.astype(np.float64)) * bin_s
-        start = setup.start_ns or epoch_ns(self.plant)
-        self.setup = replace(setup, warm_up_s=warm_up_s, start_ns=start)
-        self.say(f"Warm-up {warm_up_s / 60:g} min: the plant fills before the window (--warm-up '0 s': empty).")
+        pilot_plant = from_first_opening(self.plant)
+        pilot = run_trial(pilot_plant, setting, setup.replication, Detail.PILOT, self.engine)
+        filled_us = us_from_s(filling_bin(pilot.wip.astype(np.float64)) * bin_s)
+        open_us = planned_us(pilot_plant, filled_us)
+        window_ns = epoch_ns(self.plant) if setup.start_ns is None else setup.start_ns
+        warm_up_us = before_window(self.plant, window_ns, open_us)
+        if warm_up_us is None:
+            warm_up_us, text = filled_us, "without planned time, so the plant is empty"
+        else:
+            of_it = f", of which {open_us / MINUTE_US:g} min are planned time" if warm_up_us > open_us else ""
+            text = f"the plant fills before the window{of_it} (--warm-up '0 s': empty)"
+        self.setup = replace(setup, warm_up_s=warm_up_us / US_PER_S)
+        self.say(f"Warm-up {warm_up_us / MINUTE_US:g} min: {text}.")
 
     def begin(self, start: Start, *, fill: bool) -> None:
         """Set the start of the window, and when it is due: at once, or, if it starts now, at the same time.
@@ -83,9 +96,15 @@ class RunPlan:
             local = datetime_from_ns(begin_ns, self.plant.timezone).replace(tzinfo=None)
             if is_repeated(local, self.plant.timezone) and ns_from_datetime(local, self.plant.timezone) == begin_ns:
                 self.say(f"{local} occurs twice in {self.plant.timezone}; the first counts.")
+        elif self.snapshot is None:
+            begin_ns = epoch_ns(self.plant)  # of the window: a warm-up lies before it
         self.setup = replace(self.setup, start_ns=begin_ns, begun_ns=begin_ns or 0 if is_now else 0)
         if fill and self.snapshot is None:
             self.fill()
+        elif self.snapshot is None and self.setup.warm_up_s:
+            plant, setup = dated(self.plant, self.setup), self.setup
+            if not planned_us(plant, us_from_s(setup.warm_up_s)):
+                self.say("The warm-up has no planned time: the plant is empty when the window begins.")
 
     def new_run(self, setup: RunSetup) -> Simulation:
         """Return the run of `setup` at its start, and report its engine."""
@@ -119,7 +138,7 @@ class RunPlan:
         if sent:  # a run with a journal may have started before this process
             self.setup = replace(self.setup, start_ns=ns_from_us(sent.meta.window.t0_us, sent.meta.epoch_ns))
         log, truth = self._rows(sent.t_us, sent.commands) if sent else self._rows(None, ())
-        frame = log_frame(log, self.plant.units)
+        frame = views.frames.log_frame(log, self.plant.units)
         with writing(path):
             frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
         return log, truth

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory_sim import views
 from factory_sim.analysis import kpis
 from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
 from factory_sim.api.kpi_table import KpiTable
@@ -23,7 +24,6 @@ from factory_sim.results.simulate import SimulationResult
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim import run as simulator
 from factory_sim.sim.engines import choose
-from factory_sim.views import frames
 from factory_sim.views.kpi_dict import kpi_values
 from factory_sim.views.state_grid import state_grid
 
@@ -76,7 +76,7 @@ class Run:
         `cause` is the number of the row that enabled a row; -1: none.
         """
         plant = spec_of(self.plant)
-        return Table(partial(frames.clock_log_frame, self._run.log, plant.units, epoch_ns(plant), plant.timezone))
+        return Table(partial(views.frames.clock_log_frame, self._run.log, plant.units, epoch_ns(plant), plant.timezone))
 
     @cached_property
     def _kpis(self) -> KpiTable:
@@ -145,7 +145,7 @@ class Run:
             sensing.remember(before)
         opening = opening_rows(before, len(plant.units))
         samples = sensing.sample(EventLog.join([opening, rows]), window.t1_us).samples
-        return frames.signal_series(samples, chosen, unit, start_ns, plant.timezone)
+        return views.frames.signal_series(samples, chosen, unit, start_ns, plant.timezone)
 
     def plot(self, units: Sequence[str] | None = None) -> Drawing:
         """Draw the output per hour and the states of units over the window (extra `[plots]`).
@@ -186,11 +186,11 @@ class Run:
         chart = plots.StateChart(
             title=repr(self)[1:-1],
             grid=state_grid(log, [plant.units.index(name) for name in names], window, step_us),
-            start=frames.clock_times(np.array([window.t0_us]), start_ns, plant.timezone)[0],
+            start=views.frames.clock_times(np.array([window.t0_us]), start_ns, plant.timezone)[0],
             step_s=step_us / US_PER_S,
             names=names,
             groups=[groups.get(name, "") for name in names],
-            good_parts=frames.clock_times(log.t_us[inside], start_ns, plant.timezone),
+            good_parts=views.frames.clock_times(log.t_us[inside], start_ns, plant.timezone),
         )
         return plots.states(chart)
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from factory_sim import views
 from factory_sim.api.answers import Answer, ResultT
 from factory_sim.api.arguments import engine_name, path_of, refuse, whole, writing
 from factory_sim.api.study_progress import reported
@@ -19,7 +20,6 @@ from factory_sim.study import store
 from factory_sim.study.compare import why as answers
 from factory_sim.study.compare.compare_study import why_in
 from factory_sim.study.dask_pool import open_pool
-from factory_sim.views import frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,14 +193,14 @@ class Comparison(StudyBase[ComparisonResult]):
         pandas.DataFrame
             One row per trial: `arm`, `role`, `replication`, then every KPI of the line.
         """
-        return frames.trial_frame(store.load(self.file))
+        return views.frames.trial_frame(store.load(self.file))
 
     def __repr__(self) -> str:
         rates = (f"{each.scenario} {each.change['line_rate_pct'].mean:+.2f} %" for each in self.scenarios)
         return f"<Comparison with {self.result.base}, line rate: {', '.join(rates)}>"
 
     def _repr_html_(self) -> str:
-        return frames.html(frames.change_frame(self.result), heading=repr(self)[1:-1])
+        return views.frames.html(views.frames.change_frame(self.result), heading=repr(self)[1:-1])
 
     @property
     def _first(self) -> ScenarioResult:
@@ -256,7 +256,7 @@ class Why(StudyBase[WhyResult]):
             One row per operation: share of the critical path [1], gain by one second less [good parts per shift] with
             its interval, and the rank by every detector.
         """
-        return frames.why_frame(self.result)
+        return views.frames.why_frame(self.result)
 
     def __repr__(self) -> str:
         return f"<Why {self.result.of}: {self.constraint or 'nothing'} limits it>"
@@ -292,7 +292,7 @@ class Replay(Answer[ReplayResult]):
         pandas.DataFrame
             Columns `arm` and `replication`; empty when all trials are bit-identical.
         """
-        return frames.pairs_frame(self.result.differing, ("arm", "replication"))
+        return views.frames.pairs_frame(self.result.differing, ("arm", "replication"))
 
     def __repr__(self) -> str:
         n = len(self.result.differing)
@@ -326,7 +326,7 @@ class Sweep(StudyBase[SweepResult]):
         pandas.DataFrame
             One row per point: the factors as typed, then each response with its interval (`_low`, `_high`).
         """
-        return frames.variant_frame(self.result)
+        return views.frames.variant_frame(self.result)
 
     def __repr__(self) -> str:
         return f"<Sweep of {self.result.base}: {len(self.result.points)} points>"
@@ -364,21 +364,24 @@ class Optimisation(StudyBase[OptimisationResult]):
         pandas.DataFrame
             One row per choice: the variables, `cost`, then each objective with its interval (`_low`, `_high`).
         """
-        return frames.variant_frame(self.result)
+        return views.frames.variant_frame(self.result)
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{address}={value}" for address, value in self.selected.items())
         return f"<Optimisation of {self.result.base}: {chosen}>"
 
 
-def write_report(study: Path, path: Path) -> Path:
-    """Write the page of a study file. Raise ConfigError, StudyError."""
+def write_report(study: Path, path: Path, *, kept: bool = True) -> Path:
+    """Write the page of a study file. Raise ConfigError, StudyError.
+
+    kept : the study file stays, so that the page may name it.
+    """
     if path.resolve() == study.resolve():
         refuse("path", f"{path} is the study file itself", "Name another file, such as 'report.html'.")
     require_extra("report", "A report")
     from factory_sim.study.pages import page_of  # noqa: PLC0415 - an extra
 
-    page = page_of(store.load(study), study)
+    page = page_of(store.load(study), study.name if kept else "")
     with writing(path):
         path.write_text(page, encoding="utf-8")
     return path

@@ -192,7 +192,8 @@ def _linger(broker: Broker, delivery: Delivery, say: Callable[[str], None]) -> N
     while now < least_s or (any(behind) and now < end_s):
         time.sleep(_TURN_S)
         now, before, behind = time.monotonic(), behind, broker.backlog()
-        if behind != before:
+        # A backlog also grows: when a broker sends again what has not been acknowledged.
+        if behind[0] < before[0] or behind[1] < before[1]:
             end_s = now + delivery.linger_s
         if any(behind) and now - reported_s > _REPORT_S:
             reported_s = now

@@ -151,7 +151,7 @@ class Listener:
 
     def table(self) -> KpiTable:
         """Return every KPI of the window, or of the part that has arrived; of a run without end, of the shift."""
-        windows = self._checked()
+        windows = self.checked()
         if windows.is_rolling:
             windows.refresh()
             for name in ("shift", "today"):
@@ -161,9 +161,10 @@ class Listener:
 
     def facts(self) -> Facts:
         """Return the facts of the window, or of the part of it that has arrived and is kept."""
-        return self._checked().whole()
+        return self.checked().whole()
 
-    def _checked(self) -> Windows:
+    def checked(self) -> Windows:
+        """Return the windows of the run. Raises NoFeedError before its first reading."""
         if self.windows is None:
             raise NoFeedError(self.root)
         if not self.counts.readings:
@@ -244,9 +245,8 @@ class Listener:
         if self.ended and not found.sent_rows:  # the opening description, sent again from a journal
             return
         if unchanging(found) != unchanging(self.meta):
-            self.conflicts[f"The description of run {found.run_id} was altered below {self.root}: it is ignored."] = (
-                None
-            )
+            text = f"The description of run {found.run_id} was altered below {self.root}: it is ignored."
+            self.conflicts[text] = None
             return
         self.meta = found = extended(self.meta, found)
         self.windows.feed.finish(self._heard(found))
@@ -374,10 +374,11 @@ def _kpis(listener: Listener, replies: Replies, *, is_last: bool = False) -> lis
     windows, store, meta = listener.windows, listener.store, listener.meta
     if windows is None or meta is None or not listener.counts.readings:
         return []
-    if windows.is_rolling or store is not None or replies.with_kpis:
+    is_needed = store is not None and store.needs_kpis
+    if windows.is_rolling or is_needed or replies.with_kpis:
         windows.refresh()
     is_whole = is_last and not windows.is_rolling  # the run is over: only its own KPIs are published
-    if store is not None:
+    if store is not None and is_needed:
         for name, table in windows.tables().items():
             store.kpis(name, table)
         if is_whole:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.analysis.trust.finding import CLOCK_SKEW
 from factory_sim.records import CLOCK_DOUBT
-from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult, WindowKpis
+from factory_sim.results.feed import ClockDoubt, Doubt, FeedCounts, ListenResult, RecordResult, WindowKpis
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -29,6 +29,19 @@ def feed_counts(listener: Listener) -> FeedCounts:
         foreign=losses.foreign,
         skipped=counts.skipped,
         late=losses.late,
+    )
+
+
+def record_result(listener: Listener) -> RecordResult:
+    """Return what a recorder has received. Raises NoFeedError before its first reading."""
+    meta = listener.checked().feed.meta
+    return RecordResult(
+        plant=meta.plant,
+        run_id=meta.run_id,
+        root=listener.root,
+        ended=listener.ended,
+        feed=feed_counts(listener),
+        conflicts=tuple(listener.conflicts),
     )
 
 

@@ -66,7 +66,7 @@ def check_free(client: Client, root: str, **options: str | Callable[..., object]
     if found:
         msg = (
             f"{client.address.display_url}: run {found} is live below {root}; the readings of two runs would mix.\n"
-            "  End it, choose another root (--root), or take the root over (--takeover)."
+            "  End it, or choose another root (--root); run --takeover takes the root over."
         )
         raise ConflictError(msg)
 

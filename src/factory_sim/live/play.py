@@ -16,7 +16,7 @@ from factory_sim.live.rolling.windows import Windows
 from factory_sim.recordings.recorded_run import open_runs
 from factory_sim.records import Readings, Window
 from factory_sim.wire import meta as description
-from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats import FORMATS, clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def play(
     encoder = FORMATS[setup.payload_format].encoder(opening, setup.root)
     pace = Pace(setup.speed, opening.window.t0_us, setup.begun_ns, stop, sender.wait)
     played, sent = Played(opening, opening.window.t0_us), _Counts(opening)
-    sender.publish([description.message(opening, setup.root), *encoder.clear()])
+    sender.publish([description.message(opening, setup.root), *clear(opening, setup.root)])
     sender.flush()
     rest(setup.settle_s, stop, sender.wait)
     for t1_us, readings in run.slices(us_from_s(min(SLICE_S, max(1.0, setup.speed)))):
@@ -134,6 +134,7 @@ def _show(windows: Windows, sink: Sink) -> None:
     for name in windows.names:
         if (table := windows.table(name)) is not None:
             sink.kpis(name, table)
+    sink.flush()  # those of all hours are too many for one transaction
 
 
 class _Counts:

@@ -12,13 +12,14 @@ import numpy as np
 
 from factory_sim import clock
 from factory_sim.live.pacing import AHEAD_S, MAX, Pace, rest
+from factory_sim.live.rolling.shift_spans import SHIFT_US
 from factory_sim.plant.describe import describe
 from factory_sim.plant.states import Outcome
 from factory_sim.records import Window
 from factory_sim.sensing.sample import Sensing
 from factory_sim.sim.run import Simulation
 from factory_sim.wire import meta as description
-from factory_sim.wire.formats import FORMATS
+from factory_sim.wire.formats import FORMATS, clear
 from factory_sim.wire.network import Link
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class _Publication:
 
     def open(self) -> None:
         """Publish the opening description."""
-        self.sender.publish([description.message(self.sent.meta, self.root), *self.encoder.clear()])
+        self.sender.publish([description.message(self.sent.meta, self.root), *clear(self.sent.meta, self.root)])
         self.sender.flush()
         rest(self.setup.settle_s, self.stop, self.sender.wait)
 
@@ -207,7 +208,9 @@ def described(plant: Plant, setup: RunSetup, run_id: str, t_us: int, *, is_over:
     if not setup.is_endless:
         return describe(plant, run_id, epoch, window)
     window = Window(window.t0_us, min(window.t1_us, t_us + AHEAD_US))
-    found = describe(plant, run_id, epoch, Window(max(window.t0_us, t_us - PAST_US), window.t1_us))
+    # Whole shifts are left out, so that those of a plant without shifts begin and are named as in earlier descriptions.
+    left_out_us = max(t_us - PAST_US - window.t0_us, 0) // SHIFT_US * SHIFT_US
+    found = describe(plant, run_id, epoch, Window(window.t0_us + left_out_us, window.t1_us))
     return replace(found, window=window)
 
 

@@ -10,7 +10,10 @@ from factory_sim.analysis.rebuild import Feed
 from factory_sim.clock import NS_PER_US
 from factory_sim.errors import ConfigError, did_you_mean
 from factory_sim.live.rolling import shift_spans
+from factory_sim.live.rolling.descriptions import clipped, since
+from factory_sim.live.rolling.first_readings import LATE_US
 from factory_sim.live.rolling.shift_spans import MINUTE_US
+from factory_sim.live.rolling.windows import Windows
 from factory_sim.records import Readings, Rows, Window
 from factory_sim.results.simulate import KpiValues
 from factory_sim.views.kpi_dict import kpi_table
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from factory_sim.recordings.recorded_run import RecordedRun
-    from factory_sim.records import KpiTable
+    from factory_sim.records import KpiTable, Meta
 
 
 class RecordedShift(NamedTuple):
@@ -31,10 +34,10 @@ class RecordedShift(NamedTuple):
 
 
 def shifts_of(runs: Sequence[RecordedRun]) -> list[RecordedShift]:
-    """Return every shift that the recorded windows touch, and every closed one, in order of time."""
+    """Return every shift of which something was recorded, and every closed one, in order of time."""
     found = []
     for number, run in enumerate(runs):
-        spans = {each.name: each.window for each in shift_spans.shifts_of(run.meta)}
+        spans = {each.name: each.window for each in shift_spans.shifts_of(_recorded_part(run))}
         for name in run.folder.closed_shifts:
             if name not in spans and (closed := closed_table(run, name)) is not None:
                 spans[name] = closed.window
@@ -49,6 +52,13 @@ def shift(runs: Sequence[RecordedRun], name: str) -> RecordedShift:
         where = "--shift"
         raise ConfigError.of(where, f"{name!r} is not a shift of this recording. {did_you_mean(name, known)}")
     return known[name]
+
+
+def whole_window(run: RecordedRun, name: str = "") -> Window | None:
+    """Return the window of a run or of one of its shifts, recorded or not; None: its description has no such shift."""
+    if not name:
+        return run.meta.window
+    return next((each.window for each in shift_spans.shifts_of(run.meta) if each.name == name), None)
 
 
 def closed_table(run: RecordedRun, name: str) -> KpiTable | None:
@@ -83,9 +93,27 @@ def rebuilt(run: RecordedRun, window: Window | None = None, *, rows_from_us: int
     return feed
 
 
+def as_received(run: RecordedRun) -> RecordedRun:
+    """Return a run whose window begins with its first readings, if its recorder joined late."""
+    heard_us, t0_us = run.heard_us(), run.meta.window.t0_us
+    is_late = heard_us is not None and heard_us[0] > t0_us + LATE_US
+    return replace(run, meta=since(run.meta, heard_us[0])) if heard_us is not None and is_late else run
+
+
+def _recorded_part(run: RecordedRun) -> Meta:
+    """Return the description of what was recorded: up to the last readings, if the run's end was not."""
+    meta, heard_us = as_received(run).meta, run.heard_us()
+    return meta if run.meta.sent_rows or heard_us is None else clipped(meta, heard_us[1])
+
+
 def table(run: RecordedRun, window: Window | None = None) -> KpiTable:
-    """Return every KPI of a window of a recorded run; None: of all that was recorded."""
-    meta, feed = run.meta, rebuilt(run, window)
+    """Return every KPI of a window of a recorded run; None: of all that was recorded, as its listener would."""
+    received = as_received(run)
+    feed = rebuilt(received, window)
+    if window is None:
+        windows = Windows(feed)
+        windows.ended = bool(run.meta.sent_rows)
+        return kpis.of_facts(windows.whole())
     log, blocks = feed.log(), feed.blocks()
-    found = trust.judge(log, meta, blocks, feed.losses())
-    return kpis.table(log, meta, found.usable(blocks), window or meta.window, found.findings)
+    found = trust.judge(log, received.meta, blocks, feed.losses())
+    return kpis.table(log, received.meta, found.usable(blocks), window, found.findings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from factory_sim.errors import PayloadError
 from factory_sim.wire import kpi_messages, topics
-from factory_sim.wire.delivery.acknowledgements import Receipts
+from factory_sim.wire.delivery.acknowledgements import Receipts, mark_topic
 from factory_sim.wire.delivery.forwarder import MAX_STALL_S
 from factory_sim.wire.mqtt.client_options import ClientOptions
 from factory_sim.wire.sparkplug.host import Host
@@ -31,6 +31,7 @@ class Replies:
         self.root, self.with_kpis = root, with_kpis
         self.receipts = Receipts(root, ack_as) if ack_as else None
         self.host = Host(host_id, group_id(root)) if host_id else None
+        self._refused, self._is_refusal_reported = "", False  # the first mark that was refused
         self._own = (f"{kpi_messages.kpi_root(root)}/", f"{root}/journal/ack/")
 
     def connection(self, options: ClientOptions | None = None) -> ClientOptions:
@@ -57,8 +58,10 @@ class Replies:
             if was_used and self.receipts is not None and not message.topic.startswith(self._own):
                 answer = self.receipts.take(message)
                 return [answer] if answer is not None else []
-        except PayloadError:
-            pass  # the listener counts it
+        except PayloadError as error:
+            if self.receipts is not None and message.topic == mark_topic(self.root):
+                self._refused = self._refused or f"A mark of the journal was refused: {error}."
+            # the listener counts the others
         return []
 
     @property
@@ -76,7 +79,10 @@ class Replies:
         return self.host.due(_now_ms()) if self.host is not None else []
 
     def report(self) -> str:
-        """Return the requests since the last report in words, empty if there were none."""
+        """Return the requests since the last report, or the first mark that was refused, in words; empty if none."""
+        if self._refused and not self._is_refusal_reported:
+            self._is_refusal_reported = True
+            return self._refused
         return self.host.report() if self.host is not None else ""
 
     def kpis(self, meta: Meta, table: KpiTable, windows: Mapping[str, KpiTable]) -> list[Message]:

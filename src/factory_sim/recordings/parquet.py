@@ -52,8 +52,11 @@ def joined(tables: Sequence[Table]) -> Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
-def write_samples(path: Path, tables: Iterable[Table], *, compression: str) -> None:
-    """Write tables of one schema to one file, each a row group; differences of counts take about a byte."""
+def write_samples(path: Path, tables: Iterable[Table]) -> None:
+    """Write tables of one schema to one file, each a row group; differences of counts take about a byte.
+
+    A stronger compression of these saves hardly any space, and takes nearly as long as the rest.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     writer: pq.ParquetWriter | None = None
     with layout.replacing(path) as fresh:
@@ -63,7 +66,7 @@ def write_samples(path: Path, tables: Iterable[Table], *, compression: str) -> N
                     writer = pq.ParquetWriter(
                         fresh,
                         table.schema,
-                        compression=compression,
+                        compression="lz4",
                         use_dictionary=False,
                         column_encoding=dict.fromkeys(table.schema.names, "DELTA_BINARY_PACKED"),
                         write_statistics=["tick"],

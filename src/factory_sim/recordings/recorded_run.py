@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factory_sim.clock import us_from_ns
+from factory_sim.clock import ns_from_us, us_from_ns
 from factory_sim.recordings import layout, parquet
 from factory_sim.recordings.hour_pages import PAGE_US, Pages
 from factory_sim.records import Readings, Rows, Samples
@@ -114,6 +114,22 @@ class RecordedRun:
         for ticks, _, _ in self._tail(period_us, None):
             ends.append((int(ticks[0]), int(ticks[-1]) + 1))
         return (min(a for a, _ in ends), max(b for _, b in ends)) if ends else (0, 0)
+
+    def heard_us(self) -> tuple[int, int] | None:
+        """Return the stretch [µs since the run's start] that the recorder has heard; None: no samples were recorded.
+
+        It begins with the first sample, or with an earlier row that is not the first of its unit: the first may be one
+        that a broker kept for recorders that join later. A kill may lose samples whose rows are on the disk.
+        """
+        spans = [(q, *self.span(q)) for q in {s.period_us for s in self.meta.sensors}]
+        found = [(first * q, stop * q) for q, first, stop in spans if stop > first]
+        if not found:
+            return None
+        begin = min(a for a, _ in found)
+        earlier = self.rows(stop_ns=ns_from_us(begin, self.meta.epoch_ns))
+        _, firsts = np.unique(earlier.unit, return_index=True)
+        later_us = np.delete(us_from_ns(earlier.t_ns, self.meta.epoch_ns), firsts)
+        return int(later_us.min(initial=begin)), max(b for _, b in found)
 
     def slices(self, slice_us: int) -> Iterator[tuple[int, Readings]]:
         """Yield the end of each slice of the window [µs since the run's start] and its readings.

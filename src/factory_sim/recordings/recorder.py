@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,7 +16,8 @@ from factory_sim.recordings.hour_pages import PAGE_US, Pages
 from factory_sim.records import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from factory_sim.recordings.hour_pages import Page
@@ -30,7 +33,7 @@ class Recorder:
     """The open run of a recording.
 
     A reading is safe after the next `flush`. Call `flush` at least once a minute. `close` ends the run; a recorder that
-    is opened for the same run continues it.
+    is opened for the same run continues it. A thread writes finished hours: encoding them takes most of the time.
     """
 
     def __init__(self, folder: Path, meta: Meta, meta_json: bytes, root: str) -> None:
@@ -47,6 +50,8 @@ class Recorder:
         self._row_hour = -1
         self._number = 0
         self._tail: dict[int, Stream] = {}  # by period; -1: the rows
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._sealing: Future[None] | None = None  # what the thread writes; its pages are in no tail
         self._recover()
 
     def add(self, readings: Readings) -> None:
@@ -67,6 +72,10 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what is new to the tail and wait until it is on the disk."""
+        self._wait()
+        self._save()
+
+    def _save(self) -> None:
         for period, pages in self._pages.items():
             for batch in pages.unsaved():
                 parquet.append_samples(self._tail[period], *batch)
@@ -79,11 +88,20 @@ class Recorder:
     def close(self, losses: dict[str, int] | None = None) -> None:
         """Write everything to Parquet and remove the tail."""
         self._seal(late_us=-PAGE_US)
+        self._wait()
+        self._writer.shutdown()
         self._write_rows()
         if losses is not None:
             layout.replace(self.run.losses, json.dumps(losses).encode())
         self._drop_tail()
         compact(self.run, self.meta, before="9999")
+
+    def abandon(self) -> None:
+        """Release the files without writing to them: the next recorder reads them up to their last complete batch."""
+        self._writer.shutdown()
+        for stream in self._tail.values():
+            with suppress(OSError):  # what the disk does not take
+                stream.close()
 
     def close_shift(self, entry: Mapping[str, object]) -> None:
         """Add a closed shift, once."""
@@ -104,10 +122,11 @@ class Recorder:
                     pages.restore(*batch)
         self._n_rows = sum(map(len, self._rows))
         self._number = max((int(path.stem.partition("-")[0]) for path in old), default=0)
-        self._renew(old)
+        self._renew()
+        _delete(old)
 
-    def _renew(self, old: list[Path]) -> None:
-        """Begin new tail files with all that is only in memory, then delete the old ones."""
+    def _renew(self) -> None:
+        """Begin new tail files with all that is only in memory."""
         for stream in self._tail.values():
             stream.close()
         self._number += 1
@@ -120,10 +139,8 @@ class Recorder:
         for pages in self._pages.values():
             pages.mark_all_unsaved()
         self._unsaved = list(self._rows)
-        self.flush()
+        self._save()
         layout.sync_folder(self.run.tail)
-        for path in old:
-            path.unlink()
 
     def _drop_tail(self) -> None:
         for stream in self._tail.values():
@@ -132,31 +149,50 @@ class Recorder:
         self._tail = {}
 
     def _seal(self, late_us: int) -> None:
-        """Write pages to Parquet that end `late_us` before the newest reading."""
-        newest_us = max((pages.newest * pages.period_us for pages in self._pages.values()), default=0)
-        sealed = False
-        for pages in self._pages.values():
-            for page in pages.take_before((newest_us - late_us) // pages.period_us):
-                sealed |= self._write_page(pages, page)
-        if self._n_rows > ROWS_IN_MEMORY or (sealed and self._rows):
-            self._write_rows()
-            sealed = True
-        if sealed and late_us >= 0:
-            self._renew([stream.path for stream in self._tail.values()])
-            compact(self.run, self.meta, before=self._day(newest_us - PAGE_US - late_us))
+        """Have pages written to Parquet that end `late_us` before the newest reading.
 
-    def _write_page(self, pages: Pages, page: Page) -> bool:
+        The former tail is deleted after that: it holds what the pages held at the last flush.
+        """
+        newest_us = max((pages.newest * pages.period_us for pages in self._pages.values()), default=0)
+        done = [
+            (pages, page)
+            for pages in self._pages.values()
+            for page in pages.take_before((newest_us - late_us) // pages.period_us)
+            if page.present.any()
+        ]
+        is_due = self._n_rows > ROWS_IN_MEMORY or (done and self._rows)
+        if not (done or is_due):
+            return
+        self._wait()
+        if is_due:
+            self._write_rows()
+        former = [stream.path for stream in self._tail.values()]
+        self._renew()
+        before = self._day(newest_us - PAGE_US - late_us) if late_us >= 0 else ""
+        self._sealing = self._writer.submit(self._write_pages, done, former, before)
+
+    def _wait(self) -> None:
+        """Wait until the thread has written its pages. Raises what it raised."""
+        job, self._sealing = self._sealing, None
+        if job is not None:
+            job.result()
+
+    def _write_pages(self, done: list[tuple[Pages, Page]], former: list[Path], before: str) -> None:
+        """Write pages, then delete the tail that they were in, and merge the files of days before a date."""
+        for pages, page in done:
+            self._write_page(pages, page)
+        _delete(former)
+        compact(self.run, self.meta, before=before)
+
+    def _write_page(self, pages: Pages, page: Page) -> None:
         there = page.present.any(axis=1)
-        if not there.any():
-            return False
         ticks = page.first + np.flatnonzero(there)
         first, stop = int(ticks[0]), int(ticks[-1]) + 1
         folder = self.run.samples(pages.period_us) / self._day(page.first * pages.period_us)
         path = folder / f"{first}-{stop}.{uuid4().hex[:8]}.parquet"
         all_there = there.all()
         raw, present = (page.raw, page.present) if all_there else (page.raw[there], page.present[there])
-        parquet.write_samples(path, [parquet.sample_table(ticks, raw, present, pages)], compression="none")
-        return True
+        parquet.write_samples(path, [parquet.sample_table(ticks, raw, present, pages)])
 
     def _write_rows(self) -> None:
         if not self._rows:
@@ -172,6 +208,11 @@ class Recorder:
         return layout.day_of(us, self.meta.epoch_ns, self.meta.timezone)
 
 
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink()
+
+
 def compact(run: layout.RunFolder, meta: Meta, *, before: str) -> int:
     """Merge the sample files of each day before the date `before` into one; return the number of files merged."""
     merged = 0
@@ -183,7 +224,7 @@ def compact(run: layout.RunFolder, meta: Meta, *, before: str) -> int:
                 first, stop = parts[0].first, max(part.stop for part in parts)
                 target = day / f"{first}-{stop}.day.parquet"
                 try:
-                    parquet.write_samples(target, _merged(parts, pages), compression="zstd")
+                    parquet.write_samples(target, _merged(parts, pages))
                 except parquet.DAMAGED:  # a reader skips and reports the damaged file; the others stay as they are
                     continue
                 merged += len(parts)

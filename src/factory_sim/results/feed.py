@@ -56,6 +56,18 @@ class FeedCounts(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordResult(Record):
+    """What a recorder has received of its latest run."""
+
+    plant: str
+    run_id: str
+    root: str
+    ended: bool  # the publisher has ended the run
+    feed: FeedCounts
+    conflicts: tuple[str, ...]  # sentences about descriptions that were ignored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt(Record):
     """A sensor or unit that the analyzer distrusts for a while."""
 

@@ -21,7 +21,10 @@ class RecordedKpis(Result):
     plant: str
     run_id: str
     shift: str  # "2026-01-05/early"; empty: the whole run
-    window_us: tuple[int, int]  # since the run's start
+    window_us: tuple[int, int]  # since the run's start; of the run or the shift, the part that was recorded
     damaged: tuple[str, ...]  # files that could not be read
     kpis: Mapping[str, KpiValues]
+    start: str = ""  # of the window, by the plant's clock
+    end: str = ""
+    complete: bool = True  # False: the recorder joined late or stopped early
     stops: StopLosses | None = None  # with stop rules

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GRID, SOBOL, LATIN = "grid", "sobol", "latin_hypercube"  # designs; the first two name their analysis too
 LINEAR, RANKS = "src", "srrc"  # analyses of a Latin hypercube
 CONSTANT, NOISE, UNDEFINED = "constant", "noise", "undefined"  # why no factor explains a response
+NOWHERE = "nowhere"  # it is not defined at any point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class Sensitivity(Record):
     method: str  # GRID, SOBOL, LINEAR or RANKS
     factors: Mapping[str, FactorInfluence]  # by address
     explained: Mapping[str, float]  # share of the variance by regression; empty for GRID and SOBOL
-    unexplained: str | None  # CONSTANT, NOISE or UNDEFINED: no factor can explain the response
+    unexplained: str | None  # CONSTANT, NOISE, UNDEFINED, NOWHERE: no factor can explain the response
 
     @property
     def is_regression(self) -> bool:

@@ -73,7 +73,7 @@ def watched(
         [sys.executable, "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches the publisher alone
+        process_group=0,  # Ctrl-C reaches the publisher alone; in a new session Linux would ignore its priority
     ) as process:
         page = _Page(process, report)
         try:

@@ -11,8 +11,6 @@ from factory_sim.api.arguments import optional_path, refuse
 from factory_sim.api.client_arguments import first_line
 from factory_sim.api.progress import ProgressEvent
 from factory_sim.errors import require_extra
-from factory_sim.live.page.live_page import LivePage, Recording
-from factory_sim.live.page.page_address import PageAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +19,8 @@ if TYPE_CHECKING:
     from factory_sim.api.client_arguments import PathLike
     from factory_sim.api.progress import Report
     from factory_sim.live import listen as listening
-    from factory_sim.live.page.live_page import WhatIf
+    from factory_sim.live.page.live_page import LivePage, WhatIf
+    from factory_sim.live.page.page_address import PageAddress
 
 PAGE_ADDRESS = "127.0.0.1:8800"
 _SHARE = 0.1  # of the time, at most, that conclusions for the page may take
@@ -56,6 +55,8 @@ def shown(page: bool, address: str, password_file: PathLike | None, *, is_publis
     if not is_published:
         refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
     require_extra("page", "The live page")
+    from factory_sim.live.page.page_address import PageAddress  # noqa: PLC0415 - same
+
     try:
         where = PageAddress.parse(address)
     except ValueError:
@@ -68,6 +69,7 @@ def shown(page: bool, address: str, password_file: PathLike | None, *, is_publis
 @contextmanager
 def serving(where: Shown, root: str, report: Report, offers: Offers = Offers()) -> Iterator[LivePage]:
     """Serve the page of the feed below `root`. Raises PageError."""
+    from factory_sim.live.page.live_page import LivePage, Recording  # noqa: PLC0415 - few listeners show a page
     from factory_sim.live.page.server import PageServer  # noqa: PLC0415 - an extra
 
     recording = Recording(offers.folder, offers.run_id) if offers.folder is not None else None

@@ -38,6 +38,7 @@ class SnapshotWhatIf:
     def __init__(self, plant: Plant, snapshot: Path) -> None:
         self._plant, self._snapshot = plant, snapshot
         self._evaluating = asyncio.Lock()
+        self._ever: set[str] = set()  # every change that has been offered: a browser keeps showing the evaluated ones
 
     def offered(self, constraint: str) -> list[tuple[str, str]]:
         """Return changes, each with its text; `constraint` is the operation that limits the line, if it is known."""
@@ -49,12 +50,14 @@ class SnapshotWhatIf:
             found.append((f"{limiting.name}.cycle_time*{factor}", f"one second less at {limiting.name}"))
         fleets, crews = (each[:_EACH] for each in (self._plant.fleets, self._plant.crews))
         found += [(f"fleets.{each.name}.count+1", f"one more {each.name}") for each in fleets]
-        return found + [(f"crews.{each.name}.count+1", f"one more person in {each.name}") for each in crews]
+        found += [(f"crews.{each.name}.count+1", f"one more person in {each.name}") for each in crews]
+        self._ever.update(each for each, _ in found)
+        return found
 
     async def evaluate(self, change: str, constraint: str) -> dict[str, object]:
-        """Return the effect of an offered change in good parts per shift. Raises Refusal."""
+        """Return the effect of a change in good parts per shift that is offered, or was before. Raises Refusal."""
         offered = [each for each, _ in self.offered(constraint)]
-        if change not in offered:
+        if change not in self._ever:
             raise Refusal(400, f"{change[:80]!r} is not offered. {did_you_mean(change[:80], offered)}")
         if not self._snapshot.exists():
             raise Refusal(503, "The run has not been saved yet: try again in a few seconds.")

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from factory_sim import views
 from factory_sim.api.arguments import one_of, path_of, refuse, seconds, storage
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Table
@@ -14,9 +15,9 @@ from factory_sim.errors import require_extra
 from factory_sim.live import recorded_kpis
 from factory_sim.live.foreign import stop_losses
 from factory_sim.live.play import runs_of
+from factory_sim.live.rolling.shift_spans import local_time
 from factory_sim.recordings.retention import Retention, forget
 from factory_sim.results.recorded_kpis import RecordedKpis
-from factory_sim.views import frames
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -49,18 +50,18 @@ class History:
     @property
     def runs(self) -> Table:
         """One row per recorded run: `run_id`, `plant`, `start` and `end` by the plant's clock."""
-        return Table(partial(frames.run_frame, [run.meta for run in self._runs]))
+        return Table(partial(views.frames.run_frame, [run.meta for run in self._runs]))
 
     @property
     def sensors(self) -> Table:
         """One row per sensor of the last run: `unit`, `sensor`, `kind`, `period_s`, `unit_of_measure` and range."""
-        return Table(partial(frames.meta_sensor_frame, self._runs[-1].meta))
+        return Table(partial(views.frames.meta_sensor_frame, self._runs[-1].meta))
 
     @property
     def events(self) -> Table:
         """Every change of state of the last run: `time` by the plant's clock, names of units and states."""
         run = self._runs[-1]
-        return Table(lambda: frames.row_frame(run.rows(), run.meta))
+        return Table(lambda: views.frames.row_frame(run.rows(), run.meta))
 
     @property
     def shifts(self) -> list[str]:
@@ -119,6 +120,9 @@ class History:
             run_id=run.meta.run_id,
             shift=shift,
             window_us=(table.window.t0_us, table.window.t1_us),
+            start=local_time(run.meta, table.window.t0_us).isoformat(timespec="seconds"),
+            end=local_time(run.meta, table.window.t1_us).isoformat(timespec="seconds"),
+            complete=table.window == (recorded_kpis.whole_window(run, shift) or table.window),
             damaged=tuple(self.damaged),
             kpis=kpi_values(table),
             stops=None if convention is None or log is None else convention.losses(log, run.meta, window=table.window),
@@ -159,7 +163,7 @@ class History:
         if stop_ns <= first_ns:
             refuse("end", f"{end} is not after {start}")
         columns = queries.signal(chosen, first_ns, stop_ns, round(seconds("every", every) * 1e6))
-        return frames.recorded_frame(columns, zone, chosen[0][1].unit_text)
+        return views.frames.recorded_frame(columns, zone, chosen[0][1].unit_text)
 
     def sql(self, query: str) -> DataFrame:
         """Return the result of an SQL query by DuckDB.
@@ -183,7 +187,7 @@ class History:
         require_extra("history", "queries of a recording")
         from factory_sim.recordings import queries  # noqa: PLC0415 - DuckDB is an extra
 
-        return frames.DataFrame(queries.sql(self._runs, query))
+        return views.frames.DataFrame(queries.sql(self._runs, query))
 
     def forget(self, *, keep: Duration = 0.0, keep_size: str | float = 0) -> dict[str, int]:
         """Delete the oldest days, until the rest is young and small enough; the newest day and closed shifts stay.
@@ -214,7 +218,7 @@ class History:
         return f"<History of {self._runs[-1].meta.plant}: {len(self._runs)} runs>"
 
     def _repr_html_(self) -> str:
-        return frames.html(self.runs.to_pandas())
+        return views.frames.html(self.runs.to_pandas())
 
 
 def history(folder: str | os.PathLike[str]) -> History:

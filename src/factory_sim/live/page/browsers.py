@@ -81,6 +81,8 @@ class Browsers:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield the events of one browser until it goes away or the page is closed."""
+        if len(self._browsers) >= MOST_BROWSERS:  # many came at once: this one tries again, and is refused
+            return
         browser = _Browser()
         self._browsers.add(browser)
         try:

@@ -11,6 +11,7 @@ import numpy as np
 from factory_sim import clock
 from factory_sim.analysis import bottleneck, losses
 from factory_sim.live.listen_result import feed_counts
+from factory_sim.live.rolling.shift_spans import hours_of
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def concluded(listener: Listener) -> Conclusions:
         whole=whole,
         table=table,
         windows=windows.tables(),
-        shift=named_shift(meta, windows.shift_name, table.window),
+        shift=named_shift(meta, table.window),
         losses=losses.pareto(facts) if facts else (),
         stopped=stops(hour) if hour else (),
         feed=feed_counts(listener),
@@ -57,10 +58,11 @@ def concluded(listener: Listener) -> Conclusions:
     )
 
 
-def named_shift(meta: Meta, name: str, window: Window) -> tuple[str, int, int]:
-    """Return a shift whose name begins with its date, with the end that it will have."""
-    end_us = next((end for _, begin, end in meta.shifts if begin <= window.t0_us < end), window.t1_us)
-    return name.partition("/")[2], window.t0_us, end_us
+def named_shift(meta: Meta, window: Window) -> tuple[str, int, int]:
+    """Return the shift in which a window begins: its name, the begin of the window, and the end that it will have."""
+    hours = hours_of(meta, window.t0_us, window.t0_us + 1)
+    name, _, end_us = next(iter(hours), ("", window.t0_us, window.t1_us))
+    return name, window.t0_us, end_us
 
 
 def stops(facts: Facts) -> list[losses.Loss]:
@@ -163,7 +165,7 @@ class Conclusions:
                 "unit": names[each.unit].name,
                 "what": "sensor",
                 "severity": "low",
-                "text": f"{self._sensor(each) or 'clock or rows'}: {each.kind.replace('_', ' ')}: {each.reason}",
+                "text": ": ".join(filter(None, (self._sensor(each), each.kind.replace("_", " "), each.reason))),
             }
             for each in self.findings
         ]

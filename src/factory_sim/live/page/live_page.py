@@ -51,6 +51,8 @@ class WhatIf(Protocol):
 class LivePage:
     """Takes what a listener receives, in its thread; `turn` and everything after it belong to the server's thread."""
 
+    needs_kpis = False  # `conclude` brings them
+
     def __init__(self, root: str, *, what_if: WhatIf | None = None, recording: Recording | None = None) -> None:
         self.root, self.what_if, self.recording = root, what_if, recording
         self.picture: Picture | None = None

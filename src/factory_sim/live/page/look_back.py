@@ -13,16 +13,18 @@ from factory_sim.live.page.past_figures import PastFigures
 from factory_sim.live.page.picture import Picture
 from factory_sim.live.page.unit_past import stretches
 from factory_sim.live.play import runs_of
-from factory_sim.records import Readings
+from factory_sim.live.rolling.shift_spans import DAY_US, hours_of, open_before
+from factory_sim.records import Readings, Rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from factory_sim.recordings.recorded_run import RecordedRun
-    from factory_sim.records import F8, I8, Meta, Rows, Samples, SensorInfo
+    from factory_sim.records import B1, F8, I8, Meta, Samples, SensorInfo
 
 HOUR_MS = 3_600_000
-NEAR_MS = 2 * HOUR_MS  # before an instant, at first, to look for the states of units
+NEAR_MS = 2 * HOUR_MS  # before an instant: all rows are used
+PART_ROWS = 6  # of a part: passed on, loaded, unloaded, taken, with a change of state between
 LONGEST_MS = 7 * 24 * HOUR_MS  # of a chart
 MOST_TICKS = 200_000  # of a signal that is read at once
 _COMPUTED = "It is being computed from the recording."
@@ -65,9 +67,11 @@ class LookBack:
         if t_ms < self._begin_ms(run.meta):
             raise Refusal(404, "The recording begins later.")
         picture, t_ns = Picture(run.meta), t_ms * NS_PER_MS
-        near_ms = t_ms - NEAR_MS if unit < 0 else shift_at(run.meta, t_ms)[0]
-        rows = self._rows(run, near_ms, t_ms)
-        rows = rows if unit < 0 else rows.take(rows.unit == unit)
+        if unit < 0:
+            rows = self._line(run, t_ms)
+        else:
+            rows = self._rows(run, shift_at(run.meta, t_ms)[0], t_ms)
+            rows = rows.take(rows.unit == unit)
         picture.take([Readings(rows, tuple(self._batteries(run, t_ns)))])
         return picture
 
@@ -129,6 +133,18 @@ class LookBack:
         """Return the rows of a stretch, and before it the last row of each unit."""
         return run.rows_since(from_ms * NS_PER_MS, to_ms * NS_PER_MS + 1)
 
+    def _line(self, run: RecordedRun, t_ms: int) -> Rows:
+        """Return the rows that show the line at an instant: the latest, and of earlier ones those that place a part.
+
+        A part that has waited for longer than a day of open time is not looked for.
+        """
+        meta, near_ns = run.meta, (t_ms - NEAR_MS) * NS_PER_MS
+        day_ms = (meta.epoch_ns + open_before(meta, us_of(meta, t_ms), DAY_US) * 1000) // NS_PER_MS
+        rows = self._rows(run, min(day_ms, t_ms - NEAR_MS), t_ms)
+        is_near = rows.t_ns >= near_ns
+        early = rows.take(~is_near)
+        return Rows.join([early.take(_last_of_units(early) | _last_of_parts(rows)[~is_near]), rows.take(is_near)])
+
     def _batteries(self, run: RecordedRun, t_ns: int) -> list[Samples]:
         """Return the latest reading of the batteries of vehicles."""
         found, t_us = [], (t_ns - run.meta.epoch_ns) // 1000
@@ -140,6 +156,23 @@ class LookBack:
         return found
 
 
+def _last_of_units(rows: Rows) -> B1:
+    _, last = np.unique(rows.unit[::-1], return_index=True)
+    found = np.zeros(len(rows), np.bool_)
+    found[len(rows) - 1 - last] = True
+    return found
+
+
+def _last_of_parts(rows: Rows) -> B1:
+    """Return which rows are among the last ones of a part, which show where it is and where it came from."""
+    by_part = np.argsort(rows.part, kind="stable")
+    part = rows.part[by_part]
+    ends = np.searchsorted(part, part, side="right")
+    found = np.zeros(len(rows), np.bool_)
+    found[by_part] = (ends - np.arange(len(part)) <= PART_ROWS) & (part >= 0)
+    return found
+
+
 def _name(meta: Meta, t_ms: int) -> str:
     t_us = us_of(meta, t_ms)
-    return next((name for name, begin, end in meta.shifts if begin <= t_us < end), "")
+    return next((name for name, _, _ in hours_of(meta, t_us, t_us + 1)), "")

@@ -9,6 +9,7 @@ import numpy as np
 from factory_sim.clock import NS_PER_MS
 from factory_sim.errors import did_you_mean
 from factory_sim.live.page.signal_ring import thinned
+from factory_sim.live.rolling.shift_spans import hours_of
 from factory_sim.views.kpi_dict import kpi_values
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ class PageAnswers:
             begin_ms = self.past.begin_ms()
         shifts = [
             {"name": name, "from_ms": _ms(self.meta, begin_us), "to_ms": _ms(self.meta, end_us)}
-            for name, begin_us, end_us in self.meta.shifts
-            if _ms(self.meta, begin_us) <= t_ms and _ms(self.meta, end_us) > begin_ms
+            for name, begin_us, end_us in hours_of(self.meta, us_of(self.meta, begin_ms), us_of(self.meta, t_ms + 1))
         ]
         return {"from_ms": begin_ms, "to_ms": t_ms, "shifts": shifts}
 
@@ -184,9 +184,9 @@ class PageAnswers:
 
 def shift_at(meta: Meta, t_ms: int) -> tuple[int, int]:
     """Return begin and end of the shift at an instant, else the last eight hours [ms since 1970 UTC]."""
-    for _, begin_us, end_us in meta.shifts:
-        if _ms(meta, begin_us) <= t_ms < _ms(meta, end_us):
-            return _ms(meta, begin_us), _ms(meta, end_us)
+    t_us = us_of(meta, t_ms)
+    for _, begin_us, end_us in hours_of(meta, t_us, t_us + 1):
+        return _ms(meta, begin_us), _ms(meta, end_us)
     return max(t_ms - SHIFT_MS, _ms(meta, meta.window.t0_us)), t_ms
 
 

@@ -14,10 +14,9 @@ from factory_sim.analysis.blocks import BLOCK_US, Blocks
 from factory_sim.analysis.checkpoint import windowed
 from factory_sim.live.page.conclusions import Conclusions, named_shift, stops
 from factory_sim.live.page.page_answers import Refusal
-from factory_sim.live.recorded_kpis import rebuilt
-from factory_sim.live.rolling.descriptions import clipped, since
-from factory_sim.live.rolling.first_readings import LATE_US
-from factory_sim.live.rolling.shift_spans import DAY_US, HOUR_US, MINUTE_US, begun_shifts, windows_at
+from factory_sim.live.recorded_kpis import as_received, rebuilt
+from factory_sim.live.rolling.descriptions import clipped
+from factory_sim.live.rolling.shift_spans import DAY_US, HOUR_US, MINUTE_US, open_before, windows_at
 from factory_sim.live.rolling.windows import WHOLE_US
 from factory_sim.records import ROW_READINGS, Window
 from factory_sim.results.feed import FeedCounts
@@ -68,7 +67,7 @@ class PastFigures:
         self._asked_s = time.monotonic()
         found = self.known(run.meta.run_id, t_us)
         if found is None:
-            found = self._concluded(_as_received(run), t_us // MINUTE_US * MINUTE_US)
+            found = self._concluded(as_received(run), t_us // MINUTE_US * MINUTE_US)
             self._latest = (run.meta.run_id, t_us // MINUTE_US * MINUTE_US, found)
         return found
 
@@ -86,12 +85,11 @@ class PastFigures:
         usable = found.usable(blocks)
         facts = facts_of.collect(windowed(log, meta, shift), meta, usable, shift, found.findings)
         table = kpis.of_facts(facts)
-        begun = begun_shifts(meta, t0_us, end_us)
         return Conclusions(
             meta=meta,
             whole=table,
             table=table,
-            shift=named_shift(meta, begun[-1].name if begun else "", shift),
+            shift=named_shift(meta, shift),
             losses=losses.pareto(facts),
             stopped=stops(in_hour),
             feed=_counts(log, blocks, shift, read.losses),
@@ -104,7 +102,8 @@ class PastFigures:
         if read is None or (read.run_id, read.begin_us) != (meta.run_id, shift.t0_us) or read.until_us < end_us:
             recorded_us = min((run.span(q)[1] * q for q in {s.period_us for s in meta.sensors}), default=end_us)
             until_us = max(min(-(-end_us // HOUR_US) * HOUR_US, recorded_us // MINUTE_US * MINUTE_US), end_us)
-            since_us = shift.t0_us - DAY_US if meta.window.t1_us - meta.window.t0_us > WHOLE_US else None
+            is_long = meta.window.t1_us - meta.window.t0_us > WHOLE_US
+            since_us = open_before(meta, shift.t0_us, DAY_US) if is_long else None
             judged_us = max(shift.t0_us - HOUR_US, meta.window.t0_us)  # sensors are not judged by minutes alone
             feed = rebuilt(run, Window(judged_us, until_us), rows_from_us=since_us)
             self._shift = read = _Shift(
@@ -116,13 +115,6 @@ class PastFigures:
                 losses=feed.losses(),
             )
         return read
-
-
-def _as_received(run: RecordedRun) -> RecordedRun:
-    """Return a run whose window begins with its first readings, if its recorder joined late."""
-    meta = run.meta
-    first_us = min((run.span(q)[0] * q for q in {s.period_us for s in meta.sensors}), default=0)
-    return run if first_us <= meta.window.t0_us + LATE_US else replace(run, meta=since(meta, first_us))
 
 
 def _until(blocks: Sequence[Blocks], end_us: int) -> tuple[Blocks, ...]:

@@ -22,7 +22,7 @@ def clipped(meta: Meta, until_us: int) -> Meta:
 def since(meta: Meta, joined_us: int) -> Meta:
     """Return the description of what a listener can have received that joined at `joined_us`."""
     window = Window(joined_us, max(meta.window.t1_us, joined_us + 1))
-    planned = tuple((max(a, joined_us), b) for a, b in meta.planned_us if b > joined_us)
+    planned = tuple(each for each in meta.planned_us if each[1] > joined_us)  # its begin names shifts without a name
     shifts = tuple(each for each in meta.shifts if each[2] > joined_us)
     return replace(meta, window=window, planned_us=planned, shifts=shifts, sent_rows=(), sent_ticks=())
 

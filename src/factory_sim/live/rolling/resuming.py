@@ -40,6 +40,7 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._run: RecordedRun | None = None  # the present one
 
     def resume(self, windows: Windows) -> int | None:
         """Give windows without readings what was recorded of their run; return its earliest time [µs], None: nothing.
@@ -47,7 +48,7 @@ class Memory:
         The run must be open in a recorder, which has recovered what an earlier process left.
         """
         meta = windows.feed.meta
-        run = self._run(meta)
+        run = self._run = self._recorded_run(meta)
         if run is None:
             return None
         closed = {name: closed_table(run, name) for name in run.folder.closed_shifts[-_SHIFTS_READ:]}
@@ -55,31 +56,37 @@ class Memory:
         state = self._state(run)
         if state is not None:
             windows.feed.restore(state)
-        begins = [] if state is None else [meta.window.t0_us]
+        begins = []
         for readings in _recorded(run, state):
             begins.append(earliest_us(readings, meta))
             windows.feed.add(readings)
-        return min(begins, default=None)
+        if state is not None:
+            return state.begin_us
+        heard_us = run.heard_us()
+        return min(begins, default=None) if heard_us is None else heard_us[0]
 
     def lacks_end(self, meta: Meta) -> bool:
         """Return whether a run was recorded, but not its end."""
-        run = self._run(meta)
+        run = self._recorded_run(meta)
         return run is not None and not json.loads(run.folder.meta.read_bytes()).get("sent_rows")
 
     def keep(self, windows: Windows) -> None:
         """Write a checkpoint, once rows have been forgotten."""
-        run, state = self._run(windows.feed.meta), windows.feed.state()
+        run, state = self._run, windows.feed.state()
         if run is None or not len(state.rows):
             return
         arrays = {each.name: getattr(state.rows, each.name) for each in fields(Rows)}
-        arrays |= {f"feed_{name}": getattr(state, name) for name in _ARRAYS} | {"from_us": np.array(state.from_us)}
+        arrays |= {f"feed_{name}": getattr(state, name) for name in _ARRAYS} | {
+            "begin_us": np.array(state.begin_us),
+            "from_us": np.array(state.from_us),
+        }
         for period, each in state.samples.items():
             arrays |= {f"samples_{period}_{name}": getattr(each, name) for name in _SAMPLES}
             arrays[f"samples_{period}_from_tick"] = np.array(each.from_tick)
         with layout.replacing(run.folder.path / _FILE) as fresh, fresh.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
-    def _run(self, meta: Meta) -> RecordedRun | None:
+    def _recorded_run(self, meta: Meta) -> RecordedRun | None:
         for folder in layout.runs(self.folder):
             found = json.loads(folder.meta.read_bytes())
             if (found["run_id"], found["window"]["t0_us"]) == (meta.run_id, meta.window.t0_us):
@@ -106,6 +113,7 @@ def _read(file: np.lib.npyio.NpzFile, periods: list[int]) -> FeedState:
         for period in sorted(set(periods))
     }
     return FeedState(
+        begin_us=int(file["begin_us"]),
         from_us=int(file["from_us"]),
         rows=Rows(*(file[each.name] for each in fields(Rows))),
         samples=samples,

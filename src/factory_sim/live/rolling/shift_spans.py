@@ -26,6 +26,15 @@ class ShiftSpan(NamedTuple):
     window: Window
 
 
+def hours_of(meta: Meta, from_us: int, to_us: int) -> list[tuple[str, int, int]]:
+    """Return name, begin and end of the shifts that overlap [from_us, to_us), also outside of the run's window [µs].
+
+    The name of an unnamed shift is empty. The end is the one that it will have.
+    """
+    found = [(name, a, b if meta.shifts else a + SHIFT_US) for name, a, b in _named(meta, from_us, to_us)]
+    return [each for each in found if each[1] < to_us and each[2] > from_us]
+
+
 def shifts_of(meta: Meta, from_us: int = 0, to_us: int = 2**62) -> list[ShiftSpan]:
     """Return the shifts of a run's window that overlap [from_us, to_us), in order of time.
 
@@ -33,7 +42,7 @@ def shifts_of(meta: Meta, from_us: int = 0, to_us: int = 2**62) -> list[ShiftSpa
     """
     found = []
     for name, t0_us, t1_us in _named(meta, from_us, to_us):
-        opens = _local(meta, t0_us)
+        opens = local_time(meta, t0_us)
         label = f"{opens.date().isoformat()}/{name or opens.strftime('%H%M')}"
         window = Window(max(t0_us, meta.window.t0_us), min(t1_us, meta.window.t1_us))
         if window.t0_us < window.t1_us and window.t0_us < to_us and window.t1_us > from_us:
@@ -73,11 +82,27 @@ def begun_shifts(meta: Meta, begin_us: int, end_us: int) -> list[ShiftSpan]:
     return [each for each in shifts_of(meta, begin_us, end_us) if each.window.t0_us < end_us]
 
 
+def open_before(meta: Meta, t_us: int, open_us: int) -> int:
+    """Return the instant from which on the plant is open for `open_us` until `t_us`: nights and weekends do not count.
+
+    Where too little planned time is known, the rest is counted by the clock.
+    """
+    for begin_us, end_us in reversed(meta.planned_us):
+        stretch_us = min(end_us, t_us) - begin_us
+        if stretch_us <= 0:
+            continue
+        if stretch_us >= open_us:
+            return min(end_us, t_us) - open_us
+        t_us, open_us = begin_us, open_us - stretch_us
+    return t_us - open_us
+
+
 def midnight_us(meta: Meta, t_us: int) -> int:
     """Return the beginning of the day of an instant, by the plant's clock [µs since the run's start]."""
-    midnight = datetime.combine(_local(meta, t_us).date(), time())
+    midnight = datetime.combine(local_time(meta, t_us).date(), time())
     return int(us_from_ns(ns_from_datetime(midnight, meta.timezone), meta.epoch_ns))
 
 
-def _local(meta: Meta, t_us: int) -> datetime:
+def local_time(meta: Meta, t_us: int) -> datetime:
+    """Return an instant of a run by the plant's clock."""
     return datetime_from_ns(t_us * NS_PER_US + meta.epoch_ns, meta.timezone)

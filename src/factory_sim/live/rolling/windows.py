@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from factory_sim.analysis import facts as facts_of
@@ -38,6 +39,7 @@ ASSESS_US = 600_000_000  # of a running feed, between two assessments of its sen
 _SETTLE_US = 10_000_000  # readings of the end of a minute may arrive so late
 _LOOK_EVERY = 64  # messages between two looks at the time reached
 _CLOSED_KEPT = 2
+_CLOSE_S = 60.0  # of real time, between two looks for finished shifts: one serves several of a feed at full speed
 
 
 class Analysis:
@@ -81,6 +83,7 @@ class Windows:
         self._assessed = (-1, False)
         self._closed_until_us = -1  # the end of the latest closed shift
         self._shown_until_us = -1
+        self._close_due_s = time.monotonic() + _CLOSE_S
         self._seen = 0
 
     @property
@@ -122,7 +125,7 @@ class Windows:
         """Add readings to the feed; close the shifts that are over, and forget what no window needs."""
         self.feed.add(readings)
         self._seen += 1
-        if self._seen % _LOOK_EVERY == 0 and (self.is_rolling or self._close_shift):
+        if self._seen % _LOOK_EVERY == 0 and (self.is_rolling or self._may_close()):
             self._advance(self._analysis.reached_us(self.feed))
 
     def whole(self) -> Facts:
@@ -173,14 +176,22 @@ class Windows:
         settled = self._analysis.reached_us(self.feed) - _SETTLE_US
         return max(window.t0_us, min(settled // MINUTE_US * MINUTE_US, window.t1_us))
 
+    def _may_close(self) -> bool:
+        """Return whether it is time to look for finished shifts of a run that is kept whole."""
+        if self._close_shift is None or (now_s := time.monotonic()) < self._close_due_s:
+            return False
+        self._close_due_s = now_s + _CLOSE_S
+        return True
+
     def _of(self, log: EventLog, window: Window, blocks: tuple[Blocks, ...]) -> tuple[KpiTable, Facts]:
         meta = self.feed.meta
         found = facts_of.collect(windowed(log, meta, window), meta, blocks, window, self.trust.findings)
         return self._analysis.table(found), found
 
     def _usable(self, log: EventLog, meta: Meta, until_us: int) -> tuple[Blocks, ...]:
-        """Return the plausible samples: assessed every ten minutes of the feed, and at its end."""
-        blocks, stage = self.feed.blocks(), (until_us // ASSESS_US, self.ended)
+        """Return the plausible samples: assessed every ten minutes of the feed, and after its end when more arrived."""
+        blocks = self.feed.blocks()
+        stage = (self._seen if self.ended else until_us // ASSESS_US, self.ended)
         if stage != self._assessed:
             self.trust, self._assessed = self._analysis.judge(log, meta, blocks, self.feed.losses()), stage
         return self.trust.usable(blocks)
@@ -197,7 +208,9 @@ class Windows:
                     self._close_shift(each.name, found[0])
             for name in list(self._closed)[:-_CLOSED_KEPT]:
                 del self._closed[name]
-        if self.is_rolling and (cut_us := self._cut_us(reached_us)) > self.feed.from_us + HOUR_US:
+        # Rows from before the window come with the first readings: they are needed.
+        begin_us = max(self.feed.from_us, self.feed.meta.window.t0_us)
+        if self.is_rolling and (cut_us := self._cut_us(reached_us)) > begin_us + HOUR_US:
             self.feed.forget(cut_us)
             if self._keep is not None:
                 self._keep(self)

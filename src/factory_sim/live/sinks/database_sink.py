@@ -60,6 +60,8 @@ class DatabaseSink:
     disk; later flushes move the buffer to the database, also that of an earlier process.
     """
 
+    needs_kpis = True
+
     def __init__(self, setup: SinkSetup, root: str, say: Callable[[str], None]) -> None:
         """Connect. A database that refuses raises DatabaseError; one that cannot be reached may come later."""
         self._setup, self._root, self._say = setup, root, say

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from factory_sim.live.rolling.shift_spans import local_time
 from factory_sim.recordings import layout
 from factory_sim.recordings.recorder import Recorder
 from factory_sim.recordings.retention import Retention, forget
@@ -31,6 +32,8 @@ class Store:
     Every method raises RecordingError if the disk refuses, such as a full one, and LockedError in `describe` if another
     process writes the recording.
     """
+
+    needs_kpis = False  # a recorder that computes them falls behind a feed at full speed
 
     def __init__(self, folder: Path, root: str, keep: Retention | None = None) -> None:
         self.folder, self.root, self._keep = folder, root, keep
@@ -79,14 +82,15 @@ class Store:
 
     def close(self, losses: Counted | None) -> None:
         """End the run; a later store continues it if more of it arrives."""
-        recorder, self._recorder = self._recorder, None
         try:
-            if recorder is not None:
+            if self._recorder is not None:
                 with self._writing():
-                    recorder.close({} if losses is None else {"received": losses.received, "lost": losses.lost})
+                    counts = {} if losses is None else {"received": losses.received, "lost": losses.lost}
+                    self._recorder.close(counts)
                     if self._keep:
                         forget(self.folder, self._keep)
         finally:
+            self._recorder = None
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
@@ -96,7 +100,9 @@ class Store:
         try:
             yield
         except OSError as error:
-            self._recorder = None  # its files may be incomplete: the next process reads them up to there
+            if self._recorder is not None:
+                self._recorder.abandon()
+            self._recorder = None
             msg = (
                 f"{self.folder}: cannot be written: {error.strerror or error}. What was recorded before stays readable."
             )
@@ -110,6 +116,8 @@ def closed_shift(meta: Meta, name: str, table: KpiTable) -> RecordedKpis:
         run_id=meta.run_id,
         shift=name,
         window_us=(table.window.t0_us, table.window.t1_us),
+        start=local_time(meta, table.window.t0_us).isoformat(timespec="seconds"),
+        end=local_time(meta, table.window.t1_us).isoformat(timespec="seconds"),
         damaged=(),
         kpis=kpi_values(table),
     )

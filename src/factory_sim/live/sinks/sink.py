@@ -23,6 +23,10 @@ class Counted(Protocol):
 class Sink(Protocol):
     """Keeps the readings and KPIs of a feed. The same reading may be added any number of times; it is kept once."""
 
+    @property
+    def needs_kpis(self) -> bool:
+        """Whether the KPIs of the windows have to be computed while the feed runs."""
+
     def describe(self, meta: Meta) -> None:
         """Begin the run of a description, or keep a newer description of the same run."""
 
@@ -50,6 +54,11 @@ class Several:
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
+
+    @property
+    def needs_kpis(self) -> bool:
+        """Whether one of them needs KPIs."""
+        return any(each.needs_kpis for each in self._sinks)
 
     def describe(self, meta: Meta) -> None:
         """Describe the run to each."""

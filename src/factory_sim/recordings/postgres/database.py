@@ -93,6 +93,7 @@ class Database:
         """Connect, and create the tables if they are missing."""
         self._shown = check_url(url)
         self._runs: dict[tuple[str, int], int] = {}
+        self._is_stuck = False
         try:
             self._connection = psycopg.connect(url, connect_timeout=CONNECT_S, application_name="factory_sim")
         except psycopg.OperationalError as error:
@@ -162,6 +163,7 @@ class Database:
 
     def _abort(self) -> None:
         """Shut down the socket, so that the thread that waits for an answer gets an error."""
+        self._is_stuck = True
         with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as s:
             s.shutdown(socket.SHUT_RDWR)
 
@@ -170,7 +172,8 @@ class Database:
         try:
             yield
         except psycopg.OperationalError as error:
-            raise DatabaseError(self._shown, _first_line(error), is_lost=True) from None
+            reason = f"did not answer within {STUCK_S:g} s" if self._is_stuck else _first_line(error)
+            raise DatabaseError(self._shown, reason, is_lost=True) from None
         except psycopg.Error as error:
             raise DatabaseError(self._shown, _first_line(error)) from None
 

@@ -37,7 +37,7 @@ _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - recognised, not bou
 _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
-_GOGC = "40"  # NATS: garbage, in percent of what is in use; at Go's 100 a backlog takes a quarter more memory
+_GOGC = "70"  # NATS: garbage, in percent of what is in use; less takes more CPU time, more (Go's 100) more memory
 _PR_SET_PDEATHSIG = 1
 _HINTS = {
     errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",

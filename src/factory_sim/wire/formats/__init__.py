@@ -24,10 +24,6 @@ class Encoder(Protocol):
         """Return the messages that carry `readings`; the state topics of the format, if any, are retained."""
         ...
 
-    def clear(self) -> list[Message]:
-        """Return the messages that delete what an earlier run retained; publish them before the first data."""
-        ...
-
 
 class Decoder(Protocol):
     """Messages to readings."""
@@ -87,6 +83,12 @@ FORMATS: dict[str, Format] = {
         Format("bulk", _BULK, bulk.Encoder, bulk.Decoder, bulk.topic_filter),
     )
 }
+
+
+def clear(meta: Meta, root: str) -> list[Message]:
+    """Return the messages that delete what an earlier run retained, in any format; publish them before the data."""
+    encoders = (uns.Encoder(meta, root), machine.Encoder(meta, root))  # the others retain nothing
+    return list({message.topic: message for encoder in encoders for message in encoder.clear()}.values())
 
 
 def variant_of(payload_format: str, *, payload: str, sparkplug: str) -> str:

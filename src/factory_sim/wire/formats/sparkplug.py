@@ -55,10 +55,6 @@ class Encoder:
         """Return rows first, then samples; a payload's time is that of its last metric."""
         return [self._message(body) for body in self.columns.bodies(readings)]
 
-    def clear(self) -> list[Message]:
-        """Return nothing: Sparkplug retains only the state of hosts."""
-        return []
-
     def _message(self, body: Body) -> Message:
         seq = self._seq[body.node] = (self._seq[body.node] + 1) % _SEQ_COUNT
         topic = self.nodes[body.node].topic("DDATA", body.device)

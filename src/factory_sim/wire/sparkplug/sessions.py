@@ -141,7 +141,7 @@ class EdgeSessions:
         self.full = 0  # times that an edge node had no room for more
         self.on_full: Callable[[str], None] = lambda _: None  # called each time, with what is away
         self.on_host: Callable[[bool], None] = lambda _: None  # called with whether the primary host is online
-        self._opened_at, self._is_awaited = float("inf"), False  # the primary host, and that is reported
+        self._awaited_at, self._is_awaited = float("inf"), False  # since when the primary host, and that is reported
         self.is_stopped: Callable[[], bool] = lambda: False  # whether the run is to end as it is
         self._leave_at = float("inf")
 
@@ -229,7 +229,6 @@ class EdgeSessions:
 
     def _open(self, message: Message) -> None:
         self._options = replace(self._options, mqtt=self._client.version)  # a refused CONNECT would use up a bdSeq
-        self._opened_at = time.monotonic()
         meta = description.decode(message.payload, message.topic)
         for node in nodes(meta, message.topic.removesuffix("/meta")):
             number = self._numbers.next(node)
@@ -317,9 +316,14 @@ class EdgeSessions:
         return time.monotonic() > self._leave_at
 
     def _report_host(self) -> None:
-        """Report once that the primary host is awaited, and once that it is there."""
-        is_awaited = any(session.edge.waits_for_host for session in self._sessions.values())
-        if is_awaited != self._is_awaited and time.monotonic() > self._opened_at + _HOST_S:
+        """Report, each time, that the primary host has been awaited for a while, and that it is there again."""
+        edges = self.edges
+        if any(edge.waits_for_host for edge in edges):
+            self._awaited_at = min(self._awaited_at, time.monotonic())
+        elif all(edge.born for edge in edges):  # unlike one that is connecting, to which the host's state is not known
+            self._awaited_at = float("inf")
+        is_awaited = time.monotonic() > self._awaited_at + _HOST_S
+        if is_awaited != self._is_awaited:
             self._is_awaited = is_awaited
             self.on_host(not is_awaited)
 
