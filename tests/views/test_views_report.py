@@ -128,7 +128,24 @@ def test_a_page_names_what_its_study_does_not_contain(sample: ReportData) -> Non
     bare = [replace(each, strip="", attribution=None, limits=(), losses=(), question="") for each in sample.sides]
     words = " ".join(Reader(html(replace(sample, sides=tuple(bare)))).words.split())
     assert "contains no machine states" in words
-    assert "is not known: there is only one group of changes" in words
+    assert "is not known: the attribution was not requested" in words
+
+
+def test_one_change_has_the_whole_gain(sample: ReportData) -> None:
+    one = [replace(each, changes=("agv.count+2",), title="agv.count+2", attribution=None) for each in sample.sides]
+    words = " ".join(Reader(html(replace(sample, sides=tuple(one)))).words.split())
+    assert "agv.count+2 is one change: the whole gain is its contribution." in words
+    assert "consists of these groups" not in words
+
+
+def test_a_page_names_its_study_only_if_it_is_kept(sample: ReportData) -> None:
+    sides = tuple(replace(each, limits=tuple(replace(row, worth=None) for row in each.limits)) for each in sample.sides)
+    kept, dropped = (html(replace(sample, sides=sides, study=file)) for file in ("kept.study.jsonl", ""))
+    commands = ("factory-sim validate study kept.study.jsonl", "factory-sim why kept.study.jsonl --arm")
+    assert all(each in kept for each in commands)
+    assert "factory-sim" not in dropped.split("<footer>")[0].split("<main>")[1]
+    assert "validate study" not in dropped
+    assert "<code>--study FILE</code> keeps them" in dropped
 
 
 def test_a_reason_of_an_undefined_quantity_stands_below_the_figures(sample: ReportData) -> None:

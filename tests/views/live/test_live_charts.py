@@ -64,6 +64,39 @@ def test_keys_read_the_pareto_and_open_a_machine(server: PageServer, three: Live
     assert page.noise == []
 
 
+def test_the_value_beside_a_curve_is_as_precise_as_the_curve(server: PageServer, visit: Visit) -> None:
+    page = visit(server.address.url)
+    page.click("#line .m")
+    page.wait_for_function("() => [...document.querySelectorAll('.signal b')].some((b) => /\\d/.test(b.textContent))")
+    unit, to_ms = page.inner_text("#details-name").split()[0], int(page.get_attribute("body", "data-t"))
+    read = "(each) => [each.dataset.sensor, each.querySelector('b').textContent]"
+    shown = page.evaluate(f"[...document.querySelectorAll('.signal')].map({read})")
+    signals = answer(server, f"signals/{unit}?from_ms={to_ms - 300_000}&to_ms={to_ms}&points=600")["signals"]
+    assert shown
+    for name, text in shown:
+        values = [each for each in signals[name]["value"] if each is not None]
+        assert abs(float(text.replace("−", "-").replace(",", "")) - values[-1]) <= (max(values) - min(values)) / 20
+    assert page.noise == []
+
+
+def test_open_details_cover_no_list_and_say_that_the_server_is_gone(server: PageServer, visit: Visit) -> None:
+    page = visit(server.address.url)
+    page.click("#line .m")
+    page.wait_for_function(DRAWN)
+    page.wait_for_selector("#details .signal")
+    for top in (0, 300, 10_000):
+        page.evaluate("(top) => scrollTo(0, top)", top)
+        low, high = page.evaluate(
+            "['#details', '#pareto'].map((each) => document.querySelector(each).getBoundingClientRect())"
+            ".map(({top, bottom}, i) => (i ? top : bottom))"
+        )
+        assert low <= high
+    assert page.noise == []
+    page.context.set_offline(True)
+    page.wait_for_selector("#details .notice:not([hidden])")
+    assert page.inner_text("#details .notice") == "The server does not answer."
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light")])
 def test_the_state_chart_has_the_states_of_the_server(
     server: PageServer, three: LivePage, visit: Visit, width: int, scheme: str

@@ -1,4 +1,4 @@
-"""An hour of events, sent as fast as the browser draws: nodes do not grow at all, memory by less than 20 MB."""
+"""An hour of events, sent as fast as the browser draws, leaves no node and no listener behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long(reason="draws 7,200 events: up to a minute")
 HOUR = 7200  # events
 PER_FRAME = 3
-MOST_MB = 20.0
 PLAY = """
 async ([picture, events, perFrame]) => {
   const machines = Object.keys(picture.units), places = Object.keys(picture.levels);
@@ -53,6 +52,5 @@ def test_an_hour_of_events_leaves_no_trace(server: PageServer, browser: Any, thr
         after = measured()
         assert after["Nodes"] <= before["Nodes"] + 5
         assert after["JSEventListeners"] <= before["JSEventListeners"] + 5
-        assert (after["JSHeapUsedSize"] - before["JSHeapUsedSize"]) / 1e6 < MOST_MB
     finally:
         page.close()

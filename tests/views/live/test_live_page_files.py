@@ -34,6 +34,13 @@ def test_every_letter_is_readable_on_its_colour() -> None:
             assert (ink + 0.05) / (behind + 0.05) >= 4.5, state.name
 
 
+def test_machines_at_work_differ_in_lightness_from_machines_that_failed() -> None:
+    for shade in (0, 1):
+        busy, *failed = (luminance(STATES[state][shade]) for state in (State.BUSY, State.DOWN, State.REPAIR))
+        for each in failed:
+            assert (max(busy, each) + 0.05) / (min(busy, each) + 0.05) > 1.5
+
+
 def test_the_page_names_only_files_of_the_table() -> None:
     named = re.findall(r'(?:src|href)="static/([^"]+)"', page_files()[PAGE].content.decode())
     modules = [name for name in OWN if name.endswith(".js")]

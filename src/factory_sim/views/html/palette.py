@@ -17,7 +17,7 @@ MACHINE_STATES: dict[State, tuple[str, str, str]] = {
     State.BLOCKED: ("#e3b04b", "#d19d38", "blocked: waits for room"),
     State.WAITING: ("#8fbbdd", "#6f9dc2", "waits for robot, operator or vehicle"),
     State.DOWN: ("#f0896c", "#ff9f88", "down: waits for a crew"),
-    State.REPAIR: ("#8f2f2a", "#b4534b", "in repair"),
+    State.REPAIR: ("#8f2f2a", "#9a332e", "in repair"),
     State.OFF: ("#efefec", "#23282d", "off: break or no shift"),
 }
 # States that only vehicles, robots and crews have, and the one of a unit without news

@@ -117,7 +117,7 @@ class ReportData:
     """Everything the page shows; the first side is the baseline."""
 
     plant: str
-    study: str  # name of its file
+    study: str  # name of its file; "": it is not kept
     digest: str
     replications: int
     seed: int

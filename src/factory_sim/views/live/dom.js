@@ -44,7 +44,7 @@ export const fillRows = (list, items, makeRow, fillRow) => {
 };
 
 export const ask = async (path, options = {}) => {
-  const response = await fetch(path, { cache: "no-store", ...options });
+  const response = await fetch(path, { cache: "no-store", ...options }).catch(() => { throw new Error("The server does not answer."); });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Error(body?.error ?? `The server answered with status ${response.status}.`);
   return body;

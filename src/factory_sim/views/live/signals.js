@@ -48,13 +48,19 @@ const curveOf = ({ name, text, low, high }, clock, isFull) => {
       series: [{}, { stroke: colour("--link"), width: 1.25, points: { show: false }, spanGaps: false }],
     }, data, box);
   };
+  // As many places as tell the values of the curve from each other: a hundredth of what is shown.
+  const placesOf = (last, from) => {
+    let [least, most] = [last, last];
+    data[1].forEach((v, i) => { if (v !== null && data[0][i] >= from) [least, most] = [Math.min(least, v), Math.max(most, v)]; });
+    return most > least ? placesFor(10 * (most - least)) : placesFor(hasRange ? high - low : last);
+  };
   const draw = (from, to) => {
     window = [from, to];
     if (!plot && box.clientWidth) build();
     plot?.setData(data);
     let last = null;
     for (let i = data[1].length - 1; i >= 0 && last === null; i -= 1) last = data[1][i];
-    put(value, last === null ? "–" : fixed(last, placesFor(hasRange ? high - low : last)));
+    put(value, last === null ? "–" : fixed(last, placesOf(last, from)));
     node.classList.toggle("outside", hasRange && last !== null && (last < low || last > high));
   };
   return {

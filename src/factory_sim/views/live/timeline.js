@@ -7,11 +7,12 @@ const REFRESH_MS = 60_000, MINUTE_MS = 60_000, REST_MS = 300;
 export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => {
   const [now, select, slider, text] = ["now", "shift", "moment", "moment-text"].map(byId);
   let shifts = [];
-  let toMs = null;
+  let [fromMs, toMs] = [null, null]; // what can be looked back on
   let chosen = null; // time that is shown; null: the present
   let isAsking = false;
 
   const shiftAt = (ms) => shifts.find(({ from_ms: from, to_ms: to }) => ms >= from && ms < to) ?? shifts[shifts.length - 1];
+  const begin = (shift) => Math.max(shift.from_ms, fromMs ?? 0); // a recording may begin within a shift
   const title = ({ name, from_ms: from }) => `${clock.day(from)}, ${words(name || clock.minute(from))}`;
   const fill = () => {
     if (select.children.length !== shifts.length || select.firstChild?.value !== String(shifts[shifts.length - 1]?.from_ms)) {
@@ -25,8 +26,8 @@ export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => 
     const end = Math.min(shift.to_ms, Math.max(toMs ?? 0, liveMs()));
     select.value = String(shift.from_ms);
     slider.min = 0;
-    slider.max = Math.max(10, Math.round((end - shift.from_ms) / 1000));
-    slider.value = Math.round((at - shift.from_ms) / 1000);
+    slider.max = Math.max(10, Math.round((end - begin(shift)) / 1000));
+    slider.value = Math.round((at - begin(shift)) / 1000);
     const ago = lasting((liveMs() - at) / 1000);
     put(text, chosen === null ? "now" : `${clock.second(at)}, ${ago} ago`);
     slider.setAttribute("aria-valuetext", chosen === null ? "now" : `${clock.day(at)} ${clock.second(at)}`);
@@ -56,8 +57,7 @@ export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => 
   const fetchPicture = follow("at", 0, (picture, problem) => { onPast(picture, problem); if (picture) fetchFigures(); });
   const fetchFigures = follow("figures", REST_MS, (figures, problem, isLatest) => { if (isLatest) onFigures(figures, problem); });
   const go = (ms) => {
-    const first = shifts[0]?.from_ms ?? ms;
-    chosen = Math.min(liveMs(), Math.max(first, ms));
+    chosen = Math.min(liveMs(), Math.max(fromMs ?? ms, ms));
     draw();
     fetchPicture();
   };
@@ -67,7 +67,7 @@ export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => 
     draw();
     onLive();
   };
-  slider.oninput = () => { const shift = shiftAt(chosen ?? liveMs()); if (shift) go(shift.from_ms + 1000 * Number(slider.value)); };
+  slider.oninput = () => { const shift = shiftAt(chosen ?? liveMs()); if (shift) go(begin(shift) + 1000 * Number(slider.value)); };
   select.onchange = () => go(Number(select.value));
   byId("earlier").onclick = () => go((chosen ?? liveMs()) - MINUTE_MS);
   byId("later").onclick = () => { const next = (chosen ?? liveMs()) + MINUTE_MS; if (next >= liveMs()) live(); else go(next); };
@@ -78,8 +78,7 @@ export const timeline = (plan, { clock, liveMs, onPast, onFigures, onLive }) => 
     const none = byId("no-time");
     try {
       const found = await ask("timeline");
-      ({ shifts } = found);
-      toMs = found.to_ms;
+      ({ shifts, from_ms: fromMs, to_ms: toMs } = found);
       fill();
       draw();
       show(none, false);

@@ -39,12 +39,14 @@ export const whatIf = (plan) => {
     button.onclick = () => evaluate(button, result, change);
     return row;
   };
-  // What is offered follows the constraint; rows that stay keep their results.
+  // What is offered follows the constraint; rows that have been evaluated stay below, with their results.
   const offer = async () => {
     try {
       const offered = await ask("whatif");
       const rows = new Map([...list.children].map((row) => [row.dataset.change, row]));
-      list.replaceChildren(...offered.map((each) => rows.get(each.change) ?? rowOf(each)));
+      const shown = offered.map((each) => rows.get(each.change) ?? rowOf(each));
+      const evaluated = [...rows.values()].filter((row) => !shown.includes(row) && row.querySelector(".result").textContent);
+      list.replaceChildren(...shown, ...evaluated);
       put(note, offered.length ? "" : "No change is offered yet.");
     } catch (problem) {
       put(note, problem.message);

@@ -55,7 +55,11 @@ def notes(table: KpiTable) -> list[str]:
 
 
 def _between(kpi: Kpi) -> str:
-    low, high = (number(float(end), kpi.unit) for end in (kpi.low, kpi.high) if end is not None)
+    """Return the bounds of a KPI of the line; "" where they are not defined."""
+    ends = [float(end) for end in (kpi.low, kpi.high) if end is not None]
+    if not np.isfinite(ends).all():
+        return ""
+    low, high = (number(end, kpi.unit) for end in ends)
     return f"between {low} and {high} {unit(kpi.unit)}, as states are unknown for some time"
 
 

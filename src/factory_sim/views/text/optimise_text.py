@@ -18,9 +18,6 @@ SELECTED = "*"  # mark of the selected choice in the table
 
 def optimise_lines(result: OptimisationResult) -> list[RenderableType]:
     """Return the lines and the table of an answer."""
-    words = [
-        f"{'more' if about.better > 0 else 'less'} {figures.label(kpi)}" for kpi, about in result.objectives.items()
-    ]
     how = "all allowed choices" if result.complete else f"{result.tried:,} choices found by the search"
     hidden = len(result.front) - FRONT_SHOWN
     return [
@@ -29,7 +26,7 @@ def optimise_lines(result: OptimisationResult) -> list[RenderableType]:
         *([f"Cost        {cost(result)}"] if result.is_priced else []),
         *(f"  ! {text}" for text in doubts(result)),
         "",
-        f"Pareto front: no other choice has {', '.join(words)} all at once; and the selected one",
+        front(result),
         figures.terminal_table(front_figures(result, FRONT_SHOWN)),
         sample(result),
         *([f"... and {hidden} more: --csv and --json write all of them."] if hidden > 0 else []),
@@ -46,6 +43,15 @@ def headline(result: OptimisationResult) -> str:
     against = f", {figures.signed_interval(change, unit_text=' %')} against {result.base} as it is"
     value = f"{figures.label(kpi)} {figures.interval(chosen.responses[kpi], about.unit)}"
     return f"{verb}: {figures.values_text(chosen.values)}: {value}{against if change.is_defined else ''}"
+
+
+def front(result: OptimisationResult) -> str:
+    """Return what the table of choices contains."""
+    *others, last = [
+        f"{'more' if about.better > 0 else 'less'} {figures.label(kpi)}" for kpi, about in result.objectives.items()
+    ]
+    better = f"{', '.join(others)} and {last} at once" if others else last
+    return f"Pareto front: the selected choice, and each choice for which no other has {better}."
 
 
 def guarantee(result: OptimisationResult) -> str:

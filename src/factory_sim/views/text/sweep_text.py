@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from factory_sim.results.sweep import CONSTANT, GRID, LINEAR, NOISE, RANKS, SOBOL, UNDEFINED
+from factory_sim.results.sweep import CONSTANT, GRID, LINEAR, NOISE, NOWHERE, RANKS, SOBOL, UNDEFINED
 from factory_sim.views.text import figures
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ METHODS = {
 UNEXPLAINED = {
     CONSTANT: "The response is constant: no factor has an effect on it.",
     NOISE: "Not estimable: the points do not differ significantly more than the runs. Use more replications.",
+    NOWHERE: "The response is not defined at any point: no good parts, or the plant does not state powers or prices.",
     UNDEFINED: "The response is not defined at points without good parts.",
 }
 _POOR = 0.7  # assumed: a fit that explains less of the variance misleads
