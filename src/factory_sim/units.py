@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -49,7 +50,7 @@ def parse(text: str | float, dimension: str) -> float:
     if dimension == "time" and (clock := _CLOCK.fullmatch(str(text))):
         return _of_clock(clock)
     if dimension == "time" and _SEVERAL.fullmatch(str(text)):
-        return math.fsum(parse(part, dimension) for part in _PART.findall(str(text)))
+        return _of_parts(str(text))
     if (comma := _COMMA.fullmatch(str(text))) and comma[1] in table:
         msg = f"{text!r} has a decimal comma; write {str(text).replace(',', '.').strip()}"
         raise ValueError(msg)
@@ -67,6 +68,16 @@ def parse(text: str | float, dimension: str) -> float:
         msg = f"{text!r} is too large"
         raise ValueError(msg)
     return value
+
+
+def _of_parts(text: str) -> float:
+    """Return the seconds of a duration such as 1h30m; refuse parts that are not in descending order of their units."""
+    parts = _PART.findall(text)
+    factors = [UNITS["time"][part.lstrip("0123456789. ")] for part in parts]
+    if any(after >= before for before, after in itertools.pairwise(factors)):
+        msg = f"{text!r} is not one duration; write the largest unit first and each unit once, such as 1h30m"
+        raise ValueError(msg)
+    return math.fsum(parse(part, "time") for part in parts)
 
 
 def _of_clock(clock: re.Match[str]) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from factory_sim.clock import datetime_from_ns
 from factory_sim.plant.describe import describe, planned, seldom_intended, slowest
+from factory_sim.plant.visits import visits
 from factory_sim.plant.wall_clock import epoch_ns
 from factory_sim.records import InputInfo, Meta, Window
 from factory_sim.wire.meta import decode, encode
@@ -138,3 +139,52 @@ def test_a_plan_is_described_and_changes_nothing_else(
     assert planned_plant.digest == plant.digest
     assert decode(encode(found)) == found
     assert b"plan_parts" not in encode(meta)
+
+
+LOSSES = """
+plant: p
+sources: {s: {interarrival: saturated}, t: {interarrival: saturated}}
+sections:
+  a:
+    operations:
+      A: {cycle_time: 25 s, buffer: 1, from: s, inspection: {scrap: 50 %}}
+      B: {cycle_time: 20 s, buffer: 1}
+      C: {cycle_time: 10 s, buffer: 1, inspection: {scrap: 5 %, rework: 30 %, rework_to: B, max_loops: LIMIT}}
+      D: {cycle_time: 10 s, buffer: 1, from: t}
+      E:
+        cycle_time: 10 s
+        inputs: [{from: C, buffer: 1}, {from: D, quantity: 2, buffer: 4}]
+        inspection: {rework: 20 %, rework_to: E, max_loops: unlimited}
+"""
+
+
+@pytest.mark.parametrize(("limit", "entered"), [("unlimited", 0.7 / 0.65), ("2", 1 / (0.65 * (1 + 0.3 + 0.09)))])
+def test_visits_of_a_finished_product_count_scrap_and_rework(
+    limit: str, entered: float, read: Callable[..., Plant]
+) -> None:
+    plant = read(LOSSES.replace("LIMIT", limit))
+    found = dict(zip((each.name for each in plant.operations), visits(plant), strict=True))
+    # E: 1 / 0.8 visits, each with two of D; C passes on 65 % of its visits; A passes on a half
+    assert found == pytest.approx({"A": 2 * entered, "B": 1 / 0.65, "C": 1 / 0.65, "D": 2.5, "E": 1.25})
+
+
+def test_the_slowest_operation_with_losses_is_another_one(read: Callable[..., Plant]) -> None:
+    plant = read(LOSSES.replace("LIMIT", "unlimited"))
+    assert [slowest(plant)[0].name, slowest(plant, with_losses=True)[0].name] == ["A", "A"]
+    faster = read(LOSSES.replace("LIMIT", "unlimited").replace("50 %", "1 %"))
+    assert [slowest(faster)[0].name, slowest(faster, with_losses=True)[0].name] == ["A", "B"]
+
+
+def test_the_slowest_operation_weighs_variants_by_the_mix(read: Callable[..., Plant]) -> None:
+    text = (
+        "plant: p\nvariants: [a, b]\nsources: {s: {interarrival: saturated, mix: {a: 90 %, b: 10 %}}}\n"
+        "sections: {x: {operations: {A: {cycle_time: 10 s, buffer: 2, from: s, variant_factor: {b: 3}},"
+        "B: {cycle_time: 13 s, buffer: 2}}}}"
+    )
+    assert slowest(read(text)) == (read(text).operations[1], 13.0)
+    assert slowest(read(text.replace("mix: {a: 90 %, b: 10 %}", "sequence: [b, a, b]")))[1] == pytest.approx(70 / 3)
+
+
+def test_a_plant_that_scraps_everything_finishes_no_product(read: Callable[..., Plant]) -> None:
+    plant = read(LOSSES.replace("LIMIT", "1").replace("50 %", "100 %"))
+    assert slowest(plant, with_losses=True)[1] == float("inf")

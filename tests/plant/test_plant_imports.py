@@ -238,3 +238,30 @@ def test_dates_of_excel_are_dates(tmp_path: Path, read: Callable[..., Plant]) ->
     )
     ((day, hours),) = read(text).shifts[0].exceptions
     assert (day, hours[0].end_s) == (date(2026, 12, 24), 36000.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("1h30\n", "1h30"),  # not 1 h and 30 s
+        ("1 234\n", "1 234"),
+        ("1'234\n", "1'234"),
+        ('"56\n5"\n', "quotation mark"),  # one cell with two lines
+        ("time [%]\n5\n", "has no unit"),
+        ("cmin\n5\n", "has no unit"),
+        ("PT1M30S\n56\n", "PT1M30S"),  # not a header
+        ("TRUE\n56\n", "TRUE"),
+        ("30 s 40 s\n", "not one duration"),
+    ],
+)
+def test_a_value_file_that_is_not_one_of_durations_is_refused(text: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text(text)
+    with pytest.raises(ConfigError, match=what):
+        durations(tmp_path / "times.csv")
+
+
+@pytest.mark.parametrize("heads", ["inspection;inspection.scrap", "inspection.scrap;inspection"])
+def test_a_column_of_a_key_within_another_column_is_refused(heads: str, tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "t.csv").write_text(f"operation;cycle_time;buffer;{heads}\nA;5 s;2;;2 %\n")
+    with pytest.raises(ConfigError, match="state the same values"):
+        load(tmp_path / "t.csv", catalogue)

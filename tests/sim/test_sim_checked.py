@@ -49,6 +49,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.long(reason="compiles the checked build: half a minute")
 @pytest.mark.parametrize("index", [-3, 99_999])
 def test_the_checked_build_reports_an_invalid_index_with_table_index_and_length(cache: Path, index: int) -> None:
     found = printed(INVALID.format(index=index), FACTORY_SIM_CHECKED="1", NUMBA_CACHE_DIR=str(cache))

@@ -110,7 +110,7 @@ def test_the_fleet_limits_the_reference_line_with_five_vehicles(tmp_path: Path) 
     assert gain / (base / why.shifts_of(kept)) == pytest.approx(0.21, abs=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long(reason="runs the reference line in SimPy: half a minute")
 def test_why_of_the_reference_line_with_five_vehicles_is_the_same_in_both_engines(tmp_path: Path) -> None:
     found = []
     for engine in ENGINES:

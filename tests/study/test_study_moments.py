@@ -154,6 +154,16 @@ def test_a_live_run_goes_on_when_its_moment_cannot_be_kept(line: tuple[str, str]
     assert is_snapshot(str(lost))
 
 
+def test_a_sentence_about_the_plan_is_reported_once_and_an_event_each_time(line: tuple[str, str]) -> None:
+    said: list[fs.ProgressEvent] = []
+    loaded, source = registry.load(line[0]), (line[0], ())
+    plan = RunPlan(plant=loaded, source=source, setup=RunSetup(), engine="calendar", report=said.append)
+    for _ in range(2):
+        plan.say("The plan.")
+        plan.announce("The broker is back.")
+    assert [event.message for event in said] == ["The plan.", "The broker is back.", "The broker is back."]
+
+
 def test_a_damaged_moment_is_called_damaged_and_a_table_is_no_moment(
     line: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

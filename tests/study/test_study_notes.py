@@ -24,7 +24,7 @@ def test_a_report_names_what_is_not_defined_and_why_oee_is_above_one(tmp_path: P
     (tmp_path / "line.yaml").write_text(saturated, encoding="utf-8")
     (tmp_path / "better.yaml").write_text(saturated.replace("37 s", "30 s"), encoding="utf-8")
     finished = run_study(request_of(tmp_path, replications=2), Progress())
-    sides = report_data(finished.study, finished.file).sides
+    sides = report_data(finished.study, finished.file.name).sides
     for side in sides:
         notes = dict(side.notes)
         assert notes["cost per good part"] == NEEDS["prices"].reason

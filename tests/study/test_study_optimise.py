@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from factory_sim.study.store import StudyError
 from factory_sim.study.study_json import study_digest
 from factory_sim.views.frames import variant_frame
 from factory_sim.views.html.points_page import optimise_html
-from factory_sim.views.text.optimise_text import guarantee, optimise_lines
+from factory_sim.views.text.optimise_text import front, guarantee, optimise_lines
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "validation"))
 from derivations import Tandem
@@ -121,6 +122,19 @@ def test_rates_of_the_front_are_those_of_the_chain(finished: Optimised) -> None:
         means = [choice.responses[kpi].mean for choice in front]
         assert means == sorted(means, reverse=True)
     assert [choice.selected for choice in front].count(True) == 1
+
+
+def test_the_front_is_explained_in_a_sentence(finished: Optimised) -> None:
+    two = finished.result
+    text = (
+        "Pareto front: the selected choice, and each choice for which no other has more good parts per planned hour "
+        "and less work in progress at once."
+    )
+    assert list(two.objectives) == ["good_parts_per_h", "wip"]
+    assert text in optimise_lines(two)
+    assert text in unescape(optimise_html(two))
+    one = replace(two, objectives={"good_parts_per_h": two.objectives["good_parts_per_h"]})
+    assert front(one).endswith("for which no other has more good parts per planned hour.")
 
 
 def test_all_rows_of_the_table_are_of_the_same_replications(optimised: Callable[..., Optimised]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def data(finished: Compared) -> ReportData:
-    return report_data(store.load(finished.file), finished.file)
+    return report_data(store.load(finished.file), finished.file.name)
 
 
 def test_the_headline_is_the_answer_of_compare(data: ReportData, finished: Compared) -> None:
@@ -71,12 +71,12 @@ def test_the_strip_agrees_with_the_shares_of_its_replication(data: ReportData, f
         assert (codes == State.BUSY).mean(axis=1) == pytest.approx(kept.state_share["busy"], abs=0.05)
 
 
-def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: Compared, tmp_path: Path) -> None:
+def test_the_window_begins_by_the_plants_clock(data: ReportData, finished: Compared) -> None:
     start, warm_up_s = finished.study.arms["line"].start, finished.study.header.warm_up_s
     began = datetime.fromisoformat(data.begins) - datetime.fromisoformat(start)
     assert began.total_seconds() == warm_up_s == 900
     arms = {name: replace(arm, start="") for name, arm in finished.study.arms.items()}
-    assert not report_data(replace(finished.study, arms=arms), tmp_path / "older").begins
+    assert not report_data(replace(finished.study, arms=arms), "older").begins
 
 
 def test_the_output_interval_is_planned_time_per_part(data: ReportData, finished: Compared) -> None:
@@ -112,7 +112,7 @@ def test_report_draws_the_file_without_the_plants(
     study.write_bytes(finished.file.read_bytes())
     assert main(["report", str(study)]) == 0
     page = (tmp_path / "kept.html").read_text(encoding="utf-8")
-    assert page == html(report_data(store.load(study), study))
+    assert page == html(report_data(store.load(study), study.name))
     assert "kept.html" in capsys.readouterr().out
 
 

@@ -181,3 +181,10 @@ def test_shares_of_a_sobol_design_lie_between_0_and_1_or_are_not_estimable() -> 
         found = sensitivity.sobol_indices(y, 3, SEED)
         for each in (*found["first"], *found["total"]):
             assert np.isnan(each.mean) or (0 <= each.mean <= 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_shares_are_not_estimable_where_both_samples_have_the_same_responses() -> None:
+    y = np.array([[1.0], [2.0], [1.0], [2.0], [1.0], [2.0], [2.0], [1.0]])  # A, B, and two mixed samples
+    for shares in sensitivity.sobol_indices(y, 2, 1).values():
+        assert not any(each.is_defined for each in shares)

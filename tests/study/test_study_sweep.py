@@ -69,7 +69,7 @@ def test_a_constant_response_is_reported_as_constant_rather_than_noisy(levels: s
     expected = "\n".join(line for line in sweep_lines(found.result) if isinstance(line, str))
     assert expected.count("The response is constant: no factor has an effect on it.") == 2
     assert "noise" not in expected
-    assert "The response is constant" in page_of(found.study, found.file)
+    assert "The response is constant" in page_of(found.study, found.file.name)
     assert json.loads(json.dumps(found.result.to_dict(), allow_nan=False)) == found.result.to_dict()
 
 
@@ -77,6 +77,13 @@ def test_a_response_that_is_not_defined_at_some_points_is_reported(one: Path) ->
     text = SWEEP.replace("20 s, 30 s, 40 s", "20 s, 2 h").replace("[good_parts_per_h, kwh_per_part]", "[kwh_per_part]")
     expected = [line for line in sweep_lines(swept(one, text).result) if isinstance(line, str)]
     assert "  ! The response is not defined at points without good parts." in expected
+
+
+def test_a_response_without_what_it_is_computed_from_is_not_blamed_on_missing_parts(one: Path) -> None:
+    (one / "one.yaml").write_text(re.sub(r",? *power: *(\{[^}]*\}|[^,}\n]*)", "", (one / "one.yaml").read_text()))
+    text = SWEEP.replace("[good_parts_per_h, kwh_per_part]", "[kwh_per_part]")
+    found = [line for line in sweep_lines(swept(one, text).result) if isinstance(line, str)]
+    assert any("not defined at any point" in line for line in found)
 
 
 def test_other_responses_and_titles_reuse_the_trials_and_the_page_shows_them(one: Path) -> None:
@@ -87,7 +94,7 @@ def test_other_responses_and_titles_reuse_the_trials_and_the_page_shows_them(one
     assert list(again.result.responses) == ["wip"]
     kept = store.load(again.file)
     assert sweep_result(kept) == again.result
-    page = page_of(kept, again.file)
+    page = page_of(kept, again.file.name)
     assert "How full is it?" in page
     assert "energy per part" not in page
 

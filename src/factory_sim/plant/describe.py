@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from factory_sim.clock import us_from_s
 from factory_sim.plant import clock_changes
 from factory_sim.plant.spec import SINK, UNLIMITED
+from factory_sim.plant.visits import visits
 from factory_sim.plant.wall_clock import DAY_S, merged, named_hours, open_spans
 from factory_sim.records import InputInfo, Meta, OperationInfo, Prices, SensorInfo, UnitInfo, Window
 
@@ -139,25 +140,38 @@ def planned_h_per_week(plant: Plant) -> float:
     return sum(t1 - t0 for t0, t1 in planned(plant, Window(0, week_us))) / 3.6e9
 
 
-def slowest(plant: Plant) -> tuple[Operation, float]:
+def slowest(plant: Plant, *, with_losses: bool = False) -> tuple[Operation, float]:
     """Return the operation with the longest planned time per finished product, and that time [s].
 
-    It is the cycle time, a mean over the variants, over machines and batch size, times the parts of a product.
+    It is the cycle time, a mean over the variants, over machines and batch size, times the parts of a product. Scrap
+    and rework count with_losses only.
     """
-    parts = [1.0] * len(plant.operations)  # that one finished product takes from each operation
-    for index, operation in reversed(list(enumerate(plant.operations))):
-        for each in operation.inputs:
-            if each.operation >= 0:
-                parts[each.operation] = parts[index] * each.quantity
+    parts = visits(plant) if with_losses else visits(replace(plant, operations=tuple(map(_lossless, plant.operations))))
 
     def time_s(index: int) -> float:
         operation = plant.operations[index]
-        factors = operation.variant_factor or (1.0,)
         at_once = len(operation.machines) * (operation.batch.size if operation.batch else 1)
-        return operation.cycle_time.mean_s * sum(factors) / len(factors) / at_once * parts[index]
+        return operation.cycle_time.mean_s * _mean_factor(plant, operation) / at_once * parts[index]
 
     worst = max(range(len(plant.operations)), key=time_s)
     return plant.operations[worst], time_s(worst)
+
+
+def _lossless(operation: Operation) -> Operation:
+    return replace(operation, inspection=None)
+
+
+def _mean_factor(plant: Plant, operation: Operation) -> float:
+    """Return the factor of the cycle time, a mean over the variants as the source of the main parts mixes them."""
+    factors, first = operation.variant_factor, operation.inputs[0]
+    if not factors:
+        return 1.0
+    while first.source < 0:
+        first = plant.operations[first.operation].inputs[0]
+    source = plant.sources[first.source]
+    if source.sequence:
+        return sum(factors[variant] for variant in source.sequence) / len(source.sequence)
+    return sum(share * factor for share, factor in zip(source.mix, factors, strict=False))
 
 
 def _can_fill(plant: Plant, index: int) -> bool:

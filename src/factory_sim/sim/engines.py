@@ -160,7 +160,7 @@ def compiling_aside() -> Iterator[None]:
     try:
         process = subprocess.Popen(  # noqa: S603 - this interpreter and a constant program
             [sys.executable, "-c", _ASIDE, str(lock)],
-            start_new_session=True,
+            process_group=0,  # Ctrl-C does not reach it; in a new session Linux would ignore its low priority
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

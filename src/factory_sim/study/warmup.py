@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory_sim.analysis.mser import mser5
-from factory_sim.clock import us_from_s
+from factory_sim.clock import NS_PER_US, datetime_from_ns, ns_from_us, us_from_s
 from factory_sim.plant.describe import planned
+from factory_sim.plant.wall_clock import DAY_S, epoch_ns
 from factory_sim.records import Window
 from factory_sim.results.study_summary import PILOT, WarmUp
 from factory_sim.study.pool import Pool, Task
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PILOTS = 4  # replications of each plant
 LENGTH = 1.5  # windows
+LOOK_S = 30 * DAY_S  # in which planned time is looked for
 FULL = 0.98  # of the mean work in progress over the second half
 
 
@@ -72,3 +74,30 @@ def filling_bin(wip: F8) -> int:
     """Return the number of bins until the work in progress, shape (n_bins,), reaches 98 % of its later mean."""
     full = FULL * wip[len(wip) // 2 :].mean()
     return int(np.argmax(wip >= full)) + 1
+
+
+def from_first_opening(plant: Plant) -> Plant:
+    """Return the plant with a run that starts when production is first planned; the plant itself if that is never."""
+    first = planned(plant, Window(0, us_from_s(LOOK_S)))
+    start = datetime_from_ns(int(ns_from_us(first[0][0], epoch_ns(plant))), plant.timezone).isoformat() if first else ""
+    return replace(plant, start=start) if first and first[0][0] else plant
+
+
+def planned_us(plant: Plant, until_us: int) -> int:
+    """Return the planned production time of the first `until_us` of a run [µs]."""
+    return sum(t1 - t0 for t0, t1 in planned(plant, Window(0, until_us)))
+
+
+def before_window(plant: Plant, window_ns: int, open_us: int) -> int | None:
+    """Return how long before a window a run has to start for `open_us` of planned time [µs]; None without any.
+
+    Of less planned time than that it is all that lies before the window.
+    """
+    look_us, left_us = us_from_s(LOOK_S), open_us
+    begin = datetime_from_ns(window_ns - look_us * NS_PER_US, plant.timezone).isoformat()
+    stretches = planned(replace(plant, start=begin), Window(0, look_us))
+    for t0_us, t1_us in reversed(stretches):
+        left_us -= t1_us - t0_us
+        if left_us <= 0:
+            return look_us - t0_us + left_us
+    return look_us - stretches[0][0] if stretches else None

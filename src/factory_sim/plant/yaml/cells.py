@@ -123,10 +123,15 @@ def csv_rows(content: bytes, stated: str) -> tuple[list[list[Any]], Numbers]:
 def value_rows(content: bytes, stated: str) -> tuple[list[tuple[int, str]], Numbers]:
     """Return line and text of the values of a file with one value per line."""
     text = decoded(content)
-    lines = [(n, line.strip().strip('"').strip()) for n, line in enumerate(text.splitlines(), 1)]
+    lines = [(n, _unquoted(line.strip())) for n, line in enumerate(text.splitlines(), 1)]
     found = [(n, line) for n, line in lines if line and not is_comment(line)]
     numbers = Numbers.of((line for _, line in found), commas=True, stated=stated_decimal(text) or stated)
     return found, numbers
+
+
+def _unquoted(line: str) -> str:
+    """Return a line without the quotation marks around it; any others stay."""
+    return line[1:-1].strip() if line.count('"') == 2 and line[0] == line[-1] == '"' else line
 
 
 def comment_above(content: bytes) -> str:

@@ -22,11 +22,14 @@ _SUFFIXES = ("", ".yaml", ".yml", ".csv", ".xlsx")
 _EMPIRICAL = re.compile(r"\s*empirical\(\s*([^(),]*[A-Za-z_][^(),]*\.\w+)\s*\)\s*")
 _SEPARATOR = re.compile(r"[;\t]|,(?!\d)")
 _KIND = re.compile(rb"""^(?:\{\s*)?["']?(feed|sweep|optimise)["']?\s*:""", re.MULTILINE)
-_HEADER = re.compile(r"(?!n/?a\b|nan\b|null\b|none\b|inf)[^\W\d_]|[\[(]", re.IGNORECASE)  # not a missing value
-_HEADER_UNIT = re.compile(r"[\[({]\s*(\w+)\s*[\])}]")
+_HEADER = re.compile(
+    r"(?!n/?a\b|nan\b|null\b|none\b|inf|true\b|false\b|P[\dT][\dDHMST.,]*$)[^\W\d_]|[\[(]", re.IGNORECASE
+)  # not a missing value, a truth value or a duration of ISO 8601
+_HEADER_UNIT = re.compile(r"[\[({]\s*([^\])}]*?)\s*[\])}]")
 _OTHER_UNIT = re.compile(
-    r"[hd]|(?i:mins?|minut\w*|hrs?|hours?|heures?|std|stunden?|days?|tage?|ms|msec|us|µs|μs|(?:milli|micro|mikro)\w*)"
-)  # a word for a unit that is not the second
+    r"[hdm]|(?i:mins?|minut\w*|hrs?|hours?|heures?|horas?|std|stunden?|days?|tage?|ms|msec|us|µs|μs|"
+    r"(?:milli|micro|mikro)\w*|cmin|hm|zhm|tmu)"
+)  # a word for a unit that is not the second; the last ones are those of time studies
 
 
 def homes() -> Iterator[Path]:
@@ -122,12 +125,16 @@ def _unit_of(line: int, header: str, path: Path) -> str:
 
 
 def _duration(text: str, numbers: Numbers, unit: str) -> float:
+    if text.count('"') % 2:
+        msg = f"{text[:40]!r} has a quotation mark without its counterpart; expected one value per line"
+        raise ValueError(msg)
     value, *others = [cell for each in _SEPARATOR.split(text) if (cell := each.strip(' "'))] or [text]
     if others:
         msg = f"{text[:40]!r} has several columns; expected one value per line"
         raise ValueError(msg)
     value = numbers.plain(value)
-    seconds = units.parse(value if value[-1].isalpha() or ":" in value else f"{value} {unit}", "time")
+    is_number = (match := units.AMOUNT.fullmatch(value)) is not None and not match[2]
+    seconds = units.parse(f"{value} {unit}" if is_number else value, "time")
     if seconds < 0:
         msg = f"{text[:40]!r} is negative"
         raise ValueError(msg)

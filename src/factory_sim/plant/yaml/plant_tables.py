@@ -142,10 +142,14 @@ def _rows(cells: list[list[Any]], begin: int, file: str, problems: list[Problem]
 
 def _repeated(headers: dict[int, str], file: str, line: int) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for column, name in headers.items():
+    for column, name in sorted(headers.items(), key=lambda each: each[1].count(".")):
         if first.setdefault(name, column) != column:
             what = f"the column {name!r} appears twice (first in column {first[name]})"
             yield Problem(file, line, column, name, what, "Delete one of the two, or give it another header.")
+        within = next((each for each in first if name.startswith(f"{each}.")), None)
+        if within:
+            what = f"the columns {within!r} and {name!r} state the same values"
+            yield Problem(file, line, column, name, what, f"Give {within!r} in one column, or each of its keys in one.")
 
 
 def _capitals(headers: dict[int, str], file: str, line: int) -> Iterator[Problem]:

@@ -21,7 +21,6 @@ from factory_sim.views.text.study_text import best_relief, noted_quantities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from factory_sim.records import F8
     from factory_sim.results.compare import ScenarioResult
@@ -37,8 +36,11 @@ SHOWN = 12  # resources
 NO_CHANGE = Estimate(mean=0.0, low=0.0, high=0.0, n=0)
 
 
-def report_data(study: Study, path: Path) -> page.ReportData:
-    """Return everything that the page shows. Raise StudyError for too few finished trials, or a base without parts."""
+def report_data(study: Study, file: str) -> page.ReportData:
+    """Return everything that the page shows. Raise StudyError for too few finished trials, or a base without parts.
+
+    file : name of the study file; "": it is not kept.
+    """
     arms = [pairing.base_of(study), *pairing.scenarios_of(study)]
     found = {arm.name: pairing.finished(study, arm.name) for arm in arms}
     result = comparison.comparison(study)
@@ -49,7 +51,7 @@ def report_data(study: Study, path: Path) -> page.ReportData:
     operations = zip(base.operations, base.operation_titles, base.operation_sections, strict=True)
     return page.ReportData(
         plant=base.title,
-        study=path.name,
+        study=file,
         digest=result.study.digest,
         replications=min(map(len, found.values())),
         seed=head.seed,

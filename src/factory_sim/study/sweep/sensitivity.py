@@ -77,6 +77,9 @@ def _between(keys: I8, y: F8) -> F8:
     return between
 
 
+ALIKE = 1e-9  # of 1 - c²: A and B have the same responses, and nothing can be estimated
+
+
 def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     """Return the indices of Saltelli's design, y (n (k + 2), n_replications) in the order of the design.
 
@@ -95,8 +98,9 @@ def sobol_indices(y: F8, k: int, seed: int) -> Indices:
     for each in mixed:
         own, with_a, with_b = (_covariance(other, each, *drawn) for other in (each, a, b))
         ra, rb, chance = _correlation(with_a, aa, own), _correlation(with_b, bb, own), _correlation(ab, aa, bb)
-        first.append(_share((rb - chance * ra) / (1 - chance**2), n))
-        total.append(_share(1 - (ra - chance * rb) / (1 - chance**2), n))
+        apart = np.where(1 - chance**2 > ALIKE, 1 - chance**2, 0.0)
+        first.append(_share(_divided(rb - chance * ra, apart), n))
+        total.append(_share(1 - _divided(ra - chance * rb, apart), n))
     return {"first": tuple(first), "total": tuple(total)}
 
 

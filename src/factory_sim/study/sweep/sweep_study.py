@@ -157,5 +157,13 @@ def _sensitivity(
             for i, factor in enumerate(factors)
         },
         explained=explained,
-        unexplained=unexplained if np.isfinite(y).all() else results.UNDEFINED,
+        unexplained=_undefined(y) or unexplained,
     )
+
+
+def _undefined(y: F8) -> str | None:
+    """Return whether the response is undefined at some points or at all of them."""
+    defined = np.isfinite(y)
+    if defined.all():
+        return None
+    return results.UNDEFINED if defined.any() else results.NOWHERE
