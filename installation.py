@@ -235,8 +235,8 @@ def compile_in_background() -> None:
         "getattr(os, 'nice', int)(19)\n"
         "compileall.compile_dir(sysconfig.get_path('purelib'), quiet=2)"
     )
-    null = subprocess.DEVNULL
-    subprocess.Popen([str(PYTHON), "-c", code], stdin=null, stdout=null, stderr=null, start_new_session=True)
+    null = subprocess.DEVNULL  # Ctrl-C does not reach the group; in a new session Linux would ignore the low priority
+    subprocess.Popen([str(PYTHON), "-c", code], stdin=null, stdout=null, stderr=null, process_group=0)
 
 
 def quietly(command: list[str]) -> tuple[int, str]:

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+NOT_A_USERS = {"NUMBA_CACHE_DIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}  # settings of a test machine
 FIGURES, HEADLINE = "baseline", "The line makes"  # how the lines begin that are waited for
 
 
@@ -41,7 +42,7 @@ def measured(folder: Path, *, hide_uv: bool) -> dict[str, float]:
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone)], check=True)  # noqa: S607
     home = folder / "home"
     home.mkdir()
-    environment = {key: value for key, value in os.environ.items() if key not in {"NUMBA_CACHE_DIR", "PYTHONPATH"}}
+    environment = {key: value for key, value in os.environ.items() if key not in NOT_A_USERS}
     environment |= {"HOME": str(home), "PIP_CACHE_DIR": pip_cache(), "TMPDIR": str(folder)}
     uv = shutil.which("uv")
     if uv and not hide_uv:

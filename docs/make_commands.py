@@ -25,7 +25,7 @@ HEAD = """# Commands
 | 1 | the model or the data do not allow an answer, a proof fails, a study is not reproduced, or two runs conflict |
 | 2 | invalid input |
 | 3 | a server is missing |
-| 130 | interrupted before an answer |
+| 130 | interrupted by Ctrl-C or SIGTERM before an answer |
 """
 
 

@@ -44,7 +44,7 @@ IMPORTERS: dict[str, set[str]] = {
     "paho": {"wire.mqtt.connection"},
     "google": {"wire.sparkplug"},
     "pandas": {"plant.yaml.plant_tables", "views"},
-    "orjson": {"wire", "intake", "live.foreign.read_files", "live.command_handler", "validation.feed"},
+    "orjson": {"wire", "intake", "live.foreign", "live.command_handler", "validation.feed"},
     "scipy": {"analysis.paired", "study.sweep", "study.optimise"},
     "duckdb": {"recordings.queries"},
     "psycopg": {"recordings.postgres.database"},

@@ -13,7 +13,9 @@ import pytest
 
 from factory_sim import registry
 from factory_sim.cli import main
-from factory_sim.demo import Analyzer, AnalyzerError, Setting, audit, changes, figures, run
+from factory_sim.demo import AnalyzerError, Setting, run
+from factory_sim.demo.analyzers import Analyzer
+from factory_sim.demo.headline import audit, changes, figures
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish
 from factory_sim.results.demo import Audit, Figures
@@ -145,6 +147,8 @@ def test_the_analyzer_needs_no_simulator() -> None:
     code = (
         "import sys; sys.modules['factory_sim.sim'] = None\n"
         "import factory_sim.cli.listen_command, factory_sim.live.listen, factory_sim.live.listen_result\n"
+        "import factory_sim.api.listening\n"
+        "assert 'pandas' not in sys.modules\n"  # takes longer to import than a shift to analyse
         "import factory_sim.views.text.kpi_text, factory_sim.views.frames\n"
         "assert not [name for name in sys.modules if name.startswith(('simpy', 'factory_sim.plant.load'))]\n"
     )

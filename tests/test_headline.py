@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory_sim import registry
-from factory_sim.demo import changes, figures
+from factory_sim.demo.headline import changes, figures
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.publish import RunSetup, publish
 from factory_sim.results.demo import Figures

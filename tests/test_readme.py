@@ -31,6 +31,11 @@ def test_every_block_of_output_is_the_generated_file(page: Path, block: str) -> 
     assert refresh.with_blocks(content, texts) == content
 
 
+def test_the_guide_to_a_plants_feed_shows_the_mapping_that_its_output_comes_from() -> None:
+    mapping = (ROOT / "docs" / "examples" / "cell" / "feed.yaml").read_text(encoding="utf-8")
+    assert f"```yaml\n{mapping}```" in (ROOT / "docs" / "your_feed.md").read_text(encoding="utf-8")
+
+
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 

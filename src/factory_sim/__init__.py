@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.study_results import Why as Why
     from factory_sim.api.variants import optimise as optimise
     from factory_sim.api.variants import sweep as sweep
-    from factory_sim.demo import AnalyzerError as AnalyzerError
+    from factory_sim.demo.analyzers import AnalyzerError as AnalyzerError
     from factory_sim.errors import BrokerError as BrokerError
     from factory_sim.errors import BufferFullError as BufferFullError
     from factory_sim.errors import ConfigError as ConfigError

@@ -102,3 +102,42 @@ def test_a_study_reports_an_edge_that_the_clock_skips_once(
     assert main([command, "plant.yaml", *more, *window, "--study", "now.study.jsonl"]) == 0
     line = "shift day: 2026-03-29 02:30 does not exist in Europe/Berlin; it takes effect after the change."
     assert " ".join(capsys.readouterr().err.split()).count(line) == 1
+
+
+LATE_FILLING = """
+plant: filling
+start: 2026-01-05 06:00
+shifts: {day: {open: "Mon-Fri 06:00-14:00"}}
+shift: day
+sources: {s: {interarrival: saturated}}
+sections:
+  x:
+    operations:
+      A: {cycle_time: 50 s, buffer: 1, from: s}
+      B: {cycle_time: 60 s, buffer: 60}
+      C: {cycle_time: 70 s, buffer: 60}
+"""
+
+
+@pytest.mark.parametrize("start", ["plant", "2026-01-05T06:00", "2026-01-12T06:00"])
+def test_the_warm_up_before_a_shift_contains_planned_time(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "filling.yaml").write_text(LATE_FILLING)
+    words = ["run", str(tmp_path / "filling.yaml"), "--log", str(tmp_path / "log.csv"), "--start", start]
+    assert main([*words, "--duration", "2h"]) == 0
+    captured = capsys.readouterr()
+    assert "of which" in captured.err
+    assert "are planned time" in captured.err
+    assert "103 good parts" in captured.out  # 7,200 s at one part in 70 s; from an empty plant 100
+
+
+def test_a_stated_warm_up_lies_before_the_start_of_the_plant_s_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "filling.yaml").write_text(LATE_FILLING)
+    words = ["run", str(tmp_path / "filling.yaml"), "--log", str(tmp_path / "log.csv"), "--start", "plant"]
+    assert main([*words, "--duration", "10h", "--warm-up", "1 h"]) == 0
+    captured = capsys.readouterr()
+    assert "(1 shift)" in captured.out  # 06:00 to 14:00 lies within the window
+    assert "The warm-up has no planned time" in captured.err

@@ -58,7 +58,8 @@ def test_a_row_that_is_not_understood_makes_exit_code_2(tmp_path: Path, capsys: 
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_soon_and_keeps_the_file_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_ends_it_soon_and_keeps_the_file_whole(how: signal.Signals, tmp_path: Path) -> None:
     long = {"name": "long", "model": "M/M/1", "metric": "Lq", "lam": 0.99, "mu": 1, "value": 98.01}
     out = tmp_path / "out.json"
     words = [
@@ -75,7 +76,7 @@ def test_ctrl_c_ends_it_soon_and_keeps_the_file_whole(tmp_path: Path) -> None:
         try:
             assert program.stdout is not None
             assert any(line.startswith("third") for line in program.stdout)
-            program.send_signal(signal.SIGINT)
+            program.send_signal(how)
             assert program.wait(60) == 130
         finally:
             program.kill()

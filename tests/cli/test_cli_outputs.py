@@ -109,3 +109,22 @@ def test_a_full_disk_is_said_in_one_sentence(
 def test_new_says_where_it_cannot_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "mine", "--folder", str(folder / "three.yaml" / "deeper")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_kpis_of_a_recording_state_why_values_are_undefined_and_what_marks_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant = tmp_path / "fast.yaml"
+    plant.write_text(
+        "plant: fast\nsources: {s: {interarrival: saturated}}\n"
+        "sections: {x: {operations: {M: {cycle_time: 30 s, unit_time: 45 s, buffer: 2, from: s}}}}\n"
+    )
+    folder = str(tmp_path / "recording")
+    words = ["--record", folder, "--start", "plant", "--duration", "1h", "--warm-up", "0 s", "--engine", "simpy"]
+    assert main(["run", str(plant), *words]) == 0
+    capsys.readouterr()
+    assert main(["kpis", folder]) == 0
+    found = " ".join(capsys.readouterr().out.split())
+    assert "above 100 %: 45 s are planned for a part" in found
+    assert "energy per good part: no meter and no stated power" in found
+    assert "cost per good part: no prices are stated" in found

@@ -14,7 +14,7 @@ from factory_sim.views.text.terminal import say, show
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from factory_sim.demo import Setting, Watcher
+    from factory_sim.demo.setting import Setting, Watcher
     from factory_sim.plant.spec import Plant
     from factory_sim.results.demo import DemoResult, Figures
     from factory_sim.results.estimate import Estimate

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +14,14 @@ from factory_sim.cli import listen_command, login, options
 from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
+    from factory_sim.api.progress import ProgressEvent
     from factory_sim.api.recorded.history import History
+    from factory_sim.results.feed import RecordResult
+    from factory_sim.results.recorded_kpis import RecordedKpis
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a recording (`factory-sim record`, `run --record`).")]
+_REPORT_S = 590.0  # between two reports of a recorder: about ten minutes
+_SHOWN = 10  # values of a sensor
 _ACK_AS = "Acknowledge journals under this name once their readings are on disk."
 _SINK = "Write it to this PostgreSQL database instead, postgresql://[user@]host[:port]/database."
 _EVERY = "Mean, lowest and highest value of stretches of this length."
@@ -38,8 +45,41 @@ def record(
 
     Example: factory-sim record --broker mqtt://127.0.0.1:1883 recordings/line1
     """
-    feed = listen_command.Listening(broker=broker, root=root, payload_format=payload_format, ack_as=ack_as)
-    listen_command.listen(feed=feed, record=folder, keeping=keeping, quiet=True, access=access)
+    from factory_sim.api.listening import record_feed
+    from factory_sim.views.text.kpi_text import feed_line
+
+    due_s = time.monotonic() + _REPORT_S
+
+    def report(event: ProgressEvent) -> None:
+        nonlocal due_s
+        if event.stage == "listening":
+            if time.monotonic() < due_s:
+                return
+            due_s = time.monotonic() + _REPORT_S
+        say(event.message, err=event.stage != "subscribed")
+
+    def conclude(found: RecordResult) -> None:
+        state = "" if found.ended else ", which has not ended"
+        say(f"{folder}: run {found.run_id}{state}\n  {feed_line(found.feed)}")
+        for conflict in found.conflicts:
+            say(f"  ! {conflict}", err=True, style="yellow")
+
+    with options.graceful() as stop:
+        call = partial(
+            record_feed,
+            folder,
+            broker=broker,
+            root=root,
+            payload_format=payload_format,
+            ack_as=ack_as,
+            keeping=asdict(keeping),
+            access=login.arguments(access, broker),
+            progress=report,
+            stop=stop,
+        )
+        found = listen_command.received(call, broker, stop, conclude)
+    if found.conflicts:
+        raise typer.Exit(1)
 
 
 def signal(
@@ -81,7 +121,9 @@ def signal(
     if csv is parquet is png is None:
         say(f"{sensor}: {len(frame):,} values")
         if len(frame):
-            say(frame.head(10).to_string())
+            say(frame.head(_SHOWN).to_string(float_format="{:.5g}".format))
+        if len(frame) > _SHOWN:
+            say(f"... and {len(frame) - _SHOWN:,} more: --csv FILE or --parquet FILE writes all of them.")
 
 
 def kpis(
@@ -107,8 +149,10 @@ def kpis(
     result, table = recording.answer(shift, stops), recording.kpis(shift).record
     _report_damage(recording)
     options.write_json(json, result.to_dict())
+    _show_window(result)
     losses = [] if result.stops is None else [reading_text.losses(result.stops)]
-    show([kpi_text.line_table(table), "", kpi_text.station_table(table), *losses])
+    notes = [f"  * {note}" for note in kpi_text.notes(table)]
+    show([kpi_text.line_table(table), "", kpi_text.station_table(table), *notes, *losses])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +222,17 @@ def dashboard(*, out: options.OutFile = None) -> None:
     from factory_sim.recordings.postgres import dashboard as text
 
     options.print_json(out, loads(text()))
+
+
+def _show_window(result: RecordedKpis) -> None:
+    """Print the window of the KPIs, which may be a part of the run or the shift."""
+    minutes = (result.window_us[1] - result.window_us[0]) / 60e6
+    say(f"Window {result.start} to {result.end}: {minutes:,.1f} min.", err=True)
+    if not result.complete:
+        what = "shift" if result.shift else "run"
+        say(
+            f"  ! Only this part of the {what} was recorded: KPIs and rates are of this part.", err=True, style="yellow"
+        )
 
 
 def _report_damage(recording: History) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from factory_sim.api.progress import ProgressEvent
     from factory_sim.results.feed import ListenResult
 
+Found = TypeVar("Found")
 DOUBTS_SHOWN = 20
 LOCAL = f"mqtt://127.0.0.1:{options.PORT}"
 _PLANT = "A plant file, for a feed without a description."
@@ -90,7 +92,6 @@ def listen(
     Example: factory-sim listen --broker mqtt://127.0.0.1:1883 --json kpis.json
     """
     from factory_sim.api import answers
-    from factory_sim.api.foreign.reading import Reading
 
     def report(event: ProgressEvent) -> None:
         if event.stage == "subscribed":
@@ -99,7 +100,7 @@ def listen(
             say(event.message, err=True)
 
     def conclude(found: Feed | Reading) -> None:
-        if isinstance(found, Reading):
+        if not isinstance(found, answers.Feed):
             read_command.conclude(found, json, csv, quiet=quiet)
             return
         options.write_json(json, found.to_dict())
@@ -108,27 +109,28 @@ def listen(
             _show(found)
 
     with options.graceful() as stop:
-        try:
-            kept = {"record": record, **asdict(keeping)}
-            found = _received({**asdict(feed), **kept, **login.arguments(access, feed.broker)}, report, stop)
-        except BrokerError as error:
-            if isinstance(error.feed, answers.Feed | Reading):  # keep what has arrived
-                conclude(error.feed)
-            raise
-    conclude(found)
+        from factory_sim.api import listening
+
+        arguments = {**asdict(feed), "record": record, **asdict(keeping), **login.arguments(access, feed.broker)}
+        call: Callable[[], Feed | Reading] = partial(listening.listen, progress=report, stop=stop, **arguments)
+        found = received(call, feed.broker, stop, conclude)
     if isinstance(found, answers.Feed) and found.result.conflicts:
         raise typer.Exit(1)
 
 
-def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None], stop: Event) -> Feed | Reading:
-    """Return what has arrived of a feed. Raises typer.Exit with code 130 after Ctrl-C before the first reading."""
-    from factory_sim.api import listening
+def received(call: Callable[[], Found], broker: str, stop: Event, conclude: Callable[[Found], None]) -> Found:
+    """Return and conclude what has arrived of a feed, also when its broker is lost.
+
+    Raises typer.Exit with code 130 after Ctrl-C before the first reading.
+    """
     from factory_sim.live.listen import NoFeedError
 
     try:
-        found: Feed | Reading = listening.listen(progress=report, stop=stop, **arguments)
+        found = call()
     except BrokerError as error:
-        if arguments["broker"] == LOCAL and error.feed is None and type(error) is BrokerError:
+        if error.feed is not None:  # keep what has arrived
+            conclude(cast("Found", error.feed))
+        elif broker == LOCAL and type(error) is BrokerError:
             hint = "Start a feed in another terminal: factory-sim run"
             raise BrokerError(error.endpoint, f"{error.reason}\n  {hint}") from None
         raise
@@ -137,6 +139,7 @@ def _received(arguments: dict[str, Any], report: Callable[[ProgressEvent], None]
             say(str(error), err=True)
             raise typer.Exit(130) from None
         raise
+    conclude(found)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,12 +129,18 @@ def _summary(plant: Plant) -> str:
         "failure mode": sum(len(machine.failures) for machine in plant.machines),
     }
     from factory_sim.plant.describe import slowest
+    from factory_sim.plant.visits import has_losses
 
     worst, slowest_s = slowest(plant)
+    pace = f"{worst.name}, {slowest_s:.4g} s per finished product"
+    if has_losses(plant):
+        worst, slowest_s = slowest(plant, with_losses=True)
+        with_losses = f"{worst.name}, {slowest_s:.4g} s" if slowest_s < math.inf else "no product is finished"
+        pace += f"; with scrap and rework {with_losses}"
     lines = [
         f"{plant.name}: {plant.title}",
         "  " + ", ".join(counted(n, thing) for thing, n in counts.items()),
-        f"  slowest operation as planned: {worst.name}, {slowest_s:.4g} s per finished product",
+        f"  slowest operation as planned: {pace}",
         f"  {len(plant.assumptions)} values are marked as assumed or calibrated",
         f"  digest {plant.digest[:16]}",
     ]

@@ -118,7 +118,7 @@ def whatif(
             progress=progress,
             **options.given(window, execution),
         )
-        _write(found, report)
+        _write(found, report, kept=study is not None)
     _show_comparison(found, out, kept=study is not None)
 
 
@@ -159,7 +159,7 @@ def why(
             progress=progress,
             **options.given(window, execution),
         )
-        _write(found, report)
+        _write(found, report, kept=kept is not None)
     options.write_json(out, found.to_dict())
     show(why_lines(found.result))
 
@@ -243,10 +243,12 @@ def _check(report: Path | None) -> None:
         require_extra("report", "--report")
 
 
-def _write(found: Comparison | Why | Sweep | Optimisation, report: Path | None) -> None:
+def _write(found: Comparison | Why | Sweep | Optimisation, report: Path | None, *, kept: bool = True) -> None:
     """Write the page of a study."""
     if report is not None:
-        found.report(report)
+        from factory_sim.api.study_results import write_report
+
+        write_report(found.file, report, kept=kept)
         say(f"Report      {report}")
 
 
