@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.api.plants import load as load
     from factory_sim.api.progress import ProgressEvent as ProgressEvent
     from factory_sim.api.publishing import publish as publish
+    from factory_sim.api.recorded.feed_recording import Recorded as Recorded
+    from factory_sim.api.recorded.feed_recording import record as record
     from factory_sim.api.recorded.history import History as History
     from factory_sim.api.recorded.history import history as history
     from factory_sim.api.recorded.playing import play as play
@@ -69,6 +71,7 @@ __version__ = VERSION
 _NAMES = {  # module -> public names that are imported from it on first use
     "api.arguments": ("Change",),
     "api.answers": ("Feed", "Publication"),
+    "api.recorded.feed_recording": ("Recorded", "record"),
     "api.recorded.history": ("History", "history"),
     "api.recorded.playing": ("play",),
     "api.kpi_table": ("KpiTable",),

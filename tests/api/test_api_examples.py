@@ -45,7 +45,7 @@ def documented(text: str) -> set[str]:
 def test_an_example_runs(name: str, request: pytest.FixtureRequest) -> None:
     found = doctest.DocTestFinder(recurse=True).find(getattr(fs, name), name, globs={})
     examples = [each for each in found if each.examples]
-    if name in {"listen", "Feed"}:
+    if name in {"listen", "Feed", "record", "Recorded"}:
         request.getfixturevalue("feed_in_background")
     if name in {"history", "History", "play"}:
         request.getfixturevalue("recording")

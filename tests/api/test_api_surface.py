@@ -13,7 +13,20 @@ import pytest
 
 import factory_sim as fs
 
-CALLS = {"load", "simulate", "compare", "why", "whatif", "sweep", "optimise", "replay", "publish", "listen", "snapshot"}
+CALLS = {
+    "load",
+    "simulate",
+    "compare",
+    "why",
+    "whatif",
+    "sweep",
+    "optimise",
+    "replay",
+    "publish",
+    "listen",
+    "record",
+    "snapshot",
+}
 TYPED = """
 from typing import assert_type
 import factory_sim as fs
@@ -45,6 +58,7 @@ assert_type(start, fs.Snapshot)
 assert_type(fs.fork(start, duration=60.0), fs.Run)
 assert_type(fs.publish(plant, "mqtt://127.0.0.1"), fs.Publication)
 assert_type(fs.listen().result.feed.lost, int)
+assert_type(fs.record("folder").history(), fs.History)
 assert_type(fs.__version__, str)
 error: type[fs.FactoryError] = fs.ConfigError
 """

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -242,7 +243,7 @@ def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> N
 
     def publish() -> None:
         with Client(broker_url, ClientOptions()) as client:
-            for i in range(40):
+            for i in count():  # until the reader has been there for its 3 s
                 body = {
                     "timestamp": "2026-05-04T06:00:00Z",
                     "state": "RUNNING" if i % 4 else "FAULT",
@@ -258,7 +259,7 @@ def test_map_proposes_the_topics_the_words_and_the_counter(broker_url: str) -> N
     publisher.start()
     text = first_map(broker=broker_url, topics=["plant/#"], duration="3 s", progress=False)
     stop.set()
-    publisher.join(10)
+    publisher.join(60)
     for expected in (
         "units: [A1, A2]",
         "plant/{unit}/status",

@@ -156,7 +156,7 @@ def test_a_heartbeat_alone_shows_that_a_run_is_live(url: str) -> None:
             assert liveness.live_run(probe, ROOT, own="calm") == ""
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(60)
 
 
 def test_the_description_of_another_run_while_one_is_live_is_a_conflict() -> None:
@@ -327,7 +327,7 @@ class SlowSubscriber:
     def begin(self, url: str) -> None:
         self.thread = threading.Thread(target=self._serve, args=(url,))
         self.thread.start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(60)
 
     def _serve(self, url: str) -> None:
         with suppress(BrokerError), Client(url, reconnect_timeout_s=0.1) as client:

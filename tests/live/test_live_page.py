@@ -70,7 +70,7 @@ def served(plant: Plant) -> Iterator[tuple[PageServer, Listener]]:
         yield server, listener
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)

@@ -60,7 +60,7 @@ def test_the_broker_runs_within_its_context_and_leaves_nothing(server: str) -> N
         with Client(broker.url) as client:
             client.subscribe(["a"])
             client.publish([Message("a", b"1")])
-            assert [m.payload for m in client.messages(0.3)] == [b"1"]
+            assert [m.payload for m in client.messages(1.5)] == [b"1"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert folders() == before

@@ -89,7 +89,7 @@ def test_loopback_and_broker_deliver_the_same(broker: Broker) -> None:
 
 
 def heard(client: Client | Loopback) -> list[tuple[str, bytes, bool]]:
-    return [(m.topic, m.payload, m.retain) for m in client.messages(0.5)]
+    return [(m.topic, m.payload, m.retain) for m in client.messages(1.5)]
 
 
 def test_non_ascii_topics_are_delivered(broker: Broker) -> None:
@@ -251,7 +251,7 @@ def test_a_lost_connection_of_a_publisher_is_restored_without_loss(broker: Broke
             if k % 50 == 25:
                 cut(sender)
         sender.flush()
-        found = {int(m.payload) for m in listener.messages(0.5)}
+        found = {int(m.payload) for m in listener.messages(1.5)}
     assert found == set(range(400))
 
 

@@ -79,7 +79,7 @@ def test_a_stopped_program_still_sends_everything_to_a_responsive_broker(broker:
         stop.set()
         client.publish(DATA)
         client.flush()
-        assert sum(1 for _ in listener.messages(0.5)) == len(DATA)
+        assert sum(1 for _ in listener.messages(1.5)) == len(DATA)
 
 
 def test_a_stopped_program_leaves_a_broker_that_is_gone() -> None:

@@ -68,7 +68,7 @@ def test_our_own_broker_supports_tls_and_reveals_no_secret(server: str, password
         with Client(broker.url, **login, password=password) as client:
             client.subscribe(["a"])
             client.publish([Message("a", b"1")])
-            assert [m.payload for m in client.messages(0.5)] == [b"1"]
+            assert [m.payload for m in client.messages(1.5)] == [b"1"]
         with pytest.raises(BrokerError, match="the broker refused user 'anna'"):
             Client(broker.url, **login, password="wrong")
         with pytest.raises(BrokerError, match=r"or one with TLS \(mqtts://\)"):

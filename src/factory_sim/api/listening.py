@@ -7,7 +7,6 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from factory_sim.analysis.warm_kernels import warm
@@ -19,7 +18,7 @@ from factory_sim.api.page.serving import PAGE_ADDRESS, conclude, past_of, servin
 from factory_sim.api.progress import ProgressEvent, ProgressOption, events_of
 from factory_sim.errors import BrokerError, StoppedError
 from factory_sim.live import listen as listening
-from factory_sim.live.listen_result import feed_counts, listen_result, record_result
+from factory_sim.live.listen_result import feed_counts, listen_result
 from factory_sim.live.replies import Replies
 from factory_sim.live.rolling.resuming import Memory
 from factory_sim.live.sinks import BUFFER, LIMIT
@@ -31,7 +30,7 @@ from factory_sim.wire.mqtt.broker_url import parse
 from factory_sim.wire.mqtt.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from factory_sim.api.client_arguments import PathLike
@@ -43,12 +42,9 @@ if TYPE_CHECKING:
     from factory_sim.live.page.live_page import LivePage
     from factory_sim.live.sinks.opening import Keeping
     from factory_sim.records import Meta
-    from factory_sim.results.feed import RecordResult
     from factory_sim.wire.mqtt.client_options import ClientOptions
 
 Concluded = TypeVar("Concluded")
-_RECORDER_S = 600.0  # interval at which a recorder looks at what it has
-_SINK_S = 10.0  # the same with a database, which has the KPIs of every minute
 
 
 @overload
@@ -183,9 +179,9 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}
         _refuse_given(broker, map, **given, record=record, sink=sink, stops=stops)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress, served)
-    _check(payload_format, ack_as=ack_as, host_id=host_id)
+    check_names(payload_format, ack_as=ack_as, host_id=host_id)
     own_root, meta = _described(plant, start, duration or "8 h")
-    call = _Call(
+    call = Call(
         broker=broker,
         root=root or own_root,
         options=options,
@@ -199,38 +195,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         stop=stop,
     )
     with events_of(progress) as report, _page(served, root, report, record) as live:
-        return _followed(call, report, live, partial(_feed, convention=_convention(stops)))
-
-
-def record_feed(  # noqa: PLR0913 - a feed, its folder, and an observer
-    folder: PathLike,
-    *,
-    broker: str,
-    root: str = "",
-    payload_format: str = "",
-    ack_as: str = "",
-    keeping: Mapping[str, Any] = MappingProxyType({}),
-    access: Mapping[str, Any] = MappingProxyType({}),
-    progress: ProgressOption = True,
-    stop: Event,
-) -> RecordResult:
-    """Record a feed until its run ends, without its KPIs; arguments and errors are those of `listen`.
-
-    keeping : `keep`, `keep_size` and the `sink`; access : the login.
-    """
-    _check(payload_format, ack_as=ack_as)
-    call = _Call(
-        broker=broker,
-        root=root,
-        options=client_options(broker, stop, **{"password": "", **access}),
-        keeping=keeping_of(folder, **keeping),
-        payload_format=payload_format,
-        ack_as=ack_as,
-        every_s=_SINK_S if keeping.get("sink") else _RECORDER_S,
-        stop=stop,
-    )
-    with events_of(progress) as report:
-        return _followed(call, report, None, record_result)
+        return followed(call, report, live, partial(_feed, convention=_convention(stops)))
 
 
 def _page(
@@ -247,7 +212,8 @@ def _convention(stops: PathLike | None) -> Convention | None:
     return stop_losses.of_file(stops)
 
 
-def _check(payload_format: str, **names: str) -> None:
+def check_names(payload_format: str, **names: str) -> None:
+    """Raise ConfigError about a format that does not exist, or a name that cannot be a level of a topic."""
     if payload_format:
         one_of("payload_format", payload_format, FORMATS)
     for argument, name in names.items():
@@ -260,7 +226,7 @@ def _found(broker: str, options: ClientOptions, stop: Event, report: Report) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
+class Call:
     """What is listened to, and how."""
 
     broker: str
@@ -276,8 +242,8 @@ class _Call:
     stop: Event
 
 
-def _followed(
-    call: _Call, report: Report, page: LivePage | None, conclude_with: Callable[[listening.Listener], Concluded]
+def followed(
+    call: Call, report: Report, page: LivePage | None, conclude_with: Callable[[listening.Listener], Concluded]
 ) -> Concluded:
     """Listen until the run ends, and return the result; Ctrl-C and a lost connection leave what has been received."""
     warm()  # so that the broker need not wait for a compiler

@@ -15,8 +15,8 @@ from factory_sim.views.text.terminal import say, show
 
 if TYPE_CHECKING:
     from factory_sim.api.progress import ProgressEvent
+    from factory_sim.api.recorded.feed_recording import Recorded
     from factory_sim.api.recorded.history import History
-    from factory_sim.results.feed import RecordResult
     from factory_sim.results.recorded_kpis import RecordedKpis
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a recording (`factory-sim record`, `run --record`).")]
@@ -45,7 +45,7 @@ def record(
 
     Example: factory-sim record --broker mqtt://127.0.0.1:1883 recordings/line1
     """
-    from factory_sim.api.listening import record_feed
+    from factory_sim.api.recorded import feed_recording
     from factory_sim.views.text.kpi_text import feed_line
 
     due_s = time.monotonic() + _REPORT_S
@@ -58,7 +58,8 @@ def record(
             due_s = time.monotonic() + _REPORT_S
         say(event.message, err=event.stage != "subscribed")
 
-    def conclude(found: RecordResult) -> None:
+    def conclude(recorded: Recorded) -> None:
+        found = recorded.result
         state = "" if found.ended else ", which has not ended"
         say(f"{folder}: run {found.run_id}{state}\n  {feed_line(found.feed)}")
         for conflict in found.conflicts:
@@ -66,19 +67,19 @@ def record(
 
     with options.graceful() as stop:
         call = partial(
-            record_feed,
+            feed_recording.record,
             folder,
-            broker=broker,
+            broker,
             root=root,
             payload_format=payload_format,
             ack_as=ack_as,
-            keeping=asdict(keeping),
-            access=login.arguments(access, broker),
+            **asdict(keeping),
+            **login.arguments(access, broker),
             progress=report,
             stop=stop,
         )
         found = listen_command.received(call, broker, stop, conclude)
-    if found.conflicts:
+    if found.result.conflicts:
         raise typer.Exit(1)
 
 
