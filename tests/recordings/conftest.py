@@ -47,16 +47,13 @@ class Server:
         return f"postgresql://factory@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers: a killed one's children may still be there, which forbids a start."""
         options = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-k", str(self.folder)]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *options],
-                stdout=log,
-                stderr=log,
-                **self._as_user(),
-            )
-        for _ in range(300):
+        command = [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *options]
+        for _ in range(600):
+            if self._process is None or self._process.poll() is not None:
+                with (self.folder / "log").open("ab") as log:
+                    self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as_user())
             words = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
             if subprocess.run(words, check=False).returncode == 0:
                 return

@@ -319,9 +319,9 @@ def test_kills_of_listener_and_database_with_acknowledgements_lose_nothing(
                     server.start()
                     _wait_for_more(server, database, before, publisher)
             # leaving the block has killed the listener with SIGKILL
-        last.enter_context(listening(tmp_path / "heard.json", ROOT, broker.url, *sink))
+        listener = last.enter_context(listening(tmp_path / "heard.json", ROOT, broker.url, *sink))
         wait_for_end("the run", publisher)
-        wait_for("the last commit", lambda: stored(server, database) == expected(run), publisher.log)
+        wait_for_end("the listener", listener)
     assert stored(server, database) == expected(run)
 
 
