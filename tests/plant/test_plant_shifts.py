@@ -211,6 +211,10 @@ sections: {{a: {{operations: {{A: {{cycle_time: 1 s, buffer: 0, from: s, mainten
 """  # noqa: E501 - one line a thing
 
 
+TWICE = "2026-12-24: 06:00-10:00, 2026-12-23 to 2026-12-25: closed"
+PRICED = "shift: day\ntariff: {'06:00': 1 EUR/kWh, '6:00': 2 EUR/kWh}"
+
+
 def test_a_file_states_holidays_and_days_with_other_hours(read: Callable[..., Plant]) -> None:
     text = LINE.format(start="2026-12-24 00:00", at="[Sun 06:00, '22:00']", exceptions="2026-12-24: 06:00-10:00")
     plant = read(text)
@@ -229,6 +233,8 @@ def test_a_file_states_holidays_and_days_with_other_hours(read: Callable[..., Pl
         ("2026-12-24: 06", "2026-02-30: 06", "shifts.day.exceptions.2026-02-30", "expected a date"),
         ("2026-12-24: 06:00-10:00", "2026-03-29: 02:30-10:00", "shifts.day.exceptions", "does not exist"),
         ("2026-12-24: 06", "2026-12-24: Mon 06", "shifts.day.exceptions", "days of the week"),
+        ("2026-12-24: 06:00-10:00", TWICE, "shifts.day.exceptions", "2026-12-24 appears twice"),
+        ("shift: day", PRICED, "tariff", "'06:00' and '6:00' are the same time"),
         ("2026-12-26]", "2026-12-24]", "holidays.0", "is not a range of dates"),
         ("at: 06:00", "at: Sum 06:00", "operations.A.maintenance.oil.at", "not a day of the week"),
         ("at: 06:00", "at: 06:00, every: 1 h", "operations.A.maintenance.oil.at", "cannot be combined"),

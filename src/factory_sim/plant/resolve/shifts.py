@@ -23,8 +23,12 @@ def resolve(name: str, shape: shapes.Shift, holidays: Sequence[date], context: C
     """Return a shift; on holidays it does not open, unless it has hours of its own for that date."""
     path, report = ("shifts", name), context.report
     days: dict[date, tuple[spec.Hours, ...]] = dict.fromkeys(holidays, ())
+    dated: set[date] = set()
     for dates, given in shape.exceptions.items():
         hours = _named(given)
+        if twice := sorted(dated.intersection(dates)):
+            report.add((*path, "exceptions"), f"{twice[0]} appears twice", "Give each date once; divide a range.")
+        dated.update(dates)
         for day in dates:
             days[day] = hours
             _check_date(day, hours, (*path, "exceptions"), context)

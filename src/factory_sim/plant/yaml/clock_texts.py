@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -55,6 +56,21 @@ def time_of_day(value: object) -> float:
     if time.days != EVERY_DAY:
         refuse("a time of day such as '06:00'", value)
     return time.at_s
+
+
+def distinct_times(value: object) -> object:
+    """Return a mapping by time of day as it is; raise ValueError when two of its keys are the same time."""
+    found: dict[float, object] = {}
+    twice: list[tuple[object, object]] = []
+    for key in value if isinstance(value, dict) else ():
+        with suppress(ValueError):  # it is reported with the key
+            at_s = time_of_day(key)
+            twice += [(found[at_s], key)] if at_s in found else []
+            found[at_s] = key
+    if twice:
+        msg = "{!r} and {!r} are the same time; give it one price".format(*twice[0])
+        raise ValueError(msg)
+    return value
 
 
 def dates(value: object) -> tuple[date, ...]:

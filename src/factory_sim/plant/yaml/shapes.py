@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from factory_sim.plant.catalogue import PROFILES
 from factory_sim.plant.yaml import clock_texts as ct
@@ -290,6 +290,13 @@ DayHours = Annotated[
 ]
 
 
+Tariff = Annotated[
+    dict[ct.TimeOfDay, q.PricePerKwh],
+    BeforeValidator(ct.distinct_times),
+    q.Short(dict, lambda v: {"00:00": v}, "One price."),
+]
+
+
 class Shift(Shape):
     """Working hours by the plant's local clock. Hours belong to the day on which they begin."""
 
@@ -333,9 +340,7 @@ class Plant(Shape):
     plan: q.Plan = about("Good parts planned for a shift; the live page shows them beside those made.", 0.0)
     currency: Text = about("Currency of every price, three letters.", "EUR")
     costs: Costs = Costs()
-    tariff: Annotated[dict[ct.TimeOfDay, q.PricePerKwh], q.Short(dict, lambda v: {"00:00": v}, "One price.")] = about(
-        "Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {}
-    )
+    tariff: Tariff = about("Energy price: one, or by time of day {'06:00': price, '22:00': price}.", {})
     base_load: q.Watts = about("Power of lighting, compressed air and other loads that belong to no machine.", 0.0)
     variants: list[Text] = about("Product variants.", ["standard"])
     link: Annotated[Link, q.Short(dict, lambda v: {"profile": v}, "A profile.")] = Link()
