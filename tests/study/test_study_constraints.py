@@ -10,6 +10,7 @@ import pytest
 from study_lines import arm, study, trial
 
 from factory_sim.plant.load import load
+from factory_sim.plant.wall_clock import open_spans
 from factory_sim.registry import catalogue
 from factory_sim.results.compare import GAIN, PATH_SHARE
 from factory_sim.results.resource import KINDS, Resource
@@ -160,6 +161,41 @@ def test_few_cards_limit_a_line(tmp_path: Path) -> None:
     found = why_of(write(tmp_path, source="interarrival: saturated, cards: 1"), tmp_path)
     assert found.resources[0].kind == "cards"
     assert found.constraint == Resource(kind="cards", name="s")
+
+
+def test_few_cards_limit_a_line_that_loses_the_arrivals_without_a_card(tmp_path: Path) -> None:
+    file = write(tmp_path, source="interarrival: exponential(10 s), when_full: lose, cards: 1")
+    found = why_of(file, tmp_path)
+    assert found.constraint == Resource(kind="cards", name="s")
+    cards = next(each for each in found.resources if each.kind == "cards")
+    assert cards.share.mean == 0.0  # no part waits for a card: it is lost
+    assert cards.relief[0].parts_per_shift.low > 100
+
+
+def test_a_longer_shift_is_longer_on_dates_with_hours_of_their_own(tmp_path: Path) -> None:
+    text = """
+plant: dated
+start: 2026-01-05 06:00
+holidays: [2026-01-07]
+shift: day
+shifts:
+  day:
+    open: [06:00-14:00]
+    exceptions: {2026-01-05: 08:00-12:00, 2026-01-06: [06:00-10:00, 23:50-24:00], 2026-01-08: 00:00-08:00}
+sources: {s: {interarrival: saturated}}
+sections: {x: {operations: {A: {cycle_time: 30 s, buffer: 2, from: s}}}}
+"""
+    file = tmp_path / "dated.yaml"
+    file.write_text(text, encoding="utf-8")
+    (relief,) = RELIEFS["shift"]
+    plant = load(file, catalogue())
+    longer = load(file, catalogue(), None, relief.overrides(plant, "day"))
+    open_h = [
+        [(b - a) / 3.6e9 for a, b in open_spans(each, each.shifts[0], 0, 5 * 24 * 3_600_000_000)]
+        for each in (plant, longer)
+    ]
+    assert open_h[0] == pytest.approx([4, 4, 1 / 6, 8, 8])
+    assert open_h[1] == pytest.approx([4.5, 4, 1 / 6 + 0.5, 8.5, 8.5])  # the holiday stays closed
 
 
 def test_waiting_for_the_crew_belongs_to_the_crew_and_its_work_to_the_operation(tmp_path: Path) -> None:

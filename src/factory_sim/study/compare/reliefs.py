@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from factory_sim.plant.spec import EVERY_DAY, UNLIMITED
-from factory_sim.plant.wall_clock import DAY_S
+from factory_sim.plant.wall_clock import DAY_S, hours_on
 from factory_sim.plant.yaml import clock_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from factory_sim.plant.spec import Hours, Operation, Plant, Source
+    from factory_sim.plant.spec import Hours, Operation, Plant, Shift, Source
 
 SECOND_LESS = "one second less"
 LESS_S = 1.0
@@ -87,12 +88,39 @@ def _more_cards(plant: Plant, name: str) -> tuple[str, ...]:
 
 
 def _longer_shift(plant: Plant, name: str) -> tuple[str, ...]:
-    """Return later closing times; where the hours of the next day follow at once, shorter breaks."""
+    """Return later closing times, also on dates with hours of their own; where no day has room, shorter breaks."""
     shift = next(each for each in plant.shifts if each.name == name)
+    dated = _later_on_dates(shift)
+    found = [f"shifts.{name}.exceptions:={json.dumps(dated)}"] if dated else []
     for key, hours in (("open", _later(shift.hours)), ("breaks", _shorter(shift.breaks))):
         if hours:
-            return (f"shifts.{name}.{key}:={json.dumps([clock_texts.text_of(each) for each in hours])}",)
-    return ()
+            return (f"shifts.{name}.{key}:={json.dumps(_texts(hours))}", *found)
+    return tuple(found)
+
+
+def _texts(hours: Iterable[Hours]) -> list[str]:
+    return [clock_texts.text_of(each) for each in hours]
+
+
+def _later_on_dates(shift: Shift) -> dict[str, str | list[str]]:
+    """Return the exceptions of a shift with a later end of the last hours of each date; none where nothing changes."""
+    changed = False
+    found: dict[str, str | list[str]] = {}
+    for day, hours in shift.exceptions:
+        own = sorted(hours, key=lambda each: each.end_s)
+        if own:
+            later = _with_later_end(own[-1], hours_on(shift, day + timedelta(days=1)))
+            changed = changed or later != own[-1]
+            own[-1] = later
+        found[day.isoformat()] = _texts(own) or "closed"
+    return found if changed else {}
+
+
+def _with_later_end(last: Hours, next_day: Iterable[Hours]) -> Hours:
+    """Return the last hours of a day with a later end, at most until those of the next day begin."""
+    after = min((each.begin_s + DAY_S for each in next_day), default=math.inf)
+    end_s = min(last.end_s + MORE_S, after, last.begin_s + DAY_S - 1)
+    return replace(last, end_s=max(end_s, last.end_s))
 
 
 def _by_day(hours: Sequence[Hours]) -> list[list[Hours]]:
@@ -109,10 +137,9 @@ def _later(hours: Sequence[Hours]) -> list[Hours]:
     changed = False
     for day, own in enumerate(week):
         if own:
-            after = min((each.begin_s + DAY_S for each in week[(day + 1) % 7]), default=math.inf)
-            end_s = min(own[-1].end_s + MORE_S, after, own[-1].begin_s + DAY_S - 1)
-            changed = changed or end_s > own[-1].end_s
-            own[-1] = replace(own[-1], end_s=max(end_s, own[-1].end_s))
+            later = _with_later_end(own[-1], week[(day + 1) % 7])
+            changed = changed or later != own[-1]
+            own[-1] = later
     return [each for own in week for each in own] if changed else []
 
 

@@ -25,6 +25,7 @@ from factory_sim.views import labels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from factory_sim.plant.spec import Plant
     from factory_sim.records import F8
     from factory_sim.results.estimate import Estimate
     from factory_sim.study.runner import Session
@@ -54,6 +55,7 @@ def prepare(session: Session, name: str, replications: int, top: int = TOP) -> N
     arm = session.study.arms[name]
     session.ensure("trials", [(name, r) for r in range(replications)])
     resources = list(resource_shares(session.study, name))[:top]
+    resources += [each for each in _lossy_cards(session.plants.plant_of(arm)) if each not in resources]
     probes = [probe for resource in resources for probe in _add_reliefs(session, arm, resource)]
     wanted = [(probe, r) for r in range(replications) for probe in probes]
     trials = session.study.trials
@@ -67,6 +69,11 @@ def prepare(session: Session, name: str, replications: int, top: int = TOP) -> N
         half = _changed(arm, f"operations.{found.name}.cycle_time*{HALF!r}")
         relieved = session.add_probe(half, f"{name}: {found.name} relieved", probe)
         session.ensure("next constraint", [(relieved, r) for r in range(replications)])
+
+
+def _lossy_cards(plant: Plant) -> list[Resource]:
+    """Return the cards of sources that lose arrivals: no part waits for them, so none of their time is on the path."""
+    return [Resource(kind="cards", name=each.name) for each in plant.sources if each.cards and each.when_full == "lose"]
 
 
 def _add_reliefs(session: Session, arm: Arm, resource: Resource) -> list[str]:
@@ -95,6 +102,9 @@ def _changed(arm: Arm, *overrides: str) -> Variant:
 def why(study: Study, name: str, top: int = TOP) -> WhyResult:
     """Return what limits an arm; by path share alone while no relief was simulated."""
     shares, gains = resource_shares(study, name), _gains(study, name)
+    if shares:
+        none = np.zeros((len(pairs(study, name)), 1))
+        shares |= {resource: none for resource, _ in gains if resource not in shares}
     found = constraint(study, name)
     relieved = found.resource.name if found.resource and found.resource.kind == "operation" else None
     return WhyResult(
