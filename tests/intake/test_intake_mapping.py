@@ -60,6 +60,13 @@ def test_a_counter_that_restarts_with_its_gateway_loses_no_part(tmp_path: Path) 
     assert read(tmp_path, messages).kpis()["machine.parts", "M1"] == pytest.approx(60, abs=1)
 
 
+def test_a_counter_read_once_in_half_an_hour_yields_the_cycle_time(tmp_path: Path) -> None:
+    messages = [{"t": START + 1800 * k, "state": "RUNNING", "count": 30 * k} for k in range(5)]
+    kpis = read(tmp_path, messages, FEED.replace(", stale: 60 s", "")).kpis()
+    assert kpis["machine.parts", "M1"] == 120
+    assert kpis["machine.cycle_time_s", "M1"] == pytest.approx(60.0)  # 7,200 s busy; the first 30 parts are not timed
+
+
 def test_duplicates_change_nothing_and_are_counted(tmp_path: Path) -> None:
     whole = read(tmp_path, shift())
     twice = read(tmp_path, [each for each in shift() for _ in range(2)])

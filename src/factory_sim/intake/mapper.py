@@ -106,6 +106,7 @@ class _Machine:
         self._batch = meta.operations[operation].batch if operation >= 0 else 1
         self._held: list[int] = []
         self._state, self._idle_ns, self._busy_since_give = -1, -1, False
+        self._begin_seen = False  # of the cycle of the parts that it holds or gave last
         self._is_empty = False  # it is known to hold no part: one interrupted before the feed began is not taken again
         self._events = NO_EVENTS
         self._at_state: dict[int, int] = {}
@@ -165,16 +166,21 @@ class _Machine:
         for i in range(first, stop):
             known = int(self._events.part[i])
             if not self._held and i > first and self._busy_since_give and self._batch == 1:  # a report was lost
-                rows += self._flow.take(t_ns, self._unit, taking, t_ns, known)
-                self._held = [next(row[3] for row in rows[::-1] if row[4] == Outcome.TOOK)]
+                taken = self._flow.take(t_ns, self._unit, taking, t_ns, known)
+                self._held = [next(row[3] for row in taken[::-1] if row[4] == Outcome.TOOK)]
+                rows += taken if self._begin_seen else [row for row in taken if not self._took(row)]
             part = self._held.pop(0) if self._held else self._flow.new()
             part = known if known >= 0 else part
             rows.append(self._flow.give(t_ns, self._unit, state, part, int(self._events.outcome[i])))
         self._busy_since_give = False
         return rows
 
+    def _took(self, row: Row) -> bool:
+        return row[1] == self._unit and row[4] == Outcome.TOOK
+
     def _take(self, t_ns: int, state: int, was: int, *, seen: bool) -> list[Row]:
         """Take the parts of the cycle that begins; one whose begin was not seen is held without a TOOK row."""
+        self._begin_seen = seen
         known = self._known_after(t_ns)
         if not seen:
             self._held = [known if known >= 0 else self._flow.new()]
@@ -182,7 +188,7 @@ class _Machine:
             return [(t_ns, self._unit, state, self._held[0], int(Outcome.NONE), 0)]
         since = self._idle_ns if was in (State.STARVED, State.IDLE) and self._idle_ns >= 0 else t_ns
         rows = self._flow.take(t_ns, self._unit, state, since, known, self._parts_of_cycle(t_ns))
-        self._held = [row[3] for row in rows if row[1] == self._unit and row[4] == Outcome.TOOK]
+        self._held = [row[3] for row in rows if self._took(row)]
         return rows
 
     def _known_after(self, t_ns: int) -> int:
