@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory_sim.clock import ns_from_datetime
+from factory_sim.clock import is_skipped, ns_from_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 MISSING = -(2**63)  # no time stamp, or one that cannot be read
 NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
+NO_LOCAL = "local time that does not exist, because the clock is set forward"
 _WITH_FORMAT = "; expected ISO 8601 or seconds since 1970, or clock.format such as '%d.%m.%Y %H:%M:%S'"
 _WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
+_WITH_OFFSET = " in {}; a clock that keeps winter time has an offset as clock.zone: Etc/GMT-1 is UTC+1"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
 _NS = pa.timestamp("ns", "UTC")
 
@@ -39,10 +41,7 @@ def one(value: Any, clock: ClockRule, tally: Tally) -> int:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return _of_text(str(value), tally)
-    if moment.tzinfo is None and not clock.zone:
-        tally.add(NO_ZONE, f"{value}{_WITH_ZONE}")
-        return MISSING
-    return ns_from_datetime(moment, clock.zone)
+    return _of_moment(moment, str(value), clock, tally)
 
 
 def _formatted(text: str, clock: ClockRule, tally: Tally) -> int:
@@ -51,8 +50,15 @@ def _formatted(text: str, clock: ClockRule, tally: Tally) -> int:
     except ValueError:
         tally.add(NO_TIME, f"{text}; expected clock.format {clock.format}")
         return MISSING
+    return _of_moment(moment, text, clock, tally)
+
+
+def _of_moment(moment: datetime, text: str, clock: ClockRule, tally: Tally) -> int:
     if moment.tzinfo is None and not clock.zone:
         tally.add(NO_ZONE, f"{text}{_WITH_ZONE}")
+        return MISSING
+    if is_skipped(moment, clock.zone):
+        tally.add(NO_LOCAL, f"{text}{_WITH_OFFSET.format(clock.zone)}")
         return MISSING
     return ns_from_datetime(moment, clock.zone)
 
@@ -84,10 +90,10 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
     if place is not None and len(values):
         tally.where = place(0)
     if pa.types.is_timestamp(kind) and not clock.format:
-        return _of_timestamps(values, clock, tally)
+        return _of_timestamps(values, clock, tally, place)
     if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not clock.format:
         return _of_numbers(values)
-    fast = _of_formatted(values, clock, tally) if clock.format else _of_texts(values, clock, tally)
+    fast = (_of_formatted if clock.format else _of_texts)(values, clock, tally, place)
     if fast is not None:
         if values.null_count:
             first = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
@@ -102,13 +108,29 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
     return found
 
 
-def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
+def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8:
     if values.type.tz is None:
         if not clock.zone:
             tally.add(NO_ZONE, f"{values[0]}{_WITH_ZONE}" if len(values) else "", len(values))
             return np.full(len(values), MISSING)
-        values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="earliest")
+        try:
+            values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="raise")
+        except pa.ArrowInvalid:
+            values = _without_skipped(values, clock, tally, place)
     return _filled(values.cast(_NS).view(pa.int64()))
+
+
+def _without_skipped(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> pa.Array:
+    """Return local times with their zone, null where there is no such local time."""
+    before, after = (
+        pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent=each)
+        for each in ("earliest", "latest")
+    )
+    skipped = pc.fill_null(pc.not_equal(before, after), fill_value=False)
+    first = pc.index(skipped, value=True).as_py()
+    tally.where = tally.where if place is None else place(first)
+    tally.add(NO_LOCAL, f"{values[first]}{_WITH_OFFSET.format(clock.zone)}", pc.sum(skipped).as_py())
+    return pc.if_else(skipped, pa.scalar(None, before.type), before)
 
 
 def _of_numbers(values: pa.Array) -> I8:
@@ -120,7 +142,7 @@ def _of_numbers(values: pa.Array) -> I8:
     return np.where(np.isnan(known), MISSING, np.round(np.nan_to_num(known) * scale).astype(np.int64))
 
 
-def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
+def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8 | None:
     """Return texts parsed at once: ISO with Z or an offset, ISO without zone, or numbers; None if they are mixed."""
     sample = values.drop_null()[:1]
     for kind, found in ((_NS, None), (pa.timestamp("ns"), _of_timestamps), (pa.int64(), None), (pa.float64(), None)):
@@ -133,11 +155,11 @@ def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
             return None
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             return _of_numbers(plain)
-        return _filled(plain.view(pa.int64())) if found is None else found(plain, clock, tally)
+        return _filled(plain.view(pa.int64())) if found is None else found(plain, clock, tally, place)
     return None
 
 
-def _of_formatted(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
+def _of_formatted(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8 | None:
     """Return texts of the format parsed at once; None if one of them has another form."""
     if any(part in clock.format for part in ("%f", "%z", "%Z")) or not pa.types.is_string(values.type):
         return None
@@ -145,7 +167,7 @@ def _of_formatted(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None
         found = pc.strptime(pc.utf8_trim_whitespace(values), format=clock.format, unit="ns")
     except pa.ArrowInvalid:
         return None
-    return _of_timestamps(found, clock, tally)
+    return _of_timestamps(found, clock, tally, place)
 
 
 def _filled(values: pa.Array) -> I8:
