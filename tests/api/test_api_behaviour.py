@@ -54,6 +54,9 @@ def test_changes_take_a_mapping_a_text_a_change_and_lists(changes: Any) -> None:
         ),
         (lambda: fs.simulate("line.yaml", duration="-1 h"), "cannot be negative"),
         (lambda: fs.simulate("line.yaml", duration=0), "must be longer than 0 s"),
+        (lambda: fs.publish("line.yaml", log="log.csv", duration="0 s"), "must be longer than 0 s"),
+        (lambda: fs.publish("line.yaml", log="log.csv", warm_up="1000000 d"), "cannot be longer than 1,000 years"),
+        (lambda: fs.simulate("line.yaml", duration="1000000 d"), "cannot be longer than 1,000 years"),
         (lambda: fs.simulate("line.yaml", engine="simpi"), "Did you mean simpy"),
         (lambda: fs.simulate("line.yaml", seed=1.5), "seed: expected a whole number"),  # type: ignore[arg-type]
         (lambda: fs.compare("line.yaml"), "nothing to compare"),

@@ -216,6 +216,7 @@ def test_a_url_that_is_not_a_broker_is_explained(url: str, said: str) -> None:
         broker_url.parse(url)
     assert said in str(refusal.value)
     assert "secret" not in str(refusal.value)
+    assert refusal.value.exit_code == 2  # invalid input, not a missing server
 
 
 def test_urls_are_read_in_full() -> None:

@@ -23,6 +23,7 @@ Duration: TypeAlias = "str | float"  # "8 h", or a number of seconds
 Start: TypeAlias = "str | datetime"
 Changes: TypeAlias = "Mapping[str, str | float] | Iterable[Change | str] | Change | str | None"
 OPERATORS = ("=", "+", "-", "*")
+_LONGEST_S = 1000 * 365.2425 * 86_400.0  # dates of a run lie between the years 1 and 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,16 @@ def seconds(argument: str, value: Duration) -> float:
         refuse(argument, str(error), hint)
     if not 0 <= found < math.inf:
         refuse(argument, f"a duration cannot be negative or infinite, got {value!r}")
+    if found > _LONGEST_S:
+        refuse(argument, f"a duration cannot be longer than 1,000 years, got {value!r}")
+    return found
+
+
+def window_s(duration: Duration) -> float:
+    """Return the length of a window in seconds. Raise ConfigError when it is not one."""
+    found = seconds("duration", duration)
+    if clock.us_from_s(found) <= 0:
+        refuse("duration", f"the window must be longer than 0 s, got {duration!r}", "Example: '8 h'.")
     return found
 
 

@@ -241,7 +241,7 @@ def _setup(  # noqa: PLR0913 - arguments of `publish`
         seed=whole("seed", seed),
         replication=whole("replication", replication),
         warm_up_s=0.0 if warm_up == AUTO else seconds("warm_up", warm_up),
-        duration_s=FOREVER_S if duration == FOREVER else seconds("duration", duration),
+        duration_s=FOREVER_S if duration == FOREVER else arguments.window_s(duration),
         payload_format=one_of("payload_format", payload_format, FORMATS),
         variant=variant,
         root=root,

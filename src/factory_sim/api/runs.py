@@ -10,7 +10,7 @@ import numpy as np
 
 from factory_sim import views
 from factory_sim.analysis import kpis
-from factory_sim.api.arguments import engine_name, one_of, refuse, seconds, whole
+from factory_sim.api.arguments import engine_name, one_of, seconds, whole, window_s
 from factory_sim.api.kpi_table import KpiTable
 from factory_sim.api.plants import Plant, Table, resolved, spec_of
 from factory_sim.clock import US_PER_S, us_from_s
@@ -297,7 +297,4 @@ def simulate(  # noqa: PLR0913 - one argument per option of the command
 
 def window_us(duration: Duration) -> int:
     """Return the length of a window [µs]. Raise ConfigError when it is not one."""
-    found = us_from_s(seconds("duration", duration))
-    if found <= 0:
-        refuse("duration", f"the window must be longer than 0 s, got {duration!r}", "Example: '8 h'.")
-    return found
+    return us_from_s(window_s(duration))

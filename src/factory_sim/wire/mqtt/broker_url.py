@@ -11,6 +11,12 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 _EXPECTED = "expected mqtt://[user@]host[:port], or mqtts:// for TLS"
 
 
+class AddressError(BrokerError):
+    """A text that is not the address of a broker: invalid input, no missing server."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A broker's address; its repr hides the password."""
@@ -29,18 +35,18 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Return the address in `url`. Raises BrokerError that shows what was expected and never a password."""
+    """Return the address in `url`. Raises AddressError that shows what was expected and never a password."""
     public = _without_secret(url)
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError as error:
-        raise BrokerError(public, f"{error}; {_EXPECTED}") from None
+        raise AddressError(public, f"{error}; {_EXPECTED}") from None
     if parts.scheme not in PORTS or "//" not in url:
         hint = f"Did you mean mqtt://{public}?" if "//" not in url else f"{parts.scheme!r} is not MQTT"
-        raise BrokerError(public, f"{_EXPECTED}. {hint}")
+        raise AddressError(public, f"{_EXPECTED}. {hint}")
     if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
-        raise BrokerError(public, _EXPECTED)
+        raise AddressError(public, _EXPECTED)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Address(parts.scheme == "mqtts", parts.hostname, port or PORTS[parts.scheme], user, password)
 
