@@ -380,6 +380,26 @@ def test_arithmetic_works_on_counts_that_the_file_does_not_state(
     assert len(read(overrides=[change]).operations[1].machines) == machines
 
 
+ONE = """
+plant: one
+sources: {s: {interarrival: saturated}}
+sections:
+  a: {operations: {A: {cycle_time: 30 s, buffer: 4, from: s, inspection: {rework: 2 %, rework_to: A}}}}
+"""
+SUMS = ("base_load+2 kW", "costs.machine+10 EUR/h", "s.material_cost+1.5 EUR", "A.inspection.scrap+2 %")
+
+
+def test_sums_work_on_quantities_that_the_file_does_not_state(read: Read, problems: Problems) -> None:
+    plant = read(ONE, overrides=SUMS)
+    assert (plant.base_load_w, plant.cost.machine_per_h) == (2000.0, 10.0)
+    assert plant.sources[0].material_cost == 1.5
+    inspection = plant.operations[0].inspection
+    assert inspection is not None
+    assert inspection.scrap == 0.02
+    for change, words in {"base_load-2 kW": "out of range", "base_load*2": "no value to change"}.items():
+        assert words in problems(ONE, overrides=(change,))[0].message
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [("OP10.machines+1", ("a", "b", "OP10-3")), ("OP10.machines-1", ("a",)), ("OP10.machines-2", None)],

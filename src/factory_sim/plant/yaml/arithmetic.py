@@ -31,6 +31,8 @@ def added(value: Any, text: str, sign: int) -> Any:
     if isinstance(value, bool) or old is None or new is None:
         msg = f"{text!r} cannot be added to {value!r}: use = or *"
         raise ValueError(msg)
+    if value == 0 and new[2]:  # the default of a quantity, which has no unit
+        return f"{sign * float(new[1]):.15g} {new[2]}"
     if isinstance(value, int | float):
         return _tidy(value + sign * units.parse(text, "number"))
     if old[2] == new[2]:

@@ -14,7 +14,7 @@ from factory_sim.plant.yaml.addresses import Addresses, machine_names, put, refu
 from factory_sim.plant.yaml.problems import TYPED, Report, address, problem_at
 from factory_sim.plant.yaml.quantities import shown
 from factory_sim.plant.yaml.tree import Node, Path, node_of, scalar
-from factory_sim.plant.yaml.validate import count_without, validated
+from factory_sim.plant.yaml.validate import number_without, validated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OTHER = "other"  # group of the changes outside any named group
 _ORDER = (("remove",), ("add",), ("set", "let"), ("scale", "+", "-"))  # in which the changes of all groups are applied
+_ALWAYS_THERE = {(), ("costs",)}  # mappings that apply without being written
 _REMOVABLE = {"failures", "maintenance", "sensors"}  # entries of a kind that a machine can be without
 _ASSIGN = re.compile(r"\s*([^=]+?)\s*=\s*(.*?)\s*", re.DOTALL)
 _CALCULATE = re.compile(r"\s*((?:.*\.)?[A-Za-z_]\w*)\s*([+*-])\s*((?:\d|\.\d).*?)\s*")
@@ -98,11 +99,11 @@ class Editor:
                     refuse("comes from the kind", "Set another value instead.")
                 put(self.root, path, Node(None, change.place, change.place), change.place)
 
-    def _present(self, here: Addresses, path: Path) -> Node:
-        """Return the value at `path`, or the count that applies without one; raise AddressError if there is none."""
+    def _present(self, here: Addresses, path: Path, *, is_sum: bool = False) -> Node:
+        """Return the value at `path`, or the number that applies without one; raise AddressError if there is none."""
         node, parent = here.value(path), self.root.get(*path[:-1])
-        default = None if node else count_without(shapes.Plant, path)
-        if default is not None and here.value(path[:-1]) is not None:
+        default = None if node else number_without(shapes.Plant, path, is_sum=is_sum)
+        if default is not None and (path[:-1] in _ALWAYS_THERE or here.value(path[:-1]) is not None):
             return Node(default, TYPED, TYPED)
         if node is None:
             refuse("has no value to change", did_you_mean(str(path[-1]), parent.children() if parent else ()))
@@ -140,9 +141,10 @@ class Editor:
         self.done[path] = (change, new)
 
     def _rewrite(self, change: Change, new: Any) -> None:
-        here = Addresses(self.root, self.names)
+        here, is_sum = Addresses(self.root, self.names), change.kind in {"+", "-"}
         for path in here.find(change.address):
-            put(self.root, path, node_of(new(self._present(here, path).plain(), path), change.place), change.place)
+            old = self._present(here, path, is_sum=is_sum).plain()
+            put(self.root, path, node_of(new(old, path), change.place), change.place)
 
 
 def _sum(old: Any, path: Path, text: str, sign: int) -> Any:

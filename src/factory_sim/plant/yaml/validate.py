@@ -96,18 +96,19 @@ def _report(report: Report, model: type[BaseModel], path: Path, details: ErrorDe
         report.add(path, f"expected {_EXPECTED.get(kind, details['msg'])}, got {shown(details['input'])}")
 
 
-_NONE_IF_0 = {"cards", "every_parts"}  # keys whose default of 0 stands for no limit
+# Keys whose default of 0 stands for no limit, or for none of its kind.
+_NONE_IF_0 = {"at_wear", "cards", "charge_time", "every", "every_parts", "moving_time", "plan", "timeout"}
 
 
-def count_without(model: type[BaseModel], path: Path) -> int | None:
-    """Return the whole number that applies where the file has no value at `path`; None if there is none."""
+def number_without(model: type[BaseModel], path: Path, *, is_sum: bool) -> float | None:
+    """Return the count that applies where the file has no value at `path`, or 0 for a sum; None if there is none."""
     try:
         fields = _model_at(model, path[:-1]).model_fields
     except (StopIteration, IndexError, AttributeError):  # not an address of the shapes
         return None
     default = next((each.default for name, each in fields.items() if path[-1] in {name, each.alias}), None)
-    is_count = isinstance(default, int) and not isinstance(default, bool) and path[-1] not in _NONE_IF_0
-    return default if is_count else None
+    is_number = isinstance(default, int) or (is_sum and default == 0.0)
+    return default if is_number and not isinstance(default, bool) and path[-1] not in _NONE_IF_0 else None
 
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:
