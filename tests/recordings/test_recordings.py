@@ -322,18 +322,21 @@ def test_sql_over_a_unit_has_its_signals_in_their_units_also_of_an_open_recordin
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"),
+    ("content", "expected", "exit_code"),
     [
-        ('{"format": 9, "program": "factory_sim 3.1.0"}', "format 9, written by factory_sim 3.1.0"),
-        ("{", "cannot be read"),
-        (None, "is not a recording"),
+        ('{"format": 9, "program": "factory_sim 3.1.0"}', "format 9, written by factory_sim 3.1.0", 1),
+        ("{", "cannot be read", 1),
+        (None, "is not a recording", 2),
     ],
 )
-def test_another_folder_is_refused_in_one_sentence(tmp_path: Path, content: str | None, expected: str) -> None:
+def test_another_folder_is_refused_in_one_sentence(
+    tmp_path: Path, content: str | None, expected: str, exit_code: int
+) -> None:
     if content is not None:
         (tmp_path / layout.MARK).write_text(content, encoding="utf-8")
-    with pytest.raises(RecordingError, match=expected):
+    with pytest.raises(RecordingError, match=expected) as refused:
         runs_of(tmp_path)
+    assert refused.value.exit_code == exit_code
 
 
 def test_a_full_folder_that_is_not_a_recording_is_not_written_to(tmp_path: Path) -> None:

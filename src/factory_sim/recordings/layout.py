@@ -36,6 +36,12 @@ class RecordingError(FactoryError):
     """A recording that cannot be read or written."""
 
 
+class NotARecordingError(RecordingError):
+    """A folder that is not a recording, or a missing one: invalid input."""
+
+    exit_code = 2
+
+
 class Part(NamedTuple):
     """A Parquet file of samples: ticks [first, stop)."""
 
@@ -114,7 +120,7 @@ def create(folder: Path) -> None:
     if not mark.exists():
         if folder.exists() and any(folder.iterdir()):
             msg = f"{folder}: is not a recording, and not empty. Name a new folder."
-            raise RecordingError(msg)
+            raise NotARecordingError(msg)
         folder.mkdir(parents=True, exist_ok=True)
         replace(mark, json.dumps({"format": FORMAT, "program": f"factory_sim {VERSION}"}).encode())
     check(folder)
@@ -130,7 +136,7 @@ def check(folder: Path) -> None:
         nearest = next(iter(sorted(folder.parent.glob(f"*/{MARK}"))), None)
         hint = f" Did you mean {nearest.parent}?" if nearest else ""
         msg = f"{folder}: is not a recording: it contains no {MARK}.{hint}"
-        raise RecordingError(msg) from None
+        raise NotARecordingError(msg) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         msg = f"{mark}: cannot be read: {error}"
         raise RecordingError(msg) from None
