@@ -62,10 +62,12 @@ if TYPE_CHECKING:  # for type checkers and editors
     from factory_sim.live.foreign.mapped_feed import NothingReadError as NothingReadError
     from factory_sim.live.listen import NoFeedError as NoFeedError
     from factory_sim.live.listen import NoReadingsError as NoReadingsError
+    from factory_sim.recordings.layout import NotARecordingError as NotARecordingError
     from factory_sim.recordings.layout import RecordingError as RecordingError
     from factory_sim.study.snapshot_files import SnapshotError as SnapshotError
     from factory_sim.study.store import StudyError as StudyError
     from factory_sim.validation.ledger import LedgerError as LedgerError
+    from factory_sim.wire.mqtt.broker_url import BrokerAddressError as BrokerAddressError
 
 __version__ = VERSION
 _NAMES = {  # module -> public names that are imported from it on first use
@@ -104,10 +106,11 @@ _NAMES = {  # module -> public names that are imported from it on first use
     "file_lock": ("LockedError",),
     "live.listen": ("NoFeedError", "NoReadingsError"),
     "live.foreign.mapped_feed": ("NothingReadError",),
-    "recordings.layout": ("RecordingError",),
+    "recordings.layout": ("NotARecordingError", "RecordingError"),
     "study.snapshot_files": ("SnapshotError",),
     "study.store": ("StudyError",),
     "validation.ledger": ("LedgerError",),
+    "wire.mqtt.broker_url": ("BrokerAddressError",),
 }
 _MODULES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
 __all__ = sorted(["__version__", *_MODULES])  # noqa: PLE0605 - stated once, above

@@ -11,7 +11,7 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 _EXPECTED = "expected mqtt://[user@]host[:port], or mqtts:// for TLS"
 
 
-class AddressError(BrokerError):
+class BrokerAddressError(BrokerError):
     """A text that is not the address of a broker: invalid input, no missing server."""
 
     exit_code = 2
@@ -35,18 +35,18 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Return the address in `url`. Raises AddressError that shows what was expected and never a password."""
+    """Return the address in `url`. Raises BrokerAddressError that shows what was expected and never a password."""
     public = _without_secret(url)
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError as error:
-        raise AddressError(public, f"{error}; {_EXPECTED}") from None
+        raise BrokerAddressError(public, f"{error}; {_EXPECTED}") from None
     if parts.scheme not in PORTS or "//" not in url:
         hint = f"Did you mean mqtt://{public}?" if "//" not in url else f"{parts.scheme!r} is not MQTT"
-        raise AddressError(public, f"{_EXPECTED}. {hint}")
+        raise BrokerAddressError(public, f"{_EXPECTED}. {hint}")
     if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
-        raise AddressError(public, _EXPECTED)
+        raise BrokerAddressError(public, _EXPECTED)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Address(parts.scheme == "mqtts", parts.hostname, port or PORTS[parts.scheme], user, password)
 
