@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from factory_sim.records import I8, Message, Meta, Observations
 
 BY_STATES = "each busy period of the state words is one part"
+BY_GOOD = "only good parts are counted: no part is scrapped"
 BY_SIGNALS = "each cycle detected from the signals is one part"
 _REFUSED = {
     reading.TWO_SOURCES: "Leave one of them out.",
@@ -252,7 +253,8 @@ class MappedFeed:
         found = {}
         for unit, each in events.items():
             if each.has_counter:
-                found[unit] = ""
+                counts = {item for owner, item in store.series if owner == unit}
+                found[unit] = BY_GOOD if counts.isdisjoint((Item.COUNT, Item.SCRAP)) and Item.GOOD in counts else ""
             elif (unit, Item.STATE) in store.series:
                 found[unit] = BY_STATES
             elif unit in certain:
