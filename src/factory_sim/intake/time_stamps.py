@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MISSING = -(2**63)  # no time stamp, or one that cannot be read
 NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
+OUTSIDE = "time stamp outside the years 2000 to 2099"
+_EARLIEST_NS, _LATEST_NS = 946_684_800_000_000_000, 4_102_444_800_000_000_000
+_NOT_SET = "; expected a clock that is set, or clock.format of stamps such as 20260504080000: '%Y%m%d%H%M%S'"
 _WITH_FORMAT = "; expected ISO 8601 or seconds since 1970, or clock.format such as '%d.%m.%Y %H:%M:%S'"
 _WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
@@ -28,11 +31,21 @@ _NS = pa.timestamp("ns", "UTC")
 
 def one(value: Any, clock: ClockRule, tally: Tally) -> int:
     """Return a single time stamp [ns]; MISSING, counted with its reason, if it cannot be used."""
+    found = _parsed(value, clock, tally)
+    if found == MISSING or _EARLIEST_NS <= found < _LATEST_NS:
+        return found
+    tally.add(OUTSIDE, f"{value}{_NOT_SET}")
+    return MISSING
+
+
+def _parsed(value: Any, clock: ClockRule, tally: Tally) -> int:
     if isinstance(value, bool) or value is None:
         tally.add(NO_TIME, repr(value))
         return MISSING
     if clock.format:
         return _formatted(str(value), clock, tally)
+    if isinstance(value, str) and value.isdecimal():  # 13 digits may pass for a date and a time of day
+        value = int(value)
     if isinstance(value, int | float):
         return _of_number(value, tally)
     try:
@@ -78,6 +91,18 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
 
     place : of a row, for messages; None: that of the tally
     """
+    found = _column(values, clock, tally, place)
+    outside = (found < _EARLIEST_NS) | (found >= _LATEST_NS)
+    if outside.any():
+        outside &= found != MISSING
+        for row in np.flatnonzero(outside)[:1].tolist():
+            tally.where = tally.where if place is None else place(row)
+            tally.add(OUTSIDE, f"{values[row]}{_NOT_SET}", int(outside.sum()))
+        found = np.where(outside, MISSING, found)
+    return found
+
+
+def _column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8:
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.cast(kind.value_type), kind.value_type
@@ -115,9 +140,11 @@ def _of_numbers(values: pa.Array) -> I8:
     known = _filled(values) if pa.types.is_integer(values.type) else values.to_numpy(zero_copy_only=False)
     top = float(np.nanmax(np.where(known == MISSING, 0, known), initial=0))
     scale = next(scale for least, scale in _SCALES if top >= least)
+    most = (2**63 - 1) // scale  # a larger number is outside of any year
     if scale == 1 or known.dtype.kind == "i":
-        return np.where(known == MISSING, MISSING, known.astype(np.int64) * scale)
-    return np.where(np.isnan(known), MISSING, np.round(np.nan_to_num(known) * scale).astype(np.int64))
+        return np.where(known == MISSING, MISSING, np.clip(known.astype(np.int64), 0, most) * scale)
+    finite = np.clip(np.nan_to_num(known), 0, most)
+    return np.where(np.isnan(known), MISSING, np.round(finite * scale).astype(np.int64))
 
 
 def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally) -> I8 | None:
