@@ -7,7 +7,7 @@ reason. Every rule returns new changes, in order of time; the last change is ope
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -156,18 +156,20 @@ def with_shifts(
 ) -> list[Change]:
     """Turn stops between shifts into breaks or closed shifts; a run continues over them.
 
-    At the begin of a shift the state of that time continues.
+    At the begin of a shift the state of that time continues. Shifts may overlap and have any order.
     """
     codes, found = rules.codes, list(changes)
     if not changes:
         return found
     begin_ns, end_ns = changes[0].t_ns, 2**62 if until_ns is None else until_ns
-    for before, shift in pairwise([Span(-(2**62), -(2**62)), *shifts, Span(2**62, 2**62)]):
-        gap_s = (shift.begin_ns - before.end_ns) / _S
+    rising = sorted(shifts)
+    ends_ns = [-(2**62), *accumulate((shift.end_ns for shift in rising), max)]
+    for before_ns, shift in zip(ends_ns, [*rising, Span(2**62, 2**62)], strict=True):
+        gap_s = (shift.begin_ns - before_ns) / _S
         if gap_s < _SHORTEST_GAP_S:
             continue
         is_break = gap_s <= rules.break_s
-        code, from_ns = codes.break_ if is_break else codes.no_shift, before.end_ns + is_break * codes.break_delay_ns
+        code, from_ns = codes.break_ if is_break else codes.no_shift, before_ns + is_break * codes.break_delay_ns
         found = _split(found, shift.begin_ns, codes) if shift.begin_ns < end_ns else found
         found = _split(found, from_ns, codes) if begin_ns < from_ns < end_ns else found
         found = [

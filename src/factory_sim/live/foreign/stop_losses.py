@@ -133,4 +133,9 @@ def _shifts(file: Path, clock: ClockRule) -> tuple[Span, ...]:
     if tally.entries():
         first = tally.entries()[0]
         raise ConfigError.of(str(file), f"{first.reason}: {first.example}")
+    for number, (begin, end) in enumerate(ends, 2):
+        if end <= begin:
+            raise ConfigError.of(
+                str(file), f"row {number}: the shift ends before it begins", "A night shift ends on the next day."
+            )
     return tuple(Span(begin, end) for begin, end in ends)
