@@ -174,6 +174,7 @@ class Store:
         late = t < np.maximum(latest - late_ns, max(series.last_ns, self.settled_ns))
         _measure_back(series, item, t, v, late, latest)
         if late.any():
+            self._tally.where = ""
             self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
             t, v = t[~late], v[~late]
         if not len(t):
@@ -203,6 +204,7 @@ class Store:
         gaps = np.diff(t, prepend=series.last_ns if series.heard else t[0])
         again = (gaps == 0) & (np.diff(v, prepend=series.last) == 0)
         if again.any():
+            self._tally.where = ""
             (tally or self._tally).add(DUPLICATE, f"{np.datetime64(int(t[again][0]), 'ns')}Z", int(again.sum()))
         series.longest_gap_ns = max(series.longest_gap_ns, int(gaps.max()))
         self._add_runs(series, t, gaps, stale_ns)
@@ -328,6 +330,14 @@ def _integrated(series: Series, t: I8, v: F8, gaps: I8, stale_ns: int) -> tuple[
     step = t // ENERGY_STEP_NS
     keep = np.concatenate((step[1:] != step[:-1], [True]))
     return t[keep], joules[keep]
+
+
+def is_newest_first(t: I8) -> bool:
+    """Return whether the times of a chunk fall nearly everywhere: not where a clock was set back."""
+    if len(t) < _SET_BACK or t[0] <= t[-1]:
+        return False
+    steps = np.diff(t)
+    return int((steps < 0).sum()) > _SET_BACK * int((steps > 0).sum())
 
 
 def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:

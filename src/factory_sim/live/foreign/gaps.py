@@ -85,6 +85,9 @@ def _of_unit(unit: int, feed: _Feed, lost: float) -> tuple[float, int, int, floa
         silent_ns, first = _restarts(series[item], feed)
         parts += int((1 + silent_ns // shortest_ns + first).sum())
         vague_ns += int(silent_ns[(silent_ns <= series[item].stale_ns) | (series[item].stale_ns == 0)].sum())
+    behind_ns = max(map(feed.back_ns, series.values()))
+    if behind_ns and (not events.has_counter or any(series[item].late[0] for item in COUNTERS if item in series)):
+        parts += 1 + int(behind_ns // shortest_ns)  # no later reading of a counter contains them
     if lost:  # reports at both ends of the feed, each of as many parts as leave at once
         at_once = int(np.unique(given_ns, return_counts=True)[1].max(initial=1))
         parts += 2 * at_once * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))

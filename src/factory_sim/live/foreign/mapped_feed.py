@@ -12,7 +12,7 @@ from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem,
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
 from factory_sim.intake.mapping import Item
-from factory_sim.intake.series import Store
+from factory_sim.intake.series import Store, is_newest_first
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
@@ -93,6 +93,10 @@ class MappedFeed:
             self._add_rows(rows, [int(rows.t_ns.min()), int(rows.t_ns.max())] if len(rows) else [])
             return
         for found in FILE_SOURCES[source.kind](stream, name, source, self.context):
+            if is_newest_first(found.t_ns):
+                raise ConfigError.of(
+                    name, "has its newest rows first; expected rows in order of time", "Sort it by time."
+                )
             self._add(source, found)
 
     def add_recording(self, folder: Path) -> None:
