@@ -219,25 +219,29 @@ def with_low_speed(
 ) -> list[Change]:
     """Judge the speed of each full minute of a running state; the rest of a minute keeps the state before it.
 
-    A state whose mean speed reaches the threshold is not judged.
+    Below 60 pieces per hour a stretch is longer than a minute: it has one piece at the threshold. A piece counts for
+    the state that it ends. A state whose mean speed reaches the threshold is not judged.
     """
     order = np.argsort(counts[0], kind="stable")
     t_ns, total = counts[0][order], np.concatenate(([0], np.cumsum(counts[1][order])))
     last_ns = int(t_ns[-1]) if len(t_ns) and until_ns is None else until_ns or 0
+    if rules.low_speed_per_h <= 0:
+        return list(changes)
+    stretch_ns = max(_BUCKET_S * _S, int(3600 * _S / rules.low_speed_per_h))
     found: list[Change] = []
     for change, after in pairwise([*changes, None]):
         assert change is not None
         found.append(change)
         end_ns = last_ns if after is None else after.t_ns
-        n = (end_ns - change.t_ns) // (_BUCKET_S * _S)
-        if change.code not in rules.codes.run or rules.low_speed_per_h <= 0 or n < 1:
+        n = (end_ns - change.t_ns) // stretch_ns
+        if change.code not in rules.codes.run or n < 1:
             continue
-        edges = change.t_ns + _BUCKET_S * _S * np.arange(n + 1)
-        whole = np.diff(total[np.searchsorted(t_ns, (change.t_ns, end_ns))])[0]
+        edges = change.t_ns + stretch_ns * np.arange(n + 1)
+        whole = np.diff(total[np.searchsorted(t_ns, (change.t_ns, end_ns), "right")])[0]
         if whole * 3600 * _S >= rules.low_speed_per_h * (end_ns - change.t_ns):
             continue
-        made = np.diff(total[np.searchsorted(t_ns, edges)])
-        slow = made * (3600 / _BUCKET_S) < rules.low_speed_per_h
+        made = np.diff(total[np.searchsorted(t_ns, edges, "right")])
+        slow = made * (3600 * _S / stretch_ns) < rules.low_speed_per_h
         wanted = np.where(slow, rules.codes.low_speed, change.code)
         starts = np.flatnonzero(np.diff(wanted, prepend=change.code))
         found[-1:] = [change] * (not slow[0])
