@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
+FED_BACK = "power below 0, counted as 0"
 _SET_BACK = 3  # late observations in a row, which no straggler explains
 _SILENCES = 2  # longest silences that may have passed since a single late observation
 _SHOWN = (Item.STATE, *COUNTERS)  # items of which every change is kept
@@ -155,6 +156,10 @@ class Store:
 
     def _absorb(self, unit: int, item: int, t: I8, v: F8, source: SourceMap) -> None:
         series, late_ns = self.series.get((unit, item)), source.clock.late_ns
+        if item == Item.POWER and (v < 0).any():
+            self._tally.where = ""
+            self._tally.add(FED_BACK, f"{float(np.nanmin(v)):g} W", int((v < 0).sum()))
+            v = np.maximum(v, 0.0)
         if series is None:
             spec = next((each for each in source.items if each.item == item), None)
             series = self.series[unit, item] = Series(stale_ns=source.clock.stale_ns, spec=spec)
