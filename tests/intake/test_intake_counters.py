@@ -35,6 +35,7 @@ sources:
         ([65534, 65535, 1, 2, 65535, 3], 65536, False, 5),
         ([59997, 59998, 59999, 0, 1, 2], 65536, True, 4),  # a restart, far from the wrap
         ([65534, 65535, 0, 1, 2], 65536, True, 4),
+        ([98, 99, 0, 1, 2], 8, False, 3),  # more than `wraps`: the step at the fall is not known
     ],
 )
 def test_a_counter_with_few_numbers_restarts_and_a_reading_out_of_order_is_no_part(

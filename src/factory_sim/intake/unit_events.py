@@ -166,7 +166,7 @@ def _step(step: float, here: float, wraps: float, most: float, tally: Tally) -> 
     """Return one step; most : of a counter that restarts, the largest of an ordinary reading, else infinite."""
     if step >= 0:
         return step
-    if wraps and step + wraps <= _WRAPPED * most:
+    if wraps and 0 <= step + wraps <= _WRAPPED * most:
         return step + wraps
     if np.isinf(most):
         tally.add(FELL, f"from {here - step:g} to {here:g}")

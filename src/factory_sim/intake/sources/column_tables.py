@@ -63,6 +63,7 @@ class Long:
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._patterns = {where: _pattern(where) for where in self._specs if "{unit}" in where}
         self._cells: dict[str, tuple[int, int, int] | None] = {}
+        _check_names(self.columns, self.names, file)
 
     @property
     def columns(self) -> list[str]:
@@ -140,6 +141,7 @@ class Wide:
         self._date = column_of(source, "date", names, file) if "date" in source.columns else ""
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._cells = list(self._found(names, file))
+        _check_names(self.columns, names, file)
 
     @property
     def columns(self) -> list[str]:
@@ -218,6 +220,13 @@ def column_of(source: SourceMap, what: str, names: Sequence[str], file: str, usu
             ]
         )
     return found
+
+
+def _check_names(columns: Sequence[str], names: Sequence[str], file: str) -> None:
+    """Raise ConfigError if a column that is read has the name of another one."""
+    twice = next((name for name in columns if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError.of(file, f"has {names.count(twice)} columns {twice!r}; expected one", "Rename the others.")
 
 
 def _no_column(source: SourceMap, name: str, names: Sequence[str], file: str) -> ConfigError:
