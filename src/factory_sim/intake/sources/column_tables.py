@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from factory_sim.records import F8, I2, I8
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_VALUES = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary),
+    *(pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean),
+)
 _TIMES = ("time", "timestamp", "time_utc", "datetime", "date", "ts", "t")
 
 
@@ -243,7 +247,12 @@ def _no_column(source: SourceMap, name: str, names: Sequence[str], file: str) ->
 def numbers(values: pa.Array, spec: ItemMap, context: Context, places: Places) -> F8:
     """Return the values of a column as numbers in SI units or codes of words, NaN for none; shape (n,)."""
     found: F8
+    if pa.types.is_decimal(values.type) or pa.types.is_null(values.type):
+        values = values.cast(pa.float64())
     kind = values.type
+    if pa.types.is_nested(kind) or (spec.item not in WORDS and not any(each(kind) for each in _VALUES)):
+        where = f"{places.file}, column {places.column or 'of values'}"
+        raise ConfigError.of(where, f"has the type {kind}; expected numbers or text")
     has_comma = spec.decimal == COMMA and pa.types.is_string(kind)
     if spec.item in WORDS or pa.types.is_dictionary(kind) or has_comma:
         codes, words = _codes(_encoded(values), as_text=False)
