@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,9 @@ _WITH_FORMAT = "; expected ISO 8601 or seconds since 1970, or clock.format such 
 _WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
 _NS = pa.timestamp("ns", "UTC")
+_NS_PER_S = 1_000_000_000
+_STRAGGLER_NS = 60 * _NS_PER_S  # a row that falls back by less came late
+_CHANGE_NS, _SEASON_NS = 3 * 3600 * _NS_PER_S, 60 * 86_400 * _NS_PER_S  # around a change; the clock has one per season
 
 
 def one(value: Any, clock: ClockRule, tally: Tally) -> int:
@@ -132,8 +136,36 @@ def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally) -> I8:
         if not clock.zone:
             tally.add(NO_ZONE, f"{values[0]}{_WITH_ZONE}" if len(values) else "", len(values))
             return np.full(len(values), MISSING)
-        values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="earliest")
+        return _of_local(values, clock)
     return _filled(values.cast(_NS).view(pa.int64()))
+
+
+def _of_local(values: pa.Array, clock: ClockRule) -> I8:
+    """Return local time stamps [ns]. Of the hour that is passed twice, the second begins where they fall back."""
+    first = _in_zone(values, clock.zone, "earliest")
+    second = first if _has_one_offset(first, clock.zone) else _in_zone(values, clock.zone, "latest")
+    twice = second != first
+    if not twice.any():
+        return first
+    steps = np.diff(_filled(values.cast(pa.timestamp("ns")).view(pa.int64())))
+    falls = twice[1:] & twice[:-1] & (steps < -(clock.late_ns + _STRAGGLER_NS))
+    fallen = np.append(0, np.cumsum(falls))
+    outside = np.maximum.accumulate(np.where(twice, 0, np.arange(len(twice))))  # the latest row outside of that hour
+    return np.where(twice & (fallen > fallen[outside]), second, first)
+
+
+def _in_zone(values: pa.Array, zone: str, ambiguous: str) -> I8:
+    found = pc.assume_timezone(values, zone, ambiguous=ambiguous, nonexistent="earliest")
+    return _filled(found.cast(_NS).view(pa.int64()))
+
+
+def _has_one_offset(t_ns: I8, zone: str) -> bool:
+    """Return whether no change of the clock lies between times; of a long span it is not asked."""
+    there = t_ns[t_ns != MISSING]
+    if not len(there) or there.max() - there.min() > _SEASON_NS:
+        return not len(there)
+    ends = (int(there.min() - _CHANGE_NS) // _NS_PER_S, int(there.max() + _CHANGE_NS) // _NS_PER_S)
+    return len({datetime.fromtimestamp(each, ZoneInfo(zone)).utcoffset() for each in ends}) == 1
 
 
 def _of_numbers(values: pa.Array) -> I8:
