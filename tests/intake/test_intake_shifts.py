@@ -44,3 +44,14 @@ def test_a_stop_between_shifts_is_not_planned(tmp_path: Path) -> None:
 def test_a_shift_that_ends_before_it_begins_is_refused_with_its_row(tmp_path: Path) -> None:
     with pytest.raises(fs.ConfigError, match="row 3: the shift ends before it begins"):
         losses(tmp_path, DAY.format(6, 14), DAY.format(22, 6))
+
+
+@pytest.mark.parametrize("form", ["2026-05-04 {:02}:00,2026-05-04 {:02}:00\n", "04.05.2026 {:02},04.05.2026 {:02}\n"])
+def test_shifts_are_in_the_zone_of_the_file_and_may_have_its_format(tmp_path: Path, form: str) -> None:
+    """The stamps of the source are UTC; 10:00 and 11:00 in Berlin are 8:00 and 9:00 there."""
+    (tmp_path / "shifts.csv").write_text("begin,end\n" + form.format(6, 10) + form.format(11, 23), encoding="utf-8")
+    (tmp_path / "m1.csv").write_text(HOURS, encoding="utf-8")
+    text = FEED.replace("state: state", "state: state, clock: {zone: UTC, format: '%Y-%m-%dT%H:%MZ'}")
+    (tmp_path / "feed.yaml").write_text(f"{text}clock: {{zone: Europe/Berlin, format: '%d.%m.%Y %H'}}\n", "utf-8")
+    found = fs.read(map=tmp_path / "feed.yaml").result.losses_s["M1"]
+    assert (found["availability"], found["not planned"]) == (0, 3600)
