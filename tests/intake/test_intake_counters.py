@@ -61,6 +61,15 @@ def read(folder: Path, items: str, columns: str) -> fs.Reading:
     return fs.read(folder / "m1.csv", map=folder / "feed.yaml")
 
 
+@pytest.mark.parametrize("counts", [[f"{1000 + k:,}".replace(",", ".") for k in range(20)], [k / 4 for k in range(20)]])
+def test_a_counter_with_fractions_is_refused(tmp_path: Path, counts: list[float | str]) -> None:
+    rows = [f"2026-05-04T06:{minute:02}:00Z,RUN,{count}" for minute, count in enumerate(counts)]
+    (tmp_path / "m1.csv").write_text("\n".join(["time,state,count", *rows]), encoding="utf-8")
+    (tmp_path / "feed.yaml").write_text(FEED % "count: count", encoding="utf-8")
+    with pytest.raises(fs.ConfigError, match=r'counter of parts with a fraction: (1.001|0.25)\n.*decimal: ","'):
+        fs.read(map=tmp_path / "feed.yaml")
+
+
 def test_a_counter_of_scrap_alone_does_not_count_the_good_parts(tmp_path: Path) -> None:
     found = read(tmp_path, "scrap: scrap", "scrap")
     kpis = found.kpis()

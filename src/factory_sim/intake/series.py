@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
+FRACTION = "counter of parts with a fraction"
 FED_BACK = "power below 0, counted as 0"
 _SET_BACK = 3  # late observations in a row, which no straggler explains
 _SILENCES = 2  # longest silences that may have passed since a single late observation
@@ -26,6 +27,7 @@ _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
 _IN_CYCLE = (State.WAITING, State.DOWN, State.REPAIR)  # states that do not show whether a part is worked on
 _NEVER_NS = -(2**63)
 _SHORT = 2**16
+_WHOLE = 1e-4  # from a whole number, at most; floating point numbers have digits to spare
 
 
 @dataclass(slots=True)
@@ -160,6 +162,9 @@ class Store:
             self._tally.where = ""
             self._tally.add(FED_BACK, f"{float(np.nanmin(v)):g} W", int((v < 0).sum()))
             v = np.maximum(v, 0.0)
+        if item in COUNTERS and (parted := np.abs(v - np.round(v)) > _WHOLE).any():
+            self._tally.where = ""
+            self._tally.add(FRACTION, f"{v[parted][0]:.12g}", int(parted.sum()))
         if series is None:
             spec = next((each for each in source.items if each.item == item), None)
             series = self.series[unit, item] = Series(stale_ns=source.clock.stale_ns, spec=spec)

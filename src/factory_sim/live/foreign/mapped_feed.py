@@ -12,7 +12,7 @@ from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem,
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
 from factory_sim.intake.mapping import Item
-from factory_sim.intake.series import Store, is_newest_first
+from factory_sim.intake.series import FRACTION, Store, is_newest_first
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
@@ -41,6 +41,7 @@ BY_GOOD = "only good parts are counted: no part is scrapped"
 BY_SIGNALS = "each cycle detected from the signals is one part"
 _REFUSED = {
     reading.TWO_SOURCES: "Leave one of them out.",
+    FRACTION: 'Write decimal: "," where 1.234 stands for thousands; map no length or weight as parts.',
     reading.UNITS_DIFFER: "A power in W read as kW is wrong by 1000.",
 }
 _DAY_NS = 86_400_000_000_000
