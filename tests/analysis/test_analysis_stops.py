@@ -79,6 +79,14 @@ def test_a_slow_minute_is_low_speed() -> None:
     assert found == changes((0, RUN), (60, LOW_SPEED), (120, RUN), (290, STOP))
 
 
+@pytest.mark.parametrize(("per_h", "slow"), [(10, False), (30, False), (40, True)])
+def test_a_cycle_of_minutes_ends_with_its_piece(per_h: int, slow: bool) -> None:
+    rows = changes((0, RUN), (120, STOP), (150, RUN), (270, STOP))
+    counts = np.array([120, 270]) * S, np.ones(2, np.int64)
+    found = stops.with_low_speed(rows, counts, replace(RULES, low_speed_per_h=per_h))
+    assert found == [Change(t, LOW_SPEED if slow and code == RUN else code) for t, code in rows]
+
+
 def test_losses_add_up_to_the_time_and_follow_the_table() -> None:
     rows = changes((0, RUN), (600, STOP), (900, MICRO_STOP), (1000, OFF))
     found = stops.losses_s(rows, 2000 * S)

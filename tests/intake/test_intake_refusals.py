@@ -34,6 +34,7 @@ def feed(folder: Path, source: str) -> Path:
         ("mqtt: 'f/{unit}', energy: {path: $.p, unit: kW}", "'kW' is not a unit of energy"),
         ("mqtt: 'f/{unit}', energy: {path: $.kWh, unit: Wh}", "contradicts the name, which ends in kWh"),
         ("csv: f.csv, layout: wide, unit: M1, power: {column: 'P (kW)', unit: W}", "Write unit: kW"),
+        ("csv: f.csv, layout: wide, unit: M1, energy: {column: meter_wh, unit: kWh}", "Write unit: Wh"),
     ],
 )
 def test_topics_and_units_of_measure_that_cannot_be_right_are_refused(
@@ -48,6 +49,21 @@ def test_an_axis_named_w_may_have_its_power_in_kw(tmp_path: Path) -> None:
     path = feed(tmp_path, "csv: f.csv, layout: wide, unit: M1, power: {column: axis W, unit: kW}")
     with pytest.raises(fs.ConfigError, match=r"no file beside it matches 'f\.csv'"):
         fs.read(map=path)
+
+
+def test_a_state_in_two_categories_of_losses_is_refused(tmp_path: Path) -> None:
+    path = feed(tmp_path, "csv: f.csv, layout: wide, unit: M1, state: s")
+    text = path.read_text(encoding="utf-8") + "losses: {availability: [down], performance: [micro_stop, down]}\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(fs.ConfigError, match=r"(?s)losses.performance.1: 'down' is in availability, too"):
+        fs.read(map=path)
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "f.csv").write_text("time,item,value,s,s,value\n2026-05-04T06:00Z,s,R,R,R,R\n", encoding="utf-8")
+    with pytest.raises(fs.ConfigError, match=r"f.csv: has 2 columns '(s|value)'; expected one"):
+        fs.read(map=feed(tmp_path, f"csv: f.csv, layout: {layout}, unit: M1, state: s"))
 
 
 def test_map_refuses_a_topic_that_brokers_refuse() -> None:

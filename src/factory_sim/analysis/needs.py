@@ -26,7 +26,7 @@ NEEDS = {
     "good": Need("which parts are good is not known", "a counter of good or scrapped parts (good, scrap)"),
     "quality": Need(
         "the feed has no quality channel: scrap and rework are not known",
-        "a counter of good or scrapped parts (good, scrap)",
+        "a counter of scrapped parts, or of good parts beside one of all parts (scrap, good)",
     ),
     "rework": Need("rework is not known", f"{_OWN}: a feed has no word for rework"),
     "failures": Need("the feed has no failure signal", "state words of every unit (state)"),

@@ -7,7 +7,7 @@ reason. Every rule returns new changes, in order of time; the last change is ope
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -156,18 +156,20 @@ def with_shifts(
 ) -> list[Change]:
     """Turn stops between shifts into breaks or closed shifts; a run continues over them.
 
-    At the begin of a shift the state of that time continues.
+    At the begin of a shift the state of that time continues. Shifts may overlap and have any order.
     """
     codes, found = rules.codes, list(changes)
     if not changes:
         return found
     begin_ns, end_ns = changes[0].t_ns, 2**62 if until_ns is None else until_ns
-    for before, shift in pairwise([Span(-(2**62), -(2**62)), *shifts, Span(2**62, 2**62)]):
-        gap_s = (shift.begin_ns - before.end_ns) / _S
+    rising = sorted(shifts)
+    ends_ns = [-(2**62), *accumulate((shift.end_ns for shift in rising), max)]
+    for before_ns, shift in zip(ends_ns, [*rising, Span(2**62, 2**62)], strict=True):
+        gap_s = (shift.begin_ns - before_ns) / _S
         if gap_s < _SHORTEST_GAP_S:
             continue
         is_break = gap_s <= rules.break_s
-        code, from_ns = codes.break_ if is_break else codes.no_shift, before.end_ns + is_break * codes.break_delay_ns
+        code, from_ns = codes.break_ if is_break else codes.no_shift, before_ns + is_break * codes.break_delay_ns
         found = _split(found, shift.begin_ns, codes) if shift.begin_ns < end_ns else found
         found = _split(found, from_ns, codes) if begin_ns < from_ns < end_ns else found
         found = [
@@ -217,25 +219,29 @@ def with_low_speed(
 ) -> list[Change]:
     """Judge the speed of each full minute of a running state; the rest of a minute keeps the state before it.
 
-    A state whose mean speed reaches the threshold is not judged.
+    Below 60 pieces per hour a stretch is longer than a minute: it has one piece at the threshold. A piece counts for
+    the state that it ends. A state whose mean speed reaches the threshold is not judged.
     """
     order = np.argsort(counts[0], kind="stable")
     t_ns, total = counts[0][order], np.concatenate(([0], np.cumsum(counts[1][order])))
     last_ns = int(t_ns[-1]) if len(t_ns) and until_ns is None else until_ns or 0
+    if rules.low_speed_per_h <= 0:
+        return list(changes)
+    stretch_ns = max(_BUCKET_S * _S, int(3600 * _S / rules.low_speed_per_h))
     found: list[Change] = []
     for change, after in pairwise([*changes, None]):
         assert change is not None
         found.append(change)
         end_ns = last_ns if after is None else after.t_ns
-        n = (end_ns - change.t_ns) // (_BUCKET_S * _S)
-        if change.code not in rules.codes.run or rules.low_speed_per_h <= 0 or n < 1:
+        n = (end_ns - change.t_ns) // stretch_ns
+        if change.code not in rules.codes.run or n < 1:
             continue
-        edges = change.t_ns + _BUCKET_S * _S * np.arange(n + 1)
-        whole = np.diff(total[np.searchsorted(t_ns, (change.t_ns, end_ns))])[0]
+        edges = change.t_ns + stretch_ns * np.arange(n + 1)
+        whole = np.diff(total[np.searchsorted(t_ns, (change.t_ns, end_ns), "right")])[0]
         if whole * 3600 * _S >= rules.low_speed_per_h * (end_ns - change.t_ns):
             continue
-        made = np.diff(total[np.searchsorted(t_ns, edges)])
-        slow = made * (3600 / _BUCKET_S) < rules.low_speed_per_h
+        made = np.diff(total[np.searchsorted(t_ns, edges, "right")])
+        slow = made * (3600 * _S / stretch_ns) < rules.low_speed_per_h
         wanted = np.where(slow, rules.codes.low_speed, change.code)
         starts = np.flatnonzero(np.diff(wanted, prepend=change.code))
         found[-1:] = [change] * (not slow[0])

@@ -58,9 +58,13 @@ def read_stops(path: str | os.PathLike[str]) -> tuple[str, shapes.FeedFile]:
 
 
 def _check_losses(shape: shapes.FeedFile, report: Report) -> None:
+    placed: dict[str, str] = {}
     for category in ("availability", "performance", "planned"):
         for i, word in enumerate(getattr(shape.losses, category, ())):
             report.check_known(("losses", category, i), word, "a state or a stop", shapes.LOSSES)
+            first = placed.setdefault(word, category)
+            if first != category:
+                report.add(("losses", category, i), f"{word!r} is in {first}, too", "Leave one of them out.")
 
 
 def _other(file: Path, keys: set[str]) -> Problem:
@@ -262,8 +266,9 @@ class _Reader:
         known = units.UNITS[dimension]
         self.report.check_known((*path, "unit"), spec.unit, f"a unit of {dimension}", known)
         named = re.split(r"[^A-Za-z]+", _place_of(spec).rstrip(")] "))[-1]
-        if len(named) > 1 and named in known and spec.unit in known and named != spec.unit:  # W may be an axis
-            self.report.add((*path, "unit"), f"contradicts the name, which ends in {named}", f"Write unit: {named}.")
+        stated = next((unit for unit in known if named in {unit, unit.lower()} and len(named) > 1), spec.unit)
+        if spec.unit in known and stated != spec.unit and named != spec.unit.lower():  # W may be an axis
+            self.report.add((*path, "unit"), f"contradicts the name, which ends in {named}", f"Write unit: {stated}.")
         return known.get(spec.unit, 1.0)
 
     def _signals(self, source: shapes.Source) -> Iterator[int]:

@@ -39,6 +39,7 @@ class Item(IntEnum):
 WORDS = (Item.STATE, Item.ID, Item.ORDER, Item.REASON)  # values are codes of words
 DIMENSIONS = {Item.ENERGY: ("energy", "kWh"), Item.POWER: ("power", "kW")}  # and the usual unit of measure
 COUNTERS = (Item.COUNT, Item.GOOD, Item.SCRAP)
+TOTALS = (Item.COUNT, Item.GOOD)  # scrap alone does not count the parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

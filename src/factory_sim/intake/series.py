@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LATE = "observation later than clock.late, or from a clock set back"
 DUPLICATE = "duplicate observation"
+FRACTION = "counter of parts with a fraction"
+FED_BACK = "power below 0, counted as 0"
 _SET_BACK = 3  # late observations in a row, which no straggler explains
 _SILENCES = 2  # longest silences that may have passed since a single late observation
 _SHOWN = (Item.STATE, *COUNTERS)  # items of which every change is kept
@@ -25,6 +27,7 @@ _EMPTY_T, _EMPTY_V = np.empty(0, np.int64), np.empty(0)
 _IN_CYCLE = (State.WAITING, State.DOWN, State.REPAIR)  # states that do not show whether a part is worked on
 _NEVER_NS = -(2**63)
 _SHORT = 2**16
+_WHOLE = 1e-4  # from a whole number, at most; floating point numbers have digits to spare
 
 
 @dataclass(slots=True)
@@ -155,6 +158,13 @@ class Store:
 
     def _absorb(self, unit: int, item: int, t: I8, v: F8, source: SourceMap) -> None:
         series, late_ns = self.series.get((unit, item)), source.clock.late_ns
+        if item == Item.POWER and (v < 0).any():
+            self._tally.where = ""
+            self._tally.add(FED_BACK, f"{float(np.nanmin(v)):g} W", int((v < 0).sum()))
+            v = np.maximum(v, 0.0)
+        if item in COUNTERS and (parted := np.abs(v - np.round(v)) > _WHOLE).any():
+            self._tally.where = ""
+            self._tally.add(FRACTION, f"{v[parted][0]:.12g}", int(parted.sum()))
         if series is None:
             spec = next((each for each in source.items if each.item == item), None)
             series = self.series[unit, item] = Series(stale_ns=source.clock.stale_ns, spec=spec)
@@ -174,6 +184,7 @@ class Store:
         late = t < np.maximum(latest - late_ns, max(series.last_ns, self.settled_ns))
         _measure_back(series, item, t, v, late, latest)
         if late.any():
+            self._tally.where = ""
             self._tally.add(LATE, f"{np.datetime64(int(t[late][0]), 'ns')}Z", int(late.sum()))
             t, v = t[~late], v[~late]
         if not len(t):
@@ -203,6 +214,7 @@ class Store:
         gaps = np.diff(t, prepend=series.last_ns if series.heard else t[0])
         again = (gaps == 0) & (np.diff(v, prepend=series.last) == 0)
         if again.any():
+            self._tally.where = ""
             (tally or self._tally).add(DUPLICATE, f"{np.datetime64(int(t[again][0]), 'ns')}Z", int(again.sum()))
         series.longest_gap_ns = max(series.longest_gap_ns, int(gaps.max()))
         self._add_runs(series, t, gaps, stale_ns)
@@ -328,6 +340,14 @@ def _integrated(series: Series, t: I8, v: F8, gaps: I8, stale_ns: int) -> tuple[
     step = t // ENERGY_STEP_NS
     keep = np.concatenate((step[1:] != step[:-1], [True]))
     return t[keep], joules[keep]
+
+
+def is_newest_first(t: I8) -> bool:
+    """Return whether the times of a chunk fall nearly everywhere: not where a clock was set back."""
+    if len(t) < _SET_BACK or t[0] <= t[-1]:
+        return False
+    steps = np.diff(t)
+    return int((steps < 0).sum()) > _SET_BACK * int((steps > 0).sum())
 
 
 def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -21,20 +22,36 @@ if TYPE_CHECKING:
 MISSING = -(2**63)  # no time stamp, or one that cannot be read
 NO_ZONE, NO_TIME = "time stamp without zone", "time stamp that cannot be read"
 NO_LOCAL = "local time that does not exist, because the clock is set forward"
+OUTSIDE = "time stamp outside the years 2000 to 2099"
+_EARLIEST_NS, _LATEST_NS = 946_684_800_000_000_000, 4_102_444_800_000_000_000
+_NOT_SET = "; expected a clock that is set, or clock.format of stamps such as 20260504080000: '%Y%m%d%H%M%S'"
 _WITH_FORMAT = "; expected ISO 8601 or seconds since 1970, or clock.format such as '%d.%m.%Y %H:%M:%S'"
 _WITH_ZONE = "; expected 2026-05-04T06:00:00Z, or clock.zone in the feed file"
 _WITH_OFFSET = " in {}; a clock that keeps winter time has an offset as clock.zone: Etc/GMT-1 is UTC+1"
 _SCALES = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))  # by size: ns, µs, ms, s since 1970
 _NS = pa.timestamp("ns", "UTC")
+_NS_PER_S = 1_000_000_000
+_STRAGGLER_NS = 60 * _NS_PER_S  # a row that falls back by less came late
+_CHANGE_NS, _SEASON_NS = 3 * 3600 * _NS_PER_S, 60 * 86_400 * _NS_PER_S  # around a change; the clock has one per season
 
 
 def one(value: Any, clock: ClockRule, tally: Tally) -> int:
     """Return a single time stamp [ns]; MISSING, counted with its reason, if it cannot be used."""
+    found = _parsed(value, clock, tally)
+    if found == MISSING or _EARLIEST_NS <= found < _LATEST_NS:
+        return found
+    tally.add(OUTSIDE, f"{value}{_NOT_SET}")
+    return MISSING
+
+
+def _parsed(value: Any, clock: ClockRule, tally: Tally) -> int:
     if isinstance(value, bool) or value is None:
         tally.add(NO_TIME, repr(value))
         return MISSING
     if clock.format:
         return _formatted(str(value), clock, tally)
+    if isinstance(value, str) and value.isdecimal():  # 13 digits may pass for a date and a time of day
+        value = int(value)
     if isinstance(value, int | float):
         return _of_number(value, tally)
     try:
@@ -84,6 +101,18 @@ def column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[in
 
     place : of a row, for messages; None: that of the tally
     """
+    found = _column(values, clock, tally, place)
+    outside = (found < _EARLIEST_NS) | (found >= _LATEST_NS)
+    if outside.any():
+        outside &= found != MISSING
+        for row in np.flatnonzero(outside)[:1].tolist():
+            tally.where = tally.where if place is None else place(row)
+            tally.add(OUTSIDE, f"{values[row]}{_NOT_SET}", int(outside.sum()))
+        found = np.where(outside, MISSING, found)
+    return found
+
+
+def _column(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8:
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.cast(kind.value_type), kind.value_type
@@ -113,15 +142,12 @@ def _of_timestamps(values: pa.Array, clock: ClockRule, tally: Tally, place: Call
         if not clock.zone:
             tally.add(NO_ZONE, f"{values[0]}{_WITH_ZONE}" if len(values) else "", len(values))
             return np.full(len(values), MISSING)
-        try:
-            values = pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent="raise")
-        except pa.ArrowInvalid:
-            values = _without_skipped(values, clock, tally, place)
+        return _of_local(values, clock, tally, place)
     return _filled(values.cast(_NS).view(pa.int64()))
 
 
 def _without_skipped(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> pa.Array:
-    """Return local times with their zone, null where there is no such local time."""
+    """Return local times, null where there is no such local time."""
     before, after = (
         pc.assume_timezone(values, clock.zone, ambiguous="earliest", nonexistent=each)
         for each in ("earliest", "latest")
@@ -130,16 +156,50 @@ def _without_skipped(values: pa.Array, clock: ClockRule, tally: Tally, place: Ca
     first = pc.index(skipped, value=True).as_py()
     tally.where = tally.where if place is None else place(first)
     tally.add(NO_LOCAL, f"{values[first]}{_WITH_OFFSET.format(clock.zone)}", pc.sum(skipped).as_py())
-    return pc.if_else(skipped, pa.scalar(None, before.type), before)
+    return pc.if_else(skipped, pa.scalar(None, values.type), values)
+
+
+def _of_local(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8:
+    """Return local time stamps [ns]. Of the hour that is passed twice, the second begins where they fall back."""
+    try:
+        first = _in_zone(values, clock.zone, "earliest")
+    except pa.ArrowInvalid:
+        values = _without_skipped(values, clock, tally, place)
+        first = _in_zone(values, clock.zone, "earliest")
+    second = first if _has_one_offset(first, clock.zone) else _in_zone(values, clock.zone, "latest")
+    twice = second != first
+    if not twice.any():
+        return first
+    steps = np.diff(_filled(values.cast(pa.timestamp("ns")).view(pa.int64())))
+    falls = twice[1:] & twice[:-1] & (steps < -(clock.late_ns + _STRAGGLER_NS))
+    fallen = np.append(0, np.cumsum(falls))
+    outside = np.maximum.accumulate(np.where(twice, 0, np.arange(len(twice))))  # the latest row outside of that hour
+    return np.where(twice & (fallen > fallen[outside]), second, first)
+
+
+def _in_zone(values: pa.Array, zone: str, ambiguous: str) -> I8:
+    found = pc.assume_timezone(values, zone, ambiguous=ambiguous, nonexistent="raise")
+    return _filled(found.cast(_NS).view(pa.int64()))
+
+
+def _has_one_offset(t_ns: I8, zone: str) -> bool:
+    """Return whether no change of the clock lies between times; of a long span it is not asked."""
+    there = t_ns[t_ns != MISSING]
+    if not len(there) or there.max() - there.min() > _SEASON_NS:
+        return not len(there)
+    ends = (int(there.min() - _CHANGE_NS) // _NS_PER_S, int(there.max() + _CHANGE_NS) // _NS_PER_S)
+    return len({datetime.fromtimestamp(each, ZoneInfo(zone)).utcoffset() for each in ends}) == 1
 
 
 def _of_numbers(values: pa.Array) -> I8:
     known = _filled(values) if pa.types.is_integer(values.type) else values.to_numpy(zero_copy_only=False)
     top = float(np.nanmax(np.where(known == MISSING, 0, known), initial=0))
     scale = next(scale for least, scale in _SCALES if top >= least)
+    most = (2**63 - 1) // scale  # a larger number is outside of any year
     if scale == 1 or known.dtype.kind == "i":
-        return np.where(known == MISSING, MISSING, known.astype(np.int64) * scale)
-    return np.where(np.isnan(known), MISSING, np.round(np.nan_to_num(known) * scale).astype(np.int64))
+        return np.where(known == MISSING, MISSING, np.clip(known.astype(np.int64), 0, most) * scale)
+    finite = np.clip(np.nan_to_num(known), 0, most)
+    return np.where(np.isnan(known), MISSING, np.round(finite * scale).astype(np.int64))
 
 
 def _of_texts(values: pa.Array, clock: ClockRule, tally: Tally, place: Callable[[int], str] | None) -> I8 | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory_sim.intake.mapping import COUNTERS, UNKNOWN, Item
+from factory_sim.intake.mapping import TOTALS, UNKNOWN, Item
 from factory_sim.plant.states import Outcome, State
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FELL = "counter that fell without `resets` or `wraps`"
 OUT_OF_ORDER = "counter reading out of order"
 _NEAR = 5  # readings that decide whether a counter restarted or a reading came out of order
+_USUAL = 2  # usual steps that a reading rises by where the one before it was lost
+_WRAPPED = 10  # such readings that a wrap may skip, where a restart is possible, too
+_JUMP = 100  # a larger step may lead back over a wrap
 _INSIDE = (State.BUSY, State.WAITING, State.DOWN, State.REPAIR)  # a cycle that is open stays open
 _NO_T, _NO_V = np.empty(0, np.int64), np.empty(0)
 
@@ -54,10 +57,7 @@ def of_unit(
         t, state = _busy_in(cycles)
     else:
         t, state = np.array([heard[0][0]], np.int64), np.array([UNKNOWN], np.int64)
-    given, outcome = signals.given()
-    if given is None:
-        given = state_cycles(t, state)[1]
-        outcome = np.full(len(given), int(Outcome.PASSED))
+    given, outcome = signals.given(state_cycles(t, state)[1])
     return UnitEvents(
         t_ns=t,
         state=state,
@@ -84,27 +84,22 @@ class _Signals:
     @property
     def is_counted(self) -> bool:
         """Whether parts are counted by the feed and not concluded from states."""
-        return any(item in self._series for item in COUNTERS) or (self._by_id and Item.ID in self._series)
+        return any(item in self._series for item in TOTALS) or (self._by_id and Item.ID in self._series)
 
-    def given(self) -> tuple[I8 | None, I8]:
-        """Return when parts were given away and their outcomes; None if no signal counts them."""
+    def given(self, cycle_ends: I8) -> tuple[I8, I8]:
+        """Return when parts were given away and their outcomes; without a signal that counts them at `cycle_ends`."""
+        good, bad = self._risen(Item.GOOD), self._risen(Item.SCRAP)
         if Item.COUNT in self._series:
             given = self._risen(Item.COUNT)
-            scrapped = np.zeros(len(given), np.bool_)
-            if Item.SCRAP in self._series:
-                scrapped = matched(given, self._risen(Item.SCRAP))
-            elif Item.GOOD in self._series:
-                scrapped = ~matched(given, self._risen(Item.GOOD))
-        elif Item.GOOD in self._series or Item.SCRAP in self._series:
-            good, bad = self._risen(Item.GOOD), self._risen(Item.SCRAP)
+            by_good = Item.GOOD in self._series and Item.SCRAP not in self._series
+            scrapped = ~matched(given, good) if by_good else matched(given, bad)
+        elif Item.GOOD in self._series:
             given = np.concatenate((good, bad))
             order = np.argsort(given, kind="stable")
             given, scrapped = given[order], np.repeat([False, True], (len(good), len(bad)))[order]
-        elif self._by_id and Item.ID in self._series:
-            given = self.of(Item.ID)[0][1:]  # another part came: the one before was given away
-            scrapped = np.zeros(len(given), np.bool_)
-        else:
-            return None, _NO_T
+        else:  # another id: the part before it was given away
+            given = self.of(Item.ID)[0][1:] if self.is_counted else cycle_ends
+            scrapped = matched(given, bad)
         return given, np.where(scrapped, int(Outcome.SCRAPPED), int(Outcome.PASSED))
 
     def ids(self, given: I8) -> I8:
@@ -112,7 +107,7 @@ class _Signals:
         t, code = self.of(Item.ID)
         if not len(t):
             return np.full(len(given), -1)
-        by_count = any(item in self._series for item in COUNTERS)
+        by_count = any(item in self._series for item in TOTALS)
         before = np.searchsorted(t, given, "right" if by_count else "left") - 1
         found: I8 = np.where(before >= 0, code[before].astype(np.int64), -1)
         return found
@@ -134,30 +129,49 @@ def increments(t: I8, value: F8, *, wraps: float, resets: bool, tally: Tally) ->
 def steps_of(value: F8, wraps: float, *, resets: bool, tally: Tally) -> F8:
     """Return the steps between readings of a counter that wraps or restarts; shape (n - 1,), none below 0.
 
-    A reading that falls and is exceeded by the level before it within a few readings came out of order: no step.
+    A reading that came out of order is no step.
     """
     steps = np.diff(value)
     if not (steps < 0).any():
         return steps
+    ordinary = steps[1:][(steps[1:] > 0) & (steps[:-1] > 0)]
+    most = _USUAL * (float(np.median(ordinary)) if len(ordinary) else 1.0)
     steps[:] = 0
     level = value[0]
     for i in range(1, len(value)):
         here = value[i]
-        if here < level and (value[i + 1 : i + 1 + _NEAR] >= level).any():
+        if _is_out_of_order(value[i : i + 1 + _NEAR], level, wraps, most if resets else 0.0):
             tally.add(OUT_OF_ORDER, f"{here:g} after {level:g}")
             continue
-        steps[i - 1], level = _step(here - level, here, wraps, resets=resets, tally=tally), here
+        steps[i - 1], level = _step(here - level, here, wraps, most if resets else np.inf, tally), here
     return steps
 
 
-def _step(step: float, here: float, wraps: float, *, resets: bool, tally: Tally) -> float:
+def _is_out_of_order(near: F8, level: float, wraps: float, most: float) -> bool:
+    """Return whether the first of a few readings is older than the level before it, which the next ones exceed.
+
+    It is not where the way over `wraps` is the shorter one, or where all rise from 0 in steps of at most `most`: such
+    a counter has few numbers.
+    """
+    step = near[0] - level
+    if wraps and abs(step) > wraps / 2:  # the shorter way is that over the wrap
+        return step > _JUMP < wraps and len(near) > 1 and near[1] - level < wraps / 2
+    again = np.flatnonzero(near >= level)
+    if step >= 0 or not len(again) or (wraps and step == -wraps / 2):
+        return False
+    return bool((np.diff(near[: again[0] + 1], prepend=0.0) > most).any())
+
+
+def _step(step: float, here: float, wraps: float, most: float, tally: Tally) -> float:
+    """Return one step; most : of a counter that restarts, the largest of an ordinary reading, else infinite."""
     if step >= 0:
         return step
-    if wraps and (step + wraps <= wraps / 2 or not resets):
+    if wraps and 0 <= step + wraps <= _WRAPPED * most:
         return step + wraps
-    if not resets:
+    if np.isinf(most):
         tally.add(FELL, f"from {here - step:g} to {here:g}")
-    return here if resets else 0.0
+        return 0.0
+    return here
 
 
 def state_cycles(t: I8, state: I8) -> tuple[I8, I8]:

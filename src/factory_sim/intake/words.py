@@ -28,7 +28,9 @@ class Words:
         self._codes: dict[tuple[int, str], float] = {}
 
     def code(self, item: int, value: Any) -> float:
-        """Return the code of a word, NaN for none."""
+        """Return the code of a word, NaN for none; a state of which the source states that it has none is unknown."""
+        if value is None and item == Item.STATE:
+            return float(UNKNOWN)
         key = (item, text_of(value))
         found = self._codes.get(key)
         if found is None:

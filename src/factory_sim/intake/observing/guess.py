@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_WORDS = 24  # a signal with more is text, not a state
 _BOOLEAN = {"0": "starved", "1": "busy", "false": "starved", "true": "busy"}
 _MOST_KW = 500  # assumed: few machines have more
+_MODE_NAME = r"\bmode\b|betriebsart"  # automatic or manual, whether the machine runs or not
 _PACKML_NAME, _LARGEST_PACKML = r"state ?current", 17
 _UNIT_WORDS = {
     Item.ENERGY: (("kwh", "kWh"), ("mwh", "MWh"), ("wh", "Wh"), ("kj", "kJ")),
@@ -80,6 +81,12 @@ class Signal:
             name = words_of.PACKML[int(word)]
             return words_of.state_of(name), f"PackML {name.capitalize()}"
         return words_of.state_of(word), "CHECK: does it mean this state?" * words_of.is_unsure(word)
+
+    @property
+    def states(self) -> tuple[int, bool]:
+        """The number of states that its words mean, and whether it is not a mode: the greater is the likelier state."""
+        meant = {self.meaning(word)[0] for word in self.words} - {"", "unknown"}
+        return len(meant), re.search(_MODE_NAME, words_of.plain(self.name)) is None
 
     @property
     def _is_packml(self) -> bool:

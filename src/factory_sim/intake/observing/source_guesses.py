@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from factory_sim.intake.mapping import Item
 from factory_sim.intake.observing import guess, vocabulary
 from factory_sim.intake.observing.guess import Signal, merged
 from factory_sim.intake.observing.time_formats import format_of
@@ -15,7 +16,6 @@ from factory_sim.intake.sources import xes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from factory_sim.intake.mapping import Item
     from factory_sim.intake.observing.places import Place
 
 TABLES, MESSAGES = ("csv", "parquet", "jsonl"), ("mqtt", "sparkplug")
@@ -116,6 +116,9 @@ def _guessed(places: list[Place]) -> SourceGuess:
         item = guess.item_of(found.name_of(path).replace("{unit}", ""), values)
         if not first.time and guess.is_time(path, values):
             found.time = found.time or path
+        elif item == Item.STATE and item in found.items and values.states > found.signal(item).states:
+            found.left.append(first.signals[found.items[item]])
+            found.items[item] = path
         elif item is not None and item not in found.items:
             found.items[item] = path
         else:

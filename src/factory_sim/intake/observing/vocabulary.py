@@ -31,7 +31,12 @@ _STATE_WORDS = {  # PackML, MTConnect, OPC UA for machinery; English, German, Fr
     "离线 未知",
 }
 STATE_OF = {word: state for state, words in _STATE_WORDS.items() for word in words.split()}
-UNSURE = frozenset(("ON", "OFF", "STILLSTAND", "ARRET", "PARADA", "PARADO", "FERMO", "停机", "停止", "STOP", "PAUSE"))
+UNSURE = frozenset(
+    (
+        *("ON", "OFF", "STILLSTAND", "ARRET", "PARADA", "PARADO", "FERMO", "停机", "停止", "STOP", "PAUSE"),
+        *("AUTO", "AUTOMATIC", "AUTOMATIK", "自动"),  # perhaps a mode
+    )
+)
 _PACKML_WORDS = (  # ISA-TR88.00.02, StateCurrent from 1 on
     "CLEARING STOPPED STARTING IDLE SUSPENDED EXECUTE STOPPING ABORTING ABORTED HOLDING HELD UNHOLDING SUSPENDING "
     "UNSUSPENDING RESETTING COMPLETING COMPLETE"

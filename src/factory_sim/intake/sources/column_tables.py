@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from factory_sim.records import F8, I2, I8
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_VALUES = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary),
+    *(pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean),
+)
 _TIMES = ("time", "timestamp", "time_utc", "datetime", "date", "ts", "t")
 
 
@@ -63,6 +67,7 @@ class Long:
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._patterns = {where: _pattern(where) for where in self._specs if "{unit}" in where}
         self._cells: dict[str, tuple[int, int, int] | None] = {}
+        _check_names(self.columns, self.names, file)
 
     @property
     def columns(self) -> list[str]:
@@ -140,6 +145,7 @@ class Wide:
         self._date = column_of(source, "date", names, file) if "date" in source.columns else ""
         self._unit = column_of(source, "unit", names, file) if "unit" in source.columns else ""
         self._cells = list(self._found(names, file))
+        _check_names(self.columns, names, file)
 
     @property
     def columns(self) -> list[str]:
@@ -220,6 +226,13 @@ def column_of(source: SourceMap, what: str, names: Sequence[str], file: str, usu
     return found
 
 
+def _check_names(columns: Sequence[str], names: Sequence[str], file: str) -> None:
+    """Raise ConfigError if a column that is read has the name of another one."""
+    twice = next((name for name in columns if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError.of(file, f"has {names.count(twice)} columns {twice!r}; expected one", "Rename the others.")
+
+
 def _no_column(source: SourceMap, name: str, names: Sequence[str], file: str) -> ConfigError:
     place, key = source.place, f"sources.{source.index}"
     return ConfigError(
@@ -234,7 +247,12 @@ def _no_column(source: SourceMap, name: str, names: Sequence[str], file: str) ->
 def numbers(values: pa.Array, spec: ItemMap, context: Context, places: Places) -> F8:
     """Return the values of a column as numbers in SI units or codes of words, NaN for none; shape (n,)."""
     found: F8
+    if pa.types.is_decimal(values.type) or pa.types.is_null(values.type):
+        values = values.cast(pa.float64())
     kind = values.type
+    if pa.types.is_nested(kind) or (spec.item not in WORDS and not any(each(kind) for each in _VALUES)):
+        where = f"{places.file}, column {places.column or 'of values'}"
+        raise ConfigError.of(where, f"has the type {kind}; expected numbers or text")
     has_comma = spec.decimal == COMMA and pa.types.is_string(kind)
     if spec.item in WORDS or pa.types.is_dictionary(kind) or has_comma:
         codes, words = _codes(_encoded(values), as_text=False)

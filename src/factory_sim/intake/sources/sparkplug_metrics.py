@@ -32,6 +32,12 @@ class _Node:
     datatypes: dict[tuple[str, str], int] = field(default_factory=dict)
     units: dict[str, set[int]] = field(default_factory=dict)  # device -> units
     seq: int = -1
+    latest_ns: tuple[int, int] = (0, 0)  # time stamp and arrival of its latest message
+
+    def died_ns(self, arrival_ns: int) -> int:
+        """Return when it died, by its own clock: the time stamp of an NDEATH is that of its connection."""
+        t_ns, before_ns = self.latest_ns
+        return t_ns + max(arrival_ns - before_ns, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,9 @@ class SparkplugMetrics:
             if (match := pattern.fullmatch(where) or pattern.fullmatch(f"{group}/{device}" if device else ""))
         ]
         if kind.endswith("DEATH"):
-            self._dead(node, device, t_ns or arrival_ns)
+            self._dead(node, device, node.died_ns(arrival_ns) if kind == "NDEATH" else t_ns or arrival_ns)
             return
+        node.latest_ns = max(node.latest_ns, (t_ns or arrival_ns, arrival_ns))
         if kind in ("NBIRTH", "DBIRTH"):
             self._born(node, kind, device, metrics)
         elif kind not in ("NDATA", "DDATA"):

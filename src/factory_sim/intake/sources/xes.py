@@ -5,31 +5,39 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from factory_sim.errors import ConfigError
 from factory_sim.intake.buffer import FULL, Buffer
+from factory_sim.records import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from factory_sim.intake.feed_context import Context
     from factory_sim.intake.mapping import SourceMap
-    from factory_sim.records import Observations
+    from factory_sim.records import F8, I2, I8
 
 NO_TIME = "XES event without a time stamp"
 UNIT, _TIME, _CASE = "org:resource", "time:timestamp", "case:"
 
 
 def observations(stream: IO[bytes], name: str, source: SourceMap, context: Context) -> Iterator[Observations]:
-    """Yield the observations of a file, which is read event by event."""
-    buffer, number = Buffer(source, context), 0
+    """Yield the observations of a file in order of time: it is sorted by traces, whose times overlap."""
+    buffer, number, chunks = Buffer(source, context), 0, list[Observations]()
     for number, event in enumerate(events(stream, name), 1):
         _take(event, f"{name}, event {number}", source, context, buffer)
         if len(buffer) >= FULL:
-            yield buffer.flush()
+            chunks.append(buffer.flush())
     if not number:
         raise ConfigError.of(name, "has no event in a trace; expected XES (IEEE 1849)")
-    if len(buffer):
-        yield buffer.flush()
+    chunks.append(buffer.flush())
+    found = Observations(*(np.concatenate(each) for each in zip(*map(_columns, chunks), strict=True)))
+    yield found.take(np.argsort(found.t_ns, kind="stable"))
+
+
+def _columns(each: Observations) -> tuple[I8, I2, I2, F8]:
+    return each.t_ns, each.unit, each.item, each.value
 
 
 def events(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:

@@ -63,7 +63,7 @@ def available(
         "repair": having(Item.STATE) if State.REPAIR in (*mapping.states.values(), mapping.other) else set(),
         "counts": set(counted_by),
         "good": machines,
-        "quality": having(Item.GOOD, Item.SCRAP),
+        "quality": set(counted_by) & (having(Item.SCRAP) | (having(Item.GOOD) & having(Item.COUNT))),
         "unit_time": {u for u in machines if meta.operations[meta.units[u].operation].unit_time_s > 0},
         "flow": described,
         "parts": machines if mapping.parts != "none" else set(),
@@ -77,7 +77,7 @@ def available(
     if shared:
         parts.append(f"a wait for a {' or '.join(shared)} counts for the machine that waits")
     assumption = {"parts": "; ".join(parts)}
-    if not machines <= units["quality"]:
+    if not machines <= units["quality"] | having(Item.GOOD):
         assumption["good"] = "every part counted without `good` or `scrap` is good"
     if not metered:
         assumption["energy"] = "power is that of the state (plant file)"

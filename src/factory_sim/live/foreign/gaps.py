@@ -9,7 +9,9 @@ import numpy as np
 
 from factory_sim.analysis.facts import machine_units
 from factory_sim.analysis.kpis.bounds import Gaps
+from factory_sim.intake import unit_events
 from factory_sim.intake.mapping import COUNTERS, UNKNOWN, Item
+from factory_sim.intake.tally import Tally
 from factory_sim.plant.states import State
 
 if TYPE_CHECKING:
@@ -85,6 +87,9 @@ def _of_unit(unit: int, feed: _Feed, lost: float) -> tuple[float, int, int, floa
         silent_ns, first = _restarts(series[item], feed)
         parts += int((1 + silent_ns // shortest_ns + first).sum())
         vague_ns += int(silent_ns[(silent_ns <= series[item].stale_ns) | (series[item].stale_ns == 0)].sum())
+    behind_ns = max(map(feed.back_ns, series.values()))
+    if behind_ns and (not events.has_counter or any(series[item].late[0] for item in COUNTERS if item in series)):
+        parts += 1 + int(behind_ns // shortest_ns)  # no later reading of a counter contains them
     if lost:  # reports at both ends of the feed, each of as many parts as leave at once
         at_once = int(np.unique(given_ns, return_counts=True)[1].max(initial=1))
         parts += 2 * at_once * int(np.ceil(np.log(_RARE) / np.log(min(lost, 0.9))))
@@ -157,17 +162,33 @@ def _restarts(counter: Series, feed: _Feed) -> tuple[I8, F8]:
 
 
 def _kwh(series: dict[int, Series], open_ns: int, feed: _Feed) -> float:
-    """Return the energy that integrated power may have missed: the greatest power during the open time.
+    """Return the energy that a meter or integrated power may have missed: the greatest power during the open time.
 
     open_ns : the time in which the state is open
     """
+    if Item.ENERGY in series:
+        return _metered_kwh(series[Item.ENERGY], feed)
     power = series.get(Item.POWER)
-    if power is None or Item.ENERGY in series:
+    if power is None:
         return 0.0
     open_ns = max(open_ns, _silent_ns(power, feed))
     t, joules = power.arrays()
     rate: F8 = np.diff(joules) / np.maximum(np.diff(t), 1)  # J per ns
     return float(rate.max(initial=0.0)) * open_ns / 3.6e6
+
+
+def _metered_kwh(meter: Series, feed: _Feed) -> float:
+    """Return the energy that a meter may have counted before its first reading, after its last, and at restarts."""
+    t, joules = meter.arrays()
+    if len(t) < 2 or meter.spec is None:
+        return 0.0
+    outside_ns = (meter.runs[0][0] - feed.begin_ns, feed.end_ns - meter.runs[-1][1])
+    silent_ns, first = _restarts(meter, feed)
+    open_ns = sum(each for each in outside_ns if each > meter.longest_gap_ns) + int(silent_ns.sum())
+    wraps = round(meter.spec.wraps * meter.spec.factor)
+    steps = unit_events.steps_of(joules, wraps, resets=meter.spec.resets, tally=Tally())
+    missed = 0.0 if meter.spec.resets else float(first.sum())
+    return (float((steps / np.diff(t)).max()) * open_ns + missed) / 3.6e6
 
 
 def _silent_ns(power: Series, feed: _Feed) -> int:

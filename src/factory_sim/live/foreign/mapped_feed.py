@@ -12,7 +12,7 @@ from factory_sim.errors import ConfigError, FactoryError, PayloadError, Problem,
 from factory_sim.intake import description, mapper
 from factory_sim.intake import feed_context as reading
 from factory_sim.intake.mapping import Item
-from factory_sim.intake.series import Store
+from factory_sim.intake.series import FRACTION, Store, is_newest_first
 from factory_sim.intake.sources import FILE_SOURCES, event_log
 from factory_sim.intake.sources.json_messages import JsonMessages
 from factory_sim.intake.sources.sparkplug_metrics import SparkplugMetrics
@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from factory_sim.records import I8, Message, Meta, Observations
 
 BY_STATES = "each busy period of the state words is one part"
+BY_GOOD = "only good parts are counted: no part is scrapped"
 BY_SIGNALS = "each cycle detected from the signals is one part"
 _REFUSED = {
     reading.TWO_SOURCES: "Leave one of them out.",
+    FRACTION: 'Write decimal: "," where 1.234 stands for thousands; map no length or weight as parts.',
     reading.UNITS_DIFFER: "A power in W read as kW is wrong by 1000.",
 }
 _DAY_NS = 86_400_000_000_000
@@ -92,6 +94,10 @@ class MappedFeed:
             self._add_rows(rows, [int(rows.t_ns.min()), int(rows.t_ns.max())] if len(rows) else [])
             return
         for found in FILE_SOURCES[source.kind](stream, name, source, self.context):
+            if is_newest_first(found.t_ns):
+                raise ConfigError.of(
+                    name, "has its newest rows first; expected rows in order of time", "Sort it by time."
+                )
             self._add(source, found)
 
     def add_recording(self, folder: Path) -> None:
@@ -252,7 +258,8 @@ class MappedFeed:
         found = {}
         for unit, each in events.items():
             if each.has_counter:
-                found[unit] = ""
+                counts = {item for owner, item in store.series if owner == unit}
+                found[unit] = BY_GOOD if counts.isdisjoint((Item.COUNT, Item.SCRAP)) and Item.GOOD in counts else ""
             elif (unit, Item.STATE) in store.series:
                 found[unit] = BY_STATES
             elif unit in certain:

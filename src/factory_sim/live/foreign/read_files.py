@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatch
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,33 +14,41 @@ import orjson
 
 from factory_sim.errors import ConfigError, did_you_mean
 from factory_sim.intake.sources.json_messages import topic_pattern
+from factory_sim.intake.tally import Tally
 from factory_sim.intake.time_stamps import MISSING, one
+from factory_sim.live.foreign.file_order import in_order
 from factory_sim.records import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from factory_sim.intake.mapping import ClockRule, Mapping, SourceMap
-    from factory_sim.intake.tally import Tally
     from factory_sim.live.foreign.mapped_feed import MappedFeed
 
 CAPTURES = (".jsonl", ".ndjson")
 NOT_A_CAPTURE = "line that is not a captured message"
 _MESSAGES = ("mqtt", "sparkplug")
+_FIRST_LINES = 1000
 _TIMES = ("tst", "time", "timestamp", "t_ns")
 
 
 def read(feed: MappedFeed, files: Sequence[Path], watch: Callable[[str], None] = lambda _: None) -> None:
-    """Read files into a feed; without files those that the sources name, beside the feed file."""
-    found = list(files) or list(_named(feed.mapping))
-    for file in found:
+    """Read files into a feed, in order of time; without files those that the sources name, beside the feed file."""
+    named = list(files) or list(_named(feed.mapping))
+    tables = [file for file in named if not _is_capture(feed.mapping, file)]
+    for file in [
+        *in_order(tables, feed.mapping, feed.meta, partial(_sources_of, feed.mapping)),
+        *sorted(
+            dict.fromkeys(file for file in named if file not in tables), key=partial(_first_arrival_ns, feed.mapping)
+        ),
+    ]:
         watch(str(file))
         try:
             if file.is_dir() and any(source.kind == "log" for source in _sources_of(feed.mapping, file)):
                 feed.add_recording(file)
                 continue
             with file.open("rb") as stream:
-                if file.suffix in CAPTURES and not _is_jsonl(feed.mapping, file):
+                if _is_capture(feed.mapping, file):
                     _read_capture(feed, stream, str(file))
                     continue
                 for source in _sources_of(feed.mapping, file):
@@ -76,9 +86,9 @@ def capture_command(broker: str = "-h HOST") -> str:
     return f"""mosquitto_sub {broker} -F '{{"tst":%U,"topic":"%t","payload_hex":"%x"}}' -t '#' > capture.jsonl"""
 
 
-def _is_jsonl(mapping: Mapping, file: Path) -> bool:
-    """Return whether a source of kind jsonl reads a file, which is no capture then."""
-    return any(
+def _is_capture(mapping: Mapping, file: Path) -> bool:
+    """Return whether a file is a capture of messages: one that a source of kind jsonl reads is none."""
+    return file.suffix in CAPTURES and not any(
         source.kind == "jsonl" and fnmatch(file.name, Path(source.pattern).name.replace("{unit}", "*"))
         for source in mapping.sources
     )
@@ -98,6 +108,16 @@ def _sources_of(mapping: Mapping, file: Path) -> list[SourceMap]:
         hint = did_you_mean(file.name, known) or "It has sources of messages only: their captures end in .jsonl."
         raise ConfigError.of(str(file), f"matches no source of {mapping.file}", hint)
     return found
+
+
+def _first_arrival_ns(mapping: Mapping, file: Path) -> int:
+    clock = replace(mapping.sources[0].clock, time="")
+    try:
+        with file.open("rb") as stream:
+            messages = (message_of(line, clock, Tally(), "") for line in islice(stream, _FIRST_LINES))
+            return next((arrival_ns for _, arrival_ns in filter(None, messages)), 0)
+    except OSError:
+        return 0  # to be refused
 
 
 def _read_capture(feed: MappedFeed, stream: IO[bytes], name: str) -> None:

@@ -78,7 +78,9 @@ def of_file(path: str | os.PathLike[str]) -> Convention:
 
 def of_mapping(mapping: Mapping) -> Convention:
     """Return the stop rules and loss categories of a feed file; without any, those of docs/kpis.md."""
-    return _convention(mapping.file, mapping.shape, mapping.sources[0].clock)
+    top = mapping.shape.clock  # a source may have a zone of its own
+    clock = ClockRule(zone=top.zone or mapping.sources[0].clock.zone, format=top.format or "")
+    return _convention(mapping.file, mapping.shape, clock)
 
 
 def _convention(file: str, shape: FeedFile, clock: ClockRule) -> Convention:
@@ -127,10 +129,21 @@ def _shifts(file: Path, clock: ClockRule) -> tuple[Span, ...]:
     try:
         with file.open(encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
-        ends = [[time_stamps.one(row[key], clock, tally) for key in ("begin", "end")] for row in rows]
+        ends = [[_stamp(row[key], clock, tally) for key in ("begin", "end")] for row in rows]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise ConfigError.of(str(file), f"is not a table of shifts with columns begin, end: {error}") from None
     if tally.entries():
         first = tally.entries()[0]
         raise ConfigError.of(str(file), f"{first.reason}: {first.example}")
+    for number, (begin, end) in enumerate(ends, 2):
+        if end <= begin:
+            raise ConfigError.of(
+                str(file), f"row {number}: the shift ends before it begins", "A night shift ends on the next day."
+            )
     return tuple(Span(begin, end) for begin, end in ends)
+
+
+def _stamp(text: str, clock: ClockRule, tally: Tally) -> int:
+    """Return a time stamp [ns], which is ISO 8601 or has the form of those in the feed."""
+    found = time_stamps.one(text, ClockRule(zone=clock.zone), Tally())
+    return time_stamps.one(text, clock, tally) if found == time_stamps.MISSING else found
