@@ -228,3 +228,11 @@ def test_an_address_for_others_needs_a_password(url: str, tmp_path: Path) -> Non
     password.chmod(0o644)
     with pytest.raises(fs.ConfigError, match="other users can read it"):
         fs.listen(url, root="page/none", page=True, page_password_file=password, progress=False)
+
+
+@pytest.mark.parametrize("given", [{"page_address": "127.0.0.1:8801"}, {"page_password_file": "page.pw"}])
+def test_an_option_of_the_page_without_the_page_is_refused(given: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(fs.ConfigError, match="Add --page"):
+        fs.listen("mqtt://127.0.0.1:1", progress=False, **given)
+    with pytest.raises(fs.ConfigError, match="Add --page"):
+        fs.publish(THREE, record=tmp_path / "r", duration="1 min", progress=False, **given)

@@ -146,6 +146,7 @@ def kpis(
     if shifts:
         for each in recording.shifts:
             say(each)
+        _report_damage(recording)
         return
     result, table = recording.answer(shift, stops), recording.kpis(shift).record
     _report_damage(recording)

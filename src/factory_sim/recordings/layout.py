@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MARK = "recording.json"
+_PART = re.compile(r"(\d+)-(\d+)\.(day|[0-9a-f]{8})\.parquet")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # From an older format to the next: functions that rewrite a folder in place. Format 1 is the first.
 MIGRATIONS: dict[int, Callable[[Path], None]] = {}
 
@@ -68,8 +71,12 @@ class RunFolder:
 
     @property
     def root(self) -> str:
-        """The first levels of the topics of the recorded feed."""
-        return str(json.loads(self.source.read_bytes())["root"])
+        """The first levels of the topics of the recorded feed. Raises RecordingError."""
+        try:
+            return str(json.loads(self.source.read_bytes())["root"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f'{self.source}: cannot be read: {error}. Write the root of the topics there: {{"root": "line/feed"}}'
+            raise RecordingError(msg) from None
 
     @property
     def tail(self) -> Path:
@@ -98,15 +105,23 @@ class RunFolder:
         """Return the files with ticks in [first, stop), by first tick."""
         found = []
         for path in self.samples(period_us).glob("*/*.parquet"):
-            begin, _, end = path.stem.partition("-")
-            part = Part(path, int(begin), int(end.partition(".")[0]))
+            if (name := _PART.fullmatch(path.name)) is None:  # not a file of ours
+                continue
+            part = Part(path, int(name[1]), int(name[2]))
             if part.first < stop and part.stop > first:
                 found.append(part)
         return sorted(found, key=lambda part: (part.first, part.path.name))
 
     def row_parts(self) -> list[Path]:
         """Return the files of event rows in the order in which they were written."""
-        return sorted((self.path / "rows").glob("*/*.parquet"), key=lambda path: path.name)
+        found = (self.path / "rows").glob("*/*.parquet")
+        return sorted((path for path in found if path.stem.isdigit()), key=lambda path: path.name)
+
+    @property
+    def days(self) -> list[Path]:
+        """The folders of samples and of rows, each of one day."""
+        found = (*self.path.glob("samples/*/*"), *self.path.glob("rows/*"))
+        return [path for path in found if _DAY.fullmatch(path.name)]
 
 
 def day_of(us: int, epoch_ns: int, timezone: str) -> str:
@@ -118,7 +133,8 @@ def create(folder: Path) -> None:
     """Make `folder` a recording, or check that it is one. Raises RecordingError."""
     mark = folder / MARK
     if not mark.exists():
-        if folder.exists() and any(folder.iterdir()):
+        begun = {f".{MARK}.new"}  # left by a kill
+        if folder.exists() and any(path.name not in begun for path in folder.iterdir()):
             msg = f"{folder}: is not a recording, and not empty. Name a new folder."
             raise NotARecordingError(msg)
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +148,7 @@ def check(folder: Path) -> None:
     try:
         found = json.loads(mark.read_text(encoding="utf-8"))
         version, program = int(found["format"]), str(found.get("program", "another program"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         nearest = next(iter(sorted(folder.parent.glob(f"*/{MARK}"))), None)
         hint = f" Did you mean {nearest.parent}?" if nearest else ""
         msg = f"{folder}: is not a recording: it contains no {MARK}.{hint}"
@@ -162,11 +178,14 @@ def locked(folder: Path) -> BinaryIO:
 
 def runs(folder: Path) -> list[RunFolder]:
     """Return the runs of a recording, the oldest first. Raises RecordingError for a link to another place."""
-    found = [RunFolder(path) for path in sorted((folder / "runs").glob("[0-9]*")) if (path / "meta.json").exists()]
+    found = [RunFolder(path) for path in sorted((folder / "runs").glob("*")) if path.name.isdigit()]
+    found = [run for run in found if run.meta.exists()]
+    inside = folder.resolve()
     for run in found:
-        if not run.path.resolve().is_relative_to(folder.resolve()):
-            msg = f"{run.path}: lies outside the recording: {run.path.resolve()}. Remove the link, or name that folder."
-            raise RecordingError(msg)
+        for path in (run.path, run.tail, *run.path.glob("samples/*"), *run.days):
+            if not path.resolve().is_relative_to(inside):
+                msg = f"{path}: lies outside the recording: {path.resolve()}. Remove the link, or name that folder."
+                raise RecordingError(msg)
     return found
 
 

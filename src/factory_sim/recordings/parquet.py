@@ -84,6 +84,11 @@ def read_samples(path: Path, sensors: Sequence[int], first: int = _ALL[0], stop:
         return file.read_row_groups(_groups(file, first, stop), columns=["tick", *map(column, sensors)])
 
 
+def check_footer(path: Path) -> None:
+    """Raise one of DAMAGED if the footer of a file cannot be read."""
+    pq.read_metadata(path)
+
+
 def salvaged_samples(path: Path, sensors: Sequence[int], first: int, stop: int) -> tuple[list[Table], str]:
     """Return what can be read of a damaged file, by row group, and in words what cannot. Raises one of DAMAGED."""
     found, lost, reason = [], 0, ""
@@ -125,12 +130,12 @@ def write_rows(path: Path, rows: Rows) -> None:
     """Write event rows to a Parquet file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with layout.replacing(path) as fresh:
-        pq.write_table(_row_table(rows), fresh, compression="zstd")
+        pq.write_table(_row_table(rows), fresh, compression="zstd", write_page_checksum=True)
 
 
 def read_rows(path: Path) -> Rows:
     """Return the event rows of a Parquet file."""
-    return _rows(pq.read_table(path))
+    return _rows(pq.read_table(path, page_checksum_verification=True))
 
 
 def row_span(path: Path) -> tuple[int, int]:

@@ -47,33 +47,14 @@ def signal(
 def _one_run(
     connection: Connection, run: RecordedRun, sensor: SensorInfo, first_ns: int, stop_ns: int, every_us: int
 ) -> dict[str, Any]:
+    """Return the readings of a sensor in one run. DuckDB checks no sums of pages, so it does not read the files."""
     first, stop = run.ticks(sensor, first_ns, stop_ns)
-    paths = [part.path for part in run.folder.sample_parts(sensor.period_us, first, stop)]
-    try:
-        return _selected(connection, run, sensor, (first, stop), every_us, paths, [])
-    except duckdb.Error:  # a damaged file
-        return _selected(connection, run, sensor, (first, stop), every_us, [], paths)
-
-
-def _selected(  # noqa: PLR0913 - the parts of a query
-    connection: Connection,
-    run: RecordedRun,
-    sensor: SensorInfo,
-    span: tuple[int, int],
-    every_us: int,
-    paths: Sequence[Path],
-    damaged: Sequence[Path],
-) -> dict[str, Any]:
-    """Return the readings of a sensor in the ticks of `span`; of damaged files, those that can be read."""
-    column, period_ns, epoch = parquet.column(sensor.id), sensor.period_us * NS_PER_US, run.meta.epoch_ns
-    ticks, counts = run.counts(sensor, *span, damaged)
+    period_ns, epoch = sensor.period_us * NS_PER_US, run.meta.epoch_ns
+    ticks, counts = run.counts(sensor, first, stop)
     connection.register("counts", {"tick": ticks, "count": counts})
-    sources = ["SELECT tick, count FROM counts"]
-    if paths:
-        sources.append(f'SELECT tick, "{column}" AS count FROM {_files(paths)} WHERE "{column}" IS NOT NULL')  # noqa: S608 - a number and paths of our own
     once = (
-        f"SELECT tick, any_value(count) AS count FROM ({' UNION ALL '.join(sources)}) "  # noqa: S608 - as above
-        f"WHERE tick >= {span[0]} AND tick < {span[1]} GROUP BY tick"
+        "SELECT tick, any_value(count) AS count FROM counts "  # noqa: S608 - numbers of our own
+        f"WHERE tick >= {first} AND tick < {stop} GROUP BY tick"
     )
     value = f"count * {sensor.scale!r}::DOUBLE + {sensor.offset!r}::DOUBLE"
     time = f"tick * {period_ns} + {epoch}"
@@ -141,7 +122,7 @@ def _value(sensor: SensorInfo) -> str:
 
 def _create_samples(connection: Connection, run: RecordedRun, period_us: int, name: str) -> bool:
     """Create the view of the counts of one period, each tick once; return False if there are none."""
-    parts = run.folder.sample_parts(period_us, -(2**62), 2**62)
+    parts = [part for part in run.folder.sample_parts(period_us, -(2**62), 2**62) if run.opens(part.path)]
     sources = [f"SELECT * FROM {_files([part.path for part in parts])}"] if parts else []  # noqa: S608 - paths of our own
     tail = run.tail_columns(period_us)
     if len(tail["tick"]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from factory_sim.clock import ns_from_us, us_from_ns
+from factory_sim.errors import FactoryError
 from factory_sim.recordings import layout, parquet
 from factory_sim.recordings.hour_pages import PAGE_US, Pages
 from factory_sim.records import Readings, Rows, Samples
@@ -51,7 +52,7 @@ class RecordedRun:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            self._report(path, str(error))
+            self.report(path, str(error))
             return None
         return found
 
@@ -62,8 +63,14 @@ class RecordedRun:
     @property
     def losses(self) -> RecordedLosses | None:
         """The readings received and lost; None: not known."""
-        found = json.loads(self.folder.losses.read_bytes()) if self.folder.losses.exists() else {}
-        return RecordedLosses(**found) if found else None
+        try:
+            found = json.loads(self.folder.losses.read_bytes())
+            return RecordedLosses(**found) if found else None
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            self.report(self.folder.losses, str(error))
+            return None
 
     def rows(self, first_ns: int = _ALL[0], stop_ns: int = _ALL[1]) -> Rows:
         """Return the rows of [first_ns, stop_ns), each once, ordered by time; ties in the order of recording."""
@@ -74,7 +81,7 @@ class RecordedRun:
                 if low < stop_ns and high >= first_ns:
                     pieces.append(parquet.read_rows(path))
             except parquet.DAMAGED as error:
-                self._report(path, str(error).splitlines()[0])
+                self.report(path, str(error).splitlines()[0])
         for path in sorted(self.folder.tail.glob("*-rows.arrows")):
             pieces += parquet.read_row_stream(path)
         rows = Rows.join(pieces) if pieces else Rows.empty()
@@ -183,11 +190,9 @@ class RecordedRun:
         first, stop = (-(-us_from_ns(ns, self.meta.epoch_ns) // sensor.period_us) for ns in (first_ns, stop_ns))
         return first, stop
 
-    def counts(self, sensor: SensorInfo, first: int, stop: int, paths: Sequence[Path] = ()) -> tuple[I8, I4]:
-        """Return ticks and counts of a sensor in what is not in a Parquet file yet, and in some files that are."""
-        found = list(self._tail(sensor.period_us, [sensor.id]))
-        for path in paths:
-            found += self._read(path, [sensor.id], first, stop)
+    def counts(self, sensor: SensorInfo, first: int, stop: int) -> tuple[I8, I4]:
+        """Return ticks and counts of a sensor in the files that have ticks of [first, stop); some ticks twice."""
+        found = self._cells(sensor.period_us, first, stop, [sensor.id])
         pairs = [(ticks[there[:, 0]], raw[there[:, 0], 0]) for ticks, raw, there in found]
         empty = (np.zeros(0, np.int64), np.zeros(0, np.int32))
         return tuple(np.concatenate(each) for each in zip(empty, *pairs, strict=True))  # type: ignore[return-value]
@@ -205,6 +210,15 @@ class RecordedRun:
                 columns[parquet.column(sensor)] = np.ma.MaskedArray(counts[:, j], ~there[:, j])
         return columns
 
+    def opens(self, path: Path) -> bool:
+        """Return whether the footer of a file can be read; report a file of which it cannot."""
+        try:
+            parquet.check_footer(path)
+        except parquet.DAMAGED as error:
+            self.report(path, str(error).splitlines()[0])
+            return False
+        return True
+
     def _cells(self, period_us: int, first: int, stop: int, sensors: Sequence[int]) -> Iterator[tuple[I8, I4, B1]]:
         for part in self.folder.sample_parts(period_us, first, stop):
             yield from self._read(part.path, sensors, first, stop)
@@ -219,7 +233,7 @@ class RecordedRun:
                 tables, text = parquet.salvaged_samples(path, sensors, first, stop)
             except parquet.DAMAGED:
                 tables, text = [], str(error).splitlines()[0]
-            self._report(path, text)
+            self.report(path, text)
         for table in tables:
             yield parquet.cells(table, sensors)
 
@@ -230,7 +244,8 @@ class RecordedRun:
             for ticks, raw, present in parquet.read_sample_stream(path, everything):
                 yield ticks, raw[:, columns], present[:, columns]
 
-    def _report(self, path: Path, reason: str) -> None:
+    def report(self, path: Path, reason: str) -> None:
+        """Keep in `damaged` that a file cannot be read."""
         text = f"{path}: is damaged: {reason}. What can be read of the recording is used."
         if text not in self.damaged:
             self.damaged.append(text)
@@ -259,10 +274,20 @@ class _Hour:
 
 
 def open_runs(folder: Path, decode: Callable[[bytes], Meta]) -> list[RecordedRun]:
-    """Return the runs of a recording. `decode` reads a description. Raises RecordingError."""
+    """Return the runs of a recording; one whose description is damaged is reported by the others.
+
+    `decode` reads a description. Raises RecordingError.
+    """
     layout.check(folder)
-    found = [RecordedRun(run, decode(run.meta.read_bytes())) for run in layout.runs(folder)]
+    found: list[RecordedRun] = []
+    damaged: list[str] = []
+    for run in layout.runs(folder):
+        try:
+            found.append(RecordedRun(run, decode(run.meta.read_bytes())))
+        except (FactoryError, OSError) as error:
+            damaged.append(f"{run.meta}: is damaged: {error}. The run {run.path.name} is left out.")
     if not found:
-        msg = f"{folder}: the recording contains no run yet."
+        msg = " ".join(damaged) or f"{folder}: the recording contains no run yet."
         raise layout.RecordingError(msg)
+    found[0].damaged += damaged
     return found

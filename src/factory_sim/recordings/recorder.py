@@ -271,8 +271,9 @@ def _run_folder(folder: Path, meta: Meta) -> layout.RunFolder:
     """Return the folder of a run: the one that it has, or a new one; a run resumed from a snapshot begins later."""
     known = layout.runs(folder)
     for each in known:
-        found = json.loads(each.meta.read_bytes())
-        if found.get("run_id") == meta.run_id and found["window"]["t0_us"] == meta.window.t0_us:
-            return each
+        with suppress(ValueError, KeyError, AttributeError, TypeError):  # a damaged description: not of this run
+            found = json.loads(each.meta.read_bytes())
+            if found.get("run_id") == meta.run_id and found["window"]["t0_us"] == meta.window.t0_us:
+                return each
     number = max((int(each.path.name) for each in known), default=0) + 1
     return layout.RunFolder(folder / "runs" / f"{number:04d}")

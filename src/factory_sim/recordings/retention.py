@@ -28,7 +28,7 @@ def forget(folder: Path, keep: Retention) -> dict[str, int]:
     layout.check(folder)
     by_day: dict[str, list[Path]] = {}
     for run in layout.runs(folder):
-        for path in (*run.path.glob("samples/*/*"), *run.path.glob("rows/*")):
+        for path in run.days:
             by_day.setdefault(path.name, []).append(path)
     sizes = {day: sum(map(_size, by_day[day])) for day in sorted(by_day)}
     total, gone = sum(sizes.values()), {}

@@ -51,6 +51,9 @@ def past_of(record: PathLike | None) -> Offers:
 def shown(page: bool, address: str, password_file: PathLike | None, *, is_published: bool = True) -> Shown | None:
     """Return where the page is served that arguments ask for; None: none is. Raises ConfigError and PageError."""
     if not page:
+        if address != PAGE_ADDRESS or password_file is not None:
+            given = "page_password_file" if password_file is not None else "page_address"
+            refuse(given, "concerns the live page, which is not asked for", "Add --page, in Python page=True.")
         return None
     if not is_published:
         refuse("page", "shows a published run; this one is not published", "Leave it out, or name a broker.")
