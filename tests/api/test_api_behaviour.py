@@ -232,3 +232,13 @@ def test_a_feed_that_is_published_is_heard_without_loss(broker_url: str) -> None
     assert feed.result.feed.lost == 0
     assert feed.kpis()["line.good_parts"] == run.good_parts
     assert feed.to_dict()["payload_format"] == "bulk"
+
+
+@pytest.mark.usefixtures("feed_in_background")
+def test_reports_of_a_short_run_show_its_windows(broker_url: str) -> None:
+    texts: list[str] = []
+    feed = fs.listen(broker_url, root="line/feed", every="0.01 s", progress=lambda event: texts.append(event.message))
+    (head, *_) = [line for text in texts for line in text.splitlines() if "15 min" in line]
+    assert head.split()[-2:] == ["shift", "today"]
+    assert any(line.startswith("constraint ") for text in texts for line in text.splitlines())
+    assert feed.kpis()["line.good_parts"] == fs.simulate("line.yaml", duration="1 h").good_parts

@@ -191,6 +191,7 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
         ack_as=ack_as,
         host_id=host_id,
         publish_kpis=publish_kpis,
+        with_windows=progress is not False,
         every_s=seconds("every", every),
         stop=stop,
     )
@@ -238,6 +239,7 @@ class Call:
     ack_as: str
     host_id: str = ""
     publish_kpis: bool = False
+    with_windows: bool = False  # its reports show them, also those of a run that is kept whole
     every_s: float
     stop: Event
 
@@ -263,7 +265,7 @@ def followed(
                 listener,
                 client,
                 ready=partial(_ready, report, where),
-                watch=partial(_watch, report, page),
+                watch=partial(_watch, report, page, with_windows=call.with_windows),
                 notify=partial(_notify, report),
                 every_s=call.every_s,
                 stop=call.stop,
@@ -316,13 +318,15 @@ def _notify(report: Report, text: str) -> None:
     report(ProgressEvent(stage="notice", message=text))
 
 
-def _watch(report: Report, live: LivePage | None, listener: listening.Listener) -> None:
+def _watch(report: Report, live: LivePage | None, listener: listening.Listener, *, with_windows: bool) -> None:
     if live is not None:
         conclude(live, listener)
     if listener.feed is not None:
         text = feed_line(feed_counts(listener), listener.counts.reason)
-        if listener.windows is not None and listener.windows.is_rolling:
-            text = "\n".join((text, *window_lines(listener.windows.tables(), listener.windows.shift_name)))
+        windows = listener.windows
+        if windows is not None and (windows.is_rolling or with_windows):
+            windows.refresh_in_turn()
+            text = "\n".join((text, *window_lines(windows.tables(), windows.shift_name)))
         report(ProgressEvent(stage="listening", done=listener.counts.readings, message=text))
 
 

@@ -84,6 +84,7 @@ class Windows:
         self._closed_until_us = -1  # the end of the latest closed shift
         self._shown_until_us = -1
         self._close_due_s = time.monotonic() + _CLOSE_S
+        self._refresh_due_s = 0.0
         self._seen = 0
 
     @property
@@ -157,6 +158,14 @@ class Windows:
         self._shown = {name: shown[name] for name in NAMES if name in shown}
         del log, blocks
         trim()
+
+    def refresh_in_turn(self) -> None:
+        """Refresh, unless that would take more than a tenth of the time: a feed may be faster than its analysis."""
+        begin_s = time.monotonic()
+        if begin_s >= self._refresh_due_s:
+            self.refresh()
+            end_s = time.monotonic()
+            self._refresh_due_s = end_s + 9 * (end_s - begin_s)
 
     def finish(self) -> None:
         """Close the shifts that are over at the end of the run, without waiting for late readings."""
