@@ -13,6 +13,9 @@ from factory_sim.api.recorded.history import history
 from factory_sim.cli import main
 from factory_sim.live.play import runs_of
 from factory_sim.recordings.layout import RecordingError, create
+from factory_sim.recordings.recorder import Recorder
+from factory_sim.records import Readings, Rows, Samples
+from factory_sim.wire import meta as description
 
 THREE = Path(__file__).parents[1] / "live" / "three.yaml"
 WORDS = ["--warm-up", "0 s", "--start", "2026-01-05T06:00", "--engine", "simpy"]
@@ -132,3 +135,33 @@ def test_a_recording_whose_creation_was_killed_is_begun_again(tmp_path: Path) ->
     (tmp_path / ".recording.json.new").write_text('{"fo')
     create(tmp_path)
     assert (tmp_path / "recording.json").exists()
+
+
+def test_a_changed_byte_in_the_tail_never_gives_another_value_and_the_file_is_kept(once: Path, tmp_path: Path) -> None:
+    (whole,) = runs_of(once)
+    meta, period = whole.meta, 1_000_000
+    killed, ids = tmp_path / "killed", np.array([s.id for s in whole.meta.sensors if s.period_us == period], np.int16)
+    recorder = Recorder(killed, meta, description.encode(meta), "r")
+    for first in range(0, 600, 100):
+        raw = np.broadcast_to(np.arange(first, first + 100, dtype=np.int32)[:, None], (100, len(ids)))
+        recorder.add(Readings(Rows.empty(), (Samples(period, first, ids, raw),)))
+        recorder.flush()
+    recorder.abandon()  # a kill
+    victim = next((killed / "runs/0001/tail").glob(f"*-{period}.arrows")).relative_to(killed)
+    draw, size, reported = random.Random(3), (killed / victim).stat().st_size, 0
+    for number, at in enumerate(draw.sample(range(size // 10, size), 12)):
+        folder = shutil.copytree(killed, tmp_path / str(number))
+        flip(folder / victim, at)
+        (run,) = runs_of(folder)
+        found = run.samples(period, 0, 600)
+        there = np.ones_like(found.raw, np.bool_) if found.present is None else found.present
+        assert (found.raw == np.arange(600)[:, None])[there].all()
+        assert there.any()
+        reported += bool(run.damaged)
+        Recorder(folder, meta, description.encode(meta), "r").close({})  # goes on
+        (again,) = runs_of(folder)
+        assert again.samples(period, 0, 600).present is None or not there.all()
+        if run.damaged:
+            assert again.damaged == [text.replace(".arrows", ".damaged") for text in run.damaged]
+            assert (folder / victim).with_suffix(".damaged").exists()
+    assert reported > 6  # the others are in headers: as if a kill had cut the file off there

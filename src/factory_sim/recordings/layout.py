@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MARK = "recording.json"
+DAMAGED = ".damaged"  # ends the name of a tail file of which a continued recording contains only what could be read
 _PART = re.compile(r"(\d+)-(\d+)\.(day|[0-9a-f]{8})\.parquet")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # From an older format to the next: functions that rewrite a folder in place. Format 1 is the first.

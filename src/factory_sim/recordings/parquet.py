@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -15,7 +16,7 @@ from factory_sim.recordings import layout
 from factory_sim.records import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Table: TypeAlias = pa.Table
 DAMAGED = (pa.ArrowException, OSError, ValueError)  # what reading a damaged file raises
+_SUM = b"crc32"  # of a batch of a stream; Arrow has none
 _NAMES = [f.name for f in fields(Rows)]
 _KINDS = (np.int64, np.int16, np.int64, np.uint8, np.int32, np.uint8, np.int32)
 _WIDE = 32
@@ -174,7 +176,8 @@ class Stream:
 
     def append(self, columns: Sequence[Any]) -> None:
         """Append a batch; it is safe once `sync` has returned."""
-        self._writer.write_batch(pa.record_batch(list(columns), schema=self._schema))
+        batch = pa.record_batch(list(columns), schema=self._schema)
+        self._writer.write_batch(batch, custom_metadata={_SUM: str(_sum_of(batch))})
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk."""
@@ -210,10 +213,10 @@ def append_samples(stream: Stream, ticks: I8, raw: I4, present: B1) -> None:
     stream.append([pa.array(ticks), packed, mask])
 
 
-def read_sample_stream(path: Path, sensor: I2) -> Iterable[tuple[I8, I4, B1]]:
-    """Yield ticks, counts and presence of each complete batch."""
+def read_sample_stream(path: Path, sensor: I2, report: Callable[[str], None]) -> Iterable[tuple[I8, I4, B1]]:
+    """Yield ticks, counts and presence of each complete batch; report : is told about damage."""
     n = len(sensor)
-    for batch in _batches(path):
+    for batch in _batches(path, report):
         raw = np.frombuffer(batch["raw"].buffers()[1], "<i4", len(batch) * n).reshape(-1, n).astype(np.int32)
         width = (n + 7) // 8
         bits = np.frombuffer(batch["present"].buffers()[1], np.uint8, len(batch) * width).reshape(-1, width)
@@ -230,15 +233,28 @@ def append_rows(stream: Stream, rows: Rows) -> None:
     stream.append([pa.array(getattr(rows, name)) for name in _NAMES])
 
 
-def read_row_stream(path: Path) -> Iterable[Rows]:
-    """Yield the rows of each complete batch."""
-    for batch in _batches(path):
+def read_row_stream(path: Path, report: Callable[[str], None]) -> Iterable[Rows]:
+    """Yield the rows of each complete batch; report : is told about damage."""
+    for batch in _batches(path, report):
         yield _rows(pa.Table.from_batches([batch]))
 
 
-def _batches(path: Path) -> Iterable[pa.RecordBatch]:
+def _batches(path: Path, report: Callable[[str], None]) -> Iterable[pa.RecordBatch]:
     try:
         with path.open("rb") as file:
-            yield from pa.ipc.open_stream(file)
+            for batch, found in pa.ipc.open_stream(file).iter_batches_with_custom_metadata():
+                if found is None or _SUM not in found or int(found[_SUM]) == _sum_of(batch):
+                    yield batch
+                else:
+                    report("ticks or rows without their checksum are left out")
     except DAMAGED:  # the batch that a kill has cut off
         return
+
+
+def _sum_of(batch: pa.RecordBatch) -> int:
+    """Return the CRC-32 of the values of a batch, which are of fixed size and never null."""
+    found = 0
+    for values in batch.columns:
+        size = values.type.bit_width // 8 * len(values)
+        found = zlib.crc32(memoryview(values.buffers()[1])[:size], found)
+    return found

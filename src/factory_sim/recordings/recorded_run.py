@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ class RecordedRun:
             except parquet.DAMAGED as error:
                 self.report(path, str(error).splitlines()[0])
         for path in sorted(self.folder.tail.glob("*-rows.arrows")):
-            pieces += parquet.read_row_stream(path)
+            pieces += parquet.read_row_stream(path, partial(self.report, path))
         rows = Rows.join(pieces) if pieces else Rows.empty()
         rows = rows.take((rows.t_ns >= first_ns) & (rows.t_ns < stop_ns))
         key = (rows.unit.astype(np.int64) << 46) | rows.seq
@@ -241,11 +242,11 @@ class RecordedRun:
         everything = Pages(period_us, self.meta.sensors).sensor
         columns = slice(None) if sensors is None else np.searchsorted(everything, sensors)
         for path in sorted(self.folder.tail.glob(f"*-{period_us}.arrows")):
-            for ticks, raw, present in parquet.read_sample_stream(path, everything):
+            for ticks, raw, present in parquet.read_sample_stream(path, everything, partial(self.report, path)):
                 yield ticks, raw[:, columns], present[:, columns]
 
     def report(self, path: Path, reason: str) -> None:
-        """Keep in `damaged` that a file cannot be read."""
+        """Keep in `damaged` that a file cannot be read, or not all of it."""
         text = f"{path}: is damaged: {reason}. What can be read of the recording is used."
         if text not in self.damaged:
             self.damaged.append(text)
@@ -284,6 +285,8 @@ def open_runs(folder: Path, decode: Callable[[bytes], Meta]) -> list[RecordedRun
     for run in layout.runs(folder):
         try:
             found.append(RecordedRun(run, decode(run.meta.read_bytes())))
+            for path in sorted(run.tail.glob(f"*{layout.DAMAGED}")):
+                found[-1].report(path, "ticks or rows without their checksum are left out")
         except (FactoryError, OSError) as error:
             damaged.append(f"{run.meta}: is damaged: {error}. The run {run.path.name} is left out.")
     if not found:

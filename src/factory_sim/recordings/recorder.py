@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,7 +20,6 @@ from factory_sim.records import Rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Future
-    from pathlib import Path
 
     from factory_sim.recordings.hour_pages import Page
     from factory_sim.recordings.parquet import Stream, Table
@@ -112,18 +113,21 @@ class Recorder:
         """Read the tail of an earlier process, then start a new one with its content."""
         for path in layout.left_behind(self.run.path):
             path.unlink()
-        old = sorted(self.run.tail.glob("*.arrows"))
+        old, damaged = sorted(self.run.tail.glob("*.arrows")), list[Path]()
         for path in old:
             what = path.stem.partition("-")[2]
+            report = partial(_note, damaged, path)
             if what == "rows":
-                self._rows += parquet.read_row_stream(path)
+                self._rows += parquet.read_row_stream(path, report)
             elif (pages := self._pages.get(int(what))) is not None:
-                for batch in parquet.read_sample_stream(path, pages.sensor):
+                for batch in parquet.read_sample_stream(path, pages.sensor, report):
                     pages.restore(*batch)
         self._n_rows = sum(map(len, self._rows))
         self._number = max((int(path.stem.partition("-")[0]) for path in old), default=0)
         self._renew()
-        _delete(old)
+        for path in dict.fromkeys(damaged):
+            path.replace(path.with_suffix(layout.DAMAGED))
+        _delete(path for path in old if path not in damaged)
 
     def _renew(self) -> None:
         """Begin new tail files with all that is only in memory."""
@@ -206,6 +210,10 @@ class Recorder:
 
     def _day(self, us: int) -> str:
         return layout.day_of(us, self.meta.epoch_ns, self.meta.timezone)
+
+
+def _note(damaged: list[Path], path: Path, _reason: str) -> None:
+    damaged.append(path)
 
 
 def _delete(paths: Iterable[Path]) -> None:
