@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from factory_sim import registry
-from factory_sim.errors import PageError
+from factory_sim.errors import ConfigError, PageError
 from factory_sim.live.listen import Listener, listen
 from factory_sim.live.listen_result import listen_result
 from factory_sim.live.page.browsers import MOST_BROWSERS, MOST_CHANGES, Browsers
@@ -312,7 +312,7 @@ def test_a_password_is_asked_for(plant: Plant) -> None:
 
 
 def test_other_machines_need_a_password() -> None:
-    with pytest.raises(PageError, match="--page-password-file"):
+    with pytest.raises(ConfigError, match="--page-password-file"):
         PageServer(LivePage(ROOT), PageAddress("192.0.2.1", 0))
 
 

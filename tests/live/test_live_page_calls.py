@@ -221,7 +221,7 @@ def test_a_wrong_address_is_refused(url: str, address: str) -> None:
 
 
 def test_an_address_for_others_needs_a_password(url: str, tmp_path: Path) -> None:
-    with pytest.raises(fs.PageError, match="--page-password-file"):
+    with pytest.raises(fs.ConfigError, match="--page-password-file"):
         fs.listen(url, root="page/none", page=True, page_address="192.0.2.1:0", progress=False)
     password = tmp_path / "page.pw"
     password.write_text("secret\n")

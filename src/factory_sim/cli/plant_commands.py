@@ -160,7 +160,7 @@ def schema(
     from factory_sim.intake.feed_shapes import FeedFile
     from factory_sim.plant.yaml.json_schema import feed_schema, json_schema, study_schema
 
-    one_of("of", of, ("plant", "sweep", "optimise", "feed"))
+    one_of("kind of file", of, ("plant", "sweep", "optimise", "feed"))
     if of == "feed":
         found = feed_schema(FeedFile)
     else:
@@ -222,7 +222,7 @@ def list_(
 
     tables = registry.listed()
     if what:
-        one_of("what", what, tables)
+        one_of("list", what, tables)
     for title, entries in tables.items():
         if what in {"", title}:
             say(title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from factory_sim.errors import PageError
+from factory_sim.errors import ConfigError
 
 HOST, PORT = "127.0.0.1", 8800
 
@@ -42,7 +42,7 @@ class PageAddress:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def check(self, password: str) -> None:
-        """Raise PageError for an address that other machines reach without a password."""
+        """Raise ConfigError for an address that other machines reach without a password."""
         if not self.is_loopback and not password:
-            msg = f"--page-address {self.host}: other machines could read the page. Give --page-password-file FILE."
-            raise PageError(msg)
+            argument, hint = "page_address", "Give --page-password-file FILE."
+            raise ConfigError.of(argument, f"other machines could read the page at {self.host}", hint)
