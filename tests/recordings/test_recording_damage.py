@@ -158,7 +158,7 @@ def test_a_changed_byte_in_the_tail_never_gives_another_value_and_the_file_is_ke
         assert (found.raw == np.arange(600)[:, None])[there].all()
         assert there.any()
         reported += bool(run.damaged)
-        Recorder(folder, meta, description.encode(meta), "r").close({})  # goes on
+        Recorder(folder, meta, description.encode(meta), "r").close({})  # continues
         (again,) = runs_of(folder)
         assert again.samples(period, 0, 600).present is None or not there.all()
         if run.damaged:

@@ -170,14 +170,13 @@ def listen(  # type: ignore[misc]  # noqa: PLR0913 - one argument per option; th
     >>> feed.result.feed.lost, feed.kpis()["line.good_parts"] > 0
     (0, True)
     """
-    stop = stop or Event()
-    served = shown(page, page_address, page_password_file)
+    stop, served = stop or Event(), shown(page, page_address, page_password_file)
     options = client_options(broker, stop, user, password, password_file, ca, cert, key, mqtt)
     if map is not None:
         from factory_sim.api.foreign.reading import listen_mapped  # noqa: PLC0415 - other feeds need no mapping
 
-        given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id}
-        _refuse_given(broker, map, **given, record=record, sink=sink, stops=stops)
+        given = {"root": root, "plant": plant, "start": start, "ack_as": ack_as, "host_id": host_id, "record": record}
+        _refuse_given(broker, map, **given, sink=sink, stops=stops)
         return listen_mapped(broker, map, options, stop, duration or math.inf, every, progress, served)
     check_names(payload_format, ack_as=ack_as, host_id=host_id)
     own_root, meta = _described(plant, start, duration or "8 h")

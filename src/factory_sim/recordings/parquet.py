@@ -214,7 +214,7 @@ def append_samples(stream: Stream, ticks: I8, raw: I4, present: B1) -> None:
 
 
 def read_sample_stream(path: Path, sensor: I2, report: Callable[[str], None]) -> Iterable[tuple[I8, I4, B1]]:
-    """Yield ticks, counts and presence of each complete batch; report : is told about damage."""
+    """Yield ticks, counts and presence of each complete batch; report : receives a sentence about damage."""
     n = len(sensor)
     for batch in _batches(path, report):
         raw = np.frombuffer(batch["raw"].buffers()[1], "<i4", len(batch) * n).reshape(-1, n).astype(np.int32)
@@ -234,7 +234,7 @@ def append_rows(stream: Stream, rows: Rows) -> None:
 
 
 def read_row_stream(path: Path, report: Callable[[str], None]) -> Iterable[Rows]:
-    """Yield the rows of each complete batch; report : is told about damage."""
+    """Yield the rows of each complete batch; report : receives a sentence about damage."""
     for batch in _batches(path, report):
         yield _rows(pa.Table.from_batches([batch]))
 

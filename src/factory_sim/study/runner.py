@@ -14,7 +14,6 @@ from factory_sim.results.record import Result
 from factory_sim.results.study_summary import GIVEN, WarmUp
 from factory_sim.results.whatif import InterimResult
 from factory_sim.sim.engines import Choice, choose, compile_first
-from factory_sim.sim.run import LONGEST_RUN_US
 from factory_sim.study import arms, warmup
 from factory_sim.study.append_log import has_content
 from factory_sim.study.arms import BASE, PROBE, SCENARIO, PlantCache, Variant
@@ -200,12 +199,6 @@ def _check(request: Request) -> None:
         raise StudyError(msg)
     if request.duration_s <= 0:
         msg = f"The window must be longer than 0 s; {request.duration_s:g} s were asked for."
-        raise StudyError(msg)
-    # In the worst case a pilot finds that all of it is warm-up.
-    before_s = warmup.LENGTH * request.duration_s if request.warm_up_s is None else request.warm_up_s
-    if not before_s + request.duration_s < LONGEST_RUN_US / 1e6:
-        about = f"A warm-up of {before_s / 3600:g} h and a window of {request.duration_s / 3600:g} h"
-        msg = f"{about} are longer than the longest possible run, {LONGEST_RUN_US / 3.6e9:.4g} h."
         raise StudyError(msg)
 
 
