@@ -21,10 +21,12 @@ sources:
   - {sparkplug: "G/E/{unit}", state: State}
 """
 START_S = 1_777_874_400
-STRING = 12
+STRING, UINT64 = 12, 8
 
 
-def line(second: int, kind: str, state: str | None = "", stamped: int | None = None) -> bytes:
+def line(
+    second: int, kind: str, state: str | None = "", stamped: int | None = None, bd_seq: int | None = None
+) -> bytes:
     """Return a captured message; `stamped` replaces the second of its time stamp."""
     message: Any = Payload()
     message.timestamp = (START_S + (second if stamped is None else stamped)) * 1000
@@ -35,6 +37,9 @@ def line(second: int, kind: str, state: str | None = "", stamped: int | None = N
             metric.is_null = True
         else:
             metric.string_value = state
+    if bd_seq is not None:
+        metric = message.metrics.add()
+        metric.name, metric.datatype, metric.long_value = "bdSeq", UINT64, bd_seq
     topic = f"spBv1.0/G/{kind}/E" + "/M1" * kind.startswith("D")
     return orjson.dumps({"tst": START_S + second, "topic": topic, "payload_hex": message.SerializeToString().hex()})
 
@@ -81,3 +86,20 @@ def test_a_state_without_a_value_is_unknown(tmp_path: Path) -> None:
     ).kpis()
     assert found["machine.share_unknown", "M1"] == pytest.approx(20 / 40)
     assert found["machine.share_busy", "M1"] == pytest.approx(10 / 40)
+
+
+def test_the_late_will_of_a_connection_that_was_replaced_changes_nothing(tmp_path: Path) -> None:
+    found = kpis(
+        tmp_path,
+        line(0, "NBIRTH", bd_seq=3),
+        line(0, "DBIRTH", "WAIT"),
+        line(100, "NBIRTH", bd_seq=4),
+        line(100, "DBIRTH", "RUN"),
+        line(130, "NDEATH", bd_seq=3),  # the broker has noticed now
+        line(300, "DDATA", "WAIT"),
+        line(350, "NDEATH", bd_seq=4),
+        line(400, "NBIRTH", bd_seq=5),
+        line(400, "DBIRTH", "WAIT"),
+    ).kpis()
+    assert found["machine.share_busy", "M1"] == pytest.approx(200 / 400)
+    assert found["machine.share_unknown", "M1"] == pytest.approx(50 / 400)

@@ -32,6 +32,7 @@ class _Node:
     datatypes: dict[tuple[str, str], int] = field(default_factory=dict)
     units: dict[str, set[int]] = field(default_factory=dict)  # device -> units
     seq: int = -1
+    bd_seq: int = -1  # of its latest birth
     latest_ns: tuple[int, int] = (0, 0)  # time stamp and arrival of its latest message
 
     def died_ns(self, arrival_ns: int) -> int:
@@ -84,6 +85,8 @@ class SparkplugMetrics:
             for i, pattern in enumerate(self._patterns)
             if (match := pattern.fullmatch(where) or pattern.fullmatch(f"{group}/{device}" if device else ""))
         ]
+        if kind == "NDEATH" and _is_of_an_earlier_birth(node, metrics):
+            return
         if kind.endswith("DEATH"):
             self._dead(node, device, node.died_ns(arrival_ns) if kind == "NDEATH" else t_ns or arrival_ns)
             return
@@ -118,7 +121,7 @@ class SparkplugMetrics:
 
     def _born(self, node: _Node, kind: str, device: str, metrics: Sequence[ForeignMetric]) -> None:
         if kind == "NBIRTH":
-            node.aliases, node.datatypes = {}, {}
+            node.aliases, node.datatypes, node.bd_seq = {}, {}, _bd_seq_of(metrics)
         for each in metrics:
             if each.alias >= 0 and each.name:
                 node.aliases[each.alias] = (each.name, each.datatype)
@@ -161,6 +164,16 @@ class SparkplugMetrics:
             for unit in dead if any(each.item == Item.STATE for each in source.items) else ():
                 if self._context.owns(source.index, unit, Item.STATE):
                     self._buffers[i].add((t_ns, unit, int(Item.STATE), float(UNKNOWN)))
+
+
+def _is_of_an_earlier_birth(node: _Node, death: Sequence[ForeignMetric]) -> bool:
+    """Return whether a will is that of a connection that the node has replaced since."""
+    number = _bd_seq_of(death)
+    return number >= 0 and node.bd_seq >= 0 and number != node.bd_seq
+
+
+def _bd_seq_of(metrics: Sequence[ForeignMetric]) -> int:
+    return next((each.value for each in metrics if each.name == "bdSeq" and isinstance(each.value, int)), -1)
 
 
 def _signed(value: bool | float | str | None, datatype: int) -> bool | int | float | str | None:
