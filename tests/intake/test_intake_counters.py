@@ -93,3 +93,17 @@ def test_counters_of_good_and_scrapped_parts_yield_quality(tmp_path: Path) -> No
     assert found.kpis()["machine.parts", "M1"] == 20
     assert found.kpis()["machine.quality", "M1"] == pytest.approx(0.8)
     assert found.derivable()["machine.quality"] == "yes"
+
+
+def test_the_assumption_of_parts_without_a_counter_names_their_units(tmp_path: Path) -> None:
+    for unit in ("m1", "m2"):
+        rows = [
+            f"2026-05-04T06:{i // 2:02}:{30 * (i % 2):02}Z,{'WAIT' if i % 2 else 'RUN'},{i // 2}" for i in range(40)
+        ]
+        (tmp_path / f"{unit}.csv").write_text("\n".join(["time,state,count", *rows]), encoding="utf-8")
+    path = tmp_path / "feed.yaml"
+    second = '  - {csv: "m2.csv", layout: wide, unit: M2, state: state}\n'
+    path.write_text(FEED.replace("units: {", "units: {M2: {unit_time: 30 s}, ") % "count: count" + second, "utf-8")
+    found = {each.kpi: each for each in fs.read(map=path).result.derivable}
+    assert found["machine.parts"].status == "assumed"
+    assert found["machine.parts"].assumption.startswith("for M2: each busy period")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 YES, ASSUMED, NO = "yes", "assumed", "no"
 _WORST = (YES, ASSUMED, NO)
+_SHOWN = 5  # units by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,23 @@ def available(
     if not metered:
         assumption["energy"] = "power is that of the state (plant file)"
     if any(counted_by.values()):
-        assumption["counts"] = next(filter(None, counted_by.values()))
+        assumption["counts"] = _counting(meta, counted_by)
     return Available(units=units, assumption=assumption)
+
+
+def _counting(meta: Meta, counted_by: dict[int, str]) -> str:
+    """Return how parts are counted that no counter counts; of several ways, with the units of each."""
+    ways: dict[str, set[int]] = {}
+    for unit, way in counted_by.items():
+        ways.setdefault(way, set()).add(unit)
+    if len(ways) == 1:
+        return next(iter(ways))
+    return "; ".join(f"for {_names(meta, units)}: {way}" for way, units in ways.items() if way)
+
+
+def _names(meta: Meta, units: set[int]) -> str:
+    names = sorted(meta.units[unit].name for unit in units)
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def derivability(kpi: str, meta: Meta, feed: Available) -> Derivability:
@@ -102,9 +118,7 @@ def derivability(kpi: str, meta: Meta, feed: Available) -> Derivability:
                 assumed.append(feed.assumption[need])
                 status = max(status, ASSUMED, key=_WORST.index)
             if required - there:
-                names = sorted(meta.units[unit].name for unit in required - there)
-                shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-                lacking.append(f"for {shown}: {NEEDS[need].signal}")
+                lacking.append(f"for {_names(meta, required - there)}: {NEEDS[need].signal}")
                 status = NO if level in ("line", "section") or need in ("parts", "flow") else status
     return Derivability(kpi=kpi, status=status, assumption="; ".join(assumed), needs="; ".join(lacking))
 
