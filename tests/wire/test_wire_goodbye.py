@@ -1,4 +1,4 @@
-"""Ctrl-C while a broker is dead or does not answer: what waits for it ends soon and reports why."""
+"""A broker that ends, is dead or does not answer: what waits for it ends soon and reports why, also on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from factory_sim.records import Message
 from factory_sim.wire.broker.embedded import Broker
 from factory_sim.wire.mqtt.client import Client
 from factory_sim.wire.mqtt.client_options import ClientOptions
+from factory_sim.wire.mqtt.packets import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +104,35 @@ def test_a_broker_that_closes_every_connection_is_reported() -> None:
         client = Client(gone.url, reconnect_timeout_s=0.3)
     with client, pytest.raises(BrokerError, match=r"could not be restored within 0\.3 s: nothing is listening there"):
         client.publish(DATA)
+
+
+def denying(server: socket.socket, codes: list[int]) -> None:
+    """Answer the subscription of each connection with the next code; close a refused one, except the last."""
+    for k, code in enumerate(codes):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(CONNECTED)
+            subscribe = connection.recv(1000)
+            connection.sendall(b"\x90\x03" + subscribe[2:4] + bytes([code]))
+            if code < REFUSED or k == len(codes) - 1:
+                while connection.recv(1000):
+                    pass
+
+
+@pytest.mark.parametrize("codes", [[0x80, 0], [0x80, 0x80], [0x80]], ids=str)
+def test_a_subscription_refused_by_a_broker_that_is_ending_is_requested_again(codes: list[int]) -> None:
+    """The embedded broker refuses what arrives while it ends; a broker that stays, or refuses twice, means it."""
+    options = ClientOptions(mqtt="3.1.1", reconnect_timeout_s=10.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=denying, args=(server, codes))
+        thread.start()
+        with Client(f"mqtt://127.0.0.1:{server.getsockname()[1]}", options) as client:
+            if codes[-1]:
+                with pytest.raises(BrokerError, match="the broker refused to grant x"):
+                    client.subscribe(["x"])
+            else:
+                client.subscribe(["x"])
+                assert client.connections == 2
+        thread.join(30)
+        assert not thread.is_alive()

@@ -55,11 +55,13 @@ def kill(broker: Broker) -> None:
     """Kill a broker; return when its port is free."""
     os.kill(broker.pid, signal.SIGKILL)
     refused = errno.ECONNREFUSED
-    while True:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", broker.port)) == refused:
                 return
         time.sleep(0.01)
+    pytest.fail("the port of the killed broker is still in use")
 
 
 def listener(url: str) -> Client:
@@ -79,6 +81,15 @@ def until(
         serve()
         messages += client.messages(0.02)
     return messages
+
+
+def born(sessions: EdgeSessions) -> list[int]:
+    """The bdSeq of every edge node, as soon as all are born."""
+    end = time.monotonic() + 60
+    while not all(edge.born for edge in sessions.edges):
+        assert time.monotonic() < end
+        sessions.serve()
+    return [edge.bd_seq for edge in sessions.edges]
 
 
 def of(kind: str, messages: list[Message]) -> list[Message]:
@@ -246,6 +257,7 @@ def test_data_produced_while_the_broker_is_away_are_kept_and_sent_as_history() -
         port = first.port
         sessions = EdgeSessions(first.url, ClientOptions(reconnect_timeout_s=1.0))
         sessions.publish([description.message(META, ROOT)])
+        born(sessions)
     for k in range(0, 60, 10):  # the broker is away: no call waits for it
         sessions.publish(encoder.data(half(readings, k, k + 10)))
     with Broker(port=port) as second, listener(second.url) as client, sessions:
@@ -261,6 +273,7 @@ def test_at_the_limit_of_kept_data_the_feed_ends_without_loss() -> None:
     with Broker() as first:
         sessions = EdgeSessions(first.url, ClientOptions(reconnect_timeout_s=0.3), history_bytes=2_700)
         sessions.publish([description.message(META, ROOT)])
+        born(sessions)
     readings = random_readings(META, 7, ticks=60, rows=0)
     messages = [m for k in range(60) for m in encoder.data(half(readings, k, k + 1))]
     missing: list[str] = []
@@ -306,11 +319,6 @@ def test_a_number_that_could_not_be_written_leaves_the_last_one(
 
 
 def test_the_next_process_continues_the_count_and_failed_attempts_use_no_number(tmp_path: Path) -> None:
-    def born(sessions: EdgeSessions) -> list[int]:
-        while not all(edge.born for edge in sessions.edges):
-            sessions.serve()
-        return [edge.bd_seq for edge in sessions.edges]
-
     with Broker() as first:
         for number in range(2):
             with EdgeSessions(first.url, numbers=tmp_path) as sessions:

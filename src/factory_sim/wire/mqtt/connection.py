@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _OTHER_VERSION = (0x01, 0x84)  # reasons of a broker that does not support this version of MQTT, in 3.1.1 and in 5
 _NEVER_EXPIRES = 2**32 - 1  # of a session
+_ENDING_S = 0.5  # a broker that is ending refuses subscriptions before it closes its connections
 
 
 class Connection(paho.Client):
@@ -49,7 +51,8 @@ class Connection(paho.Client):
             reconnect_on_failure=False,
         )
         self.is_online = False  # accepted by the broker, and not lost since, as far as is known
-        self.refused = ""  # why the broker refused the client: final
+        self._refused = ""
+        self._denied, self._denied_at = 0, 0.0  # subscriptions refused in a row; when the last was
         self.waiting: dict[int, str] = {}  # packet id -> topic filters that are not granted yet
         self.receive_maximum = options.window  # messages that the broker accepts before it acknowledges
         self.on_connect, self.on_disconnect, self.on_subscribe = self._connected, self._lost, self._granted
@@ -58,6 +61,12 @@ class Connection(paho.Client):
         if self.user:
             self.username_pw_set(self.user, password_of(options.password, address.password) or None)
         self._context = _trust(address, options) if address.tls else None
+
+    @property
+    def refused(self) -> str:
+        """Why the broker refused the client or a subscription, which is final; empty: it did not."""
+        is_ending = self._denied == 1 and (not self.is_online or time.monotonic() < self._denied_at + _ENDING_S)
+        return "" if is_ending else self._refused
 
     @property
     def stream(self) -> Stream | None:
@@ -104,9 +113,9 @@ class Connection(paho.Client):
             if reason.value not in _OTHER_VERSION:
                 client = f"user {self.user!r}" if self.user else "a client without user and password"
                 words = str(reason).lower()
-                self.refused = f"the broker refused {client}: {words}. Check the name and {PASSWORD_VARIABLE}"
+                self._refused = f"the broker refused {client}: {words}. Check the name and {PASSWORD_VARIABLE}"
             return
-        self.is_online = True
+        self.is_online, self._refused = True, ""
         self.waiting.clear()
         self.receive_maximum = min(self._options.window, getattr(properties, "ReceiveMaximum", self._options.window))
 
@@ -114,9 +123,12 @@ class Connection(paho.Client):
         self.is_online = False
 
     def _granted(self, _c: Any, _u: Any, packet_id: int, reasons: Any, _p: Any) -> None:
-        filters = self.waiting.pop(packet_id, "")
-        if any(reason.value >= REFUSED for reason in reasons):
-            self.refused = f"the broker refused to grant {filters}"
+        if any(reason.value >= REFUSED for reason in reasons):  # it stays in `waiting`
+            self._denied, self._denied_at = self._denied + 1, time.monotonic()
+            self._refused = f"the broker refused to grant {self.waiting.get(packet_id, '')}"
+            return
+        self._denied, self._refused = 0, ""
+        self.waiting.pop(packet_id, "")
 
     def _create_socket(self) -> Stream:
         return Stream(tls.connect(self._address, self._options.connect_timeout_s, self._context))
