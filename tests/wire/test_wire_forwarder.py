@@ -374,12 +374,26 @@ def test_an_acknowledgement_names_the_highest_mark_of_the_latest_turn() -> None:
 
 def test_receipts_are_pending_until_the_mark_of_the_last_block_arrives() -> None:
     account = Receipts(ROOT, "x")
-    assert not account.is_pending
+    assert (account.is_pending, account.is_complete) == (False, False)
     for message in call(0):
         account.take(message)
-    assert account.is_pending
+    assert (account.is_pending, account.is_complete) == (True, False)
     account.take(acknowledgements.mark(ROOT, "r", 0, 0, call(0)))
-    assert not account.is_pending
+    assert (account.is_pending, account.is_complete) == (False, True)
+    account.take(acknowledgements.mark(ROOT, "r", 2, 0, call(2)))  # block 1 is still to come
+    assert (account.is_pending, account.is_complete) == (False, False)
+
+
+def test_a_message_that_no_later_mark_can_name_is_forgotten() -> None:
+    """What a broker delivers once more after a reconnect would otherwise keep the receipts pending."""
+    account = Receipts(ROOT, "x")
+    for number in range(acknowledgements.OVERTAKES + 2):
+        twice = call(0)[:1] if number == 1 else []
+        for message in (*twice, *call(number), acknowledgements.mark(ROOT, "r", number, 0, call(number))):
+            account.take(message)
+        assert account.blocks == number + 1
+        assert account.is_pending == (1 <= number <= acknowledgements.OVERTAKES)
+    assert account.is_complete
 
 
 def test_a_block_sent_again_is_not_pending() -> None:

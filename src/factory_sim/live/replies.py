@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from factory_sim.errors import PayloadError
-from factory_sim.wire import kpi_messages, topics
+from factory_sim.wire import kpi_messages, presence, topics
 from factory_sim.wire.delivery.acknowledgements import Receipts, mark_topic
 from factory_sim.wire.delivery.forwarder import MAX_STALL_S
 from factory_sim.wire.mqtt.client_options import ClientOptions
@@ -33,6 +33,7 @@ class Replies:
         self.host = Host(host_id, group_id(root)) if host_id else None
         self._refused, self._is_refusal_reported = "", False  # the first mark that was refused
         self._own = (f"{kpi_messages.kpi_root(root)}/", f"{root}/journal/ack/")
+        self._heartbeat = presence.status_topic(root)  # in no journal
 
     def connection(self, options: ClientOptions | None = None) -> ClientOptions:
         """Return the options of the client for the replies: a host's will and first messages belong to it."""
@@ -55,7 +56,8 @@ class Replies:
         try:
             if self.host is not None and message.topic.startswith(f"{VERSION}/"):
                 return self.host.receive(message, _now_ms())
-            if was_used and self.receipts is not None and not message.topic.startswith(self._own):
+            is_journaled = message.topic != self._heartbeat and not message.topic.startswith(self._own)
+            if was_used and is_journaled and self.receipts is not None:
                 answer = self.receipts.take(message)
                 return [answer] if answer is not None else []
         except PayloadError as error:
@@ -66,8 +68,8 @@ class Replies:
 
     @property
     def patience_s(self) -> float:
-        """How long to wait for missing data after a run's end: a publisher with a journal will send them."""
-        return 2.5 * MAX_STALL_S if self.receipts is not None else 0.0
+        """How long to wait for missing data after a run's end: a publisher sends what its journal still contains."""
+        return 0.0 if self.receipts is None or self.receipts.is_complete else 2.5 * MAX_STALL_S
 
     @property
     def settled(self) -> bool:

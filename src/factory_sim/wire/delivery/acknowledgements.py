@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 VERSION = 1
 MAX_SEEN = 1_000_000  # checksums of messages whose mark has not arrived; about 100 MB
 MAX_MARKS = 10_000  # that wait for a message
+OVERTAKES = 10  # by so many marks may a message overtake its own
 _SUM = 8  # bytes
 _MAX_NUMBER = 2**53
 
@@ -80,7 +81,8 @@ class Receipts:
         self._mark_topic, self._ack_topic = mark_topic(root), ack_topic(root, name)
         self.run_id, self.blocks = "", 0  # all blocks before this one have arrived
         self._turn, self._block = 0, -1  # the latest turn of a mark, and the highest of its marks
-        self._seen: dict[bytes, None] = {}  # in order of arrival
+        self._seen: dict[bytes, int] = {}  # checksum -> marks that had arrived before it, in order of arrival
+        self._n_marks = 0
         self._marks: dict[int, frozenset[bytes]] = {}
         self._highest = -1  # of all marks of this run
         self._swept = 0  # no mark of a block before this one is kept
@@ -92,11 +94,12 @@ class Receipts:
         """
         with reading(message.topic, "mark"):
             if message.topic != self._mark_topic:
-                self._seen[checksum(message)] = None
+                self._seen[checksum(message)] = self._n_marks
                 if len(self._seen) > MAX_SEEN:  # a publisher that sends no marks
                     del self._seen[next(iter(self._seen))]
                 return self.acknowledgement() if self._marks and self._progress() else None
             self._read(message.payload)
+            self._n_marks += 1
             self._progress()
             return self.acknowledgement()
 
@@ -104,6 +107,11 @@ class Receipts:
     def is_pending(self) -> bool:
         """Whether messages have arrived whose block is not acknowledged, or that were sent again."""
         return bool(self._seen)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are marks, and everything up to the newest one has arrived: nothing will be sent again."""
+        return self.blocks > self._highest >= 0 and not self._seen
 
     def acknowledgement(self) -> Message:
         """Return the present acknowledgement, retained."""
@@ -140,6 +148,9 @@ class Receipts:
         if self.blocks > self._swept:
             self._marks = {number: wanted for number, wanted in self._marks.items() if number >= self.blocks}
             self._swept = self.blocks
+        if not self._marks:  # what a broker has delivered twice, or has retained, belongs to no later block
+            while self._seen and self._n_marks > OVERTAKES + self._seen[oldest := next(iter(self._seen))]:
+                del self._seen[oldest]
         return self.blocks > before
 
 
