@@ -75,7 +75,7 @@ class Call:
         assert self._found.wait(WITHIN_S)
         end = time.monotonic() + WITHIN_S
         while True:
-            with contextlib.suppress(HTTPError), urlopen(self._pages[0] + path) as answer:  # noqa: S310 - our own page
+            with contextlib.suppress(HTTPError), urlopen(self._pages[0] + path, timeout=20) as answer:  # noqa: S310 - our own page
                 if until(found := json.load(answer)):
                     return found
             assert time.monotonic() < end, path
@@ -98,6 +98,10 @@ class Call:
             self._found.set()
 
 
+def parts_of(values: Any) -> float:
+    return float(values["kpis"]["line.good_parts"]["values"]["line"] or 0)
+
+
 def has_parts(chart: Any) -> bool:
     return all(len(row["strip"]) > 3 for row in chart["rows"])
 
@@ -115,11 +119,18 @@ def test_publish_shows_what_arrives_and_offers_changes(url: str) -> None:
 
 def test_listen_records_and_looks_back(url: str, tmp_path: Path) -> None:
     folder = tmp_path / "r"
+    stop = Event()
+    run = {"duration": "forever", "speed": 600, "root": "page/heard", "stop": stop, "progress": False}
+    publisher = threading.Thread(target=fs.publish, args=(THREE, url), kwargs=run)
     with Call(fs.listen, url, root="page/heard", record=folder, every="1 s") as call:
         call.ask("plan.json", lambda _: True)
-        fs.publish(THREE, url, duration="20 min", speed=600, root="page/heard", progress=False)
-        values = call.ask("values.json?window=shift", lambda found: found["kpis"]["line.good_parts"]["values"]["line"])
-        assert values["kpis"]["line.good_parts"]["values"]["line"] > 0
+        publisher.start()
+        try:
+            values = call.ask("values.json?window=shift", parts_of)
+        finally:
+            stop.set()
+            publisher.join()
+        assert parts_of(values) > 0
 
 
 def test_a_publisher_waits_for_its_page(url: str) -> None:
