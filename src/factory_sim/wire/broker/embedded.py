@@ -8,11 +8,9 @@ removes those of killed parents.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,14 +19,11 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import NoReturn, Self
 
 from factory_sim.errors import BrokerError
 from factory_sim.wire.broker import servers
 from factory_sim.wire.mqtt.broker_url import Address
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 5.0
@@ -38,7 +33,12 @@ _ATTEMPTS = 3  # an ephemeral port may be taken between choosing and using it
 _PREFIX = "factory-sim-broker-"
 _LOG_LINES = 12
 _GOGC = "70"  # NATS: garbage, in percent of what is in use; less takes more CPU time, more (Go's 100) more memory
-_PR_SET_PDEATHSIG = 1
+_DYING = """\
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+if os.getppid() == int(sys.argv[1]):  # else it died before the call
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 _HINTS = {
     errno.EADDRINUSE: "If a broker listens there, use it: --broker {url}. Else choose another port, or 0",
     errno.EADDRNOTAVAIL: "Expected an address of this machine, as 127.0.0.1 or 0.0.0.0",
@@ -164,13 +164,12 @@ class Broker(servers.Settings):
         log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603 - the arguments are constructed here
-                command,
+                _dying_with_us(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={"GOGC": _GOGC, **os.environ},
                 start_new_session=True,  # Ctrl-C reaches the parent only, which stops the broker after its last flush
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, bound before the fork
             )
         return _Child(process, log)
 
@@ -196,18 +195,15 @@ def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def _dying_with_us(command: list[str]) -> list[str]:
+    """Return a command whose process is killed when this one ends for any reason.
+
+    `preexec_fn` would be shorter, but it runs Python between fork and exec, where a lock that another thread holds is
+    never released.
+    """
     if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def request_signal() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
-
-    return request_signal
+        return command
+    return [sys.executable, "-I", "-S", "-c", _DYING, str(os.getpid()), *command]
 
 
 def free_port() -> int:
