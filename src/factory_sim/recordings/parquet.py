@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Table: TypeAlias = pa.Table
 DAMAGED = (pa.ArrowException, OSError, ValueError)  # what reading a damaged file raises
 _SUM = b"crc32"  # of a batch of a stream; Arrow has none
+_MESSAGE, _ALIGNED, _MOST_HEADER = b"\xff\xff\xff\xff", 8, 4096  # how a message of a stream begins; bytes
 _NAMES = [f.name for f in fields(Rows)]
 _KINDS = (np.int64, np.int16, np.int64, np.uint8, np.int32, np.uint8, np.int32)
 _WIDE = 32
@@ -196,9 +198,14 @@ class Stream:
 
 
 def sample_stream(path: Path, n_sensors: int) -> Stream:
-    """Return a new stream of ticks: their counts and presence as bytes, without one buffer per sensor."""
+    """Return a new stream of ticks."""
+    return Stream(path, _tick_schema(n_sensors))
+
+
+def _tick_schema(n_sensors: int) -> pa.Schema:
+    """Return the columns: counts and presence as bytes, without one buffer per sensor."""
     kinds = [("tick", pa.int64()), ("raw", pa.binary(4 * n_sensors)), ("present", pa.binary((n_sensors + 7) // 8))]
-    return Stream(path, pa.schema(kinds))
+    return pa.schema(kinds)
 
 
 def append_samples(stream: Stream, ticks: I8, raw: I4, present: B1) -> None:
@@ -216,7 +223,7 @@ def append_samples(stream: Stream, ticks: I8, raw: I4, present: B1) -> None:
 def read_sample_stream(path: Path, sensor: I2, report: Callable[[str], None]) -> Iterable[tuple[I8, I4, B1]]:
     """Yield ticks, counts and presence of each complete batch; report : receives a sentence about damage."""
     n = len(sensor)
-    for batch in _batches(path, report):
+    for batch in _batches(path, _tick_schema(n), report):
         raw = np.frombuffer(batch["raw"].buffers()[1], "<i4", len(batch) * n).reshape(-1, n).astype(np.int32)
         width = (n + 7) // 8
         bits = np.frombuffer(batch["present"].buffers()[1], np.uint8, len(batch) * width).reshape(-1, width)
@@ -225,7 +232,11 @@ def read_sample_stream(path: Path, sensor: I2, report: Callable[[str], None]) ->
 
 def row_stream(path: Path) -> Stream:
     """Return a new stream of event rows."""
-    return Stream(path, _row_table(Rows.empty()).schema)
+    return Stream(path, _row_schema())
+
+
+def _row_schema() -> pa.Schema:
+    return _row_table(Rows.empty()).schema
 
 
 def append_rows(stream: Stream, rows: Rows) -> None:
@@ -235,26 +246,47 @@ def append_rows(stream: Stream, rows: Rows) -> None:
 
 def read_row_stream(path: Path, report: Callable[[str], None]) -> Iterable[Rows]:
     """Yield the rows of each complete batch; report : receives a sentence about damage."""
-    for batch in _batches(path, report):
+    for batch in _batches(path, _row_schema(), report):
         yield _rows(pa.Table.from_batches([batch]))
 
 
-def _batches(path: Path, report: Callable[[str], None]) -> Iterable[pa.RecordBatch]:
-    try:
-        with path.open("rb") as file:
-            for batch, found in pa.ipc.open_stream(file).iter_batches_with_custom_metadata():
-                if found is None or _SUM not in found or int(found[_SUM]) == _sum_of(batch):
-                    yield batch
-                else:
-                    report("ticks or rows without their checksum are left out")
-    except DAMAGED:  # the batch that a kill has cut off
-        return
+def _batches(path: Path, schema: pa.Schema, report: Callable[[str], None]) -> Iterable[pa.RecordBatch]:
+    """Yield the batches whose checksum is right; what a kill has cut off at the end is no damage."""
+    data, at = path.read_bytes(), 0
+    while at >= 0:
+        head = schema.serialize().to_pybytes() if at else b""
+        source, is_wrong, last, done = pa.BufferReader(head + data[at:]), False, at, at
+        with suppress(*DAMAGED):
+            stream = pa.ipc.open_stream(source)
+            last = done = at - len(head) + source.tell()
+            for batch, found in stream.iter_batches_with_custom_metadata() if stream.schema == schema else ():
+                is_wrong = found is None or found.get(_SUM) != b"%d" % _sum_of(batch)
+                if is_wrong:
+                    break
+                yield batch
+                last, done = done, at - len(head) + source.tell()
+        at = _next_batch(data, last + _ALIGNED)
+        at = _next_batch(data, done + _ALIGNED) if at == done else at
+        if is_wrong or at >= 0:
+            report("ticks or rows without their checksum are left out")
+
+
+def _next_batch(data: bytes, start: int) -> int:
+    """Return where the next batch of a stream seems to begin; -1: nowhere."""
+    while (start := data.find(_MESSAGE, start)) >= 0:
+        size = int.from_bytes(data[start + 4 : start + 8], "little")
+        if start % _ALIGNED == 0 and size < _MOST_HEADER and _SUM in data[start + 8 : start + 8 + size]:
+            return start
+        start += 1
+    return -1
 
 
 def _sum_of(batch: pa.RecordBatch) -> int:
-    """Return the CRC-32 of the values of a batch, which are of fixed size and never null."""
+    """Return the CRC-32 of the values of a batch, which are of fixed size and never null; -1 where they are not."""
     found = 0
     for values in batch.columns:
-        size = values.type.bit_width // 8 * len(values)
-        found = zlib.crc32(memoryview(values.buffers()[1])[:size], found)
+        size, content = values.type.bit_width // 8 * len(values), values.buffers()[1]
+        if values.null_count or content is None:
+            return -1
+        found = zlib.crc32(memoryview(content)[:size], found)
     return found
