@@ -201,7 +201,7 @@ def _dying_with_us(command: list[str]) -> list[str]:
     `preexec_fn` would be shorter, but it runs Python between fork and exec, where a lock that another thread holds is
     never released.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not sys.executable:  # as in a program that embeds Python
         return command
     return [sys.executable, "-I", "-S", "-c", _DYING, str(os.getpid()), *command]
 

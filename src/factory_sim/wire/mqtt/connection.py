@@ -127,8 +127,9 @@ class Connection(paho.Client):
             self._denied, self._denied_at = self._denied + 1, time.monotonic()
             self._refused = f"the broker refused to grant {self.waiting.get(packet_id, '')}"
             return
-        self._denied, self._refused = 0, ""
         self.waiting.pop(packet_id, "")
+        if not self.waiting:
+            self._denied, self._refused = 0, ""
 
     def _create_socket(self) -> Stream:
         return Stream(tls.connect(self._address, self._options.connect_timeout_s, self._context))
