@@ -211,6 +211,22 @@ def test_a_first_mapping_needs_at_most_the_zone_to_yield_every_number(tmp_path: 
     assert datetime.fromtimestamp(BEGIN_S, UTC) == found.log["time"].min().to_pydatetime()
 
 
+@pytest.mark.parametrize("form", [mes_export, date_and_time_of_day, spreadsheet, packml_numbers, historian, json_lines])
+def test_a_table_with_its_newest_rows_first_is_to_be_sorted(tmp_path: Path, form: Callable[[Path], None]) -> None:
+    form(tmp_path)
+    (path,) = tmp_path.iterdir()
+    note = f"# CHECK: {path.name} has its newest rows first: sort it by time, then map it again.\n"
+    assert note not in first_map(path, progress=False)
+    if path.suffix == ".parquet":
+        table = parquet.read_table(path)
+        parquet.write_table(table.take(list(reversed(range(len(table))))), path)
+    else:
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+        newest_first = [*reversed(lines), first] if path.suffix == ".jsonl" else [first, *reversed(lines)]
+        path.write_text("\n".join(newest_first), encoding="utf-8")
+    assert note in first_map(path, progress=False)
+
+
 def test_units_of_topics_are_in_order_however_their_messages_arrive(tmp_path: Path) -> None:
     for unit in ("M10", "B1", "M2"):
         line = {"tst": iso(0), "topic": f"plant/{unit}/status", "payload": {"state": "RUNNING", "count": 0}}

@@ -65,6 +65,11 @@ def _clock(guesses: Sequence[SourceGuess]) -> list[str]:
         notes.append("# CHECK: time stamps have no zone: add zone: Europe/Berlin or another.")
     if any(each.places[0].kind in TABLES and not each.time for each in guesses):
         notes.append("# CHECK: no column was recognised as the time: add columns: {time: COLUMN} to its source.")
+    notes += [
+        f"# CHECK: {each.places[0].name} has its newest rows first: sort it by time, then map it again."
+        for each in guesses
+        if each.is_newest_first
+    ]
     return [*notes, f"clock: {{{time}late: 5 s{stale}}}"]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from factory_sim.intake.mapping import Item
 from factory_sim.intake.observing import guess, vocabulary
 from factory_sim.intake.observing.guess import Signal, merged
-from factory_sim.intake.observing.time_formats import format_of
+from factory_sim.intake.observing.time_formats import are_falling, format_of
 from factory_sim.intake.sources import xes
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class SourceGuess:
         form, first = self.form[0], next(iter(self.stamps), "")
         is_local = re.match(r"\d{4}-\d\d-\d\d", first) and not re.search(r"(Z|[+-]\d\d:?\d\d)$", first)
         return bool(form or is_local)
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether it is a table in the reverse order of time."""
+        return self.places[0].kind in TABLES and are_falling(self.stamps, self.form[0])
 
     def name_of(self, path: str) -> str:
         """Return what names a signal: the last level of the topic, if the payload is the value alone."""

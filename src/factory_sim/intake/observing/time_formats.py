@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def format_of(samples: Sequence[str]) -> tuple[str, bool] | None:
     if american.endswith("%p"):
         return american, True
     return found[0], not american or len(found) == 1
+
+
+def are_falling(samples: Sequence[str], form: str) -> bool:
+    """Return whether time stamps of a format, "" for ISO 8601 and numbers of one length, run backwards."""
+    times = [datetime.strptime(text, form).isoformat() if form else text for text in samples]  # noqa: DTZ007 - one zone
+    return all(late >= early for late, early in pairwise(times)) and len(set(times)) > 2
 
 
 def is_date(samples: Sequence[str]) -> bool:
