@@ -113,6 +113,7 @@ class Connection(paho.Client):
             if reason.value not in _OTHER_VERSION:
                 client = f"user {self.user!r}" if self.user else "a client without user and password"
                 words = str(reason).lower()
+                self._denied = 0  # this is no broker that is ending
                 self._refused = f"the broker refused {client}: {words}. Check the name and {PASSWORD_VARIABLE}"
             return
         self.is_online, self._refused = True, ""
